@@ -1,0 +1,71 @@
+# tunic: see README.md. `make help` lists the targets.
+
+GO      ?= go
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+
+# What the daemon needs on the box, and what the lab and the tests need beside.
+RUN_PACKAGES = tor iptables
+LAB_PACKAGES = iproute2 iputils-ping tcpdump conntrack curl dnsutils lynx netcat-openbsd socat procps libcap2-bin shellcheck make git ca-certificates
+
+.PHONY: help deps users build demo test unit e2e lint fuzz install uninstall clean
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+deps: users ## install the Debian packages that are missing (as root)
+	@missing=$$(for p in $(RUN_PACKAGES) $(LAB_PACKAGES); do \
+	  dpkg-query -W -f='$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:" $$missing; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+users: ## make the system users that tor and serve run as (as root)
+	@for u in tunic tunic-tor; do \
+	  getent passwd $$u >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $$u; done
+
+build: ## build bin/tunic and bin/tunic-lab
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tunic ./cmd/tunic-lab
+
+demo: deps build ## show the main job in a private Tor network on this machine (as root)
+	bin/tunic-lab demo
+
+test: deps build unit e2e ## run everything (as root)
+
+unit: ## run the tests that need no privileges
+	$(GO) test ./...
+
+e2e: build ## run the tests that need root, namespaces and a real tor
+	$(GO) test -tags lab -p 1 -count=1 -timeout 18m ./...
+
+lint: ## gofmt, vet, staticcheck and shellcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./... && $(GO) vet -tags lab ./...
+	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab ./...
+	shellcheck .ci/run
+
+FUZZTIME ?= 10s
+fuzz: ## run each fuzz test for FUZZTIME (10s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+install: build ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
+	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic
+	install -d $(DESTDIR)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
+	for u in tunic.service tunic-lockdown.service; do \
+	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(DESTDIR)/lib/systemd/system/$$u && chmod 0644 $(DESTDIR)/lib/systemd/system/$$u; done
+	install -m 0644 systemd/tunic.sysusers $(DESTDIR)/usr/lib/sysusers.d/tunic.conf
+	install -m 0644 systemd/tunic.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf
+	install -d -m 0755 $(DESTDIR)/etc/tunic $(DESTDIR)/etc/tunic/devices $(DESTDIR)/etc/tunic/onions $(DESTDIR)/etc/tunic/endpoints $(DESTDIR)/etc/tunic/torrc.d
+	install -m 0644 gateway/config/example.toml $(DESTDIR)/etc/tunic/tunic.toml.example
+
+uninstall: ## remove what install put in place, but no configuration and no keys
+	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(DESTDIR)/lib/systemd/system/tunic.service $(DESTDIR)/lib/systemd/system/tunic-lockdown.service \
+	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
+
+clean: ## remove what was built
+	rm -rf bin dist

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+)
+
+// version is what `tunic version` prints; the build sets it (-ldflags -X).
+var version = "development"
+
+// Exit statuses.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2 // wrong usage or configuration
+	exitNotReady = 3
+)
+
+// app is what every verb needs of its surroundings.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(string) string
+	root     string
+}
+
+func (a *app) paths() config.Paths               { return config.NewPaths(a.root) }
+func (a *app) client() *api.Client               { return api.NewClient(a.paths().API()) }
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, args...) }
+
+// json prints v for scripts.
+func (a *app) json(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// failure is an error with its exit status and what to do next.
+type failure struct {
+	code int
+	err  error
+	hint string
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func usageError(hint, format string, args ...any) error {
+	return &failure{exitUsage, fmt.Errorf(format, args...), hint}
+}
+
+// execute runs one command line and returns its exit status.
+func execute(ctx context.Context, a *app, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	f := explain(err)
+	for i, line := range strings.Split(strings.TrimRight(f.err.Error(), "\n"), "\n") {
+		if i == 0 {
+			line = "tunic: " + line
+		}
+		fmt.Fprintln(a.err, line)
+	}
+	if f.hint != "" {
+		fmt.Fprintln(a.err, "  "+f.hint)
+	}
+	return f.code
+}
+
+// explain finds the exit status and the hint of an error.
+func explain(err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	if f, ok := errors.AsType[*api.Failure](err); ok {
+		code := exitFailed
+		if f.Usage {
+			code = exitUsage
+		}
+		return &failure{code, f, f.Hint}
+	}
+	if errors.Is(err, api.ErrNotRunning) {
+		return &failure{exitFailed, err, "start it with `systemctl start tunic`, or `tunic run` in a terminal"}
+	}
+	if _, ok := errors.AsType[config.Errors](err); ok {
+		return &failure{exitUsage, err, ""}
+	}
+	return &failure{exitFailed, err, ""}
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tunic",
+		Short: "Put a household behind Tor, and give its services permanent onion addresses",
+		Long: `tunic turns a router or a Raspberry Pi into the household's onion gateway.
+
+Everything the household's devices send leaves through Tor or does not leave at
+all, and any service on the LAN gets a permanent onion address.`,
+		Example: `  tunic check                                  # is the configuration right?
+  tunic run                                    # the daemon (systemd does this)
+  tunic status
+  tunic publish photos 80=192.168.1.20:8080    # a permanent address for a LAN service`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+	}
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		hint := "`tunic --help` lists the verbs"
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "did you mean `tunic " + near[0] + "`?"
+		}
+		return usageError(hint, "unknown verb %q", args[0])
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.PersistentFlags().StringVar(&a.root, "root", a.env("TUNIC_ROOT"), "directory that all of tunic's paths begin with (or TUNIC_ROOT)")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError("see `"+c.CommandPath()+" --help`", "%v", err)
+	})
+	for _, verb := range []func(*app) *cobra.Command{
+		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, readyCommand,
+		publishCommand, unpublishCommand, onionsCommand, addressCommand,
+		lockdownCommand, teardownCommand, versionCommand,
+	} {
+		c := verb(a)
+		c.Args = usageArgs(c.Args)
+		root.AddCommand(c)
+	}
+	return root
+}
+
+// usageArgs gives errors about arguments their exit status and hint.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usageError("see `"+c.CommandPath()+" --help`", "%v", err)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"tunic/gateway"
+	"tunic/rules/netfilter"
+)
+
+// kernel gives the gateway the packet filter and the network's facts.
+type kernel struct {
+	*netfilter.Kernel
+}
+
+// Facts implements gateway.Kernel.
+func (kernel) Facts(_ context.Context, interfaces []string) (gateway.Facts, error) {
+	read, err := netfilter.Addresses(interfaces)
+	if err != nil {
+		return gateway.Facts{}, err
+	}
+	_, noIPv6 := os.Stat("/proc/net/if_inet6")
+	facts := gateway.Facts{Forwarding: read.Forwarding4, IPv6: noIPv6 == nil}
+	for _, i := range read.Interfaces {
+		f := gateway.InterfaceFacts{Name: i.Name}
+		if ifc, err := net.InterfaceByName(i.Name); err == nil {
+			f.Index = ifc.Index
+		}
+		for _, a := range i.Addresses {
+			if !a.IsLinkLocalUnicast() {
+				f.Addresses = append(f.Addresses, onLink(a, i.Prefixes))
+			}
+		}
+		facts.Interfaces = append(facts.Interfaces, f)
+	}
+	return facts, nil
+}
+
+// onLink returns an address with the length of the prefix that it lies in.
+func onLink(a netip.Addr, prefixes []netip.Prefix) netip.Prefix {
+	i := slices.IndexFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+	if i < 0 {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	return netip.PrefixFrom(a, prefixes[i].Bits())
+}
+
+// LocalPrefixes implements gateway.Kernel.
+func (kernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) {
+	read, err := netfilter.Addresses(nil)
+	return read.Local, err
+}
+
+// Neighbours implements gateway.Kernel.
+func (kernel) Neighbours(_ context.Context, interfaces []string) ([]gateway.Neighbour, error) {
+	read, err := netfilter.Neighbours(interfaces)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]gateway.Neighbour, len(read))
+	for i, n := range read {
+		list[i] = gateway.Neighbour{MAC: n.MAC, Addr: n.Addr}
+	}
+	return list, nil
+}

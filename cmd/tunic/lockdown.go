@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"tunic/gateway"
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/rules"
+	"tunic/rules/netfilter"
+)
+
+func lockdownCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "lockdown",
+		Short: "Close everything: the household reaches nothing but the box",
+		Long: `Lockdown loads the closed rules. It works with and without a daemon; at boot it
+runs before the network is up. If the configuration cannot be read, it closes
+every interface. ` + "`tunic reload`" + ` opens the household again.`,
+		Example: "  tunic lockdown",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := a.client().Lockdown(cmd.Context())
+			if errors.Is(err, api.ErrNotRunning) {
+				err = a.lockdownAlone(cmd.Context())
+			}
+			if err != nil {
+				return err
+			}
+			a.printf("the household is closed\n")
+			return nil
+		},
+	}
+}
+
+// lockdownAlone loads the closed rules. With a broken configuration it closes
+// all interfaces, and says so afterwards.
+func (a *app) lockdownAlone(ctx context.Context) error {
+	k, err := netfilter.New(ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, TorUID: noUID,
+		TransPort: config.TransPort, DNSPort: config.DNSPort}
+	c, configErr := config.Load(a.paths())
+	ids, err := lookupUser(config.TorUser)
+	if err == nil {
+		in.TorUID = ids.UID
+	}
+	if configErr == nil {
+		in = gateway.ClosedRules(c, a.paths(), in.TorUID)
+	}
+	set, err := rules.Compile(in)
+	if err != nil {
+		return err
+	}
+	if err := k.Apply(ctx, set); err != nil {
+		return err
+	}
+	if configErr != nil {
+		return &failure{exitUsage, configErr, "every interface is closed until the configuration is right"}
+	}
+	return nil
+}
+
+// noUID belongs to nobody: no packet is tor's.
+const noUID = 1<<32 - 2
+
+func teardownCommand(a *app) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:   "teardown",
+		Short: "Remove every trace of tunic's rules",
+		Long: `Teardown removes tunic's chains from both families, and nobody else's. From then
+on the household's traffic goes wherever the box's other rules let it go,
+OUTSIDE TOR. Stop the daemon first. It asks before it does so.`,
+		Example: "  systemctl stop tunic && tunic teardown",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lock, err := gateway.TakeLock(a.paths())
+			if err != nil {
+				return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
+			}
+			defer lock.Release()
+			if !yes {
+				if err := a.confirm("After this the household's traffic is no longer protected. Remove tunic's rules?"); err != nil {
+					return err
+				}
+			}
+			k, err := netfilter.New(cmd.Context(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				return err
+			}
+			if err := k.Teardown(cmd.Context()); err != nil {
+				return err
+			}
+			a.printf("tunic's rules are removed\n")
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+// confirm asks on the terminal; without one it refuses.
+func (a *app) confirm(question string) error {
+	f, ok := a.in.(*os.File)
+	if !ok || !isTerminal(f) {
+		return usageError("say --yes to do it without being asked", "this must be confirmed, and there is no terminal to ask on")
+	}
+	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	line, _ := bufio.NewReader(a.in).ReadString('\n')
+	if strings.ToLower(strings.TrimSpace(line)) != "y" {
+		return &failure{code: exitFailed, err: errors.New("nothing was changed")}
+	}
+	return nil
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

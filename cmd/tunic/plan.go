@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway"
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/rules/netfilter"
+)
+
+func planCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "Print what a reload would change, rule by rule",
+		Long: `Plan compares the configuration files with what is in force, and prints what
+` + "`tunic reload`" + ` would change: rules, lines of the torrc, targets of onions. It
+changes nothing. When no daemon runs it prints everything that one would set up.`,
+		Example: "  tunic plan",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.client().Plan(cmd.Context())
+			if errors.Is(err, api.ErrNotRunning) {
+				p, err = planAlone(cmd.Context(), a)
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(p)
+			}
+			printPlan(a, p)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printPlan(a *app, p api.Plan) {
+	if !p.Running {
+		a.printf("the daemon is not running; it would set up:\n")
+	}
+	for _, line := range p.Changes {
+		a.printf("%s\n", line)
+	}
+	if len(p.Changes) == 0 {
+		a.printf("nothing would change\n")
+	}
+}
+
+func reloadCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reload",
+		Short: "Apply the configuration files",
+		Long: `Reload validates everything, then changes what differs and nothing else. With
+any mistake in the files nothing changes. It also ends a lockdown.`,
+		Example: "  tunic plan && tunic reload",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.client().Reload(cmd.Context()); err != nil {
+				return err
+			}
+			a.printf("reloaded\n")
+			return nil
+		},
+	}
+}
+
+func planAlone(ctx context.Context, a *app) (api.Plan, error) {
+	k, err := netfilter.New(ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return api.Plan{}, err
+	}
+	ids, err := lookupUser(config.TorUser)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	return gateway.PlanAlone(ctx, kernel{k}, a.paths(), ids)
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"rsc.io/qr"
+
+	"tunic/gateway"
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+)
+
+func publishCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "publish NAME PORT=TARGET...",
+		Short: "Give a service on the LAN a permanent onion address",
+		Long: `Publish writes onions/NAME.toml and applies it. A target is an address with a
+port, on a LAN host or on the box, a unix socket (unix:/path), or a server of
+the box (endpoint:gopher). Everybody who knows the address can reach it. The
+address stays the same for as long as the keys are kept.`,
+		Example: `  tunic publish photos 80=192.168.1.20:8080
+  tunic publish shell 22=127.0.0.1:22 80=unix:/run/web.sock`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request := api.PublishRequest{Name: args[0], Ports: args[1:]}
+			o, err := a.client().Publish(cmd.Context(), request)
+			if errors.Is(err, api.ErrNotRunning) {
+				return a.publishAlone(request)
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(o)
+			}
+			a.printf("%s\n", o.Address)
+			fmt.Fprintf(a.err, "%s is published at this address, for good; friends reach it in a few seconds\n", o.Name)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// publishAlone writes the file for the next start of the daemon.
+func (a *app) publishAlone(r api.PublishRequest) error {
+	o, err := gateway.ParseOnion(r)
+	if err != nil {
+		return err
+	}
+	if err := config.WriteOnion(a.paths(), o); err != nil {
+		return &failure{exitUsage, err, ""}
+	}
+	if _, err := config.Load(a.paths()); err != nil {
+		_, undo := config.RemoveOnion(a.paths(), o.Name)
+		return &failure{exitUsage, errors.Join(err, undo), "nothing was changed"}
+	}
+	fmt.Fprintf(a.err, "%s is written; it is published when the daemon runs (systemctl start tunic)\n", o.Name)
+	return nil
+}
+
+func unpublishCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "unpublish NAME",
+		Short: "Take an onion away; its keys are kept",
+		Long: `Unpublish removes onions/NAME.toml and closes what is open through it. The keys
+stay in the state directory: publishing the name again gives the same address.`,
+		Example: "  tunic unpublish photos",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := a.client().Unpublish(cmd.Context(), api.UnpublishRequest{Name: args[0]})
+			if errors.Is(err, api.ErrNotRunning) {
+				_, err = config.RemoveOnion(a.paths(), args[0])
+			}
+			if err != nil {
+				return err
+			}
+			a.printf("%s is not published any more; its keys are kept in %s\n", args[0], a.paths().OnionKeys(args[0]))
+			return nil
+		},
+	}
+}
+
+func onionsCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "onions",
+		Short:   "List the onions with their addresses and ports",
+		Example: "  tunic onions --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(s.Onions)
+			}
+			for _, o := range s.Onions {
+				a.printf("%-10s %s  %s\n", o.Name, o.Address, publishedWords(o))
+				for _, p := range o.Ports {
+					a.printf("  port %-5d -> %s  %s\n", p.Port, p.Target, portWords(p))
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func addressCommand(a *app) *cobra.Command {
+	var withQR, asJSON bool
+	c := &cobra.Command{
+		Use:     "address NAME",
+		Short:   "Print the permanent address of an onion",
+		Example: "  tunic address photos --qr",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			host, err := readHostname(a.paths(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(map[string]string{"name": args[0], "address": host})
+			}
+			a.printf("%s\n", host)
+			if withQR {
+				return a.printQR(host)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&withQR, "qr", false, "also draw a QR code")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// readHostname reads the file that stands beside an onion's keys; it works
+// without a daemon.
+func readHostname(p config.Paths, name string) (string, error) {
+	if name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return "", usageError("`tunic onions` lists the names", "%q is no name of an onion", name)
+	}
+	raw, err := os.ReadFile(filepath.Join(p.OnionKeys(name), "hostname"))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "", usageError("`tunic onions` lists the names; `tunic publish` makes one", "there is no onion %q", name)
+	case errors.Is(err, os.ErrPermission):
+		return "", &failure{exitFailed, err, "run the command as root (sudo)"}
+	case err != nil:
+		return "", err
+	}
+	return strings.TrimSpace(string(raw)), nil
+}
+
+// printQR draws two modules a character, dark on light with a quiet zone
+// (ISO/IEC 18004 asks for four modules).
+func (a *app) printQR(text string) error {
+	code, err := qr.Encode(text, qr.M)
+	if err != nil {
+		return fmt.Errorf("drawing the QR code: %w", err)
+	}
+	const quiet = 4
+	for y := -quiet; y < code.Size+quiet; y += 2 {
+		for x := -quiet; x < code.Size+quiet; x++ {
+			a.printf("%s", half[code.Black(x, y)][code.Black(x, y+1)])
+		}
+		a.printf("\n")
+	}
+	return nil
+}
+
+// half is indexed by whether the upper and the lower module are black; it is
+// drawn for terminals with a dark background.
+var half = map[bool]map[bool]string{
+	false: {false: "█", true: "▀"},
+	true:  {false: "▄", true: " "},
+}

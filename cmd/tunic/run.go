@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"tunic/gateway"
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/onion"
+	"tunic/gateway/supervise"
+	"tunic/gateway/tor"
+	"tunic/rules/netfilter"
+)
+
+func runCommand(a *app) *cobra.Command {
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon",
+		Long: `Run closes the household, starts tor and everything else, opens the household
+when all of it works, and keeps it so. It runs until SIGTERM or Ctrl-C, and
+leaves the household closed. SIGHUP reads the configuration again.`,
+		Example: "  sudo tunic run --verbose",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			level := slog.LevelInfo
+			if verbose {
+				level = slog.LevelDebug
+			}
+			log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+			return a.run(cmd.Context(), log)
+		},
+	}
+	c.Flags().BoolVar(&verbose, "verbose", false, "log details")
+	return c
+}
+
+// run makes the real parts, and works until ctx ends.
+func (a *app) run(ctx context.Context, log *slog.Logger) error {
+	if os.Geteuid() != 0 {
+		return &failure{exitFailed, errors.New("the daemon must be started as root"), "use sudo, or systemctl start tunic"}
+	}
+	p := a.paths()
+	lock, err := gateway.TakeLock(p)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	c, err := config.Load(p)
+	if err == nil {
+		err = gateway.CheckSnippets(p, c)
+	}
+	if err != nil {
+		return errors.Join(&failure{exitUsage, err, "the household is closed until the configuration is right"}, a.lockdownAlone(ctx))
+	}
+	torIDs, err := lookupUser(config.TorUser)
+	if err != nil {
+		return err
+	}
+	serveIDs, err := lookupUser(config.ServeUser)
+	if err != nil {
+		return err
+	}
+	k, err := netfilter.New(ctx, log)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, log, parts{config: c, paths: p, kernel: kernel{k}, torIDs: torIDs, serveIDs: serveIDs})
+}
+
+// parts are what a daemon is made of.
+type parts struct {
+	config           *config.Config
+	paths            config.Paths
+	kernel           kernel
+	torIDs, serveIDs gateway.IDs
+}
+
+func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
+	listener, err := listenAPI(p.paths)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	var g *gateway.Gateway
+	wake := func() { g.Wake() }
+	child := &gateway.Child{Log: log, Changed: wake, Command: supervise.Command{
+		Name: "serve", Path: self, Args: []string{"serve"},
+		SetUser: true, UID: p.serveIDs.UID, GID: p.serveIDs.GID}}
+	torProcess := tor.New(tor.Options{Log: log, Changed: wake})
+	sockets := &supervise.Listeners{}
+	defer sockets.Close()
+	g = gateway.New(gateway.Options{
+		Version: version, Paths: p.paths, TorIDs: p.torIDs, Log: log,
+		Tor: torProcess, Kernel: p.kernel, Server: child, Listeners: sockets,
+		Keys: func(dir string, owner gateway.IDs) (onion.Address, error) {
+			return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
+		},
+		Notify: func(state string) { daemon.SdNotify(false, state) },
+	}, p.config)
+
+	// The rules close before tor ends: the gateway has its own context.
+	outer, stopParts := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopParts()
+	var group errgroup.Group
+	group.Go(func() error { return untilDone(outer, torProcess.Serve(outer)) })
+	group.Go(func() error { return untilDone(outer, child.Serve(outer)) })
+	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, g, log)) })
+	group.Go(func() error { return untilDone(outer, watch(outer, log, wake)) })
+	go reloadOnHangup(outer, log, g)
+	err = g.Run(ctx)
+	daemon.SdNotify(false, daemon.SdNotifyStopping)
+	stopParts()
+	return errors.Join(err, group.Wait())
+}
+
+// untilDone drops the error that only says that ctx has ended.
+func untilDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// watch wakes the gateway when interfaces or addresses change. When the kernel
+// ends the subscription it starts again; the gateway's timer covers the gap.
+func watch(ctx context.Context, log *slog.Logger, wake func()) error {
+	changed := make(chan struct{}, 1)
+	go func() {
+		for {
+			select {
+			case <-changed:
+				wake()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return supervise.Keep(ctx, "interface events", log, supervise.Backoff{Min: time.Second, Max: time.Minute, Healthy: time.Minute},
+		func(ctx context.Context) error { return netfilter.Watch(ctx, changed) })
+}
+
+// listenAPI opens the API socket; only root may connect. A stale one is
+// replaced: the lock says that no daemon is behind it.
+func listenAPI(p config.Paths) (net.Listener, error) {
+	if err := os.Remove(p.API()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("removing a stale API socket: %w", err)
+	}
+	var l supervise.Listeners
+	spec := supervise.ListenerSpec{Name: "api", Network: "unix", Path: p.API(), Mode: 0o600}
+	if err := l.Set(context.Background(), []supervise.ListenerSpec{spec}); err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	return net.FileListener(l.Files()["api"])
+}
+
+// lookupUser returns the numbers of a system user that tunic needs.
+func lookupUser(name string) (gateway.IDs, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return gateway.IDs{}, &failure{exitFailed, fmt.Errorf("the system user %s does not exist", name),
+			strings.Join([]string{"make it: useradd --system --no-create-home --shell /usr/sbin/nologin", name}, " ")}
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+	return gateway.IDs{UID: uint32(uid), GID: uint32(gid)}, errors.Join(err, gidErr)
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"tunic/gateway/link"
+	"tunic/gateway/serve"
+)
+
+// linkDescriptor is where the parent puts the child's end of the link.
+const linkDescriptor = 3
+
+func serveCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:    "serve",
+		Short:  "The daemon's child that talks to devices and visitors; started by `tunic run`",
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := shed(); err != nil {
+				return err
+			}
+			parent, err := link.FromFile(os.NewFile(linkDescriptor, "link"))
+			if err != nil {
+				return &failure{exitUsage, err, "this is started by `tunic run` and nobody else"}
+			}
+			s, err := serve.New(slog.New(slog.NewTextHandler(a.err, childLog)))
+			if err != nil {
+				return err
+			}
+			return s.Run(cmd.Context(), parent)
+		},
+	}
+}
+
+// childLog leaves the time to the parent, which repeats the lines.
+var childLog = &slog.HandlerOptions{ReplaceAttr: func(_ []string, at slog.Attr) slog.Attr {
+	if at.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return at
+}}
+
+// shed refuses to serve strangers with any privilege, and gives up the ways to
+// get one: no_new_privs (prctl(2)) is inherited by everything that comes after.
+func shed() error {
+	if os.Geteuid() == 0 {
+		return errors.New("serve must not run as root")
+	}
+	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("setting no_new_privs: %w", errno)
+	}
+	return nil
+}

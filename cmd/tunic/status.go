@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway/api"
+)
+
+func statusCommand(a *app) *cobra.Command {
+	var asJSON, watch bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Print how Tor, the household and the onions are, and what is wrong",
+		Example: `  tunic status
+  tunic status --json | jq .tor.bootstrap
+  tunic status --watch`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for {
+				s, err := a.client().Status(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if watch && !asJSON {
+					a.printf("\x1b[H\x1b[2J")
+				}
+				if err := a.show(s, asJSON); err != nil || !watch {
+					return err
+				}
+				if !pause(cmd.Context(), time.Second) {
+					return nil
+				}
+			}
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&watch, "watch", false, "print it again every second until Ctrl-C")
+	return c
+}
+
+// pause reports whether d passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *app) show(s api.Status, asJSON bool) error {
+	if asJSON {
+		return a.json(s)
+	}
+	a.printf("tunic %s: %s\n", s.Version, stateWords(s))
+	a.printf("\nTor %s: %s\n", s.Tor.Version, torWords(s.Tor))
+	a.printf("\nHousehold (default policy %s)\n", s.Household.DefaultPolicy)
+	for _, i := range s.Household.Interfaces {
+		words := strings.Join(i.Addresses, ", ")
+		if !i.Present {
+			words = "does not exist yet"
+		}
+		a.printf("  interface %-10s %s\n", i.Name, words)
+	}
+	for _, d := range s.Household.Devices {
+		seen := strings.Join(d.Addresses, ", ")
+		if seen == "" {
+			seen = "not seen"
+		}
+		a.printf("  device    %-10s %s  %-7s %s\n", orDash(d.Name), d.MAC, d.Policy, seen)
+	}
+	a.printf("\nOnions\n")
+	for _, o := range s.Onions {
+		a.printf("  %-10s %s  %s\n", o.Name, o.Address, publishedWords(o))
+		for _, p := range o.Ports {
+			a.printf("    port %-5d -> %s  %s\n", p.Port, p.Target, portWords(p))
+		}
+	}
+	for _, l := range s.Leaks {
+		a.printf("\nOutside Tor, as you asked: %s", l)
+	}
+	if len(s.Leaks) > 0 {
+		a.printf("\n")
+	}
+	for _, f := range s.Findings {
+		a.printf("\n%s %s: %s\n  %s\n", strings.ToUpper(string(f.Severity)), f.Code, strings.TrimSpace(f.Text), f.Action)
+	}
+	return nil
+}
+
+func stateWords(s api.Status) string {
+	words := "the household is closed"
+	if s.State == api.Open {
+		words = "the household is open"
+	}
+	if s.Ready {
+		return words + ", everything wanted works"
+	}
+	return words + ", not ready: " + strings.TrimSpace(s.Why)
+}
+
+func torWords(t api.Tor) string {
+	if !t.Running {
+		return "not running"
+	}
+	words := fmt.Sprintf("%d %%, %s", t.Bootstrap, t.Summary)
+	if t.Restarts > 0 {
+		words += fmt.Sprintf(", restarted %d times", t.Restarts)
+	}
+	return words
+}
+
+func publishedWords(o api.Onion) string {
+	if !o.Published {
+		return "not published"
+	}
+	return fmt.Sprintf("published (%d uploads), %d streams", o.Uploads, o.Streams)
+}
+
+func portWords(p api.Port) string {
+	if p.Reachable {
+		return "reachable"
+	}
+	return "NOT reachable: " + p.Error
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func readyCommand(a *app) *cobra.Command {
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "ready",
+		Short: "Exit with 0 when everything wanted works",
+		Long: `Ready waits until the household is open and all that was asked for works. It
+prints what it is waiting for, and exits with 3 when the time is over.`,
+		Example: "  tunic ready --timeout 60s && echo the house is on line",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			return a.waitReady(ctx)
+		},
+	}
+	c.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 asks once")
+	return c
+}
+
+// waitReady asks until all is well or ctx ends; it asks at least once.
+func (a *app) waitReady(ctx context.Context) error {
+	last := ""
+	for {
+		s, err := a.client().Status(context.WithoutCancel(ctx))
+		why := strings.TrimSpace(s.Why)
+		switch {
+		case errors.Is(err, api.ErrNotRunning):
+			why = err.Error()
+		case err != nil:
+			return err
+		case s.Ready:
+			a.printf("ready\n")
+			return nil
+		}
+		if why != last {
+			fmt.Fprintf(a.err, "waiting: %s\n", why)
+			last = why
+		}
+		if !pause(ctx, 250*time.Millisecond) {
+			return &failure{exitNotReady, fmt.Errorf("not ready: %s", why), "see `tunic status`"}
+		}
+	}
+}

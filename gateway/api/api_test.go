@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+// fake answers each verb with what it was told, and records the requests.
+type fake struct {
+	asked []any
+	err   error
+}
+
+func (f *fake) Status(context.Context) Status { return Status{Version: "1", State: Open} }
+func (f *fake) Plan(context.Context) (Plan, error) {
+	return Plan{Running: true, Changes: []string{"+ x"}}, f.err
+}
+func (f *fake) Reload(context.Context) error   { f.asked = append(f.asked, "reload"); return f.err }
+func (f *fake) Lockdown(context.Context) error { f.asked = append(f.asked, "lockdown"); return f.err }
+func (f *fake) Unpublish(_ context.Context, r UnpublishRequest) error {
+	f.asked = append(f.asked, r)
+	return f.err
+}
+func (f *fake) Publish(_ context.Context, r PublishRequest) (Onion, error) {
+	f.asked = append(f.asked, r)
+	return Onion{Name: r.Name, Address: "x.onion"}, f.err
+}
+
+func client(t *testing.T, g Gateway) *Client {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "api")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "s")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, ln, g, slog.New(slog.DiscardHandler)) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		os.RemoveAll(dir)
+	})
+	return NewClient(path)
+}
+
+func TestVerbsGoThrough(t *testing.T) {
+	f := &fake{}
+	c, ctx := client(t, f), t.Context()
+	if s, err := c.Status(ctx); err != nil || s.State != Open {
+		t.Errorf("Status = %+v, %v", s, err)
+	}
+	if p, err := c.Plan(ctx); err != nil || !reflect.DeepEqual(p.Changes, []string{"+ x"}) {
+		t.Errorf("Plan = %+v, %v", p, err)
+	}
+	publish := PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}}
+	if o, err := c.Publish(ctx, publish); err != nil || o.Name != "photos" {
+		t.Errorf("Publish = %+v, %v", o, err)
+	}
+	if err := errors.Join(c.Unpublish(ctx, UnpublishRequest{Name: "photos"}), c.Reload(ctx), c.Lockdown(ctx)); err != nil {
+		t.Error(err)
+	}
+	if want := []any{publish, UnpublishRequest{Name: "photos"}, "reload", "lockdown"}; !reflect.DeepEqual(f.asked, want) {
+		t.Errorf("asked %v", f.asked)
+	}
+}
+
+// What went wrong arrives with its hint and kind.
+func TestFailuresKeepTheirHint(t *testing.T) {
+	f := &fake{err: &Failure{Problem{Error: "no such onion", Hint: "see `tunic onions`", Usage: true}}}
+	err := client(t, f).Reload(t.Context())
+	got, ok := errors.AsType[*Failure](err)
+	if !ok || got.Hint != "see `tunic onions`" || !got.Usage {
+		t.Fatalf("got %#v", err)
+	}
+	f.err = errors.New("plain")
+	if err := client(t, f).Reload(t.Context()); err == nil || err.Error() != "plain" {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	if err := NewClient(path).Reload(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("no socket: %v", err)
+	}
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	ln.Close()
+	if err := NewClient(path).Reload(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("stale socket: %v", err)
+	}
+}

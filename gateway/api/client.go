@@ -1,0 +1,105 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+)
+
+// ErrNotRunning is returned by Client calls when no daemon listens.
+var ErrNotRunning = errors.New("the tunic daemon is not running")
+
+// Client talks to the daemon of one root.
+type Client struct {
+	http http.Client
+}
+
+// NewClient returns a client for the socket at path.
+func NewClient(path string) *Client {
+	var d net.Dialer
+	return &Client{http: http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", path)
+		},
+	}}}
+}
+
+// Status asks for the whole status.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.call(ctx, http.MethodGet, "/status", nil, &s)
+}
+
+// Plan asks what a reload would change.
+func (c *Client) Plan(ctx context.Context) (Plan, error) {
+	var p Plan
+	return p, c.call(ctx, http.MethodGet, "/plan", nil, &p)
+}
+
+// Reload makes the daemon read its configuration again and apply it.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/reload", struct{}{}, nil)
+}
+
+// Lockdown closes the household until the next reload.
+func (c *Client) Lockdown(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/lockdown", struct{}{}, nil)
+}
+
+// Publish makes an onion and returns it.
+func (c *Client) Publish(ctx context.Context, r PublishRequest) (Onion, error) {
+	var o Onion
+	return o, c.call(ctx, http.MethodPost, "/publish", r, &o)
+}
+
+// Unpublish takes an onion away.
+func (c *Client) Unpublish(ctx context.Context, r UnpublishRequest) error {
+	return c.call(ctx, http.MethodPost, "/unpublish", r, nil)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://tunic"+path, payload)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	switch {
+	case errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED):
+		return ErrNotRunning
+	case errors.Is(err, os.ErrPermission):
+		return &Failure{Problem{Error: "opening the daemon's socket: permission denied", Hint: "run the command as root (sudo)"}}
+	case err != nil:
+		return fmt.Errorf("asking the daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		var p Problem
+		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil || p.Error == "" {
+			return fmt.Errorf("asking the daemon: %s", resp.Status)
+		}
+		return &Failure{p}
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+// Package api is the daemon's local interface: JSON over HTTP on a unix socket
+// that only root may open. Every verb of the command line goes through it.
+//
+// It holds the shapes of what is said, the server and the client; what a verb
+// does is the gateway's business.
+package api
+
+import (
+	"time"
+
+	"tunic/gateway/health"
+)
+
+// State says how far the household is open.
+type State string
+
+const (
+	Closed State = "lockdown" // the household reaches nothing but the box
+	Open   State = "open"     // each device's traffic goes as its policy says
+)
+
+// Status is what `tunic status --json` prints.
+type Status struct {
+	Version   string           `json:"version"`
+	State     State            `json:"state"`
+	Ready     bool             `json:"ready"` // everything wanted works
+	Why       string           `json:"why"`   // why it is not open or not ready, in words; empty when all is well
+	Since     time.Time        `json:"since"` // start of the daemon
+	Tor       Tor              `json:"tor"`
+	Household Household        `json:"household"`
+	Onions    []Onion          `json:"onions"`
+	Leaks     []string         `json:"exceptions"` // connections that leave outside Tor because the owner said so
+	Findings  []health.Finding `json:"findings"`   // the worst first
+}
+
+// Tor is the tor process.
+type Tor struct {
+	Version   string `json:"version"`
+	Running   bool   `json:"running"`
+	Bootstrap int    `json:"bootstrap"` // percent
+	Summary   string `json:"summary"`   // tor's own words
+	Warning   string `json:"warning,omitempty"`
+	ClockSkew int    `json:"clock_skew_seconds"` // 0 when tor has seen none
+	Restarts  int    `json:"restarts"`
+}
+
+// Household is the part of the network that tunic is in charge of.
+type Household struct {
+	DefaultPolicy string      `json:"default_policy"`
+	Interfaces    []Interface `json:"interfaces"`
+	Devices       []Device    `json:"devices"` // configured ones, and those in the neighbour table
+}
+
+// Interface is one household interface.
+type Interface struct {
+	Name      string   `json:"name"`
+	Present   bool     `json:"present"`
+	Addresses []string `json:"addresses"` // with prefix length
+}
+
+// Device is a host of the household.
+type Device struct {
+	Name      string   `json:"name,omitempty"` // from its file
+	MAC       string   `json:"mac"`
+	Policy    string   `json:"policy"`
+	Addresses []string `json:"addresses"` // from the neighbour table; empty when not seen
+}
+
+// Onion is one permanent address.
+type Onion struct {
+	Name       string     `json:"name"`
+	Address    string     `json:"address"`   // "KEY.onion"
+	Published  bool       `json:"published"` // its descriptor was uploaded since tor started
+	Uploads    int        `json:"uploads"`
+	UploadedAt *time.Time `json:"uploaded_at,omitempty"`
+	Streams    uint64     `json:"streams"`
+	Active     int        `json:"active"`
+	Ports      []Port     `json:"ports"`
+}
+
+// Port is one virtual port of an onion.
+type Port struct {
+	Port      uint16 `json:"port"`
+	Target    string `json:"target"`
+	Reachable bool   `json:"reachable"`
+	Error     string `json:"error,omitempty"`
+}
+
+// Plan is what a reload would change.
+type Plan struct {
+	Running bool     `json:"running"` // a daemon is there to compare with
+	Changes []string `json:"changes"` // one line each; empty: nothing
+}
+
+// PublishRequest asks for a new onion, or for the same one again.
+type PublishRequest struct {
+	Name  string   `json:"name"`
+	Ports []string `json:"ports"` // "80=192.168.1.20:8080"
+}
+
+// UnpublishRequest takes an onion away; its keys are kept.
+type UnpublishRequest struct {
+	Name string `json:"name"`
+}
+
+// Problem is the answer to a request that failed.
+type Problem struct {
+	Error string `json:"error"` // what is wrong
+	Hint  string `json:"hint,omitempty"`
+	Usage bool   `json:"usage,omitempty"` // wrong usage or configuration: exit status 2
+}

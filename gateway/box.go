@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"tunic/gateway/config"
+)
+
+// Lock is held as long as a daemon runs on a root. The kernel lets go of it
+// when the process ends, however it ends, so it cannot be stale.
+type Lock struct{ f *os.File }
+
+// TakeLock takes the lock of a root, or says who holds it.
+func TakeLock(p config.Paths) (*Lock, error) {
+	if err := os.MkdirAll(p.Run, 0o755); err != nil {
+		return nil, fmt.Errorf("making the directory for sockets: %w", err)
+	}
+	f, err := os.OpenFile(p.Lock(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			who := make([]byte, 20)
+			n, _ := f.Read(who)
+			return nil, fmt.Errorf("another tunic daemon (process %s) runs on %s already", strings.TrimSpace(string(who[:n])), p.Root)
+		}
+		return nil, fmt.Errorf("taking the lock %s: %w", p.Lock(), err)
+	}
+	if err := errors.Join(f.Truncate(0), write(f, strconv.Itoa(os.Getpid())+"\n")); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("writing the lock: %w", err)
+	}
+	return &Lock{f}, nil
+}
+
+func write(f *os.File, s string) error {
+	_, err := f.WriteAt([]byte(s), 0)
+	return err
+}
+
+// Release lets the next daemon start.
+func (l *Lock) Release() { l.f.Close() }
+
+// prepareDirs makes the directories below the state and run directories with
+// their owners, and refuses a state directory that would lose the keys.
+func prepareDirs(p config.Paths, torIDs IDs) error {
+	if err := checkState(p.State); err != nil {
+		return err
+	}
+	onions := filepath.Dir(p.OnionKeys("x"))
+	fronts := filepath.Dir(p.Front("x"))
+	for _, d := range []struct {
+		path string
+		mode fs.FileMode
+		gid  int
+	}{
+		{p.State, 0o711, os.Getegid()}, // tor passes through to its own directories, nobody lists
+		{onions, 0o711, os.Getegid()},
+		{p.Run, 0o755, os.Getegid()},
+		{fronts, 0o750, int(torIDs.GID)},
+	} {
+		err := errors.Join(os.MkdirAll(d.path, d.mode), os.Chown(d.path, os.Geteuid(), d.gid), os.Chmod(d.path, d.mode))
+		if err != nil {
+			return fmt.Errorf("preparing %s: %w", d.path, err)
+		}
+	}
+	return nil
+}
+
+// checkState refuses a state directory whose content is gone after a reboot,
+// or that somebody else can change.
+func checkState(dir string) error {
+	existing := dir
+	for {
+		info, err := os.Stat(existing)
+		if err == nil {
+			if !info.IsDir() {
+				return fmt.Errorf("checking the state directory: %s is not a directory", existing)
+			}
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || existing == "/" {
+			return fmt.Errorf("checking the state directory: %w", err)
+		}
+		existing = filepath.Dir(existing)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(existing, &st); err != nil {
+		return fmt.Errorf("checking the state directory %s: %w", existing, err)
+	}
+	if st.Type == unix.TMPFS_MAGIC || st.Type == unix.RAMFS_MAGIC {
+		return fmt.Errorf("the state directory %s is in memory (tmpfs): the onion keys would be lost at the next reboot; put it on a disk", dir)
+	}
+	if existing != dir {
+		return nil // made next, with the right owner
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
+		return fmt.Errorf("the state directory %s belongs to uid %d: run `chown root %s`, and find out who could read the keys", dir, uid, dir)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("the state directory %s can be written by others (mode %#o): run `chmod go-w %s`", dir, info.Mode().Perm(), dir)
+	}
+	return nil
+}

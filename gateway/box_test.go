@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tunic/gateway/config"
+)
+
+func TestSecondDaemonIsRefused(t *testing.T) {
+	p := config.NewPaths(t.TempDir())
+	first, err := TakeLock(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := TakeLock(p); err == nil || !strings.Contains(err.Error(), "another tunic daemon") {
+		t.Errorf("a second lock: %v", err)
+	}
+	first.Release()
+	again, err := TakeLock(p) // the file is still there: a stale lock is none
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Release()
+}
+
+func TestCheckState(t *testing.T) {
+	dir := t.TempDir()
+	open := filepath.Join(dir, "open")
+	file := filepath.Join(dir, "file")
+	if err := os.Mkdir(open, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(open, 0o777)
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "not/yet"):   "",
+		"/dev/shm/not/yet":              "tmpfs",
+		open:                            "chmod go-w",
+		file:                            "not a directory",
+		filepath.Join(file, "below/it"): "not a directory",
+	} {
+		err := checkState(path)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("checkState(%s) = %v, want %q in it", path, err, want)
+		}
+	}
+}
+
+func TestRangesAreChosenOnceApartFromLocalOnes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	local := []netip.Prefix{netip.MustParsePrefix("10.128.0.0/10"), netip.MustParsePrefix("10.192.0.0/11"), netip.MustParsePrefix("fd00::/9")}
+	first, err := LoadRanges(path, local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, bad := first.Overlap(local); bad || first.Virtual4.Bits() != 16 || first.Virtual6.Bits() != 48 {
+		t.Errorf("chose %v, overlaps %v", first, p)
+	}
+	if again, err := LoadRanges(path, nil); err != nil || again != first {
+		t.Errorf("the second start has %v, %v", again, err)
+	}
+	if _, err := LoadRanges(filepath.Join(t.TempDir(), "x"), []netip.Prefix{netip.MustParsePrefix("10.128.0.0/9")}); err == nil {
+		t.Error("a full neighbourhood is no error")
+	}
+	for _, text := range []string{"", "{}", `{"virtual4":"10.0.0.0/8","virtual6":"fd00::/48"}`, "[1"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := LoadRanges(path, nil); err == nil {
+			t.Errorf("state %q gave %v", text, r)
+		}
+	}
+}

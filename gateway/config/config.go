@@ -1,0 +1,114 @@
+// Package config loads, checks and writes tunic's configuration files.
+//
+// One thing is one file: tunic.toml for the box, and one file each for a
+// device, an onion and an endpoint, so that a person, the command line and a
+// version control system can all edit them without losing a comment. Load
+// reports every mistake at once, each with file, line and key.
+//
+// The package is a leaf: it knows nothing of tor, rules or processes.
+package config
+
+import "net/netip"
+
+// Policy says what happens to a device's traffic.
+type Policy string
+
+const (
+	PolicyTor    Policy = "tor"    // all TCP and DNS through Tor, nothing else leaves
+	PolicyOnion  Policy = "onion"  // DNS and .onion through Tor, the rest direct
+	PolicyDirect Policy = "direct" // everything direct; .onion addresses still work through Tor
+	PolicyBlock  Policy = "block"  // nothing leaves
+)
+
+// OwnTraffic says what happens to the box's own connections.
+type OwnTraffic string
+
+const (
+	OwnTor    OwnTraffic = "tor"
+	OwnDirect OwnTraffic = "direct"
+)
+
+// Config is the whole configuration, validated and with defaults filled in.
+// It is a plain value: two loads of the same files are reflect.DeepEqual.
+type Config struct {
+	Household Household
+	Gateway   Gateway
+	Tor       Tor
+	DNS       DNS
+	Socks     Socks
+	Devices   []Device   // sorted by name
+	Onions    []Onion    // sorted by name; "home" is here only if it has a file
+	Endpoints []Endpoint // sorted by name
+	Torrc     []Snippet  // torrc.d/*.conf, sorted by file name
+}
+
+// Household is [household].
+type Household struct {
+	Interfaces    []string // the only interfaces that tunic is in charge of; at least one
+	DefaultPolicy Policy   // for devices without a file; default tor
+}
+
+// Gateway is [gateway].
+type Gateway struct {
+	OwnTraffic OwnTraffic // default tor
+}
+
+// Tor is [tor].
+type Tor struct {
+	Binary string // name or absolute path; default "tor"
+}
+
+// DNS is [dns].
+type DNS struct {
+	Forward []Forward
+}
+
+// Forward is one [[dns.forward]]: names below Domain are asked of Server, outside Tor.
+type Forward struct {
+	Domain string         // lower case, no leading or trailing dot
+	Server netip.AddrPort // port 53 if none was given
+}
+
+// Socks is [socks].
+type Socks struct {
+	Port uint16 // what devices type; default 9050
+}
+
+// Device is devices/NAME.toml.
+type Device struct {
+	Name   string
+	MAC    string // lower case, colons
+	Policy Policy
+}
+
+// Onion is onions/NAME.toml.
+type Onion struct {
+	Name   string
+	Public bool   // only for the onion "home": publish it although nobody is invited
+	Ports  []Port // sorted by Virtual
+}
+
+// Port maps one virtual port of an onion to its target.
+type Port struct {
+	Virtual uint16
+	Target  Target
+}
+
+// Target is where a stream to an onion's port goes. Exactly one field is set.
+type Target struct {
+	Addr     netip.AddrPort // a host on the LAN, or on the box
+	Unix     string         // absolute path of a unix socket ("unix:/path")
+	Endpoint string         // name of an endpoint of the box ("endpoint:gopher")
+}
+
+// Endpoint is endpoints/NAME.toml. The name is the protocol.
+type Endpoint struct {
+	Name string // "gopher"
+	Root string // gopher: absolute path of the directory that is served
+}
+
+// Snippet is one file of torrc.d, handed to tor as it is.
+type Snippet struct {
+	File string // base name
+	Text string
+}

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxFileSize bounds what is read of one file. The longest that makes sense is
+// a torrc snippet with some hundred bridge lines.
+const maxFileSize = 1 << 20
+
+// namePattern is what the name of a device, an onion or an endpoint looks like.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,29}$`)
+
+const nameHint = "a name is 1 to 30 lower-case letters, digits and hyphens, and begins with a letter or digit"
+
+// backupSuffixes end the names of files that editors and package managers
+// leave beside the one that counts.
+var backupSuffixes = []string{"~", ".swp", ".bak", ".orig", ".rej", ".dpkg-old", ".dpkg-new", ".dpkg-dist", ".ucf-old", ".ucf-dist", "-opkg"}
+
+// isBackup reports whether a file is nobody's configuration.
+func isBackup(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") ||
+		slices.ContainsFunc(backupSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+// listFiles returns the paths of the files in dir whose names end in ext,
+// sorted. A directory that does not exist is empty. Files that are neither
+// these nor backups are mistakes: someone believes that they count.
+func listFiles(dir, ext string) ([]string, Errors) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var errs Errors
+	if err != nil {
+		errs = append(errs, Error{File: dir, Msg: "cannot be read: " + reason(err)})
+	}
+	var paths []string
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case isBackup(e.Name()):
+		case filepath.Ext(e.Name()) == ext:
+			paths = append(paths, path)
+		default:
+			errs = append(errs, Error{File: path, Msg: fmt.Sprintf("only files called NAME%s belong here", ext),
+				Hint: "rename it, or append .bak to have it ignored"})
+		}
+	}
+	return paths, errs
+}
+
+// listNamed is listFiles for files whose names are the names of things.
+func listNamed(dir string) ([]string, Errors) {
+	paths, errs := listFiles(dir, ".toml")
+	var named []string
+	for _, path := range paths {
+		if p := checkName(stem(path)); p != nil {
+			errs = append(errs, Error{File: path, Msg: p.msg, Hint: p.hint})
+			continue
+		}
+		named = append(named, path)
+	}
+	return named, errs
+}
+
+// stem is the name of the thing that a file describes.
+func stem(path string) string { return strings.TrimSuffix(filepath.Base(path), ".toml") }
+
+func checkName(name string) *problem {
+	switch {
+	case namePattern.MatchString(name):
+		return nil
+	case namePattern.MatchString(strings.ToLower(name)):
+		return problemf(fmt.Sprintf("call it %q", strings.ToLower(name)), "the name %q has upper-case letters", name)
+	default:
+		return problemf(nameHint, "%q is not a valid name", name)
+	}
+}
+
+// readFile returns the text of a configuration file. Anything but a regular
+// file is refused before it is opened: opening a pipe would wait for a writer.
+func readFile(path string) ([]byte, error) {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err == nil && len(text) > maxFileSize {
+		err = fmt.Errorf("larger than %d bytes", maxFileSize)
+	}
+	return text, err
+}
+
+// reason is an error's text without the path, which the reader has already.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return err.Error()
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"path/filepath"
+)
+
+// mainExample is what a person without a configuration is told to write.
+const mainExample = `write it; this is enough to begin with ("ip link" shows the interface's name):
+    [household]
+    interfaces = ["br-lan"]     # the household's side, never the internet's
+    default-policy = "tor"
+    # then: tunic check`
+
+// Load reads and checks all files below p.Etc. It fails with Errors, which
+// hold every mistake of every file, and changes nothing anywhere.
+func Load(p Paths) (*Config, error) {
+	l := &loader{paths: p}
+	cfg := &Config{}
+	l.main(cfg)
+	l.endpoints(cfg)
+	l.devices(cfg)
+	l.onions(cfg)
+	l.snippets(cfg)
+	if len(l.errs) > 0 {
+		l.errs.sort(p.Main())
+		return nil, l.errs
+	}
+	return cfg, nil
+}
+
+// loader collects the mistakes of all files.
+type loader struct {
+	paths  Paths
+	errs   Errors
+	served []string // names of the endpoints that have a file, right or wrong
+}
+
+// parse reads one file. The table is nil if there is nothing to look at.
+func (l *loader) parse(path string) *table {
+	text, err := readFile(path)
+	if err != nil {
+		l.errs = append(l.errs, Error{File: path, Msg: "cannot be read: " + reason(err)})
+		return nil
+	}
+	_, t := parseDocument(path, text)
+	return t
+}
+
+// finish takes over the mistakes of one file.
+func (l *loader) finish(t *table) {
+	t.finish()
+	l.errs = append(l.errs, t.doc.errs...)
+}
+
+// each calls read for the files that describe a thing each.
+func (l *loader) each(dir string, read func(name string, t *table)) {
+	paths, errs := listNamed(dir)
+	l.errs = append(l.errs, errs...)
+	for _, path := range paths {
+		if t := l.parse(path); t != nil {
+			read(stem(path), t)
+			l.finish(t)
+		}
+	}
+}
+
+// main reads tunic.toml.
+func (l *loader) main(cfg *Config) {
+	path := l.paths.Main()
+	text, err := readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.errs = append(l.errs, Error{File: path, Msg: "does not exist", Hint: mainExample})
+	case err != nil:
+		l.errs = append(l.errs, Error{File: path, Msg: "cannot be read: " + reason(err)})
+	}
+	_, t := parseDocument(path, text)
+	t.broken = t.broken || err != nil
+	readMain(t, cfg)
+	l.finish(t)
+}
+
+func readMain(t *table, cfg *Config) {
+	readHousehold(t.table("household"), &cfg.Household)
+	readGateway(t.table("gateway"), &cfg.Gateway)
+	readTor(t.table("tor"), &cfg.Tor)
+	readDNS(t.table("dns"), &cfg.DNS)
+	readSocks(t.table("socks"), &cfg.Socks)
+}
+
+// snippets reads torrc.d. What the lines mean is for tor to say.
+func (l *loader) snippets(cfg *Config) {
+	paths, errs := listFiles(l.paths.TorrcDir(), ".conf")
+	l.errs = append(l.errs, errs...)
+	for _, path := range paths {
+		text, err := readFile(path)
+		if err == nil && bytes.IndexByte(text, 0) >= 0 {
+			err = errors.New("it holds a zero byte: not a text file")
+		}
+		if err != nil {
+			l.errs = append(l.errs, Error{File: path, Msg: "cannot be read: " + reason(err)})
+			continue
+		}
+		cfg.Torrc = append(cfg.Torrc, Snippet{File: filepath.Base(path), Text: string(text)})
+	}
+}

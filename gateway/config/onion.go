@@ -1,0 +1,89 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// HomeOnion is the onion that every box has, with a file or without.
+const HomeOnion = "home"
+
+const portsHint = `name at least one: under [ports], like 80 = "192.168.1.20:8080"`
+
+// onions reads onions/NAME.toml.
+func (l *loader) onions(cfg *Config) {
+	l.each(l.paths.OnionDir(), func(name string, t *table) {
+		o := readOnion(name, t)
+		for _, port := range o.Ports {
+			if p := l.checkTarget(port.Target, cfg); p != nil {
+				t.doc.add(portPath(port.Virtual), p)
+			}
+		}
+		cfg.Onions = append(cfg.Onions, o)
+	})
+}
+
+// readOnion reads what one file says, without a look at other files.
+func readOnion(name string, t *table) Onion {
+	o := Onion{Name: name}
+	if o.Public, _ = t.boolean("public"); t.has("public") && name != HomeOnion {
+		t.add("public", problemf("leave it out", "only %s.toml has it: every other onion is for all who know its address", HomeOnion))
+	}
+	ports := t.table("ports")
+	for _, key := range slices.Sorted(maps.Keys(ports.values)) {
+		port, p := parsePort(key)
+		if p != nil {
+			ports.add(key, p)
+		}
+		text, ok := ports.text(key)
+		if !ok || p != nil {
+			continue
+		}
+		target, p := parseTarget(text)
+		if p != nil {
+			ports.add(key, p)
+			continue
+		}
+		o.Ports = append(o.Ports, Port{Virtual: port, Target: target})
+	}
+	slices.SortFunc(o.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
+	if len(ports.values) == 0 && name != HomeOnion && !(t.has("ports") && ports.values == nil) {
+		t.missing("ports", portsHint)
+	}
+	return o
+}
+
+func portPath(virtual uint16) string { return join("ports", fmt.Sprint(virtual)) }
+
+// checkTarget refuses targets that would let visitors into tunic itself. It
+// cannot know all addresses of the box, so tunic's own port numbers are
+// refused with every address.
+func (l *loader) checkTarget(t Target, cfg *Config) *problem {
+	switch port := t.Addr.Port(); {
+	case t.Endpoint != "":
+		return l.checkEndpoint(t.Endpoint)
+	case t.Unix != "":
+		if contains(l.paths.Run, t.Unix) {
+			return problemf("", "%s is tunic's own: it would let every visitor control the box", t.Unix)
+		}
+	case t.Addr.Addr().IsLoopback() && port == cfg.Socks.Port, port == ServeSocksPort, port == SocksPort:
+		return problemf("", "would give every visitor your SOCKS port: they would browse in your name")
+	case slices.Contains(internalPorts(), port):
+		return problemf("if this is another program's, have it listen on another port", "port %d is one of tunic's own", port)
+	}
+	return nil
+}
+
+func (l *loader) checkEndpoint(name string) *problem {
+	switch {
+	case slices.Contains(l.served, name):
+		return nil
+	case slices.Contains(knownEndpoints, name):
+		return problemf("write the file "+l.paths.EndpointDir()+"/"+name+".toml", "the endpoint %q is not set up", name)
+	default:
+		return problemf("there is: "+strings.Join(knownEndpoints, ", "), "tunic has no endpoint called %q", name)
+	}
+}

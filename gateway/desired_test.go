@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+
+	"tunic/gateway/config"
+	"tunic/gateway/onion"
+	"tunic/rules"
+)
+
+func inputs() Inputs {
+	return Inputs{
+		Config: &config.Config{
+			Household: config.Household{Interfaces: []string{"br-lan", "guest"}, DefaultPolicy: config.PolicyTor},
+			Gateway:   config.Gateway{OwnTraffic: config.OwnTor},
+			Tor:       config.Tor{Binary: "tor"},
+			Socks:     config.Socks{Port: 9050},
+			DNS:       config.DNS{Forward: []config.Forward{{Domain: "lan", Server: netip.MustParseAddrPort("192.168.1.1:53")}}},
+			Devices:   []config.Device{{Name: "tv", MAC: "02:00:00:00:00:10", Policy: config.PolicyBlock}},
+			Onions: []config.Onion{{Name: "photos", Ports: []config.Port{
+				{Virtual: 80, Target: config.Target{Addr: netip.MustParseAddrPort("192.168.77.20:8080")}}}}},
+			Endpoints: []config.Endpoint{{Name: "gopher", Root: "/srv/gopher"}},
+		},
+		Facts: Facts{IPv6: true, Interfaces: []InterfaceFacts{
+			{Name: "br-lan", Index: 4, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}},
+			{Name: "guest"}}},
+		Paths:     config.NewPaths("/r"),
+		Tor:       IDs{UID: 107, GID: 108},
+		Ranges:    Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")},
+		Addresses: map[string]onion.Address{"photos": "aaaa", "home": "bbbb"},
+		Mode:      rules.Open,
+	}
+}
+
+func TestDesireIsPure(t *testing.T) {
+	a, b := desire(inputs()), desire(inputs())
+	if !reflect.DeepEqual(a, b) {
+		t.Error("the same inputs gave two desired states")
+	}
+}
+
+func TestHomeCarriesEndpointsOnlyWhenPublic(t *testing.T) {
+	in := inputs()
+	if names := frontNames(desire(in)); !slices.Equal(names, []string{"photos"}) {
+		t.Errorf("a private home: %v", names)
+	}
+	in.Config.Onions = append(in.Config.Onions, config.Onion{Name: "home", Public: true})
+	d := desire(in)
+	if names := frontNames(d); !slices.Equal(names, []string{"home", "photos"}) {
+		t.Fatalf("a public home: %v", names)
+	}
+	home := d.Serve.Fronts[0]
+	if len(home.Ports) != 1 || home.Ports[0].Virtual != 70 || home.Ports[0].Endpoint != "gopher" || home.Host != "bbbb.onion" {
+		t.Errorf("home is %+v", home)
+	}
+	if in.Config.Onions[1].Ports != nil {
+		t.Error("desire changed the configuration")
+	}
+}
+
+func frontNames(d Desired) []string {
+	var names []string
+	for _, f := range d.Serve.Fronts {
+		names = append(names, f.Onion)
+	}
+	return names
+}
+
+// A listener that nobody may connect to, or a name without its socket, would
+// be a hole or a dead service.
+func TestEveryListenerIsBoundAndUsed(t *testing.T) {
+	d := desire(inputs())
+	used := map[string]bool{}
+	for _, f := range d.Serve.Fronts {
+		used[f.Listener] = true
+	}
+	for _, l := range d.Serve.DNS.Listeners {
+		used[l.UDP], used[l.TCP] = true, true
+	}
+	for _, l := range slices.Concat(d.Serve.SOCKS.Listeners, d.Serve.Gopher.Listeners) {
+		used[l] = true
+	}
+	for _, l := range d.Listeners {
+		if !used[l.Name] {
+			t.Errorf("%s is opened for nobody", l.Name)
+		}
+		delete(used, l.Name)
+		switch {
+		case l.Network == "unix" && (l.Mode != 0o660 || l.GID != 108):
+			t.Errorf("front %s has mode %v, group %d", l.Name, l.Mode, l.GID)
+		case l.Network != "unix" && l.Interface != "br-lan":
+			t.Errorf("%s is bound to %q", l.Name, l.Interface)
+		}
+	}
+	if len(used) > 0 {
+		t.Errorf("no socket is opened for %v", used)
+	}
+}
+
+func TestInterfaceThatCameBackGetsNewSockets(t *testing.T) {
+	in := inputs()
+	before := desire(in)
+	in.Facts.Interfaces[0].Index = 9
+	after := desire(in)
+	for i, l := range after.Listeners {
+		if l.Network != "unix" && l.Name == before.Listeners[i].Name {
+			t.Errorf("%s would be kept for another interface", l.Name)
+		}
+	}
+}
+
+func TestWithoutIPv6NothingListensOnIt(t *testing.T) {
+	in := inputs()
+	in.Facts.IPv6 = false
+	d := desire(in)
+	for _, l := range d.Listeners {
+		if l.Network == "tcp6" || l.Network == "udp6" {
+			t.Errorf("%s cannot be opened", l.Name)
+		}
+	}
+	if !d.Tor.NoIPv6 {
+		t.Error("tor is told to listen on IPv6")
+	}
+}

@@ -1,0 +1,71 @@
+package gopher
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestGophermap(t *testing.T) {
+	link := func(kind, display, selector, host, port string) string {
+		return kind + display + "\t" + selector + "\t" + host + "\t" + port + "\r\n"
+	}
+	tests := []struct{ name, line, want string }{
+		{"text", "Welcome!", item("i", "Welcome!", "")},
+		{"empty", "", item("i", "", "")},
+		{"a dot is not the end", ".", item("i", ".", "")},
+		{"CR LF", "Hi\r", item("i", "Hi", "")},
+		{"full", "1Other\t/x\tgopher.example.org\t7070", link("1", "Other", "/x", "gopher.example.org", "7070")},
+		{"more than full", "1Other\t/x\tgopher.example.org\t7070\t+", link("1", "Other", "/x", "gopher.example.org", "7070")},
+		{"no port", "1Other\tx y\tgopher.example.org", link("1", "Other", "x y", "gopher.example.org", "70")},
+		{"an onion", "1Bob\t\tbob.onion\t70", link("1", "Bob", "", "bob.onion", "70")},
+		{"a friend's global name", "1Bob\t/\tkey.peer.home.arpa\t70", link("1", "Bob", "/", "key.peer.home.arpa", "70")},
+		{"a public address", "1X\t/\t203.0.113.5\t70", link("1", "X", "/", "203.0.113.5", "70")},
+		{"no host", "0File\t/x.txt", item("0", "File", "/x.txt")},
+		{"relative", "0File\tx.txt", item("0", "File", "/dir/x.txt")},
+		{"relative and up", "0File\t../../../x.txt", item("0", "File", "/x.txt")},
+		{"only a name", "0x.txt\t", item("0", "x.txt", "/dir/x.txt")},
+		{"plus", "0File\tx.txt\t+\t+", item("0", "File", "/dir/x.txt")},
+		{"localhost", "0File\tx.txt\tlocalhost\t7070", item("0", "File", "/dir/x.txt")},
+		{"loopback", "0File\tx.txt\t127.0.0.1\t70", item("0", "File", "/dir/x.txt")},
+		{"search", "7Find\t/search", item("7", "Find", "/search")},
+		{"URL", "hWeb\tURL:https://example.org/", item("h", "Web", "URL:https://example.org/")},
+		{"info line", "iHello\tfake\t(NULL)\t0", item("i", "Hello", "")},
+		{"home: private address", "1NAS\t/\t192.168.1.5\t70", item("i", "NAS", "")},
+		{"home: IPv6", "1NAS\t/\tfd00::5\t70", item("i", "NAS", "")},
+		{"home: mapped", "1NAS\t/\t::ffff:10.0.0.1\t70", item("i", "NAS", "")},
+		{"home: link-local", "1NAS\t/\tfe80::1\t70", item("i", "NAS", "")},
+		{"home: one label", "1NAS\t/\tnas\t70", item("i", "NAS", "")},
+		{"home: lan", "1NAS\t/\tnas.LAN.\t70", item("i", "NAS", "")},
+		{"home: mDNS", "1NAS\t/\tnas.local\t70", item("i", "NAS", "")},
+		{"home: home.arpa", "1NAS\t/\tnas.home.arpa\t70", item("i", "NAS", "")},
+		{"no port number", "1X\t/\texample.org\tseventy", item("i", "X", "")},
+		{"port 0", "1X\t/\texample.org\t0", item("i", "X", "")},
+		{"no type", "\t/x.txt", item("i", " /x.txt", "")},
+		{"control characters", "0F\x1b[2Ji\x00le\tx\x07.txt", item("0", "F[2Jile", "/dir/x.txt")},
+		{"odd type", "\x01File\tx.txt", item("i", "File x.txt", "")},
+		{"not UTF-8", "0Caf\xe9\tcaf\xe9.txt", item("0", "Caf?", "/dir/caf\xe9.txt")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newServer(t, map[string]string{"dir/gophermap": tt.line + "\n"})
+			if got := ask(t, s, friend, "/dir\r\n"); got != tt.want+".\r\n" {
+				t.Errorf("line %q became\n%q, want\n%q", tt.line, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestGophermapOfTheRoot(t *testing.T) {
+	s := newServer(t, map[string]string{"gophermap": "Hi\n0x.txt\t\n", "x.txt": "x"})
+	if got, want := ask(t, s, friend, "\r\n"), item("i", "Hi", "")+item("0", "x.txt", "/x.txt")+".\r\n"; got != want {
+		t.Errorf("menu %q, want %q", got, want)
+	}
+}
+
+func TestGophermapIsBounded(t *testing.T) {
+	s := newServer(t, map[string]string{"gophermap": strings.Repeat("x", maxMap) + "\nnot read\n"})
+	got := ask(t, s, friend, "\r\n")
+	if len(got) > maxMap+100 || strings.Contains(got, "not read") || !strings.HasSuffix(got, "\r\n.\r\n") {
+		t.Errorf("a menu of %d bytes from a gophermap that is too large", len(got))
+	}
+}

@@ -1,0 +1,241 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"tunic/gateway/config"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/supervise"
+	"tunic/gateway/tor"
+	"tunic/rules"
+)
+
+// box is a strict fake of everything around the gateway. It writes a journal
+// of what was done to it, and fails what it is told to fail.
+type box struct {
+	t  *testing.T
+	mu sync.Mutex
+
+	journal []string
+	fail    map[string]error // by the first word of a journal line
+
+	loaded  rules.Ruleset
+	drift   []string
+	facts   Facts
+	status  tor.Status
+	torSpec tor.Spec
+	served  link.Desired
+}
+
+func (b *box) did(what string, args ...any) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.journal = append(b.journal, strings.TrimSpace(what+" "+fmt.Sprint(args...)))
+	return b.fail[what]
+}
+
+// took returns the journal since the last call.
+func (b *box) took() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	j := strings.Join(b.journal, ", ")
+	b.journal = nil
+	return j
+}
+
+func (b *box) set(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+type fakeKernel struct{ *box }
+
+func (k fakeKernel) Apply(_ context.Context, r rules.Ruleset) error {
+	if err := k.did("rules", mode(r)); err != nil {
+		return err
+	}
+	k.loaded = r
+	return nil
+}
+
+// mode reads from the rules themselves whether they are open.
+func mode(r rules.Ruleset) string {
+	if strings.Contains(r.Text(rules.IPv4, "nat"), "-A TUNIC-LAN") {
+		return "open"
+	}
+	return "closed"
+}
+
+func (k fakeKernel) Verify(_ context.Context, r rules.Ruleset) ([]string, error) {
+	if !r.Equal(k.loaded) {
+		k.t.Errorf("verifying rules that were never loaded")
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	d := k.drift
+	k.drift = nil
+	return d, nil
+}
+
+func (k fakeKernel) CutFlows(_ context.Context, mark, mask uint32) (int, error) {
+	return 0, k.did("cut", rules.Policy(mark>>rules.MarkShift))
+}
+
+func (k fakeKernel) Facts(context.Context, []string) (Facts, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.facts, k.fail["facts"]
+}
+
+func (k fakeKernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) { return nil, nil }
+
+func (k fakeKernel) Neighbours(context.Context, []string) ([]Neighbour, error) {
+	return []Neighbour{
+		{MAC: "02:00:00:00:00:10", Addr: netip.MustParseAddr("192.168.77.10")},
+		{MAC: "02:00:00:00:00:99", Addr: netip.MustParseAddr("192.168.77.99")},
+	}, nil
+}
+
+type fakeTor struct{ *box }
+
+func (f fakeTor) Apply(_ context.Context, s tor.Spec) error {
+	f.mu.Lock()
+	same := f.torSpec.Equal(s)
+	f.mu.Unlock()
+	if same {
+		return nil
+	}
+	if err := f.did("tor", len(s.Onions)); err != nil {
+		return err
+	}
+	f.set(func() { f.torSpec = s })
+	return nil
+}
+
+func (f fakeTor) Status() tor.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+type fakeServer struct{ *box }
+
+func (f fakeServer) Apply(_ context.Context, d link.Desired, _ map[string]*os.File) ([]string, error) {
+	f.set(func() { f.served = d })
+	return nil, f.did("serve", len(d.Fronts))
+}
+
+func (f fakeServer) Status(context.Context) (link.Status, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var s link.Status
+	for _, front := range f.served.Fronts {
+		fs := link.FrontStatus{Onion: front.Onion}
+		for _, p := range front.Ports {
+			fs.Ports = append(fs.Ports, link.PortStatus{Virtual: p.Virtual, Reachable: true})
+		}
+		s.Fronts = append(s.Fronts, fs)
+	}
+	return s, nil
+}
+
+type fakeListeners struct{ *box }
+
+func (f fakeListeners) Set(_ context.Context, specs []supervise.ListenerSpec) error {
+	return f.did("listen", len(specs))
+}
+func (f fakeListeners) Files() map[string]*os.File { return nil }
+
+// house is a gateway with a configuration on disk, on a fake box.
+type house struct {
+	*Gateway
+	*box
+	notes []string
+}
+
+const mainFile = "[household]\ninterfaces = [\"br-lan\"]\n"
+
+func newHouse(t *testing.T, files map[string]string) *house {
+	t.Helper()
+	p := config.NewPaths(t.TempDir())
+	for _, dir := range []string{p.Etc, p.DeviceDir(), p.OnionDir(), p.EndpointDir(), p.TorrcDir()} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &house{box: &box{t: t, fail: map[string]error{}}}
+	h.status = tor.Status{Running: true, Bootstrap: 100, Version: "0.4.9.11"}
+	h.facts = Facts{IPv6: true, Forwarding: true, Interfaces: []InterfaceFacts{{Name: "br-lan", Index: 4,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}}}}
+	if files == nil {
+		files = map[string]string{}
+	}
+	if files["tunic.toml"] == "" {
+		files["tunic.toml"] = mainFile
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(p.Etc, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := config.Load(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	torIDs := IDs{UID: 107, GID: uint32(os.Getgid())}
+	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, Log: slog.New(slog.DiscardHandler),
+		Tor: fakeTor{h.box}, Kernel: fakeKernel{h.box}, Server: fakeServer{h.box}, Listeners: fakeListeners{h.box},
+		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root
+			return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
+		},
+		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
+	return h
+}
+
+func (h *house) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(h.Paths.Etc, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running starts the loop and ends it with the test.
+func (h *house) running(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	if err := h.do(ctx, func(ctx context.Context) error { h.pass(ctx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *house) codes(t *testing.T) []string {
+	t.Helper()
+	var codes []string
+	for _, f := range h.Gateway.Status(t.Context()).Findings {
+		codes = append(codes, string(f.Code))
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+var errBroken = errors.New("broken")

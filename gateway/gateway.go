@@ -1,0 +1,273 @@
+// Package gateway is the parent's reconciler: it turns configuration and facts
+// into the desired state, and makes it true in ordered steps.
+//
+//	closed rules -> directories and keys -> tor -> serve -> open rules
+//	-> onions published -> ready
+//
+// A step that fails leaves the household as closed as it was, becomes a
+// finding, and is tried again. A reload validates, compiles and compares
+// everything before the first change; what did not change is not touched.
+//
+// The package parses no byte that a stranger sent. It declares the small
+// interfaces that it needs; cmd/tunic gives it the real parts, tests give it
+// strict fakes.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/supervise"
+	"tunic/gateway/tor"
+	"tunic/rules"
+)
+
+// Tor is the tor process.
+type Tor interface {
+	Apply(ctx context.Context, s tor.Spec) error
+	Status() tor.Status
+}
+
+// Kernel is the packet filter and what the kernel knows of the network.
+type Kernel interface {
+	Apply(ctx context.Context, r rules.Ruleset) error
+	Verify(ctx context.Context, r rules.Ruleset) ([]string, error)
+	CutFlows(ctx context.Context, mark, mask uint32) (int, error)
+	Facts(ctx context.Context, interfaces []string) (Facts, error)
+	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
+	Neighbours(ctx context.Context, interfaces []string) ([]Neighbour, error)
+}
+
+// Neighbour is a device in the kernel's neighbour table.
+type Neighbour struct {
+	MAC  string
+	Addr netip.Addr
+}
+
+// Server is the serve process.
+type Server interface {
+	Apply(ctx context.Context, d link.Desired, listeners map[string]*os.File) ([]string, error)
+	Status(ctx context.Context) (link.Status, error)
+}
+
+// Listeners are the sockets that serve accepts on.
+type Listeners interface {
+	Set(ctx context.Context, specs []supervise.ListenerSpec) error
+	Files() map[string]*os.File
+}
+
+// Keys makes or loads an onion's keys.
+type Keys func(dir string, owner IDs) (onion.Address, error)
+
+// Options are what a Gateway is made of. Every field is required.
+type Options struct {
+	Version   string
+	Paths     config.Paths
+	TorIDs    IDs
+	Log       *slog.Logger
+	Tor       Tor
+	Kernel    Kernel
+	Server    Server
+	Listeners Listeners
+	Keys      Keys
+	Notify    func(state string) // sd_notify(3)
+}
+
+// Gateway is one running daemon.
+type Gateway struct {
+	Options
+	wake     chan struct{}
+	requests chan func(context.Context)
+	started  time.Time
+
+	// Owned by the loop.
+	ranges   Ranges
+	opened   bool          // the open rules are in force
+	held     bool          // `tunic lockdown`: stay closed until the next reload
+	applied  rules.Ruleset // what the kernel has; empty when that is not known
+	lastOpen rules.Input   // what flows were last allowed by
+
+	mu   sync.Mutex // guards what Status reads
+	view view
+}
+
+// view is what the last pass left for Status.
+type view struct {
+	config    *config.Config
+	facts     Facts
+	addresses map[string]onion.Address
+	state     api.State
+	why       string
+	findings  []health.Finding
+	desired   Desired
+	notified  bool
+}
+
+// New returns a gateway for a validated configuration.
+func New(o Options, c *config.Config) *Gateway {
+	return &Gateway{
+		Options:  o,
+		wake:     make(chan struct{}, 1),
+		requests: make(chan func(context.Context)),
+		started:  time.Now(),
+		view:     view{config: c, state: api.Closed, why: "starting"},
+	}
+}
+
+// Wake makes the gateway look again soon. It never blocks.
+func (g *Gateway) Wake() {
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Times between passes when nothing happens, and after a failure.
+const (
+	checkEvery = 5 * time.Second
+	retryAfter = 2 * time.Second
+)
+
+// Run closes the household, then works until ctx ends, and closes it again.
+// It fails only if the household cannot be closed at the start.
+func (g *Gateway) Run(ctx context.Context) error {
+	if err := g.close(ctx); err != nil {
+		return fmt.Errorf("closing the household: %w", err)
+	}
+	defer func() {
+		if err := g.close(context.WithoutCancel(ctx)); err != nil {
+			g.Log.Error("closing the household at the end failed", "error", err)
+		}
+	}()
+	timer := time.NewTimer(g.work(ctx))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-g.requests:
+			f(ctx)
+			continue
+		case <-g.wake:
+		case <-timer.C:
+		}
+		timer.Reset(g.work(ctx))
+	}
+}
+
+// work makes one pass and returns how long the next one can wait.
+func (g *Gateway) work(ctx context.Context) time.Duration {
+	if g.pass(ctx) {
+		return checkEvery
+	}
+	return retryAfter
+}
+
+// close swaps the closed rules in.
+func (g *Gateway) close(ctx context.Context) error {
+	v := g.snapshot()
+	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Paths: g.Paths, Tor: g.TorIDs, Ranges: g.ranges, Mode: rules.Lockdown})
+	return g.applyRules(ctx, in)
+}
+
+func (g *Gateway) snapshot() view {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.view
+}
+
+// do runs f in the loop and waits for it.
+func (g *Gateway) do(ctx context.Context, f func(context.Context) error) error {
+	done := make(chan error, 1)
+	select {
+	case g.requests <- func(ctx context.Context) { done <- f(ctx) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Reload reads the configuration again and applies it. With any mistake in it
+// nothing changes. It also ends a lockdown that was asked for.
+func (g *Gateway) Reload(ctx context.Context) error {
+	return g.do(ctx, g.reload)
+}
+
+func (g *Gateway) reload(ctx context.Context) error {
+	c, err := loadConfig(g.Paths)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	g.view.config = c
+	g.mu.Unlock()
+	g.held = false
+	g.pass(ctx)
+	return g.passError()
+}
+
+// passError turns what the last pass could not do into an error.
+func (g *Gateway) passError() error {
+	v := g.snapshot()
+	var errs []error
+	for _, f := range v.findings {
+		if f.Severity == health.Error {
+			errs = append(errs, errors.New(f.Text))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return &api.Failure{Problem: api.Problem{
+		Error: errors.Join(errs...).Error(), Hint: "the configuration is in force as far as possible; see `tunic status`"}}
+}
+
+// Lockdown closes the household until the next reload.
+func (g *Gateway) Lockdown(ctx context.Context) error {
+	return g.do(ctx, func(ctx context.Context) error {
+		g.held = true
+		g.pass(ctx)
+		if v := g.snapshot(); v.state != api.Closed {
+			return errors.New(v.why)
+		}
+		return nil
+	})
+}
+
+// loadConfig loads and checks everything that can be checked without touching
+// the box.
+func loadConfig(p config.Paths) (*config.Config, error) {
+	c, err := config.Load(p)
+	if err != nil {
+		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
+	}
+	if err := CheckSnippets(p, c); err != nil {
+		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
+	}
+	return c, nil
+}
+
+// CheckSnippets refuses lines of torrc.d that name tunic's own options.
+func CheckSnippets(p config.Paths, c *config.Config) error {
+	var errs []error
+	for _, s := range c.Torrc {
+		errs = append(errs, tor.CheckSnippet(p.TorrcDir()+"/"+s.File, s.Text)...)
+	}
+	return errors.Join(errs...)
+}

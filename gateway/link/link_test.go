@@ -1,0 +1,142 @@
+package link
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func pair(t *testing.T) (parent, child *Conn) {
+	t.Helper()
+	parent, f, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err = FromFile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { parent.Close(); child.Close() })
+	return parent, child
+}
+
+func TestMessagesArriveAsSent(t *testing.T) {
+	parent, child := pair(t)
+	sent := []Message{
+		Ask{ID: 7},
+		Desired{ID: 8, TorUID: 107,
+			Fronts: []Front{{Onion: "photos", Host: "x.onion", Listener: "front/photos",
+				Ports: []Port{{Virtual: 80, Addr: netip.MustParseAddrPort("192.168.77.20:8080")}, {Virtual: 70, Endpoint: "gopher"}}}},
+			DNS:    DNS{Listeners: []DNSListener{{UDP: "u", TCP: "t"}}, Virtual4: netip.MustParsePrefix("10.192.0.0/16")},
+			Gopher: &Gopher{Root: "/srv/gopher"}},
+		Answer{ID: 8, Errors: []string{"no"}},
+	}
+	go func() {
+		for _, m := range sent {
+			parent.Send(m)
+		}
+	}()
+	for _, want := range sent {
+		got, files, err := child.Receive()
+		if err != nil || len(files) != 0 {
+			t.Fatalf("Receive: %v, %d files", err, len(files))
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v\nwant %+v", got, want)
+		}
+	}
+}
+
+// A listener that crosses the link accepts connections on the other side,
+// also those that waited in its backlog.
+func TestListenerCrosses(t *testing.T) {
+	parent, child := pair(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	waiting, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiting.Close()
+	f, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Send(Listener{Name: "socks"}, f); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	m, files, err := child.Receive()
+	if err != nil || len(files) != 1 || m.(Listener).Name != "socks" {
+		t.Fatalf("Receive = %v, %d files, %v", m, len(files), err)
+	}
+	got, err := net.FileListener(files[0])
+	files[0].Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	got.(*net.TCPListener).SetDeadline(time.Now().Add(5 * time.Second))
+	c, err := got.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestClosedEndIsErrClosed(t *testing.T) {
+	parent, child := pair(t)
+	parent.Close()
+	if _, _, err := child.Receive(); !errors.Is(err, ErrClosed) {
+		t.Fatalf("Receive after close: %v", err)
+	}
+}
+
+func TestGarbageIsRefused(t *testing.T) {
+	for name, frame := range map[string][]byte{
+		"unknown kind":       {99, 0, 0, 0, 0, 0, 0, 2, '{', '}'},
+		"no json":            {byte(kindAsk), 0, 0, 0, 0, 0, 0, 2, '!', '!'},
+		"too long":           {byte(kindAsk), 0, 0, 0, 0xff, 0, 0, 0},
+		"missing descriptor": {byte(kindListener), 1, 0, 0, 0, 0, 0, 2, '{', '}'},
+		"half a header":      {byte(kindAsk), 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parent, child := pair(t)
+			parent.c.Write(frame)
+			parent.Close()
+			if _, _, err := child.Receive(); err == nil || errors.Is(err, ErrClosed) {
+				t.Fatalf("Receive took it: %v", err)
+			}
+		})
+	}
+}
+
+// Descriptors that are sent stay open in the sender.
+func TestSendLeavesFilesOpen(t *testing.T) {
+	parent, child := pair(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := parent.Send(Listener{Name: "x"}, w); err != nil {
+		t.Fatal(err)
+	}
+	_, files, err := child.Receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAll(files)
+	if _, err := io.WriteString(w, "x"); err != nil {
+		t.Fatalf("the sender's file was closed: %v", err)
+	}
+	w.Close()
+}

@@ -1,0 +1,207 @@
+package onion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// proxyLineTimeout is generous: tor writes the line at once.
+const proxyLineTimeout = 10 * time.Second
+
+// acceptPause lets descriptors come back after a failed accept.
+const acceptPause = 100 * time.Millisecond
+
+// Limiter bounds streams per circuit and in all.
+type Limiter interface {
+	Acquire(id string) (release func(), ok bool)
+}
+
+// Front is the listener behind one onion: it checks that tor is calling,
+// gives each circuit its own identity, limits, counts and hands each stream
+// to the handler of the port that the visitor dialled.
+type Front struct {
+	TorUID uint32 // the only uid whose connections are served
+	Limits Limiter
+	Log    *slog.Logger
+
+	mu     sync.Mutex
+	routes map[uint16]*route
+	active sync.WaitGroup
+
+	streams, refused, panics atomic.Uint64
+	open                     atomic.Int64
+}
+
+// Route is where one virtual port leads. Key tells whether two routes lead
+// to the same place.
+type Route struct {
+	Key     string
+	Handler Handler
+}
+
+type route struct {
+	Route
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu   sync.Mutex
+	last error
+}
+
+// Counts are a front's numbers since it was made.
+type Counts struct {
+	Streams, Refused, Panics uint64
+	Active                   int
+}
+
+// Counts returns the numbers so far.
+func (f *Front) Counts() Counts {
+	return Counts{Streams: f.streams.Load(), Refused: f.refused.Load(), Panics: f.panics.Load(), Active: int(f.open.Load())}
+}
+
+// SetRoutes replaces the ports. Streams whose port is gone or leads elsewhere
+// are cut; all others go on.
+func (f *Front) SetRoutes(ctx context.Context, routes map[uint16]Route) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next := make(map[uint16]*route, len(routes))
+	for port, r := range routes {
+		if old := f.routes[port]; old != nil && old.Key == r.Key {
+			next[port] = old
+			delete(f.routes, port)
+			continue
+		}
+		n := &route{Route: r}
+		n.ctx, n.cancel = context.WithCancel(ctx)
+		next[port] = n
+	}
+	for _, gone := range f.routes {
+		gone.cancel()
+	}
+	f.routes = next
+}
+
+// LastError says why the last stream to a port failed, nil if it did not.
+func (f *Front) LastError(port uint16) error {
+	r := f.route(port)
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+func (f *Front) route(port uint16) *route {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.routes[port]
+}
+
+// Serve accepts until ctx ends, then cuts the streams and waits for them.
+func (f *Front) Serve(ctx context.Context, ln *net.UnixListener) error {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	defer func() { f.SetRoutes(ctx, nil); f.active.Wait() }()
+	for {
+		c, err := ln.AcceptUnix()
+		switch {
+		case ctx.Err() != nil:
+			if c != nil {
+				c.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accepting streams: %w", err)
+		case err != nil:
+			f.Log.Warn("accepting a stream failed", "error", err)
+			time.Sleep(acceptPause)
+			continue
+		}
+		f.active.Add(1)
+		go f.serve(ctx, c)
+	}
+}
+
+func (f *Front) serve(ctx context.Context, c *net.UnixConn) {
+	defer f.active.Done()
+	defer c.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			f.panics.Add(1)
+			f.Log.Error("a stream ended in a panic", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	if err := f.checkPeer(c); err != nil {
+		f.refused.Add(1)
+		f.Log.Warn("refused a connection to a front", "error", err)
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(proxyLineTimeout))
+	s, err := readProxyLine(c)
+	if err != nil {
+		f.refused.Add(1)
+		f.Log.Debug("refused a stream", "error", err)
+		return
+	}
+	c.SetReadDeadline(time.Time{})
+	r := f.route(s.Port)
+	if r == nil || ctx.Err() != nil {
+		f.refused.Add(1)
+		return
+	}
+	release, ok := f.Limits.Acquire(strconv.FormatUint(uint64(s.Circuit), 10))
+	if !ok {
+		f.refused.Add(1)
+		return
+	}
+	defer release()
+	f.run(r, c, s)
+}
+
+func (f *Front) run(r *route, c *net.UnixConn, s Stream) {
+	f.streams.Add(1)
+	f.open.Add(1)
+	defer f.open.Add(-1)
+	stop := context.AfterFunc(r.ctx, func() { c.Close() })
+	defer stop()
+	err := r.Handler.ServeStream(r.ctx, c, s)
+	r.mu.Lock()
+	r.last = err
+	r.mu.Unlock()
+	if err != nil {
+		f.Log.Debug("a stream ended with an error", "port", s.Port, "error", err)
+	}
+}
+
+// checkPeer refuses every process but tor (SO_PEERCRED, unix(7)).
+func (f *Front) checkPeer(c *net.UnixConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return err
+	}
+	if credErr != nil {
+		return fmt.Errorf("asking who is calling: %w", credErr)
+	}
+	if cred.Uid != f.TorUID {
+		return fmt.Errorf("uid %d is not tor's", cred.Uid)
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+	"tunic/gateway/onion"
+	"tunic/gateway/tor"
+	"tunic/rules"
+)
+
+// attempt is one pass over the steps.
+type attempt struct {
+	*Gateway
+	in       Inputs
+	desired  Desired
+	findings []health.Finding
+	why      string // why the household is not open
+}
+
+func (a *attempt) find(code health.Code, format string, args ...any) {
+	a.findings = append(a.findings, health.New(code, fmt.Sprintf(format, args...)))
+}
+
+// pass makes the box what the configuration says, as far as it goes, and
+// reports whether all of it is done.
+func (g *Gateway) pass(ctx context.Context) bool {
+	v := g.snapshot()
+	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, Tor: g.TorIDs, Addresses: v.addresses, Mode: rules.Open}}
+	done := a.steps(ctx)
+	if !done && !g.opened {
+		a.stayClosed(ctx)
+	}
+	state := api.Closed
+	if g.opened {
+		state = api.Open
+	}
+	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
+	g.mu.Lock()
+	g.view.facts, g.view.addresses, g.view.desired = a.in.Facts, a.in.Addresses, a.desired
+	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
+	g.mu.Unlock()
+	g.notify(ctx)
+	return done
+}
+
+// steps are in the order of the package comment. Each says why it stopped.
+func (a *attempt) steps(ctx context.Context) bool {
+	if !a.learn(ctx) || !a.prepare(ctx) {
+		return false
+	}
+	a.desired = desire(a.in)
+	if a.held {
+		a.why = "lockdown was asked for"
+		a.find(health.Lockdown, "the household is closed because lockdown was asked for")
+		a.opened = false
+		return false
+	}
+	return a.applyTor(ctx) && a.applyServe(ctx) && a.open(ctx)
+}
+
+// learn asks the kernel what the household looks like now.
+func (a *attempt) learn(ctx context.Context) bool {
+	facts, err := a.Kernel.Facts(ctx, a.in.Config.Household.Interfaces)
+	if err != nil {
+		a.why = "the network interfaces could not be read"
+		a.find(health.RulesFailed, "reading the network interfaces: %v", err)
+		return false
+	}
+	a.in.Facts = facts
+	for _, i := range facts.Interfaces {
+		switch {
+		case i.Index == 0:
+			a.find(health.InterfaceMissing, "the household interface %s does not exist yet", i.Name)
+		case len(i.Addresses) == 0:
+			a.find(health.NoAddress, "the household interface %s has no address", i.Name)
+		}
+	}
+	in := ruleInput(a.in)
+	if !facts.Forwarding && (in.Default == rules.Direct || in.Default == rules.Onion || slices.ContainsFunc(in.Devices, func(d rules.Device) bool {
+		return d.Policy == rules.Direct || d.Policy == rules.Onion
+	})) {
+		a.find(health.ForwardingOff, "a device may go direct, but this box does not forward packets")
+	}
+	return true
+}
+
+// prepare makes directories, ranges and keys.
+func (a *attempt) prepare(ctx context.Context) bool {
+	err := prepareDirs(a.Paths, a.TorIDs)
+	if err == nil {
+		err = a.loadRanges(ctx)
+	}
+	if err != nil {
+		a.why = err.Error()
+		a.find(health.StateUnusable, "%v", err)
+		return false
+	}
+	a.in.Ranges = a.ranges
+	addresses := make(map[string]onion.Address)
+	for _, o := range withHome(a.in.Config) {
+		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)
+		if err != nil {
+			a.find(health.StateUnusable, "onion %s is not published: %v", o.Name, err)
+			continue
+		}
+		addresses[o.Name] = addr
+		if o.Name == config.HomeOnion && len(o.Ports) > 0 && !o.Public {
+			a.find(health.HomePrivate, "the onion home is private and nobody is invited, so it is not published")
+		}
+	}
+	a.in.Addresses = addresses
+	return true
+}
+
+func (a *attempt) loadRanges(ctx context.Context) error {
+	local, err := a.Kernel.LocalPrefixes(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the local prefixes: %w", err)
+	}
+	if !a.ranges.Virtual4.IsValid() {
+		if a.ranges, err = LoadRanges(a.Paths.StateFile(), local); err != nil {
+			return err
+		}
+	}
+	if p, bad := a.ranges.Overlap(local); bad {
+		a.find(health.VirtualOverlap, "the local network %s overlaps the virtual addresses for onions in %s", p, a.Paths.StateFile())
+	}
+	return nil
+}
+
+// applyTor gives tor its configuration. Once the household is open, a tor that
+// is down closes nothing: the rules lead to nobody until it is back.
+func (a *attempt) applyTor(ctx context.Context) bool {
+	err := a.Tor.Apply(ctx, a.desired.Tor)
+	st := a.Tor.Status()
+	switch {
+	case err != nil:
+		a.why = "tor did not take the configuration"
+		a.find(torCode(err), "%v", err)
+	case !st.Running:
+		a.why = "tor is not running"
+		a.find(health.TorDown, "tor is not running: %s", orWord(st.LastError, "it is being started"))
+	case st.Bootstrap < 100:
+		a.why = fmt.Sprintf("Tor is connecting: %d %%, %s", st.Bootstrap, orWord(st.Summary, "starting"))
+		a.find(health.TorNotReady, "Tor is connecting: %d %%, %s %s", st.Bootstrap, orWord(st.Summary, "starting"), st.Warning)
+	}
+	if st.ClockSkew != 0 {
+		a.find(health.ClockSkew, "tor sees that this box's clock is wrong by %s", st.ClockSkew)
+	}
+	return a.opened || err == nil && st.Running && st.Bootstrap == 100
+}
+
+func torCode(err error) health.Code {
+	var old *tor.TooOldError
+	if errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
+		return health.TorMissing
+	}
+	return health.TorRefused
+}
+
+func orWord(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// applyServe opens the listeners and hands them and the work to serve.
+func (a *attempt) applyServe(ctx context.Context) bool {
+	if err := a.Listeners.Set(ctx, a.desired.Listeners); err != nil {
+		a.find(health.ServeProblem, "%v", err)
+	}
+	failed, err := a.Server.Apply(ctx, a.desired.Serve, a.Listeners.Files())
+	if err != nil {
+		a.why = "the part that serves devices and visitors is not running"
+		a.find(health.ServeDown, "%v", err)
+		return a.opened
+	}
+	for _, f := range failed {
+		a.find(health.ServeProblem, "%s", f)
+	}
+	return true
+}
+
+// open swaps the open rules in and looks whether they are there.
+func (a *attempt) open(ctx context.Context) bool {
+	if err := a.applyRules(ctx, a.desired.Rules); err != nil {
+		return a.rulesFailed(ctx, err)
+	}
+	drift, err := a.Kernel.Verify(ctx, a.applied)
+	if err != nil {
+		return a.rulesFailed(ctx, err)
+	}
+	if len(drift) > 0 {
+		a.Log.Warn("the rules were changed by another program", "differences", drift)
+		a.find(health.RulesDrift, "another program changed the rules (%s); they were put back", drift[0])
+		a.applied = rules.Ruleset{}
+		if err := a.applyRules(ctx, a.desired.Rules); err != nil {
+			return a.rulesFailed(ctx, err)
+		}
+	}
+	if !a.opened {
+		a.Log.Info("the household is open")
+	}
+	a.opened = true
+	return a.why == ""
+}
+
+// rulesFailed closes what can still be closed.
+func (a *attempt) rulesFailed(ctx context.Context, err error) bool {
+	a.why = "the rules could not be loaded"
+	a.find(health.RulesFailed, "%v", err)
+	a.Log.Error("loading the rules failed, the household is closed", "error", err)
+	a.opened, a.applied = false, rules.Ruleset{}
+	return false
+}
+
+// stayClosed keeps the closed rules in force while a step has not worked yet.
+func (a *attempt) stayClosed(ctx context.Context) {
+	in := ruleInput(a.in)
+	in.Mode = rules.Lockdown
+	err := a.applyRules(ctx, in)
+	if err == nil {
+		var drift []string
+		if drift, err = a.Kernel.Verify(ctx, a.applied); err == nil && len(drift) > 0 {
+			a.applied = rules.Ruleset{}
+			err = a.applyRules(ctx, in)
+		}
+	}
+	if err != nil {
+		a.applied = rules.Ruleset{}
+		a.find(health.RulesFailed, "closing the household: %v", err)
+		a.Log.Error("closing the household failed", "error", err)
+	}
+}
+
+// applyRules loads a ruleset unless it is loaded, and cuts the flows of
+// devices for whom it is stricter than the last open one.
+func (g *Gateway) applyRules(ctx context.Context, in rules.Input) error {
+	next, err := rules.Compile(in)
+	if err != nil {
+		return err
+	}
+	if next.Equal(g.applied) {
+		return nil
+	}
+	if err := g.Kernel.Apply(ctx, next); err != nil {
+		return err
+	}
+	if in.Mode == rules.Open {
+		for _, p := range rules.Cut(g.lastOpen, in) {
+			if _, err := g.Kernel.CutFlows(ctx, p.Mark(), rules.MarkMask); err != nil {
+				return fmt.Errorf("cutting the flows with policy %s: %w", p, err)
+			}
+		}
+		g.lastOpen = in
+	}
+	g.applied = next
+	return nil
+}

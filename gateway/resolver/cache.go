@@ -1,0 +1,122 @@
+package resolver
+
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	cachedDevices = 128 // beyond, the device that asked longest ago is forgotten
+	cachedAnswers = 256 // of one device; beyond, the answer used longest ago
+
+	minTTL      = 10 * time.Second
+	maxTTL      = time.Hour
+	negativeTTL = 30 * time.Second // tor passes no SOA on, so there is no better number
+)
+
+// answer is what Tor said to one question.
+type answer struct {
+	rcode int           // RcodeSuccess or RcodeNameError
+	rrs   []dns.RR      // of the type asked for; shared, so never changed
+	ttl   time.Duration // how long it holds
+}
+
+// question is the key of an answer within a device.
+type question struct {
+	name  string // canonical
+	qtype uint16
+}
+
+func keyOf(q dns.Question) question {
+	return question{name: dns.CanonicalName(q.Name), qtype: q.Qtype}
+}
+
+// cache remembers answers for each device apart. Sharing them would let a
+// device find out, by how fast an answer comes, what another one has asked.
+// Both levels are bounded, and a device pushes out only answers of its own.
+type cache struct {
+	mu      sync.Mutex
+	devices lru[netip.Addr, *lru[question, entry]]
+}
+
+type entry struct {
+	answer
+	expires time.Time
+}
+
+func newCache() *cache {
+	return &cache{devices: newLRU[netip.Addr, *lru[question, entry]](cachedDevices)}
+}
+
+// get returns the answer with the time that it still holds.
+func (c *cache) get(device netip.Addr, q question, now time.Time) (answer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answers, ok := c.devices.get(device)
+	if !ok {
+		return answer{}, false
+	}
+	e, ok := answers.get(q)
+	if !ok || !now.Before(e.expires) {
+		return answer{}, false
+	}
+	e.ttl = e.expires.Sub(now)
+	return e.answer, true
+}
+
+func (c *cache) put(device netip.Addr, q question, a answer, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answers, ok := c.devices.get(device)
+	if !ok {
+		fresh := newLRU[question, entry](cachedAnswers)
+		answers = &fresh
+		c.devices.put(device, answers)
+	}
+	answers.put(q, entry{answer: a, expires: now.Add(a.ttl)})
+}
+
+// lru keeps the max entries that were used last. It is not safe for
+// concurrent use.
+type lru[K comparable, V any] struct {
+	max   int
+	order *list.List // of *pair[K, V], the one used last in front
+	index map[K]*list.Element
+}
+
+type pair[K comparable, V any] struct {
+	key   K
+	value V
+}
+
+func newLRU[K comparable, V any](max int) lru[K, V] {
+	return lru[K, V]{max: max, order: list.New(), index: make(map[K]*list.Element)}
+}
+
+func (l *lru[K, V]) get(key K) (V, bool) {
+	at, ok := l.index[key]
+	if !ok {
+		var none V
+		return none, false
+	}
+	l.order.MoveToFront(at)
+	return at.Value.(*pair[K, V]).value, true
+}
+
+func (l *lru[K, V]) put(key K, value V) {
+	if at, ok := l.index[key]; ok {
+		at.Value.(*pair[K, V]).value = value
+		l.order.MoveToFront(at)
+		return
+	}
+	l.index[key] = l.order.PushFront(&pair[K, V]{key, value})
+	if l.order.Len() > l.max {
+		last := l.order.Back()
+		l.order.Remove(last)
+		delete(l.index, last.Value.(*pair[K, V]).key)
+	}
+}

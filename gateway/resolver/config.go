@@ -1,0 +1,125 @@
+package resolver
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// Config is what the resolver should do. It is a plain value.
+type Config struct {
+	// Box has the box's own addresses in the household, each with the length
+	// of its on-link prefix. They are the answer for box.home.arpa, and their
+	// prefixes are addresses that no name outside may point to.
+	Box []netip.Prefix
+
+	// Virtual4 and Virtual6 are the ranges from which tor takes addresses for
+	// .onion names. The zero prefix means that the family has none.
+	Virtual4, Virtual6 netip.Prefix
+
+	// Forward has the domains that are asked of a server in the home. The
+	// longest one that a name lies in wins.
+	Forward []Forward
+}
+
+// Forward is a domain and the server that is asked for it and everything below.
+type Forward struct {
+	Domain string // "lan"; case and a trailing dot do not matter
+	Server netip.AddrPort
+}
+
+// Equal reports whether both mean the same, order included.
+func (c Config) Equal(d Config) bool {
+	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
+		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward)
+}
+
+// Clone returns a copy that shares nothing with c.
+func (c Config) Clone() Config {
+	c.Box = slices.Clone(c.Box)
+	c.Forward = slices.Clone(c.Forward)
+	return c
+}
+
+// state is a Config made ready for use, and what was learned under it.
+type state struct {
+	config  Config
+	forward map[string]netip.AddrPort // by canonical domain: "lan."
+	cache   *cache
+}
+
+func newState(c Config) (*state, error) {
+	s := &state{config: c.Clone(), forward: make(map[string]netip.AddrPort), cache: newCache()}
+	for _, f := range c.Forward {
+		domain := dns.CanonicalName(f.Domain)
+		if err := checkForward(domain, f.Server); err != nil {
+			return nil, fmt.Errorf("setting dns.forward for %q: %w", f.Domain, err)
+		}
+		if _, twice := s.forward[domain]; twice {
+			return nil, fmt.Errorf("setting dns.forward for %q: the domain is there twice", f.Domain)
+		}
+		s.forward[domain] = f.Server
+	}
+	return s, nil
+}
+
+// checkForward refuses what would send names outside that must not go there.
+func checkForward(domain string, server netip.AddrPort) error {
+	_, isName := dns.IsDomainName(domain)
+	switch {
+	case !isName:
+		return fmt.Errorf("not a domain name")
+	case domain == ".":
+		return fmt.Errorf("the root would send every name around Tor")
+	case domain == onionZone || strings.HasSuffix(domain, "."+onionZone):
+		return fmt.Errorf("onion names are only ever asked of Tor")
+	case !server.IsValid() || server.Port() == 0 || server.Addr().IsUnspecified() || server.Addr().IsMulticast():
+		return fmt.Errorf("%v is not the address of a server", server)
+	}
+	return nil
+}
+
+// virtual reports whether a is an address that tor gives to .onion names.
+func (s *state) virtual(a netip.Addr) bool {
+	return s.config.Virtual4.Contains(a) || s.config.Virtual6.Contains(a)
+}
+
+// home reports whether a is reached in the house or nowhere: a special-purpose
+// address or one of the household's prefixes. Virtual addresses are not.
+func (s *state) home(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if s.virtual(a) {
+		return false
+	}
+	if !a.IsValid() || specialAddr(a) {
+		return true
+	}
+	return slices.ContainsFunc(s.config.Box, func(p netip.Prefix) bool { return p.Masked().Contains(a) })
+}
+
+// box returns the box's addresses for a client: of those in its own prefixes,
+// or all if the client is in none (a link-local address).
+func (s *state) box(client netip.Addr, v4 bool) []netip.Addr {
+	var near, all []netip.Addr
+	for _, p := range s.config.Box {
+		if p.Addr().Is4() != v4 {
+			continue
+		}
+		all = append(all, p.Addr())
+		if p.Masked().Contains(client) {
+			near = append(near, p.Addr())
+		}
+	}
+	if len(near) > 0 {
+		return near
+	}
+	return all
+}
+
+// isBox reports whether a is one of the box's household addresses.
+func (s *state) isBox(a netip.Addr) bool {
+	return slices.ContainsFunc(s.config.Box, func(p netip.Prefix) bool { return p.Addr() == a })
+}

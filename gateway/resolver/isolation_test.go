@@ -1,0 +1,137 @@
+package resolver
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Each device reaches tor from an address of its own, and neither shares an
+// answer nor a question under way with another.
+func TestDevicesShareNothing(t *testing.T) {
+	tor := &upstream{strict: torStrict, dig: torNames("www.example.com. 300 A 93.184.216.34")}
+	h := newHome(t, testConfig, tor)
+	for _, device := range []string{"127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"} {
+		if got := brief(h.ask(t, device, "udp", "www.example.com", dns.TypeA)); got != "NOERROR 93.184.216.34" {
+			t.Fatal(got)
+		}
+	}
+	if tor.count() != 2 || h.Stats().Cached != 2 {
+		t.Errorf("tor was asked %q, %d answers came from the cache; want one question of each device", tor, h.Stats().Cached)
+	}
+	from := tor.sources()
+	for _, device := range []string{"127.0.0.2", "127.0.0.3"} {
+		if !from[LoopbackFor(netip.MustParseAddr(device), testSecret)] {
+			t.Errorf("%s did not reach tor from its address: %v", device, from)
+		}
+	}
+}
+
+func TestSameQuestionIsMergedPerDevice(t *testing.T) {
+	tor := &upstream{strict: torStrict}
+	names := torNames("www.example.com. 300 A 93.184.216.34")
+	tor.dig = func(q dns.Question, req *dns.Msg) *dns.Msg {
+		time.Sleep(300 * time.Millisecond)
+		return names(q, req)
+	}
+	h := newHome(t, testConfig, tor)
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			m := new(dns.Msg)
+			m.SetQuestion("www.example.com.", dns.TypeA)
+			reply, err := h.trySend(fmt.Sprintf("127.0.0.%d", 2+i%2), "udp", m, 3*time.Second)
+			if err != nil || brief(reply) != "NOERROR 93.184.216.34" {
+				t.Errorf("%v, %v", reply, err)
+			}
+		})
+	}
+	all.Wait()
+	if tor.count() != 2 {
+		t.Errorf("tor was asked %q, want one question of each device", tor)
+	}
+}
+
+func TestSetForgetsOnlyOnChange(t *testing.T) {
+	tor := &upstream{strict: torStrict, dig: torNames("www.example.com. 300 A 93.184.216.34")}
+	h := newHome(t, testConfig, tor)
+	changed := testConfig.Clone()
+	changed.Box = append(changed.Box, netip.MustParsePrefix("93.184.216.1/24"))
+	for _, step := range []struct {
+		config Config
+		want   string
+		asked  int
+	}{
+		{testConfig, "NOERROR 93.184.216.34", 1},
+		{testConfig.Clone(), "NOERROR 93.184.216.34", 1},
+		{changed, "NOERROR", 2},
+	} {
+		if err := h.Set(step.config); err != nil {
+			t.Fatal(err)
+		}
+		if got := brief(h.ask(t, "", "udp", "www.example.com", dns.TypeA)); got != step.want || tor.count() != step.asked {
+			t.Errorf("%s after %d questions to tor, want %s after %d", got, tor.count(), step.want, step.asked)
+		}
+	}
+}
+
+func TestLoopbackFor(t *testing.T) {
+	all := netip.MustParsePrefix("127.64.0.0/10")
+	seen := make(map[netip.Addr]bool)
+	for i := range 4096 {
+		device := netip.AddrFrom4([4]byte{192, 168, byte(i >> 8), byte(i)})
+		got := LoopbackFor(device, testSecret)
+		last := got.As4()[3]
+		if !all.Contains(got) || last == 0 || last == 255 {
+			t.Fatalf("%v: %v", device, got)
+		}
+		if got != LoopbackFor(netip.AddrFrom16(device.As16()), testSecret) {
+			t.Fatalf("%v: another address when it is written as IPv6", device)
+		}
+		seen[got] = true
+	}
+	// 4,096 of 4 million addresses: about two pairs meet by chance.
+	if len(seen) < 4096-20 {
+		t.Errorf("%d addresses for 4096 devices", len(seen))
+	}
+	device := netip.MustParseAddr("fe80::1%br-lan")
+	if LoopbackFor(device, testSecret) != LoopbackFor(device.WithZone(""), testSecret) {
+		t.Error("the zone makes a difference")
+	}
+	if LoopbackFor(device, testSecret) == LoopbackFor(device, [16]byte{}) {
+		t.Error("the secret makes no difference")
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	c, now := newCache(), time.Unix(1000, 0)
+	quiet := netip.MustParseAddr("192.168.77.10")
+	kept := question{"kept.example.com.", dns.TypeA}
+	c.put(quiet, kept, answer{ttl: time.Minute}, now)
+	loud := netip.MustParseAddr("192.168.77.11")
+	for i := range 3 * cachedAnswers {
+		c.put(loud, question{fmt.Sprint(i), dns.TypeA}, answer{ttl: time.Minute}, now)
+	}
+	if _, ok := c.get(quiet, kept, now); !ok {
+		t.Error("one device pushed out another's answer")
+	}
+	if _, ok := c.get(loud, question{"0", dns.TypeA}, now); ok {
+		t.Error("the oldest answer was kept beyond the bound")
+	}
+	if a, ok := c.get(quiet, kept, now.Add(20*time.Second)); !ok || a.ttl != 40*time.Second {
+		t.Errorf("after 20 s of a minute: %v, %v", a.ttl, ok)
+	}
+	if _, ok := c.get(quiet, kept, now.Add(time.Minute)); ok {
+		t.Error("an answer outlived its time")
+	}
+	for i := range 2 * cachedDevices {
+		c.put(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), kept, answer{ttl: time.Minute}, now)
+	}
+	if n := len(c.devices.index); n != cachedDevices {
+		t.Errorf("%d devices are kept", n)
+	}
+}

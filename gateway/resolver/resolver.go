@@ -1,0 +1,125 @@
+// Package resolver is the household's DNS server: it answers devices on UDP
+// and TCP, and sends each name to the one place that may see it.
+//
+// Public names go to tor's DNSPort, over a connection of the device's own, so
+// that tor gives every device DNS circuits of its own. Names that belong to
+// the home are answered here or by the server that the owner named for them
+// (dns.forward). Nothing falls back from one of these to another: a failure is
+// SERVFAIL. What Tor cannot carry (every type but A, AAAA and PTR) gets an
+// empty answer.
+//
+// Use it in the unprivileged process that talks to devices. It dials nothing
+// by itself: listeners and dialers are given to it. It keeps no name in any
+// log. Do not use it as a resolver for the box's own programs: it isolates by
+// the address of the client, and they all have the same.
+package resolver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Limits that protect the box and the household's other devices.
+const (
+	maxQueries          = 512 // waiting for Tor or a forward server, all devices
+	maxQueriesPerDevice = 32  // of them for one device
+	maxConns            = 64  // TCP connections, all devices
+	maxConnsPerDevice   = 8   // of them for one device
+
+	// upstreamTimeout is the whole time that one question may take. Clients
+	// ask again after about 5 s, so a later answer reaches nobody.
+	upstreamTimeout = 5 * time.Second
+	// forwardTry is how long a forward server may take to answer a datagram
+	// before it is sent once more.
+	forwardTry = 1500 * time.Millisecond
+	// tcpIdle ends a TCP connection that sends no question or takes no answer.
+	tcpIdle = 10 * time.Second
+)
+
+// Options are what a Resolver is given for life. Every field is required.
+type Options struct {
+	Log *slog.Logger
+
+	// DialTor returns a connected UDP socket to tor's DNSPort whose local
+	// address is the device's own (LoopbackFor): tor isolates by it.
+	DialTor func(ctx context.Context, device netip.Addr) (net.Conn, error)
+
+	// DialForward returns a connected socket to a server of Config.Forward;
+	// network is "udp" or "tcp".
+	DialForward func(ctx context.Context, network string, server netip.AddrPort) (net.Conn, error)
+}
+
+// Resolver answers the household's DNS questions. Its methods may be called
+// from several goroutines.
+type Resolver struct {
+	Options
+	state   atomic.Pointer[state]
+	timeout time.Duration      // upstreamTimeout, but in tests
+	flights singleflight.Group // one question of one device to Tor at a time
+	queries *gate
+	conns   *gate
+	counts  counters
+}
+
+// counters are the live form of Stats.
+type counters struct {
+	queries, cached, failed, refused, panics atomic.Uint64
+}
+
+// Stats counts questions since New.
+type Stats struct {
+	Queries uint64 // well-formed questions
+	Cached  uint64 // of them answered with what Tor had said before
+	Failed  uint64 // of them answered SERVFAIL
+	Refused uint64 // questions and connections beyond the limits
+	Panics  uint64 // questions whose handling ended in a panic
+}
+
+// New returns a Resolver that answers as c says. It fails if c is impossible.
+func New(o Options, c Config) (*Resolver, error) {
+	if o.Log == nil || o.DialTor == nil || o.DialForward == nil {
+		return nil, errors.New("making the resolver: a logger and both dialers are required")
+	}
+	r := &Resolver{
+		Options: o,
+		timeout: upstreamTimeout,
+		queries: newGate(maxQueries, maxQueriesPerDevice),
+		conns:   newGate(maxConns, maxConnsPerDevice),
+	}
+	if err := r.Set(c); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Set replaces the configuration; questions under way finish with the old one.
+// On an error nothing changes. What is cached is forgotten only if c differs.
+func (r *Resolver) Set(c Config) error {
+	if old := r.state.Load(); old != nil && old.config.Equal(c) {
+		return nil
+	}
+	s, err := newState(c)
+	if err != nil {
+		return err
+	}
+	r.state.Store(s)
+	return nil
+}
+
+// Stats returns the counters.
+func (r *Resolver) Stats() Stats {
+	return Stats{
+		Queries: r.counts.queries.Load(),
+		Cached:  r.counts.cached.Load(),
+		Failed:  r.counts.failed.Load(),
+		Refused: r.counts.refused.Load(),
+		Panics:  r.counts.panics.Load(),
+	}
+}

@@ -1,0 +1,124 @@
+package resolver
+
+import (
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"tunic/gateway/onion"
+)
+
+// destination is the one place that may see a question.
+type destination int
+
+const (
+	toNobody  destination = iota // the route has the answer
+	toTor                        // a public name
+	toOnion                      // a possible .onion name, mapped by tor
+	toForward                    // a dns.forward server
+)
+
+// route is the decision about one question.
+type route struct {
+	to     destination
+	rcode  int            // toNobody
+	rrs    []dns.RR       // toNobody
+	server netip.AddrPort // toForward
+}
+
+// localTTL is for the answers that the resolver makes itself. Addresses of the
+// box change when the owner renumbers the household, so it is short.
+const localTTL = 60
+
+func answered(rcode int, rrs ...dns.RR) route { return route{rcode: rcode, rrs: rrs} }
+
+// route decides where a question of client goes. The order matters: what has
+// a fixed meaning, then onions, then the owner's forwards, then what never
+// leaves, and only what is left is asked of Tor.
+func (s *state) route(client netip.Addr, q dns.Question) route {
+	name := dns.CanonicalName(q.Name)
+	switch {
+	case q.Qclass != dns.ClassINET, q.Qtype == dns.TypeAXFR, q.Qtype == dns.TypeIXFR:
+		return answered(dns.RcodeRefused)
+	case q.Qtype == dns.TypeOPT, q.Qtype == dns.TypeTSIG, q.Qtype == dns.TypeNone:
+		return answered(dns.RcodeFormatError)
+	case canaries[name]:
+		return answered(dns.RcodeNameError)
+	case inZone(name, onionZone):
+		return routeOnion(name, q.Qtype)
+	}
+	if fixed, ok := s.fixed(client, name, q); ok {
+		return fixed
+	}
+	if server, ok := zoneOf(s.forward, name); ok {
+		return route{to: toForward, server: server}
+	}
+	return s.routePublic(name, q)
+}
+
+// routeOnion sends possible onion names to tor; an impossible one would get a
+// virtual address too, and the device would learn of it only by a time-out.
+func routeOnion(name string, qtype uint16) route {
+	if name == onionZone {
+		return answered(dns.RcodeSuccess)
+	}
+	if _, err := onion.ParseName(name); err != nil || !hostName(name) {
+		return answered(dns.RcodeNameError)
+	}
+	switch qtype {
+	case dns.TypeA, dns.TypeAAAA:
+		return route{to: toOnion}
+	}
+	return answered(dns.RcodeSuccess)
+}
+
+// fixed answers the names that mean the box or the asking machine itself.
+func (s *state) fixed(client netip.Addr, name string, q dns.Question) (route, bool) {
+	switch {
+	case name == boxName:
+		return answered(dns.RcodeSuccess, addressRRs(q, s.box(client, true), s.box(client, false))...), true
+	case inZone(name, localhost):
+		return answered(dns.RcodeSuccess, addressRRs(q,
+			[]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, []netip.Addr{netip.IPv6Loopback()})...), true
+	case name == ipv4only:
+		return answered(dns.RcodeSuccess, addressRRs(q,
+			[]netip.Addr{netip.AddrFrom4([4]byte{192, 0, 0, 170}), netip.AddrFrom4([4]byte{192, 0, 0, 171})}, nil)...), true
+	}
+	if a, ok := reverseAddr(name); ok && s.isBox(a) {
+		return answered(dns.RcodeSuccess, pointerRRs(q, boxName)...), true
+	}
+	return route{}, false
+}
+
+// routePublic decides about a name that no forward covers.
+func (s *state) routePublic(name string, q dns.Question) route {
+	if a, ok := reverseAddr(name); ok && !s.home(a) && !s.virtual(a) {
+		if q.Qtype == dns.TypePTR {
+			return route{to: toTor}
+		}
+		return unanswerable(q)
+	}
+	switch {
+	case name == ".", name == "arpa.", name == "home.arpa.":
+		return answered(dns.RcodeSuccess) // names lie below them, so they exist
+	case !hostName(name):
+		return answered(dns.RcodeNameError)
+	}
+	if _, ok := zoneOf(homeZones, name); ok {
+		return answered(dns.RcodeNameError)
+	}
+	switch q.Qtype {
+	case dns.TypeA, dns.TypeAAAA:
+		return route{to: toTor}
+	}
+	return unanswerable(q)
+}
+
+// unanswerable is the answer for types that Tor cannot carry: none, and for
+// ANY the one record that RFC 8482, section 4.2, provides for it.
+func unanswerable(q dns.Question) route {
+	if q.Qtype != dns.TypeANY {
+		return answered(dns.RcodeSuccess)
+	}
+	return answered(dns.RcodeSuccess, &dns.HINFO{Hdr: header(q, dns.TypeHINFO), Cpu: "RFC8482"})
+}

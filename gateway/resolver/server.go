@@ -1,0 +1,119 @@
+package resolver
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
+)
+
+// stopGrace is how long Serve waits for answers under way when it ends.
+const stopGrace = 2 * time.Second
+
+// Serve answers on udp and tcp until ctx ends, then closes both and returns
+// nil; it returns an error if one of them fails before. It may run several
+// times at once, for several interfaces; the limits count for all together.
+//
+// udp must be a *net.UDPConn: each answer then leaves from the address that
+// was asked, also on a wildcard socket.
+func (r *Resolver) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listener) error {
+	defer udp.Close()
+	defer tcp.Close()
+	if _, ok := udp.(*net.UDPConn); !ok {
+		return fmt.Errorf("serving DNS: a %T cannot answer from the address that was asked", udp)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	h := handler{Resolver: r, ctx: ctx}
+	g.Go(func() error {
+		return run(ctx, &dns.Server{
+			PacketConn: udp, Handler: h, MsgAcceptFunc: accept, UDPSize: ednsSize,
+		})
+	})
+	g.Go(func() error {
+		return run(ctx, &dns.Server{
+			Listener: &listener{Listener: tcp, r: r, ctx: ctx}, Handler: h, MsgAcceptFunc: accept,
+			ReadTimeout: tcpIdle, IdleTimeout: func() time.Duration { return tcpIdle },
+		})
+	})
+	return g.Wait()
+}
+
+// run serves until ctx ends or the server fails.
+func run(ctx context.Context, s *dns.Server) error {
+	started := make(chan struct{})
+	s.NotifyStartedFunc = func() { close(started) }
+	done := make(chan error, 1)
+	go func() { done <- s.ActivateAndServe() }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serving DNS: %w", err)
+	case <-started:
+	}
+	select {
+	case err := <-done:
+		return fmt.Errorf("serving DNS: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	defer cancel()
+	if err := s.ShutdownContext(stop); err != nil {
+		return fmt.Errorf("stopping DNS: %w", err)
+	}
+	return nil
+}
+
+// listener bounds TCP connections, and pauses when accepting fails: the server
+// on top of it would try again at once, for ever.
+type listener struct {
+	net.Listener
+	r   *Resolver
+	ctx context.Context
+}
+
+// acceptPause is long enough for descriptors to come free again.
+const acceptPause = 100 * time.Millisecond
+
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			select {
+			case <-l.ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			return nil, err
+		}
+		device := deviceOf(c.RemoteAddr())
+		if l.r.conns.enter(device) {
+			return &conn{Conn: c, gate: l.r.conns, device: device}, nil
+		}
+		l.r.counts.refused.Add(1)
+		c.Close()
+	}
+}
+
+// conn counts itself out when it is closed, and gives up a client that does
+// not take its answer.
+type conn struct {
+	net.Conn
+	gate   *gate
+	device netip.Addr
+	once   sync.Once
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(tcpIdle)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *conn) Close() error {
+	c.once.Do(func() { c.gate.leave(c.device) })
+	return c.Conn.Close()
+}

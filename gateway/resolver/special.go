@@ -1,0 +1,88 @@
+package resolver
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+)
+
+// Names with a meaning of their own, in canonical form.
+const (
+	onionZone = "onion."         // RFC 7686
+	boxName   = "box.home.arpa." // the box itself
+	localhost = "localhost."     // RFC 6761, section 6.3
+	ipv4only  = "ipv4only.arpa." // RFC 8880: there is no NAT64 here
+)
+
+// canaries are names whose absence tells programs not to bring a resolver of
+// their own, around the household's. It changes defaults, no one's choice.
+var canaries = map[string]bool{
+	"use-application-dns.net.": true, // Firefox's DNS over HTTPS
+	"mask.icloud.com.":         true, // Apple's Private Relay
+	"mask-h2.icloud.com.":      true,
+}
+
+// homeZones are the zones whose names are never asked of Tor: they mean
+// something in the house or nothing at all, and would tell an exit about the
+// household. A dns.forward domain may cover them.
+var homeZones = map[string]bool{
+	"test.":        true, // RFC 6761
+	"invalid.":     true, // RFC 6761
+	"localhost.":   true, // RFC 6761
+	"local.":       true, // RFC 6762
+	"intranet.":    true, // RFC 6762, appendix G, this and the next four
+	"private.":     true,
+	"corp.":        true,
+	"home.":        true,
+	"lan.":         true,
+	"internal.":    true, // reserved by ICANN for private use
+	"localdomain.": true, // the default of many DHCP servers
+	"alt.":         true, // RFC 9476
+	"exit.":        true, // tor's own notations, which choose or refuse a path
+	"noconnect.":   true,
+	"arpa.":        true, // RFC 8375, 6303, 9462; complete public addresses are taken out before
+}
+
+// specialPrefixes are the addresses that mean something only in a house, on a
+// link or in a machine (RFC 6890), and those that embed such an address.
+var specialPrefixes = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("10.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("224.0.0.0/3"), // multicast and reserved
+	netip.MustParsePrefix("::/32"),       // unspecified, loopback, IPv4 in several forms
+	netip.MustParsePrefix("64:ff9b::/96"),
+	netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("100::/64"),
+	netip.MustParsePrefix("2001::/32"), // Teredo
+	netip.MustParsePrefix("2002::/16"), // 6to4
+	netip.MustParsePrefix("fc00::/7"),
+	netip.MustParsePrefix("fe80::/9"), // link-local and the old site-local
+	netip.MustParsePrefix("ff00::/8"),
+}
+
+func specialAddr(a netip.Addr) bool {
+	return slices.ContainsFunc(specialPrefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// HomeAddr reports whether a is reached in the house or nowhere, so that it is
+// no destination for Tor. The virtual addresses of onions are not home.
+func (r *Resolver) HomeAddr(a netip.Addr) bool { return r.state.Load().home(a) }
+
+// HomeName reports whether name must not be asked of Tor: a special-use name,
+// a single label, no possible host name, or a name in a dns.forward domain.
+func (r *Resolver) HomeName(name string) bool {
+	q := dns.Question{Name: dns.CanonicalName(name), Qtype: dns.TypeA, Qclass: dns.ClassINET}
+	if _, ok := dns.IsDomainName(q.Name); !ok {
+		return true
+	}
+	to := r.state.Load().route(netip.Addr{}, q).to
+	return to != toTor && to != toOnion
+}

@@ -1,0 +1,131 @@
+package resolver
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	torRecords = 16               // of one answer are taken; tor sends one
+	onionTTL   = 60 * time.Second // a restarted tor maps the name elsewhere
+)
+
+// public asks Tor for a public name on behalf of device.
+//
+// tor says NXDOMAIN also for a name that has addresses of the other family
+// only. Programs take that for "no such name" and give up, so NXDOMAIN is
+// passed on only if tor says it for both families.
+func (r *Resolver) public(ctx context.Context, s *state, device netip.Addr, q dns.Question) (answer, error) {
+	a, err := r.cachedPublic(ctx, s, device, q)
+	if err != nil || a.rcode != dns.RcodeNameError || q.Qtype == dns.TypePTR {
+		return a, err
+	}
+	other := q
+	other.Qtype = dns.TypeA
+	if q.Qtype == dns.TypeA {
+		other.Qtype = dns.TypeAAAA
+	}
+	if b, err := r.cachedPublic(ctx, s, device, other); err != nil || b.rcode != dns.RcodeNameError {
+		a.rcode = dns.RcodeSuccess
+	}
+	return a, nil
+}
+
+// cachedPublic is public without the look at the other family. A question that
+// the same device has under way is not sent twice.
+func (r *Resolver) cachedPublic(ctx context.Context, s *state, device netip.Addr, q dns.Question) (answer, error) {
+	key := keyOf(q)
+	if a, ok := s.cache.get(device, key, time.Now()); ok {
+		r.counts.cached.Add(1)
+		return a, nil
+	}
+	flight := fmt.Sprintf("%p %v %d %s", s, device, key.qtype, key.name)
+	v, err, _ := r.flights.Do(flight, func() (any, error) {
+		reply, err := r.askTor(ctx, device, q)
+		if err != nil {
+			return nil, err
+		}
+		a := s.publicAnswer(reply, q)
+		s.cache.put(device, key, a, time.Now())
+		return a, nil
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return v.(answer), nil
+}
+
+// onion asks tor for the virtual address of an onion. Nothing is cached: tor
+// answers from memory, and only it knows how long the address holds.
+func (r *Resolver) onion(ctx context.Context, s *state, device netip.Addr, q dns.Question) (answer, error) {
+	reply, err := r.askTor(ctx, device, q)
+	if err != nil {
+		return answer{}, err
+	}
+	rrs, ttl := records(reply, q, func(rr dns.RR) bool {
+		a, ok := addrOf(rr)
+		return ok && s.virtual(a)
+	})
+	if len(rrs) == 0 && (reply.Rcode != dns.RcodeSuccess || len(reply.Answer) > 0) {
+		return answer{}, fmt.Errorf("mapping an onion name: tor gave no address of the virtual range")
+	}
+	return answer{rcode: dns.RcodeSuccess, rrs: rrs, ttl: min(ttl, onionTTL)}, nil
+}
+
+// askTor puts one question to tor's DNSPort. It is not sent twice: on loopback
+// no datagram is lost, and a second one would be a second stream.
+func (r *Resolver) askTor(ctx context.Context, device netip.Addr, q dns.Question) (*dns.Msg, error) {
+	conn, err := r.DialTor(ctx, device)
+	if err != nil {
+		return nil, fmt.Errorf("reaching tor: %w", err)
+	}
+	defer conn.Close()
+	q.Name = dns.CanonicalName(q.Name)
+	reply, err := exchange(ctx, conn, ask(q))
+	if err != nil {
+		return nil, fmt.Errorf("asking tor: %w", err)
+	}
+	switch reply.Rcode {
+	case dns.RcodeSuccess, dns.RcodeNameError:
+		return reply, nil
+	}
+	return nil, fmt.Errorf("asking tor: it answered %s", dns.RcodeToString[reply.Rcode])
+}
+
+// publicAnswer takes from a reply what an exit may say about a public name:
+// records of the type asked for, and no address that lies in the house or is
+// virtual, or a web site could reach the household through a name (rebinding).
+func (s *state) publicAnswer(reply *dns.Msg, q dns.Question) answer {
+	rrs, ttl := records(reply, q, func(rr dns.RR) bool {
+		if q.Qtype == dns.TypePTR {
+			ptr, ok := rr.(*dns.PTR)
+			return ok && hostName(dns.CanonicalName(ptr.Ptr))
+		}
+		a, ok := addrOf(rr)
+		return ok && !a.Is4In6() && !s.home(a) && !s.virtual(a)
+	})
+	if len(rrs) == 0 {
+		return answer{rcode: reply.Rcode, ttl: negativeTTL}
+	}
+	return answer{rcode: dns.RcodeSuccess, rrs: rrs, ttl: ttl}
+}
+
+// records returns the records of the asked type that keep accepts, and the
+// shortest of their times to live within the bounds of the cache.
+func records(reply *dns.Msg, q dns.Question, keep func(dns.RR) bool) ([]dns.RR, time.Duration) {
+	var rrs []dns.RR
+	ttl := maxTTL
+	for _, rr := range reply.Answer {
+		h := rr.Header()
+		if h.Rrtype != q.Qtype || h.Class != dns.ClassINET || len(rrs) == torRecords || !keep(rr) {
+			continue
+		}
+		rrs = append(rrs, rr)
+		ttl = min(ttl, time.Duration(h.Ttl)*time.Second)
+	}
+	return rrs, max(ttl, minTTL)
+}

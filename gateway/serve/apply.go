@@ -1,0 +1,194 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+
+	"tunic/gateway/endpoint"
+	"tunic/gateway/endpoint/gopher"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+)
+
+// apply makes d true as far as it can and returns, in words, what it could not.
+func (s *Server) apply(ctx context.Context, d link.Desired) []string {
+	s.mu.Lock()
+	s.box, s.wished = d.DNS.Box, d.Fronts
+	s.mu.Unlock()
+	a := application{Server: s, ctx: ctx, wanted: make(map[string]bool)}
+	a.endpoints(d.Gopher)
+	a.onions(d)
+	a.dns(d.DNS)
+	for _, name := range d.SOCKS.Listeners {
+		a.run(name, "socks", s.serveSOCKS)
+	}
+	for name := range s.listeners {
+		if !a.wanted[name] {
+			s.drop(name)
+		}
+	}
+	return a.failed
+}
+
+// application is one pass of apply.
+type application struct {
+	*Server
+	ctx    context.Context
+	wanted map[string]bool // listeners that something needs
+	failed []string
+}
+
+func (a *application) fail(format string, args ...any) {
+	a.failed = append(a.failed, fmt.Sprintf(format, args...))
+}
+
+func (a *application) run(name, key string, serve func(context.Context, *os.File) error) {
+	a.wanted[name] = true
+	if err := a.start(a.ctx, name, key, serve); err != nil {
+		a.fail("%v", err)
+	}
+}
+
+// endpoints prepares the servers of the box itself and their household side.
+func (a *application) endpoints(want *link.Gopher) {
+	if want == nil || a.gopher == nil || a.gopher.root != want.Root {
+		a.newGopher(want)
+	}
+	if a.gopher == nil {
+		return
+	}
+	ep := a.gopher.Server
+	for _, name := range want.Listeners {
+		a.run(name, want.Root, func(ctx context.Context, f *os.File) error {
+			return a.serveHousehold(ctx, f, ep, gopherPort)
+		})
+	}
+}
+
+// newGopher replaces the Gopher server by one for another directory, or none.
+func (a *application) newGopher(want *link.Gopher) {
+	if a.gopher != nil {
+		a.gopher.Close()
+		a.gopher = nil
+	}
+	if want == nil {
+		return
+	}
+	server, err := gopher.New(want.Root, a.log)
+	if err != nil {
+		a.fail("the Gopher endpoint: %v", err)
+		return
+	}
+	a.gopher = &hole{server, want.Root}
+}
+
+// endpoint returns a running server of the box by its protocol.
+func (s *Server) endpoint(name string) endpoint.Endpoint {
+	if s.gopher != nil && s.gopher.Name() == name {
+		return s.gopher
+	}
+	return nil
+}
+
+// gopherPort is what visitors in the household dial (RFC 1436, section 3).
+const gopherPort = 70
+
+// serveHousehold serves an endpoint to the devices of the house.
+func (s *Server) serveHousehold(ctx context.Context, f *os.File, ep endpoint.Endpoint, port uint16) error {
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return err
+	}
+	return endpoint.Serve(ctx, ln, ep, s.household, func(c net.Conn) endpoint.Visitor {
+		return endpoint.Visitor{Host: boxName(c), Port: port, ID: remote(c).String()}
+	}, s.log)
+}
+
+func (a *application) onions(d link.Desired) {
+	wished := make(map[string]bool)
+	for _, want := range d.Fronts {
+		wished[want.Onion] = true
+		f := a.front(want, d.TorUID)
+		f.SetRoutes(a.ctx, a.routes(want))
+		a.run(want.Listener, f.key, func(ctx context.Context, file *os.File) error {
+			ln, err := net.FileListener(file)
+			if err != nil {
+				return err
+			}
+			u := ln.(*net.UnixListener)
+			u.SetUnlinkOnClose(false) // the path is the parent's
+			return f.Serve(ctx, u)
+		})
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name := range a.fronts {
+		if !wished[name] {
+			delete(a.fronts, name)
+		}
+	}
+}
+
+// front returns the onion's running front, or a new one if its address or
+// tor's uid changed.
+func (s *Server) front(want link.Front, torUID uint32) *front {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := fmt.Sprintf("%s %d", want.Host, torUID)
+	if f := s.fronts[want.Onion]; f != nil && f.key == key {
+		return f
+	}
+	f := &front{key: key, Front: &onion.Front{
+		TorUID: torUID, Limits: endpoint.NewLimiter(frontLimits), Log: s.log.With("onion", want.Onion)}}
+	s.fronts[want.Onion] = f
+	return f
+}
+
+func (a *application) routes(f link.Front) map[uint16]onion.Route {
+	routes := make(map[uint16]onion.Route, len(f.Ports))
+	for _, p := range f.Ports {
+		if p.Endpoint != "" && a.endpoint(p.Endpoint) == nil {
+			a.fail("onion %s, port %d: the endpoint %s does not run", f.Onion, p.Virtual, p.Endpoint)
+			continue
+		}
+		routes[p.Virtual] = a.route(f, p)
+	}
+	return routes
+}
+
+// dns runs the resolver on each pair of listeners.
+func (a *application) dns(want link.DNS) {
+	if err := a.resolver.Set(resolverConfig(want)); err != nil {
+		a.fail("the resolver: %v", err)
+	}
+	for _, pair := range want.Listeners {
+		a.wanted[pair.TCP] = true
+		tcp := a.listeners[pair.TCP]
+		if tcp == nil {
+			a.fail("listener %s was not handed over", pair.TCP)
+			continue
+		}
+		a.run(pair.UDP, pair.TCP, func(ctx context.Context, udp *os.File) error {
+			return a.serveDNS(ctx, udp, tcp.file)
+		})
+	}
+}
+
+// route says where one virtual port leads.
+func (s *Server) route(f link.Front, p link.Port) onion.Route {
+	switch {
+	case p.Endpoint != "":
+		ep := s.endpoint(p.Endpoint)
+		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, s.log}}
+	case p.Unix != "":
+		return onion.Route{Key: "unix:" + p.Unix, Handler: onion.Relay{Dial: func(ctx context.Context, _ uint32) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", p.Unix)
+		}}}
+	default:
+		return onion.Route{Key: p.Addr.String(), Handler: onion.Relay{Dial: func(ctx context.Context, circuit uint32) (net.Conn, error) {
+			return s.dialTarget(ctx, p.Addr, circuit)
+		}}}
+	}
+}

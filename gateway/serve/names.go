@@ -1,0 +1,89 @@
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"tunic/gateway/config"
+	"tunic/gateway/link"
+	"tunic/gateway/resolver"
+	"tunic/gateway/socks"
+)
+
+// loopback is where tor listens for this process.
+var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// newResolver gives the resolver its ways out: tor's DNSPort, from an address
+// of the device's own, and the servers that the owner named.
+func newResolver(s *Server) (*resolver.Resolver, error) {
+	var secret [16]byte
+	rand.Read(secret[:]) // never fails
+	return resolver.New(resolver.Options{
+		Log: s.log,
+		DialTor: func(ctx context.Context, device netip.Addr) (net.Conn, error) {
+			from := netip.AddrPortFrom(resolver.LoopbackFor(device, secret), 0)
+			d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(from)}
+			return d.DialContext(ctx, "udp4", netip.AddrPortFrom(loopback, config.DNSPort).String())
+		},
+		DialForward: func(ctx context.Context, network string, server netip.AddrPort) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, server.String())
+		},
+	}, resolver.Config{})
+}
+
+// newSOCKS gives the SOCKS proxy its only way out: tor's SocksPort.
+func newSOCKS(s *Server) (*socks.Server, error) {
+	return socks.New(socks.Options{
+		Log:  s.log,
+		Home: s.resolver,
+		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "tcp4", netip.AddrPortFrom(loopback, config.SocksPort).String())
+			if err != nil {
+				return nil, err
+			}
+			return c.(*net.TCPConn), nil
+		},
+	})
+}
+
+func resolverConfig(d link.DNS) resolver.Config {
+	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6}
+	for _, f := range d.Forward {
+		c.Forward = append(c.Forward, resolver.Forward{Domain: f.Domain, Server: f.Server})
+	}
+	return c
+}
+
+// serveDNS answers devices on one address family of one interface.
+func (s *Server) serveDNS(ctx context.Context, udp, tcp *os.File) error {
+	pc, err := net.FilePacketConn(udp)
+	if err != nil {
+		return fmt.Errorf("taking over the UDP socket: %w", err)
+	}
+	ln, err := net.FileListener(tcp)
+	if err != nil {
+		return errors.Join(fmt.Errorf("taking over the TCP listener: %w", err), pc.Close())
+	}
+	return s.resolver.Serve(ctx, pc, ln)
+}
+
+func (s *Server) serveSOCKS(ctx context.Context, f *os.File) error {
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return fmt.Errorf("taking over the listener: %w", err)
+	}
+	return s.socks.Serve(ctx, ln)
+}
+
+// addCounts adds what the resolver and the SOCKS proxy count.
+func (s *Server) addCounts(st *link.Status) {
+	names, proxy := s.resolver.Stats(), s.socks.Stats()
+	st.Queries, st.Failed = names.Queries, names.Failed
+	st.SOCKS = proxy.Conns
+	st.Panics += names.Panics + proxy.Panics
+}

@@ -1,0 +1,193 @@
+// Package serve is the child that talks to strangers and devices: it runs the
+// fronts of the onions, the endpoints, the resolver and the SOCKS proxy, on
+// listeners that the parent opened, as a user without any capability.
+//
+// It decides nothing: what to run is the Desired message of package link. It
+// may crash at any time; the parent starts it again with the same listeners.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+
+	"tunic/gateway/endpoint"
+	"tunic/gateway/endpoint/gopher"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/resolver"
+	"tunic/gateway/socks"
+)
+
+// Server is the state of one serve process.
+type Server struct {
+	log      *slog.Logger
+	resolver *resolver.Resolver
+	socks    *socks.Server
+
+	listeners map[string]*listener
+	gopher    *hole             // nil: no Gopher endpoint
+	household *endpoint.Limiter // for the household's side of endpoints
+	probes    probes
+
+	mu     sync.Mutex        // guards what status and the fronts' dials read
+	fronts map[string]*front // by onion name
+	wished []link.Front
+	box    []netip.Prefix // the box's own household addresses
+}
+
+// listener is a socket that came over the link, and what runs on it.
+type listener struct {
+	file   *os.File
+	key    string             // what runs on it; see start
+	cancel context.CancelFunc // nil: nothing runs on it
+	done   chan struct{}
+}
+
+// front is a running onion.Front with what it was made for.
+type front struct {
+	*onion.Front
+	key string
+}
+
+// hole is the Gopher endpoint with the directory it was made for.
+type hole struct {
+	*gopher.Server
+	root string
+}
+
+// New returns a Server that runs nothing yet.
+func New(log *slog.Logger) (*Server, error) {
+	s := &Server{
+		log:       log,
+		listeners: make(map[string]*listener),
+		fronts:    make(map[string]*front),
+		household: endpoint.NewLimiter(householdLimits),
+	}
+	var err error
+	if s.resolver, err = newResolver(s); err != nil {
+		return nil, fmt.Errorf("preparing the resolver: %w", err)
+	}
+	s.socks, err = newSOCKS(s)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the SOCKS proxy: %w", err)
+	}
+	return s, nil
+}
+
+// Run obeys the parent until it goes away or ctx ends.
+func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
+	defer s.stopAll()
+	stop := context.AfterFunc(ctx, func() { parent.Close() })
+	defer stop()
+	for {
+		m, files, err := parent.Receive()
+		if errors.Is(err, link.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("listening to the parent: %w", err)
+		}
+		switch m := m.(type) {
+		case link.Listener:
+			err = s.take(m, files)
+		case link.Desired:
+			err = parent.Send(link.Answer{ID: m.ID, Errors: s.apply(ctx, m)})
+		case link.Ask:
+			go func() { parent.Send(link.Answer{ID: m.ID, Status: s.status(ctx)}) }()
+		default:
+			err = fmt.Errorf("the parent sent a %T", m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// take stores a listener; one that runs under the same name is replaced.
+func (s *Server) take(m link.Listener, files []*os.File) error {
+	if len(files) != 1 {
+		return fmt.Errorf("listener %s came with %d descriptors", m.Name, len(files))
+	}
+	s.drop(m.Name)
+	s.listeners[m.Name] = &listener{file: files[0]}
+	return nil
+}
+
+// start runs what is given on the named listener. If something runs there
+// already, it goes on when it was started with the same key, else it is ended
+// first; callers wait in the socket's backlog meanwhile.
+func (s *Server) start(ctx context.Context, name, key string, run func(context.Context, *os.File) error) error {
+	l := s.listeners[name]
+	if l == nil {
+		return fmt.Errorf("listener %s was not handed over", name)
+	}
+	if l.cancel != nil && l.key == key {
+		return nil
+	}
+	l.halt()
+	ctx, l.cancel = context.WithCancel(ctx)
+	l.key, l.done = key, make(chan struct{})
+	go func(done chan struct{}) {
+		defer close(done)
+		if err := run(ctx, l.file); err != nil {
+			s.log.Error("a listener stopped", "listener", name, "error", err)
+		}
+	}(l.done)
+	return nil
+}
+
+// halt ends what runs on the listener and waits for it.
+func (l *listener) halt() {
+	if l.cancel == nil {
+		return
+	}
+	l.cancel()
+	<-l.done
+	l.cancel = nil
+}
+
+// drop ends what runs on a listener and closes it.
+func (s *Server) drop(name string) {
+	if l := s.listeners[name]; l != nil {
+		l.halt()
+		l.file.Close()
+		delete(s.listeners, name)
+	}
+}
+
+func (s *Server) stopAll() {
+	for name := range s.listeners {
+		s.drop(name)
+	}
+}
+
+// local reports whether addr is the box itself.
+func (s *Server) local(addr netip.Addr) bool {
+	if addr.IsLoopback() {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.box {
+		if p.Addr() == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// dialTarget connects to an onion's target for one circuit. A target on the
+// box is dialled from an address of the circuit's own where IPv4 allows it.
+func (s *Server) dialTarget(ctx context.Context, to netip.AddrPort, circuit uint32) (net.Conn, error) {
+	var d net.Dialer
+	if to.Addr().Is4() && s.local(to.Addr()) {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(onion.CircuitSource(circuit), 0))
+	}
+	return d.DialContext(ctx, "tcp", to.String())
+}

@@ -1,0 +1,239 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/gateway/link"
+	"tunic/gateway/supervise"
+)
+
+// parent is the other end of the link, with the sockets that it handed over.
+type parent struct {
+	t    *testing.T
+	conn *link.Conn
+	dir  string
+	last uint64
+}
+
+func start(t *testing.T) *parent {
+	t.Helper()
+	conn, file, err := link.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := link.FromFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "serve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Run(t.Context(), child) }()
+	t.Cleanup(func() {
+		conn.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		os.RemoveAll(dir)
+	})
+	return &parent{t: t, conn: conn, dir: dir}
+}
+
+// front hands over the unix socket of an onion.
+func (p *parent) front(name string) {
+	p.t.Helper()
+	var l supervise.Listeners
+	spec := supervise.ListenerSpec{Name: "front/" + name, Network: "unix", Path: p.path(name), Mode: 0o600, UID: os.Getuid(), GID: os.Getgid()}
+	if err := l.Set(p.t.Context(), []supervise.ListenerSpec{spec}); err != nil {
+		p.t.Fatal(err)
+	}
+	defer l.Close()
+	if err := p.conn.Send(link.Listener{Name: spec.Name}, l.Files()[spec.Name]); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *parent) path(name string) string { return filepath.Join(p.dir, name) }
+
+func (p *parent) answer(m link.Message) link.Answer {
+	p.t.Helper()
+	if err := p.conn.Send(m); err != nil {
+		p.t.Fatal(err)
+	}
+	got, _, err := p.conn.Receive()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return got.(link.Answer)
+}
+
+// apply sends a desired state that serve must be able to fulfil.
+func (p *parent) apply(d link.Desired) {
+	p.t.Helper()
+	p.last++
+	d.ID, d.TorUID = p.last, uint32(os.Getuid())
+	if a := p.answer(d); len(a.Errors) > 0 || a.ID != d.ID {
+		p.t.Fatalf("answer: %+v", a)
+	}
+}
+
+// visit calls an onion's port as tor does.
+func (p *parent) visit(name string, port uint16, say string) string {
+	p.t.Helper()
+	c, err := net.Dial("unix", p.path(name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	fmt.Fprintf(c, "PROXY TCP6 fc00:dead:beef:4dad::1:2 ::1 1 %d\r\n%s", port, say)
+	got, _ := io.ReadAll(c)
+	return string(got)
+}
+
+// target is a LAN service that says who it is and hangs up.
+func target(t *testing.T, word string) netip.AddrPort {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(c, "%s for %s", word, c.RemoteAddr().(*net.TCPAddr).IP)
+			c.Close()
+		}
+	}()
+	return ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+func TestFrontsLeadToTargetsAndEndpoints(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "hello.txt"), []byte("good day\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t)
+	p.front("photos")
+	web := target(t, "photos")
+	front := link.Front{Onion: "photos", Host: "key.onion", Listener: "front/photos", Ports: []link.Port{
+		{Virtual: 80, Addr: web}, {Virtual: 70, Endpoint: "gopher"}, {Virtual: 81, Addr: netip.MustParseAddrPort("127.0.0.1:1")}}}
+	p.apply(link.Desired{Fronts: []link.Front{front}, Gopher: &link.Gopher{Root: root}})
+	if got := p.visit("photos", 80, ""); got != "photos for 127.129.0.2" {
+		t.Errorf("port 80: %q", got)
+	}
+	menu := p.visit("photos", 70, "\r\n")
+	if !strings.Contains(menu, "hello.txt\t") || !strings.Contains(menu, "\tkey.onion\t70") {
+		t.Errorf("the menu does not name the onion: %q", menu)
+	}
+
+	p.last++
+	st := p.answer(link.Ask{ID: p.last}).Status
+	if len(st.Fronts) != 1 || st.Fronts[0].Streams != 2 || len(st.Fronts[0].Ports) != 3 {
+		t.Fatalf("status: %+v", st)
+	}
+	for i, want := range []bool{true, true, false} {
+		if got := st.Fronts[0].Ports[i]; got.Reachable != want || (got.Error == "") != want {
+			t.Errorf("port %d: %+v", got.Virtual, got)
+		}
+	}
+}
+
+// A new desired state moves a port, keeps a listener that stays, and closes
+// one that is not named any more.
+func TestDesiredStateIsReplaced(t *testing.T) {
+	p := start(t)
+	p.front("a")
+	p.front("b")
+	one, two := target(t, "one"), target(t, "two")
+	both := func(addr netip.AddrPort, names ...string) link.Desired {
+		var d link.Desired
+		for _, n := range names {
+			d.Fronts = append(d.Fronts, link.Front{Onion: n, Host: n + ".onion", Listener: "front/" + n, Ports: []link.Port{{Virtual: 80, Addr: addr}}})
+		}
+		return d
+	}
+	p.apply(both(one, "a", "b"))
+	if got := p.visit("a", 80, ""); !strings.HasPrefix(got, "one") {
+		t.Fatalf("first: %q", got)
+	}
+	p.apply(both(two, "a"))
+	if got := p.visit("a", 80, ""); !strings.HasPrefix(got, "two") {
+		t.Errorf("after the change: %q", got)
+	}
+	if c, err := net.Dial("unix", p.path("b")); err == nil {
+		c.Close()
+		t.Error("the dropped listener still takes connections")
+	}
+}
+
+func TestWhatCannotBeDoneIsSaid(t *testing.T) {
+	p := start(t)
+	p.front("a")
+	got := p.answer(link.Desired{ID: 1,
+		Gopher: &link.Gopher{Root: "/does/not/exist"},
+		DNS:    link.DNS{Listeners: []link.DNSListener{{UDP: "u", TCP: "t"}}},
+		Fronts: []link.Front{{Onion: "a", Host: "a.onion", Listener: "front/a", Ports: []link.Port{{Virtual: 70, Endpoint: "gopher"}}}}})
+	text := strings.Join(got.Errors, "\n")
+	for _, want := range []string{"Gopher", "listener t", "onion a, port 70"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+}
+
+// The household's side: DNS over the listeners that were handed over.
+func TestHouseholdDNS(t *testing.T) {
+	p := start(t)
+	var l supervise.Listeners
+	defer l.Close()
+	port := freePort(t)
+	specs := []supervise.ListenerSpec{{Name: "u", Network: "udp4", Port: port}, {Name: "t", Network: "tcp4", Port: port}}
+	if err := l.Set(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range l.Files() {
+		if err := p.conn.Send(link.Listener{Name: name}, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.apply(link.Desired{DNS: link.DNS{Listeners: []link.DNSListener{{UDP: "u", TCP: "t"}},
+		Box: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}}})
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
+	}}
+	got, err := r.LookupHost(t.Context(), "box.home.arpa.")
+	if err != nil || len(got) != 1 || got[0] != "127.0.0.1" {
+		t.Errorf("box.home.arpa is %v, %v", got, err)
+	}
+}
+
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	ln, err := net.Listen("tcp4", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return uint16(ln.Addr().(*net.TCPAddr).Port)
+}

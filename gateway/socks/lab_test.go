@@ -1,0 +1,153 @@
+//go:build lab
+
+package socks
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// curl is a client that nobody here wrote.
+func TestCurl(t *testing.T) {
+	tor := newFakeTor(t)
+	tor.serve = func(c *net.TCPConn) {
+		r := bufio.NewReader(c)
+		for {
+			if line, err := r.ReadString('\n'); err != nil || line == "\r\n" {
+				break
+			}
+		}
+		fmt.Fprint(c, "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+	}
+	p := newProxy(t, Options{DialTor: tor.dial})
+	for _, tc := range []struct {
+		args, want string
+		fails      bool
+	}{
+		{"--socks5-hostname " + p.addr + " http://www.example.com/", "name www.example.com:80 as 127.0.0.1", false},
+		{"--proxy socks5h://me:word@" + p.addr + " http://www.example.com:8080/", "name www.example.com:8080 as 127.0.0.1", false},
+		{"--interface 127.0.0.7 --socks5-hostname " + p.addr + " http://8.8.8.8/", "addr 8.8.8.8:80 as 127.0.0.7", false},
+		{"--socks5-hostname " + p.addr + " http://192.168.77.20/", "", true},
+		{"--socks4a " + p.addr + " http://www.example.com/", "", true},
+		{"--proxy http://" + p.addr + " --proxytunnel http://www.example.com/", "", true},
+	} {
+		before := len(tor.asked())
+		out, err := exec.Command("sh", "-c", "curl --silent --max-time 5 --noproxy '' "+tc.args).CombinedOutput()
+		if (err != nil) != tc.fails || !tc.fails && string(out) != "hello\n" {
+			t.Errorf("curl %s: %q, %v", tc.args, out, err)
+		}
+		asked := tor.asked()[before:]
+		if tc.fails && len(asked) != 0 || !tc.fails && (len(asked) != 1 || asked[0].String() != tc.want) {
+			t.Errorf("curl %s: tor was asked for %v", tc.args, asked)
+		}
+	}
+}
+
+// Real tor, in a namespace without any network, sees each device's own
+// credentials and isolates by them.
+func TestTorIsolatesDevices(t *testing.T) {
+	const mark = "TUNIC_SOCKS_NAMESPACE"
+	if os.Getenv(mark) == "" {
+		ns := fmt.Sprintf("tunic-rs-s%d", os.Getpid())
+		run(t, "ip netns add "+ns)
+		t.Cleanup(func() { run(t, "ip netns del "+ns) })
+		run(t, "ip -n "+ns+" link set lo up")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "ip", "netns", "exec", ns, os.Args[0], "-test.v", "-test.run", "^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), mark+"=1")
+		out, err := cmd.CombinedOutput()
+		t.Logf("%s", out)
+		if err != nil {
+			t.Errorf("in the namespace: %v", err)
+		}
+		return
+	}
+	control := startTor(t)
+	fmt.Fprint(control, "SETEVENTS STREAM\r\n")
+	p := newProxy(t, Options{ConnectTimeout: 10 * time.Second, DialTor: func(ctx context.Context) (*net.TCPConn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:9250")
+		if err != nil {
+			return nil, err
+		}
+		return c.(*net.TCPConn), nil
+	}})
+	lines := bufio.NewReader(control)
+	passwords := make(map[string]string)
+	for i, device := range []string{"127.0.0.2", "127.0.0.3"} {
+		host := fmt.Sprintf("device%d.example.com", i)
+		c := p.connect(t, device)
+		fmt.Fprintf(c, "\x05\x01\x00%s", requestTo(host, 80))
+		line := streamOf(t, control, lines, host)
+		_, password, _ := strings.Cut(line, "SOCKS_PASSWORD=")
+		password, _, _ = strings.Cut(password, " ")
+		if !strings.Contains(line, `SOCKS_USERNAME="`+device+`"`) || len(password) != 34 {
+			t.Errorf("%s: %q", device, line)
+		}
+		if _, iso, _ := strings.Cut(line, "ISO_FIELDS="); !strings.Contains(iso, "SOCKS_USERNAME,SOCKS_PASSWORD") {
+			t.Errorf("%s: tor does not isolate by credentials: %q", device, line)
+		}
+		if other, ok := passwords[password]; ok {
+			t.Errorf("%s and %s have one password", device, other)
+		}
+		passwords[password] = device
+	}
+}
+
+func run(t *testing.T, line string) {
+	t.Helper()
+	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// startTor runs tor without any network and returns its control connection.
+func startTor(t *testing.T) net.Conn {
+	t.Helper()
+	dir := t.TempDir()
+	torrc := filepath.Join(dir, "torrc")
+	text := fmt.Sprintf("DataDirectory %s/data\nControlPort 127.0.0.1:9251\nCookieAuthentication 0\nSocksPort 127.0.0.1:9250\nSafeLogging 0\n", dir)
+	if err := os.WriteFile(torrc, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tor := exec.Command("tor", "-f", torrc, "--quiet")
+	if err := tor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tor.Process.Kill(); tor.Wait() })
+	for range 100 {
+		c, err := net.Dial("tcp", "127.0.0.1:9251")
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+			fmt.Fprint(c, "AUTHENTICATE\r\n")
+			return c
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("tor does not listen on its control port")
+	return nil
+}
+
+// streamOf waits for the event of the first stream to host.
+func streamOf(t *testing.T, c net.Conn, lines *bufio.Reader, host string) string {
+	t.Helper()
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("waiting for a stream to %s: %v", host, err)
+		}
+		if strings.HasPrefix(line, "650 STREAM") && strings.Contains(line, " "+host+":") {
+			t.Logf("%s", strings.TrimSpace(line))
+			return line
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package socks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// acceptPause is how long accepting rests after an error, such as too many
+// open files: long enough for descriptors to come free.
+const acceptPause = 100 * time.Millisecond
+
+// keepAlive finds devices that have gone without a word; streams have no idle
+// limit, as chat and remote shells are silent for hours.
+func keepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4}
+}
+
+// Serve accepts connections on ln until ctx ends, waits up to Options.Grace
+// for those that it accepted, closes the rest and returns nil. It returns an
+// error if ln is closed by somebody else. It closes ln. It may run several
+// times at once, for several listeners; the limits count for all together.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	defer ln.Close()
+	// Streams outlive ctx by the grace time.
+	streams, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var running sync.WaitGroup
+	err := s.accept(ctx, ln, func(c *net.TCPConn, device netip.Addr) {
+		running.Go(func() { s.handle(streams, c, device) })
+	})
+	s.drain(&running, cut)
+	return err
+}
+
+// accept calls start with each connection that is within the limits.
+func (s *Server) accept(ctx context.Context, ln net.Listener, start func(*net.TCPConn, netip.Addr)) error {
+	failing := false
+	for {
+		c, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				c.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accepting SOCKS connections: %w", err)
+		case err != nil:
+			if !failing {
+				s.Log.Warn("accepting SOCKS connections fails", "error", err)
+			}
+			failing = true
+			pause(ctx, acceptPause)
+			continue
+		}
+		failing = false
+		tcp, ok := c.(*net.TCPConn)
+		if !ok {
+			c.Close()
+			return fmt.Errorf("accepting SOCKS connections: the listener gives a %T, not TCP", c)
+		}
+		if device := deviceOf(tcp); s.enter(tcp, device) {
+			start(tcp, device)
+		} else {
+			s.counts.refused.Add(1)
+			tcp.Close()
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// deviceOf returns the address that identifies a device.
+func deviceOf(c *net.TCPConn) netip.Addr {
+	addr, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return addr.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// enter takes c in if the limits allow; leave must follow.
+func (s *Server) enter(c *net.TCPConn, device netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) >= s.MaxConns || s.each[device] >= s.MaxPerDevice {
+		return false
+	}
+	s.open[c] = struct{}{}
+	s.each[device]++
+	s.counts.conns.Add(1)
+	return true
+}
+
+func (s *Server) leave(c *net.TCPConn, device netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+	if s.each[device]--; s.each[device] == 0 {
+		delete(s.each, device)
+	}
+}
+
+// handle serves one connection and closes it. A panic costs no other one.
+func (s *Server) handle(ctx context.Context, c *net.TCPConn, device netip.Addr) {
+	defer s.leave(c, device)
+	defer c.Close()
+	defer s.recover()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	c.SetKeepAliveConfig(keepAlive()) // an old kernel's defaults are good enough
+	c.SetDeadline(time.Now().Add(s.HandshakeTimeout))
+	s.converse(ctx, c, device)
+}
+
+// recover is deferred in each goroutine that handles strangers' bytes.
+func (s *Server) recover() {
+	if recover() != nil {
+		s.counts.panics.Add(1)
+		s.Log.Error("serving a SOCKS connection panicked", "stack", string(debug.Stack()))
+	}
+}
+
+// drain waits for the connections up to the grace time, then cuts them.
+func (s *Server) drain(running *sync.WaitGroup, cut context.CancelFunc) {
+	timer := time.AfterFunc(s.Grace, cut)
+	defer timer.Stop()
+	running.Wait()
+}

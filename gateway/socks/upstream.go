@@ -1,0 +1,168 @@
+package socks
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/things-go/go-socks5/statute"
+)
+
+// replyError is a SOCKS5 reply of tor's other than success.
+type replyError byte
+
+func (e replyError) Error() string { return fmt.Sprintf("tor replied %#02x", byte(e)) }
+
+// credentials are the SOCKS5 user and password that isolate streams in tor.
+type credentials struct{ user, password string }
+
+// credentialsFor returns the device's credentials: its address, and a token
+// that nobody outside this process can know. What the program itself gave is
+// mixed into the token, so that it isolates within the device and never
+// matches another device's.
+func (s *Server) credentialsFor(device netip.Addr, given map[string]string) credentials {
+	mac := hmac.New(sha256.New, s.secret[:])
+	for _, part := range []string{device.String(), given["username"], given["password"]} {
+		binary.Write(mac, binary.BigEndian, uint32(len(part))) // a hash takes everything
+		io.WriteString(mac, part)
+	}
+	return credentials{user: device.String(), password: hex.EncodeToString(mac.Sum(nil)[:16])}
+}
+
+// dial asks tor for a stream to the destination. The connection is bare and
+// has no deadline any more.
+func (t *conversation) dial(ctx context.Context, to destination, given map[string]string) (*net.TCPConn, error) {
+	c, err := t.DialTor(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reaching tor: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	err = request(c, t.credentialsFor(t.device, given), to)
+	if !stop() && err == nil {
+		err = ctx.Err() // it ended between the reply and here
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("connecting through tor: %w", err)
+	}
+	return c, nil
+}
+
+// request speaks the client's side of RFC 1928 and RFC 1929 and reads not a
+// byte beyond the reply.
+func request(c io.ReadWriter, as credentials, to destination) error {
+	if err := authenticate(c, as); err != nil {
+		return fmt.Errorf("giving credentials: %w", err)
+	}
+	if _, err := c.Write(to.bytes()); err != nil {
+		return fmt.Errorf("sending the request: %w", err)
+	}
+	return readReply(c)
+}
+
+func authenticate(c io.ReadWriter, as credentials) error {
+	hello := statute.NewMethodRequest(statute.VersionSocks5, []byte{statute.MethodUserPassAuth})
+	if err := expect(c, hello.Bytes(), statute.VersionSocks5, statute.MethodUserPassAuth); err != nil {
+		return err
+	}
+	login := statute.NewUserPassRequest(statute.UserPassAuthVersion, []byte(as.user), []byte(as.password))
+	return expect(c, login.Bytes(), statute.UserPassAuthVersion, statute.AuthSuccess)
+}
+
+// expect sends a message and wants just these two bytes back.
+func expect(c io.ReadWriter, message []byte, version, status byte) error {
+	if _, err := c.Write(message); err != nil {
+		return err
+	}
+	var got [2]byte
+	if _, err := io.ReadFull(c, got[:]); err != nil {
+		return err
+	}
+	if got != [2]byte{version, status} {
+		return fmt.Errorf("unexpected answer % x", got)
+	}
+	return nil
+}
+
+// bytes is the CONNECT request (RFC 1928, section 4).
+func (d destination) bytes() []byte {
+	b := []byte{statute.VersionSocks5, statute.CommandConnect, 0}
+	switch {
+	case d.addr.Is4():
+		b = append(append(b, statute.ATYPIPv4), d.addr.AsSlice()...)
+	case d.addr.IsValid():
+		b = append(append(b, statute.ATYPIPv6), d.addr.AsSlice()...)
+	default:
+		b = append(append(b, statute.ATYPDomain, byte(len(d.host))), d.host...)
+	}
+	return binary.BigEndian.AppendUint16(b, d.port)
+}
+
+// readReply reads a reply by its address type: tor's is 10 bytes long on an
+// IPv4 SocksPort and 22 on others. The bound address says nothing of use.
+func readReply(r io.Reader) error {
+	var head [5]byte // version, reply, reserved, address type, first byte of the address
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return fmt.Errorf("reading the reply: %w", err)
+	}
+	if head[0] != statute.VersionSocks5 {
+		return fmt.Errorf("reading the reply: version %d", head[0])
+	}
+	if head[1] != statute.RepSuccess {
+		return replyError(head[1])
+	}
+	rest := 2 // the port
+	switch head[3] {
+	case statute.ATYPIPv4:
+		rest += net.IPv4len - 1
+	case statute.ATYPIPv6:
+		rest += net.IPv6len - 1
+	case statute.ATYPDomain:
+		rest += int(head[4])
+	default:
+		return fmt.Errorf("reading the reply: address type %d", head[3])
+	}
+	if _, err := io.CopyN(io.Discard, r, int64(rest)); err != nil {
+		return fmt.Errorf("reading the reply: %w", err)
+	}
+	return nil
+}
+
+// replyCode is what the device is told of a failure. tor's codes are passed
+// on; its extended ones (proposal 304), which few programs know, become the
+// nearest of RFC 1928.
+func replyCode(err error) uint8 {
+	var reply replyError
+	switch {
+	case errors.As(err, &reply):
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return statute.RepTTLExpired
+	default:
+		return statute.RepServerFailure // tor is away: it is no fault of the destination
+	}
+	switch reply {
+	case 0xF4, 0xF5: // the onion wants client authorization: missing, wrong
+		return statute.RepRuleFailure
+	case 0xF7: // no introduction point answered in time
+		return statute.RepTTLExpired
+	case 0xF0, 0xF1, 0xF2, 0xF3, 0xF6: // no descriptor, invalid one, no introduction, no rendezvous, bad address
+		return statute.RepHostUnreachable
+	}
+	if byte(reply) > statute.RepAddrTypeNotSupported {
+		return statute.RepServerFailure
+	}
+	return byte(reply)
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}

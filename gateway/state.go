@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Ranges are the virtual addresses that tor maps to onions. They are chosen
+// once for a box, apart from every prefix it knows of, and kept: devices
+// remember addresses.
+type Ranges struct {
+	Virtual4 netip.Prefix `json:"virtual4"` // a /16
+	Virtual6 netip.Prefix `json:"virtual6"` // a /48 of fd00::/8 (RFC 4193)
+}
+
+// Overlap returns a local prefix that lies in one of the ranges, if there is one.
+func (r Ranges) Overlap(local []netip.Prefix) (netip.Prefix, bool) {
+	i := slices.IndexFunc(local, func(p netip.Prefix) bool {
+		return p.Bits() > 0 && (r.Virtual4.Overlaps(p) || r.Virtual6.Overlaps(p))
+	})
+	if i < 0 {
+		return netip.Prefix{}, false
+	}
+	return local[i], true
+}
+
+// LoadRanges reads the ranges of a box, or chooses and keeps them at the first
+// start. local are the prefixes of all the box's interfaces and routes.
+func LoadRanges(path string, local []netip.Prefix) (Ranges, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		r, err := chooseRanges(local)
+		if err != nil {
+			return Ranges{}, err
+		}
+		return r, r.save(path)
+	}
+	if err != nil {
+		return Ranges{}, fmt.Errorf("reading the state file: %w", err)
+	}
+	var r Ranges
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return Ranges{}, fmt.Errorf("reading the state file %s: %w", path, err)
+	}
+	if r.Virtual4.Bits() != 16 || !r.Virtual4.Addr().Is4() || r.Virtual6.Bits() != 48 || !r.Virtual6.Addr().Is6() {
+		return Ranges{}, fmt.Errorf("reading the state file %s: virtual4 must be an IPv4 /16 and virtual6 an IPv6 /48; remove the file to have new ones chosen", path)
+	}
+	return r, nil
+}
+
+// chooseRanges takes a random /16 of 10.0.0.0/8's upper half, where homes
+// rarely are, and a random /48 of fd00::/8.
+func chooseRanges(local []netip.Prefix) (Ranges, error) {
+	for range 200 {
+		x, err := rand.Int(rand.Reader, big.NewInt(127))
+		if err != nil {
+			return Ranges{}, fmt.Errorf("choosing virtual addresses: %w", err)
+		}
+		var six [16]byte
+		six[0] = 0xfd
+		if _, err := rand.Read(six[1:6]); err != nil {
+			return Ranges{}, fmt.Errorf("choosing virtual addresses: %w", err)
+		}
+		r := Ranges{
+			Virtual4: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 128 + byte(x.Int64())}), 16),
+			Virtual6: netip.PrefixFrom(netip.AddrFrom16(six), 48),
+		}
+		if _, bad := r.Overlap(local); !bad {
+			return r, nil
+		}
+	}
+	return Ranges{}, errors.New("choosing virtual addresses: every /16 of 10.128.0.0/9 overlaps a local prefix")
+}
+
+func (r Ranges) save(path string) error {
+	raw, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeDurably(path, append(raw, '\n')); err != nil {
+		return fmt.Errorf("writing the state file: %w", err)
+	}
+	return nil
+}
+
+// writeDurably leaves either the old or the new file, also after a power cut.
+func writeDurably(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

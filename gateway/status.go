@@ -1,0 +1,179 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+	"tunic/gateway/link"
+	"tunic/gateway/tor"
+)
+
+// Status says how things are, now.
+func (g *Gateway) Status(ctx context.Context) api.Status {
+	v := g.snapshot()
+	t := g.Tor.Status()
+	served, err := g.Server.Status(ctx)
+	s := api.Status{
+		Version:  g.Version,
+		State:    v.state,
+		Why:      v.why,
+		Since:    g.started,
+		Findings: slices.Clone(v.findings),
+		Tor: api.Tor{Version: t.Version, Running: t.Running, Bootstrap: t.Bootstrap, Summary: t.Summary,
+			Warning: t.Warning, ClockSkew: int(t.ClockSkew.Seconds()), Restarts: t.Restarts},
+		Household: g.household(ctx, v),
+		Onions:    onionStatus(v, t, served),
+		Leaks:     exceptions(v.config),
+	}
+	if err != nil && !hasCode(s.Findings, health.ServeDown) {
+		s.Findings = append(s.Findings, health.New(health.ServeDown, err.Error()))
+	}
+	s.Findings = append(s.Findings, onionFindings(s.Onions)...)
+	slices.SortStableFunc(s.Findings, func(a, b health.Finding) int { return a.Severity.Rank() - b.Severity.Rank() })
+	s.Ready, s.Why = ready(s)
+	return s
+}
+
+func hasCode(list []health.Finding, c health.Code) bool {
+	return slices.ContainsFunc(list, func(f health.Finding) bool { return f.Code == c })
+}
+
+// ready reports whether everything wanted works, and if not, why. A target
+// that is down is its owner's affair, not the gateway's.
+func ready(s api.Status) (bool, string) {
+	if s.State != api.Open || s.Why != "" {
+		return false, cmp.Or(s.Why, "starting")
+	}
+	for _, f := range s.Findings {
+		if f.Severity == health.Error || f.Code == health.InterfaceMissing || f.Code == health.OnionNotPublished {
+			return false, f.Text
+		}
+	}
+	return true, ""
+}
+
+// onionStatus lists every onion that has keys, published or not.
+func onionStatus(v view, t tor.Status, served link.Status) []api.Onion {
+	var list []api.Onion
+	for _, o := range withHome(v.config) {
+		addr, ok := v.addresses[o.Name]
+		if !ok {
+			continue
+		}
+		d := t.Onions[string(addr)]
+		s := api.Onion{Name: o.Name, Address: addr.Host(), Uploads: d.Uploads, Published: published(o) && d.Uploads > 0, Ports: []api.Port{}}
+		if !d.At.IsZero() {
+			s.UploadedAt = &d.At
+		}
+		i := slices.IndexFunc(served.Fronts, func(f link.FrontStatus) bool { return f.Onion == o.Name })
+		if i >= 0 {
+			s.Streams, s.Active = served.Fronts[i].Streams, served.Fronts[i].Active
+		}
+		for _, p := range o.Ports {
+			port := api.Port{Port: p.Virtual, Target: p.Target.String(), Error: "not served"}
+			if i >= 0 {
+				port.Reachable, port.Error = portStatus(served.Fronts[i], p)
+			}
+			s.Ports = append(s.Ports, port)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func portStatus(f link.FrontStatus, p config.Port) (bool, string) {
+	for _, st := range f.Ports {
+		if st.Virtual == p.Virtual {
+			return st.Reachable, st.Error
+		}
+	}
+	return false, "not served"
+}
+
+// onionFindings are the findings that come from tor's and serve's reports
+// rather than from a pass.
+func onionFindings(onions []api.Onion) []health.Finding {
+	var list []health.Finding
+	for _, o := range onions {
+		served := slices.ContainsFunc(o.Ports, func(p api.Port) bool { return p.Error != "not served" })
+		if served && !o.Published {
+			list = append(list, health.New(health.OnionNotPublished, fmt.Sprintf("the onion %s is not published yet", o.Name)))
+		}
+		for _, p := range o.Ports {
+			if served && !p.Reachable {
+				list = append(list, health.New(health.TargetUnreachable,
+					fmt.Sprintf("the onion %s, port %d: %s does not answer: %s", o.Name, p.Port, p.Target, p.Error)))
+			}
+		}
+	}
+	return list
+}
+
+// household merges configured devices with those in the neighbour table.
+func (g *Gateway) household(ctx context.Context, v view) api.Household {
+	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
+	for _, i := range v.facts.Interfaces {
+		s := api.Interface{Name: i.Name, Present: i.Index != 0, Addresses: []string{}}
+		for _, a := range i.Addresses {
+			s.Addresses = append(s.Addresses, a.String())
+		}
+		h.Interfaces = append(h.Interfaces, s)
+	}
+	for _, d := range v.config.Devices {
+		h.Devices = append(h.Devices, api.Device{Name: d.Name, MAC: d.MAC, Policy: string(d.Policy), Addresses: []string{}})
+	}
+	neighbours, err := g.Kernel.Neighbours(ctx, v.config.Household.Interfaces)
+	if err != nil {
+		g.Log.Debug("reading the neighbour table failed", "error", err)
+	}
+	for _, n := range neighbours {
+		i := slices.IndexFunc(h.Devices, func(d api.Device) bool { return d.MAC == n.MAC })
+		if i < 0 {
+			h.Devices = append(h.Devices, api.Device{MAC: n.MAC, Policy: h.DefaultPolicy, Addresses: []string{}})
+			i = len(h.Devices) - 1
+		}
+		h.Devices[i].Addresses = append(h.Devices[i].Addresses, n.Addr.String())
+	}
+	return h
+}
+
+// exceptions lists, in words, what leaves the box outside Tor because the
+// owner said so.
+func exceptions(c *config.Config) []string {
+	list := []string{}
+	for _, f := range c.DNS.Forward {
+		list = append(list, fmt.Sprintf("DNS names below %s go to %s", f.Domain, f.Server))
+	}
+	if c.Gateway.OwnTraffic == config.OwnDirect {
+		list = append(list, "the box's own connections (own-traffic = direct)")
+	}
+	if p := c.Household.DefaultPolicy; p == config.PolicyDirect || p == config.PolicyOnion {
+		list = append(list, fmt.Sprintf("every device without a file (default-policy = %s)", p))
+	}
+	for _, d := range c.Devices {
+		if d.Policy == config.PolicyDirect || d.Policy == config.PolicyOnion {
+			list = append(list, fmt.Sprintf("the device %s (policy = %s)", d.Name, d.Policy))
+		}
+	}
+	return list
+}
+
+// notify tells the service manager when everything wanted works for the first
+// time, and how things are.
+func (g *Gateway) notify(ctx context.Context) {
+	s := g.Status(ctx)
+	g.mu.Lock()
+	first := s.Ready && !g.view.notified
+	g.view.notified = g.view.notified || s.Ready
+	g.mu.Unlock()
+	if first {
+		g.Notify("READY=1")
+		g.Log.Info("everything wanted works")
+	}
+	g.Notify("STATUS=" + cmp.Or(s.Why, "open"))
+}

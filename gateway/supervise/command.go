@@ -1,0 +1,91 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// defaultPath is the PATH of a child whose Env names none. The daemon's own
+// environment is never handed on: NOTIFY_SOCKET, WATCHDOG_* and LISTEN_* are
+// meant for it alone, and a child that speaks to systemd in its name would
+// make it look ready or dead.
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// outputDelay is how long the output of an ended process may stay open, held
+// by something that left its process group.
+const outputDelay = 2 * time.Second
+
+// Command says what to start.
+type Command struct {
+	Name string   // what people call it, in logs and errors
+	Path string   // the program; without a slash it is looked up on the daemon's PATH
+	Args []string // without the program's name
+	Env  []string // the whole environment, "KEY=value"; PATH is added if absent
+	Dir  string   // working directory; "" means "/"
+
+	SetUser  bool // take on UID, GID and Groups; needs the capabilities SETUID and SETGID
+	UID, GID uint32
+	Groups   []uint32 // supplementary groups; none at all if empty
+
+	Files []*os.File // become descriptors 3, 4, ...; the caller keeps and closes its own
+}
+
+// Start starts a process in a session of its own, so that a Ctrl-C at the
+// daemon's terminal reaches the daemon alone. Its standard input is empty; each
+// line of its output and error output goes to line (which may be nil, and must
+// not block: the child waits for it), cut at 400 bytes.
+//
+// There is no parent-death signal: it is tied to a thread, and would end the
+// child when the daemon replaces itself by exec.
+func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
+	out := &output{line: line}
+	// The process must outlive any context: Stop ends it in order.
+	cmd := exec.Command(c.Path, c.Args...)
+	cmd.Env = c.environment()
+	cmd.Dir = c.Dir
+	if cmd.Dir == "" {
+		cmd.Dir = "/"
+	}
+	cmd.ExtraFiles = c.Files
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = outputDelay
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if c.SetUser {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
+	}
+	p := &Process{name: c.Name, cmd: cmd, out: out, log: log, done: make(chan struct{})}
+	log.Debug("process started", "process", c.Name, "pid", p.PID())
+	go p.wait()
+	return p, nil
+}
+
+func (c Command) environment() []string {
+	env := slices.Clone(c.Env)
+	if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
+		env = append(env, defaultPath)
+	}
+	return env
+}
+
+// stopped reports whether ctx ended or the timer fired before done closed.
+func stopped(ctx context.Context, done <-chan struct{}, after time.Duration) bool {
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return false
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return true
+}

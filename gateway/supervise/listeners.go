@@ -1,0 +1,144 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ListenerSpec is one listening socket that a privileged parent opens for a
+// child without privileges.
+type ListenerSpec struct {
+	Name string // unique; a socket is kept as long as a spec of its name is wished
+
+	// Network is tcp4, tcp6, udp4, udp6 (any address of Interface, Port), or
+	// unix (Path, Mode, UID, GID).
+	Network   string
+	Interface string // bound to it (SO_BINDTODEVICE, socket(7)): no packet of another interface arrives
+	Port      uint16
+
+	Path     string
+	Mode     fs.FileMode
+	UID, GID int
+}
+
+// maxUnixPath is what fits into sockaddr_un (unix(7)).
+const maxUnixPath = 107
+
+// Listeners holds open sockets across the lives of the child that accepts on
+// them: while the child is away, callers wait in the backlog.
+type Listeners struct {
+	open map[string]*os.File
+}
+
+// Set opens what specs wish and is not open, and closes what no spec names.
+// Sockets that could be opened are kept when others could not; the errors of
+// those are joined.
+func (l *Listeners) Set(ctx context.Context, specs []ListenerSpec) error {
+	wished := make(map[string]bool, len(specs))
+	if l.open == nil {
+		l.open = make(map[string]*os.File)
+	}
+	for _, s := range specs {
+		wished[s.Name] = true
+	}
+	for name, f := range l.open {
+		if !wished[name] {
+			f.Close()
+			delete(l.open, name)
+		}
+	}
+	var errs []error
+	for _, s := range specs {
+		if l.open[s.Name] != nil {
+			continue
+		}
+		f, err := s.listen(ctx)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("opening listener %s: %w", s.Name, err))
+			continue
+		}
+		l.open[s.Name] = f
+	}
+	return errors.Join(errs...)
+}
+
+// Files returns the open sockets by name. They stay the property of l.
+func (l *Listeners) Files() map[string]*os.File { return l.open }
+
+// Close closes all of them.
+func (l *Listeners) Close() {
+	for name, f := range l.open {
+		f.Close()
+		delete(l.open, name)
+	}
+}
+
+func (s ListenerSpec) listen(ctx context.Context) (*os.File, error) {
+	switch s.Network {
+	case "unix":
+		return s.listenUnix()
+	case "tcp4", "tcp6", "udp4", "udp6":
+		return s.listenInet(ctx)
+	}
+	return nil, fmt.Errorf("unknown network %q", s.Network)
+}
+
+func (s ListenerSpec) listenInet(ctx context.Context) (*os.File, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var bindErr error
+		err := c.Control(func(fd uintptr) {
+			if s.Interface != "" {
+				bindErr = unix.BindToDevice(int(fd), s.Interface)
+			}
+		})
+		return errors.Join(err, bindErr)
+	}}
+	addr := fmt.Sprintf(":%d", s.Port)
+	if s.Network[:3] == "udp" {
+		pc, err := lc.ListenPacket(ctx, s.Network, addr)
+		if err != nil {
+			return nil, err
+		}
+		defer pc.Close()
+		return pc.(*net.UDPConn).File()
+	}
+	ln, err := lc.Listen(ctx, s.Network, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer ln.Close()
+	return ln.(*net.TCPListener).File()
+}
+
+// listenUnix binds under a name of its own, sets owner and mode, and only then
+// renames the socket to its path: nobody can connect before that.
+func (s ListenerSpec) listenUnix() (*os.File, error) {
+	fresh := filepath.Join(filepath.Dir(s.Path), ".new")
+	if len(s.Path) > maxUnixPath || len(fresh) > maxUnixPath {
+		return nil, fmt.Errorf("the path %s has %d characters, the kernel takes %d: use a shorter root", s.Path, len(s.Path), maxUnixPath)
+	}
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	ln.SetUnlinkOnClose(false)
+	defer ln.Close()
+	if err := errors.Join(os.Chown(fresh, s.UID, s.GID), os.Chmod(fresh, s.Mode)); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(fresh, s.Path); err != nil {
+		return nil, err
+	}
+	return ln.File()
+}

@@ -1,0 +1,94 @@
+package tor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Apply makes spec the desired state. The first call tells Serve what to
+// start; a later one changes the running tor without ending it where tor lets
+// that be done, and otherwise has Serve start another. It returns once the
+// state is accepted; that the network is reached, onions are published and so
+// on, Status says later. An equal state costs nothing.
+//
+// An error means that the state before is still the desired one: the errors of
+// Check, ErrNoTor, *TooOldError, what tor itself has against the configuration
+// (*RefusedError while it runs), or that tor did not survive the change.
+func (t *Tor) Apply(ctx context.Context, spec Spec) error {
+	t.applying.Lock()
+	defer t.applying.Unlock()
+	spec = spec.Clone()
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	old, wished, s := t.spec.Clone(), t.wished, t.session
+	t.mu.Unlock()
+	switch {
+	case wished && old.Equal(spec):
+		return nil
+	case wished && s != nil && len(RestartReasons(old, spec)) == 0:
+		return t.reload(ctx, s, old, spec)
+	default:
+		return t.replace(ctx, spec)
+	}
+}
+
+// reload changes the running process.
+func (t *Tor) reload(ctx context.Context, s *session, old, spec Spec) error {
+	t.tracker.onions(append(old.Clone().Onions, spec.Onions...)) // an upload may be quicker than this function
+	err := s.commands.loadConf(Render(spec))
+	if err == nil {
+		t.accept(spec)
+		return writeTorrc(spec, spec.Torrc, Render(spec))
+	}
+	t.tracker.onions(old.Onions)
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		// Tor hangs, or did not survive it: some bad values pass its own check.
+		// Serve starts it again with the old configuration.
+		t.restartNow()
+		return fmt.Errorf("changing tor's configuration: %w", err)
+	}
+	// A refused LOADCONF can have closed listeners (it is not atomic).
+	if difference, listenErr := s.listening(old); difference != "" || listenErr != nil {
+		t.log.Warn("tor restarted: its listeners are not what they should be", "difference", difference, "err", listenErr)
+		t.restartNow()
+	}
+	if strings.Contains(refused.Text, "While Tor is running") {
+		return t.replace(ctx, spec) // a start-only option that RestartReasons does not know
+	}
+	return fmt.Errorf("changing tor's configuration: %w", err)
+}
+
+// replace has Serve start another process, once the binary has found nothing
+// wrong with its configuration.
+func (t *Tor) replace(ctx context.Context, spec Spec) error {
+	if err := verify(ctx, spec, t.log); err != nil {
+		return err
+	}
+	t.accept(spec)
+	t.restartNow()
+	return nil
+}
+
+// accept makes spec the state that every start from now on has.
+func (t *Tor) accept(spec Spec) {
+	t.mu.Lock()
+	t.spec = spec
+	if !t.wished {
+		t.wished = true
+		close(t.wish)
+	}
+	t.mu.Unlock()
+	t.tracker.onions(spec.Onions)
+}
+
+func (t *Tor) restartNow() {
+	t.mu.Lock()
+	restart := t.restart
+	t.mu.Unlock()
+	restart()
+}

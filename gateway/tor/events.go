@@ -1,0 +1,111 @@
+package tor
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// eventNames is what the event connection subscribes to. SETEVENTS is all or
+// nothing, so it holds only what every supported tor knows.
+const eventNames = "STATUS_CLIENT STATUS_GENERAL HS_DESC NETWORK_LIVENESS"
+
+// event takes one event line, without its 650. What it does not know, or
+// cannot read, changes nothing.
+func (t *tracker) event(line string) {
+	words, err := splitWords(line)
+	if err != nil || len(words) < 2 {
+		return
+	}
+	kind, words := words[0], words[1:]
+	switch kind {
+	case "STATUS_CLIENT", "STATUS_GENERAL":
+		if len(words) >= 2 {
+			t.update(func(s *Status) { s.apply(words[0], words[1], keywords(words[2:])) })
+		}
+	case "NETWORK_LIVENESS":
+		t.update(func(s *Status) { s.Live = words[0] == "UP" })
+	case "HS_DESC":
+		if len(words) >= 2 {
+			t.update(func(s *Status) { s.descriptor(words[0], words[1], keywords(words[2:])) })
+		}
+	}
+}
+
+// apply takes a status event (control-spec, "Client status events" and
+// "General status events"): SEVERITY ACTION KEY=VALUE...
+func (s *Status) apply(severity, action string, args map[string]string) {
+	switch action {
+	case "BOOTSTRAP":
+		s.bootstrap(severity, args)
+	case "CIRCUIT_ESTABLISHED":
+		// tor builds circuits only on a consensus that its clock agrees with.
+		s.Circuits, s.ClockSkew, s.Warning = true, 0, ""
+	case "CIRCUIT_NOT_ESTABLISHED":
+		s.Circuits = false
+		if args["REASON"] == "CLOCK_JUMPED" {
+			s.Warning = "the clock jumped, so tor builds new circuits"
+		}
+	case "CLOCK_SKEW":
+		if d, ok := skew(args); ok {
+			s.ClockSkew = d
+		}
+	case "DANGEROUS_VERSION":
+		s.Warning = plain("this version of tor is " + strings.ToLower(args["REASON"]) + " for the network: update it")
+	}
+}
+
+func (s *Status) bootstrap(severity string, args map[string]string) {
+	percent, err := strconv.Atoi(args["PROGRESS"])
+	if err != nil || percent < 0 || percent > 100 {
+		return
+	}
+	s.Bootstrap, s.Summary = percent, plain(args["SUMMARY"])
+	switch {
+	case severity == "WARN":
+		s.Warning = plain(args["WARNING"])
+	case args["WARNING"] == "":
+		s.Warning = ""
+	}
+	if percent == 100 {
+		s.LastError = ""
+	}
+}
+
+// maxSkew keeps a silly number from overflowing a time.Duration.
+const maxSkew = 100 * 365 * 24 * time.Hour
+
+// skew reads CLOCK_SKEW's number of seconds, positive if the box is ahead.
+// tor says MIN_SKEW where it knows a lower bound only.
+func skew(args map[string]string) (time.Duration, bool) {
+	for _, key := range []string{"SKEW", "MIN_SKEW"} {
+		seconds, err := strconv.ParseInt(args[key], 10, 64)
+		if err == nil && seconds >= -int64(maxSkew/time.Second) && seconds <= int64(maxSkew/time.Second) {
+			return time.Duration(seconds) * time.Second, true
+		}
+	}
+	return 0, false
+}
+
+// descriptor takes an HS_DESC event (control-spec, "HiddenService
+// descriptors"): ACTION ADDRESS ... It looks at the household's own onions
+// only: the other addresses are where its devices go.
+func (s *Status) descriptor(action, address string, args map[string]string) {
+	d, own := s.Onions[address]
+	if !own {
+		return
+	}
+	switch action {
+	case "UPLOADED":
+		d.Uploads++
+		d.At = time.Now()
+		d.LastError = ""
+	case "FAILED":
+		// Failures of a fetch have other reasons: somebody at home visits us.
+		if reason := args["REASON"]; reason == "UPLOAD_REJECTED" || reason == "UNEXPECTED" {
+			d.Failed++
+			d.LastError = reason
+		}
+	}
+	s.Onions[address] = d
+}

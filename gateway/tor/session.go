@@ -1,0 +1,170 @@
+package tor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"tunic/gateway/supervise"
+)
+
+const (
+	socketWait  = 2 * time.Minute        // for a process to open its control socket; slow flash needs most of it
+	socketPoll  = 100 * time.Millisecond // between two looks
+	stopGrace   = 15 * time.Second       // for a clean end, after which it is killed
+	exitWait    = 2 * time.Second        // for the exit status, once the control connection broke
+	processName = "tor"
+)
+
+// session is the life of one tor process.
+type session struct {
+	proc     *supervise.Process
+	commands *controller
+	events   *controller
+}
+
+// startProcess starts tor. It follows this process into death by itself: it
+// looks every 15 s whether the owner that its command line names is there.
+func startProcess(s Spec, log *slog.Logger) (*supervise.Process, error) {
+	if err := prepare(s); err != nil {
+		return nil, err
+	}
+	if err := writeTorrc(s, s.Torrc, Render(s)); err != nil {
+		return nil, err
+	}
+	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile(),
+		"--__OwningControllerProcess", strconv.Itoa(os.Getpid()))
+	return supervise.Start(c, log, func(line string) { log.Debug("tor says", "line", line) })
+}
+
+// connect waits for the control socket and makes both connections.
+func connect(ctx context.Context, proc *supervise.Process, socket string) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, socketWait)
+	defer cancel()
+	tick := time.NewTicker(socketPoll)
+	defer tick.Stop()
+	for {
+		commands, err := dialControl(ctx, socket, proc.PID())
+		if err == nil {
+			s := &session{proc: proc, commands: commands}
+			if s.events, err = dialControl(ctx, socket, proc.PID()); err != nil {
+				commands.close()
+				return nil, err
+			}
+			return s, nil
+		}
+		select {
+		case <-proc.Done():
+			return nil, ending(proc)
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// begin subscribes to the events, then asks for the state that they change:
+// in this order nothing is missed.
+func (s *session) begin(t *tracker) error {
+	if _, err := s.events.command("SETEVENTS " + eventNames); err != nil {
+		return fmt.Errorf("subscribing to tor's events: %w", err)
+	}
+	phase, err := s.commands.getInfo("status/bootstrap-phase")
+	if err != nil {
+		return err
+	}
+	live, err := s.commands.getInfo("network-liveness")
+	if err != nil {
+		return err
+	}
+	established, err := s.commands.getInfo("status/circuit-established")
+	if err != nil {
+		return err
+	}
+	t.event("STATUS_CLIENT " + phase) // the last event, word by word
+	t.update(func(st *Status) {
+		st.Running, st.Live, st.Circuits = true, live == "up", established == "1"
+	})
+	return nil
+}
+
+// follow hands on events until the process ends (it says how), a control
+// connection breaks, or ctx ends.
+func (s *session) follow(ctx context.Context, t *tracker) error {
+	broken := make(chan error, 1)
+	go func() {
+		for {
+			line, err := s.events.nextEvent()
+			if err != nil {
+				broken <- err
+				return
+			}
+			t.event(line)
+		}
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.proc.Done():
+		return ending(s.proc)
+	case err := <-broken:
+		// Usually because the process is just ending.
+		select {
+		case <-s.proc.Done():
+			return ending(s.proc)
+		case <-time.After(exitWait):
+			return err
+		}
+	}
+}
+
+// close ends both connections; the goroutine that reads events ends with them.
+func (s *session) close() {
+	s.commands.close()
+	s.events.close()
+}
+
+// ending is the error for a process that ended by itself.
+func ending(p *supervise.Process) error {
+	var exit *supervise.ExitError
+	if !errors.As(p.Err(), &exit) {
+		return errors.New("tor ended by itself, with exit status 0")
+	}
+	short := *exit
+	short.Tail = complaints(exit.Tail)
+	return &short
+}
+
+// listening compares where tor listens with where s wants it to, and returns
+// the first difference in words, or "".
+func (s *session) listening(spec Spec) (string, error) {
+	wanted := append(spec.listeners(), listener{
+		option: "ControlSocket", kind: "control", addrs: []string{"unix:" + spec.controlSocket()},
+	})
+	for _, l := range wanted {
+		value, err := s.commands.getInfo("net/listeners/" + l.kind)
+		if err != nil {
+			return "", err
+		}
+		have, err := splitWords(value)
+		if err != nil {
+			return "", err
+		}
+		if !sameSet(have, l.addrs) {
+			return fmt.Sprintf("%s listens on %q instead of %q", l.option, have, l.addrs), nil
+		}
+	}
+	return "", nil
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}

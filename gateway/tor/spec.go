@@ -1,0 +1,124 @@
+package tor
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Spec is the desired state of the tor process. It is a plain value; nil and
+// empty slices mean the same.
+type Spec struct {
+	Binary string // name or absolute path
+	UID    uint32 // that tor runs as
+	GID    uint32
+
+	DataDir string // tor's DataDirectory; made if absent, uid's own, 0700
+	RunDir  string // of the control socket and its cookie; made if absent, uid's own, 0700
+	Torrc   string // the file that tor is started with; its directory must let uid pass
+
+	TransPort uint16 // transparent TCP, all addresses
+	SocksPort uint16 // SOCKS5, 127.0.0.1
+	DNSPort   uint16 // UDP, both loopback addresses
+	NoIPv6    bool   // the kernel has no IPv6: listen on IPv4 addresses only
+
+	Virtual4 netip.Prefix // that .onion names are mapped into, masked
+	Virtual6 netip.Prefix
+
+	Onions   []Onion
+	Snippets []Snippet // the owner's own lines; see CheckSnippet
+}
+
+// Onion is one onion service that tor publishes.
+type Onion struct {
+	Name    string   // what the household calls it
+	Address string   // its 56 letters, to know it again in tor's events
+	Dir     string   // its key directory, uid's own
+	Socket  string   // the unix socket that all its streams go to
+	Ports   []uint16 // virtual ports
+}
+
+// Snippet is a piece of torrc that is handed to tor as it is.
+type Snippet struct {
+	File string // base name, for messages
+	Text string
+}
+
+// Equal reports whether both states are the same.
+func (s Spec) Equal(other Spec) bool {
+	return reflect.DeepEqual(s.Clone(), other.Clone())
+}
+
+// Clone returns a copy that shares no memory with s.
+func (s Spec) Clone() Spec {
+	s.Onions = append([]Onion(nil), s.Onions...)
+	for i := range s.Onions {
+		s.Onions[i].Ports = append([]uint16(nil), s.Onions[i].Ports...)
+	}
+	s.Snippets = append([]Snippet(nil), s.Snippets...)
+	return s
+}
+
+// Check returns everything that is wrong with s by itself, or nil. A Spec that
+// passes renders to a torrc in which no value can pose as another option.
+func (s Spec) Check() error {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if s.Binary == "" {
+		wrong("checking tor's settings: no binary is named")
+	}
+	if s.UID == 0 {
+		wrong("checking tor's settings: tor must not run as root: the rules know its traffic by its own uid")
+	}
+	for _, path := range []string{s.DataDir, s.RunDir, s.Torrc} {
+		errs = append(errs, checkPath(path))
+	}
+	errs = append(errs, checkSocket(s.controlSocket()))
+	ports := []uint16{s.TransPort, s.SocksPort, s.DNSPort}
+	slices.Sort(ports)
+	if ports[0] == 0 || len(slices.Compact(ports)) < 3 {
+		wrong("checking tor's settings: TransPort, SocksPort and DNSPort must be three different ports")
+	}
+	if !s.Virtual4.Addr().Is4() || !s.Virtual6.Addr().Is6() || s.Virtual4.Masked() != s.Virtual4 || s.Virtual6.Masked() != s.Virtual6 {
+		wrong("checking tor's settings: the virtual address ranges %v and %v are not one IPv4 and one IPv6 network", s.Virtual4, s.Virtual6)
+	}
+	for _, o := range s.Onions {
+		errs = append(errs, checkPath(o.Dir), checkSocket(o.Socket))
+		if len(o.Ports) == 0 || slices.Contains(o.Ports, 0) {
+			wrong("checking onion %q: it needs ports between 1 and 65535", o.Name)
+		}
+	}
+	for _, snippet := range s.Snippets {
+		errs = append(errs, CheckSnippet(snippet.File, snippet.Text)...)
+	}
+	return errors.Join(errs...)
+}
+
+// checkPath refuses what a torrc line cannot hold without quoting, which not
+// all of tor's options understand.
+func checkPath(path string) error {
+	bad := strings.ContainsFunc(path, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || strings.ContainsRune(`"#\`, r)
+	})
+	if bad || !filepath.IsAbs(path) {
+		return fmt.Errorf("checking path %q: tor needs an absolute one without spaces, quotes, # and backslashes", path)
+	}
+	return nil
+}
+
+// maxSocketPath is the room for a path in a struct sockaddr_un, less the NUL (unix(7)).
+const maxSocketPath = 107
+
+func checkSocket(path string) error {
+	if len(path) > maxSocketPath {
+		return fmt.Errorf("checking socket path %q: it is longer than %d bytes; choose a shorter root directory", path, maxSocketPath)
+	}
+	return checkPath(path)
+}
+
+func (s Spec) controlSocket() string { return filepath.Join(s.RunDir, "control.sock") }
+func (s Spec) cookie() string        { return filepath.Join(s.RunDir, "control.cookie") }

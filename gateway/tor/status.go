@@ -1,0 +1,99 @@
+package tor
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// Status is what is known of the tor process, from its events alone.
+type Status struct {
+	Running  bool      // the process is there and answers on its control socket
+	PID      int       // 0 if there is none
+	Version  string    // of the process: "0.4.9.11"
+	Since    time.Time // when this process was started
+	Restarts int       // starts after the first, asked for or not
+
+	Bootstrap int    // percent, 0 to 100
+	Summary   string // what tor is doing: "Loading relay descriptors"
+	Warning   string // why it does not get on; "" once it does
+	Circuits  bool   // a circuit was built, and tor has not given up since
+	Live      bool   // tor hears from the network
+
+	// ClockSkew is how far the box's clock is ahead of the network's (negative:
+	// behind), as far as tor could tell; 0 if it saw no skew, or has built
+	// circuits since.
+	ClockSkew time.Duration
+
+	// LastError says why the last process ended or could not start; "" again
+	// once a process has bootstrapped.
+	LastError string
+
+	Onions map[string]Descriptor // by address (56 letters); those of the Spec
+}
+
+// Descriptor is what happened to the descriptors of one onion since this tor
+// process was started. A visitor can come once Uploads is above 0.
+type Descriptor struct {
+	Uploads   int       // that a directory has taken
+	At        time.Time // of the last of them
+	Failed    int       // that a directory has refused
+	LastError string    // its reason, as tor names it: "UPLOAD_REJECTED"
+}
+
+// tracker keeps the Status and tells of its changes.
+type tracker struct {
+	changed func() // called without the lock held
+
+	mu     sync.Mutex
+	status Status
+	starts int
+}
+
+// update changes the status and tells of it.
+func (t *tracker) update(change func(*Status)) {
+	t.mu.Lock()
+	change(&t.status)
+	t.mu.Unlock()
+	t.changed()
+}
+
+func (t *tracker) snapshot() Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.status
+	s.Onions = maps.Clone(s.Onions)
+	return s
+}
+
+// started begins the life of a new process: nothing of the old one is true.
+func (t *tracker) started(pid int, v Version, onions []Onion) {
+	t.update(func(s *Status) {
+		*s = Status{PID: pid, Version: v.String(), Since: time.Now(), Restarts: t.starts, LastError: s.LastError}
+		t.starts++
+		keepOnions(s, onions)
+	})
+}
+
+// ended keeps the error only: a dead process has no progress.
+func (t *tracker) ended(err error) {
+	t.update(func(s *Status) {
+		*s = Status{Version: s.Version, Restarts: s.Restarts, LastError: s.LastError}
+		if err != nil {
+			s.LastError = err.Error()
+		}
+	})
+}
+
+// onions makes the status speak of these onions, and of no other.
+func (t *tracker) onions(onions []Onion) { t.update(func(s *Status) { keepOnions(s, onions) }) }
+
+func keepOnions(s *Status, onions []Onion) {
+	kept := make(map[string]Descriptor, len(onions))
+	for _, o := range onions {
+		if o.Address != "" {
+			kept[o.Address] = s.Onions[o.Address]
+		}
+	}
+	s.Onions = kept
+}

@@ -1,0 +1,134 @@
+package tor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tunic/gateway/supervise"
+)
+
+// Options are what a Tor needs beside its Spec.
+type Options struct {
+	Log *slog.Logger // required
+
+	// Changed, if set, is called after each change of the Status. It must not
+	// block: the next event waits for it.
+	Changed func()
+}
+
+// Tor owns one tor process. Make it with New. Serve must run once; Apply and
+// Status may be called from any goroutine, before and while it runs.
+type Tor struct {
+	log     *slog.Logger
+	tracker *tracker
+
+	applying sync.Mutex // one Apply at a time
+
+	mu      sync.Mutex
+	spec    Spec               // the last one accepted
+	wished  bool               // spec is set
+	wish    chan struct{}      // closed when spec is first set
+	session *session           // nil while no process answers
+	restart context.CancelFunc // ends the current process, for Serve to start another; never nil
+}
+
+// New returns a Tor without a process. It wants nothing before Apply.
+func New(o Options) *Tor {
+	if o.Changed == nil {
+		o.Changed = func() {}
+	}
+	return &Tor{
+		log:     o.Log,
+		tracker: &tracker{changed: o.Changed},
+		wish:    make(chan struct{}),
+		restart: func() {},
+	}
+}
+
+// Status returns what is known now.
+func (t *Tor) Status() Status { return t.tracker.snapshot() }
+
+// Serve waits for the first Apply, then keeps a tor process running at the
+// last state that was accepted. It returns ctx.Err() once ctx has ended and
+// the process is gone; no failure of tor ends it.
+func (t *Tor) Serve(ctx context.Context) error {
+	select {
+	case <-t.wish:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	backoff := supervise.Backoff{Min: time.Second, Max: time.Minute, Healthy: time.Minute}
+	for ctx.Err() == nil {
+		runCtx, cancel := context.WithCancel(ctx)
+		t.setRestart(cancel)
+		// It ends when ctx does, or when Apply wants another process, which
+		// then has not to wait for the pause after a failure. No error of
+		// run is fatal, so there is no other end.
+		_ = supervise.Keep(runCtx, processName, t.log, backoff, t.run)
+		cancel()
+	}
+	return ctx.Err()
+}
+
+// run is the life of one process, from start to its last moment.
+func (t *Tor) run(ctx context.Context) error {
+	err := t.live(ctx)
+	if ctx.Err() != nil {
+		t.tracker.ended(nil) // it was asked to
+	} else {
+		t.tracker.ended(err)
+	}
+	return err
+}
+
+func (t *Tor) live(ctx context.Context) error {
+	spec := t.current()
+	version, err := FindVersion(ctx, spec.Binary)
+	if err != nil {
+		return err
+	}
+	proc, err := startProcess(spec, t.log)
+	if err != nil {
+		return err
+	}
+	t.tracker.started(proc.PID(), version, spec.Onions)
+	err = t.attend(ctx, proc, spec)
+	// ctx may have ended, and the end in order takes its time nevertheless.
+	return errors.Join(err, proc.Stop(context.WithoutCancel(ctx), stopGrace))
+}
+
+func (t *Tor) attend(ctx context.Context, proc *supervise.Process, spec Spec) error {
+	s, err := connect(ctx, proc, spec.controlSocket())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.begin(t.tracker); err != nil {
+		return err
+	}
+	t.log.Info("tor runs", "pid", proc.PID(), "version", t.Status().Version)
+	t.setSession(s)
+	defer t.setSession(nil)
+	return s.follow(ctx, t.tracker)
+}
+
+func (t *Tor) current() Spec {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.spec.Clone()
+}
+
+func (t *Tor) setSession(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.session = s
+}
+
+func (t *Tor) setRestart(restart context.CancelFunc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.restart = restart
+}

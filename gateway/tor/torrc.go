@@ -1,0 +1,93 @@
+package tor
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Render returns the text of the torrc for s: what the owner may change, the
+// owner's lines, then tunic's own, which therefore win. It is a pure function,
+// and s is one that passed Check.
+//
+// The process that tor belongs to is not in it: tor takes that from its
+// command line alone, where no LOADCONF can change it.
+func Render(s Spec) string {
+	var b strings.Builder
+	line := func(words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
+
+	line("# Written by tunic. Changes here are lost; put your own lines into torrc.d.")
+	line("AvoidDiskWrites 1")
+	for _, snippet := range s.Snippets {
+		line()
+		line("# torrc.d/" + strings.Map(oneLine, snippet.File))
+		line(strings.TrimRight(snippet.Text, "\n"))
+	}
+
+	// The empty line ends a value that a last backslash would continue.
+	line()
+	line("# tunic's own")
+	line("DataDirectory", s.DataDir)
+	line("ControlSocket", s.controlSocket())
+	line("CookieAuthentication 1")
+	line("CookieAuthFile", s.cookie())
+	line("Log notice stdout")
+	line("SafeLogging 1")
+	line("ClientOnly 1")
+	for _, l := range s.listeners() {
+		for _, addr := range l.addrs {
+			line(append([]string{l.option, addr}, l.flags...)...)
+		}
+	}
+	line("AutomapHostsOnResolve 1")
+	line("AutomapHostsSuffixes .onion")
+	line("VirtualAddrNetworkIPv4", s.Virtual4.String())
+	line("VirtualAddrNetworkIPv6", fmt.Sprintf("[%s]/%d", s.Virtual6.Addr(), s.Virtual6.Bits()))
+	for _, o := range s.Onions {
+		line()
+		line("HiddenServiceDir", o.Dir)
+		line("HiddenServiceVersion 3")
+		line("HiddenServiceExportCircuitID haproxy")
+		for _, port := range o.Ports {
+			line("HiddenServicePort", strconv.Itoa(int(port)), "unix:"+o.Socket)
+		}
+	}
+	return b.String()
+}
+
+// listener is one of tor's ports: where it listens and how it is spelled in
+// the torrc and in GETINFO net/listeners/KIND.
+type listener struct {
+	option, kind string
+	addrs        []string
+	flags        []string
+}
+
+// listeners are fixed for tor's life: changing one by LOADCONF can fail half
+// way and close others. None depends on an interface's address.
+func (s Spec) listeners() []listener {
+	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
+	lo4, lo6 := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
+	at := func(port uint16, addrs ...netip.Addr) (texts []string) {
+		for _, a := range addrs {
+			if a.Is4() || !s.NoIPv6 {
+				texts = append(texts, netip.AddrPortFrom(a, port).String())
+			}
+		}
+		return texts
+	}
+	return []listener{
+		{option: "TransPort", kind: "trans", addrs: at(s.TransPort, any4, any6)},
+		{option: "SocksPort", kind: "socks", addrs: at(s.SocksPort, lo4), flags: []string{"IsolateSOCKSAuth", "ExtendedErrors"}},
+		{option: "DNSPort", kind: "dns", addrs: at(s.DNSPort, lo4, lo6)},
+	}
+}
+
+// oneLine keeps a file's name from ending the comment that it stands in.
+func oneLine(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return '?'
+	}
+	return r
+}

@@ -1,0 +1,188 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/tor"
+	"tunic/rules"
+)
+
+// Publish writes an onion's file and applies it. If anything is wrong with it,
+// the file is gone again and nothing has changed.
+func (g *Gateway) Publish(ctx context.Context, r api.PublishRequest) (api.Onion, error) {
+	o, err := ParseOnion(r)
+	if err != nil {
+		return api.Onion{}, err
+	}
+	err = g.do(ctx, func(ctx context.Context) error { return g.publish(ctx, o) })
+	if err != nil {
+		return api.Onion{}, err
+	}
+	for _, s := range g.Status(ctx).Onions {
+		if s.Name == o.Name {
+			return s, nil
+		}
+	}
+	return api.Onion{}, fmt.Errorf("the onion %s has no keys", o.Name)
+}
+
+// ParseOnion checks the words of a publish request.
+func ParseOnion(r api.PublishRequest) (config.Onion, error) {
+	o := config.Onion{Name: r.Name}
+	var errs []error
+	if len(r.Ports) == 0 {
+		errs = append(errs, errors.New("no port was given, such as 80=192.168.1.20:8080"))
+	}
+	for _, text := range r.Ports {
+		p, err := config.ParsePortTarget(text)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		o.Ports = append(o.Ports, p)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return o, usage(err, "example: tunic publish photos 80=192.168.1.20:8080")
+	}
+	slices.SortFunc(o.Ports, func(a, b config.Port) int { return int(a.Virtual) - int(b.Virtual) })
+	return o, nil
+}
+
+func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
+	existed := slices.ContainsFunc(g.snapshot().config.Onions, func(x config.Onion) bool { return x.Name == o.Name })
+	if err := config.WriteOnion(g.Paths, o); err != nil {
+		return usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")
+	}
+	err := g.reload(ctx)
+	var failure *api.Failure
+	if errors.As(err, &failure) && failure.Usage && !existed {
+		_, undo := config.RemoveOnion(g.Paths, o.Name)
+		return errors.Join(err, undo)
+	}
+	return err
+}
+
+// Unpublish removes an onion's file and applies that. Its keys stay, so that
+// publishing the name again gives the same address.
+func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
+	return g.do(ctx, func(ctx context.Context) error {
+		if _, err := config.RemoveOnion(g.Paths, r.Name); err != nil {
+			return usage(err, "`tunic onions` lists the names")
+		}
+		return g.reload(ctx)
+	})
+}
+
+func usage(err error, hint string) error {
+	return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: hint, Usage: true}}
+}
+
+// Plan compares what the configuration on disk would lead to with what is in
+// force.
+func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
+	plan := api.Plan{Running: true, Changes: []string{}}
+	err := g.do(ctx, func(ctx context.Context) error {
+		c, err := loadConfig(g.Paths)
+		if err != nil {
+			return err
+		}
+		v := g.snapshot()
+		facts, err := g.Kernel.Facts(ctx, c.Household.Interfaces)
+		if err != nil {
+			return fmt.Errorf("reading the network interfaces: %w", err)
+		}
+		in := Inputs{Config: c, Facts: facts, Paths: g.Paths, Tor: g.TorIDs, Ranges: g.ranges, Addresses: v.addresses, Mode: rules.Open}
+		next := desire(in)
+		plan.Changes = append(plan.Changes, diffTor(v.desired.Tor, next.Tor)...)
+		changes, err := diffRules(g.applied, next.Rules)
+		plan.Changes = append(plan.Changes, changes...)
+		plan.Changes = append(plan.Changes, diffOnions(v.config, c)...)
+		return err
+	})
+	return plan, err
+}
+
+// PlanAlone is the plan when no daemon runs: all the rules of the open state.
+func PlanAlone(ctx context.Context, k Kernel, p config.Paths, torIDs IDs) (api.Plan, error) {
+	c, err := loadConfig(p)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	facts, err := k.Facts(ctx, c.Household.Interfaces)
+	if err != nil {
+		return api.Plan{}, fmt.Errorf("reading the network interfaces: %w", err)
+	}
+	changes, err := diffRules(rules.Ruleset{}, ruleInput(Inputs{Config: c, Facts: facts, Paths: p, Tor: torIDs, Mode: rules.Open}))
+	changes = append(changes, diffOnions(&config.Config{}, c)...)
+	return api.Plan{Changes: changes}, err
+}
+
+func diffRules(applied rules.Ruleset, in rules.Input) ([]string, error) {
+	next, err := rules.Compile(in)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, c := range rules.Diff(applied, next) {
+		lines = append(lines, c.String())
+	}
+	return lines, nil
+}
+
+// diffTor lists the lines of the torrc that go and come, and says when tor
+// must be restarted for them.
+func diffTor(before, after tor.Spec) []string {
+	var lines []string
+	for _, reason := range tor.RestartReasons(before, after) {
+		lines = append(lines, "! tor is restarted: "+reason)
+	}
+	had, has := strings.Split(tor.Render(before), "\n"), strings.Split(tor.Render(after), "\n")
+	return append(lines, diffLines("torrc ", had, has)...)
+}
+
+// diffLines lists the lines that only one of two texts has.
+func diffLines(what string, had, has []string) []string {
+	var lines []string
+	for _, l := range had {
+		if !slices.Contains(has, l) {
+			lines = append(lines, "- "+what+l)
+		}
+	}
+	for _, l := range has {
+		if !slices.Contains(had, l) {
+			lines = append(lines, "+ "+what+l)
+		}
+	}
+	return lines
+}
+
+// diffOnions lists the ports that lead elsewhere after a reload; where they
+// lead is not in the torrc.
+func diffOnions(before, after *config.Config) []string {
+	return diffLines("onion ", onionLines(before), onionLines(after))
+}
+
+func onionLines(c *config.Config) []string {
+	var lines []string
+	for _, o := range withHome(c) {
+		if !published(o) {
+			continue
+		}
+		for _, p := range o.Ports {
+			lines = append(lines, fmt.Sprintf("%s port %d -> %s", o.Name, p.Virtual, p.Target))
+		}
+	}
+	return lines
+}
+
+// ClosedRules are the closed rules of a configuration, for the verb lockdown
+// when no daemon runs.
+func ClosedRules(c *config.Config, p config.Paths, torUID uint32) rules.Input {
+	return ruleInput(Inputs{Config: c, Paths: p, Tor: IDs{UID: torUID}, Mode: rules.Lockdown})
+}

@@ -1,0 +1,43 @@
+package lab
+
+import (
+	"net/netip"
+
+	"tunic/internal/lab/internet"
+)
+
+// EchoPort is the port of the internet's UDP echo server (RFC 862), NASPort
+// the one of the nas's web server, and NASEchoPort of its TCP echo server.
+const (
+	EchoPort    uint16 = 7
+	NASPort     uint16 = 8080
+	NASEchoPort uint16 = 2222
+)
+
+// InternetAddrs are the addresses at which the internet node serves.
+type InternetAddrs struct {
+	Web  []netip.AddrPort // HTTP
+	DNS  []netip.AddrPort // UDP and TCP
+	Echo []netip.AddrPort // UDP
+}
+
+// InternetListeners returns where the internet's servers listen.
+func InternetListeners() InternetAddrs {
+	var a InternetAddrs
+	for _, addr := range webAddrs {
+		a.Web = append(a.Web, netip.AddrPortFrom(addr, 80))
+		a.Echo = append(a.Echo, netip.AddrPortFrom(addr, EchoPort))
+	}
+	for _, addr := range append(append([]netip.Addr(nil), dnsAddrs...), publicDNS...) {
+		a.DNS = append(a.DNS, netip.AddrPortFrom(addr, 53))
+	}
+	return a
+}
+
+// Names returns what the lab's DNS server knows.
+func Names() internet.Names {
+	return internet.Names{"web.example.": webAddrs, "www.example.": webAddrs}
+}
+
+// Queries returns all questions that the lab's DNS server has got.
+func (l *Lab) Queries() ([]internet.Query, error) { return internet.ReadQueries(l.QueryLog()) }

@@ -1,0 +1,195 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tunic/gateway/config"
+)
+
+func (l *Lab) relayDir(r Relay) string { return filepath.Join(l.dir, "tor", r.Name) }
+
+// makeAuthorities makes the keys of all directory authorities, a few at a
+// time: they take a second of processor each.
+func (l *Lab) makeAuthorities(ctx context.Context) ([]Authority, error) {
+	var authorities []Authority
+	for _, r := range TorRelays() {
+		if r.Authority {
+			authorities = append(authorities, Authority{Relay: r})
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range authorities {
+		group.Go(func() error { return l.makeKeys(ctx, &authorities[i]) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return authorities, nil
+}
+
+var (
+	identLine       = regexp.MustCompile(`(?m)^fingerprint ([0-9A-F]{40})$`)
+	fingerprintLine = regexp.MustCompile(`(?m)^\S+ ([0-9A-F]{40})$`)
+)
+
+// makeKeys makes the voting keys (dir-spec, "Creating key certificates") and
+// the relay keys of one authority, and fills in their fingerprints.
+func (l *Lab) makeKeys(ctx context.Context, a *Authority) error {
+	dir := l.relayDir(a.Relay)
+	keys := filepath.Join(dir, "keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return fmt.Errorf("making keys of %s: %w", a.Name, err)
+	}
+	gencert := exec.CommandContext(ctx, "tor-gencert", "--create-identity-key", "--passphrase-fd", "0",
+		"-m", "12", "-a", fmt.Sprintf("%s:%d", a.Addr4, DirPort))
+	gencert.Dir, gencert.Stdin = keys, strings.NewReader("\n")
+	if out, err := gencert.CombinedOutput(); err != nil {
+		return fmt.Errorf("making voting keys of %s: %w: %s", a.Name, err, out)
+	}
+	// tor makes its relay keys when asked for their fingerprint; it wants to
+	// know another authority before it answers, any will do.
+	if err := run(ctx, "", "tor", "--list-fingerprint", "--quiet", "--datadirectory", dir, "--orport", "1",
+		"--nickname", a.Name, "--dirserver", "none 127.0.0.1:1 "+strings.Repeat("f", 40)); err != nil {
+		return fmt.Errorf("making relay keys of %s: %w", a.Name, err)
+	}
+	var err error
+	if a.V3Ident, err = findIn(filepath.Join(keys, "authority_certificate"), identLine); err != nil {
+		return err
+	}
+	a.Fingerprint, err = findIn(filepath.Join(dir, "fingerprint"), fingerprintLine)
+	return err
+}
+
+func findIn(path string, line *regexp.Regexp) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading a fingerprint: %w", err)
+	}
+	found := line.FindSubmatch(text)
+	if found == nil {
+		return "", fmt.Errorf("reading a fingerprint: none in %s", path)
+	}
+	return string(found[1]), nil
+}
+
+// startRelays starts all tor processes of the network.
+func (l *Lab) startRelays(authorities []Authority) error {
+	resolv := filepath.Join(etcNetns, namespacePrefix(l.plan.ID)+RelaysNode, "resolv.conf")
+	for _, r := range TorRelays() {
+		dir := l.relayDir(r)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("making the directory of %s: %w", r.Name, err)
+		}
+		torrc := dir + ".torrc"
+		text := RelayTorrc(r, authorities, dir, config.TorUser, resolv)
+		if err := os.WriteFile(torrc, []byte(text), 0o644); err != nil {
+			return fmt.Errorf("writing the configuration of %s: %w", r.Name, err)
+		}
+	}
+	if err := chownTree(filepath.Join(l.dir, "tor"), config.TorUser); err != nil {
+		return err
+	}
+	for _, r := range TorRelays() {
+		if _, err := l.Start(RelaysNode, r.Name, "tor", "-f", l.relayDir(r)+".torrc"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func chownTree(root, name string) error {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return fmt.Errorf("giving files to user %s: %w", name, err)
+	}
+	uid, uerr := strconv.Atoi(u.Uid)
+	gid, gerr := strconv.Atoi(u.Gid)
+	if err := errors.Join(uerr, gerr); err != nil {
+		return fmt.Errorf("giving files to user %s: %w", name, err)
+	}
+	return filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, uid, gid)
+	})
+}
+
+// torNetworkLimit is how long the first usable consensus may take: a first
+// vote without some relay costs one more voting interval, and a busy machine
+// is slow.
+const torNetworkLimit = 90 * time.Second
+
+// waitConsensus waits until every authority and relay has a consensus with all
+// of them in it, and the relays' descriptors: a client that asks earlier is
+// told to come back in ten seconds.
+func (l *Lab) waitConsensus(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, torNetworkLimit)
+	defer cancel()
+	for _, r := range TorRelays() {
+		err := poll(ctx, func() (bool, error) {
+			if !l.running(r.Name) {
+				return false, fmt.Errorf("%s has ended: %s", r.Name, l.logTail(r.Name, 5))
+			}
+			return l.hasNetwork(r), nil
+		})
+		if err != nil {
+			return fmt.Errorf("waiting for the consensus at %s: %w", r.Name, err)
+		}
+	}
+	return nil
+}
+
+func (l *Lab) hasNetwork(r Relay) bool {
+	dir := l.relayDir(r)
+	text, err := os.ReadFile(filepath.Join(dir, "cached-microdesc-consensus"))
+	if err != nil || !consensusReady(string(text)) {
+		return false
+	}
+	known := 0
+	for _, name := range []string{"cached-microdescs", "cached-microdescs.new"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			known += strings.Count("\n"+string(text), "\nonion-key\n")
+		}
+	}
+	return known >= len(TorRelays())
+}
+
+// running reports whether the process called name is alive.
+func (l *Lab) running(name string) bool {
+	for _, p := range l.Processes() {
+		if p.Name == name {
+			return p.Alive()
+		}
+	}
+	return false
+}
+
+// poll calls done until it reports true or an error, or the context ends.
+func poll(ctx context.Context, done func() (bool, error)) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// All chains of ours, and how a packet meets them. The names never change. "=>"
+// is a jump that comes back, "->" a goto: a RETURN there leaves the chain above
+// it too.
+//
+//	mangle PREROUTING  => TUNIC-CLASSIFY => TUNIC-DEVICE     the policy's mark, on the first packet of a connection
+//	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
+//	filter INPUT       => TUNIC-INPUT -> TUNIC-CLOSED        our ports: for redirected devices and the box itself
+//	filter FORWARD     => TUNIC-FORWARD => TUNIC-FROM -> TUNIC-POLICY    from the household
+//	                                    => TUNIC-TO                      to the household
+//	nat    OUTPUT      => TUNIC-OWN                          the box's own TCP and DNS to tor
+//	filter OUTPUT      => TUNIC-OUTPUT                       the box's own packets
+//	mangle POSTROUTING => TUNIC-POST                         last net, whatever the chains above have let through
+//	nat    POSTROUTING => TUNIC-SNAT                         private sources of direct and onion devices
+//	TUNIC-REFUSE                                             answers at once, so that programs fall back instead of hanging
+//
+// What our chains let pass RETURNs: the rules of the box's owner, which stand
+// below the hooks, may still refuse it.
+const (
+	chainClassify = ChainPrefix + "CLASSIFY"
+	chainDevice   = ChainPrefix + "DEVICE"
+	chainRedirect = ChainPrefix + "REDIRECT"
+	chainLAN      = ChainPrefix + "LAN"
+	chainInput    = ChainPrefix + "INPUT"
+	chainClosed   = ChainPrefix + "CLOSED"
+	chainForward  = ChainPrefix + "FORWARD"
+	chainFrom     = ChainPrefix + "FROM"
+	chainPolicy   = ChainPrefix + "POLICY"
+	chainTo       = ChainPrefix + "TO"
+	chainOwn      = ChainPrefix + "OWN"
+	chainOutput   = ChainPrefix + "OUTPUT"
+	chainPost     = ChainPrefix + "POST"
+	chainSNAT     = ChainPrefix + "SNAT"
+	chainRefuse   = ChainPrefix + "REFUSE"
+)
+
+// Compile returns the rules for the input, or an error that lists everything
+// impossible in it. The order of interfaces, prefixes, devices, services and
+// exceptions in the input makes no difference.
+//
+// Lockdown compiles from almost nothing: without interfaces all forwarding
+// ends, without a default policy devices count as tor, without tor's uid
+// nobody counts as tor. Tor's ports must always be there.
+func Compile(in Input) (Ruleset, error) {
+	if err := in.validate(); err != nil {
+		return Ruleset{}, fmt.Errorf("compiling rules: %w", err)
+	}
+	in = in.normal()
+	var set Ruleset
+	for _, f := range Families() {
+		c := compiler{Input: in, dialect: dialectOf(f), prefixes: only(f, in.Prefixes)}
+		set.Tables = append(set.Tables,
+			Table{f, "filter", []Chain{c.input(), c.closed(), c.forward(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
+			Table{f, "mangle", []Chain{c.classify(), c.device(), c.post()}},
+			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.own(), c.snat()}},
+		)
+	}
+	return set, nil
+}
+
+// compiler makes the chains of one family.
+type compiler struct {
+	Input
+	dialect
+	prefixes []netip.Prefix // the household's, of this family
+}
+
+func (c compiler) open() bool { return c.Mode == Open }
+
+// virtual returns this family's virtual range, invalid if there is none.
+func (c compiler) virtual() netip.Prefix {
+	if c.family == IPv6 {
+		return c.Virtual6
+	}
+	return c.Virtual4
+}
+
+// sources are the addresses that a host on a household interface may use
+// towards the box: the household's prefixes, and link-local where it is normal.
+func (c compiler) sources() []netip.Prefix {
+	return slices.Concat(c.prefixes, c.linkLocalSources)
+}
+
+// destinations are the addresses that are on the wire of a household interface
+// and can never be beyond it.
+func (c compiler) destinations() []netip.Prefix {
+	return slices.Concat(c.prefixes, c.onLink)
+}
+
+// eachTo adds a rule for every household interface and on-link destination: in
+// one-arm use the household's interface is the uplink too, so the interface
+// alone says nothing.
+func (c compiler) eachTo(chain *Chain, destinations []netip.Prefix, target string) {
+	for _, name := range c.Interfaces {
+		for _, p := range destinations {
+			chain.add("-d %v -o %s %s", p, name, target)
+		}
+	}
+}
+
+// eachFrom adds a rule for every household interface and source address that
+// belongs there.
+func (c compiler) eachFrom(chain *Chain, match, target string) {
+	for _, name := range c.Interfaces {
+		for _, p := range c.sources() {
+			chain.add("-s %v -i %s%s %s", p, name, match, target)
+		}
+	}
+}
+
+// add appends a rule.
+func (c *Chain) add(format string, args ...any) {
+	c.Rules = append(c.Rules, fmt.Sprintf(format, args...))
+}
+
+// marked matches connections of devices with that policy.
+func marked(p Policy) string {
+	return fmt.Sprintf("-m connmark --mark %#x/%#x", p.Mark(), MarkMask)
+}
+
+// dns returns the service that answers the household's questions.
+func (in Input) dns() (Service, bool) {
+	for _, s := range in.Services {
+		if s.Public == dnsPort && s.UDP {
+			return s, true
+		}
+	}
+	return Service{}, false
+}
+
+// normal returns a copy that is sorted and without duplicates.
+func (in Input) normal() Input {
+	if in.Mode == Lockdown && !in.Default.valid() {
+		in.Default = Tor
+	}
+	in.Interfaces = slices.Compact(slices.Sorted(slices.Values(in.Interfaces)))
+	in.Prefixes = slices.Compact(slices.SortedFunc(slices.Values(in.Prefixes), comparePrefixes))
+	in.Devices = slices.SortedFunc(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
+	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int { return cmp.Compare(a.Public, b.Public) })
+	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int { return a.To.Compare(b.To) })
+	return in
+}
+
+func comparePrefixes(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+func only(f Family, prefixes []netip.Prefix) []netip.Prefix {
+	var of []netip.Prefix
+	for _, p := range prefixes {
+		if p.Addr().Is4() == (f == IPv4) {
+			of = append(of, p)
+		}
+	}
+	return of
+}

@@ -1,0 +1,250 @@
+package rules
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func mustCompile(t *testing.T, in Input) Ruleset {
+	t.Helper()
+	set, err := Compile(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func rulesOf(t *testing.T, set Ruleset, f Family, table, chain string) []string {
+	t.Helper()
+	tab, _ := set.Table(f, table)
+	c, ok := set.chain(tab, chain)
+	if !ok {
+		t.Fatalf("no chain %s in %v %s", chain, f, table)
+	}
+	return c.Rules
+}
+
+func TestCompileRefuses(t *testing.T) {
+	cases := []struct {
+		name   string
+		change func(*Input)
+		want   string // in the error
+	}{
+		{"no interface", func(in *Input) { in.Interfaces = nil }, "needs an interface"},
+		{"wildcard interface", func(in *Input) { in.Interfaces = []string{"eth+"} }, "eth+"},
+		{"rule in a name", func(in *Input) { in.Interfaces = []string{"a -j ACCEPT"} }, "not a possible name"},
+		{"newline in a name", func(in *Input) { in.Interfaces = []string{"a\nb"} }, "not a possible name"},
+		{"long name", func(in *Input) { in.Interfaces = []string{strings.Repeat("a", 16)} }, "not a possible name"},
+		{"loopback", func(in *Input) { in.Interfaces = []string{"lo"} }, "not lo"},
+		{"option as name", func(in *Input) { in.Interfaces = []string{"-x"} }, "not a possible name"},
+		{"dots", func(in *Input) { in.Interfaces = []string{".."} }, "not a possible name"},
+		{"whole internet", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, "no home network"},
+		{"all IPv6", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("2000::/3")} }, "no home network"},
+		{"host bits", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.1.1/24")} }, "not a network address"},
+		{"zero prefix", func(in *Input) { in.Prefixes = []netip.Prefix{{}} }, "not a network address"},
+		{"loopback prefix", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }, "loopback"},
+		{"MAC upper case", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00:AA" }, "MAC"},
+		{"MAC short", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00" }, "MAC"},
+		{"MAC group", func(in *Input) { in.Devices[0].MAC = "01:00:5e:00:00:01" }, "MAC"},
+		{"MAC broken", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:0:001" }, "MAC"},
+		{"MAC zero", func(in *Input) { in.Devices[0].MAC = "00:00:00:00:00:00" }, "MAC"},
+		{"device twice", func(in *Input) { in.Devices[1].MAC = in.Devices[0].MAC }, "twice"},
+		{"device without policy", func(in *Input) { in.Devices[0].Policy = 0 }, "no possible policy"},
+		{"policy too high", func(in *Input) { in.Devices[0].Policy = 16 }, "no possible policy"},
+		{"no default", func(in *Input) { in.Default = 0 }, "default policy"},
+		{"tor as root", func(in *Input) { in.TorUID = 0 }, "not as root"},
+		{"no TransPort", func(in *Input) { in.TransPort = 0 }, "TransPort"},
+		{"no DNSPort", func(in *Input) { in.DNSPort = 0 }, "DNSPort"},
+		{"no DNS service", func(in *Input) { in.Services = in.Services[1:] }, "port 53"},
+		{"DNS without UDP", func(in *Input) { in.Services[0].UDP = false }, "port 53"},
+		{"service without port", func(in *Input) { in.Services[1].Internal = 0 }, "needs a public"},
+		{"service on tor's port", func(in *Input) { in.Services[1].Internal = in.TransPort }, "taken"},
+		{"two services on a port", func(in *Input) { in.Services[1].Public = 53 }, "taken"},
+		{"no virtual range", func(in *Input) { in.Virtual6 = netip.Prefix{} }, "virtual ranges"},
+		{"virtual range of the wrong family", func(in *Input) { in.Virtual6 = in.Virtual4 }, "not an IPv6"},
+		{"virtual range in the household", func(in *Input) { in.Virtual4 = netip.MustParsePrefix("192.168.0.0/16") }, "overlaps"},
+		{"virtual range link-local", func(in *Input) { in.Virtual6 = netip.MustParsePrefix("fe80::/32") }, "link-local"},
+		{"exception without protocol", func(in *Input) { in.Exceptions[0].UDP = false }, "neither"},
+		{"exception without port", func(in *Input) { in.Exceptions[0].To = netip.MustParseAddrPort("203.0.113.1:0") }, "not an address and a port"},
+		{"exception to a zone", func(in *Input) { in.Exceptions[0].To = netip.MustParseAddrPort("[fe80::1%eth0]:123") }, "not an address and a port"},
+		{"mode", func(in *Input) { in.Mode = 7 }, "neither lockdown nor open"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			in := house()
+			c.change(&in)
+			_, err := Compile(in)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestFamiliesAgree finds a rule that one family has and the other lacks: after
+// the words of the families are made the same, the chains must be equal.
+func TestFamiliesAgree(t *testing.T) {
+	in := house()
+	in.Exceptions = nil
+	in.Prefixes = nil
+	in.OwnTor = true
+	set := mustCompile(t, in)
+	for _, four := range set.Tables[:3] {
+		six, _ := set.Table(IPv6, four.Name)
+		for i, c := range four.Chains {
+			a, b := normalize(c.Rules), normalize(six.Chains[i].Rules)
+			if c.Name != six.Chains[i].Name || !slices.Equal(a, b) {
+				t.Errorf("%s differs:\n%s\n--- and\n%s", c.Name, strings.Join(a, "\n"), strings.Join(b, "\n"))
+			}
+		}
+	}
+}
+
+// normalize drops what only one family can have: on-link addresses and neighbour discovery.
+func normalize(rules []string) []string {
+	onlyHere := regexp.MustCompile(`^-[ds] (169\.254|224\.|255\.|fe80|ff00)|^-p ipv6-icmp .*--icmpv6-type 1(33|34|35|36|43) |-o \S+ .*type 134`)
+	same := strings.NewReplacer(
+		"127.0.0.0/8", "LOOPBACK", "::1/128", "LOOPBACK",
+		"10.192.0.0/16", "VIRTUAL", "fdc7:7a3e:91b2::/48", "VIRTUAL",
+		"icmp6-adm-prohibited", "PROHIBITED", "icmp-admin-prohibited", "PROHIBITED",
+		"icmp6-port-unreachable", "UNREACHABLE", "icmp-port-unreachable", "UNREACHABLE",
+		"-p ipv6-icmp -m icmp6 --icmpv6-type 1/4", "NOPORT", "-p icmp -m icmp --icmp-type 3/3", "NOPORT",
+		"-p ipv6-icmp -m icmp6 --icmpv6-type 137", "REDIRECTED", "-p icmp -m icmp --icmp-type 5", "REDIRECTED",
+		"-p ipv6-icmp", "ICMP", "-p icmp", "ICMP",
+		"--sport 68 --dport 67", "DHCP", "--sport 546 --dport 547", "DHCP",
+	)
+	var out []string
+	for _, r := range rules {
+		if !onlyHere.MatchString(r) {
+			out = append(out, same.Replace(r))
+		}
+	}
+	return out
+}
+
+func TestOrderOfInputDoesNotMatter(t *testing.T) {
+	want := mustCompile(t, house())
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		in := house()
+		random.Shuffle(len(in.Devices), func(i, j int) { in.Devices[i], in.Devices[j] = in.Devices[j], in.Devices[i] })
+		random.Shuffle(len(in.Prefixes), func(i, j int) { in.Prefixes[i], in.Prefixes[j] = in.Prefixes[j], in.Prefixes[i] })
+		random.Shuffle(len(in.Services), func(i, j int) { in.Services[i], in.Services[j] = in.Services[j], in.Services[i] })
+		if got := mustCompile(t, in); !got.Equal(want) {
+			t.Fatalf("other rules for the same household: %v", Diff(want, got))
+		}
+	}
+}
+
+func TestCompileLeavesInputAlone(t *testing.T) {
+	in := house()
+	slices.Reverse(in.Devices)
+	before := fmt.Sprint(in)
+	mustCompile(t, in)
+	if after := fmt.Sprint(in); after != before {
+		t.Errorf("input changed to %s", after)
+	}
+}
+
+// TestChainsNeverChange keeps names that older versions left in kernels: they
+// must be the same in every mode.
+func TestChainsNeverChange(t *testing.T) {
+	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-FORWARD TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-REFUSE " +
+		"TUNIC-CLASSIFY TUNIC-DEVICE TUNIC-POST TUNIC-REDIRECT TUNIC-LAN TUNIC-OWN TUNIC-SNAT"
+	for name, in := range scenarios() {
+		set := mustCompile(t, in)
+		for _, tables := range [][]Table{set.Tables[:3], set.Tables[3:]} {
+			var names []string
+			for _, table := range tables {
+				for _, c := range table.Chains {
+					names = append(names, c.Name)
+				}
+			}
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+	}
+}
+
+// TestJumpsLead checks that every jump leads to a chain of the same table, and
+// every hook too.
+func TestJumpsLead(t *testing.T) {
+	jump := regexp.MustCompile(`-[jg] (TUNIC-\S+)`)
+	for name, in := range scenarios() {
+		for _, table := range mustCompile(t, in).Tables {
+			have := make(map[string]bool)
+			for _, c := range table.Chains {
+				have[c.Name] = true
+			}
+			for _, m := range jump.FindAllStringSubmatch(table.Text(), -1) {
+				if !have[m[1]] {
+					t.Errorf("%s: %v %s jumps to %s, which is not there", name, table.Family, table.Name, m[1])
+				}
+			}
+			for _, h := range HooksOf(table.Name) {
+				if !have[h.Chain] {
+					t.Errorf("%s: hook %v leads nowhere", name, h)
+				}
+			}
+		}
+	}
+}
+
+// TestLockdownIsClosed looks for any way through in the closed state.
+func TestLockdownIsClosed(t *testing.T) {
+	for name, in := range scenarios() {
+		if in.Mode == Open {
+			continue
+		}
+		set := mustCompile(t, in)
+		for _, f := range Families() {
+			for _, chain := range []string{chainForward, chainFrom, chainPolicy, chainTo} {
+				for _, rule := range rulesOf(t, set, f, "filter", chain) {
+					if strings.Contains(rule, "RETURN") || strings.Contains(rule, "ACCEPT") {
+						t.Errorf("%s: %v %s lets pass: %s", name, f, chain, rule)
+					}
+				}
+			}
+			for _, chain := range []string{chainRedirect, chainLAN, chainSNAT} {
+				if rules := rulesOf(t, set, f, "nat", chain); len(rules) != 0 {
+					t.Errorf("%s: %v %s is not empty: %v", name, f, chain, rules)
+				}
+			}
+		}
+	}
+}
+
+// TestNothingAccepts: a packet that we let pass goes on to the owner's rules.
+func TestNothingAccepts(t *testing.T) {
+	for name, in := range scenarios() {
+		if text := mustCompile(t, in).String(); strings.Contains(text, "ACCEPT") {
+			t.Errorf("%s has an ACCEPT:\n%s", name, text)
+		}
+	}
+}
+
+func FuzzInterfaceAndMAC(f *testing.F) {
+	f.Add("eth0", "02:00:00:00:00:01")
+	f.Add("a -j ACCEPT", "02:00:00:00:00:01 -j ACCEPT")
+	f.Add("x\n-A INPUT", "02:00:00:00:00:0\n")
+	f.Fuzz(func(t *testing.T, name, mac string) {
+		in := house()
+		in.Interfaces, in.Devices = []string{name}, []Device{{MAC: mac, Policy: Block}}
+		set, err := Compile(in)
+		if err != nil {
+			return
+		}
+		plain := house()
+		plain.Devices = plain.Devices[2:3]
+		lines := strings.Count(mustCompile(t, plain).String(), "\n")
+		if got := strings.Count(set.String(), "\n"); got != lines || strings.ContainsAny(name+mac, " \t\n\"'+!") {
+			t.Errorf("%q and %q were let into the rules", name, mac)
+		}
+	})
+}

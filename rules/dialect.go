@@ -1,0 +1,75 @@
+package rules
+
+import "net/netip"
+
+// dnsPort is where devices ask, whatever resolver they ask (RFC 1035).
+const dnsPort = 53
+
+// dialect is everything in which the two families differ.
+type dialect struct {
+	family   Family
+	loopback netip.Prefix
+	onLink   []netip.Prefix // never leave the wire, or go to everybody on it
+
+	linkLocalSources []netip.Prefix // of hosts that speak to the box without any other address
+
+	ping            string   // match of ICMP
+	refusePing      string   // what REJECT answers to it
+	refuseOther     string   // what REJECT answers to all but TCP and ICMP
+	portUnreachable string   // match of that answer
+	neighbours      []string // matches without which the link itself is dead
+	detour          string   // match of "use another router than me"
+	routerAdvert    string   // match of what a router sends to its own network
+	dhcpClient      string   // match of the box asking for its own address
+}
+
+func dialectOf(f Family) dialect {
+	if f == IPv6 {
+		return dialect6()
+	}
+	return dialect4()
+}
+
+func dialect4() dialect {
+	return dialect{
+		family:   IPv4,
+		loopback: netip.MustParsePrefix("127.0.0.0/8"),
+		onLink: []netip.Prefix{
+			netip.MustParsePrefix("169.254.0.0/16"),
+			netip.MustParsePrefix("224.0.0.0/4"),
+			netip.MustParsePrefix("255.255.255.255/32"),
+		},
+		ping:            "-p icmp",
+		refusePing:      "icmp-admin-prohibited",
+		refuseOther:     "icmp-port-unreachable",
+		portUnreachable: "-p icmp -m icmp --icmp-type 3/3",
+		detour:          "-p icmp -m icmp --icmp-type 5",
+		dhcpClient:      "-p udp -m udp --sport 68 --dport 67",
+	}
+}
+
+// dialect6 lets neighbour discovery and the listener reports that it depends
+// on pass (RFC 4861, RFC 3810): without them a device with policy direct gets
+// no answer, because the box finds no next hop.
+func dialect6() dialect {
+	linkLocal := netip.MustParsePrefix("fe80::/10")
+	return dialect{
+		family:           IPv6,
+		loopback:         netip.MustParsePrefix("::1/128"),
+		onLink:           []netip.Prefix{linkLocal, netip.MustParsePrefix("ff00::/8")},
+		linkLocalSources: []netip.Prefix{linkLocal},
+		ping:             "-p ipv6-icmp",
+		refusePing:       "icmp6-adm-prohibited",
+		refuseOther:      "icmp6-port-unreachable",
+		portUnreachable:  "-p ipv6-icmp -m icmp6 --icmpv6-type 1/4",
+		neighbours: []string{
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 133",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 135",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 136",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 143",
+		},
+		detour:       "-p ipv6-icmp -m icmp6 --icmpv6-type 137",
+		routerAdvert: "-p ipv6-icmp -m icmp6 --icmpv6-type 134",
+		dhcpClient:   "-p udp -m udp --sport 546 --dport 547",
+	}
+}

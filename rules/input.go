@@ -1,0 +1,69 @@
+package rules
+
+import "net/netip"
+
+// Mode says how far the household is open.
+type Mode int
+
+const (
+	// Lockdown is the closed state: the household reaches nothing but the box.
+	Lockdown Mode = iota
+	// Open lets each device's traffic through as its policy says.
+	Open
+)
+
+// Policy is what happens to a device's traffic. Its number is the connection mark.
+type Policy uint8
+
+const (
+	Tor    Policy = 1 // TCP and DNS through Tor, nothing else leaves
+	Onion  Policy = 2 // DNS and virtual addresses through Tor, the rest direct
+	Direct Policy = 3 // everything direct; virtual addresses through Tor
+	Block  Policy = 4 // nothing leaves
+)
+
+// The mark that a policy leaves on a connection lies in four bits that no
+// common program uses (mwan3 0x3f00, wg-quick 0xca6c, Docker and tailscale
+// 0xff0000 and below), so foreign marks live beside it untouched.
+const (
+	MarkMask  uint32 = 0x0f000000
+	MarkShift        = 24
+)
+
+// Input is everything that the rules depend on. Compile is a pure function of it.
+type Input struct {
+	Mode       Mode
+	Interfaces []string       // the household; none at all means "every interface" and only goes with Lockdown
+	Prefixes   []netip.Prefix // the household's on-link prefixes, both families, masked
+	Default    Policy         // of devices that are not listed
+	Devices    []Device
+	TorUID     uint32 // the only uid whose packets may leave the box
+	OwnTor     bool   // the box's own TCP and DNS go through Tor, everything else of its own is refused
+	TransPort  uint16 // tor's, on all addresses
+	DNSPort    uint16 // tor's, on both loopbacks
+	Services   []Service
+	Virtual4   netip.Prefix // virtual addresses that tor maps to onions
+	Virtual6   netip.Prefix
+	Exceptions []Exception
+}
+
+// Device is a host of the household whose policy differs from the default or is pinned.
+type Device struct {
+	MAC    string // lower case, colons
+	Policy Policy
+}
+
+// Service is a listener of ours for the household: what devices dial on any
+// address of the box (Public) is redirected to the internal port.
+type Service struct {
+	Name     string // for the reader of the rules: "dns", "socks", "gopher"
+	UDP      bool   // on UDP too, not only TCP
+	Public   uint16
+	Internal uint16
+}
+
+// Exception is one connection of the box that may leave it outside Tor because the owner said so.
+type Exception struct {
+	UDP, TCP bool
+	To       netip.AddrPort
+}

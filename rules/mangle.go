@@ -1,0 +1,63 @@
+package rules
+
+// classify sends the first packet of each connection from the household to
+// TUNIC-DEVICE: the cost of a packet does not grow with the number of devices.
+func (c compiler) classify() Chain {
+	chain := Chain{Name: chainClassify}
+	for _, name := range c.Interfaces {
+		chain.add("-i %s -m conntrack --ctstate NEW -j %s", name, chainDevice)
+	}
+	return chain
+}
+
+// device marks the connection: first as the default says, then as the device's
+// own policy says. The last match wins, so a device is never without a mark.
+func (c compiler) device() Chain {
+	chain := Chain{Name: chainDevice}
+	mark := func(match string, p Policy) {
+		chain.add("%s-j CONNMARK --set-xmark %#x/%#x", match, p.Mark(), MarkMask)
+	}
+	mark("", c.Default)
+	for _, d := range c.Devices {
+		if d.Policy != c.Default {
+			mark("-m mac --mac-source "+d.MAC+" ", d.Policy)
+		}
+	}
+	return chain
+}
+
+// post is the last net, where the interface on which a packet leaves is final.
+// It trusts no other chain:
+//   - nothing to or from a loopback address leaves (M01);
+//   - nothing to or from a virtual address leaves;
+//   - what answers a connection that began in the household goes to the
+//     household: a device that lies about its source address cannot make the
+//     box send an answer to the internet. Early in the boot, when nobody knows
+//     the household's addresses, this would lock the administrator out, and
+//     nothing but the box's own servers could answer;
+//   - what has a household source, and is not the box's own, leaves only for a
+//     device that may, or as the answer of a port forward (L17).
+func (c compiler) post() Chain {
+	chain := Chain{Name: chainPost}
+	chain.add("-o lo -j RETURN")
+	chain.add("-s %v -j DROP", c.loopback)
+	chain.add("-d %v -j DROP", c.loopback)
+	c.eachTo(&chain, c.destinations(), "-j RETURN")
+	if v := c.virtual(); v.IsValid() {
+		chain.add("-s %v -j DROP", v)
+		chain.add("-d %v -j DROP", v)
+	}
+	if c.open() || len(c.Prefixes) > 0 {
+		chain.add("-m connmark ! --mark 0x0/%#x -m conntrack --ctdir REPLY -j DROP", MarkMask)
+	}
+	chain.add("-m addrtype --src-type LOCAL -j RETURN")
+	if c.open() {
+		chain.add("%s -j RETURN", marked(Direct))
+		chain.add("%s -j RETURN", marked(Onion))
+		chain.add("%s -j RETURN", forwardedReply)
+	}
+	for _, p := range c.prefixes {
+		chain.add("-s %v -j DROP", p)
+	}
+	return chain
+}

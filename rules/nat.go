@@ -1,0 +1,112 @@
+package rules
+
+// redirect is empty in lockdown: then no device reaches a listener of ours.
+func (c compiler) redirect() Chain {
+	chain := Chain{Name: chainRedirect}
+	if !c.open() {
+		return chain
+	}
+	for _, name := range c.Interfaces {
+		chain.add("-i %s -j %s", name, chainLAN)
+	}
+	return chain
+}
+
+// lan decides where a new connection of a device goes. DNS comes before the
+// household's prefixes, or a question to the uplink's router, which is in the
+// same network in one-arm use, would leave in clear (L09). TCP is redirected
+// whatever its flags: a packet in mid-stream that were not would leave (L16).
+// A connection without a mark is treated like tor.
+func (c compiler) lan() Chain {
+	chain := Chain{Name: chainLAN}
+	if !c.open() {
+		return chain
+	}
+	chain.add("%s -j RETURN", marked(Block))
+	for _, s := range c.Services {
+		c.redirectDNAT(&chain, s, "-m addrtype --dst-type LOCAL ")
+	}
+	chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", c.virtual(), c.TransPort)
+	chain.add("%s -j RETURN", marked(Direct))
+	if s, ok := c.dns(); ok {
+		c.redirectDNAT(&chain, s, "")
+	}
+	for _, p := range c.prefixes {
+		chain.add("-d %v -j RETURN", p)
+	}
+	chain.add("-m addrtype --dst-type LOCAL -j RETURN")
+	chain.add("%s -j RETURN", marked(Onion))
+	chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
+	return chain
+}
+
+func (c compiler) redirectDNAT(chain *Chain, s Service, match string) {
+	chain.add("-p tcp -m tcp --dport %d %s-j REDIRECT --to-ports %d", s.Public, match, s.Internal)
+	if s.UDP {
+		chain.add("-p udp -m udp --dport %d %s-j REDIRECT --to-ports %d", s.Public, match, s.Internal)
+	}
+}
+
+// own turns the box's own connections to tor; REDIRECT in OUTPUT lands on the
+// loopback address of the family. It is the same in lockdown: while tor is not
+// up nobody listens there, and the connection is refused. As for devices, DNS
+// comes before the household's prefixes and link-local addresses (L02, L09).
+func (c compiler) own() Chain {
+	chain := Chain{Name: chainOwn}
+	if c.TorUID != 0 {
+		chain.add("-m owner --uid-owner %d -j RETURN", c.TorUID)
+	}
+	chain.add("-o lo -j RETURN")
+	chain.add("-d %v -j RETURN", c.loopback)
+	c.eachException(&chain, "-j RETURN")
+	if c.OwnTor {
+		chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.DNSPort)
+		chain.add("-p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.TransPort)
+	}
+	if v := c.virtual(); v.IsValid() {
+		chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", v, c.TransPort)
+	}
+	if c.OwnTor {
+		for _, p := range c.destinations() {
+			chain.add("-d %v -j RETURN", p)
+		}
+		chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
+	}
+	return chain
+}
+
+// eachException adds a rule for everything that the owner lets the box do outside Tor.
+func (c compiler) eachException(chain *Chain, target string) {
+	for _, e := range c.Exceptions {
+		if e.To.Addr().Is4() != (c.family == IPv4) {
+			continue
+		}
+		if e.TCP {
+			chain.add("-d %v -p tcp -m tcp --dport %d %s", e.To.Addr(), e.To.Port(), target)
+		}
+		if e.UDP {
+			chain.add("-d %v -p udp -m udp --dport %d %s", e.To.Addr(), e.To.Port(), target)
+		}
+	}
+}
+
+// snat gives the box's address to what direct and onion devices with private
+// addresses send out: a box beside the router has no other NAT, and in one-arm
+// use the answers would miss the box. Where the owner's own masquerade follows
+// below, ours comes first and does the same.
+func (c compiler) snat() Chain {
+	chain := Chain{Name: chainSNAT}
+	if !c.open() {
+		return chain
+	}
+	c.eachTo(&chain, c.destinations(), "-j RETURN")
+	for _, p := range c.prefixes {
+		if !p.Addr().IsPrivate() {
+			continue
+		}
+		for _, policy := range []Policy{Direct, Onion} {
+			chain.add("-s %v %s -j MASQUERADE", p, marked(policy))
+		}
+	}
+	return chain
+}

@@ -1,0 +1,145 @@
+//go:build lab
+
+package netfilter
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// settle is how long a packet may take through three namespaces.
+const settle = 120 * time.Millisecond
+
+// capture collects what arrives on an interface, but for what keeps the link
+// itself alive (ARP, neighbour discovery).
+type capture struct {
+	mu      sync.Mutex
+	packets []string
+}
+
+// captureOn starts a capture of what others send to the node.
+func (n *node) captureOn(device string) *capture {
+	n.t.Helper()
+	c := &capture{}
+	fd := -1
+	n.do(func() {
+		link, err := net.InterfaceByName(device)
+		if err != nil {
+			n.t.Error(err)
+			return
+		}
+		all := uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8)
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, int(all)); err != nil {
+			n.t.Error(err)
+			return
+		}
+		if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: link.Index}); err != nil {
+			n.t.Error(err)
+		}
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 20_000}); err != nil {
+			n.t.Error(err)
+		}
+	})
+	if n.t.Failed() {
+		n.t.FailNow()
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go c.read(fd, stop, stopped)
+	n.t.Cleanup(func() { close(stop); <-stopped; unix.Close(fd) })
+	return c
+}
+
+func (c *capture) read(fd int, stop <-chan struct{}, stopped chan<- struct{}) {
+	defer close(stopped)
+	frame := make([]byte, 65536)
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		size, from, err := unix.Recvfrom(fd, frame, 0)
+		if err != nil {
+			continue // the timeout
+		}
+		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
+			continue
+		}
+		if text := describe(frame[:size]); text != "" {
+			c.mu.Lock()
+			c.packets = append(c.packets, text)
+			c.mu.Unlock()
+		}
+	}
+}
+
+// take waits for stragglers, then returns what arrived since the last call.
+func (c *capture) take() []string {
+	time.Sleep(settle)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	packets := c.packets
+	c.packets = nil
+	return packets
+}
+
+// describe returns "SOURCE > DESTINATION PROTOCOL ...", or "" for link keeping.
+func describe(frame []byte) string {
+	if len(frame) < 14 {
+		return "short frame"
+	}
+	payload := frame[14:]
+	switch binary.BigEndian.Uint16(frame[12:]) {
+	case 0x0806:
+		return ""
+	case 0x0800:
+		if len(payload) < 20 {
+			return "short IPv4"
+		}
+		return packetText(netip.AddrFrom4([4]byte(payload[12:16])), netip.AddrFrom4([4]byte(payload[16:20])), payload[9], payload[int(payload[0]&15)*4:])
+	case 0x86dd:
+		if len(payload) < 41 {
+			return "short IPv6"
+		}
+		next, rest := payload[6], payload[40:]
+		if next == 0 && len(rest) > 8 { // hop-by-hop options, of listener reports
+			next, rest = rest[0], rest[(int(rest[1])+1)*8:]
+		}
+		if next == 58 && rest[0] >= 130 {
+			return ""
+		}
+		return packetText(netip.AddrFrom16([16]byte(payload[8:24])), netip.AddrFrom16([16]byte(payload[24:40])), next, rest)
+	}
+	return fmt.Sprintf("frame of type %#x", binary.BigEndian.Uint16(frame[12:]))
+}
+
+func packetText(from, to netip.Addr, protocol byte, rest []byte) string {
+	text := fmt.Sprintf("%v > %v protocol %d", from, to, protocol)
+	if (protocol == 6 || protocol == 17) && len(rest) >= 8 {
+		text += fmt.Sprintf(" ports %d > %d", binary.BigEndian.Uint16(rest), binary.BigEndian.Uint16(rest[2:]))
+	}
+	if protocol == 6 && len(rest) >= 20 {
+		text += fmt.Sprintf(" flags %#02x", rest[13])
+	}
+	if (protocol == 1 || protocol == 58) && len(rest) >= 2 {
+		text += fmt.Sprintf(" type %d/%d", rest[0], rest[1])
+	}
+	return text
+}
+
+func TestDescribe(t *testing.T) {
+	frame := make([]byte, 14+20+20)
+	frame[12] = 8
+	copy(frame[14:], []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 192, 168, 77, 10, 203, 0, 113, 1, 0, 80, 1, 187})
+	frame[14+20+13] = 4
+	if got := describe(frame); got != "192.168.77.10 > 203.0.113.1 protocol 6 ports 80 > 443 flags 0x04" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,160 @@
+package netfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-iptables/iptables"
+
+	"tunic/rules"
+)
+
+// lockSeconds is how long a program waits for another one that holds the
+// xtables lock.
+const lockSeconds = 5
+
+// Errors of New, for errors.Is.
+var (
+	// ErrNotInstalled says that a program of iptables is not on PATH.
+	ErrNotInstalled = errors.New("iptables is not installed")
+	// ErrMixed says that the rules of the box are split between two backends,
+	// of which each hides from the other: packets meet both, people see one.
+	ErrMixed = errors.New("iptables backends are mixed")
+	// ErrTooOld says that iptables-restore knows no --wait (before 1.6.2).
+	ErrTooOld = errors.New("iptables is too old")
+)
+
+// Kernel is the packet filter of the network namespace that the process is in.
+// Its methods may be called from several goroutines; they take turns.
+type Kernel struct {
+	log      *slog.Logger
+	version  Version
+	families map[rules.Family]programs
+
+	mu      sync.Mutex
+	applied map[tableID]applied
+}
+
+// programs are those of one family.
+type programs struct {
+	tables  *iptables.IPTables
+	list    string // path of iptables
+	restore string // path of iptables-restore
+}
+
+// applied is what Verify expects.
+type applied struct {
+	wanted rules.Table
+	kernel listing // our chains, as the kernel printed them right after Apply
+}
+
+type tableID struct {
+	family rules.Family
+	name   string
+}
+
+func (t tableID) String() string { return t.family.String() + " " + t.name }
+
+// New finds the programs and checks that all of them speak to the same part of
+// the kernel. Its errors wrap [ErrNotInstalled], [ErrMixed] or [ErrTooOld]
+// where one of them is the cause.
+func New(ctx context.Context, log *slog.Logger) (*Kernel, error) {
+	k := &Kernel{log: log, families: make(map[rules.Family]programs), applied: make(map[tableID]applied)}
+	for _, f := range rules.Families() {
+		p, versions, err := findPrograms(ctx, f)
+		if err != nil {
+			return nil, fmt.Errorf("looking for the packet filter: %w", err)
+		}
+		k.families[f] = p
+		if k.version == (Version{}) {
+			k.version = versions[0]
+		}
+		for _, v := range versions {
+			if v != k.version {
+				return nil, fmt.Errorf("looking for the packet filter: %w: %v and %v; let update-alternatives choose the same for iptables and ip6tables", ErrMixed, k.version, v)
+			}
+		}
+	}
+	if !k.version.waits() {
+		return nil, fmt.Errorf("looking for the packet filter: %w: %v, 1.6.2 is the oldest that will do", ErrTooOld, k.version)
+	}
+	if err := k.checkLegacyTables(); err != nil {
+		return nil, fmt.Errorf("looking for the packet filter: %w", err)
+	}
+	return k, nil
+}
+
+// Version returns which iptables is in use.
+func (k *Kernel) Version() Version { return k.version }
+
+func findPrograms(ctx context.Context, f rules.Family) (programs, []Version, error) {
+	name, proto := "iptables", iptables.ProtocolIPv4
+	if f == rules.IPv6 {
+		name, proto = "ip6tables", iptables.ProtocolIPv6
+	}
+	var paths [2]string
+	var versions []Version
+	for i, program := range []string{name, name + "-restore"} {
+		path, err := exec.LookPath(program)
+		if err != nil {
+			return programs{}, nil, fmt.Errorf("%w: no %s on PATH; install the package iptables (on OpenWrt iptables-nft and ip6tables-nft)", ErrNotInstalled, program)
+		}
+		out, err := run(ctx, "", path, "--version")
+		if err != nil {
+			return programs{}, nil, fmt.Errorf("asking for the version: %w", err)
+		}
+		v, err := ParseVersion(out)
+		if err != nil {
+			return programs{}, nil, err
+		}
+		paths[i], versions = path, append(versions, v)
+	}
+	tables, err := iptables.New(iptables.IPFamily(proto), iptables.Path(paths[0]), iptables.Timeout(lockSeconds))
+	if err != nil {
+		return programs{}, nil, fmt.Errorf("starting %s: %w", paths[0], err)
+	}
+	return programs{tables: tables, list: paths[0], restore: paths[1]}, versions, nil
+}
+
+// checkLegacyTables looks at what the kernel has loaded. To run the legacy
+// program instead would load the tables that it looks for.
+func (k *Kernel) checkLegacyTables() error {
+	if k.version.Backend != BackendNFT {
+		return nil
+	}
+	for _, file := range []string{"ip_tables_names", "ip6_tables_names"} {
+		names, err := os.ReadFile("/proc/thread-self/net/" + file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading legacy tables: %w", err)
+		}
+		if tables := strings.Fields(string(names)); len(tables) > 0 {
+			return fmt.Errorf("%w: iptables is %v, but legacy tables are loaded (%s: %s); see them with iptables-legacy-save, remove them, or let update-alternatives choose iptables-legacy",
+				ErrMixed, k.version, file, strings.Join(tables, " "))
+		}
+	}
+	return nil
+}
+
+// run runs a program to its end and returns what it printed. The error has the
+// program's own words.
+func run(ctx context.Context, stdin, path string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.WaitDelay = time.Second
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("running %s %s: %w: %s", path, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}

@@ -1,0 +1,292 @@
+//go:build lab
+
+package netfilter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+
+	"tunic/rules"
+)
+
+// Addresses of the network: phone - lan1 [gateway] wan0 - internet, and nas on lan2.
+const (
+	phone4, phone6       = "192.168.77.10", "2001:db8:77::10"
+	phoneULA             = "fd77::10"
+	nas4, nas6           = "192.168.78.20", "2001:db8:78::20"
+	gateway4, gateway6   = "203.0.113.2", "2001:db8:1::2"
+	internet4, internet6 = "203.0.113.1", "2001:db8:1::1"
+	stranger4, stranger6 = "198.51.100.7", "2001:db8:bad::7" // sources that the phone has no right to
+	phoneMAC             = "02:00:00:00:77:10"
+)
+
+// network is a household of two networks with a gateway and the internet.
+type network struct {
+	t                             *testing.T
+	phone, nas, gateway, internet *node
+	kernel                        *Kernel
+	wan                           *capture        // what arrives in the internet
+	current                       rules.Ruleset   // applied last
+	far                           <-chan net.Conn // what the server in the internet accepted
+}
+
+func newNetwork(t *testing.T) *network {
+	t.Helper()
+	n := &network{t: t, phone: newNode(t, "phone"), nas: newNode(t, "nas"), gateway: newNode(t, "gw"), internet: newNode(t, "wan")}
+	n.wire(n.phone, "lan1", "192.168.77.1/24", "2001:db8:77::1/64")
+	n.wire(n.nas, "lan2", "192.168.78.1/24", "2001:db8:78::1/64")
+	n.wire(n.internet, "wan0", gateway4+"/24", gateway6+"/64")
+	n.gateway.ip("addr add fd77::1/64 dev lan1 nodad")
+	n.phone.ip("link set eth0 address " + phoneMAC)
+	n.host(n.phone, phone4+"/24", phone6+"/64", "192.168.77.1", "2001:db8:77::1")
+	n.phone.ip("addr add " + phoneULA + "/64 dev eth0 nodad")
+	n.phone.ip("addr add " + stranger4 + "/32 dev eth0")
+	n.phone.ip("addr add " + stranger6 + "/128 dev eth0 nodad")
+	n.host(n.nas, nas4+"/24", nas6+"/64", "192.168.78.1", "2001:db8:78::1")
+	n.host(n.internet, internet4+"/24", internet6+"/64", gateway4, gateway6)
+	n.gateway.ip("route add default via " + internet4)
+	n.gateway.ip("-6 route add default via " + internet6)
+	for _, name := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+		n.gateway.set(name, "1")
+	}
+	n.gateway.set("ipv4/conf/all/rp_filter", "0")
+	n.kernel = n.gateway.kernel()
+	n.wan = n.internet.captureOn("eth0")
+	return n
+}
+
+// wire connects the node's eth0 with an interface of the gateway.
+func (n *network) wire(to *node, name, addr4, addr6 string) {
+	n.t.Helper()
+	n.gateway.ip(fmt.Sprintf("link add %s type veth peer name eth0 netns %s", name, to.name))
+	n.gateway.set("ipv4/conf/"+name+"/rp_filter", "0")
+	n.gateway.ip("link set " + name + " up")
+	n.gateway.ip("addr add " + addr4 + " dev " + name)
+	n.gateway.ip("addr add " + addr6 + " dev " + name + " nodad")
+}
+
+func (n *network) host(h *node, addr4, addr6, via4, via6 string) {
+	n.t.Helper()
+	h.ip("link set eth0 up")
+	h.ip("addr add " + addr4 + " dev eth0")
+	h.ip("addr add " + addr6 + " dev eth0 nodad")
+	h.ip("route add default via " + via4)
+	h.ip("-6 route add default via " + via6)
+}
+
+func (n *network) apply(set rules.Ruleset) {
+	n.t.Helper()
+	n.gateway.apply(n.kernel, set)
+	n.current = set
+}
+
+// accepted returns the newest connection that the server in the internet has, or nil.
+func (n *network) accepted() net.Conn {
+	var last net.Conn
+	for {
+		select {
+		case last = <-n.far:
+		case <-time.After(settle):
+			return last
+		}
+	}
+}
+
+// flush forgets all connections, as somebody's "conntrack -F" does.
+func (n *network) flush() { n.t.Helper(); n.gateway.run("conntrack -F") }
+
+// cut deletes the connections of a policy.
+func (n *network) cut(p rules.Policy) {
+	n.t.Helper()
+	var count int
+	var err error
+	n.gateway.do(func() { count, err = n.kernel.CutFlows(n.t.Context(), p.Mark(), rules.MarkMask) })
+	if err != nil || count == 0 {
+		n.t.Errorf("%d connections with policy %v cut: %v", count, p, err)
+	}
+}
+
+// server accepts on a node and hands over each connection.
+func (n *node) server(address string) <-chan net.Conn {
+	n.t.Helper()
+	var l net.Listener
+	var err error
+	n.do(func() { l, err = net.Listen("tcp", address) })
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	conns := make(chan net.Conn, 16)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				close(conns)
+				return
+			}
+			conns <- c
+		}
+	}()
+	n.t.Cleanup(func() {
+		l.Close()
+		for c := range conns {
+			c.Close()
+		}
+	})
+	return conns
+}
+
+// echo answers datagrams to a port, on all addresses, with the address that it
+// sees.
+func (n *node) echo(port string) {
+	n.t.Helper()
+	n.do(func() {
+		four, err := net.ListenPacket("udp4", port)
+		if err != nil {
+			n.t.Error(err)
+			return
+		}
+		six, err := net.ListenPacket("udp6", port)
+		if err != nil {
+			n.t.Error(err)
+			return
+		}
+		n.t.Cleanup(func() { four.Close(); six.Close() })
+		p4, p6 := ipv4.NewPacketConn(four), ipv6.NewPacketConn(six)
+		if err := errors.Join(p4.SetControlMessage(ipv4.FlagDst, true), p6.SetControlMessage(ipv6.FlagDst, true)); err != nil {
+			n.t.Error(err)
+		}
+		go echo4(p4)
+		go echo6(p6)
+	})
+}
+
+// echo4 answers from the address that was asked: the system would choose any
+// of its own, and an answer from another than REDIRECT has chosen is no answer.
+func echo4(conn *ipv4.PacketConn) {
+	for {
+		_, control, from, err := conn.ReadFrom(make([]byte, 100))
+		if err != nil {
+			return
+		}
+		if _, err := conn.WriteTo([]byte(from.String()), &ipv4.ControlMessage{Src: control.Dst}, from); err != nil {
+			continue // refused by a rule: whoever asked sees it
+		}
+	}
+}
+
+func echo6(conn *ipv6.PacketConn) {
+	for {
+		_, control, from, err := conn.ReadFrom(make([]byte, 100))
+		if err != nil {
+			return
+		}
+		if _, err := conn.WriteTo([]byte(from.String()), &ipv6.ControlMessage{Src: control.Dst}, from); err != nil {
+			continue
+		}
+	}
+}
+
+// dial opens a connection from the node, or fails within half a second.
+func (n *node) dial(network, address, from string) (net.Conn, error) {
+	n.t.Helper()
+	dialer := net.Dialer{Timeout: 500 * time.Millisecond}
+	if from != "" {
+		ip := net.ParseIP(from)
+		switch network {
+		case "tcp":
+			dialer.LocalAddr = &net.TCPAddr{IP: ip}
+		case "udp":
+			dialer.LocalAddr = &net.UDPAddr{IP: ip}
+		}
+	}
+	var c net.Conn
+	var err error
+	n.do(func() { c, err = dialer.DialContext(n.t.Context(), network, address) })
+	if err == nil {
+		n.t.Cleanup(func() { c.Close() })
+	}
+	return c, err
+}
+
+// udp sends a datagram; its answer is of no interest.
+func (n *node) udp(address, from string) {
+	n.t.Helper()
+	c, err := n.dial("udp", address, from)
+	if err != nil {
+		n.t.Error(err)
+		return
+	}
+	// A refusal at once is as good as a datagram that is lost on the way.
+	if _, err := c.Write([]byte("hello")); err != nil {
+		n.t.Logf("sending to %s: %v", address, err)
+	}
+}
+
+// raw sends one packet of any protocol; the system makes its IP header.
+func (n *node) raw(protocol int, to string, payload []byte) {
+	n.t.Helper()
+	addr := netip.MustParseAddr(to)
+	family, sockaddr := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{})
+	if addr.Is4() {
+		sockaddr = &unix.SockaddrInet4{Addr: addr.As4()}
+	} else {
+		family, sockaddr = unix.AF_INET6, &unix.SockaddrInet6{Addr: addr.As16()}
+	}
+	n.do(func() {
+		fd, err := unix.Socket(family, unix.SOCK_RAW, protocol)
+		if err != nil {
+			n.t.Error(err)
+			return
+		}
+		defer unix.Close(fd)
+		if err := unix.Sendto(fd, payload, 0, sockaddr); err != nil {
+			n.t.Logf("sending protocol %d to %s: %v", protocol, to, err)
+		}
+	})
+}
+
+// ping sends an echo request.
+func (n *node) ping(to string) {
+	n.t.Helper()
+	if netip.MustParseAddr(to).Is6() {
+		n.raw(unix.IPPROTO_ICMPV6, to, []byte{128, 0, 0, 0, 0, 1, 0, 1}) // the kernel fills in the checksum
+		return
+	}
+	n.raw(unix.IPPROTO_ICMP, to, []byte{8, 0, 0xf7, 0xfd, 0, 1, 0, 1})
+}
+
+// segment sends one TCP segment that belongs to no connection of the node's.
+func (n *node) segment(from, to string, flags byte) {
+	n.t.Helper()
+	tcp := make([]byte, 20)
+	binary.BigEndian.PutUint16(tcp, 40001)
+	binary.BigEndian.PutUint16(tcp[2:], 80)
+	binary.BigEndian.PutUint32(tcp[4:], 1000)
+	tcp[12], tcp[13] = 5<<4, flags
+	binary.BigEndian.PutUint16(tcp[14:], 1000)
+	binary.BigEndian.PutUint16(tcp[16:], checksum(from, to, tcp))
+	n.raw(unix.IPPROTO_TCP, to, tcp)
+}
+
+// checksum is that of RFC 9293 with the pseudo header of the family.
+func checksum(from, to string, tcp []byte) uint16 {
+	data := slices.Concat(netip.MustParseAddr(from).AsSlice(), netip.MustParseAddr(to).AsSlice(), []byte{0, 6, 0, byte(len(tcp))}, tcp)
+	var sum uint32
+	for i := 0; i < len(data); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(data[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum&0xffff + sum>>16
+	}
+	return ^uint16(sum)
+}

@@ -1,0 +1,70 @@
+package netfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+)
+
+// ErrWatchEnded is returned by Watch when the kernel's events stopped; some may
+// have been lost. Watch again, and look at everything.
+var ErrWatchEnded = errors.New("the kernel sends no more events")
+
+// Watch sends on changed when interfaces or addresses come, go or change, until
+// ctx ends. It never waits for the receiver: give it a channel with room for
+// one, and any number of changes meanwhile is one.
+func Watch(ctx context.Context, changed chan<- struct{}) error {
+	done := make(chan struct{})
+	defer close(done)
+	failed := make(chan error, 2)
+	report := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	}
+	links, addrs := make(chan netlink.LinkUpdate), make(chan netlink.AddrUpdate)
+	defer drain(links)
+	defer drain(addrs)
+	if err := netlink.LinkSubscribeWithOptions(links, done, netlink.LinkSubscribeOptions{ErrorCallback: report}); err != nil {
+		close(links)
+		close(addrs)
+		return fmt.Errorf("watching interfaces: %w", err)
+	}
+	if err := netlink.AddrSubscribeWithOptions(addrs, done, netlink.AddrSubscribeOptions{ErrorCallback: report}); err != nil {
+		close(addrs)
+		return fmt.Errorf("watching addresses: %w", err)
+	}
+	return forward(ctx, links, addrs, failed, changed)
+}
+
+func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan netlink.AddrUpdate, failed <-chan error, changed chan<- struct{}) error {
+	for {
+		open := true
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-failed:
+			return fmt.Errorf("watching networks: %w: %w", ErrWatchEnded, err)
+		case _, open = <-links:
+		case _, open = <-addrs:
+		}
+		if !open {
+			return fmt.Errorf("watching networks: %w", ErrWatchEnded)
+		}
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// drain lets the library's goroutine end: it may be about to send.
+func drain[T any](updates <-chan T) {
+	go func() {
+		for range updates {
+		}
+	}()
+}
