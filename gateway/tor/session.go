@@ -62,7 +62,7 @@ func connect(ctx context.Context, proc *supervise.Process, socket string) (*sess
 		case <-proc.Done():
 			return nil, ending(proc)
 		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), err)
+			return nil, fmt.Errorf("waiting for tor's control socket: %w (%w)", err, ctx.Err())
 		case <-tick.C:
 		}
 	}

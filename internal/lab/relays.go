@@ -25,9 +25,10 @@ const (
 )
 
 // uploadTime is what relays need from their start until every authority has
-// their descriptors. A vote that comes earlier gives a consensus without them,
-// and the next one is a whole votingInterval away.
-const uploadTime = 2600 * time.Millisecond
+// their descriptors: two seconds, and as much again for a busy machine. A vote
+// that comes earlier gives a consensus without them, and the next one is a
+// whole votingInterval away.
+const uploadTime = 4 * time.Second
 
 // startPause is how long to wait with starting the relays, so that the first
 // vote is at least uploadTime away. Votes begin two delays before a multiple

@@ -63,8 +63,8 @@ func TestStartPause(t *testing.T) {
 	minute := time.Date(2026, 11, 23, 22, 1, 0, 0, time.UTC) // votes begin at :01, :06, :11
 	for _, c := range []struct{ second, want time.Duration }{
 		{1 * time.Second, 0},
-		{3 * time.Second, 0},
-		{3500 * time.Millisecond, 2600 * time.Millisecond},
+		{2 * time.Second, 0},
+		{2500 * time.Millisecond, 3600 * time.Millisecond},
 		{5900 * time.Millisecond, 200 * time.Millisecond},
 		{0, 1100 * time.Millisecond},
 		{6500 * time.Millisecond, 0},

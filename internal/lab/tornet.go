@@ -84,8 +84,8 @@ func findIn(path string, line *regexp.Regexp) (string, error) {
 	return string(found[1]), nil
 }
 
-// startRelays starts all tor processes of the network.
-func (l *Lab) startRelays(authorities []Authority) error {
+// writeRelays makes the directories and configurations of all relays.
+func (l *Lab) writeRelays(authorities []Authority) error {
 	resolv := filepath.Join(etcNetns, namespacePrefix(l.plan.ID)+RelaysNode, "resolv.conf")
 	for _, r := range TorRelays() {
 		dir := l.relayDir(r)
@@ -98,9 +98,11 @@ func (l *Lab) startRelays(authorities []Authority) error {
 			return fmt.Errorf("writing the configuration of %s: %w", r.Name, err)
 		}
 	}
-	if err := chownTree(filepath.Join(l.dir, "tor"), config.TorUser); err != nil {
-		return err
-	}
+	return chownTree(filepath.Join(l.dir, "tor"), config.TorUser)
+}
+
+// startRelays starts all tor processes of the network.
+func (l *Lab) startRelays() error {
 	for _, r := range TorRelays() {
 		if _, err := l.Start(RelaysNode, r.Name, "tor", "-f", l.relayDir(r)+".torrc"); err != nil {
 			return err

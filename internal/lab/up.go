@@ -171,12 +171,15 @@ func (l *Lab) startServers(ctx context.Context) error {
 }
 
 func (b builder) torNetwork(ctx context.Context, authorities []Authority) error {
+	if err := b.lab.writeRelays(authorities); err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(startPause(time.Now())):
 	}
-	if err := b.lab.startRelays(authorities); err != nil {
+	if err := b.lab.startRelays(); err != nil {
 		return err
 	}
 	b.say("tor network: %d authorities and %d exits started", len(authorities), len(TorRelays())-len(authorities))

@@ -66,22 +66,16 @@ func TestOneArm(t *testing.T) {
 			n.phone.udp(internet4+":443", "")
 			time.Sleep(settle)
 		}
-		got := strings.Join(seen.take(), "\n"); t.Log(got); t.Log(n.gateway.run("nstat -as"));   return strings.Contains(got, "protocol 1 type 5/")
+		return strings.Contains(strings.Join(seen.take(), "\n"), "protocol 1 type 5/")
 	}
 	if redirects() {
 		t.Error("the box sends its devices to the other router (L30)")
 	}
 	n.gateway.teardown(n.kernel)
-	t.Log(redirects())
-	n.gateway.run("iptables -A OUTPUT -p icmp -m conntrack --ctstate INVALID -j RETURN")
-	n.gateway.run("iptables -A OUTPUT -p icmp -m conntrack --ctstate RELATED -j RETURN")
-	n.gateway.run("iptables -A OUTPUT -p icmp -j RETURN")
-	time.Sleep(3*time.Second)
-	t.Log(redirects())
-	t.Log(n.gateway.run("iptables -nvL OUTPUT"))
 	if !redirects() {
-		t.Error("no redirect without the rule either: this test proves nothing")
+		t.Error("no redirect without rules either: this test proves nothing")
 	}
+	n.wan.take()
 
 	in.Default = rules.Direct
 	n.apply(compile(t, in))
