@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"rsc.io/qr"
@@ -40,12 +43,40 @@ address stays the same for as long as the keys are kept.`,
 				return a.json(o)
 			}
 			a.printf("%s\n", o.Address)
-			fmt.Fprintf(a.err, "%s is published at this address, for good; friends reach it in a few seconds\n", o.Name)
-			return nil
+			return a.waitPublished(cmd.Context(), o.Name)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// publishWait is how long publish waits for the first upload. It takes about
+// two seconds once Tor is connected.
+const publishWait = 30 * time.Second
+
+// waitPublished returns when visitors can find the onion, and says why they
+// cannot if that takes too long; it is published all the same.
+func (a *app) waitPublished(ctx context.Context, name string) error {
+	for end := time.Now().Add(publishWait); ; {
+		s, err := a.client().Status(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(s.Onions, func(o api.Onion) bool { return o.Name == name })
+		switch {
+		case i < 0:
+			return fmt.Errorf("the onion %s is not published any more", name)
+		case s.Onions[i].Published:
+			fmt.Fprintf(a.err, "%s is published: visitors can find it now, at this address for good\n", name)
+			return nil
+		case s.Tor.Bootstrap < 100 || time.Now().After(end):
+			fmt.Fprintf(a.err, "%s will be published as soon as possible: %s\n", name, strings.TrimSpace(s.Why))
+			return nil
+		}
+		if !pause(ctx, 200*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
 }
 
 // publishAlone writes the file for the next start of the daemon.

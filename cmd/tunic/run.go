@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -90,7 +89,9 @@ type parts struct {
 }
 
 func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
-	listener, err := listenAPI(p.paths)
+	door := &supervise.Listeners{}
+	defer door.Close()
+	listener, err := listenAPI(ctx, door, p.paths)
 	if err != nil {
 		return err
 	}
@@ -158,17 +159,12 @@ func watch(ctx context.Context, log *slog.Logger, wake func()) error {
 
 // listenAPI opens the API socket; only root may connect. A stale one is
 // replaced: the lock says that no daemon is behind it.
-func listenAPI(p config.Paths) (net.Listener, error) {
-	if err := os.Remove(p.API()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("removing a stale API socket: %w", err)
-	}
-	var l supervise.Listeners
+func listenAPI(ctx context.Context, l *supervise.Listeners, p config.Paths) (net.Listener, error) {
 	spec := supervise.ListenerSpec{Name: "api", Network: "unix", Path: p.API(), Mode: 0o600}
-	if err := l.Set(context.Background(), []supervise.ListenerSpec{spec}); err != nil {
+	if err := l.Set(ctx, []supervise.ListenerSpec{spec}); err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	return net.FileListener(l.Files()["api"])
+	return net.FileListener(l.Files()[spec.Name])
 }
 
 // lookupUser returns the numbers of a system user that tunic needs.

@@ -35,7 +35,8 @@ const maxUnixPath = 107
 // Listeners holds open sockets across the lives of the child that accepts on
 // them: while the child is away, callers wait in the backlog.
 type Listeners struct {
-	open map[string]*os.File
+	open  map[string]*os.File
+	paths map[string]string // of unix sockets, by name
 }
 
 // Set opens what specs wish and is not open, and closes what no spec names.
@@ -44,15 +45,14 @@ type Listeners struct {
 func (l *Listeners) Set(ctx context.Context, specs []ListenerSpec) error {
 	wished := make(map[string]bool, len(specs))
 	if l.open == nil {
-		l.open = make(map[string]*os.File)
+		l.open, l.paths = make(map[string]*os.File), make(map[string]string)
 	}
 	for _, s := range specs {
 		wished[s.Name] = true
 	}
-	for name, f := range l.open {
+	for name := range l.open {
 		if !wished[name] {
-			f.Close()
-			delete(l.open, name)
+			l.close(name)
 		}
 	}
 	var errs []error
@@ -65,7 +65,7 @@ func (l *Listeners) Set(ctx context.Context, specs []ListenerSpec) error {
 			errs = append(errs, fmt.Errorf("opening listener %s: %w", s.Name, err))
 			continue
 		}
-		l.open[s.Name] = f
+		l.open[s.Name], l.paths[s.Name] = f, s.Path
 	}
 	return errors.Join(errs...)
 }
@@ -75,10 +75,18 @@ func (l *Listeners) Files() map[string]*os.File { return l.open }
 
 // Close closes all of them.
 func (l *Listeners) Close() {
-	for name, f := range l.open {
-		f.Close()
-		delete(l.open, name)
+	for name := range l.open {
+		l.close(name)
 	}
+}
+
+func (l *Listeners) close(name string) {
+	l.open[name].Close()
+	if path := l.paths[name]; path != "" {
+		os.Remove(path) // what is left of it would only refuse
+	}
+	delete(l.open, name)
+	delete(l.paths, name)
 }
 
 func (s ListenerSpec) listen(ctx context.Context) (*os.File, error) {

@@ -49,6 +49,9 @@ func ownDir(dir string, uid, gid uint32) error {
 // configuration file in the place of the system's /etc/tor/torrc-defaults.
 func (s Spec) defaultsFile() string { return s.Torrc + ".defaults" }
 
+// record says, for a later daemon, which process runs.
+func (s Spec) record() string { return s.Torrc + ".pid" }
+
 // writeTorrc puts text where s wants it, readable by tor's group: the owner's
 // lines may name bridges, which are nobody else's business.
 func writeTorrc(s Spec, path, text string) error {

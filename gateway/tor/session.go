@@ -30,7 +30,11 @@ type session struct {
 
 // startProcess starts tor. It follows this process into death by itself: it
 // looks every 15 s whether the owner that its command line names is there.
+// A tor that an earlier daemon left behind holds the ports: it is ended first.
 func startProcess(s Spec, log *slog.Logger) (*supervise.Process, error) {
+	if err := supervise.EndLeftover(s.record(), stopGrace); err != nil {
+		return nil, err
+	}
 	if err := prepare(s); err != nil {
 		return nil, err
 	}
@@ -39,7 +43,14 @@ func startProcess(s Spec, log *slog.Logger) (*supervise.Process, error) {
 	}
 	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile(),
 		"--__OwningControllerProcess", strconv.Itoa(os.Getpid()))
-	return supervise.Start(c, log, func(line string) { log.Debug("tor says", "line", line) })
+	proc, err := supervise.Start(c, log, func(line string) { log.Debug("tor says", "line", line) })
+	if err != nil {
+		return nil, err
+	}
+	if err := proc.Record(s.record()); err != nil {
+		log.Warn("a later daemon will have to wait for this tor if this one is killed", "error", err)
+	}
+	return proc, nil
 }
 
 // connect waits for the control socket and makes both connections.

@@ -14,31 +14,31 @@ const (
 	DirPort uint16 = 9030 // authorities only
 )
 
-// Voting. The first consensus is made as early as tor allows: 5 s is the
-// smallest interval of a testing network, 2 s the smallest delays (dir-spec,
-// "Voting timeline"; the limits are in tor's dirauth configuration). Later
-// ones need no hurry.
+// Voting (dir-spec, "Voting timeline"). Authorities vote for the next multiple
+// of the interval, two delays before it, and at once if they start later than
+// that. The delays are the smallest that tor accepts. With a first interval of
+// 5 s the first vote is mostly over before the relays have been heard; 20 s
+// afterwards are enough for clients and gentle to the processors.
 const (
-	firstVotingInterval = 5 * time.Second
+	firstVotingInterval = 10 * time.Second
 	votingInterval      = 20 * time.Second
 	voteDelay           = 2 * time.Second
 )
 
 // uploadTime is what relays need from their start until every authority has
-// their descriptors: two seconds, and as much again for a busy machine. A vote
-// that comes earlier gives a consensus without them, and the next one is a
-// whole votingInterval away.
-const uploadTime = 4 * time.Second
+// their descriptors: two seconds, and more on a busy machine. A vote that
+// comes earlier gives a consensus without them, and the next one is a whole
+// votingInterval away.
+const uploadTime = 3500 * time.Millisecond
 
-// startPause is how long to wait with starting the relays, so that the first
-// vote is at least uploadTime away. Votes begin two delays before a multiple
-// of the first interval.
+// startPause is how long to wait with starting authorities and relays, so that
+// their first vote is at least uploadTime away.
 func startPause(now time.Time) time.Duration {
-	next := now.Add(2 * voteDelay).Truncate(firstVotingInterval).Add(firstVotingInterval - 2*voteDelay)
-	if left := next.Sub(now); left < uploadTime {
-		return left + 100*time.Millisecond // the vote after that one
+	since := now.Sub(now.Truncate(firstVotingInterval))
+	if since <= firstVotingInterval-2*voteDelay-uploadTime {
+		return 0
 	}
-	return 0
+	return firstVotingInterval - since
 }
 
 // Relay is one tor process of the private Tor network.

@@ -40,7 +40,7 @@ func TestRelayTorrc(t *testing.T) {
 			fmt.Sprintf("OutboundBindAddress %s", r.Addr4), fmt.Sprintf("OutboundBindAddress [%s]", r.Addr6)}
 		if r.Authority {
 			authorities++
-			want = append(want, "V3AuthoritativeDirectory 1", "ExitPolicy reject *:*", "TestingV3AuthInitialVotingInterval 5")
+			want = append(want, "V3AuthoritativeDirectory 1", "ExitPolicy reject *:*", "TestingV3AuthInitialVotingInterval 10")
 		} else {
 			exits++
 			want = append(want, "IPv6Exit 1", "ExitPolicy accept *:*")
@@ -60,14 +60,14 @@ func TestRelayTorrc(t *testing.T) {
 }
 
 func TestStartPause(t *testing.T) {
-	minute := time.Date(2026, 11, 23, 22, 1, 0, 0, time.UTC) // votes begin at :01, :06, :11
+	minute := time.Date(2026, 11, 23, 22, 1, 0, 0, time.UTC) // votes begin at :06, :16, :26
 	for _, c := range []struct{ second, want time.Duration }{
-		{1 * time.Second, 0},
-		{2 * time.Second, 0},
-		{2500 * time.Millisecond, 3600 * time.Millisecond},
-		{5900 * time.Millisecond, 200 * time.Millisecond},
-		{0, 1100 * time.Millisecond},
-		{6500 * time.Millisecond, 0},
+		{0, 0},
+		{2500 * time.Millisecond, 0},
+		{2600 * time.Millisecond, 7400 * time.Millisecond},
+		{6 * time.Second, 4 * time.Second},
+		{9900 * time.Millisecond, 100 * time.Millisecond},
+		{41 * time.Second, 0},
 	} {
 		if got := startPause(minute.Add(c.second)); got != c.want {
 			t.Errorf("at %s: %s, want %s", c.second, got, c.want)
