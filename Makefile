@@ -10,7 +10,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 RUN_PACKAGES = tor iptables
 LAB_PACKAGES = iproute2 iputils-ping tcpdump conntrack curl dnsutils lynx netcat-openbsd socat procps libcap2-bin shellcheck make git ca-certificates
 
-.PHONY: help deps users build demo test unit e2e lint fuzz install uninstall clean
+.PHONY: help deps users build demo test unit e2e lint fuzz bench-rules install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+bench-rules: ## measure the rules: loading, throughput, new connections (as root)
+	$(GO) test -tags lab -run '^$$' -bench 'Apply|Forward|Connect' -count 3 ./rules/netfilter
 
 install: build ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
 	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic

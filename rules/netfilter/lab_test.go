@@ -19,12 +19,12 @@ import (
 
 // node is a network namespace of a test.
 type node struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 }
 
 // newNode makes a namespace that goes with the test.
-func newNode(t *testing.T, name string) *node {
+func newNode(t testing.TB, name string) *node {
 	t.Helper()
 	n := &node{t, fmt.Sprintf("tunic-rt-%d-%s", os.Getpid(), name)}
 	command(t, "ip", "netns", "add", n.name)
@@ -76,7 +76,7 @@ func (n *node) set(name, value string) {
 	})
 }
 
-func command(t *testing.T, name string, args ...string) string {
+func command(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
@@ -107,7 +107,7 @@ func (n *node) apply(k *Kernel, set rules.Ruleset) {
 	}
 }
 
-func compile(t *testing.T, in rules.Input) rules.Ruleset {
+func compile(t testing.TB, in rules.Input) rules.Ruleset {
 	t.Helper()
 	set, err := rules.Compile(in)
 	if err != nil {

@@ -32,7 +32,7 @@ const (
 
 // network is a household of two networks with a gateway and the internet.
 type network struct {
-	t                             *testing.T
+	t                             testing.TB
 	phone, nas, gateway, internet *node
 	kernel                        *Kernel
 	wan                           *capture        // what arrives in the internet
@@ -40,7 +40,7 @@ type network struct {
 	far                           <-chan net.Conn // what the server in the internet accepted
 }
 
-func newNetwork(t *testing.T) *network {
+func newNetwork(t testing.TB) *network {
 	t.Helper()
 	n := &network{t: t, phone: newNode(t, "phone"), nas: newNode(t, "nas"), gateway: newNode(t, "gw"), internet: newNode(t, "wan")}
 	n.wire(n.phone, "lan1", "192.168.77.1/24", "2001:db8:77::1/64")
