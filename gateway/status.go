@@ -13,11 +13,23 @@ import (
 	"tunic/gateway/tor"
 )
 
-// Status says how things are, now.
+// Status says how things are, now. It has serve dial the targets of onions,
+// so it may take some seconds.
 func (g *Gateway) Status(ctx context.Context) api.Status {
+	served, err := g.Server.Status(ctx)
+	s := g.report(ctx, served)
+	if err != nil && !hasCode(s.Findings, health.ServeDown) {
+		s.Findings = append(s.Findings, health.New(health.ServeDown, err.Error()))
+	}
+	s.Findings = append(s.Findings, targetFindings(s.Onions)...)
+	slices.SortStableFunc(s.Findings, func(a, b health.Finding) int { return a.Severity.Rank() - b.Severity.Rank() })
+	return s
+}
+
+// report is Status as far as the parent knows it by itself.
+func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	v := g.snapshot()
 	t := g.Tor.Status()
-	served, err := g.Server.Status(ctx)
 	s := api.Status{
 		Version:  g.Version,
 		State:    v.state,
@@ -30,11 +42,11 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 		Onions:    onionStatus(v, t, served),
 		Leaks:     exceptions(v.config),
 	}
-	if err != nil && !hasCode(s.Findings, health.ServeDown) {
-		s.Findings = append(s.Findings, health.New(health.ServeDown, err.Error()))
+	for _, o := range s.Onions {
+		if !o.Private && !o.Published {
+			s.Findings = append(s.Findings, health.New(health.OnionNotPublished, fmt.Sprintf("the onion %s is not published yet", o.Name)))
+		}
 	}
-	s.Findings = append(s.Findings, onionFindings(s.Onions)...)
-	slices.SortStableFunc(s.Findings, func(a, b health.Finding) int { return a.Severity.Rank() - b.Severity.Rank() })
 	s.Ready, s.Why = ready(s)
 	return s
 }
@@ -66,7 +78,8 @@ func onionStatus(v view, t tor.Status, served link.Status) []api.Onion {
 			continue
 		}
 		d := t.Onions[string(addr)]
-		s := api.Onion{Name: o.Name, Address: addr.Host(), Uploads: d.Uploads, Published: published(o) && d.Uploads > 0, Ports: []api.Port{}}
+		s := api.Onion{Name: o.Name, Address: addr.Host(), Private: !published(o), Uploads: d.Uploads,
+			Published: published(o) && d.Uploads > 0, Ports: []api.Port{}}
 		if !d.At.IsZero() {
 			s.UploadedAt = &d.At
 		}
@@ -95,17 +108,12 @@ func portStatus(f link.FrontStatus, p config.Port) (bool, string) {
 	return false, "not served"
 }
 
-// onionFindings are the findings that come from tor's and serve's reports
-// rather than from a pass.
-func onionFindings(onions []api.Onion) []health.Finding {
+// targetFindings say which targets serve could not reach.
+func targetFindings(onions []api.Onion) []health.Finding {
 	var list []health.Finding
 	for _, o := range onions {
-		served := slices.ContainsFunc(o.Ports, func(p api.Port) bool { return p.Error != "not served" })
-		if served && !o.Published {
-			list = append(list, health.New(health.OnionNotPublished, fmt.Sprintf("the onion %s is not published yet", o.Name)))
-		}
 		for _, p := range o.Ports {
-			if served && !p.Reachable {
+			if !o.Private && !p.Reachable {
 				list = append(list, health.New(health.TargetUnreachable,
 					fmt.Sprintf("the onion %s, port %d: %s does not answer: %s", o.Name, p.Port, p.Target, p.Error)))
 			}
@@ -166,7 +174,7 @@ func exceptions(c *config.Config) []string {
 // notify tells the service manager when everything wanted works for the first
 // time, and how things are.
 func (g *Gateway) notify(ctx context.Context) {
-	s := g.Status(ctx)
+	s := g.report(ctx, link.Status{})
 	g.mu.Lock()
 	first := s.Ready && !g.view.notified
 	g.view.notified = g.view.notified || s.Ready

@@ -27,7 +27,7 @@ const (
 // 0xff0000 and below), so foreign marks live beside it untouched.
 const (
 	MarkMask  uint32 = 0x0f000000
-	MarkShift        = 24
+	MarkShift int    = 24
 )
 
 // Input is everything that the rules depend on. Compile is a pure function of it.

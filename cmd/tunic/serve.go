@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"syscall"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -48,13 +48,20 @@ var childLog = &slog.HandlerOptions{ReplaceAttr: func(_ []string, at slog.Attr) 
 }}
 
 // shed refuses to serve strangers with any privilege, and gives up the ways to
-// get one: no_new_privs (prctl(2)) is inherited by everything that comes after.
+// get one: no_new_privs (prctl(2)) is a thread's own and inherited by what it
+// executes, so this program executes itself once to have it in all threads.
 func shed() error {
 	if os.Geteuid() == 0 {
 		return errors.New("serve must not run as root")
 	}
-	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno != 0 {
-		return fmt.Errorf("setting no_new_privs: %w", errno)
+	set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	if err != nil || set == 1 {
+		return err
 	}
-	return nil
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("setting no_new_privs: %w", err)
+	}
+	return fmt.Errorf("starting again without ways to privileges: %w", unix.Exec("/proc/self/exe", os.Args, os.Environ()))
 }

@@ -116,6 +116,9 @@ func torWords(t api.Tor) string {
 }
 
 func publishedWords(o api.Onion) string {
+	if o.Private {
+		return "private"
+	}
 	if !o.Published {
 		return "not published"
 	}

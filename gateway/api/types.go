@@ -70,6 +70,7 @@ type Device struct {
 type Onion struct {
 	Name       string     `json:"name"`
 	Address    string     `json:"address"`   // "KEY.onion"
+	Private    bool       `json:"private"`   // nobody may find it, by its owner's choice
 	Published  bool       `json:"published"` // its descriptor was uploaded since tor started
 	Uploads    int        `json:"uploads"`
 	UploadedAt *time.Time `json:"uploaded_at,omitempty"`
