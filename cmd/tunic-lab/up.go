@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,6 +36,9 @@ on Ctrl-C, all of it is taken down again.`,
 				ID: *id, Households: households, BinDir: binDir, Daemons: plan.Gateways(),
 				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)), Progress: progress(cmd),
 			})
+			if errors.Is(err, context.Canceled) {
+				return fmt.Errorf("interrupted, and taken down again: %w", err)
+			}
 			return err
 		},
 	}

@@ -22,11 +22,14 @@ const (
 	pcapHeader = 24 // bytes before the first packet of a pcap file
 )
 
-// Capture is the record of all packets on one gateway's uplink, in both
-// directions, from the first one on.
+// Capture is the record of all packets on one interface, in both directions:
+// a gateway's uplink, seen from the other end of its cable and from the first
+// packet on, or its household.
 type Capture struct {
-	lab     *Lab
-	gateway string
+	lab   *Lab
+	node  string // where it runs
+	iface string
+	name  string // of its file
 }
 
 // Mark is a moment in a capture. The zero value is its beginning.
@@ -43,17 +46,31 @@ func (l *Lab) Capture(gateway string) (*Capture, error) {
 	if n.Role != Gateway {
 		return nil, fmt.Errorf("finding the capture of %s: captures are of gateways: %s", gateway, strings.Join(l.plan.Gateways(), ", "))
 	}
-	return &Capture{lab: l, gateway: gateway}, nil
+	return &Capture{lab: l, node: SwitchNode, iface: gateway, name: gateway}, nil
+}
+
+// CaptureHousehold starts a capture of what a gateway's devices send and get,
+// and returns when it listens. It ends with the lab.
+func (l *Lab) CaptureHousehold(ctx context.Context, gateway string) (*Capture, error) {
+	n, err := l.plan.Node(gateway)
+	if err != nil {
+		return nil, err
+	}
+	if n.Role != Gateway {
+		return nil, fmt.Errorf("capturing the household of %s: only gateways have one: %s", gateway, strings.Join(l.plan.Gateways(), ", "))
+	}
+	c := &Capture{lab: l, node: gateway, iface: n.LAN.Name, name: gateway + "-lan"}
+	return c, c.start(ctx)
 }
 
 // File is the capture's file, in pcap format.
-func (c *Capture) File() string { return filepath.Join(c.lab.dir, "captures", c.gateway+".pcap") }
+func (c *Capture) File() string { return filepath.Join(c.lab.dir, "captures", c.name+".pcap") }
 
-func (c *Capture) process() string { return "capture-" + c.gateway }
+func (c *Capture) process() string { return "capture-" + c.name }
 
 // start begins the capture and returns when it listens.
 func (c *Capture) start(ctx context.Context) error {
-	_, err := c.lab.Start(SwitchNode, c.process(), "tcpdump", "-i", c.gateway, "-w", c.File(), "-U", "--immediate-mode",
+	_, err := c.lab.Start(c.node, c.process(), "tcpdump", "-i", c.iface, "-w", c.File(), "-U", "--immediate-mode",
 		"-s", fmt.Sprint(snapLength), "-B", "16384", "-Z", "root")
 	if err != nil {
 		return err
@@ -65,7 +82,7 @@ func (c *Capture) start(ctx context.Context) error {
 		return strings.Contains(c.lab.logTail(c.process(), 5), "listening on"), nil
 	})
 	if err != nil {
-		return fmt.Errorf("starting the capture of %s: %w", c.gateway, err)
+		return fmt.Errorf("starting the capture of %s: %w", c.name, err)
 	}
 	return nil
 }
@@ -74,22 +91,22 @@ func (c *Capture) start(ctx context.Context) error {
 const flushLimit = 10 * time.Second
 
 // Mark waits until all packets up to now are in the file and returns this
-// moment. It sends one marker frame over the gateway's port and looks for it
+// moment. It sends one marker frame over the interface and looks for it
 // in the file, so it fails if the capture has ended.
 func (c *Capture) Mark(ctx context.Context) (Mark, error) {
 	ctx, cancel := context.WithTimeout(ctx, flushLimit)
 	defer cancel()
 	info, err := os.Stat(c.File())
 	if err != nil {
-		return Mark{}, fmt.Errorf("marking the capture of %s: %w", c.gateway, err)
+		return Mark{}, fmt.Errorf("marking the capture of %s: %w", c.name, err)
 	}
-	sw, err := c.lab.plan.Node(SwitchNode)
+	n, err := c.lab.plan.Node(c.node)
 	if err != nil {
 		return Mark{}, err
 	}
-	nonce, err := sendMarker(sw.Namespace, c.gateway)
+	nonce, err := sendMarker(n.Namespace, c.iface)
 	if err != nil {
-		return Mark{}, fmt.Errorf("marking the capture of %s: %w", c.gateway, err)
+		return Mark{}, fmt.Errorf("marking the capture of %s: %w", c.name, err)
 	}
 	var m Mark
 	err = poll(ctx, func() (bool, error) {
@@ -97,7 +114,7 @@ func (c *Capture) Mark(ctx context.Context) (Mark, error) {
 		return m.offset > 0, err
 	})
 	if err != nil {
-		return Mark{}, fmt.Errorf("marking the capture of %s: waiting for the marker: %w", c.gateway, err)
+		return Mark{}, fmt.Errorf("marking the capture of %s: waiting for the marker: %w", c.name, err)
 	}
 	return m, nil
 }
@@ -154,7 +171,7 @@ func (c *Capture) Lines(ctx context.Context, since Mark, filter string) ([]strin
 func (c *Capture) read(ctx context.Context, since, until Mark, filter string) ([]string, error) {
 	f, err := os.Open(c.File())
 	if err != nil {
-		return nil, fmt.Errorf("reading the capture of %s: %w", c.gateway, err)
+		return nil, fmt.Errorf("reading the capture of %s: %w", c.name, err)
 	}
 	defer f.Close()
 	from := max(since.offset, pcapHeader)
@@ -164,7 +181,7 @@ func (c *Capture) read(ctx context.Context, since, until Mark, filter string) ([
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("reading the capture of %s: %w: %s", c.gateway, err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("reading the capture of %s: %w: %s", c.name, err, strings.TrimSpace(stderr.String()))
 	}
 	return packetLines(string(out)), nil
 }

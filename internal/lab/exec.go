@@ -89,10 +89,8 @@ func (l *Lab) Start(node, name string, args ...string) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	for _, p := range l.Processes() {
-		if p.Name == name && p.Alive() {
-			return Process{}, fmt.Errorf("starting %s: it runs already", name)
-		}
+	if l.running(name) {
+		return Process{}, fmt.Errorf("starting %s: it runs already", name)
 	}
 	out, err := os.OpenFile(l.LogFile(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -59,10 +59,8 @@ func (l *Lab) StartDaemon(gateway string) (Process, error) {
 
 // Daemon returns the `tunic run` of a gateway, started by StartDaemon.
 func (l *Lab) Daemon(gateway string) (Process, error) {
-	for _, p := range l.Processes() {
-		if p.Name == daemonName(gateway) {
-			return p, nil
-		}
+	if p, ok := l.process(daemonName(gateway)); ok {
+		return p, nil
 	}
 	return Process{}, fmt.Errorf("finding the daemon of %s: it was not started", gateway)
 }

@@ -100,6 +100,22 @@ func (l *Lab) Processes() []Process {
 	return append([]Process(nil), l.state.Processes...)
 }
 
+// process returns the process that was last started as name.
+func (l *Lab) process(name string) (Process, bool) {
+	for _, p := range l.Processes() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Process{}, false
+}
+
+// running reports whether the process called name is alive.
+func (l *Lab) running(name string) bool {
+	p, ok := l.process(name)
+	return ok && p.Alive()
+}
+
 // change updates the state in memory and on disk, in that order, so that
 // whatever was made is known to Down even if this process ends in between.
 func (l *Lab) change(update func(*state)) error {

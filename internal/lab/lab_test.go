@@ -181,3 +181,50 @@ func startClient(t *testing.T, ctx context.Context, l *Lab) string {
 	}
 	return strings.TrimSpace(string(name))
 }
+
+// A lab whose builder was killed is taken down like any other.
+func TestDownAfterKill(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	bin := tools(t)
+	if err := os.WriteFile(filepath.Join(bin, "tunic"), nil, 0o755); err != nil { // never started: it is killed before
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "tunic-lab"), "--lab", "tst3", "up")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := Down(context.WithoutCancel(ctx), "", "tst3", false); err != nil && !errors.Is(err, ErrNotFound) {
+			t.Error(err)
+		}
+	})
+	var l *Lab
+	err := poll(ctx, func() (bool, error) {
+		var err error
+		if l, err = Load("", "tst3"); err != nil {
+			return false, nil // not yet
+		}
+		_, started := l.process("exit4")
+		return started, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("up ended well although it was killed")
+	}
+	if s, err := l.Status(ctx); err != nil || s.Ready || s.Healthy {
+		t.Errorf("a half built lab counts as ready %v and healthy %v, %v", s.Ready, s.Healthy, err)
+	}
+	processes := l.Processes()
+	if err := Down(ctx, "", "tst3", false); err != nil {
+		t.Error(err)
+	}
+	if left := trace(t, l, processes); left != nil {
+		t.Errorf("after down there are %v", left)
+	}
+}

@@ -17,11 +17,13 @@ const (
 // Voting (dir-spec, "Voting timeline"). Authorities vote for the next multiple
 // of the interval, two delays before it, and at once if they start later than
 // that. The delays are the smallest that tor accepts. With a first interval of
-// 5 s the first vote is mostly over before the relays have been heard; 20 s
-// afterwards are enough for clients and gentle to the processors.
+// 5 s the first vote is mostly over before the relays have been heard. A testing
+// network changes the onions' places every 24 votes (rend-spec, "Dividing time
+// into periods"; a descriptor may be missed in that second): with 60 s every
+// 24 minutes, which few tests ever see.
 const (
 	firstVotingInterval = 10 * time.Second
-	votingInterval      = 20 * time.Second
+	votingInterval      = 60 * time.Second
 	voteDelay           = 2 * time.Second
 )
 

@@ -34,9 +34,16 @@ func InternetListeners() InternetAddrs {
 	return a
 }
 
-// Names returns what the lab's DNS server knows.
+// Names returns what the lab's DNS server knows: the web server, the same with
+// one family only, and a name that points into a household.
 func Names() internet.Names {
-	return internet.Names{"web.example.": webAddrs, "www.example.": webAddrs}
+	return internet.Names{
+		"web.example.":    webAddrs,
+		"www.example.":    webAddrs,
+		"v4.example.":     webAddrs[:1],
+		"v6.example.":     webAddrs[1:],
+		"rebind.example.": {netip.MustParseAddr("192.168.77.20"), netip.MustParseAddr("fd77::20")},
+	}
 }
 
 // Queries returns all questions that the lab's DNS server has got.

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -132,15 +133,39 @@ func chownTree(root, name string) error {
 // torNetworkLimit is how long the first usable consensus may take: a first
 // vote without some relay costs one more voting interval, and a busy machine
 // is slow.
-const torNetworkLimit = 90 * time.Second
+const torNetworkLimit = 2*votingInterval + 30*time.Second
 
-// waitConsensus waits until every authority and relay has a consensus with all
+// waitConsensus waits until every authority and exit has a consensus with all
 // of them in it, and the relays' descriptors: a client that asks earlier is
 // told to come back in ten seconds.
 func (l *Lab) waitConsensus(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, torNetworkLimit)
 	defer cancel()
+	var authorities, exits []Relay
 	for _, r := range TorRelays() {
+		if r.Authority {
+			authorities = append(authorities, r)
+		} else {
+			exits = append(exits, r)
+		}
+	}
+	if err := l.waitNetwork(ctx, authorities); err != nil {
+		return err
+	}
+	// The exits have asked in vain until now, and ask less and less often. A
+	// hangup makes tor forget failed downloads and try again (tor(1), SIGHUP).
+	for _, r := range exits {
+		if p, ok := l.process(r.Name); ok && p.Alive() && !l.hasNetwork(r) {
+			if err := syscall.Kill(p.PID, syscall.SIGHUP); err != nil {
+				return fmt.Errorf("having %s ask again: %w", r.Name, err)
+			}
+		}
+	}
+	return l.waitNetwork(ctx, exits)
+}
+
+func (l *Lab) waitNetwork(ctx context.Context, relays []Relay) error {
+	for _, r := range relays {
 		err := poll(ctx, func() (bool, error) {
 			if !l.running(r.Name) {
 				return false, fmt.Errorf("%s has ended: %s", r.Name, l.logTail(r.Name, 5))
@@ -168,16 +193,6 @@ func (l *Lab) hasNetwork(r Relay) bool {
 		}
 	}
 	return known >= len(TorRelays())
-}
-
-// running reports whether the process called name is alive.
-func (l *Lab) running(name string) bool {
-	for _, p := range l.Processes() {
-		if p.Name == name {
-			return p.Alive()
-		}
-	}
-	return false
 }
 
 // poll calls done until it reports true or an error, or the context ends.

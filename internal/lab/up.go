@@ -177,7 +177,7 @@ func (b builder) torNetwork(ctx context.Context, authorities []Authority) error 
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(startPause(time.Now())):
+	case <-time.After(b.pause()):
 	}
 	if err := b.lab.startRelays(); err != nil {
 		return err
@@ -188,6 +188,15 @@ func (b builder) torNetwork(ctx context.Context, authorities []Authority) error 
 	}
 	b.say("tor network: all of them have a consensus that lists all of them")
 	return nil
+}
+
+// pause says how long the relays wait for their turn, and returns it.
+func (b builder) pause() time.Duration {
+	pause := startPause(time.Now())
+	if pause > time.Second {
+		b.say("tor network: starts in %.0f s, to be in time for the next vote", pause.Seconds())
+	}
+	return pause
 }
 
 func (b builder) gateways(ctx context.Context, authorities []Authority) error {
