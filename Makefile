@@ -53,8 +53,9 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
 
-bench-rules: ## measure the rules: loading, throughput, new connections (as root)
+bench-rules: ## measure the rules: loading, throughput, new connections, against a bare tor (as root)
 	$(GO) test -tags lab -run '^$$' -bench 'Apply|Forward|Connect' -count 3 ./rules/netfilter
+	$(GO) test -tags lab -run '^$$' -bench Transparent -benchtime 1x ./internal/lab
 
 install: build ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
 	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic

@@ -95,10 +95,6 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
-	}
 	var g *gateway.Gateway
 	wake := func() { g.Wake() }
 	child := &gateway.Child{Log: log, Changed: wake, Command: supervise.Command{

@@ -14,6 +14,11 @@ import (
 	"tunic/gateway/serve"
 )
 
+// self is this program, also for a user who may not enter the directory that
+// it lies in, and also after a package has replaced the file (proc(5)): parent
+// and child are always of one version.
+const self = "/proc/self/exe"
+
 // linkDescriptor is where the parent puts the child's end of the link.
 const linkDescriptor = 3
 
@@ -26,6 +31,7 @@ func serveCommand(a *app) *cobra.Command {
 			if err := shed(); err != nil {
 				return err
 			}
+			_ = os.WriteFile("/proc/self/comm", []byte("tunic-serve"), 0) // for ps; without it, the name is "exe"
 			parent, err := link.FromFile(os.NewFile(linkDescriptor, "link"))
 			if err != nil {
 				return &failure{exitUsage, err, "this is started by `tunic run` and nobody else"}
@@ -63,5 +69,5 @@ func shed() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("setting no_new_privs: %w", err)
 	}
-	return fmt.Errorf("starting again without ways to privileges: %w", unix.Exec("/proc/self/exe", os.Args, os.Environ()))
+	return fmt.Errorf("starting again without ways to privileges: %w", unix.Exec(self, append([]string{"tunic"}, os.Args[1:]...), os.Environ()))
 }

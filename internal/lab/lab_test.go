@@ -17,7 +17,7 @@ import (
 )
 
 // tools builds tunic-lab, whose hidden subcommands are the lab's servers.
-func tools(t *testing.T) string {
+func tools(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "tunic-lab"), "tunic/cmd/tunic-lab").CombinedOutput()
@@ -28,7 +28,7 @@ func tools(t *testing.T) string {
 }
 
 // up brings a lab up below base and takes it down at the end of the test.
-func up(t *testing.T, ctx context.Context, o Options) *Lab {
+func up(t testing.TB, ctx context.Context, o Options) *Lab {
 	t.Helper()
 	o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	o.Progress = func(d time.Duration, text string) { t.Logf("%s: %5.1f s %s", o.ID, d.Seconds(), text) }
@@ -67,7 +67,7 @@ func trace(t *testing.T, l *Lab, processes []Process) []string {
 	return found
 }
 
-func mustExec(t *testing.T, ctx context.Context, l *Lab, node string, args ...string) string {
+func mustExec(t testing.TB, ctx context.Context, l *Lab, node string, args ...string) string {
 	t.Helper()
 	r, err := l.Exec(ctx, node, args...)
 	if err != nil {
