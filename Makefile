@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 
 # What the daemon needs on the box, and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
-LAB_PACKAGES = iproute2 iputils-ping tcpdump conntrack curl dnsutils lynx netcat-openbsd socat procps libcap2-bin shellcheck make git ca-certificates
+LAB_PACKAGES = obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack curl dnsutils lynx netcat-openbsd socat procps libcap2-bin shellcheck make git ca-certificates
 
 .PHONY: help deps users build demo test unit e2e lint fuzz bench-rules install uninstall clean
 

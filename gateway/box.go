@@ -19,6 +19,9 @@ import (
 // when the process ends, however it ends, so it cannot be stale.
 type Lock struct{ f *os.File }
 
+// ErrRunning is in the error of TakeLock when a daemon holds the lock.
+var ErrRunning = errors.New("another tunic daemon runs already")
+
 // TakeLock takes the lock of a root, or says who holds it.
 func TakeLock(p config.Paths) (*Lock, error) {
 	if err := os.MkdirAll(p.Run, 0o755); err != nil {
@@ -33,7 +36,7 @@ func TakeLock(p config.Paths) (*Lock, error) {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			who := make([]byte, 20)
 			n, _ := f.Read(who)
-			return nil, fmt.Errorf("another tunic daemon (process %s) runs on %s already", strings.TrimSpace(string(who[:n])), p.Root)
+			return nil, fmt.Errorf("%w: process %s on %s", ErrRunning, strings.TrimSpace(string(who[:n])), p.Root)
 		}
 		return nil, fmt.Errorf("taking the lock %s: %w", p.Lock(), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tunic/gateway/link"
@@ -24,7 +25,10 @@ var errAway = errors.New("serve is not running, it is being started")
 type Child struct {
 	Command supervise.Command // without Files: the link is its descriptor 3
 	Log     *slog.Logger
-	Changed func() // called when serve came or went; must not block
+	Changed func()                                  // called when serve came or went; must not block
+	Grant   func(context.Context, link.Grant) error // decides about serve's grants; nil: none is given
+
+	granting atomic.Int32
 
 	mu      sync.Mutex
 	conn    *link.Conn // nil while serve is away
@@ -64,7 +68,7 @@ func (c *Child) run(ctx context.Context) error {
 	}
 	c.attach(conn, p.PID())
 	defer c.detach()
-	go c.receive(conn)
+	go c.receive(ctx, conn)
 	c.Changed()
 	select {
 	case <-p.Done():
@@ -93,7 +97,7 @@ func (c *Child) detach() {
 }
 
 // receive hands answers to those who wait for them.
-func (c *Child) receive(conn *link.Conn) {
+func (c *Child) receive(ctx context.Context, conn *link.Conn) {
 	for {
 		m, files, err := conn.Receive()
 		for _, f := range files { // serve has no business to send any
@@ -102,6 +106,10 @@ func (c *Child) receive(conn *link.Conn) {
 		if err != nil {
 			conn.Close()
 			return
+		}
+		if r, ok := m.(link.Grant); ok {
+			c.grant(ctx, conn, r)
+			continue
 		}
 		answer, ok := m.(link.Answer)
 		if !ok {

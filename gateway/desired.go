@@ -24,6 +24,8 @@ type Facts struct {
 	Interfaces []InterfaceFacts // one for each configured household interface, in their order
 	Forwarding bool             // net.ipv4.ip_forward
 	IPv6       bool             // the kernel speaks IPv6
+
+	ClockSynchronised bool // the kernel says that something keeps its clock (adjtimex(2))
 }
 
 // InterfaceFacts is one household interface.
@@ -39,9 +41,16 @@ type Inputs struct {
 	Facts     Facts
 	Paths     config.Paths
 	Tor       IDs
+	Serve     IDs
 	Ranges    Ranges
 	Addresses map[string]onion.Address // of the onions whose keys are there
 	Mode      rules.Mode
+	Grants    []Granted // what devices may reach outside Tor at the moment
+	Temporary Temporary // what is in force for a while; its policies are in Config already
+	Entry     Entry
+	OverTor   []tor.OverTor // devices that use Tor themselves
+
+	ClockTrusted bool // devices may be told the time
 }
 
 // Desired is everything that tunic wants to be true on the box: one plain value.
@@ -62,6 +71,7 @@ func desire(in Inputs) Desired {
 	d.addFronts(in)
 	d.addDNS(in)
 	d.addHousehold(in)
+	d.addNTP(in)
 	return d
 }
 
@@ -120,6 +130,7 @@ func torSpec(in Inputs) tor.Spec {
 		Virtual4:  in.Ranges.Virtual4,
 		Virtual6:  in.Ranges.Virtual6,
 	}
+	enterBy(&spec, in.Config.Tor, in.Entry)
 	for _, o := range onions(in) {
 		t := tor.Onion{Name: o.Name, Address: string(in.Addresses[o.Name]), Dir: in.Paths.OnionKeys(o.Name), Socket: in.Paths.Front(o.Name)}
 		for _, p := range o.Ports {
@@ -140,6 +151,7 @@ func ruleInput(in Inputs) rules.Input {
 		Interfaces: c.Household.Interfaces,
 		Default:    rulePolicy(c.Household.DefaultPolicy),
 		TorUID:     in.Tor.UID,
+		ServeUID:   in.Serve.UID,
 		OwnTor:     c.Gateway.OwnTraffic == config.OwnTor,
 		TransPort:  config.TransPort,
 		DNSPort:    config.DNSPort,
@@ -164,6 +176,11 @@ func ruleInput(in Inputs) rules.Input {
 	for _, f := range c.DNS.Forward {
 		r.Exceptions = append(r.Exceptions, rules.Exception{UDP: true, TCP: true, To: f.Server})
 	}
+	addTime(&r, c)
+	torRules(&r, in)
+	r.Bypasses = ruleBypasses(c)
+	r.Grants = grantRules(r, in.Grants)
+	r.Guests = guests(in.Temporary)
 	if hasGopher(c) {
 		r.Services = append(r.Services, rules.Service{Name: "gopher", Public: 70, Internal: config.ServeGopherPort})
 	}
@@ -205,6 +222,12 @@ func (d *Desired) addDNS(in Inputs) {
 	d.Serve.DNS.Virtual4, d.Serve.DNS.Virtual6 = in.Ranges.Virtual4, in.Ranges.Virtual6
 	for _, f := range in.Config.DNS.Forward {
 		d.Serve.DNS.Forward = append(d.Serve.DNS.Forward, link.Forward{Domain: f.Domain, Server: f.Server})
+	}
+	if r := in.Config.DNS.Resolver; r.Server.IsValid() {
+		d.Serve.DNS.Resolver = &link.Resolver{Server: r.Server, Name: r.Name}
+	}
+	for _, b := range in.Config.Bypasses {
+		d.Serve.DNS.Bypass = append(d.Serve.DNS.Bypass, b.Domains...)
 	}
 	for _, i := range in.Facts.Interfaces {
 		d.Serve.DNS.Box = append(d.Serve.DNS.Box, i.Addresses...)

@@ -165,7 +165,7 @@ type house struct {
 	notes []string
 }
 
-const mainFile = "[household]\ninterfaces = [\"br-lan\"]\n"
+const mainFile = "gateway.ntp = false\n[household]\ninterfaces = [\"br-lan\"]\n"
 
 func newHouse(t *testing.T, files map[string]string) *house {
 	t.Helper()
@@ -195,8 +195,8 @@ func newHouse(t *testing.T, files map[string]string) *house {
 		t.Fatal(err)
 	}
 	torIDs := IDs{UID: 107, GID: uint32(os.Getgid())}
-	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, Log: slog.New(slog.DiscardHandler),
-		Tor: fakeTor{h.box}, Kernel: fakeKernel{h.box}, Server: fakeServer{h.box}, Listeners: fakeListeners{h.box},
+	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: IDs{UID: 109, GID: 109}, Log: slog.New(slog.DiscardHandler),
+		Tor: fakeTor{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Listeners: fakeListeners{h.box},
 		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root
 			return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
 		},

@@ -37,6 +37,11 @@ import (
 type Tor interface {
 	Apply(ctx context.Context, s tor.Spec) error
 	Status() tor.Status
+	// NewNym is tor's signal of that name.
+	NewNym(ctx context.Context) error
+	// Forget closes what devices with these addresses use, and returns how many
+	// circuits that were.
+	Forget(ctx context.Context, devices []netip.Addr) (int, error)
 }
 
 // Kernel is the packet filter and what the kernel knows of the network.
@@ -44,6 +49,8 @@ type Kernel interface {
 	Apply(ctx context.Context, r rules.Ruleset) error
 	Verify(ctx context.Context, r rules.Ruleset) ([]string, error)
 	CutFlows(ctx context.Context, mark, mask uint32) (int, error)
+	ApplyChain(ctx context.Context, r rules.Ruleset, chain string) error
+	HardwareAddr(ctx context.Context, interfaces []string, a netip.Addr) (string, error)
 	Facts(ctx context.Context, interfaces []string) (Facts, error)
 	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
 	Neighbours(ctx context.Context, interfaces []string) ([]Neighbour, error)
@@ -59,6 +66,8 @@ type Neighbour struct {
 type Server interface {
 	Apply(ctx context.Context, d link.Desired, listeners map[string]*os.File) ([]string, error)
 	Status(ctx context.Context) (link.Status, error)
+	// Renew gives devices, or all if none is named, other identities towards tor.
+	Renew(ctx context.Context, devices []netip.Addr) error
 }
 
 // Listeners are the sockets that serve accepts on.
@@ -75,9 +84,12 @@ type Options struct {
 	Version   string
 	Paths     config.Paths
 	TorIDs    IDs
+	ServeIDs  IDs
 	Log       *slog.Logger
 	Tor       Tor
 	Kernel    Kernel
+	System    System
+	Backend   func() error // says whether other programs use another part of the packet filter
 	Server    Server
 	Listeners Listeners
 	Keys      Keys
@@ -97,9 +109,18 @@ type Gateway struct {
 	held     bool          // `tunic lockdown`: stay closed until the next reload
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
 	lastOpen rules.Input   // what flows were last allowed by
+	looked   rules.Ruleset // what verify last looked for
+	verified time.Time     // when it was all there
+
+	grants grants
+
+	last      rules.Input // what was applied last, in either mode
+	temporary temporaries
 
 	mu   sync.Mutex // guards what Status reads
 	view view
+
+	drifts []drift // guarded by mu, the oldest first
 }
 
 // view is what the last pass left for Status.
@@ -122,6 +143,8 @@ func New(o Options, c *config.Config) *Gateway {
 		requests: make(chan func(context.Context)),
 		started:  time.Now(),
 		view:     view{config: c, state: api.Closed, why: "starting"},
+
+		temporary: temporaries{path: temporaryFile(o.Paths), now: time.Now},
 	}
 }
 
@@ -150,6 +173,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 			g.Log.Error("closing the household at the end failed", "error", err)
 		}
 	}()
+	if err := g.temporary.load(); err != nil {
+		g.Log.Warn("what was in force for a while is not any more", "error", err)
+	}
 	timer := time.NewTimer(g.work(ctx))
 	defer timer.Stop()
 	for {
@@ -168,16 +194,17 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // work makes one pass and returns how long the next one can wait.
 func (g *Gateway) work(ctx context.Context) time.Duration {
+	wait := retryAfter
 	if g.pass(ctx) {
-		return checkEvery
+		wait = checkEvery
 	}
-	return retryAfter
+	return g.temporary.sooner(wait)
 }
 
 // close swaps the closed rules in.
 func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
-	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Paths: g.Paths, Tor: g.TorIDs, Ranges: g.ranges, Mode: rules.Lockdown})
+	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Mode: rules.Lockdown})
 	return g.applyRules(ctx, in)
 }
 
@@ -257,17 +284,26 @@ func loadConfig(p config.Paths) (*config.Config, error) {
 	if err != nil {
 		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
 	}
-	if err := CheckSnippets(p, c); err != nil {
+	err = CheckSnippets(p, c)
+	if err == nil {
+		_, err = FindEntry(c)
+	}
+	if err != nil {
 		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
 	}
 	return c, nil
 }
 
-// CheckSnippets refuses lines of torrc.d that name tunic's own options.
+// CheckSnippets refuses lines of torrc.d that name tunic's own options, or mix
+// with the bridges of its configuration.
 func CheckSnippets(p config.Paths, c *config.Config) error {
 	var errs []error
 	for _, s := range c.Torrc {
-		errs = append(errs, tor.CheckSnippet(p.TorrcDir()+"/"+s.File, s.Text)...)
+		path := p.TorrcDir() + "/" + s.File
+		errs = append(errs, tor.CheckSnippet(path, s.Text)...)
+		if len(c.Tor.Bridges) > 0 {
+			errs = append(errs, tor.CheckBridgeSnippet(path, s.Text)...)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -21,6 +22,7 @@ type attempt struct {
 	desired  Desired
 	findings []health.Finding
 	why      string // why the household is not open
+	missing  error  // without it tor must not be started
 }
 
 func (a *attempt) find(code health.Code, format string, args ...any) {
@@ -31,7 +33,7 @@ func (a *attempt) find(code health.Code, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, Tor: g.TorIDs, Addresses: v.addresses, Mode: rules.Open}}
+	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Addresses: v.addresses, Mode: rules.Open}}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -51,9 +53,13 @@ func (g *Gateway) pass(ctx context.Context) bool {
 
 // steps are in the order of the package comment. Each says why it stopped.
 func (a *attempt) steps(ctx context.Context) bool {
+	a.temporarily()
 	if !a.learn(ctx) || !a.prepare(ctx) {
 		return false
 	}
+	a.checkClock()
+	a.in.Grants = a.grants.current(time.Now())
+	a.lookForTor()
 	a.desired = desire(a.in)
 	if a.held {
 		a.why = "lockdown was asked for"
@@ -72,7 +78,7 @@ func (a *attempt) learn(ctx context.Context) bool {
 		a.find(health.RulesFailed, "reading the network interfaces: %v", err)
 		return false
 	}
-	a.in.Facts = facts
+	a.in.Facts = remember(a.snapshot().facts, facts)
 	for _, i := range facts.Interfaces {
 		switch {
 		case i.Index == 0:
@@ -82,12 +88,27 @@ func (a *attempt) learn(ctx context.Context) bool {
 		}
 	}
 	in := ruleInput(a.in)
-	if !facts.Forwarding && (in.Default == rules.Direct || in.Default == rules.Onion || slices.ContainsFunc(in.Devices, func(d rules.Device) bool {
+	if !facts.Forwarding && (len(in.Bypasses) > 0 || len(in.Guests) > 0 || in.Default == rules.Direct || in.Default == rules.Onion || slices.ContainsFunc(in.Devices, func(d rules.Device) bool {
 		return d.Policy == rules.Direct || d.Policy == rules.Onion
 	})) {
 		a.find(health.ForwardingOff, "a device may go direct, but this box does not forward packets")
 	}
 	return true
+}
+
+// remember keeps the addresses of a household interface that is away: when it
+// got another name its devices are still there, and the last net of the rules
+// must go on to know their addresses (L29).
+func remember(before, now Facts) Facts {
+	now.Interfaces = slices.Clone(now.Interfaces)
+	for i, n := range now.Interfaces {
+		for _, b := range before.Interfaces {
+			if n.Index == 0 && b.Name == n.Name {
+				now.Interfaces[i].Addresses = b.Addresses
+			}
+		}
+	}
+	return now
 }
 
 // prepare makes directories, ranges and keys.
@@ -137,7 +158,7 @@ func (a *attempt) loadRanges(ctx context.Context) error {
 // applyTor gives tor its configuration. Once the household is open, a tor that
 // is down closes nothing: the rules lead to nobody until it is back.
 func (a *attempt) applyTor(ctx context.Context) bool {
-	err := a.Tor.Apply(ctx, a.desired.Tor)
+	err := a.giveTor(func() error { return a.Tor.Apply(ctx, a.desired.Tor) })
 	st := a.Tor.Status()
 	switch {
 	case err != nil:
@@ -157,6 +178,9 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 }
 
 func torCode(err error) health.Code {
+	if code, ok := entryCode(err); ok {
+		return code
+	}
 	var old *tor.TooOldError
 	if errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
 		return health.TorMissing
@@ -193,13 +217,12 @@ func (a *attempt) open(ctx context.Context) bool {
 	if err := a.applyRules(ctx, a.desired.Rules); err != nil {
 		return a.rulesFailed(ctx, err)
 	}
-	drift, err := a.Kernel.Verify(ctx, a.applied)
+	drift, err := a.verify(ctx)
 	if err != nil {
 		return a.rulesFailed(ctx, err)
 	}
 	if len(drift) > 0 {
-		a.Log.Warn("the rules were changed by another program", "differences", drift)
-		a.find(health.RulesDrift, "another program changed the rules (%s); they were put back", drift[0])
+		a.RulesDrifted(drift)
 		a.applied = rules.Ruleset{}
 		if err := a.applyRules(ctx, a.desired.Rules); err != nil {
 			return a.rulesFailed(ctx, err)
@@ -228,7 +251,8 @@ func (a *attempt) stayClosed(ctx context.Context) {
 	err := a.applyRules(ctx, in)
 	if err == nil {
 		var drift []string
-		if drift, err = a.Kernel.Verify(ctx, a.applied); err == nil && len(drift) > 0 {
+		if drift, err = a.verify(ctx); err == nil && len(drift) > 0 {
+			a.RulesDrifted(drift)
 			a.applied = rules.Ruleset{}
 			err = a.applyRules(ctx, in)
 		}
@@ -250,17 +274,30 @@ func (g *Gateway) applyRules(ctx context.Context, in rules.Input) error {
 	if next.Equal(g.applied) {
 		return nil
 	}
-	if err := g.Kernel.Apply(ctx, next); err != nil {
+	if err := g.load(ctx, next); err != nil {
 		return err
 	}
-	if in.Mode == rules.Open {
-		for _, p := range rules.Cut(g.lastOpen, in) {
-			if _, err := g.Kernel.CutFlows(ctx, p.Mark(), rules.MarkMask); err != nil {
-				return fmt.Errorf("cutting the flows with policy %s: %w", p, err)
-			}
+	for _, p := range g.toCut(in) {
+		if _, err := g.Kernel.CutFlows(ctx, p.Mark(), rules.MarkMask); err != nil {
+			return fmt.Errorf("cutting the flows with policy %s: %w", p, err)
 		}
+	}
+	if in.Mode == rules.Open {
 		g.lastOpen = in
 	}
-	g.applied = next
+	g.applied, g.last = next, in
 	return nil
+}
+
+// toCut are the policies whose connections have to go. In lockdown no rule
+// lets any of them pass but those of portals.
+func (g *Gateway) toCut(in rules.Input) []rules.Policy {
+	var cut []rules.Policy
+	if in.Mode == rules.Open {
+		cut = rules.Cut(g.lastOpen, in)
+	}
+	if rules.PortalLost(g.last, in) && !slices.Contains(cut, rules.Portal) {
+		cut = append(cut, rules.Portal)
+	}
+	return cut
 }

@@ -35,25 +35,30 @@ func (r Ranges) Overlap(local []netip.Prefix) (netip.Prefix, bool) {
 // LoadRanges reads the ranges of a box, or chooses and keeps them at the first
 // start. local are the prefixes of all the box's interfaces and routes.
 func LoadRanges(path string, local []netip.Prefix) (Ranges, error) {
+	r, kept, err := findRanges(path, local)
+	if err != nil || kept {
+		return r, err
+	}
+	return r, r.save(path)
+}
+
+// findRanges reads the ranges of a box, or chooses some without keeping them.
+func findRanges(path string, local []netip.Prefix) (r Ranges, kept bool, err error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		r, err := chooseRanges(local)
-		if err != nil {
-			return Ranges{}, err
-		}
-		return r, r.save(path)
+		return r, false, err
 	}
 	if err != nil {
-		return Ranges{}, fmt.Errorf("reading the state file: %w", err)
+		return Ranges{}, false, fmt.Errorf("reading the state file: %w", err)
 	}
-	var r Ranges
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return Ranges{}, fmt.Errorf("reading the state file %s: %w", path, err)
+		return Ranges{}, false, fmt.Errorf("reading the state file %s: %w", path, err)
 	}
 	if r.Virtual4.Bits() != 16 || !r.Virtual4.Addr().Is4() || r.Virtual6.Bits() != 48 || !r.Virtual6.Addr().Is6() {
-		return Ranges{}, fmt.Errorf("reading the state file %s: virtual4 must be an IPv4 /16 and virtual6 an IPv6 /48; remove the file to have new ones chosen", path)
+		return Ranges{}, false, fmt.Errorf("reading the state file %s: virtual4 must be an IPv4 /16 and virtual6 an IPv6 /48; remove the file to have new ones chosen", path)
 	}
-	return r, nil
+	return r, true, nil
 }
 
 // chooseRanges takes a random /16 of 10.0.0.0/8's upper half, where homes

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -29,7 +30,7 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 // report is Status as far as the parent knows it by itself.
 func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	v := g.snapshot()
-	t := g.Tor.Status()
+	t, temporary := g.Tor.Status(), g.temporary.current()
 	s := api.Status{
 		Version:  g.Version,
 		State:    v.state,
@@ -40,13 +41,16 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 			Warning: t.Warning, ClockSkew: int(t.ClockSkew.Seconds()), Restarts: t.Restarts},
 		Household: g.household(ctx, v),
 		Onions:    onionStatus(v, t, served),
-		Leaks:     exceptions(v.config),
+		Leaks:     append(slices.Concat(exceptions(permanent(v.config, temporary)), torExceptions(v.config.Tor)), bypassWords(v.config, g.grants.current(time.Now()))...),
 	}
+	s.Leaks = append(s.Leaks, temporaryWords(v.config, temporary)...)
 	for _, o := range s.Onions {
 		if !o.Private && !o.Published {
 			s.Findings = append(s.Findings, health.New(health.OnionNotPublished, fmt.Sprintf("the onion %s is not published yet", o.Name)))
 		}
 	}
+	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
+	s.Findings = append(s.Findings, overTorFindings(t.OverTor, s.Household.Devices, v.config)...)
 	s.Ready, s.Why = ready(s)
 	return s
 }
@@ -122,7 +126,7 @@ func targetFindings(onions []api.Onion) []health.Finding {
 	return list
 }
 
-// household merges configured devices with those in the neighbour table.
+// household is the state of the household's interfaces and devices.
 func (g *Gateway) household(ctx context.Context, v view) api.Household {
 	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
 	for _, i := range v.facts.Interfaces {
@@ -132,21 +136,7 @@ func (g *Gateway) household(ctx context.Context, v view) api.Household {
 		}
 		h.Interfaces = append(h.Interfaces, s)
 	}
-	for _, d := range v.config.Devices {
-		h.Devices = append(h.Devices, api.Device{Name: d.Name, MAC: d.MAC, Policy: string(d.Policy), Addresses: []string{}})
-	}
-	neighbours, err := g.Kernel.Neighbours(ctx, v.config.Household.Interfaces)
-	if err != nil {
-		g.Log.Debug("reading the neighbour table failed", "error", err)
-	}
-	for _, n := range neighbours {
-		i := slices.IndexFunc(h.Devices, func(d api.Device) bool { return d.MAC == n.MAC })
-		if i < 0 {
-			h.Devices = append(h.Devices, api.Device{MAC: n.MAC, Policy: h.DefaultPolicy, Addresses: []string{}})
-			i = len(h.Devices) - 1
-		}
-		h.Devices[i].Addresses = append(h.Devices[i].Addresses, n.Addr.String())
-	}
+	h.Devices = g.devices(ctx, v.config)
 	return h
 }
 
@@ -156,6 +146,9 @@ func exceptions(c *config.Config) []string {
 	list := []string{}
 	for _, f := range c.DNS.Forward {
 		list = append(list, fmt.Sprintf("DNS names below %s go to %s", f.Domain, f.Server))
+	}
+	for _, server := range c.Gateway.NTPServers {
+		list = append(list, fmt.Sprintf("the box asks %s for the time (ntp-servers)", server))
 	}
 	if c.Gateway.OwnTraffic == config.OwnDirect {
 		list = append(list, "the box's own connections (own-traffic = direct)")

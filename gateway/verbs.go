@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -55,13 +56,13 @@ func ParseOnion(r api.PublishRequest) (config.Onion, error) {
 }
 
 func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
-	existed := slices.ContainsFunc(g.snapshot().config.Onions, func(x config.Onion) bool { return x.Name == o.Name })
-	if err := config.WriteOnion(g.Paths, o); err != nil {
+	made, err := config.WriteOnion(g.Paths, o)
+	if err != nil {
 		return usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")
 	}
-	err := g.reload(ctx)
+	err = g.reload(ctx)
 	var failure *api.Failure
-	if errors.As(err, &failure) && failure.Usage && !existed {
+	if errors.As(err, &failure) && failure.Usage && made {
 		_, undo := config.RemoveOnion(g.Paths, o.Name)
 		return errors.Join(err, undo)
 	}
@@ -69,9 +70,13 @@ func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
 }
 
 // Unpublish removes an onion's file and applies that. Its keys stay, so that
-// publishing the name again gives the same address.
+// publishing the name again gives the same address. With a mistake anywhere in
+// the configuration nothing changes.
 func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
 	return g.do(ctx, func(ctx context.Context) error {
+		if _, err := loadConfig(g.Paths); err != nil {
+			return err
+		}
 		if _, err := config.RemoveOnion(g.Paths, r.Name); err != nil {
 			return usage(err, "`tunic onions` lists the names")
 		}
@@ -92,12 +97,19 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		if err != nil {
 			return err
 		}
-		v := g.snapshot()
-		facts, err := g.Kernel.Facts(ctx, c.Household.Interfaces)
+		v, temporary := g.snapshot(), g.temporary.current()
+		now := effective(c, temporary)
+		facts, err := g.Kernel.Facts(ctx, now.Household.Interfaces)
 		if err != nil {
 			return fmt.Errorf("reading the network interfaces: %w", err)
 		}
-		in := Inputs{Config: c, Facts: facts, Paths: g.Paths, Tor: g.TorIDs, Ranges: g.ranges, Addresses: v.addresses, Mode: rules.Open}
+		entry, err := FindEntry(c)
+		if err != nil {
+			return err
+		}
+		in := Inputs{Config: now, Temporary: temporary, Facts: facts, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Addresses: v.addresses, Mode: rules.Open,
+			Entry: entry, OverTor: g.Tor.Status().OverTor,
+			Grants: g.grants.current(time.Now())}
 		next := desire(in)
 		plan.Changes = append(plan.Changes, diffTor(v.desired.Tor, next.Tor)...)
 		changes, err := diffRules(g.applied, next.Rules)
@@ -109,7 +121,8 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 }
 
 // PlanAlone is the plan when no daemon runs: all the rules of the open state.
-func PlanAlone(ctx context.Context, k Kernel, p config.Paths, torIDs IDs) (api.Plan, error) {
+// On a box where none ever ran, the virtual ranges in it are an example.
+func PlanAlone(ctx context.Context, k Kernel, p config.Paths, torIDs, serveIDs IDs) (api.Plan, error) {
 	c, err := loadConfig(p)
 	if err != nil {
 		return api.Plan{}, err
@@ -118,7 +131,15 @@ func PlanAlone(ctx context.Context, k Kernel, p config.Paths, torIDs IDs) (api.P
 	if err != nil {
 		return api.Plan{}, fmt.Errorf("reading the network interfaces: %w", err)
 	}
-	changes, err := diffRules(rules.Ruleset{}, ruleInput(Inputs{Config: c, Facts: facts, Paths: p, Tor: torIDs, Mode: rules.Open}))
+	local, err := k.LocalPrefixes(ctx)
+	if err != nil {
+		return api.Plan{}, fmt.Errorf("reading the local prefixes: %w", err)
+	}
+	ranges, _, err := findRanges(p.StateFile(), local)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	changes, err := diffRules(rules.Ruleset{}, ruleInput(Inputs{Config: c, Facts: facts, Paths: p, Tor: torIDs, Serve: serveIDs, Ranges: ranges, Mode: rules.Open}))
 	changes = append(changes, diffOnions(&config.Config{}, c)...)
 	return api.Plan{Changes: changes}, err
 }
@@ -143,7 +164,7 @@ func diffTor(before, after tor.Spec) []string {
 		lines = append(lines, "! tor is restarted: "+reason)
 	}
 	had, has := strings.Split(tor.Render(before), "\n"), strings.Split(tor.Render(after), "\n")
-	return append(lines, diffLines("torrc ", had, has)...)
+	return append(lines, redacted(diffLines("torrc ", had, has))...)
 }
 
 // diffLines lists the lines that only one of two texts has.

@@ -12,6 +12,7 @@ import (
 // it too.
 //
 //	mangle PREROUTING  => TUNIC-CLASSIFY => TUNIC-DEVICE     the policy's mark, on the first packet of a connection
+//	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
 //	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
 //	filter INPUT       => TUNIC-INPUT -> TUNIC-CLOSED        our ports: for redirected devices and the box itself
 //	filter FORWARD     => TUNIC-FORWARD => TUNIC-FROM -> TUNIC-POLICY    from the household
@@ -59,7 +60,7 @@ func Compile(in Input) (Ruleset, error) {
 		c := compiler{Input: in, dialect: dialectOf(f), prefixes: only(f, in.Prefixes)}
 		set.Tables = append(set.Tables,
 			Table{f, "filter", []Chain{c.input(), c.closed(), c.forward(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
-			Table{f, "mangle", []Chain{c.classify(), c.device(), c.post()}},
+			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.post()}},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.own(), c.snat()}},
 		)
 	}
@@ -146,6 +147,9 @@ func (in Input) normal() Input {
 	in.Devices = slices.SortedFunc(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
 	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int { return cmp.Compare(a.Public, b.Public) })
 	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int { return a.To.Compare(b.To) })
+	in.Grants = sortGrants(in.Grants)
+	in.Passes = sortPasses(in.Passes)
+	in.Guests = sortGuests(in.Guests)
 	return in
 }
 

@@ -5,6 +5,9 @@ import "net/netip"
 // dnsPort is where devices ask, whatever resolver they ask (RFC 1035).
 const dnsPort = 53
 
+// ntpPort is where devices ask for the time (RFC 5905).
+const ntpPort = 123
+
 // dialect is everything in which the two families differ.
 type dialect struct {
 	family   Family

@@ -106,7 +106,7 @@ func TestCut(t *testing.T) {
 		{"device new", with(Direct), with(Direct, Device{a, Tor}), []Policy{Direct}},
 		{"device pinned, default stricter", with(Direct, Device{a, Direct}), with(Tor, Device{a, Direct}), []Policy{Direct}},
 		{"one stricter, one looser", with(Tor, Device{a, Onion}, Device{b, Tor}), with(Tor, Device{a, Block}, Device{b, Direct}), []Policy{Onion}},
-		{"unknown before", Input{}, with(Direct), []Policy{Onion, Direct}},
+		{"unknown before", Input{}, with(Direct), []Policy{Onion, Direct, Portal}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

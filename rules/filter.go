@@ -26,6 +26,9 @@ func (c compiler) input() Chain {
 			chain.add("-p udp -m udp --dport %d -g %s", s.Internal, chainClosed)
 		}
 	}
+	if c.NTPPort != 0 {
+		chain.add("-p udp -m udp --dport %d -g %s", c.NTPPort, chainClosed)
+	}
 	return chain
 }
 
@@ -63,8 +66,8 @@ func (c compiler) from() Chain {
 	chain.add("%s -j DROP", invalid)
 	if c.open() {
 		chain.add("%s -j RETURN", forwardedReply)
-		c.replies(&chain)
 	}
+	c.replies(&chain)
 	for _, p := range c.prefixes {
 		chain.add("-s %v -g %s", p, chainPolicy)
 	}
@@ -75,7 +78,7 @@ func (c compiler) from() Chain {
 // replies lets pass what answers a device that may go out. Connections that a
 // helper of conntrack expects begin anew and are not among them (M10).
 func (c compiler) replies(chain *Chain) {
-	for _, p := range []Policy{Direct, Onion} {
+	for _, p := range c.leaving() {
 		chain.add("%s %s --ctdir REPLY -j RETURN", marked(p), established)
 	}
 }
@@ -90,9 +93,11 @@ func (c compiler) policy() Chain {
 		chain.add("%s -j %s", midStream, chainRefuse)
 		c.eachTo(&chain, c.prefixes, "-j RETURN")
 		chain.add("-d %v -j %s", c.virtual(), chainRefuse)
-		chain.add("%s -j RETURN", marked(Direct))
-		chain.add("%s -j RETURN", marked(Onion))
+		for _, p := range c.leaving() {
+			chain.add("%s -j RETURN", marked(p))
+		}
 	}
+	c.portalClosed(&chain)
 	chain.add("-j %s", chainRefuse)
 	return chain
 }
@@ -109,8 +114,8 @@ func (c compiler) to() Chain {
 		}
 		chain.add("%s -j DROP", invalid)
 		chain.add("-m conntrack --ctstate DNAT --ctdir ORIGINAL -j RETURN")
-		c.replies(&chain)
 	}
+	c.replies(&chain)
 	chain.add("-j DROP")
 	return chain
 }
@@ -124,9 +129,7 @@ func (c compiler) to() Chain {
 // of devices that were cut (M03), so they stay here.
 func (c compiler) output() Chain {
 	chain := Chain{Name: chainOutput}
-	if c.TorUID != 0 {
-		chain.add("-p tcp -m owner --uid-owner %d -j RETURN", c.TorUID)
-	}
+	c.tor(&chain)
 	chain.add("%s -j DROP", invalid)
 	chain.add("%s -j DROP", midStream)
 	chain.add("%s -j DROP", c.detour)
@@ -139,6 +142,9 @@ func (c compiler) output() Chain {
 	chain.add("%s --ctdir REPLY -j RETURN", established)
 	chain.add("%s -j RETURN", c.dhcpClient)
 	c.eachException(&chain, "-j RETURN")
+	if c.ServeUID != 0 { // a stranger who takes it over is still behind Tor, also with own-traffic = direct
+		chain.add("-m owner --uid-owner %d -j %s", c.ServeUID, chainRefuse)
+	}
 	if c.OwnTor {
 		chain.add("-j %s", chainRefuse)
 	} else if v := c.virtual(); v.IsValid() {

@@ -38,6 +38,7 @@ type Input struct {
 	Default    Policy         // of devices that are not listed
 	Devices    []Device
 	TorUID     uint32 // the only uid whose packets may leave the box
+	ServeUID   uint32 // of the process that talks to strangers: it never leaves the box and the household by itself; 0: no such process
 	OwnTor     bool   // the box's own TCP and DNS go through Tor, everything else of its own is refused
 	TransPort  uint16 // tor's, on all addresses
 	DNSPort    uint16 // tor's, on both loopbacks
@@ -45,6 +46,13 @@ type Input struct {
 	Virtual4   netip.Prefix // virtual addresses that tor maps to onions
 	Virtual6   netip.Prefix
 	Exceptions []Exception
+	TorUDP     TorUDP   // what tor's uid may send beside TCP
+	OverTor    bool     // devices that use Tor themselves may reach relays directly
+	Passes     []Pass   // those that do
+	NTPPort    uint16   // of our time server, UDP; 0: the household's questions for the time are refused
+	Bypasses   []Bypass // what devices may reach outside Tor
+	Grants     []Grant  // addresses of the bypasses' domains, for the moment
+	Guests     []Guest  // devices that may log in to the network in front of the box
 }
 
 // Device is a host of the household whose policy differs from the default or is pinned.

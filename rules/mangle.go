@@ -23,6 +23,11 @@ func (c compiler) device() Chain {
 			mark("-m mac --mac-source "+d.MAC+" ", d.Policy)
 		}
 	}
+	c.pass(&chain)
+	c.portal(&chain)
+	if c.bypasses() {
+		chain.add("-m connmark ! --mark %#x/%#x -j %s", Block.Mark(), MarkMask, ChainBypass)
+	}
 	return chain
 }
 
@@ -51,9 +56,10 @@ func (c compiler) post() Chain {
 		chain.add("-m connmark ! --mark 0x0/%#x -m conntrack --ctdir REPLY -j DROP", MarkMask)
 	}
 	chain.add("-m addrtype --src-type LOCAL -j RETURN")
+	for _, p := range c.leaving() {
+		chain.add("%s -j RETURN", marked(p))
+	}
 	if c.open() {
-		chain.add("%s -j RETURN", marked(Direct))
-		chain.add("%s -j RETURN", marked(Onion))
 		chain.add("%s -j RETURN", forwardedReply)
 	}
 	for _, p := range c.prefixes {

@@ -1,9 +1,10 @@
 package rules
 
-// redirect is empty in lockdown: then no device reaches a listener of ours.
+// redirect is empty in lockdown: then no device reaches a listener of ours. A
+// guest's questions go on to the network in front of the box.
 func (c compiler) redirect() Chain {
 	chain := Chain{Name: chainRedirect}
-	if !c.open() {
+	if !c.open() && len(c.Guests) == 0 {
 		return chain
 	}
 	for _, name := range c.Interfaces {
@@ -19,6 +20,7 @@ func (c compiler) redirect() Chain {
 // A connection without a mark is treated like tor.
 func (c compiler) lan() Chain {
 	chain := Chain{Name: chainLAN}
+	c.portalDNS(&chain)
 	if !c.open() {
 		return chain
 	}
@@ -26,8 +28,12 @@ func (c compiler) lan() Chain {
 	for _, s := range c.Services {
 		c.redirectDNAT(&chain, s, "-m addrtype --dst-type LOCAL ")
 	}
+	c.redirectTime(&chain, "-m addrtype --dst-type LOCAL ")
 	chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", c.virtual(), c.TransPort)
 	chain.add("%s -j RETURN", marked(Direct))
+	if len(c.Guests) > 0 {
+		chain.add("%s -j RETURN", marked(Portal))
+	}
 	if s, ok := c.dns(); ok {
 		c.redirectDNAT(&chain, s, "")
 	}
@@ -35,6 +41,7 @@ func (c compiler) lan() Chain {
 		chain.add("-d %v -j RETURN", p)
 	}
 	chain.add("-m addrtype --dst-type LOCAL -j RETURN")
+	c.redirectTime(&chain, "")
 	chain.add("%s -j RETURN", marked(Onion))
 	chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
 	return chain
@@ -44,6 +51,15 @@ func (c compiler) redirectDNAT(chain *Chain, s Service, match string) {
 	chain.add("-p tcp -m tcp --dport %d %s-j REDIRECT --to-ports %d", s.Public, match, s.Internal)
 	if s.UDP {
 		chain.add("-p udp -m udp --dport %d %s-j REDIRECT --to-ports %d", s.Public, match, s.Internal)
+	}
+}
+
+// redirectTime leads questions for the time to our own server, whatever server
+// they were for: UDP cannot pass Tor, and devices have servers built in. Those
+// of the household answer for themselves.
+func (c compiler) redirectTime(chain *Chain, match string) {
+	if c.NTPPort != 0 {
+		chain.add("-p udp -m udp --dport %d %s-j REDIRECT --to-ports %d", ntpPort, match, c.NTPPort)
 	}
 }
 
@@ -96,7 +112,7 @@ func (c compiler) eachException(chain *Chain, target string) {
 // below, ours comes first and does the same.
 func (c compiler) snat() Chain {
 	chain := Chain{Name: chainSNAT}
-	if !c.open() {
+	if len(c.leaving()) == 0 {
 		return chain
 	}
 	c.eachTo(&chain, c.destinations(), "-j RETURN")
@@ -104,7 +120,7 @@ func (c compiler) snat() Chain {
 		if !p.Addr().IsPrivate() {
 			continue
 		}
-		for _, policy := range []Policy{Direct, Onion} {
+		for _, policy := range c.leaving() {
 			chain.add("-s %v %s -j MASQUERADE", p, marked(policy))
 		}
 	}

@@ -3,7 +3,7 @@ package rules
 import "slices"
 
 // String returns the policy's name in the configuration: "tor", "onion",
-// "direct" or "block"; "unknown" for any other number.
+// "direct" or "block"; "portal" for that mark, "unknown" for any other number.
 func (p Policy) String() string {
 	switch p {
 	case Tor:
@@ -14,6 +14,8 @@ func (p Policy) String() string {
 		return "direct"
 	case Block:
 		return "block"
+	case Portal:
+		return "portal"
 	}
 	return "unknown"
 }
@@ -46,12 +48,16 @@ func (p Policy) rank() int {
 // A before without a default policy means that nobody knows what was there, as
 // when the daemon starts: then all connections that went out in clear are cut.
 //
-// Only policies count. A closer mode, fewer exceptions or the box's own
+// Connections of a bypass, and of devices that use Tor themselves, have the
+// mark of direct, whatever their device's policy: they are cut when that is
+// not allowed any more, and with those of their device.
+//
+// Nothing else counts. A closer mode, fewer exceptions or the box's own
 // traffic going through Tor need no cut: no rule lets an established
 // connection pass for being established.
 func Cut(before, after Input) []Policy {
 	if !before.Default.valid() {
-		return []Policy{Onion, Direct}
+		return []Policy{Onion, Direct, Portal}
 	}
 	cut := make(map[Policy]bool)
 	compare := func(old, new Policy) {
@@ -65,6 +71,12 @@ func Cut(before, after Input) []Policy {
 	}
 	for _, d := range after.Devices {
 		compare(before.PolicyOf(d.MAC), d.Policy)
+	}
+	if bypassLost(before, after) || passLost(before, after) || len(cut) > 0 && (len(before.Bypasses) > 0 || before.OverTor) {
+		cut[Direct] = true
+	}
+	if PortalLost(before, after) {
+		cut[Portal] = true
 	}
 	var policies []Policy
 	for p := range cut {

@@ -23,6 +23,7 @@ func house() Input {
 			{MAC: "02:00:00:00:00:04", Policy: Tor},
 		},
 		TorUID:    971,
+		ServeUID:  972,
 		TransPort: 9240,
 		DNSPort:   9253,
 		Services: []Service{
@@ -53,8 +54,39 @@ func scenarios() map[string]Input {
 	two.Interfaces = []string{"eth1", "wlan0"}
 	two.Prefixes = append(slices.Clone(two.Prefixes), netip.MustParsePrefix("172.20.0.0/22"))
 	two.Default = Direct
+	bypass := house()
+	bypass.NTPPort = 9323
+	bypass.Bypasses = []Bypass{
+		{Domains: []string{"bank.example"}},
+		{Prefixes: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:5::/48")}},
+		{Prefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.9/32")}, MACs: []string{"02:00:00:00:00:02", "02:00:00:00:00:04"}},
+	}
+	bypass.Grants = []Grant{
+		{MAC: "02:00:00:00:00:04", To: netip.MustParseAddr("2001:db8:bb::7")},
+		{MAC: "02:00:00:00:00:04", To: netip.MustParseAddr("203.0.113.77")},
+	}
+	closedBypass := bypass
+	closedBypass.Mode = Lockdown
+	overTor := house()
+	overTor.TorUDP, overTor.OverTor = AnyUDP, true
+	overTor.Passes = []Pass{
+		{From: netip.MustParseAddr("2001:db8:77::10"), To: netip.MustParseAddrPort("[2001:db8:1::11]:9001")},
+		{From: netip.MustParseAddr("192.168.77.10"), To: netip.MustParseAddrPort("203.0.113.11:9001")},
+	}
+	guests := house()
+	guests.Guests = []Guest{
+		{MAC: "02:00:00:00:00:04", Resolvers: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:db8:a::1")}},
+		{MAC: "02:00:00:00:00:07", To: []netip.Prefix{netip.MustParsePrefix("198.18.0.0/24")}, Resolvers: []netip.Addr{netip.MustParseAddr("198.18.0.1")}},
+	}
+	closedGuests := guests
+	closedGuests.Mode = Lockdown
 	return map[string]Input{
+		"open-portal":       guests,
+		"lockdown-portal":   closedGuests,
+		"open-over-tor":     overTor,
 		"open":              house(),
+		"open-bypass-ntp":   bypass,
+		"lockdown-bypass":   closedBypass,
 		"open-own-tor":      ownTor,
 		"open-two-networks": two,
 		"lockdown":          closed,

@@ -26,6 +26,9 @@ func (in Input) validate() error {
 		in.validateServices(),
 		in.validateVirtual(),
 		in.validateExceptions(),
+		in.validatePasses(),
+		in.validateBypasses(),
+		in.validateGuests(),
 		in.validateOpen(),
 	)
 }
@@ -113,6 +116,12 @@ func (in Input) validateServices() error {
 	}
 	public := make(map[uint16]bool)
 	internal := map[uint16]bool{in.TransPort: true, in.DNSPort: true}
+	if in.NTPPort != 0 && internal[in.NTPPort] {
+		errs = append(errs, fmt.Errorf("the time server's port %d is taken", in.NTPPort))
+	}
+	if in.NTPPort != 0 {
+		public[ntpPort], internal[in.NTPPort] = true, true
+	}
 	for _, s := range in.Services {
 		if s.Public == 0 || s.Internal == 0 {
 			errs = append(errs, fmt.Errorf("service %q needs a public and an internal port", s.Name))

@@ -18,7 +18,7 @@ import (
 // internetCommand runs the servers of the lab's internet. The lab starts it
 // on the internet node.
 func internetCommand() *cobra.Command {
-	queries := ""
+	queries, certificate := "", ""
 	cmd := &cobra.Command{
 		Use:    "internet",
 		Short:  "Run the servers of the lab's internet",
@@ -45,11 +45,35 @@ func internetCommand() *cobra.Command {
 			for _, a := range addrs.Echo {
 				s.udp(a, internet.ServeEcho)
 			}
+			if err := serveTLS(s, dns, addrs.TLS, certificate); err != nil {
+				return err
+			}
 			return s.run(cmd.OutOrStdout())
 		},
 	}
+	cmd.Flags().StringVar(&certificate, "certificate", "", "file for the certificate of the DNS over TLS server")
 	cmd.Flags().StringVar(&queries, "queries", "", "file to which the DNS server writes its questions")
 	return cmd
+}
+
+// serveTLS serves DNS over TLS with a new certificate, and writes that down
+// for those who are to trust it.
+func serveTLS(s *servers, d *internet.DNS, at []netip.AddrPort, file string) error {
+	var addrs []netip.Addr
+	for _, a := range at {
+		addrs = append(addrs, a.Addr())
+	}
+	cert, err := internet.NewCertificate(addrs)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, cert.PEM, 0o644); err != nil {
+		return fmt.Errorf("writing the certificate: %w", err)
+	}
+	for _, a := range at {
+		s.tcp(a.String(), func(ctx context.Context, ln net.Listener) error { return d.ServeTLS(ctx, ln, cert) })
+	}
+	return nil
 }
 
 // nasCommand runs the servers of the nas, to be published by its gateway.

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 )
@@ -31,6 +33,7 @@ type app struct {
 	out, err io.Writer
 	env      func(string) string
 	root     string
+	uid      int // who asks
 }
 
 func (a *app) paths() config.Paths               { return config.NewPaths(a.root) }
@@ -56,6 +59,15 @@ func (f *failure) Unwrap() error { return f.err }
 
 func usageError(hint, format string, args ...any) error {
 	return &failure{exitUsage, fmt.Errorf(format, args...), hint}
+}
+
+// wrongInput is for errors that the owner's words or files led to; where they
+// could not even be read or written, that is said instead.
+func wrongInput(err error, hint string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return err // explain knows what to do
+	}
+	return &failure{exitUsage, err, hint}
 }
 
 // execute runs one command line and returns its exit status.
@@ -100,6 +112,12 @@ func explain(err error) *failure {
 	if _, ok := errors.AsType[config.Errors](err); ok {
 		return &failure{exitUsage, err, ""}
 	}
+	if errors.Is(err, gateway.ErrRunning) {
+		return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return &failure{exitFailed, err, "run the command as root (sudo)"}
+	}
 	return &failure{exitFailed, err, ""}
 }
 
@@ -137,13 +155,38 @@ all, and any service on the LAN gets a permanent onion address.`,
 	for _, verb := range []func(*app) *cobra.Command{
 		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, readyCommand,
 		publishCommand, unpublishCommand, onionsCommand, addressCommand,
+		devicesCommand, deviceCommand, portalCommand, newnymCommand, whyCommand,
 		lockdownCommand, teardownCommand, versionCommand,
 	} {
 		c := verb(a)
 		c.Args = usageArgs(c.Args)
 		root.AddCommand(c)
 	}
+	finishCompletion(root)
 	return root
+}
+
+// finishCompletion gives the verb that cobra makes by itself what all verbs
+// have: an example, and an error for words that it does not know.
+func finishCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Example = "  source <(tunic completion bash)"
+		c.Args = cobra.ArbitraryArgs
+		c.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return usageError("there is: bash, zsh, fish, powershell", "no completion for %q", args[0])
+		}
+		for _, shell := range c.Commands() {
+			shell.Args = usageArgs(shell.Args)
+			shell.Example = "  tunic completion " + shell.Name()
+		}
+	}
 }
 
 // usageArgs gives errors about arguments their exit status and hint.

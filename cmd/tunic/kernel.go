@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tunic/gateway"
+	"tunic/gateway/ntp"
 	"tunic/rules/netfilter"
 )
 
@@ -23,7 +24,8 @@ func (kernel) Facts(_ context.Context, interfaces []string) (gateway.Facts, erro
 		return gateway.Facts{}, err
 	}
 	_, noIPv6 := os.Stat("/proc/net/if_inet6")
-	facts := gateway.Facts{Forwarding: read.Forwarding4, IPv6: noIPv6 == nil}
+	clock, err := ntp.KernelClock()
+	facts := gateway.Facts{Forwarding: read.Forwarding4, IPv6: noIPv6 == nil, ClockSynchronised: err == nil && clock.Trusted}
 	for _, i := range read.Interfaces {
 		f := gateway.InterfaceFacts{Name: i.Name}
 		if ifc, err := net.InterfaceByName(i.Name); err == nil {
@@ -46,6 +48,11 @@ func onLink(a netip.Addr, prefixes []netip.Prefix) netip.Prefix {
 		return netip.PrefixFrom(a, a.BitLen())
 	}
 	return netip.PrefixFrom(a, prefixes[i].Bits())
+}
+
+// HardwareAddr implements gateway.Kernel.
+func (kernel) HardwareAddr(_ context.Context, interfaces []string, a netip.Addr) (string, error) {
+	return netfilter.HardwareAddr(interfaces, a)
 }
 
 // LocalPrefixes implements gateway.Kernel.

@@ -44,6 +44,9 @@ every interface. ` + "`tunic reload`" + ` opens the household again.`,
 // lockdownAlone loads the closed rules. With a broken configuration it closes
 // all interfaces, and says so afterwards.
 func (a *app) lockdownAlone(ctx context.Context) error {
+	if a.uid != 0 {
+		return &failure{exitFailed, errors.New("only root may change the rules"), "run the command as root (sudo)"}
+	}
 	k, err := netfilter.New(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -86,7 +89,7 @@ OUTSIDE TOR. Stop the daemon first. It asks before it does so.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lock, err := gateway.TakeLock(a.paths())
 			if err != nil {
-				return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
+				return err
 			}
 			defer lock.Release()
 			if !yes {

@@ -75,9 +75,13 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 	if err != nil {
 		return api.Plan{}, err
 	}
-	ids, err := lookupUser(config.TorUser)
+	torIDs, err := lookupUser(config.TorUser)
 	if err != nil {
 		return api.Plan{}, err
 	}
-	return gateway.PlanAlone(ctx, kernel{k}, a.paths(), ids)
+	serveIDs, err := lookupUser(config.ServeUser)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	return gateway.PlanAlone(ctx, kernel{k}, a.paths(), torIDs, serveIDs)
 }

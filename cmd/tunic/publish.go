@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"rsc.io/qr"
 
 	"tunic/gateway"
 	"tunic/gateway/api"
@@ -34,7 +31,7 @@ address stays the same for as long as the keys are kept.`,
 			request := api.PublishRequest{Name: args[0], Ports: args[1:]}
 			o, err := a.client().Publish(cmd.Context(), request)
 			if errors.Is(err, api.ErrNotRunning) {
-				return a.publishAlone(request)
+				return a.publishAlone(request, asJSON)
 			}
 			if err != nil {
 				return err
@@ -80,17 +77,28 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 }
 
 // publishAlone writes the file for the next start of the daemon.
-func (a *app) publishAlone(r api.PublishRequest) error {
+func (a *app) publishAlone(r api.PublishRequest, asJSON bool) error {
 	o, err := gateway.ParseOnion(r)
 	if err != nil {
 		return err
 	}
-	if err := config.WriteOnion(a.paths(), o); err != nil {
-		return &failure{exitUsage, err, ""}
+	made, err := config.WriteOnion(a.paths(), o)
+	if err != nil {
+		return wrongInput(err, "")
 	}
 	if _, err := config.Load(a.paths()); err != nil {
-		_, undo := config.RemoveOnion(a.paths(), o.Name)
-		return &failure{exitUsage, errors.Join(err, undo), "nothing was changed"}
+		if made {
+			_, undo := config.RemoveOnion(a.paths(), o.Name)
+			err = errors.Join(err, undo)
+		}
+		return wrongInput(err, "nothing was changed")
+	}
+	if asJSON {
+		ports := make([]api.Port, len(o.Ports))
+		for i, p := range o.Ports {
+			ports[i] = api.Port{Port: p.Virtual, Target: p.Target.String()}
+		}
+		return a.json(api.Onion{Name: o.Name, Ports: ports})
 	}
 	fmt.Fprintf(a.err, "%s is written; it is published when the daemon runs (systemctl start tunic)\n", o.Name)
 	return nil
@@ -107,7 +115,9 @@ stay in the state directory: publishing the name again gives the same address.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := a.client().Unpublish(cmd.Context(), api.UnpublishRequest{Name: args[0]})
 			if errors.Is(err, api.ErrNotRunning) {
-				_, err = config.RemoveOnion(a.paths(), args[0])
+				if _, err = config.RemoveOnion(a.paths(), args[0]); err != nil {
+					err = wrongInput(err, "`tunic onions` and the files in "+a.paths().OnionDir()+" have the names")
+				}
 			}
 			if err != nil {
 				return err
@@ -143,73 +153,4 @@ func onionsCommand(a *app) *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
-}
-
-func addressCommand(a *app) *cobra.Command {
-	var withQR, asJSON bool
-	c := &cobra.Command{
-		Use:     "address NAME",
-		Short:   "Print the permanent address of an onion",
-		Example: "  tunic address photos --qr",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			host, err := readHostname(a.paths(), args[0])
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return a.json(map[string]string{"name": args[0], "address": host})
-			}
-			a.printf("%s\n", host)
-			if withQR {
-				return a.printQR(host)
-			}
-			return nil
-		},
-	}
-	c.Flags().BoolVar(&withQR, "qr", false, "also draw a QR code")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c
-}
-
-// readHostname reads the file that stands beside an onion's keys; it works
-// without a daemon.
-func readHostname(p config.Paths, name string) (string, error) {
-	if name != filepath.Base(name) || strings.HasPrefix(name, ".") {
-		return "", usageError("`tunic onions` lists the names", "%q is no name of an onion", name)
-	}
-	raw, err := os.ReadFile(filepath.Join(p.OnionKeys(name), "hostname"))
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "", usageError("`tunic onions` lists the names; `tunic publish` makes one", "there is no onion %q", name)
-	case errors.Is(err, os.ErrPermission):
-		return "", &failure{exitFailed, err, "run the command as root (sudo)"}
-	case err != nil:
-		return "", err
-	}
-	return strings.TrimSpace(string(raw)), nil
-}
-
-// printQR draws two modules a character, dark on light with a quiet zone
-// (ISO/IEC 18004 asks for four modules).
-func (a *app) printQR(text string) error {
-	code, err := qr.Encode(text, qr.M)
-	if err != nil {
-		return fmt.Errorf("drawing the QR code: %w", err)
-	}
-	const quiet = 4
-	for y := -quiet; y < code.Size+quiet; y += 2 {
-		for x := -quiet; x < code.Size+quiet; x++ {
-			a.printf("%s", half[code.Black(x, y)][code.Black(x, y+1)])
-		}
-		a.printf("\n")
-	}
-	return nil
-}
-
-// half is indexed by whether the upper and the lower module are black; it is
-// drawn for terminals with a dark background.
-var half = map[bool]map[bool]string{
-	false: {false: "█", true: "▀"},
-	true:  {false: "▄", true: " "},
 }

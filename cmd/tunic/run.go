@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"os/user"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
@@ -49,35 +49,57 @@ leaves the household closed. SIGHUP reads the configuration again.`,
 
 // run makes the real parts, and works until ctx ends.
 func (a *app) run(ctx context.Context, log *slog.Logger) error {
-	if os.Geteuid() != 0 {
+	if a.uid != 0 {
 		return &failure{exitFailed, errors.New("the daemon must be started as root"), "use sudo, or systemctl start tunic"}
 	}
-	p := a.paths()
-	lock, err := gateway.TakeLock(p)
+	lock, err := gateway.TakeLock(a.paths())
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	c, err := config.Load(p)
-	if err == nil {
-		err = gateway.CheckSnippets(p, c)
-	}
+	real, err := a.gather(ctx, log)
 	if err != nil {
-		return errors.Join(&failure{exitUsage, err, "the household is closed until the configuration is right"}, a.lockdownAlone(ctx))
+		return a.closeInstead(ctx, err)
 	}
-	torIDs, err := lookupUser(config.TorUser)
-	if err != nil {
-		return err
+	return a.serve(ctx, log, real)
+}
+
+// closeInstead closes the household because the daemon cannot start, and says
+// so only if it did.
+func (a *app) closeInstead(ctx context.Context, cause error) error {
+	f := *explain(cause)
+	switch err := a.lockdownAlone(ctx); {
+	case err == nil, errors.As(err, new(config.Errors)): // closed, for every interface
+		f.hint = strings.TrimPrefix(f.hint+"; the household is closed until this is right", "; ")
+	case err.Error() != cause.Error():
+		f.err = errors.Join(f.err, fmt.Errorf("closing the household: %w", err))
 	}
-	serveIDs, err := lookupUser(config.ServeUser)
-	if err != nil {
-		return err
+	return &f
+}
+
+// gather reads the configuration and looks for everything that the daemon
+// needs of the system.
+func (a *app) gather(ctx context.Context, log *slog.Logger) (parts, error) {
+	p := parts{paths: a.paths()}
+	var err error
+	if p.config, err = config.Load(p.paths); err != nil {
+		return p, err
+	}
+	if err := gateway.CheckSnippets(p.paths, p.config); err != nil {
+		return p, &failure{code: exitUsage, err: err}
+	}
+	if p.torIDs, err = lookupUser(config.TorUser); err != nil {
+		return p, err
+	}
+	if p.serveIDs, err = lookupUser(config.ServeUser); err != nil {
+		return p, err
 	}
 	k, err := netfilter.New(ctx, log)
-	if err != nil {
-		return err
+	if err == nil {
+		err = k.CheckBackend()
 	}
-	return a.serve(ctx, log, parts{config: c, paths: p, kernel: kernel{k}, torIDs: torIDs, serveIDs: serveIDs})
+	p.kernel = kernel{k}
+	return p, err
 }
 
 // parts are what a daemon is made of.
@@ -93,19 +115,20 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	defer door.Close()
 	listener, err := listenAPI(ctx, door, p.paths)
 	if err != nil {
-		return err
+		return a.closeInstead(ctx, err)
 	}
 	var g *gateway.Gateway
 	wake := func() { g.Wake() }
-	child := &gateway.Child{Log: log, Changed: wake, Command: supervise.Command{
-		Name: "serve", Path: self, Args: []string{"serve"},
+	grant := func(ctx context.Context, r link.Grant) error { return g.Grant(ctx, r) }
+	child := &gateway.Child{Log: log, Changed: wake, Grant: grant, Command: supervise.Command{
+		Name: "serve", Path: self, Args: []string{"serve"}, Env: certificates(a.env),
 		SetUser: true, UID: p.serveIDs.UID, GID: p.serveIDs.GID}}
 	torProcess := tor.New(tor.Options{Log: log, Changed: wake})
 	sockets := &supervise.Listeners{}
 	defer sockets.Close()
 	g = gateway.New(gateway.Options{
-		Version: version, Paths: p.paths, TorIDs: p.torIDs, Log: log,
-		Tor: torProcess, Kernel: p.kernel, Server: child, Listeners: sockets,
+		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, Log: log,
+		Tor: torProcess, Kernel: p.kernel, System: system{p.paths, p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: child, Listeners: sockets,
 		Keys: func(dir string, owner gateway.IDs) (onion.Address, error) {
 			return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
 		},
@@ -120,11 +143,24 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, child.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, g, log)) })
 	group.Go(func() error { return untilDone(outer, watch(outer, log, wake)) })
+	group.Go(func() error { return untilDone(outer, guardRules(outer, log, p.kernel.Kernel, g)) })
 	go reloadOnHangup(outer, log, g)
 	err = g.Run(ctx)
 	daemon.SdNotify(false, daemon.SdNotifyStopping)
 	stopParts()
 	return errors.Join(err, group.Wait())
+}
+
+// certificates hands on where the box keeps the certificates that it trusts,
+// for those who do not keep them where everybody does (crypto/x509).
+func certificates(env func(string) string) []string {
+	var list []string
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if v := env(name); v != "" {
+			list = append(list, name+"="+v)
+		}
+	}
+	return list
 }
 
 // untilDone drops the error that only says that ctx has ended.

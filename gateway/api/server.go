@@ -20,6 +20,7 @@ type Gateway interface {
 	Publish(ctx context.Context, r PublishRequest) (Onion, error)
 	Unpublish(ctx context.Context, r UnpublishRequest) error
 	Lockdown(ctx context.Context) error
+	Devices
 }
 
 // Failure is an error with what to do next. Client calls return it for every
@@ -79,6 +80,7 @@ func handler(g Gateway) http.Handler {
 		}
 		answer(w, struct{}{}, g.Unpublish(r.Context(), req))
 	})
+	handleDevices(mux, g)
 	return mux
 }
 

@@ -60,10 +60,14 @@ type Interface struct {
 
 // Device is a host of the household.
 type Device struct {
-	Name      string   `json:"name,omitempty"` // from its file
-	MAC       string   `json:"mac"`
-	Policy    string   `json:"policy"`
-	Addresses []string `json:"addresses"` // from the neighbour table; empty when not seen
+	Name      string     `json:"name,omitempty"`
+	Named     string     `json:"named_by,omitempty"` // "file": its owner; "lease": the device itself, by DHCP
+	MAC       string     `json:"mac"`
+	Policy    string     `json:"policy"`          // in force now
+	Until     *time.Time `json:"until,omitempty"` // of a policy that ends by itself
+	Then      string     `json:"then,omitempty"`  // the policy after that
+	Addresses []string   `json:"addresses"`       // from the neighbour table and the DHCP leases
+	Seen      bool       `json:"seen"`            // the kernel has spoken with it lately
 }
 
 // Onion is one permanent address.

@@ -40,6 +40,7 @@ type Config struct {
 	Onions    []Onion    // sorted by name; "home" is here only if it has a file
 	Endpoints []Endpoint // sorted by name
 	Torrc     []Snippet  // torrc.d/*.conf, sorted by file name
+	Bypasses  []Bypass   // in the order of the file
 }
 
 // Household is [household].
@@ -50,17 +51,32 @@ type Household struct {
 
 // Gateway is [gateway].
 type Gateway struct {
-	OwnTraffic OwnTraffic // default tor
+	OwnTraffic OwnTraffic   // default tor
+	NTP        bool         // answer devices that ask any server for the time; default true
+	NTPServers []netip.Addr // of the box itself, asked outside Tor
 }
 
 // Tor is [tor].
 type Tor struct {
-	Binary string // name or absolute path; default "tor"
+	Binary  string    // name or absolute path; default "tor"
+	Bridges []Bridge  // the only way into the network, if there is one at all
+	Exits   []Country // where traffic may leave the Tor network; none means anywhere
+	ByDest  bool      // isolate-destinations: circuits of their own for each destination address
+	OverTor OverTor   // what happens to devices that use Tor themselves; default refuse
 }
+
+// OverTor says what happens to a device's connection to a public relay.
+type OverTor string
+
+const (
+	OverTorRefuse OverTor = "refuse" // it ends at once
+	OverTorPass   OverTor = "pass"   // it goes to the relay directly, outside our Tor
+)
 
 // DNS is [dns].
 type DNS struct {
-	Forward []Forward
+	Resolver Resolver // of public names; the zero value is tor's own
+	Forward  []Forward
 }
 
 // Forward is one [[dns.forward]]: names below Domain are asked of Server, outside Tor.

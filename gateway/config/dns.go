@@ -20,6 +20,7 @@ const dnsPort = 53
 const ownNames = "peer.home.arpa"
 
 func readDNS(t *table, d *DNS) {
+	readResolver(t, &d.Resolver)
 	var first []*table // where each of d.Forward stands
 	for _, e := range t.tables("forward") {
 		f, ok := readForward(e)

@@ -31,33 +31,35 @@ func (o Onion) TOML() string {
 // characters, so this is all it takes.
 var basicString = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// WriteOnion makes the file of an onion. After a power cut there is either the
-// whole file or none. A file that says the same already is left as it is, with
-// its comments; one that says something else is kept, and the error is
-// ErrExists. Callers take turns, and Load afterwards: it says whether the rest
-// of the configuration agrees with the onion.
-func WriteOnion(p Paths, o Onion) error {
+// WriteOnion makes the file of an onion, and reports whether it did. After a
+// power cut there is either the whole file or none. A file that says the same
+// already is left as it is, with its comments; one that says something else is
+// kept, and the error is ErrExists. Callers take turns, and Load afterwards: it
+// says whether the rest of the configuration agrees with the onion. If not,
+// they may remove a file that was made for them, and no other.
+func WriteOnion(p Paths, o Onion) (made bool, err error) {
 	path, err := onionFile(p, o.Name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	o.Ports = slices.SortedFunc(slices.Values(o.Ports), func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
 	text := []byte(o.TOML())
 	if _, err := parseOnion(o.Name, path, text); err != nil {
-		return fmt.Errorf("writing onion %q: %w", o.Name, err)
+		return false, fmt.Errorf("writing onion %q: %w", o.Name, err)
 	}
 	old, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return writeFile(path, text)
+		err := writeFile(path, text)
+		return err == nil, err
 	case err != nil:
-		return fmt.Errorf("reading the file of onion %q: %w", o.Name, err)
+		return false, fmt.Errorf("reading the file of onion %q: %w", o.Name, err)
 	}
 	same, err := parseOnion(o.Name, path, old)
 	if err != nil || same.Public != o.Public || !slices.Equal(same.Ports, o.Ports) {
-		return fmt.Errorf("writing onion %q: %s %w with other settings: edit it, or unpublish the onion first", o.Name, path, ErrExists)
+		return false, fmt.Errorf("writing onion %q: %s %w with other settings: edit it, or unpublish the onion first", o.Name, path, ErrExists)
 	}
-	return nil
+	return false, nil
 }
 
 // parseOnion reads an onion's file by itself, as Load does.
@@ -81,7 +83,7 @@ func RemoveOnion(p Paths, name string) (text []byte, err error) {
 	}
 	text, err = readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no onion is called %q: %w", name, fs.ErrNotExist)
+		return nil, noOnion(name)
 	}
 	if err == nil {
 		err = os.Remove(path)
@@ -94,6 +96,12 @@ func RemoveOnion(p Paths, name string) (text []byte, err error) {
 	}
 	return text, nil
 }
+
+// noOnion is the error for a name that has no file; it is fs.ErrNotExist.
+type noOnion string
+
+func (n noOnion) Error() string        { return fmt.Sprintf("no onion is called %q", string(n)) }
+func (n noOnion) Is(target error) bool { return target == fs.ErrNotExist }
 
 // onionFile is the path of an onion's file, for a name that is one.
 func onionFile(p Paths, name string) (string, error) {

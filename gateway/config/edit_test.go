@@ -29,7 +29,7 @@ func TestWriteOnion(t *testing.T) {
 	for _, tt := range tests {
 		p := newBox(t, map[string]string{"endpoints/gopher.toml": `root = "$ROOT/srv"`})
 		for range 2 { // the second time there is nothing to do
-			if err := WriteOnion(p, tt.onion); err != nil {
+			if _, err := WriteOnion(p, tt.onion); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -57,7 +57,7 @@ func TestWriteOnion(t *testing.T) {
 func TestWriteOnionSortsPorts(t *testing.T) {
 	p := newBox(t, nil)
 	ports := []Port{{80, lan("10.0.0.1:80")}, {22, lan("10.0.0.1:22")}}
-	if err := WriteOnion(p, Onion{Name: "x", Ports: ports}); err != nil {
+	if _, err := WriteOnion(p, Onion{Name: "x", Ports: ports}); err != nil {
 		t.Fatal(err)
 	}
 	if ports[0].Virtual != 80 {
@@ -72,13 +72,13 @@ func TestWriteOnionSortsPorts(t *testing.T) {
 func TestWriteOnionKeepsWhatIsThere(t *testing.T) {
 	const byHand = "# for grandma\n[ports]\n80 = '10.0.0.1:80' # the old box\n"
 	p := newBox(t, map[string]string{"onions/photos.toml": byHand, "onions/broken.toml": "[ports\n"})
-	if err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.1:80")}}}); err != nil {
+	if _, err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.1:80")}}}); err != nil {
 		t.Errorf("writing what the file says already: %v", err)
 	}
-	if err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
+	if _, err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
 		t.Errorf("writing something else: %v, want ErrExists", err)
 	}
-	if err := WriteOnion(p, Onion{Name: "broken", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
+	if _, err := WriteOnion(p, Onion{Name: "broken", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
 		t.Errorf("writing over a broken file: %v, want ErrExists", err)
 	}
 	if text, err := os.ReadFile(filepath.Join(p.OnionDir(), "photos.toml")); string(text) != byHand {
@@ -105,7 +105,7 @@ func TestWriteOnionRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		p := newBox(t, nil)
-		if err := WriteOnion(p, tt.onion); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := WriteOnion(p, tt.onion); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("WriteOnion(%+v) = %v, want %q in it", tt.onion, err, tt.want)
 		}
 		if _, err := os.Stat(p.OnionDir()); !errors.Is(err, fs.ErrNotExist) {
@@ -135,11 +135,11 @@ func TestRemoveOnion(t *testing.T) {
 func TestEditFailures(t *testing.T) {
 	o := Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.1:80")}}}
 	p := newBox(t, map[string]string{"onions": "a file in the way\n"})
-	if err := WriteOnion(p, o); err == nil || !strings.Contains(err.Error(), p.OnionDir()) {
+	if _, err := WriteOnion(p, o); err == nil || !strings.Contains(err.Error(), p.OnionDir()) {
 		t.Errorf("WriteOnion below a file = %v", err)
 	}
 	p = newBox(t, map[string]string{"onions/photos.toml/x": ""})
-	if err := WriteOnion(p, o); err == nil || errors.Is(err, ErrExists) {
+	if _, err := WriteOnion(p, o); err == nil || errors.Is(err, ErrExists) {
 		t.Errorf("WriteOnion over a directory = %v", err)
 	}
 	if _, err := RemoveOnion(p, o.Name); err == nil || errors.Is(err, fs.ErrNotExist) {

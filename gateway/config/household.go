@@ -79,6 +79,7 @@ func readWord[T ~string](t *table, key string, byDefault T, words ...T) T {
 
 func readGateway(t *table, g *Gateway) {
 	g.OwnTraffic = readWord(t, "own-traffic", OwnTor, OwnTor, OwnDirect)
+	readNTP(t, g)
 	t.finish()
 }
 
@@ -93,6 +94,10 @@ func readTor(t *table, tor *Tor) {
 			t.add("binary", problemf(`write a name that is found on PATH, like "tor", or a path from /`, "%q depends on the directory that tunic is started in", binary))
 		}
 	}
+	tor.Bridges = readBridges(t)
+	tor.Exits = readCountries(t)
+	tor.ByDest, _ = t.boolean("isolate-destinations")
+	tor.OverTor = readWord(t, "over-tor", OverTorRefuse, OverTorRefuse, OverTorPass)
 	t.finish()
 }
 
@@ -116,5 +121,5 @@ func readSocks(t *table, s *Socks) {
 func takenPorts() []uint16 { return append(internalPorts(), 53, 70) }
 
 func internalPorts() []uint16 {
-	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeGopherPort}
+	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeGopherPort, ServeNTPPort}
 }

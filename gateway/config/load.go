@@ -80,6 +80,7 @@ func (l *loader) main(cfg *Config) {
 	_, t := parseDocument(path, text)
 	t.broken = t.broken || err != nil
 	readMain(t, cfg)
+	l.bypasses(t, cfg)
 	l.finish(t)
 }
 

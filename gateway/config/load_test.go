@@ -20,8 +20,8 @@ func TestLoadDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Household: Household{Interfaces: []string{"br-lan"}, DefaultPolicy: PolicyTor},
-		Gateway:   Gateway{OwnTraffic: OwnTor},
-		Tor:       Tor{Binary: "tor"},
+		Gateway:   Gateway{OwnTraffic: OwnTor, NTP: true},
+		Tor:       Tor{Binary: "tor", OverTor: OverTorRefuse},
 		Socks:     Socks{Port: 9050},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -68,8 +68,8 @@ server = "[fd00::1]:5353"
 	})
 	want := &Config{
 		Household: Household{Interfaces: []string{"br-lan", "wlan0.1"}, DefaultPolicy: PolicyOnion},
-		Gateway:   Gateway{OwnTraffic: OwnDirect},
-		Tor:       Tor{Binary: "/opt/tor/bin/tor"},
+		Gateway:   Gateway{OwnTraffic: OwnDirect, NTP: true},
+		Tor:       Tor{Binary: "/opt/tor/bin/tor", OverTor: OverTorRefuse},
 		DNS: DNS{Forward: []Forward{
 			{Domain: "lan", Server: netip.MustParseAddrPort("192.168.1.1:53")},
 			{Domain: "168.192.in-addr.arpa", Server: netip.MustParseAddrPort("[fd00::1]:5353")},
@@ -143,7 +143,10 @@ func TestExample(t *testing.T) {
 	if len(full.DNS.Forward) != 1 {
 		t.Errorf("forwards in the example: %v", full.DNS.Forward)
 	}
-	full.DNS.Forward = nil
+	if len(full.Bypasses) != 1 {
+		t.Errorf("bypasses in the example: %v", full.Bypasses)
+	}
+	full.DNS.Forward, full.Bypasses = nil, nil
 	if !reflect.DeepEqual(asItIs, full) {
 		t.Errorf("the example says of itself %+v\nbut what it calls the defaults is %+v", asItIs, full)
 	}

@@ -13,6 +13,7 @@ const (
 	ServeSocksPort  uint16 = 9350 // serve, SOCKS5 for the household
 	ServeDNSPort    uint16 = 9353 // serve, DNS for the household, UDP and TCP
 	ServeGopherPort uint16 = 9370 // serve, Gopher for the household
+	ServeNTPPort    uint16 = 9323 // serve, time for the household, UDP
 )
 
 // Users that the daemon's children run as. They exist only for tunic, so that

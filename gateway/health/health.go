@@ -31,8 +31,13 @@ const (
 	TorDown           Code = "tor-down"
 	TorRefused        Code = "tor-refused-configuration"
 	ClockSkew         Code = "clock-skew"
+	ClockUntrusted    Code = "clock-untrusted"
 	RulesFailed       Code = "rules-failed"
 	RulesDrift        Code = "rules-drift"
+	RulesMixed        Code = "rules-mixed-backends"
+	TransportMissing  Code = "transport-missing"
+	GeoIPMissing      Code = "geoip-missing"
+	TorOverTor        Code = "tor-over-tor"
 	Lockdown          Code = "lockdown"
 	ServeDown         Code = "serve-down"
 	ServeProblem      Code = "serve-problem"
@@ -40,6 +45,7 @@ const (
 	HomePrivate       Code = "home-private"
 	TargetUnreachable Code = "target-unreachable"
 	StateUnusable     Code = "state-unusable"
+	PortalOpen        Code = "portal-open"
 )
 
 type entry struct {
@@ -59,7 +65,12 @@ var catalog = map[Code]entry{
 	TorDown:           {Error, "tunic restarts it by itself; its last words are above"},
 	TorRefused:        {Error, "correct the lines in torrc.d that tor names"},
 	ClockSkew:         {Error, "set the clock: Tor refuses relays when it is wrong by more than some hours"},
+	ClockUntrusted:    {Warning, "run an NTP client on this box (chrony needs its line `rtcsync`); with own-traffic = tor its servers belong into [gateway] ntp-servers"},
 	RulesFailed:       {Error, "the household is closed; see the message of iptables"},
+	RulesMixed:        {Error, "tunic's rules are in force, but packets meet rules that iptables does not show: use one backend for everything, see update-alternatives"},
+	TransportMissing:  {Error, "tor is not started, and the household is closed, until the program is there or the bridges are gone"},
+	GeoIPMissing:      {Error, "tor is not started, and the household is closed, until the package is there or [tor] exit-countries is gone"},
+	TorOverTor:        {Info, "such a device needs no gateway: give it policy direct, or see [tor] over-tor"},
 	RulesDrift:        {Warning, "tunic has put its rules back; find out which program removes them"},
 	Lockdown:          {Warning, "`tunic reload` opens the household again"},
 	ServeDown:         {Error, "tunic restarts it by itself; its last words are above"},
@@ -67,6 +78,7 @@ var catalog = map[Code]entry{
 	OnionNotPublished: {Info, "wait; the first upload takes a minute after Tor is connected"},
 	HomePrivate:       {Info, "write `public = true` into onions/home.toml to let everybody who knows the address in"},
 	TargetUnreachable: {Warning, "start the service on its host, or correct the target"},
+	PortalOpen:        {Warning, "it closes by itself; `tunic portal DEVICE --close` closes it now"},
 	StateUnusable:     {Error, "see the message; nothing is published before it is solved"},
 }
 

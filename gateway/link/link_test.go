@@ -35,6 +35,11 @@ func TestMessagesArriveAsSent(t *testing.T) {
 			DNS:    DNS{Listeners: []DNSListener{{UDP: "u", TCP: "t"}}, Virtual4: netip.MustParsePrefix("10.192.0.0/16")},
 			Gopher: &Gopher{Root: "/srv/gopher"}},
 		Answer{ID: 8, Errors: []string{"no"}},
+		Desired{ID: 9, NTP: &NTP{Listeners: []string{"ntp"}, Trusted: true},
+			DNS: DNS{Bypass: []string{"bank.example"}, Resolver: &Resolver{Server: netip.MustParseAddrPort("9.9.9.9:853"), Name: "dns.quad9.net"}}},
+		Grant{ID: 3, Device: netip.MustParseAddr("192.168.77.10"), Domain: "bank.example",
+			Addrs: []netip.Addr{netip.MustParseAddr("203.0.113.7")}, TTL: time.Minute},
+		Granted{ID: 3, Error: "no"},
 	}
 	go func() {
 		for _, m := range sent {

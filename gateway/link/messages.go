@@ -14,6 +14,9 @@ const (
 	kindDesired
 	kindAsk
 	kindAnswer
+	kindGrant
+	kindGranted
+	kindRenew
 )
 
 func (k Kind) String() string {
@@ -26,11 +29,17 @@ func (k Kind) String() string {
 		return "question"
 	case kindAnswer:
 		return "answer"
+	case kindGrant:
+		return "grant"
+	case kindGranted:
+		return "reply to a grant"
+	case kindRenew:
+		return "renewal"
 	}
 	return fmt.Sprintf("kind %d", byte(k))
 }
 
-// Message is one of Listener, Desired, Ask, Answer.
+// Message is one of Listener, Desired, Ask, Answer, Grant, Granted, Renew.
 type Message interface{ kind() Kind }
 
 // Listener hands one listening socket over; its descriptor comes with it.
@@ -48,6 +57,7 @@ type Desired struct {
 	DNS    DNS
 	SOCKS  SOCKS
 	Gopher *Gopher // nil: no Gopher endpoint
+	NTP    *NTP    // nil: nobody is told the time
 }
 
 // Front is the listener behind one onion.
@@ -74,6 +84,8 @@ type DNS struct {
 	Virtual4  netip.Prefix
 	Virtual6  netip.Prefix
 	Forward   []Forward
+	Resolver  *Resolver // nil: tor's own
+	Bypass    []string  // domains whose addresses need a Grant
 }
 
 // DNSListener names a UDP socket and the TCP listener of the same address.
@@ -151,6 +163,12 @@ func decode(k Kind, body []byte) (Message, error) {
 		return decodeAs[Ask](k, body)
 	case kindAnswer:
 		return decodeAs[Answer](k, body)
+	case kindGrant:
+		return decodeAs[Grant](k, body)
+	case kindGranted:
+		return decodeAs[Granted](k, body)
+	case kindRenew:
+		return decodeAs[Renew](k, body)
 	}
 	return nil, fmt.Errorf("receiving a message: unknown %s", k)
 }

@@ -23,12 +23,19 @@ type answer struct {
 	rcode int           // RcodeSuccess or RcodeNameError
 	rrs   []dns.RR      // of the type asked for; shared, so never changed
 	ttl   time.Duration // how long it holds
+
+	// Of a TLS server's answer, which has all that a zone says of the question:
+	full   bool     // it is one
+	ns     []dns.RR // its authority section; shared too
+	secure bool     // the server has checked its signatures
 }
 
 // question is the key of an answer within a device.
 type question struct {
 	name  string // canonical
 	qtype uint16
+
+	proofs, unchecked bool // DNSSEC records, and those that failed the check too
 }
 
 func keyOf(q dns.Question) question {
@@ -80,6 +87,13 @@ func (c *cache) put(device netip.Addr, q question, a answer, now time.Time) {
 	answers.put(q, entry{answer: a, expires: now.Add(a.ttl)})
 }
 
+// forget drops all that was learned for a device.
+func (c *cache) forget(device netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.devices.remove(device)
+}
+
 // lru keeps the max entries that were used last. It is not safe for
 // concurrent use.
 type lru[K comparable, V any] struct {
@@ -105,6 +119,13 @@ func (l *lru[K, V]) get(key K) (V, bool) {
 	}
 	l.order.MoveToFront(at)
 	return at.Value.(*pair[K, V]).value, true
+}
+
+func (l *lru[K, V]) remove(key K) {
+	if at, ok := l.index[key]; ok {
+		l.order.Remove(at)
+		delete(l.index, key)
+	}
 }
 
 func (l *lru[K, V]) put(key K, value V) {

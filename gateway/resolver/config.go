@@ -23,6 +23,13 @@ type Config struct {
 	// Forward has the domains that are asked of a server in the home. The
 	// longest one that a name lies in wins.
 	Forward []Forward
+
+	// TLS is the server that answers for public names; the zero value means
+	// tor's DNSPort.
+	TLS TLSServer
+
+	// Bypass has the domains whose addresses devices may reach outside Tor.
+	Bypass []string
 }
 
 // Forward is a domain and the server that is asked for it and everything below.
@@ -34,13 +41,15 @@ type Forward struct {
 // Equal reports whether both mean the same, order included.
 func (c Config) Equal(d Config) bool {
 	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
-		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward)
+		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
+		c.TLS == d.TLS && slices.Equal(c.Bypass, d.Bypass)
 }
 
 // Clone returns a copy that shares nothing with c.
 func (c Config) Clone() Config {
 	c.Box = slices.Clone(c.Box)
 	c.Forward = slices.Clone(c.Forward)
+	c.Bypass = slices.Clone(c.Bypass)
 	return c
 }
 
@@ -49,10 +58,25 @@ type state struct {
 	config  Config
 	forward map[string]netip.AddrPort // by canonical domain: "lan."
 	cache   *cache
+	pool    *pool             // nil: public names are asked of tor's DNSPort
+	bypass  map[string]string // what the owner wrote, by canonical domain
 }
 
-func newState(c Config) (*state, error) {
+func newState(o Options, c Config) (*state, error) {
 	s := &state{config: c.Clone(), forward: make(map[string]netip.AddrPort), cache: newCache()}
+	if c.TLS.Addr.IsValid() {
+		if o.DialTLS == nil {
+			return nil, fmt.Errorf("setting the resolver: there is no way to a TLS server")
+		}
+		s.pool = newPool(o, c.TLS)
+	}
+	var err error
+	if s.bypass, err = readBypass(c.Bypass); err != nil {
+		return nil, err
+	}
+	if len(c.Bypass) > 0 && o.Grant == nil {
+		return nil, fmt.Errorf("setting the bypass: nobody opens the way")
+	}
 	for _, f := range c.Forward {
 		domain := dns.CanonicalName(f.Domain)
 		if err := checkForward(domain, f.Server); err != nil {

@@ -90,7 +90,7 @@ func FuzzTorsAnswer(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
-	s, err := newState(testConfig)
+	s, err := newState(Options{}, testConfig)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -91,18 +91,43 @@ func (h handler) reply(device netip.Addr, req *dns.Msg) *dns.Msg {
 		m.Rcode, m.Answer = to.rcode, to.rrs
 		return m
 	}
-	if a, ok := s.cache.get(device, keyOf(q), time.Now()); ok && to.to == toTor && len(a.rrs) > 0 {
-		h.counts.cached.Add(1)
-		fill(m, q, a)
+	known := h.fromCache(m, s, device, req, to)
+	if known && len(s.bypass) == 0 {
 		return m
 	}
 	if !h.queries.enter(device) {
-		m.Rcode = rcodeBusy
+		if !known {
+			m.Rcode = rcodeBusy
+		}
 		return m
 	}
 	defer h.queries.leave(device)
-	h.fetch(m, s, device, req, to)
+	if !known {
+		h.fetch(m, s, device, req, to)
+	}
+	if to.to == toTor {
+		h.letThrough(s, device, q, m)
+	}
 	return m
+}
+
+// fromCache fills m in with what Tor has said before, and reports whether it
+// had said that the name has what is asked for.
+func (h handler) fromCache(m *dns.Msg, s *state, device netip.Addr, req *dns.Msg, to route) bool {
+	if to.to != toTor {
+		return false
+	}
+	key := keyOf(req.Question[0])
+	if s.pool != nil {
+		key = fullKey(req)
+	}
+	a, ok := s.cache.get(device, key, time.Now())
+	if !ok || len(a.rrs) == 0 {
+		return false
+	}
+	h.counts.cached.Add(1)
+	fill(m, req, a)
+	return true
 }
 
 // tooManyOPT: more than one is an error (RFC 6891, section 6.1.1).
@@ -134,22 +159,33 @@ func (h handler) fetch(m *dns.Msg, s *state, device netip.Addr, req *dns.Msg, to
 	case toOnion:
 		a, err = h.onion(ctx, s, device, q)
 	case toTor:
-		a, err = h.public(ctx, s, device, q)
+		if s.pool != nil {
+			a, err = h.full(ctx, s, device, req)
+		} else {
+			a, err = h.public(ctx, s, device, q)
+		}
 	}
 	if err != nil {
 		m.Rcode = dns.RcodeServerFailure
 		return
 	}
-	fill(m, q, a)
+	fill(m, req, a)
 }
 
 // fill puts an answer of Tor's into m, under the name as the device wrote it.
-func fill(m *dns.Msg, q dns.Question, a answer) {
+// That signatures were checked is for those who ask (RFC 6840, section 5.7).
+func fill(m, req *dns.Msg, a answer) {
+	q := req.Question[0]
+	if a.full {
+		fillFull(m, q, a)
+		m.AuthenticatedData = a.secure && (req.AuthenticatedData || wantsProofs(req))
+		return
+	}
 	m.Rcode = a.rcode
 	for _, rr := range a.rrs {
 		rr = dns.Copy(rr)
 		rr.Header().Name = q.Name
-		rr.Header().Ttl = uint32((a.ttl + time.Second - 1) / time.Second)
+		rr.Header().Ttl = seconds(a.ttl)
 		m.Answer = append(m.Answer, rr)
 	}
 }

@@ -110,16 +110,16 @@ func TestLoopbackFor(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	c, now := newCache(), time.Unix(1000, 0)
 	quiet := netip.MustParseAddr("192.168.77.10")
-	kept := question{"kept.example.com.", dns.TypeA}
+	kept := question{name: "kept.example.com.", qtype: dns.TypeA}
 	c.put(quiet, kept, answer{ttl: time.Minute}, now)
 	loud := netip.MustParseAddr("192.168.77.11")
 	for i := range 3 * cachedAnswers {
-		c.put(loud, question{fmt.Sprint(i), dns.TypeA}, answer{ttl: time.Minute}, now)
+		c.put(loud, question{name: fmt.Sprint(i), qtype: dns.TypeA}, answer{ttl: time.Minute}, now)
 	}
 	if _, ok := c.get(quiet, kept, now); !ok {
 		t.Error("one device pushed out another's answer")
 	}
-	if _, ok := c.get(loud, question{"0", dns.TypeA}, now); ok {
+	if _, ok := c.get(loud, question{name: "0", qtype: dns.TypeA}, now); ok {
 		t.Error("the oldest answer was kept beyond the bound")
 	}
 	if a, ok := c.get(quiet, kept, now.Add(20*time.Second)); !ok || a.ttl != 40*time.Second {

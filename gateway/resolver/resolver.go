@@ -2,11 +2,12 @@
 // and TCP, and sends each name to the one place that may see it.
 //
 // Public names go to tor's DNSPort, over a connection of the device's own, so
-// that tor gives every device DNS circuits of its own. Names that belong to
-// the home are answered here or by the server that the owner named for them
+// that tor gives every device DNS circuits of its own, or, with Config.TLS, to a
+// server that speaks DNS over TLS, through Tor too. Names that belong to the
+// home are answered here or by the server that the owner named for them
 // (dns.forward). Nothing falls back from one of these to another: a failure is
-// SERVFAIL. What Tor cannot carry (every type but A, AAAA and PTR) gets an
-// empty answer.
+// SERVFAIL. What tor's DNSPort cannot carry (every type but A, AAAA and PTR)
+// gets an empty answer, unless there is a TLS server.
 //
 // Use it in the unprivileged process that talks to devices. It dials nothing
 // by itself: listeners and dialers are given to it. It keeps no name in any
@@ -16,6 +17,7 @@ package resolver
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -43,7 +45,8 @@ const (
 	tcpIdle = 10 * time.Second
 )
 
-// Options are what a Resolver is given for life. Every field is required.
+// Options are what a Resolver is given for life. Log, DialTor and DialForward
+// are required.
 type Options struct {
 	Log *slog.Logger
 
@@ -54,6 +57,19 @@ type Options struct {
 	// DialForward returns a connected socket to a server of Config.Forward;
 	// network is "udp" or "tcp".
 	DialForward func(ctx context.Context, network string, server netip.AddrPort) (net.Conn, error)
+
+	// DialTLS returns a stream through Tor to Config.TLS, on circuits of the
+	// device's own. Required only with it.
+	DialTLS func(ctx context.Context, device netip.Addr, server netip.AddrPort) (net.Conn, error)
+
+	// Roots are what the certificate of Config.TLS is checked by; nil means
+	// the certificates of the box.
+	Roots *x509.CertPool
+
+	// Grant opens the way outside Tor to addresses of a domain of
+	// Config.Bypass, for one device and as long as the answer holds. It
+	// returns when the way is open. Required only with Bypass.
+	Grant func(ctx context.Context, device netip.Addr, domain string, addrs []netip.Addr, ttl time.Duration) error
 }
 
 // Resolver answers the household's DNS questions. Its methods may be called
@@ -105,12 +121,24 @@ func (r *Resolver) Set(c Config) error {
 	if old := r.state.Load(); old != nil && old.config.Equal(c) {
 		return nil
 	}
-	s, err := newState(c)
+	s, err := newState(r.Options, c)
 	if err != nil {
 		return err
 	}
-	r.state.Store(s)
+	if old := r.state.Swap(s); old != nil && old.pool != nil {
+		old.pool.close()
+	}
 	return nil
+}
+
+// Forget drops what was learned for a device and its connection to the TLS
+// server, so that its next question has new circuits.
+func (r *Resolver) Forget(device netip.Addr) {
+	s := r.state.Load()
+	s.cache.forget(device)
+	if s.pool != nil {
+		s.pool.forget(device)
+	}
 }
 
 // Stats returns the counters.

@@ -165,7 +165,7 @@ func TestOnionOutsideVirtualRange(t *testing.T) {
 }
 
 func TestBoxAnswersFromTheClientsPrefix(t *testing.T) {
-	s, err := newState(Config{Box: []netip.Prefix{
+	s, err := newState(Options{}, Config{Box: []netip.Prefix{
 		netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("192.168.78.1/24"), netip.MustParsePrefix("fd77::1/64"),
 	}})
 	if err != nil {
@@ -222,7 +222,7 @@ func TestImpossibleConfig(t *testing.T) {
 		"of a server":     {{"lan", netip.MustParseAddrPort("0.0.0.0:53")}},
 		"there twice":     {{"lan", server}, {"LAN.", server}},
 	} {
-		if _, err := newState(Config{Forward: f}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := newState(Options{}, Config{Forward: f}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want an error with %q", f, err, want)
 		}
 	}

@@ -93,12 +93,14 @@ func (s *state) fixed(client netip.Addr, name string, q dns.Question) (route, bo
 // routePublic decides about a name that no forward covers.
 func (s *state) routePublic(name string, q dns.Question) route {
 	if a, ok := reverseAddr(name); ok && !s.home(a) && !s.virtual(a) {
-		if q.Qtype == dns.TypePTR {
+		if q.Qtype == dns.TypePTR || s.carries(q.Qtype) {
 			return route{to: toTor}
 		}
 		return unanswerable(q)
 	}
 	switch {
+	case s.carries(q.Qtype) && isZoneKey(name, q.Qtype):
+		return route{to: toTor}
 	case name == ".", name == "arpa.", name == "home.arpa.":
 		return answered(dns.RcodeSuccess) // names lie below them, so they exist
 	case !hostName(name):
@@ -111,7 +113,25 @@ func (s *state) routePublic(name string, q dns.Question) route {
 	case dns.TypeA, dns.TypeAAAA:
 		return route{to: toTor}
 	}
+	if s.carries(q.Qtype) {
+		return route{to: toTor}
+	}
 	return unanswerable(q)
+}
+
+// carries reports whether public names may be asked for that type: with a TLS
+// server for all but those that mean something else than records (RFC 6895,
+// section 3.1).
+func (s *state) carries(qtype uint16) bool {
+	const firstMeta, lastMeta = 128, 255
+	return s.pool != nil && (qtype < firstMeta || qtype > lastMeta)
+}
+
+// isZoneKey reports whether a question is one of those that a device which
+// checks signatures itself asks about the root and the zones below it. For
+// every other type a single label is a name in the house.
+func isZoneKey(name string, qtype uint16) bool {
+	return (qtype == dns.TypeDS || qtype == dns.TypeDNSKEY) && dns.CountLabel(name) < 2 && !homeZones[name]
 }
 
 // unanswerable is the answer for types that Tor cannot carry: none, and for

@@ -21,6 +21,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.endpoints(d.Gopher)
 	a.onions(d)
 	a.dns(d.DNS)
+	a.time(d.NTP)
 	for _, name := range d.SOCKS.Listeners {
 		a.run(name, "socks", s.serveSOCKS)
 	}

@@ -26,21 +26,26 @@ func newResolver(s *Server) (*resolver.Resolver, error) {
 	return resolver.New(resolver.Options{
 		Log: s.log,
 		DialTor: func(ctx context.Context, device netip.Addr) (net.Conn, error) {
-			from := netip.AddrPortFrom(resolver.LoopbackFor(device, secret), 0)
+			from := netip.AddrPortFrom(resolver.LoopbackFor(device, s.identities.secret(secret, device)), 0)
 			d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(from)}
 			return d.DialContext(ctx, "udp4", netip.AddrPortFrom(loopback, config.DNSPort).String())
 		},
 		DialForward: func(ctx context.Context, network string, server netip.AddrPort) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, server.String())
 		},
+		DialTLS: func(ctx context.Context, device netip.Addr, server netip.AddrPort) (net.Conn, error) {
+			return s.socks.Dial(ctx, device, server)
+		},
+		Grant: s.grants.grant,
 	}, resolver.Config{})
 }
 
 // newSOCKS gives the SOCKS proxy its only way out: tor's SocksPort.
 func newSOCKS(s *Server) (*socks.Server, error) {
 	return socks.New(socks.Options{
-		Log:  s.log,
-		Home: s.resolver,
+		Log:      s.log,
+		Home:     s.resolver,
+		Identity: s.identities.number,
 		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
 			c, err := new(net.Dialer).DialContext(ctx, "tcp4", netip.AddrPortFrom(loopback, config.SocksPort).String())
 			if err != nil {
@@ -52,7 +57,10 @@ func newSOCKS(s *Server) (*socks.Server, error) {
 }
 
 func resolverConfig(d link.DNS) resolver.Config {
-	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6}
+	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6, Bypass: d.Bypass}
+	if r := d.Resolver; r != nil {
+		c.TLS = resolver.TLSServer{Addr: r.Server, Name: r.Name}
+	}
 	for _, f := range d.Forward {
 		c.Forward = append(c.Forward, resolver.Forward{Domain: f.Domain, Server: f.Server})
 	}

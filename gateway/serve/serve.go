@@ -30,6 +30,10 @@ type Server struct {
 	resolver *resolver.Resolver
 	socks    *socks.Server
 
+	identities identities
+	clock      *timeServer
+	grants     grants
+
 	listeners map[string]*listener
 	gopher    *hole             // nil: no Gopher endpoint
 	household *endpoint.Limiter // for the household's side of endpoints
@@ -77,12 +81,16 @@ func New(log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the SOCKS proxy: %w", err)
 	}
+	if s.clock, err = newTimeServer(s); err != nil {
+		return nil, fmt.Errorf("preparing the time server: %w", err)
+	}
 	return s, nil
 }
 
 // Run obeys the parent until it goes away or ctx ends.
 func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
 	defer s.stopAll()
+	s.grants.attach(parent)
 	stop := context.AfterFunc(ctx, func() { parent.Close() })
 	defer stop()
 	for {
@@ -98,6 +106,10 @@ func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
 			err = s.take(m, files)
 		case link.Desired:
 			err = parent.Send(link.Answer{ID: m.ID, Errors: s.apply(ctx, m)})
+		case link.Renew:
+			err = parent.Send(s.renew(m))
+		case link.Granted:
+			s.grants.answer(m)
 		case link.Ask:
 			go func() { parent.Send(link.Answer{ID: m.ID, Status: s.status(ctx)}) }()
 		default:

@@ -23,6 +23,9 @@ type parent struct {
 	conn *link.Conn
 	dir  string
 	last uint64
+
+	sockets supervise.Listeners
+	specs   []supervise.ListenerSpec
 }
 
 func start(t *testing.T) *parent {
@@ -52,19 +55,20 @@ func start(t *testing.T) *parent {
 		}
 		os.RemoveAll(dir)
 	})
-	return &parent{t: t, conn: conn, dir: dir}
+	p := &parent{t: t, conn: conn, dir: dir}
+	t.Cleanup(p.sockets.Close)
+	return p
 }
 
 // front hands over the unix socket of an onion.
 func (p *parent) front(name string) {
 	p.t.Helper()
-	var l supervise.Listeners
 	spec := supervise.ListenerSpec{Name: "front/" + name, Network: "unix", Path: p.path(name), Mode: 0o600, UID: os.Getuid(), GID: os.Getgid()}
-	if err := l.Set(p.t.Context(), []supervise.ListenerSpec{spec}); err != nil {
+	p.specs = append(p.specs, spec)
+	if err := p.sockets.Set(p.t.Context(), p.specs); err != nil {
 		p.t.Fatal(err)
 	}
-	defer l.Close()
-	if err := p.conn.Send(link.Listener{Name: spec.Name}, l.Files()[spec.Name]); err != nil {
+	if err := p.conn.Send(link.Listener{Name: spec.Name}, p.sockets.Files()[spec.Name]); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -176,6 +180,10 @@ func TestDesiredStateIsReplaced(t *testing.T) {
 	p.apply(both(one, "a", "b"))
 	if got := p.visit("a", 80, ""); !strings.HasPrefix(got, "one") {
 		t.Fatalf("first: %q", got)
+	}
+	p.specs = p.specs[:1] // the parent closes its end of b, too
+	if err := p.sockets.Set(t.Context(), p.specs); err != nil {
+		t.Fatal(err)
 	}
 	p.apply(both(two, "a"))
 	if got := p.visit("a", 80, ""); !strings.HasPrefix(got, "two") {

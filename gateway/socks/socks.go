@@ -61,6 +61,10 @@ type Options struct {
 	// because the kernel moves the data (splice) only between bare sockets.
 	DialTor func(ctx context.Context) (*net.TCPConn, error)
 
+	// Identity is a number that changes when a device shall have nothing to do
+	// with what it did before. nil means that it never does.
+	Identity func(device netip.Addr) uint64
+
 	MaxConns         int           // all devices, handshakes included; 0 means 1024
 	MaxPerDevice     int           // of them from one address; 0 means 256
 	HandshakeTimeout time.Duration // until the device has said where to; 0 means 30 s

@@ -34,18 +34,26 @@ func (s *Server) credentialsFor(device netip.Addr, given map[string]string) cred
 		binary.Write(mac, binary.BigEndian, uint32(len(part))) // a hash takes everything
 		io.WriteString(mac, part)
 	}
+	if s.Identity != nil {
+		binary.Write(mac, binary.BigEndian, s.Identity(device))
+	}
 	return credentials{user: device.String(), password: hex.EncodeToString(mac.Sum(nil)[:16])}
 }
 
 // dial asks tor for a stream to the destination. The connection is bare and
 // has no deadline any more.
 func (t *conversation) dial(ctx context.Context, to destination, given map[string]string) (*net.TCPConn, error) {
-	c, err := t.DialTor(ctx)
+	return t.dialAs(ctx, t.credentialsFor(t.device, given), to)
+}
+
+// dialAs asks tor for a stream under these credentials.
+func (s *Server) dialAs(ctx context.Context, as credentials, to destination) (*net.TCPConn, error) {
+	c, err := s.DialTor(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reaching tor: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-	err = request(c, t.credentialsFor(t.device, given), to)
+	err = request(c, as, to)
 	if !stop() && err == nil {
 		err = ctx.Err() // it ended between the reply and here
 	}

@@ -57,6 +57,7 @@ func (t *Tor) reload(ctx context.Context, s *session, old, spec Spec) error {
 		t.log.Warn("tor restarted: its listeners are not what they should be", "difference", difference, "err", listenErr)
 		t.restartNow()
 	}
+	refused.Text = spec.hider()(refused.Text)
 	if strings.Contains(refused.Text, "While Tor is running") {
 		return t.replace(ctx, spec) // a start-only option that RestartReasons does not know
 	}

@@ -31,6 +31,10 @@ func RestartReasons(old, new Spec) []string {
 	for i, l := range old.listeners() {
 		because(!slices.Equal(l.addrs, new.listeners()[i].addrs), l.option)
 	}
+	// Listeners are fixed for tor's life, and their flags with them.
+	because(old.IsolateDestinations != new.IsolateDestinations, "the isolation of destinations")
+	// tor would take them while it runs, and keep its connections to the old guards.
+	because(!slices.Equal(old.bridgeLines(), new.bridgeLines()), "the way into the network (bridges)")
 	before, after := startLines(old.Snippets), startLines(new.Snippets)
 	for _, option := range startOptions {
 		because(!slices.Equal(before[option], after[option]), fmt.Sprintf("the start-only option %s in torrc.d", option))

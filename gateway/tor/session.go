@@ -26,6 +26,7 @@ type session struct {
 	proc     *supervise.Process
 	commands *controller
 	events   *controller
+	hide     func(string) string
 }
 
 // startProcess starts tor. It follows this process into death by itself: it
@@ -43,7 +44,8 @@ func startProcess(s Spec, log *slog.Logger) (*supervise.Process, error) {
 	}
 	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile(),
 		"--__OwningControllerProcess", strconv.Itoa(os.Getpid()))
-	proc, err := supervise.Start(c, log, func(line string) { log.Debug("tor says", "line", line) })
+	hide := s.hider()
+	proc, err := supervise.Start(c, log, func(line string) { log.Debug("tor says", "line", hide(line)) })
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,8 @@ func startProcess(s Spec, log *slog.Logger) (*supervise.Process, error) {
 }
 
 // connect waits for the control socket and makes both connections.
-func connect(ctx context.Context, proc *supervise.Process, socket string) (*session, error) {
+func connect(ctx context.Context, proc *supervise.Process, spec Spec) (*session, error) {
+	socket, hide := spec.controlSocket(), spec.hider()
 	ctx, cancel := context.WithTimeout(ctx, socketWait)
 	defer cancel()
 	tick := time.NewTicker(socketPoll)
@@ -62,7 +65,7 @@ func connect(ctx context.Context, proc *supervise.Process, socket string) (*sess
 	for {
 		commands, err := dialControl(ctx, socket, proc.PID())
 		if err == nil {
-			s := &session{proc: proc, commands: commands}
+			s := &session{proc: proc, commands: commands, hide: hide}
 			if s.events, err = dialControl(ctx, socket, proc.PID()); err != nil {
 				commands.close()
 				return nil, err
@@ -71,7 +74,7 @@ func connect(ctx context.Context, proc *supervise.Process, socket string) (*sess
 		}
 		select {
 		case <-proc.Done():
-			return nil, ending(proc)
+			return nil, ending(proc, hide)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("waiting for tor's control socket: %w (%w)", err, ctx.Err())
 		case <-tick.C:
@@ -106,7 +109,7 @@ func (s *session) begin(t *tracker) error {
 
 // follow hands on events until the process ends (it says how), a control
 // connection breaks, or ctx ends.
-func (s *session) follow(ctx context.Context, t *tracker) error {
+func (s *session) follow(ctx context.Context, event func(line string)) error {
 	broken := make(chan error, 1)
 	go func() {
 		for {
@@ -115,19 +118,19 @@ func (s *session) follow(ctx context.Context, t *tracker) error {
 				broken <- err
 				return
 			}
-			t.event(line)
+			event(line)
 		}
 	}()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.proc.Done():
-		return ending(s.proc)
+		return ending(s.proc, s.hide)
 	case err := <-broken:
 		// Usually because the process is just ending.
 		select {
 		case <-s.proc.Done():
-			return ending(s.proc)
+			return ending(s.proc, s.hide)
 		case <-time.After(exitWait):
 			return err
 		}
@@ -140,14 +143,18 @@ func (s *session) close() {
 	s.events.close()
 }
 
-// ending is the error for a process that ended by itself.
-func ending(p *supervise.Process) error {
+// ending is the error for a process that ended by itself, in words without
+// what hide takes out.
+func ending(p *supervise.Process, hide func(string) string) error {
 	var exit *supervise.ExitError
 	if !errors.As(p.Err(), &exit) {
 		return errors.New("tor ended by itself, with exit status 0")
 	}
 	short := *exit
 	short.Tail = complaints(exit.Tail)
+	for i, line := range short.Tail {
+		short.Tail[i] = hide(line)
+	}
 	return &short
 }
 

@@ -29,6 +29,12 @@ type Spec struct {
 	Virtual4 netip.Prefix // that .onion names are mapped into, masked
 	Virtual6 netip.Prefix
 
+	Bridges []Bridge // the only way into the network, unless there are none
+	Plugins []Plugin // the programs of their transports
+	Exits   Exits    // countries in which traffic may leave the network
+
+	IsolateDestinations bool // circuits of their own for each destination address
+
 	Onions   []Onion
 	Snippets []Snippet // the owner's own lines; see CheckSnippet
 }
@@ -60,6 +66,8 @@ func (s Spec) Clone() Spec {
 		s.Onions[i].Ports = append([]uint16(nil), s.Onions[i].Ports...)
 	}
 	s.Snippets = append([]Snippet(nil), s.Snippets...)
+	s.Bridges, s.Plugins = append([]Bridge(nil), s.Bridges...), append([]Plugin(nil), s.Plugins...)
+	s.Exits = s.Exits.clone()
 	return s
 }
 
@@ -92,6 +100,8 @@ func (s Spec) Check() error {
 			wrong("checking onion %q: it needs ports between 1 and 65535", o.Name)
 		}
 	}
+	errs = append(errs, s.checkBridges()...)
+	errs = append(errs, s.Exits.check()...)
 	for _, snippet := range s.Snippets {
 		errs = append(errs, CheckSnippet(snippet.File, snippet.Text)...)
 	}

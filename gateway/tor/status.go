@@ -30,6 +30,10 @@ type Status struct {
 	LastError string
 
 	Onions map[string]Descriptor // by address (56 letters); those of the Spec
+
+	// OverTor are the devices that dialled relays in the last day; it outlives
+	// the process.
+	OverTor []OverTor
 }
 
 // Descriptor is what happened to the descriptors of one onion since this tor

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type Options struct {
 type Tor struct {
 	log     *slog.Logger
 	tracker *tracker
+	dialers dialers
+	users   users
 
 	applying sync.Mutex // one Apply at a time
 
@@ -49,7 +52,11 @@ func New(o Options) *Tor {
 }
 
 // Status returns what is known now.
-func (t *Tor) Status() Status { return t.tracker.snapshot() }
+func (t *Tor) Status() Status {
+	s := t.tracker.snapshot()
+	s.OverTor = t.dialers.list(time.Now())
+	return s
+}
 
 // Serve waits for the first Apply, then keeps a tor process running at the
 // last state that was accepted. It returns ctx.Err() once ctx has ended and
@@ -94,6 +101,7 @@ func (t *Tor) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.users.reset()
 	t.tracker.started(proc.PID(), version, spec.Onions)
 	err = t.attend(ctx, proc, spec)
 	// ctx may have ended, and the end in order takes its time nevertheless.
@@ -101,7 +109,7 @@ func (t *Tor) live(ctx context.Context) error {
 }
 
 func (t *Tor) attend(ctx context.Context, proc *supervise.Process, spec Spec) error {
-	s, err := connect(ctx, proc, spec.controlSocket())
+	s, err := connect(ctx, proc, spec)
 	if err != nil {
 		return err
 	}
@@ -112,7 +120,27 @@ func (t *Tor) attend(ctx context.Context, proc *supervise.Process, spec Spec) er
 	t.log.Info("tor runs", "pid", proc.PID(), "version", t.Status().Version)
 	t.setSession(s)
 	defer t.setSession(nil)
-	return s.follow(ctx, t.tracker)
+	return t.follow(ctx, s)
+}
+
+// follow takes the events of a process until it ends, and knows the relays.
+func (t *Tor) follow(ctx context.Context, s *session) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer s.close() // a command that waits for its answer ends with the connection
+	defer cancel()
+	group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
+	return s.follow(ctx, func(line string) {
+		if !strings.HasPrefix(line, "STREAM ") {
+			t.tracker.event(line)
+			return
+		}
+		t.users.event(line, time.Now())
+		if t.dialers.event(line, time.Now()) {
+			t.tracker.changed()
+		}
+	})
 }
 
 func (t *Tor) current() Spec {

@@ -3,6 +3,7 @@ package tor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,6 +45,9 @@ func Render(s Spec) string {
 	line("AutomapHostsSuffixes .onion")
 	line("VirtualAddrNetworkIPv4", s.Virtual4.String())
 	line("VirtualAddrNetworkIPv6", fmt.Sprintf("[%s]/%d", s.Virtual6.Addr(), s.Virtual6.Bits()))
+	for _, l := range slices.Concat(s.Exits.lines(), s.bridgeLines()) {
+		line(l)
+	}
 	for _, o := range s.Onions {
 		line()
 		line("HiddenServiceDir", o.Dir)
@@ -77,9 +81,13 @@ func (s Spec) listeners() []listener {
 		}
 		return texts
 	}
+	var isolate []string
+	if s.IsolateDestinations {
+		isolate = []string{"IsolateDestAddr"}
+	}
 	return []listener{
-		{option: "TransPort", kind: "trans", addrs: at(s.TransPort, any4, any6)},
-		{option: "SocksPort", kind: "socks", addrs: at(s.SocksPort, lo4), flags: []string{"IsolateSOCKSAuth", "ExtendedErrors"}},
+		{option: "TransPort", kind: "trans", addrs: at(s.TransPort, any4, any6), flags: isolate},
+		{option: "SocksPort", kind: "socks", addrs: at(s.SocksPort, lo4), flags: append([]string{"IsolateSOCKSAuth", "ExtendedErrors"}, isolate...)},
 		{option: "DNSPort", kind: "dns", addrs: at(s.DNSPort, lo4, lo6)},
 	}
 }

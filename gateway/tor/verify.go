@@ -42,7 +42,7 @@ func verify(ctx context.Context, s Spec, log *slog.Logger) error {
 		return errors.Join(fmt.Errorf("checking the torrc: %w", ctx.Err()), p.Stop(ctx, 0))
 	}
 	if p.Err() != nil {
-		return fmt.Errorf("checking the torrc: %w", ending(p))
+		return fmt.Errorf("checking the torrc: %w", ending(p, s.hider()))
 	}
 	return nil
 }

@@ -22,14 +22,13 @@ const (
 	pcapHeader = 24 // bytes before the first packet of a pcap file
 )
 
-// Capture is the record of all packets on one interface, in both directions:
-// a gateway's uplink, seen from the other end of its cable and from the first
-// packet on, or its household.
+// Capture is the record of all packets on one cable, in both directions: of a
+// gateway's uplink, from the first packet on, or of a device.
 type Capture struct {
 	lab   *Lab
 	node  string // where it runs
 	iface string
-	name  string // of its file
+	name  string // of its file, and in errors
 }
 
 // Mark is a moment in a capture. The zero value is its beginning.
@@ -49,17 +48,18 @@ func (l *Lab) Capture(gateway string) (*Capture, error) {
 	return &Capture{lab: l, node: SwitchNode, iface: gateway, name: gateway}, nil
 }
 
-// CaptureHousehold starts a capture of what a gateway's devices send and get,
-// and returns when it listens. It ends with the lab.
-func (l *Lab) CaptureHousehold(ctx context.Context, gateway string) (*Capture, error) {
-	n, err := l.plan.Node(gateway)
+// CaptureDevice starts a capture of what a device sends and gets, and returns
+// when it listens. It is taken at the gateway's end of the device's cable,
+// before any rule of the gateway has seen a packet, and ends with the lab.
+func (l *Lab) CaptureDevice(ctx context.Context, device string) (*Capture, error) {
+	n, err := l.plan.Node(device)
 	if err != nil {
 		return nil, err
 	}
-	if n.Role != Gateway {
-		return nil, fmt.Errorf("capturing the household of %s: only gateways have one: %s", gateway, strings.Join(l.plan.Gateways(), ", "))
+	if n.Role != Device {
+		return nil, fmt.Errorf("capturing the cable of %s: it is no device of a household", device)
 	}
-	c := &Capture{lab: l, node: gateway, iface: n.LAN.Name, name: gateway + "-lan"}
+	c := &Capture{lab: l, node: l.plan.gatewayOf(n).Name, iface: device, name: device}
 	return c, c.start(ctx)
 }
 
@@ -91,8 +91,8 @@ func (c *Capture) start(ctx context.Context) error {
 const flushLimit = 10 * time.Second
 
 // Mark waits until all packets up to now are in the file and returns this
-// moment. It sends one marker frame over the interface and looks for it
-// in the file, so it fails if the capture has ended.
+// moment. It sends one marker frame over the cable and looks for it in the
+// file, so it fails if the capture has ended.
 func (c *Capture) Mark(ctx context.Context) (Mark, error) {
 	ctx, cancel := context.WithTimeout(ctx, flushLimit)
 	defer cancel()

@@ -34,7 +34,8 @@ func (l *Lab) Argv(node string, args ...string) ([]string, error) {
 }
 
 // Environ returns the environment for programs on the node: this process's
-// own, with the directory of tunic first in PATH, and on gateways TUNIC_ROOT.
+// own, with the directory of tunic first in PATH, and on gateways TUNIC_ROOT and
+// SSL_CERT_FILE.
 func (l *Lab) Environ(node string) []string {
 	env := make([]string, 0, len(os.Environ())+2)
 	for _, v := range os.Environ() {
@@ -44,7 +45,7 @@ func (l *Lab) Environ(node string) []string {
 	}
 	env = append(env, "PATH="+l.binDir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	if n, err := l.plan.Node(node); err == nil && n.Role == Gateway {
-		env = append(env, "TUNIC_ROOT="+l.Root(node))
+		env = append(env, "TUNIC_ROOT="+l.Root(node), "SSL_CERT_FILE="+l.CertificateFile())
 	}
 	return env
 }

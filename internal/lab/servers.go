@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/netip"
+	"path/filepath"
 
 	"tunic/internal/lab/internet"
 )
@@ -19,6 +20,7 @@ type InternetAddrs struct {
 	Web  []netip.AddrPort // HTTP
 	DNS  []netip.AddrPort // UDP and TCP
 	Echo []netip.AddrPort // UDP
+	TLS  []netip.AddrPort // DNS over TLS
 }
 
 // InternetListeners returns where the internet's servers listen.
@@ -30,9 +32,14 @@ func InternetListeners() InternetAddrs {
 	}
 	for _, addr := range append(append([]netip.Addr(nil), dnsAddrs...), publicDNS...) {
 		a.DNS = append(a.DNS, netip.AddrPortFrom(addr, 53))
+		a.TLS = append(a.TLS, netip.AddrPortFrom(addr, 853))
 	}
 	return a
 }
+
+// CertificateFile has the certificate of the internet's DNS over TLS servers.
+// The daemons of a lab trust it in place of the machine's certificates.
+func (l *Lab) CertificateFile() string { return filepath.Join(l.dir, "resolver.pem") }
 
 // Names returns what the lab's DNS server knows: the web server, the same with
 // one family only, and a name that points into a household.
@@ -40,6 +47,7 @@ func Names() internet.Names {
 	return internet.Names{
 		"web.example.":    webAddrs,
 		"www.example.":    webAddrs,
+		"bank.example.":   webAddrs,
 		"v4.example.":     webAddrs[:1],
 		"v6.example.":     webAddrs[1:],
 		"rebind.example.": {netip.MustParseAddr("192.168.77.20"), netip.MustParseAddr("fd77::20")},

@@ -149,7 +149,7 @@ func (b builder) network(ctx context.Context) error {
 // they listen: they say so in their log.
 func (l *Lab) startServers(ctx context.Context) error {
 	for name, argv := range map[string][]string{
-		InternetNode: {l.Tool("tunic-lab"), "internet", "--queries", l.QueryLog()},
+		InternetNode: {l.Tool("tunic-lab"), "internet", "--queries", l.QueryLog(), "--certificate", l.CertificateFile()},
 		NASNode:      {l.Tool("tunic-lab"), "nas"},
 	} {
 		if _, err := l.Start(name, name, argv...); err != nil {

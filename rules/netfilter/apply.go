@@ -101,7 +101,7 @@ func hookCommands(now listing, table string) []string {
 }
 
 func (k *Kernel) restore(ctx context.Context, f rules.Family, text string) error {
-	_, err := run(ctx, text, k.families[f].restore, "--noflush", "--wait", waitSeconds)
+	_, err := k.own.run(ctx, text, k.families[f].restore, "--noflush", "--wait", waitSeconds)
 	return err
 }
 

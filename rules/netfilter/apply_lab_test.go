@@ -244,8 +244,16 @@ func TestMixedBackends(t *testing.T) {
 	n := newNode(t, "mixed")
 	n.run("ip6tables-legacy -A INPUT -j ACCEPT")
 	n.do(func() {
-		if _, err := New(t.Context(), slog.New(slog.DiscardHandler)); !errors.Is(err, ErrMixed) {
-			t.Errorf("error %v, want ErrMixed", err)
+		k, err := New(t.Context(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := k.CheckBackend(); !errors.Is(err, ErrMixed) || !strings.Contains(err.Error(), "ip6_tables_names: filter") {
+			t.Errorf("error %v, want ErrMixed with the table's name", err)
+		}
+		if err := k.Apply(t.Context(), compile(t, household())); err != nil { // it can be closed nevertheless
+			t.Error(err)
 		}
 	})
 }

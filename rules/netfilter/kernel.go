@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,10 @@ type Kernel struct {
 
 	mu      sync.Mutex
 	applied map[tableID]applied
+
+	own     children // programs of ours that may change rules
+	blame   sync.Mutex
+	changer culprit // who last changed rules that matter; guarded by blame
 }
 
 // programs are those of one family.
@@ -63,7 +68,8 @@ type tableID struct {
 func (t tableID) String() string { return t.family.String() + " " + t.name }
 
 // New finds the programs and checks that all of them speak to the same part of
-// the kernel. Its errors wrap [ErrNotInstalled], [ErrMixed] or [ErrTooOld]
+// the kernel; whether somebody else's rules are in the other part, CheckBackend
+// says, so that a box can be closed even then. New's errors wrap [ErrNotInstalled], [ErrMixed] or [ErrTooOld]
 // where one of them is the cause.
 func New(ctx context.Context, log *slog.Logger) (*Kernel, error) {
 	k := &Kernel{log: log, families: make(map[rules.Family]programs), applied: make(map[tableID]applied)}
@@ -84,9 +90,6 @@ func New(ctx context.Context, log *slog.Logger) (*Kernel, error) {
 	}
 	if !k.version.waits() {
 		return nil, fmt.Errorf("looking for the packet filter: %w: %v, 1.6.2 is the oldest that will do", ErrTooOld, k.version)
-	}
-	if err := k.checkLegacyTables(); err != nil {
-		return nil, fmt.Errorf("looking for the packet filter: %w", err)
 	}
 	return k, nil
 }
@@ -123,9 +126,10 @@ func findPrograms(ctx context.Context, f rules.Family) (programs, []Version, err
 	return programs{tables: tables, list: paths[0], restore: paths[1]}, versions, nil
 }
 
-// checkLegacyTables looks at what the kernel has loaded. To run the legacy
-// program instead would load the tables that it looks for.
-func (k *Kernel) checkLegacyTables() error {
+// CheckBackend returns an error that wraps [ErrMixed] if the kernel holds legacy
+// tables beside the nf_tables that we use. It costs two small files. To run the
+// legacy program instead would load the tables that it looks for.
+func (k *Kernel) CheckBackend() error {
 	if k.version.Backend != BackendNFT {
 		return nil
 	}
@@ -148,12 +152,42 @@ func (k *Kernel) checkLegacyTables() error {
 // run runs a program to its end and returns what it printed. The error has the
 // program's own words.
 func run(ctx context.Context, stdin, path string, args ...string) (string, error) {
+	return new(children).run(ctx, stdin, path, args...)
+}
+
+// children remembers the last processes that were started, to know their
+// changes again among the kernel's events.
+type children struct {
+	mu   sync.Mutex
+	pids [64]int
+	next int
+}
+
+func (c *children) add(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pids[c.next%len(c.pids)] = pid
+	c.next++
+}
+
+func (c *children) has(pid int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return pid != 0 && slices.Contains(c.pids[:], pid)
+}
+
+func (c *children) run(ctx context.Context, stdin, path string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.WaitDelay = time.Second
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	err := cmd.Start()
+	if err == nil {
+		c.add(cmd.Process.Pid)
+		err = cmd.Wait()
+	}
+	if err != nil {
 		return "", fmt.Errorf("running %s %s: %w: %s", path, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil

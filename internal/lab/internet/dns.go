@@ -30,10 +30,10 @@ type Query struct {
 }
 
 // answerTTL is in seconds; tests wait for nothing longer.
-const answerTTL = 60
+const answerTTL = 30
 
-// DNS is an authoritative server for a few names. It answers A, AAAA, PTR and
-// TXT, refuses .onion (RFC 7686), says NXDOMAIN to all else, and writes every
+// DNS is an authoritative server for a few names. It answers A, AAAA, PTR, MX
+// and TXT, refuses .onion (RFC 7686), says NXDOMAIN to all else, and writes every
 // question to its log.
 type DNS struct {
 	names Names
@@ -123,6 +123,9 @@ func (d *DNS) answer(q dns.Question) (int, []dns.RR) {
 		case q.Qtype == dns.TypeAAAA && a.Is6():
 			records = append(records, &dns.AAAA{Hdr: head, AAAA: a.AsSlice()})
 		}
+	}
+	if q.Qtype == dns.TypeMX {
+		records = append(records, &dns.MX{Hdr: head, Preference: 10, Mx: q.Name})
 	}
 	if q.Qtype == dns.TypeTXT {
 		records = append(records, &dns.TXT{Hdr: head, Txt: []string{"the lab's " + strings.TrimSuffix(q.Name, ".")}})

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this test binary as the command tunic.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tunic": main})
+}
+
+// Each file of testdata/script is a session at a terminal, with a root
+// directory of its own and no daemon.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			root := filepath.Join(e.WorkDir, "root")
+			e.Setenv("TUNIC_ROOT", root)
+			return os.MkdirAll(filepath.Join(root, "etc/tunic"), 0o755)
+		},
+		Condition: func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+		},
+	})
+}
+
+// exits runs a verb for somebody who is not root, and compares its exit status:
+// exits 2 tunic check. What it prints is for the next lines to look at.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || args[1] != "tunic" {
+		ts.Fatalf("usage: exits STATUS tunic ARG...")
+	}
+	a := &app{in: strings.NewReader(""), out: ts.Stdout(), err: ts.Stderr(), env: ts.Getenv, uid: 1000}
+	if code := execute(context.Background(), a, args[2:]); strconv.Itoa(code) != args[0] {
+		ts.Fatalf("the exit status is %d, not %s", code, args[0])
+	}
+}
+
+func TestPermissionErrorsSayRoot(t *testing.T) {
+	for _, err := range []error{
+		fmt.Errorf("reading the state file: %w", fs.ErrPermission),
+		wrongInput(fmt.Errorf("making the file: %w", fs.ErrPermission), "nothing was changed"),
+	} {
+		if f := explain(err); f.code != exitFailed || !strings.Contains(f.hint, "as root") {
+			t.Errorf("explain(%v) = %d, %q", err, f.code, f.hint)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+
+	"tunic/gateway"
+	"tunic/gateway/config"
+	"tunic/gateway/leases"
+	"tunic/rules"
+	"tunic/rules/netfilter"
+)
+
+// system is the real gateway.System.
+type system struct {
+	paths  config.Paths
+	kernel *netfilter.Kernel
+}
+
+// Leases implements gateway.System.
+func (s system) Leases() ([]leases.Lease, error) { return leases.Read(leases.Paths(s.paths.Root)) }
+
+// resolvConfs are where a box keeps the servers that its uplink told it of, the
+// most telling first: /etc/resolv.conf often names a server of the box itself.
+var resolvConfs = []string{"/run/systemd/resolve/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto", "/etc/resolv.conf"}
+
+// Resolvers implements gateway.System. The files belong to the system, not to
+// tunic, so they are not below the root.
+func (s system) Resolvers() []netip.Addr {
+	var all []netip.Addr
+	for _, path := range resolvConfs {
+		if !rootOwns(path) {
+			continue
+		}
+		if text, err := os.ReadFile(path); err == nil {
+			all = append(all, gateway.ParseResolvConf(string(text))...)
+		}
+	}
+	return all
+}
+
+// Addresses implements gateway.System.
+func (s system) Addresses() ([]netip.Addr, error) {
+	read, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var list []netip.Addr
+	for _, a := range read {
+		if n, ok := a.(*net.IPNet); ok {
+			if addr, ok := netip.AddrFromSlice(n.IP); ok {
+				list = append(list, addr.Unmap())
+			}
+		}
+	}
+	return list, nil
+}
+
+// Counters implements gateway.System.
+func (s system) Counters(ctx context.Context, f rules.Family) (map[string][]uint64, error) {
+	return s.kernel.Counters(ctx, f)
+}
+
+// rootOwns reports whether a file can be trusted: where everybody may make one,
+// it must be root's.
+func rootOwns(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	return owner == 0 || !strings.HasPrefix(path, "/tmp/")
+}

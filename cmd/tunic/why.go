@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway/api"
+)
+
+// whyOptions are the flags of why.
+type whyOptions struct {
+	from     string
+	own      bool
+	pid      int
+	port     uint16
+	protocol string
+	asJSON   bool
+}
+
+func whyCommand(a *app) *cobra.Command {
+	var o whyOptions
+	c := &cobra.Command{
+		Use:   "why [ADDRESS]",
+		Short: "Explain what becomes of a connection, rule by rule",
+		Long: `Why follows the first packet of a connection through the rules that are in
+force, and prints each rule of tunic's that it meets, with how many packets that
+rule has matched so far.
+
+ADDRESS is a device (its name, MAC or IP address), whose usual connections are
+explained, or with --from, --own or --pid the destination of one connection.
+Rules of other programs stand below tunic's and are not looked at.`,
+		Example: `  tunic why phone
+  tunic why 198.51.100.1 --from phone --port 443 --protocol udp
+  tunic why 198.51.100.1 --own
+  tunic why --pid 4711`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			requests, err := o.requests(args)
+			if err != nil {
+				return err
+			}
+			answers := []api.Why{}
+			for _, r := range requests {
+				w, err := a.client().Why(cmd.Context(), r)
+				if err != nil && len(answers) > 0 && r.To == somewhere6 {
+					continue // no household address of that family
+				}
+				if err != nil {
+					return err
+				}
+				answers = append(answers, w)
+			}
+			if o.asJSON {
+				return a.json(answers)
+			}
+			for i, w := range answers {
+				if i > 0 {
+					a.printf("\n")
+				}
+				a.printWhy(w)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&o.from, "from", "", "the device that sends: its name, MAC or IP address")
+	c.Flags().BoolVar(&o.own, "own", false, "the box itself sends, as root")
+	c.Flags().IntVar(&o.pid, "pid", 0, "the box itself sends: the process with that number")
+	c.Flags().Uint16Var(&o.port, "port", 443, "destination port")
+	c.Flags().StringVar(&o.protocol, "protocol", "tcp", "tcp, udp, icmp, or the number of an IP protocol")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) printWhy(w api.Why) {
+	policy := ""
+	if w.Policy != "" {
+		policy = ", policy " + w.Policy
+	}
+	a.printf("%s%s: %s\n  %s\n", w.From, policy, w.To, w.Result)
+	for _, r := range w.Rules {
+		packets := "?"
+		if r.Packets != nil {
+			packets = strconv.FormatUint(*r.Packets, 10)
+		}
+		a.printf("  %8s packets  %-6s %-15s %2d  %s\n", packets, r.Table, r.Chain, r.Number, r.Rule)
+	}
+	if len(w.Rules) == 0 {
+		a.printf("  no rule of tunic's matches\n")
+	}
+}
+
+// somewhere are addresses that stand for the internet (RFC 5737, RFC 3849).
+const (
+	somewhere4 = "192.0.2.1"
+	somewhere6 = "2001:db8:ffff::1"
+)
+
+// requests are the questions that a command line comes down to.
+func (o whyOptions) requests(args []string) ([]api.WhyRequest, error) {
+	base := api.WhyRequest{Device: o.from, Own: o.own || o.pid != 0}
+	if o.pid != 0 {
+		uid, err := uidOf(o.pid)
+		if err != nil {
+			return nil, usageError("`ps` lists the processes", "%v", err)
+		}
+		base.UID = uid
+	}
+	switch {
+	case base.Own && o.from != "":
+		return nil, usageError("leave out one of the two", "either a device sends or the box itself")
+	case len(args) == 0 && !base.Own:
+		return nil, usageError("example: tunic why phone", "which device or destination?")
+	case !base.Own && o.from == "": // the argument is the device
+		base.Device = args[0]
+		return usual(base), nil
+	case len(args) == 0 || args[0] == "":
+		return usual(base), nil
+	}
+	return o.one(base, args[0])
+}
+
+// one asks about one destination.
+func (o whyOptions) one(r api.WhyRequest, to string) ([]api.WhyRequest, error) {
+	addr, err := netip.ParseAddr(to)
+	if err != nil || addr.Zone() != "" {
+		return nil, usageError("names are different for each device: ask for it there (dig NAME), then ask here for the address", "%q is not an IP address", to)
+	}
+	protocol := strings.ToLower(o.protocol)
+	if protocol == "icmp" && addr.Is6() && !addr.Is4In6() {
+		protocol = "ipv6-icmp"
+	}
+	if _, err := strconv.ParseUint(protocol, 10, 8); err != nil && protocol != "tcp" && protocol != "udp" && !strings.HasSuffix(protocol, "icmp") {
+		return nil, usageError("tcp, udp, icmp, or a number such as 47", "unknown protocol %q", o.protocol)
+	}
+	r.To, r.Protocol = to, protocol
+	if protocol == "tcp" || protocol == "udp" {
+		r.Port = o.port
+	}
+	return []api.WhyRequest{r}, nil
+}
+
+// usual are the connections that people wonder about.
+func usual(base api.WhyRequest) []api.WhyRequest {
+	var list []api.WhyRequest
+	for _, what := range []api.WhyRequest{
+		{To: somewhere4, Port: 443, Protocol: "tcp"}, {To: somewhere4, Port: 443, Protocol: "udp"},
+		{To: somewhere4, Port: 53, Protocol: "udp"}, {To: somewhere6, Port: 443, Protocol: "tcp"},
+	} {
+		r := base
+		r.To, r.Port, r.Protocol = what.To, what.Port, what.Protocol
+		list = append(list, r)
+	}
+	return list
+}
+
+// uidOf returns the user whose packets a process sends (proc(5), the fourth
+// number of Uid).
+func uidOf(pid int) (uint32, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("there is no process %d", pid)
+	}
+	for line := range strings.Lines(string(text)) {
+		if words := strings.Fields(line); len(words) == 5 && words[0] == "Uid:" {
+			uid, err := strconv.ParseUint(words[4], 10, 32)
+			return uint32(uid), err
+		}
+	}
+	return 0, fmt.Errorf("process %d has no user", pid)
+}

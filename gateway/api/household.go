@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Devices is the part of the gateway that knows the household's devices.
+type Devices interface {
+	// Devices lists configured devices and those that were seen.
+	Devices(ctx context.Context) ([]Device, error)
+	SetDevice(ctx context.Context, r DeviceRequest) (Device, error)
+	Portal(ctx context.Context, r PortalRequest) (Portal, error)
+	NewNym(ctx context.Context, r NewNymRequest) (NewNym, error)
+	Why(ctx context.Context, r WhyRequest) (Why, error)
+	// Probe treats an interface as one of the household's for a while.
+	Probe(ctx context.Context, r ProbeRequest) error
+}
+
+// DeviceRequest changes a device. Empty fields stay as they are.
+type DeviceRequest struct {
+	Device string        `json:"device"` // its name; with For also its MAC or IP address
+	MAC    string        `json:"mac,omitempty"`
+	Policy string        `json:"policy,omitempty"`
+	For    time.Duration `json:"for,omitempty"` // 0: for good, in its file
+}
+
+// PortalRequest lets a device reach the log-in page of the network that the
+// box is a guest of.
+type PortalRequest struct {
+	Device   string        `json:"device"` // name, MAC or IP address
+	For      time.Duration `json:"for,omitempty"`
+	To       []string      `json:"to,omitempty"`       // the only destinations: addresses or prefixes
+	Resolver string        `json:"resolver,omitempty"` // address of the network's DNS server; empty: the box's own one
+	Close    bool          `json:"close,omitempty"`    // close it now
+}
+
+// Portal is what was opened.
+type Portal struct {
+	MAC       string    `json:"mac"`
+	Name      string    `json:"name,omitempty"`
+	Until     time.Time `json:"until"`
+	UntilTor  bool      `json:"until_tor"` // it also closes when Tor is connected
+	Resolvers []string  `json:"resolvers"`
+	To        []string  `json:"to"` // empty: anywhere outside the household
+}
+
+// NewNymRequest asks for circuits that have nothing to do with those before.
+type NewNymRequest struct {
+	Device string `json:"device,omitempty"` // empty: everybody
+}
+
+// NewNym says what came of it.
+type NewNym struct {
+	Addresses []string `json:"addresses,omitempty"` // of the device
+	Circuits  int      `json:"circuits"`            // of the device's that were closed
+}
+
+// WhyRequest asks what becomes of a connection. One of Device and Own is set.
+type WhyRequest struct {
+	Device   string `json:"device,omitempty"` // name, MAC or IP address of the sender
+	Own      bool   `json:"own,omitempty"`    // the box itself sends
+	UID      uint32 `json:"uid,omitempty"`    // with Own: the sender's user
+	To       string `json:"to"`               // IP address
+	Port     uint16 `json:"port,omitempty"`
+	Protocol string `json:"protocol"` // "tcp", "udp", "icmp", "ipv6-icmp" or a number
+}
+
+// Why explains one connection.
+type Why struct {
+	From   string    `json:"from"` // who sends, in words
+	To     string    `json:"to"`   // what and where to, in words
+	Policy string    `json:"policy,omitempty"`
+	State  State     `json:"state"`
+	Result string    `json:"result"` // what becomes of it, in words
+	End    string    `json:"end"`    // "passed", "redirected", "turned", "refused", "dropped"
+	Rules  []WhyRule `json:"rules"`  // those that match, in order
+}
+
+// WhyRule is one rule that the connection meets.
+type WhyRule struct {
+	Family  string  `json:"family"` // "ip4", "ip6"
+	Table   string  `json:"table"`
+	Chain   string  `json:"chain"`
+	Number  int     `json:"number"` // in its chain, from 1
+	Rule    string  `json:"rule"`
+	Packets *uint64 `json:"packets,omitempty"` // that matched since the rules were loaded; absent when not known
+}
+
+// ProbeRequest names an interface that exists for a test.
+type ProbeRequest struct {
+	Interface string        `json:"interface"`
+	For       time.Duration `json:"for,omitempty"` // 0 ends it now
+}
+
+// Devices lists the household's devices.
+func (c *Client) Devices(ctx context.Context) ([]Device, error) {
+	var list []Device
+	return list, c.call(ctx, http.MethodGet, "/devices", nil, &list)
+}
+
+// SetDevice changes a device and returns what it is now.
+func (c *Client) SetDevice(ctx context.Context, r DeviceRequest) (Device, error) {
+	var d Device
+	return d, c.call(ctx, http.MethodPost, "/device", r, &d)
+}
+
+// Portal opens or closes a device's way to a log-in page.
+func (c *Client) Portal(ctx context.Context, r PortalRequest) (Portal, error) {
+	var p Portal
+	return p, c.call(ctx, http.MethodPost, "/portal", r, &p)
+}
+
+// NewNym asks for fresh circuits.
+func (c *Client) NewNym(ctx context.Context, r NewNymRequest) (NewNym, error) {
+	var n NewNym
+	return n, c.call(ctx, http.MethodPost, "/newnym", r, &n)
+}
+
+// Why explains a connection.
+func (c *Client) Why(ctx context.Context, r WhyRequest) (Why, error) {
+	var w Why
+	return w, c.call(ctx, http.MethodPost, "/why", r, &w)
+}
+
+// Probe begins or ends the treatment of an interface as the household's.
+func (c *Client) Probe(ctx context.Context, r ProbeRequest) error {
+	return c.call(ctx, http.MethodPost, "/probe", r, nil)
+}
+
+// handleDevices adds the requests about devices.
+func handleDevices(mux *http.ServeMux, g Devices) {
+	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) {
+		list, err := g.Devices(r.Context())
+		answer(w, list, err)
+	})
+	mux.HandleFunc("POST /device", handle(g.SetDevice))
+	mux.HandleFunc("POST /portal", handle(g.Portal))
+	mux.HandleFunc("POST /newnym", handle(g.NewNym))
+	mux.HandleFunc("POST /why", handle(g.Why))
+	mux.HandleFunc("POST /probe", handle(func(ctx context.Context, r ProbeRequest) (struct{}, error) {
+		return struct{}{}, g.Probe(ctx, r)
+	}))
+}
+
+// handle reads a request, has it done and answers.
+func handle[Request, Answer any](do func(context.Context, Request) (Answer, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req Request
+		if !read(w, r, &req) {
+			return
+		}
+		a, err := do(r.Context(), req)
+		answer(w, a, err)
+	}
+}

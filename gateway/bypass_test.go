@@ -1,0 +1,341 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tunic/gateway/config"
+	"tunic/gateway/link"
+	"tunic/rules"
+)
+
+// ApplyChain refuses what the real one would: changes of other chains.
+func (k fakeKernel) ApplyChain(_ context.Context, r rules.Ruleset, chain string) error {
+	if !rules.SameBut(chain, k.loaded, r) {
+		k.t.Errorf("more than %s is to be changed: %v", chain, rules.Diff(k.loaded, r))
+	}
+	if err := k.did("chain"); err != nil {
+		return err
+	}
+	k.loaded = r
+	return nil
+}
+
+// HardwareAddr knows 192.168.77.N as 02:00:00:00:00:N, as far as N is there.
+func (k fakeKernel) HardwareAddr(_ context.Context, _ []string, a netip.Addr) (string, error) {
+	b := a.As16()
+	if b[15] > 99 {
+		return "", nil
+	}
+	return fmt.Sprintf("02:00:00:00:00:%02d", b[15]), nil
+}
+
+const bypassFile = mainFile + `
+[[bypass]]
+domains = ["bank.example"]
+devices = ["tv"]
+[[bypass]]
+domains = ["game.example"]
+prefixes = ["198.51.100.0/24"]
+`
+
+// bypassHouse is open, with a tv (.10), a blocked device (.11), a direct one
+// (.12) and nobody's file for the others.
+func bypassHouse(t *testing.T) *house {
+	h := newHouse(t, map[string]string{
+		"tunic.toml":           bypassFile,
+		"devices/tv.toml":      "mac = \"02:00:00:00:00:10\"\n",
+		"devices/blocked.toml": "mac = \"02:00:00:00:00:11\"\npolicy = \"block\"\n",
+		"devices/direct.toml":  "mac = \"02:00:00:00:00:12\"\npolicy = \"direct\"\n",
+	})
+	h.running(t)
+	if h.took(); !h.opened {
+		t.Fatal("the household is not open")
+	}
+	return h
+}
+
+func request(device, domain string, addrs ...string) link.Grant {
+	r := link.Grant{Device: netip.MustParseAddr(device), Domain: domain, TTL: 300 * time.Second}
+	for _, a := range addrs {
+		r.Addrs = append(r.Addrs, netip.MustParseAddr(a))
+	}
+	return r
+}
+
+// letThrough are the rules of the chain that let a device reach an address.
+func (h *house) letThrough() []string {
+	var found []string
+	for _, f := range rules.Families() {
+		for line := range strings.Lines(h.loaded.Text(f, "mangle")) {
+			if strings.HasPrefix(line, "-A "+rules.ChainBypass+" ") && strings.Contains(line, "--mac-source") {
+				words := strings.Fields(line)
+				found = append(found, words[3]+" "+words[slices.Index(words, "--mac-source")+1])
+			}
+		}
+	}
+	return found
+}
+
+func TestGrantIsInForceWhenItIsAnswered(t *testing.T) {
+	h := bypassHouse(t)
+	r := request("192.168.77.10", "bank.example", "203.0.113.7", "2001:db8:bb::7")
+	if err := h.Grant(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	h.expect(t, "chain")
+	want := []string{"203.0.113.7/32 02:00:00:00:00:10", "2001:db8:bb::7/128 02:00:00:00:00:10"}
+	if got := h.letThrough(); !slices.Equal(got, want) {
+		t.Errorf("the rules let through %q, want %q", got, want)
+	}
+	if err := h.Grant(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	h.expect(t, "") // nothing has changed
+	if text := fmt.Sprint(h.Gateway.Status(t.Context()).Leaks); !strings.Contains(text, "bank.example, for tv (bypass); 2 addresses now") ||
+		!strings.Contains(text, "game.example, 198.51.100.0/24, for every device (bypass)") {
+		t.Errorf("status says %s", text)
+	}
+}
+
+func TestGrantsThatAreRefused(t *testing.T) {
+	h := bypassHouse(t)
+	many := request("192.168.77.10", "bank.example")
+	for i := range maxGrantAddrs + 1 {
+		many.Addrs = append(many.Addrs, netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
+	}
+	for name, c := range map[string]struct {
+		r    link.Grant
+		want error
+	}{
+		"another device":     {request("192.168.77.20", "bank.example", "203.0.113.7"), errNotBypassed},
+		"a domain below":     {request("192.168.77.10", "www.bank.example", "203.0.113.7"), errNotBypassed},
+		"another domain":     {request("192.168.77.10", "evil.example", "203.0.113.7"), errNotBypassed},
+		"a blocked device":   {request("192.168.77.11", "game.example", "203.0.113.7"), errNotBypassed},
+		"nobody's address":   {request("192.168.77.200", "game.example", "203.0.113.7"), errNotBypassed},
+		"the household":      {request("192.168.77.10", "bank.example", "192.168.77.20"), errNotGrantable},
+		"a private address":  {request("192.168.77.10", "bank.example", "10.1.2.3"), errNotGrantable},
+		"loopback":           {request("192.168.77.10", "bank.example", "127.0.0.1"), errNotGrantable},
+		"IPv4 in IPv6":       {request("192.168.77.10", "bank.example", "::ffff:203.0.113.7"), errNotGrantable},
+		"multicast":          {request("192.168.77.10", "bank.example", "224.0.0.1"), errNotGrantable},
+		"a household's IPv6": {request("192.168.77.10", "bank.example", "fd77::20"), errNotGrantable},
+		"one good, one bad":  {request("192.168.77.10", "bank.example", "203.0.113.7", "192.168.77.20"), errNotGrantable},
+		"too many":           {many, errGrantsFull},
+	} {
+		if err := h.Grant(t.Context(), c.r); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if err := h.Grant(t.Context(), request("192.168.77.12", "game.example", "203.0.113.7")); err != nil {
+		t.Errorf("a direct device needs nothing: %v", err)
+	}
+	h.expect(t, "")
+	if got := h.letThrough(); got != nil {
+		t.Errorf("the rules let through %q", got)
+	}
+}
+
+func TestGrantsAreBounded(t *testing.T) {
+	h := bypassHouse(t)
+	grant := func(device string, i int) error {
+		return h.Grant(t.Context(), request(device, "game.example", fmt.Sprintf("203.0.%d.%d", i/250, i%250+1)))
+	}
+	for i := range maxDeviceGrants {
+		if err := grant("192.168.77.10", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := grant("192.168.77.10", maxDeviceGrants); !errors.Is(err, errGrantsFull) {
+		t.Errorf("beyond the device's limit: %v", err)
+	}
+	if err := grant("192.168.77.13", 0); err != nil {
+		t.Errorf("another device has no room left: %v", err)
+	}
+}
+
+// A configuration without the bypass closes it at once, and lockdown too.
+func TestBypassEndsWithItsConfiguration(t *testing.T) {
+	h := bypassHouse(t)
+	r := request("192.168.77.10", "bank.example", "203.0.113.7")
+	if err := h.Grant(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	h.took()
+	if err := h.Lockdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.letThrough(); got != nil {
+		t.Errorf("in lockdown the rules let through %q", got)
+	}
+	if err := h.Grant(t.Context(), r); !errors.Is(err, errNotOpen) {
+		t.Errorf("in lockdown: %v", err)
+	}
+	if err := h.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.letThrough(); len(got) != 1 {
+		t.Errorf("after lockdown the rules let through %q, want what still holds", got)
+	}
+	h.took()
+	h.write(t, "tunic.toml", mainFile)
+	if err := h.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.letThrough(); got != nil {
+		t.Errorf("the rules let through %q", got)
+	}
+	if did := h.took(); !strings.Contains(did, "rules open, cut direct") {
+		t.Errorf("did: %s, want the connections cut", did)
+	}
+}
+
+// A chain that cannot be changed alone is loaded with all the others.
+func TestGrantAfterAFailure(t *testing.T) {
+	h := bypassHouse(t)
+	h.set(func() { h.fail["chain"] = errBroken })
+	if err := h.Grant(t.Context(), request("192.168.77.10", "bank.example", "203.0.113.7")); err != nil {
+		t.Error(err)
+	}
+	h.expect(t, "chain, rules open")
+	h.set(func() { h.fail["rules"] = errBroken })
+	if err := h.Grant(t.Context(), request("192.168.77.10", "bank.example", "203.0.113.8")); !errors.Is(err, errBroken) {
+		t.Errorf("a way that is not open was promised: %v", err)
+	}
+}
+
+func TestGrantsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g grants
+		a := Granted{rules.Grant{MAC: "02:00:00:00:00:10", To: netip.MustParseAddr("203.0.113.7")}, "bank.example"}
+		start := time.Now()
+		for _, until := range []time.Duration{30 * time.Second, 60 * time.Second, 45 * time.Second} { // the longest counts
+			if _, err := g.add([]Granted{a}, start.Add(until)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(59 * time.Second)
+		if len(g.current(time.Now())) != 1 {
+			t.Error("it ended early")
+		}
+		time.Sleep(2 * time.Second)
+		if len(g.current(time.Now())) != 0 || len(g.list) != 0 {
+			t.Error("it did not end")
+		}
+		if loaded, err := g.add([]Granted{a}, start); loaded || err != nil {
+			t.Errorf("one that ended counts as loaded: %v, %v", loaded, err)
+		}
+	})
+}
+
+func TestBypassWithoutForwarding(t *testing.T) {
+	h := newHouse(t, map[string]string{"tunic.toml": bypassFile, "devices/tv.toml": "mac = \"02:00:00:00:00:10\"\n"})
+	h.facts.Forwarding = false
+	h.pass(t.Context())
+	if !slices.Contains(h.codes(t), "forwarding-off") {
+		t.Errorf("findings: %v", h.codes(t))
+	}
+}
+
+func TestDesireNamesAndTime(t *testing.T) {
+	in := inputs()
+	in.Config.Gateway.NTP = true
+	in.Config.Gateway.NTPServers = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	in.Config.DNS.Resolver = config.Resolver{Server: netip.MustParseAddrPort("9.9.9.9:853"), Name: "dns.quad9.net"}
+	in.Config.Bypasses = []config.Bypass{{Domains: []string{"bank.example"}, Devices: []string{"tv"}}}
+	in.ClockTrusted = true
+	d := desire(in)
+	if d.Rules.NTPPort != config.ServeNTPPort || !slices.Contains(d.Rules.Exceptions, rules.Exception{UDP: true, To: netip.MustParseAddrPort("192.0.2.1:123")}) {
+		t.Errorf("rules: %+v", d.Rules)
+	}
+	if n := d.Serve.NTP; n == nil || !n.Trusted || !slices.Equal(n.Listeners, []string{"ntp/br-lan#4/udp4", "ntp/br-lan#4/udp6"}) {
+		t.Errorf("time: %+v", n)
+	}
+	if r := d.Serve.DNS.Resolver; r == nil || r.Server.Port() != 853 || r.Name != "dns.quad9.net" || !slices.Equal(d.Serve.DNS.Bypass, []string{"bank.example"}) {
+		t.Errorf("names: %+v", d.Serve.DNS)
+	}
+	if b := d.Rules.Bypasses; len(b) != 1 || !slices.Equal(b[0].MACs, []string{"02:00:00:00:00:10"}) {
+		t.Errorf("bypass: %+v", b)
+	}
+	for _, l := range d.Listeners {
+		if strings.HasPrefix(l.Name, "ntp/") && (l.Port != config.ServeNTPPort || l.Interface != "br-lan") {
+			t.Errorf("the time server listens on %+v", l)
+		}
+	}
+	if words := exceptions(in.Config); !slices.Contains(words, "the box asks 192.0.2.1 for the time (ntp-servers)") {
+		t.Errorf("exceptions: %q", words)
+	}
+	if off := desire(inputs()); off.Serve.NTP != nil || off.Rules.NTPPort != 0 {
+		t.Error("the time is told although nobody said so")
+	}
+}
+
+// Devices are told the time only while kernel and tor agree that it is right.
+func TestClockTrust(t *testing.T) {
+	h := newHouse(t, map[string]string{"tunic.toml": "[household]\ninterfaces = [\"br-lan\"]\n"})
+	for _, c := range []struct {
+		synchronised bool
+		skew         time.Duration
+		trusted      bool
+	}{{true, 0, true}, {false, 0, false}, {true, time.Hour, false}, {true, 0, true}} {
+		h.set(func() { h.facts.ClockSynchronised, h.status.ClockSkew = c.synchronised, c.skew })
+		h.pass(t.Context())
+		if got := h.served.NTP.Trusted; got != c.trusted || got == slices.Contains(h.codes(t), "clock-untrusted") {
+			t.Errorf("%+v: trusted %v, findings %v", c, got, h.codes(t))
+		}
+	}
+}
+
+// TestChildPassesGrantsOn: serve's request reaches the one who decides, and
+// his word comes back; serve cannot make more of them than a few at a time.
+func TestChildPassesGrantsOn(t *testing.T) {
+	h := newHouse(t, nil)
+	parent, file, err := link.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve, err := link.FromFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer serve.Close()
+	defer parent.Close()
+	hold := make(chan struct{})
+	c := &Child{Log: h.Log, Changed: func() {}, Grant: func(_ context.Context, r link.Grant) error {
+		if <-hold; r.Domain != "bank.example" {
+			return errBroken
+		}
+		return nil
+	}}
+	c.attach(parent, 1)
+	go c.receive(t.Context(), parent)
+	for id := range uint64(maxGranting + 1) {
+		domain := "bank.example"
+		if id == 0 {
+			domain = "evil.example"
+		}
+		if err := serve.Send(link.Grant{ID: id, Domain: domain}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replies := make(map[uint64]string)
+	for range maxGranting + 1 {
+		m, _, err := serve.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := m.(link.Granted)
+		if replies[g.ID] = g.Error; len(replies) == 1 {
+			close(hold)
+		}
+	}
+	if replies[0] != errBroken.Error() || replies[1] != "" || replies[maxGranting] != "busy" {
+		t.Errorf("%v", replies)
+	}
+}

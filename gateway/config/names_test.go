@@ -1,0 +1,105 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTimeNamesAndBypass reads every key of these three parts.
+func TestTimeNamesAndBypass(t *testing.T) {
+	p := newBox(t, map[string]string{"devices/tv.toml": `mac = "02:00:5e:10:00:0a"`, "tunic.toml": okMain + `
+[gateway]
+ntp = false
+ntp-servers = ["192.0.2.1", "2001:db8::7b"]
+[dns]
+resolver = "tls://[2620:fe::fe]:8853#DNS.quad9.net"
+[[bypass]]
+domains = ["Bank.example.", "game.example"]
+devices = ["tv"]
+[[bypass]]
+prefixes = ["198.51.100.0/24", "2001:db8:5::/48", "203.0.113.9"]
+`})
+	c, err := Load(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::7b")}
+	if c.Gateway.NTP || !slices.Equal(c.Gateway.NTPServers, servers) {
+		t.Errorf("gateway: %+v", c.Gateway)
+	}
+	if got := c.DNS.Resolver.String(); got != "tls://[2620:fe::fe]:8853#dns.quad9.net" {
+		t.Errorf("resolver: %s", got)
+	}
+	want := []Bypass{
+		{Domains: []string{"bank.example", "game.example"}, Devices: []string{"tv"}},
+		{Prefixes: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:5::/48"), netip.MustParsePrefix("203.0.113.9/32")}},
+	}
+	if !reflect.DeepEqual(c.Bypasses, want) {
+		t.Errorf("bypass: %+v", c.Bypasses)
+	}
+}
+
+func TestResolverForms(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         "",
+		"tls://9.9.9.9":            "tls://9.9.9.9:853",
+		"tls://9.9.9.9:8853":       "tls://9.9.9.9:8853",
+		"tls://2620:fe::fe":        "tls://[2620:fe::fe]:853",
+		"tls://[2620:fe::fe]":      "tls://[2620:fe::fe]:853",
+		"tls://[::ffff:9.9.9.9]:1": "tls://9.9.9.9:1",
+		"tls://1.1.1.1#one.one":    "tls://1.1.1.1:853#one.one",
+	} {
+		c, err := Load(newBox(t, map[string]string{"tunic.toml": okMain + "[dns]\nresolver = \"" + text + "\"\n"}))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := c.DNS.Resolver.String(); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+		if again, p := parseResolver(want); want != "" && (p != nil || again != c.DNS.Resolver) {
+			t.Errorf("%q is read back as %v, %v", want, again, p)
+		}
+	}
+}
+
+func TestTimeNamesAndBypassMistakes(t *testing.T) {
+	for _, c := range []struct{ lines, key, want string }{
+		{"[gateway]\nntp = \"yes\"", "gateway.ntp", "must be true or false, not text"},
+		{"[gateway]\nntp-servers = [\"pool.ntp.org\"]", "gateway.ntp-servers[0]", `"pool.ntp.org" is not the address of a time server`},
+		{"[gateway]\nntp-servers = [\"0.0.0.0\"]", "gateway.ntp-servers[0]", `"0.0.0.0" is not the address of a time server`},
+		{"[gateway]\nntp-servers = [\"192.0.2.1\", \"192.0.2.1\"]", "gateway.ntp-servers[1]", "192.0.2.1 is named twice"},
+		{"[dns]\nresolver = \"9.9.9.9\"", "dns.resolver", `"9.9.9.9" does not begin with tls://: an exit could read and change what is asked in clear`},
+		{"[dns]\nresolver = \"tls://dns.quad9.net\"", "dns.resolver", `"dns.quad9.net" is not the address of a server`},
+		{"[dns]\nresolver = \"tls://9.9.9.9:0\"", "dns.resolver", "0 is no port"},
+		{"[dns]\nresolver = \"tls://192.168.1.1\"", "dns.resolver", "192.168.1.1 is not on the internet: an exit could not reach it"},
+		{"[dns]\nresolver = \"tls://127.0.0.1\"", "dns.resolver", "127.0.0.1 is not on the internet: an exit could not reach it"},
+		{"[dns]\nresolver = \"tls://9.9.9.9#\"", "dns.resolver", "there is no name after the #"},
+		{"[[bypass]]\n", "bypass[0].domains", "missing"},
+		{"[[bypass]]\ndomains = []", "bypass[0].domains", "missing"},
+		{"[[bypass]]\ndomains = [\"com\"]", "bypass[0].domains[0]", `"com" is too wide: name one site or service`},
+		{"[[bypass]]\ndomains = [\".\"]", "bypass[0].domains[0]", `"." is too wide: name one site or service`},
+		{"[[bypass]]\ndomains = [\"*.bank.example\"]", "bypass[0].domains[0]", `"*.bank.example": the names below a domain are always let through with it`},
+		{"[[bypass]]\ndomains = [\"a.onion\"]", "bypass[0].domains[0]", "an onion is only reached through Tor"},
+		{"[[bypass]]\ndomains = [\"alice.peer.home.arpa\"]", "bypass[0].domains[0]", `"alice.peer.home.arpa" belongs to the home and never leaves it`},
+		{"[[bypass]]\ndomains = [\"a.b\", \"A.b.\"]", "bypass[0].domains[1]", "a.b is named twice"},
+		{"[[bypass]]\nprefixes = [\"198.51.100.1/24\"]", "bypass[0].prefixes[0]", `"198.51.100.1/24" is not the beginning of its network: write "198.51.100.0/24"`},
+		{"[[bypass]]\nprefixes = [\"0.0.0.0/0\"]", "bypass[0].prefixes[0]", `"0.0.0.0/0" is too wide: /8 is the widest`},
+		{"[[bypass]]\nprefixes = [\"2000::/3\"]", "bypass[0].prefixes[0]", `"2000::/3" is too wide: /32 is the widest`},
+		{"[[bypass]]\nprefixes = [\"127.0.0.0/8\"]", "bypass[0].prefixes[0]", `"127.0.0.0/8" never leaves the house`},
+		{"[[bypass]]\nprefixes = [\"bank\"]", "bypass[0].prefixes[0]", `"bank" is not a network`},
+		{"[[bypass]]\nprefixes = [\"198.51.100.7\"]\ndevices = [\"radio\"]", "bypass[0].devices[0]", `there is no device called "radio"`},
+		{"[[bypass]]\nprefixes = [\"198.51.100.7\"]\ndevices = []", "bypass[0].devices", "is empty: nobody would be let through"},
+		{"[[bypass]]\nprefixes = [\"198.51.100.7\"]\ndevice = [\"tv\"]", "bypass[0].device", "unknown key"},
+	} {
+		p := newBox(t, map[string]string{"tunic.toml": okMain + c.lines + "\n"})
+		_, err := Load(p)
+		got := strings.Join(mistakes(p, err), "\n")
+		if !strings.HasPrefix(got, "tunic.toml:") || !strings.HasSuffix(got, ": "+c.key+": "+c.want) {
+			t.Errorf("Load of\n%s\n%s\nwant %s: %s", c.lines, got, c.key, c.want)
+		}
+	}
+}

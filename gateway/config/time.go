@@ -1,0 +1,37 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// readNTP reads what [gateway] says of time.
+func readNTP(t *table, g *Gateway) {
+	g.NTP = true
+	if answer, ok := t.boolean("ntp"); ok {
+		g.NTP = answer
+	}
+	t.texts("ntp-servers", func(path, text string) {
+		addr, p := parseTimeServer(text)
+		switch {
+		case p != nil:
+			t.doc.add(path, p)
+		case slices.Contains(g.NTPServers, addr):
+			t.doc.add(path, problemf("", "%s is named twice", addr))
+		default:
+			g.NTPServers = append(g.NTPServers, addr)
+		}
+	})
+}
+
+// parseTimeServer takes an address and no name: a name would have to be asked
+// for before the clock is right, and Tor needs the clock.
+func parseTimeServer(text string) (netip.Addr, *problem) {
+	const hint = `write the server's IP address, like "192.0.2.1" (its name cannot be asked for before the clock is right)`
+	addr, err := netip.ParseAddr(text)
+	addr = addr.Unmap()
+	if err != nil || addr.Zone() != "" || addr.IsLoopback() || !isHost(addr) {
+		return netip.Addr{}, problemf(hint, "%q is not the address of a time server", text)
+	}
+	return addr, nil
+}

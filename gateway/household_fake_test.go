@@ -1,0 +1,42 @@
+package gateway
+
+import (
+	"context"
+	"net/netip"
+
+	"tunic/gateway/leases"
+	"tunic/rules"
+)
+
+func (f fakeTor) NewNym(context.Context) error { return f.did("newnym") }
+
+func (f fakeTor) Forget(_ context.Context, devices []netip.Addr) (int, error) {
+	return 3, f.did("forget", devices)
+}
+
+func (f fakeServer) Renew(_ context.Context, devices []netip.Addr) error {
+	return f.did("renew", devices)
+}
+
+// fakeSystem is a box with a DHCP server that knows two devices.
+type fakeSystem struct{ *box }
+
+func (f fakeSystem) Leases() ([]leases.Lease, error) {
+	return []leases.Lease{
+		{MAC: "02:00:00:00:00:99", Addr: netip.MustParseAddr("192.168.77.99"), Name: "phone"},
+		{MAC: "02:00:00:00:00:98", Addr: netip.MustParseAddr("192.168.77.98"), Name: "twin"},
+		{MAC: "02:00:00:00:00:97", Addr: netip.MustParseAddr("192.168.77.97"), Name: "twin"},
+	}, f.fail["leases"]
+}
+
+func (f fakeSystem) Resolvers() []netip.Addr {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.53"), netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.18.0.2")}
+}
+
+func (f fakeSystem) Addresses() ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.168.77.1"), netip.MustParseAddr("203.0.113.100")}, nil
+}
+
+func (f fakeSystem) Counters(context.Context, rules.Family) (map[string][]uint64, error) {
+	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.fail["counters"]
+}

@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"tunic/gateway/api"
+)
+
+// A mistake anywhere in the files keeps publish and unpublish from changing
+// any, also one that its owner wrote by hand and never reloaded.
+func TestAMistakeElsewhereKeepsEveryFile(t *testing.T) {
+	const byHand = "# the family's pictures\n" + photos
+	for name, verb := range map[string]func(h *house) error{
+		"publish the same": func(h *house) error {
+			_, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
+			return err
+		},
+		"publish another": func(h *house) error {
+			_, err := h.Publish(t.Context(), api.PublishRequest{Name: "other", Ports: []string{"80=192.168.77.20:8080"}})
+			return err
+		},
+		"unpublish": func(h *house) error {
+			return h.Unpublish(t.Context(), api.UnpublishRequest{Name: "photos"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, nil)
+			h.running(t)
+			h.write(t, "onions/photos.toml", byHand)
+			h.write(t, "devices/tv.toml", "mac = 7\n")
+			var f *api.Failure
+			if err := verb(h); !errors.As(err, &f) || !f.Usage {
+				t.Errorf("got %v, want an error of usage", err)
+			}
+			if text, err := os.ReadFile(filepath.Join(h.Paths.OnionDir(), "photos.toml")); err != nil || string(text) != byHand {
+				t.Errorf("photos.toml is %q, %v", text, err)
+			}
+			if _, err := os.Stat(filepath.Join(h.Paths.OnionDir(), "other.toml")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("other.toml: %v", err)
+			}
+		})
+	}
+}
+
+// Without a daemon the plan is all of the open rules, and makes no file.
+func TestPlanAloneOnAFreshBox(t *testing.T) {
+	h := newHouse(t, nil)
+	if err := os.RemoveAll(h.Paths.State); err != nil {
+		t.Fatal(err)
+	}
+	p, err := PlanAlone(t.Context(), h.Kernel, h.Paths, h.TorIDs, h.ServeIDs)
+	if err != nil || p.Running || len(p.Changes) < 20 {
+		t.Errorf("PlanAlone = %d changes, running %v, %v", len(p.Changes), p.Running, err)
+	}
+	if _, err := os.Stat(h.Paths.State); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the plan made the state directory: %v", err)
+	}
+}
+
+func TestFindRangesKeepsNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	local := []netip.Prefix{netip.MustParsePrefix("10.128.0.0/10")}
+	r, kept, err := findRanges(path, local)
+	if _, bad := r.Overlap(local); err != nil || kept || bad {
+		t.Errorf("findRanges = %v, kept %v, %v", r, kept, err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the state file: %v", err)
+	}
+	first, err := LoadRanges(path, local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, kept, err := findRanges(path, local); err != nil || !kept || again != first {
+		t.Errorf("findRanges = %v, kept %v, %v, want %v", again, kept, err, first)
+	}
+}

@@ -1,0 +1,210 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+	"tunic/gateway/tor"
+	"tunic/rules"
+)
+
+// How long a portal stays open: unless its owner says so, and at most.
+const (
+	defaultPortal = 10 * time.Minute
+	maxPortal     = time.Hour
+)
+
+// Portal opens the way to the log-in page of the network in front of the box,
+// for one device, or closes it. It works in a household that is closed, as one
+// is that Tor cannot be reached from.
+func (g *Gateway) Portal(ctx context.Context, r api.PortalRequest) (api.Portal, error) {
+	p, err := parsePortal(r)
+	if err != nil {
+		return api.Portal{}, err
+	}
+	var d api.Device
+	err = g.do(ctx, func(ctx context.Context) error {
+		c := g.snapshot().config
+		if d, err = findOrMAC(c, g.devices(ctx, c), r.Device); err != nil {
+			return err
+		}
+		p.MAC = d.MAC
+		if r.Close {
+			return g.changePortals(ctx, func(t *Temporary) { t.endPortal(d.MAC) })
+		}
+		if err := g.allowPortal(d, &p); err != nil {
+			return err
+		}
+		p.Span = newSpan(g.temporary.now(), min(orDefault(r.For, defaultPortal), maxPortal))
+		return g.changePortals(ctx, func(t *Temporary) { t.setPortal(p) })
+	})
+	if err != nil {
+		return api.Portal{}, err
+	}
+	return portalAnswer(d, p), nil
+}
+
+func orDefault(d, byDefault time.Duration) time.Duration {
+	if d == 0 {
+		return byDefault
+	}
+	return d
+}
+
+func (g *Gateway) changePortals(ctx context.Context, f func(*Temporary)) error {
+	if err := g.temporary.change(f); err != nil {
+		return err
+	}
+	g.pass(ctx)
+	g.Wake()
+	for _, f := range g.snapshot().findings {
+		if f.Code == health.RulesFailed {
+			return errors.New(f.Text)
+		}
+	}
+	return nil
+}
+
+// parsePortal checks the words of a request.
+func parsePortal(r api.PortalRequest) (OpenPortal, error) {
+	var p OpenPortal
+	if r.For < 0 || r.For > maxPortal {
+		return p, usage(fmt.Errorf("%s is no time for a portal: a second to %s", r.For, maxPortal), "example: tunic portal phone --for 10m")
+	}
+	for _, text := range r.To {
+		prefix, err := parsePrefix(text)
+		if err != nil {
+			return p, usage(err, "example: tunic portal phone --to 10.0.0.0/24")
+		}
+		p.To = append(p.To, prefix)
+	}
+	if r.Resolver != "" {
+		a, err := netip.ParseAddr(r.Resolver)
+		if err != nil || !reachable(a) {
+			return p, usage(fmt.Errorf("%q is not the address of a DNS server", r.Resolver), "example: tunic portal phone --resolver 10.0.0.1")
+		}
+		p.Resolvers = []netip.Addr{a.Unmap()}
+	}
+	return p, nil
+}
+
+// parsePrefix takes a network or one address.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil || p.Addr().Is4In6() {
+		return p, fmt.Errorf("%q is neither an address nor a network", text)
+	}
+	return p.Masked(), nil
+}
+
+// reachable reports whether another host can have that address.
+func reachable(a netip.Addr) bool {
+	return a.Zone() == "" && (a.IsGlobalUnicast() || a.IsLinkLocalUnicast() && a.Is4())
+}
+
+// allowPortal refuses what would not help or must not be, and finds the
+// network's DNS server.
+func (g *Gateway) allowPortal(d api.Device, p *OpenPortal) error {
+	if g.held {
+		return usage(errors.New("the household is closed because lockdown was asked for"), "`tunic reload` ends that")
+	}
+	if d.Policy == string(config.PolicyBlock) {
+		return usage(fmt.Errorf("%s is blocked", orWord(d.Name, d.MAC)), "give it another policy first: tunic device")
+	}
+	p.UntilTor = !connected(g.Tor.Status())
+	if len(p.Resolvers) == 0 {
+		p.Resolvers = oneOfEach(g.System.Resolvers())
+	}
+	if len(p.Resolvers) == 0 {
+		return usage(errors.New("this box was told of no DNS server by the network in front of it"),
+			"name it, it is often the network's router: tunic portal "+orWord(d.Name, d.MAC)+" --resolver ADDRESS")
+	}
+	return nil
+}
+
+// oneOfEach returns the first address of each family that other hosts can reach.
+func oneOfEach(all []netip.Addr) []netip.Addr {
+	var found []netip.Addr
+	for _, a := range all {
+		same := func(b netip.Addr) bool { return b.Is4() == a.Is4() }
+		if a = a.Unmap(); reachable(a) && !slices.ContainsFunc(found, same) {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// ParseResolvConf returns the servers of a file as resolv.conf(5) describes it.
+func ParseResolvConf(text string) []netip.Addr {
+	var list []netip.Addr
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 2 || words[0] != "nameserver" {
+			continue
+		}
+		if a, err := netip.ParseAddr(words[1]); err == nil {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func portalAnswer(d api.Device, p OpenPortal) api.Portal {
+	a := api.Portal{MAC: d.MAC, Name: d.Name, Until: p.Until, UntilTor: p.UntilTor, Resolvers: []string{}, To: []string{}}
+	for _, r := range p.Resolvers {
+		a.Resolvers = append(a.Resolvers, r.String())
+	}
+	for _, to := range p.To {
+		a.To = append(a.To, to.String())
+	}
+	return a
+}
+
+func connected(s tor.Status) bool { return s.Running && s.Bootstrap == 100 && s.Circuits && s.Live }
+
+// temporarily brings what is in force for a while into a pass. A portal has done
+// its work when Tor is connected; one that was opened while it was already,
+// stays until its time is over.
+func (a *attempt) temporarily() {
+	now := a.Gateway.temporary.current()
+	done := func(p OpenPortal) bool { return p.UntilTor && connected(a.Tor.Status()) }
+	if slices.ContainsFunc(now.Portals, done) {
+		err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = slices.DeleteFunc(t.Portals, done) })
+		if err != nil {
+			a.find(health.StateUnusable, "%v", err)
+		}
+		now.Portals = slices.DeleteFunc(now.Portals, done)
+	}
+	if a.held && len(now.Portals) > 0 {
+		now.Portals = nil
+		if err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = nil }); err != nil {
+			a.find(health.StateUnusable, "%v", err)
+		}
+	}
+	a.in.Temporary = now
+	a.in.Config = effective(a.in.Config, now)
+	for _, p := range now.Portals {
+		a.find(health.PortalOpen, "the device %s reaches web pages outside Tor until %s", p.MAC, clock(p.Until))
+	}
+}
+
+// guests are the portals as the rules see them.
+func guests(t Temporary) []rules.Guest {
+	var list []rules.Guest
+	for _, p := range t.Portals {
+		list = append(list, rules.Guest{MAC: p.MAC, To: p.To, Resolvers: p.Resolvers})
+	}
+	return list
+}

@@ -1,0 +1,49 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tunic/gateway/api"
+)
+
+// ProbePrefix begins the names of interfaces that the leak test may make.
+const ProbePrefix = "tunic-probe"
+
+// maxProbe bounds a leak test.
+const maxProbe = 5 * time.Minute
+
+// Probe treats an interface of the leak test as one of the household's for a
+// while, where the household has no bridge that it could join. Everything that
+// holds for the household's other interfaces then holds for it: that only
+// adds refusals.
+func (g *Gateway) Probe(ctx context.Context, r api.ProbeRequest) error {
+	if !strings.HasPrefix(r.Interface, ProbePrefix) {
+		return usage(fmt.Errorf("%q is no interface of the leak test", r.Interface), "see `tunic leaktest --help`")
+	}
+	if r.For < 0 || r.For > maxProbe {
+		return usage(fmt.Errorf("%s is no time for a leak test: at most %s", r.For, maxProbe), "")
+	}
+	return g.do(ctx, func(ctx context.Context) error {
+		if r.For == 0 {
+			if err := g.temporary.change(func(t *Temporary) { t.endProbe(r.Interface) }); err != nil {
+				return err
+			}
+			g.pass(ctx)
+			return nil
+		}
+		p := probeInterface{name: r.Interface, Span: newSpan(g.temporary.now(), r.For)}
+		if err := g.temporary.change(func(t *Temporary) { t.setProbe(p) }); err != nil {
+			return err
+		}
+		g.pass(ctx)
+		if !slices.Contains(g.snapshot().desired.Rules.Interfaces, r.Interface) {
+			return errors.New("the rules could not be extended to the leak test's interface: see `tunic status`")
+		}
+		return nil
+	})
+}

@@ -1,0 +1,63 @@
+package serve
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+
+	"tunic/gateway/link"
+)
+
+// identities counts how often each device got another identity towards tor.
+// The number goes into all by which tor tells devices apart, so that a new one
+// shares no circuit with the old.
+type identities struct {
+	mu  sync.Mutex
+	all uint64
+	of  map[netip.Addr]uint64 // as many as the household has addresses, and no more: only the parent names them
+}
+
+// number is the current one of a device.
+func (i *identities) number(device netip.Addr) uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.all + i.of[device.Unmap().WithZone("")]
+}
+
+// secret is one that belongs to a device's current identity.
+func (i *identities) secret(of [16]byte, device netip.Addr) [16]byte {
+	last := of[8:]
+	binary.BigEndian.PutUint64(last, binary.BigEndian.Uint64(last)^i.number(device))
+	return of
+}
+
+// renew gives the devices, or all, another identity.
+func (i *identities) renew(devices []netip.Addr) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(devices) == 0 {
+		i.all++
+	}
+	if i.of == nil {
+		i.of = make(map[netip.Addr]uint64)
+	}
+	for _, d := range devices {
+		i.of[d.Unmap().WithZone("")]++
+	}
+}
+
+// renew obeys a Renew: new identities first, then nothing that was learned by
+// the old ones.
+func (s *Server) renew(r link.Renew) link.Answer {
+	s.identities.renew(r.Devices)
+	a := link.Answer{ID: r.ID}
+	if len(r.Devices) == 0 {
+		if err := s.resolver.ForgetAll(); err != nil {
+			a.Errors = append(a.Errors, err.Error())
+		}
+	}
+	for _, d := range r.Devices {
+		s.resolver.Forget(d)
+	}
+	return a
+}

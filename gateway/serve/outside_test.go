@@ -1,0 +1,133 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/gateway/link"
+	"tunic/gateway/ntp"
+)
+
+// udp hands over a UDP socket and returns its address.
+func (p *parent) udp(name string) *net.UDPAddr {
+	p.t.Helper()
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer pc.Close()
+	f, err := pc.(*net.UDPConn).File()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer f.Close()
+	if err := p.conn.Send(link.Listener{Name: name}, f); err != nil {
+		p.t.Fatal(err)
+	}
+	return pc.LocalAddr().(*net.UDPAddr)
+}
+
+// leap asks for the time and returns the answer's leap indicator, -1 for none.
+func leap(t *testing.T, at *net.UDPAddr) int {
+	t.Helper()
+	c, err := net.DialUDP("udp4", nil, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	question := make([]byte, 48)
+	question[0] = 4<<3 | 3
+	c.Write(question)
+	c.SetReadDeadline(time.Now().Add(time.Second))
+	answer := make([]byte, 100)
+	if n, err := c.Read(answer); err != nil || n != 48 {
+		return -1
+	}
+	return int(answer[0] >> 6)
+}
+
+// The time is told as trusted only if both the parent and the kernel say so,
+// and not at all without the parent's wish.
+func TestTimeServer(t *testing.T) {
+	clock, err := ntp.KernelClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t)
+	at := p.udp("ntp/a")
+	p.apply(link.Desired{NTP: &link.NTP{Listeners: []string{"ntp/a"}}})
+	if got := leap(t, at); got != 3 {
+		t.Errorf("a clock that the parent does not trust: leap %d", got)
+	}
+	p.apply(link.Desired{NTP: &link.NTP{Listeners: []string{"ntp/a"}, Trusted: true}})
+	want := 3
+	if clock.Trusted {
+		want = 0
+	}
+	if got := leap(t, at); got != want {
+		t.Errorf("a clock that the parent trusts: leap %d, the kernel says %+v", got, clock)
+	}
+	p.apply(link.Desired{})
+	if got := leap(t, at); got != -1 {
+		t.Errorf("the time is told although nobody wishes it: leap %d", got)
+	}
+}
+
+func TestGrantAsksTheParent(t *testing.T) {
+	parentEnd, file, err := link.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := link.FromFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parentEnd.Close()
+	defer child.Close()
+	var g grants
+	ask := func(ctx context.Context, domain string) error {
+		return g.grant(ctx, netip.MustParseAddr("192.168.77.10"), domain, []netip.Addr{netip.MustParseAddr("203.0.113.7")}, time.Minute)
+	}
+	if err := ask(t.Context(), "bank.example"); !errors.Is(err, errNoParent) {
+		t.Errorf("without a parent: %v", err)
+	}
+	g.attach(child)
+	go func() {
+		for {
+			m, _, err := parentEnd.Receive()
+			if err != nil {
+				return
+			}
+			r := m.(link.Grant)
+			g.answer(link.Granted{ID: r.ID + 1000}) // nobody's
+			switch {
+			case r.Domain == "silent.example":
+			case r.Domain != "bank.example" || r.TTL != time.Minute || len(r.Addrs) != 1 || !r.Device.Is4():
+				g.answer(link.Granted{ID: r.ID, Error: "no"})
+			default:
+				g.answer(link.Granted{ID: r.ID})
+			}
+		}
+	}()
+	if err := ask(t.Context(), "bank.example"); err != nil {
+		t.Errorf("granted: %v", err)
+	}
+	if err := ask(t.Context(), "evil.example"); err == nil || !strings.Contains(err.Error(), "no") {
+		t.Errorf("refused: %v", err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := ask(short, "silent.example"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("never answered: %v", err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) != 0 {
+		t.Errorf("%d questions are remembered for ever", len(g.waiting))
+	}
+}

@@ -1,0 +1,210 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/rules"
+)
+
+// errNoAddress is returned for a device of which no address is known.
+var errNoAddress = errors.New("no address of this device is known: it was not seen lately")
+
+// Why says what becomes of a connection: by the rules that are in force, one
+// by one, with how often each has matched.
+func (g *Gateway) Why(ctx context.Context, r api.WhyRequest) (api.Why, error) {
+	var why api.Why
+	err := g.do(ctx, func(ctx context.Context) (err error) {
+		why, err = g.why(ctx, r)
+		return err
+	})
+	return why, err
+}
+
+func (g *Gateway) why(ctx context.Context, r api.WhyRequest) (api.Why, error) {
+	v := g.snapshot()
+	flow, why, err := g.flow(ctx, v, r)
+	if err != nil {
+		return why, err
+	}
+	why.State = v.state
+	e, err := rules.Explain(g.applied, flow)
+	if err != nil {
+		return why, err
+	}
+	why.End, why.Result = string(e.End), resultWords(e, flow, v)
+	counts, err := g.System.Counters(ctx, familyOf(flow.To.Addr()))
+	if err != nil {
+		g.Log.Debug("reading the rules' counters failed", "error", err)
+	}
+	why.Rules = whyRules(e.Steps, counts)
+	return why, nil
+}
+
+func familyOf(a netip.Addr) rules.Family {
+	if a.Is4() {
+		return rules.IPv4
+	}
+	return rules.IPv6
+}
+
+func whyRules(steps []rules.Step, counts map[string][]uint64) []api.WhyRule {
+	list := []api.WhyRule{}
+	for _, s := range steps {
+		w := api.WhyRule{Family: s.Family.String(), Table: s.Table, Chain: s.Chain, Number: s.Number, Rule: s.Rule}
+		if c := counts[s.Table+" "+s.Chain]; len(c) >= s.Number {
+			w.Packets = &c[s.Number-1]
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+// flow makes a packet of a request.
+func (g *Gateway) flow(ctx context.Context, v view, r api.WhyRequest) (f rules.Flow, why api.Why, err error) {
+	to, err := netip.ParseAddr(r.To)
+	if err != nil || to.Zone() != "" {
+		return f, why, usage(fmt.Errorf("%q is not an address", r.To), "example: tunic why 198.51.100.1 --from phone")
+	}
+	f.To, f.Protocol = netip.AddrPortFrom(to.Unmap(), r.Port), r.Protocol
+	why.To = fmt.Sprintf("%s to %s", r.Protocol, to.Unmap())
+	if r.Protocol == "tcp" || r.Protocol == "udp" {
+		why.To = fmt.Sprintf("%s to %s", r.Protocol, f.To)
+	}
+	own, err := g.System.Addresses()
+	if err != nil {
+		return f, why, fmt.Errorf("reading the box's addresses: %w", err)
+	}
+	f.Local = slices.Contains(own, f.To.Addr()) || f.To.Addr().IsLoopback()
+	home := interfaceOf(v.facts, f.To.Addr())
+	f.Out = home
+	if r.Own && f.Local {
+		f.Out = "lo"
+	}
+	if r.Own {
+		f.UID, f.From = r.UID, addressOf(own, f.To.Addr().Is4())
+		why.From = fmt.Sprintf("the box itself (uid %d)", r.UID)
+		return f, why, nil
+	}
+	d, err := findOrMAC(v.config, g.devices(ctx, v.config), r.Device)
+	if err != nil {
+		return f, why, err
+	}
+	why.From, why.Policy, f.MAC = words(d), d.Policy, d.MAC
+	return f, why, deviceFlow(&f, v.facts, d)
+}
+
+// words names a device for people.
+func words(d api.Device) string {
+	if d.Name == "" {
+		return "the device " + d.MAC
+	}
+	return fmt.Sprintf("%s (%s)", d.Name, d.MAC)
+}
+
+// deviceFlow fills in where a device's packet comes from.
+func deviceFlow(f *rules.Flow, facts Facts, d api.Device) error {
+	for _, text := range d.Addresses {
+		a, err := netip.ParseAddr(text)
+		if err != nil || a.Is4() != f.To.Addr().Is4() {
+			continue
+		}
+		if in := interfaceOf(facts, a); in != "" {
+			f.From, f.In = a, in
+			return nil
+		}
+	}
+	// One that was not seen: any address of the household will do.
+	for _, i := range facts.Interfaces {
+		for _, p := range i.Addresses {
+			if p.Addr().Is4() == f.To.Addr().Is4() {
+				f.From, f.In = p.Addr().Next(), i.Name
+				return nil
+			}
+		}
+	}
+	return usage(errors.New("the household has no address of that family, so no device sends there"), "give an address of the other family")
+}
+
+// interfaceOf returns the household interface on whose wire an address is, or "".
+func interfaceOf(facts Facts, a netip.Addr) string {
+	for _, i := range facts.Interfaces {
+		for _, p := range i.Addresses {
+			if p.Contains(a) {
+				return i.Name
+			}
+		}
+	}
+	return ""
+}
+
+// addressOf returns an address of the box that is no loopback one.
+func addressOf(own []netip.Addr, four bool) netip.Addr {
+	for _, a := range own {
+		if a.Is4() == four && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+			return a
+		}
+	}
+	if four {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// resultWords says in words what becomes of a connection.
+func resultWords(e rules.Explanation, f rules.Flow, v view) string {
+	switch e.End {
+	case rules.Redirected:
+		return portWords(e.Port)
+	case rules.Turned:
+		return fmt.Sprintf("goes to %s, the DNS server of the network in front of the box, outside Tor (portal)", e.To)
+	case rules.Refused:
+		if v.state == api.Closed {
+			return "is refused at once: the household is closed"
+		}
+		return "is refused at once, and reaches nobody"
+	case rules.Dropped:
+		return "is dropped without a word"
+	}
+	return passedWords(e, f, v)
+}
+
+func passedWords(e rules.Explanation, f rules.Flow, v view) string {
+	switch {
+	case f.Local:
+		return "reaches the box itself"
+	case f.Out != "" && interfaceOf(v.facts, f.To.Addr()) != "":
+		return "stays in the household"
+	case e.Mark == rules.Portal:
+		return "leaves the box directly, outside Tor (portal)"
+	case f.Own() && f.UID == v.desired.Tor.UID:
+		return "leaves the box: it is tor's own connection to a relay"
+	case f.Own():
+		return "leaves the box directly, outside Tor"
+	}
+	return fmt.Sprintf("leaves the box directly, outside Tor (%s)", e.Mark)
+}
+
+// portWords says who answers on a port of the box.
+func portWords(port uint16) string {
+	switch port {
+	case config.TransPort:
+		return "goes through Tor"
+	case config.DNSPort:
+		return "is a question that Tor answers"
+	case config.ServeDNSPort:
+		return "is a question that the box answers, through Tor"
+	case config.ServeSocksPort:
+		return "reaches the box's SOCKS proxy, and goes on through Tor"
+	case config.ServeNTPPort:
+		return "is a question for the time that the box answers"
+	case config.ServeGopherPort:
+		return "reaches the box's Gopher server"
+	}
+	return fmt.Sprintf("reaches port %d of the box", port)
+}

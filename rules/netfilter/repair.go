@@ -1,0 +1,173 @@
+package netfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"tunic/rules"
+)
+
+const (
+	repairPause = 100 * time.Millisecond // between two looks: a program that fights with us costs no whole processor
+	legacyEvery = 250 * time.Millisecond // between two looks at legacy tables, which have no events
+	nftBuffer   = 1 << 20                // bytes of events that may wait; a big table loads in one burst
+)
+
+// Repair looks whether the kernel still holds what was applied last, and puts
+// back each table that somebody else has changed, the filters first. It returns
+// one line for each difference, as Verify does, and one that names the program
+// if the kernel has told of it. Nothing was applied: nothing is done.
+func (k *Kernel) Repair(ctx context.Context) ([]string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var drift []string
+	var errs []error
+	for _, name := range []string{"filter", "mangle", "nat"} {
+		for _, f := range rules.Families() {
+			lines, err := k.repairTable(ctx, tableID{f, name})
+			drift = append(drift, lines...)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("repairing rules in %v %s: %w", f, name, err))
+			}
+		}
+	}
+	if who := k.whoChanged(); len(drift) > 0 && who.program != "" {
+		drift = append(drift, fmt.Sprintf("changed by %s, process %d", who.program, who.pid))
+	}
+	return drift, errors.Join(errs...)
+}
+
+func (k *Kernel) repairTable(ctx context.Context, id tableID) ([]string, error) {
+	last, ok := k.applied[id]
+	if !ok {
+		return nil, nil
+	}
+	now, err := k.list(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	drift := slices.Concat(hookDrift(now, id.name), chainDrift(last, last.wanted, now))
+	for i, line := range drift {
+		drift[i] = id.String() + ": " + line
+	}
+	if len(drift) == 0 {
+		return nil, nil
+	}
+	return drift, k.applyTable(ctx, last.wanted)
+}
+
+func (k *Kernel) whoChanged() culprit {
+	k.blame.Lock()
+	defer k.blame.Unlock()
+	return k.changer
+}
+
+// WatchRules calls changed after somebody else has changed, or may have
+// changed, rules of ours or what stands in front of them, until ctx ends. With
+// nf_tables the kernel tells; legacy tables have to be looked at, four times a
+// second, without starting a program. Several changes may come as one call;
+// changed may take its time.
+func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
+	if k.version.Backend != BackendNFT {
+		return k.watchLegacy(ctx, changed)
+	}
+	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+	if err != nil {
+		return fmt.Errorf("watching rules: %w", err)
+	}
+	// More room than a process may usually have; without it, overflows are noticed too.
+	_ = socket.SetReceiveBufferSize(nftBuffer, true)
+	stop := context.AfterFunc(ctx, socket.Close)
+	defer func() {
+		if stop() {
+			socket.Close()
+		}
+	}()
+	dirty, failed := make(chan struct{}, 1), make(chan error, 1)
+	go func() { failed <- k.readEvents(socket, dirty) }()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-failed:
+			return fmt.Errorf("watching rules: %w: %w", ErrWatchEnded, err)
+		case <-dirty:
+			changed()
+		}
+		if !pause(ctx, repairPause) {
+			return ctx.Err()
+		}
+	}
+}
+
+// readEvents signals dirty after each transaction of somebody else's that
+// matters. Lost events may have mattered.
+func (k *Kernel) readEvents(socket *nl.NetlinkSocket, dirty chan<- struct{}) error {
+	var t transaction
+	for {
+		messages, _, err := socket.Receive()
+		lost := errors.Is(err, unix.ENOBUFS)
+		if err != nil && !lost {
+			return err
+		}
+		matters := lost
+		if lost {
+			k.setChanger(culprit{})
+		}
+		for _, m := range messages {
+			who, ours := t.message(m)
+			if ours && !k.own.has(who.pid) {
+				k.setChanger(who)
+				matters = true
+			}
+		}
+		if !matters {
+			continue
+		}
+		select {
+		case dirty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (k *Kernel) setChanger(who culprit) {
+	k.blame.Lock()
+	defer k.blame.Unlock()
+	k.changer = who
+}
+
+// watchLegacy compares the shapes of the tables. A change by ourselves is one
+// too; then changed finds nothing wrong.
+func (k *Kernel) watchLegacy(ctx context.Context, changed func()) error {
+	probe, err := newLegacyProbe()
+	if err != nil {
+		return fmt.Errorf("watching rules: %w", err)
+	}
+	defer probe.close()
+	for last := probe.look(); pause(ctx, legacyEvery); {
+		if now := probe.look(); now != last {
+			last = now // what happens while changed works is another change
+			changed()
+		}
+	}
+	return ctx.Err()
+}
+
+// pause reports whether d passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
