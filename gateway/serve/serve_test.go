@@ -181,7 +181,10 @@ func TestDesiredStateIsReplaced(t *testing.T) {
 	if got := p.visit("a", 80, ""); !strings.HasPrefix(got, "one") {
 		t.Fatalf("first: %q", got)
 	}
-	p.specs = p.specs[:1] // the parent closes its end of b, too
+	if err := os.Link(p.path("b"), p.path("still-b")); err != nil { // the parent removes the path itself
+		t.Fatal(err)
+	}
+	p.specs = p.specs[:1] // and closes its end of b
 	if err := p.sockets.Set(t.Context(), p.specs); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +192,7 @@ func TestDesiredStateIsReplaced(t *testing.T) {
 	if got := p.visit("a", 80, ""); !strings.HasPrefix(got, "two") {
 		t.Errorf("after the change: %q", got)
 	}
-	if c, err := net.Dial("unix", p.path("b")); err == nil {
+	if c, err := net.Dial("unix", p.path("still-b")); err == nil {
 		c.Close()
 		t.Error("the dropped listener still takes connections")
 	}
