@@ -155,7 +155,7 @@ all, and any service on the LAN gets a permanent onion address.`,
 	for _, verb := range []func(*app) *cobra.Command{
 		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, readyCommand,
 		publishCommand, unpublishCommand, onionsCommand, addressCommand,
-		devicesCommand, deviceCommand, portalCommand, newnymCommand, whyCommand,
+		devicesCommand, deviceCommand, portalCommand, newnymCommand, whyCommand, leaktestCommand,
 		lockdownCommand, teardownCommand, versionCommand,
 	} {
 		c := verb(a)

@@ -23,8 +23,8 @@ import (
 
 // Host is a network namespace by its name below /run/netns (ip-netns(8)).
 type Host struct {
-	Namespace string
-	UID       int // whose sockets they are, as far as rules that match owners see; 0 is root
+	Namespace string // "" is the one that the process is in
+	UID       int    // whose sockets they are, as far as rules that match owners see; 0 is root
 }
 
 // As returns the host with another owner of its sockets.
@@ -49,6 +49,22 @@ func (h Host) Do(f func() error) error {
 }
 
 func (h Host) enter() error {
+	if err := h.join(); err != nil {
+		return err
+	}
+	if h.UID == 0 {
+		return nil
+	}
+	if err := unix.Setfsuid(h.UID); err != nil { // sockets belong to the filesystem uid
+		return fmt.Errorf("becoming uid %d: %w", h.UID, err)
+	}
+	return nil
+}
+
+func (h Host) join() error {
+	if h.Namespace == "" {
+		return nil
+	}
 	ns, err := unix.Open(filepath.Join("/run/netns", h.Namespace), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("opening namespace %s: %w", h.Namespace, err)
@@ -56,12 +72,6 @@ func (h Host) enter() error {
 	defer unix.Close(ns)
 	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("entering namespace %s: %w", h.Namespace, err)
-	}
-	if h.UID == 0 {
-		return nil
-	}
-	if err := unix.Setfsuid(h.UID); err != nil { // sockets belong to the filesystem uid
-		return fmt.Errorf("becoming uid %d: %w", h.UID, err)
 	}
 	return nil
 }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/internal/leaktest"
+)
+
+// attachFor is how long the leak test's interface counts as the household's.
+const attachFor = 2 * time.Minute
+
+func leaktestCommand(a *app) *cobra.Command {
+	var asJSON bool
+	var iface, policy string
+	c := &cobra.Command{
+		Use:   "leaktest",
+		Short: "Try to leak: send all kinds of traffic as a device, and watch the uplinks",
+		Long: `Leaktest puts a guest into the household for some seconds: a network namespace
+with a cable to the household's bridge, or, where there is no bridge, with one
+that the daemon treats as the household's. The guest takes a free address and
+sends each kind of traffic that a device can send, to addresses that belong to
+nobody (documentation prefixes). Meanwhile the uplinks are watched.
+
+A line is green when the household saw the packets and no uplink did. The exit
+status is 1 if any line is not. Nothing of the test stays, also if it is ended.
+It shows what the rules do now; the states of a boot or a crash it cannot show.`,
+		Example: "  tunic leaktest\n  tunic leaktest --interface br-guest\n  tunic leaktest --policy tor --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := a.leakOptions(cmd.Context(), iface, policy)
+			if err != nil {
+				return err
+			}
+			r, err := leaktest.Run(cmd.Context(), o)
+			if err != nil {
+				return fmt.Errorf("testing for leaks: %w", err)
+			}
+			return a.showLeaks(r, asJSON)
+		},
+	}
+	c.Flags().StringVar(&iface, "interface", "", "the household interface to be a guest of (the first)")
+	c.Flags().StringVar(&policy, "policy", "", "the guest's policy (that of a device without a file)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.AddCommand(&cobra.Command{Use: "guest", Short: "The guest itself; started by `tunic leaktest`", Hidden: true,
+		Example: "  tunic leaktest",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return leaktest.RunGuest(cmd.Context(), a.in, a.out) }})
+	return c
+}
+
+// leakOptions finds the household's interface and what the guest is.
+func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.Options, error) {
+	o := leaktest.Options{Guest: []string{self, "leaktest", "guest"}}
+	if os.Geteuid() != 0 {
+		return o, &failure{exitFailed, errors.New("only root may make a guest of the household"), "run the command as root (sudo)"}
+	}
+	c, err := config.Load(a.paths())
+	if err != nil {
+		return o, err
+	}
+	if iface == "" {
+		iface = c.Household.Interfaces[0]
+	}
+	facts, err := kernel{}.Facts(ctx, c.Household.Interfaces)
+	if err != nil {
+		return o, err
+	}
+	for _, i := range facts.Interfaces {
+		if i.Name == iface {
+			o.Household = leaktest.Household{Interfaces: c.Household.Interfaces, Join: iface, Box: i.Addresses}
+		}
+	}
+	if o.Household.Join == "" {
+		return o, usageError("the household has "+strings.Join(c.Household.Interfaces, ", "), "%q is no interface of the household", iface)
+	}
+	o.Attach = a.attachProbe
+	if policy != "" {
+		if _, err := config.ParsePolicy(policy); err != nil {
+			return o, wrongInput(err, "")
+		}
+		o.Policy = func(ctx context.Context, mac string) error {
+			_, err := a.client().SetDevice(ctx, api.DeviceRequest{Device: mac, Policy: policy, For: time.Minute})
+			return err
+		}
+	} else if p := c.Household.DefaultPolicy; p == config.PolicyDirect || p == config.PolicyOnion {
+		return o, usageError("test with a policy that forbids: tunic leaktest --policy tor",
+			"devices without a file go outside Tor (default-policy = %s), so a guest would show that only", p)
+	}
+	return o, nil
+}
+
+// attachProbe has the daemon treat an interface as the household's.
+func (a *app) attachProbe(ctx context.Context, name string) (func() error, error) {
+	undo := func() error { return a.client().Probe(context.WithoutCancel(ctx), api.ProbeRequest{Interface: name}) }
+	if err := a.client().Probe(ctx, api.ProbeRequest{Interface: name, For: attachFor}); err != nil {
+		return undo, err
+	}
+	return undo, nil
+}
+
+// showLeaks prints the lines and fails if one is not green.
+func (a *app) showLeaks(r leaktest.Results, asJSON bool) error {
+	leaked, unsent := 0, 0
+	for _, c := range r.Classes {
+		switch {
+		case c.Leaks():
+			leaked++
+		case c.Sent == 0:
+			unsent++
+		}
+	}
+	if asJSON {
+		if err := a.json(r); err != nil {
+			return err
+		}
+	} else {
+		a.printLeaks(r)
+	}
+	switch {
+	case leaked > 0:
+		return &failure{exitFailed, fmt.Errorf("%d kinds of traffic leak", leaked), "`tunic status` and `tunic why` may say why; `tunic lockdown` closes everything meanwhile"}
+	case unsent > 0:
+		return &failure{exitFailed, fmt.Errorf("%d kinds of traffic could not be sent, so nothing is known of them", unsent), "`tunic status` says whether the household's interface is well"}
+	}
+	return nil
+}
+
+func (a *app) printLeaks(r leaktest.Results) {
+	a.printf("guest of the household: %s; watched: %s\n", strings.Join(r.Guest, ", "), strings.Join(r.Uplinks, ", "))
+	if !hasIPv6(r.Guest) {
+		a.printf("the household has no IPv6 network, so only IPv4 was tried\n")
+	}
+	for _, c := range r.Classes {
+		word := "green"
+		switch {
+		case c.Leaks():
+			word = "RED  "
+		case c.Sent == 0:
+			word = "?    "
+		}
+		a.printf("%s  %4d sent  %4d leaked  %s\n", word, c.Sent, c.Leaked, c.Name)
+		if c.Action != "" {
+			a.printf("       %s\n", c.Action)
+		}
+	}
+}
+
+func hasIPv6(addrs []string) bool {
+	for _, text := range addrs {
+		if a, err := netip.ParseAddr(text); err == nil && a.Is6() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,15 @@
+// Package e2e holds the tests that run the real thing: two households in a
+// lab, the daemon, real tor processes and the kernel's own packet filter.
+//
+// They are in one place because they share one lab, which takes half a minute
+// to build. They need root and carry the build tag lab:
+//
+//	go test -tags lab ./internal/lab/e2e
+//	go test -tags lab -run 'TestEndToEnd/leaks' -v ./internal/lab/e2e
+//
+// classes_test.go is the table of leak classes, states_test.go the table of
+// states. Each class is sent in each state, and the assertion is on a capture of
+// the gateway's uplink; each is also sent with its rules removed, when the
+// capture must show it. What can be shown without a lab belongs beside the
+// package that does it.
+package e2e

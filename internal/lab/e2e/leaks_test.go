@@ -1,0 +1,165 @@
+//go:build lab
+
+package e2e
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// testLeaks sends every class by itself in the steady state.
+func testLeaks(w *world) {
+	packets := 0
+	for _, c := range classes() {
+		w.run(c.id+" "+c.what, func(w *world) {
+			o := w.observe([]class{c}, nil)[0]
+			o.verdict(w)
+			packets += o.count
+		})
+	}
+	w.Logf("%d classes, %d packets sent", len(classes()), packets)
+}
+
+// testMutants sends every class without the rules that hold it, when it has to
+// leak: a test that cannot fail proves nothing. The daemon sleeps meanwhile, so
+// that it does not put the rules back.
+func testMutants(w *world) {
+	if n := w.signal(syscall.SIGSTOP, "tunic", "run"); n != 1 {
+		w.Fatalf("%d daemons were stopped", n)
+	}
+	intact := w.saveRules()
+	defer func() {
+		w.restoreRules(intact)
+		w.signal(syscall.SIGCONT, "tunic", "run")
+		w.must("gateway", "tunic", "reload")
+		w.ready()
+	}()
+	for _, c := range classes() {
+		if c.unheld != "" {
+			continue
+		}
+		w.run(c.id+" "+c.what, func(w *world) {
+			w.restoreRules(intact.without(w, c.layers))
+			w.flushConntrack()
+			o := w.observe([]class{c}, nil)[0]
+			w.restoreRules(intact)
+			w.flushConntrack()
+			if len(o.leaked) == 0 {
+				w.Errorf("it does not leak without its rules %q either: the test proves nothing (%d sent)", c.layers, o.count)
+				return
+			}
+			w.Logf("%d of %d, the first: %s", len(o.leaked), o.count, o.leaked[0])
+		})
+	}
+}
+
+// ruleset is what iptables-save prints, by tool.
+type ruleset map[string]string
+
+// saveRules returns the gateway's rules of both families, without counters.
+func (w *world) saveRules() ruleset {
+	w.Helper()
+	saved := make(ruleset)
+	for _, tool := range tools {
+		saved[tool] = w.must("gateway", tool+"-save")
+	}
+	return saved
+}
+
+// restoreRules loads them, as another program would: all at once.
+func (w *world) restoreRules(r ruleset) {
+	w.Helper()
+	for tool, text := range r {
+		cmd, err := w.lab.Command(w.ctx, "gateway", tool+"-restore", "-w")
+		if err != nil {
+			w.Fatal(err)
+		}
+		cmd.Stdin = strings.NewReader(text + "\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			w.Fatalf("loading rules: %v: %s", err, out)
+		}
+	}
+}
+
+// without returns the rules less those of ours that match an expression. Each
+// expression must match something, or the test is about a rule of yesterday.
+func (r ruleset) without(w *world, layers []string) ruleset {
+	w.Helper()
+	less := make(ruleset)
+	found := make(map[string]bool)
+	for tool, text := range r {
+		lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+			rule, ok := strings.CutPrefix(line, "-A ")
+			return ok && slices.ContainsFunc(layers, func(layer string) bool {
+				hit := regexp.MustCompile(layer).MatchString(rule)
+				found[layer] = found[layer] || hit
+				return hit
+			})
+		})
+		less[tool] = strings.Join(lines, "\n")
+	}
+	for _, layer := range layers {
+		if !found[layer] {
+			w.Errorf("no rule matches %q", layer)
+		}
+	}
+	return less
+}
+
+// canonical is the text without what differs each time.
+func (r ruleset) canonical() string {
+	changing := regexp.MustCompile(`(?m)^#.*$| \[\d+:\d+\]$`)
+	var b strings.Builder
+	for _, tool := range tools {
+		fmt.Fprintln(&b, changing.ReplaceAllString(r[tool], ""))
+	}
+	return b.String()
+}
+
+func (w *world) flushConntrack() {
+	w.Helper()
+	for _, family := range []string{"ipv4", "ipv6"} {
+		w.must("gateway", "conntrack", "-F", "-f", family)
+	}
+}
+
+// testRefusals: what cannot go through Tor is refused at once, so that
+// programs fall back instead of hanging.
+func testRefusals(w *world) {
+	w.pause(time.Second) // the kernel limits the rate of its refusals to each device (icmp(7), icmp_ratelimit)
+	for _, c := range classes() {
+		for _, to := range c.refused {
+			network, address, _ := strings.Cut(to, " ")
+			begin := time.Now()
+			err := w.provoke(network, address)
+			if took := time.Since(begin); !isRefused(err) || took > atOnce {
+				w.Errorf("%s %s: %s: %v after %v", c.id, c.what, to, err, took.Round(time.Millisecond))
+			}
+		}
+	}
+}
+
+// atOnce is how fast a refusal must be.
+const atOnce = 200 * time.Millisecond
+
+// provoke sends a datagram from the phone, or opens a connection, and returns
+// what came of it.
+func (w *world) provoke(network, address string) error {
+	conn, err := w.phone.Dial(w.ctx, network, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("hello")); err != nil {
+		return err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 1))
+	return err
+}

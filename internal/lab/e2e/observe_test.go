@@ -1,0 +1,198 @@
+//go:build lab
+
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tunic/internal/lab"
+	"tunic/internal/lab/internet"
+)
+
+// side is where a class's packets are counted before any rule has seen them.
+type side string
+
+const (
+	household side = "the household" // class.sent is a BPF expression; the phone sends
+	box       side = "the gateway"   // class.sent is a match of iptables, in both families
+	outside   side = "the internet"  // class.sent is a BPF expression
+)
+
+// class is one kind of traffic that must not leave, or must not come in.
+type class struct {
+	id, what string
+	from     side
+	send     func(*world) error
+	sent     string // which packets count as sent
+	count    int    // how many there must be at least; 0 means 1
+
+	arrives string                    // BPF: packets in the household that count as a leak too; "" for none
+	asked   func(internet.Query) bool // questions that no server outside may ever get, not even from an exit; nil for none
+	refused []string                  // "udp ADDRESS:PORT" that a program on the phone must see refused at once
+
+	// layers are the rules without which the class leaks, as expressions for
+	// "CHAIN RULE". Only classes that no rule holds have none; then unheld says
+	// what does.
+	layers []string
+	unheld string
+}
+
+// outcome is what became of one class.
+type outcome struct {
+	class
+	count  int      // packets sent
+	leaked []string // what was seen outside, one line each
+}
+
+// settle is how long a packet may take until it is in a capture, on a machine
+// that is busy.
+const settle = 250 * time.Millisecond
+
+// observe sends classes, all of them before it looks, and says what became of
+// each. What was seen on the uplink is everybody's: it is in all outcomes. The
+// function during, if not nil, is called with the sending, so that it can make
+// and end a state around it.
+func (w *world) observe(classes []class, during func(send func())) []outcome {
+	w.Helper()
+	wan, lan, asked := w.mark(w.wan), w.mark(w.lan), len(w.queries())
+	counters := w.addCounters(classes)
+	send := func() {
+		for _, c := range classes {
+			if err := c.send(w); err != nil {
+				w.Errorf("%s %s: sending: %v", c.id, c.what, err)
+			}
+		}
+		w.pause(settle)
+	}
+	if during == nil {
+		send()
+	} else {
+		during(send)
+	}
+	boxed := w.readCounters(counters)
+	foreign := w.lines(w.wan, wan, w.lab.Plan().ForeignFilter("gateway"))
+	questions := w.queries()[asked:]
+	var outcomes []outcome
+	for i, c := range classes {
+		o := outcome{class: c, leaked: slices.Concat(foreign, strangers(questions, c))}
+		switch c.from {
+		case household:
+			o.count = len(w.lines(w.lan, lan, c.sent))
+		case outside:
+			o.count = len(w.lines(w.wan, wan, "ether src 02:00:00:00:00:80 and ("+c.sent+")"))
+		case box:
+			o.count = boxed[i]
+		}
+		if c.arrives != "" {
+			o.leaked = append(o.leaked, w.lines(w.lan, lan, c.arrives)...)
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
+}
+
+// strangers lists the questions that did not come from the Tor network, and
+// those that must not come at all.
+func strangers(questions []internet.Query, c class) []string {
+	var found []string
+	for _, q := range questions {
+		if !ofRelay(q.Client.Addr().Unmap()) || c.asked != nil && c.asked(q) {
+			found = append(found, fmt.Sprintf("%s asked %s %s over %s", q.Client, q.Type, q.Name, q.Net))
+		}
+	}
+	return found
+}
+
+// ofRelay reports whether an address is on the machine of the relays. They ask
+// from any of its addresses.
+func ofRelay(a netip.Addr) bool {
+	return slices.ContainsFunc(lab.TorRelays(), func(r lab.Relay) bool { return a == r.Addr4 || a == r.Addr6 })
+}
+
+func (w *world) mark(c *lab.Capture) lab.Mark {
+	w.Helper()
+	m, err := c.Mark(w.ctx)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return m
+}
+
+func (w *world) lines(c *lab.Capture, since lab.Mark, filter string) []string {
+	w.Helper()
+	lines, err := c.Lines(w.ctx, since, filter)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return lines
+}
+
+func (w *world) queries() []internet.Query {
+	w.Helper()
+	q, err := w.lab.Queries()
+	if err != nil {
+		w.Fatal(err)
+	}
+	return q
+}
+
+// addCounters inserts a rule without a target for each class that the box
+// itself sends, in the raw table: nothing has judged a packet before it. It
+// returns the index of each class in the order of the rules.
+func (w *world) addCounters(classes []class) []int {
+	w.Helper()
+	var order []int
+	for i, c := range classes {
+		if c.from != box {
+			continue
+		}
+		for _, tool := range tools {
+			w.must("gateway", slices.Concat([]string{tool, "-w", "-t", "raw", "-A", "OUTPUT"}, strings.Fields(c.sent))...)
+		}
+		order = append(order, i)
+	}
+	return order
+}
+
+// tools are the commands of the two families.
+var tools = []string{"iptables", "ip6tables"}
+
+// readCounters returns the packets of each class and removes the rules.
+func (w *world) readCounters(order []int) map[int]int {
+	w.Helper()
+	packets := make(map[int]int)
+	if len(order) == 0 {
+		return packets
+	}
+	for _, tool := range tools {
+		rules := strings.Split(w.must("gateway", tool, "-w", "-t", "raw", "-nvxL", "OUTPUT"), "\n")[2:]
+		if len(rules) != len(order) {
+			w.Fatalf("%s has %d rules that count, not %d: %q", tool, len(rules), len(order), rules)
+		}
+		for i, rule := range rules {
+			n, err := strconv.Atoi(strings.Fields(rule)[0])
+			if err != nil {
+				w.Fatal(err)
+			}
+			packets[order[i]] += n
+		}
+		w.must("gateway", tool, "-w", "-t", "raw", "-F", "OUTPUT")
+	}
+	return packets
+}
+
+// verdict fails the test if a class was not really sent, or leaked.
+func (o outcome) verdict(w *world) {
+	w.Helper()
+	if want := max(o.class.count, 1); o.count < want {
+		w.Errorf("%s %s: %d packets were seen in %s, at least %d were to be sent", o.id, o.what, o.count, o.from, want)
+	}
+	if len(o.leaked) > 0 {
+		w.Errorf("%s %s: %d leaked, the first: %s", o.id, o.what, len(o.leaked), o.leaked[0])
+	}
+}
