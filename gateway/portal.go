@@ -196,7 +196,7 @@ func (a *attempt) temporarily() {
 	a.in.Temporary = now
 	a.in.Config = effective(a.in.Config, now)
 	for _, p := range now.Portals {
-		a.find(health.PortalOpen, "the device %s reaches web pages outside Tor until %s", p.MAC, clock(p.Until))
+		a.find(health.PortalOpen, "the device %s reaches web pages outside Tor until %s", nameOf(a.in.Config, p.MAC), clock(p.Until))
 	}
 }
 

@@ -220,8 +220,9 @@ func portalLine(p api.Portal, closed bool) string {
 	line := fmt.Sprintf("%s reaches %s OUTSIDE TOR until %s, and asks %s for names", who, where,
 		p.Until.Local().Format(time.TimeOnly), strings.Join(p.Resolvers, ", "))
 	if p.UntilTor {
-		line += "; it closes when Tor is connected"
+		return line + "; it closes when Tor is connected"
 	}
+	line += "; Tor is connected, so no log-in page seems to be in the way"
 	return line
 }
 

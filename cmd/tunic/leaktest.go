@@ -86,9 +86,12 @@ func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.O
 		if _, err := config.ParsePolicy(policy); err != nil {
 			return o, wrongInput(err, "")
 		}
-		o.Policy = func(ctx context.Context, mac string) error {
-			_, err := a.client().SetDevice(ctx, api.DeviceRequest{Device: mac, Policy: policy, For: time.Minute})
-			return err
+		o.Policy = func(ctx context.Context, mac string) (func() error, error) {
+			set := func(d time.Duration) error {
+				_, err := a.client().SetDevice(context.WithoutCancel(ctx), api.DeviceRequest{Device: mac, Policy: policy, For: d})
+				return err
+			}
+			return func() error { return set(time.Second) }, set(attachFor)
 		}
 	} else if p := c.Household.DefaultPolicy; p == config.PolicyDirect || p == config.PolicyOnion {
 		return o, usageError("test with a policy that forbids: tunic leaktest --policy tor",

@@ -129,9 +129,9 @@ func selfSigned(t *testing.T, names ...string) tls.Certificate {
 }
 
 // newTLSHome is a home whose public names go to the TLS server.
-func newTLSHome(t *testing.T, s *tlsServer, name string) *home {
+func newTLSHome(t *testing.T, s *tlsServer, name string, change ...func(*Resolver)) *home {
 	t.Helper()
-	h := newHome(t, testConfig, nil, func(r *Resolver) {
+	h := newHome(t, testConfig, nil, append(change, func(r *Resolver) {
 		r.Roots = s.roots
 		r.DialTLS = func(ctx context.Context, device netip.Addr, server netip.AddrPort) (net.Conn, error) {
 			s.mu.Lock()
@@ -139,7 +139,7 @@ func newTLSHome(t *testing.T, s *tlsServer, name string) *home {
 			s.mu.Unlock()
 			return new(net.Dialer).DialContext(ctx, "tcp", server.String())
 		}
-	})
+	})...)
 	c := testConfig.Clone()
 	c.TLS = TLSServer{Addr: s.addr, Name: name}
 	if err := h.Set(c); err != nil {
@@ -294,7 +294,9 @@ func TestIdleLineEnds(t *testing.T) {
 	s := newTLSServer(t, &upstream{dig: zone("a.example.com. 300 A 93.184.216.1")}, "127.0.0.1")
 	h := newTLSHome(t, s, "")
 	pool := h.Resolver.state.Load().pool
+	pool.mu.Lock()
 	pool.idle = 100 * time.Millisecond
+	pool.mu.Unlock()
 	h.ask(t, "", "udp", "a.example.com", dns.TypeA)
 	for range 100 {
 		pool.mu.Lock()
@@ -359,13 +361,14 @@ func TestTLSFailsClosed(t *testing.T) {
 // gets another circuit.
 func TestSilentLineIsGivenUp(t *testing.T) {
 	s := newTLSServer(t, &upstream{dig: func(dns.Question, *dns.Msg) *dns.Msg { return nil }}, "127.0.0.1")
-	h := newTLSHome(t, s, "")
-	h.Resolver.state.Load().pool.silent = 300 * time.Millisecond
-	h.Resolver.timeout = 600 * time.Millisecond
+	h := newTLSHome(t, s, "", func(r *Resolver) { r.timeout = 600 * time.Millisecond })
+	pool := h.Resolver.state.Load().pool
+	pool.mu.Lock()
+	pool.silent = 300 * time.Millisecond
+	pool.mu.Unlock()
 	if got := brief(h.ask(t, "", "udp", "example.com", dns.TypeA)); got != "SERVFAIL" {
 		t.Error(got)
 	}
-	h.Resolver.timeout = 200 * time.Millisecond
 	h.ask(t, "", "udp", "example.com", dns.TypeA)
 	if s.accepted() != 2 {
 		t.Errorf("%d connections, want a second one after the first was silent", s.accepted())

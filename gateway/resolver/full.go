@@ -88,8 +88,7 @@ func (s *state) fullAnswer(reply *dns.Msg, q dns.Question) (answer, error) {
 	}
 	a := answer{rcode: reply.Rcode, full: true, secure: reply.AuthenticatedData, ttl: maxTTL}
 	for _, rr := range reply.Answer {
-		rr = s.outside(rr)
-		if rr == nil || rr.Header().Class != dns.ClassINET {
+		if rr = s.outside(rr); rr == nil || !whole(rr) {
 			continue
 		}
 		a.rrs = append(a.rrs, rr)
@@ -101,9 +100,15 @@ func (s *state) fullAnswer(reply *dns.Msg, q dns.Question) (answer, error) {
 	if !slices.ContainsFunc(a.rrs, func(rr dns.RR) bool { return rr.Header().Rrtype == q.Qtype }) {
 		a.ttl = min(a.ttl, negative(reply.Ns))
 	}
-	a.ns = slices.DeleteFunc(reply.Ns, func(rr dns.RR) bool { return rr.Header().Class != dns.ClassINET })
+	a.ns = slices.DeleteFunc(reply.Ns, func(rr dns.RR) bool { return !whole(rr) })
 	a.ttl = max(a.ttl, minTTL)
 	return a, nil
+}
+
+// whole reports whether a record can be sent on: one without any data, as
+// updates have them (RFC 2136), would become one that cannot be read.
+func whole(rr dns.RR) bool {
+	return rr.Header().Class == dns.ClassINET && rr.Header().Rdlength > 0
 }
 
 // negative is how long it holds that something is not there (RFC 2308,

@@ -38,8 +38,8 @@ type Options struct {
 	// own; called only if Join is no bridge. The function it returns undoes that.
 	Attach func(ctx context.Context, name string) (undo func() error, err error)
 	// Policy gives the guest, by its hardware address, a policy; nil: it is
-	// treated as a device that nobody knows.
-	Policy func(ctx context.Context, mac string) error
+	// treated as a device that nobody knows. The function it returns undoes that.
+	Policy func(ctx context.Context, mac string) (undo func() error, err error)
 }
 
 // Result is what came of one kind of traffic.

@@ -20,7 +20,7 @@ type guest struct {
 	orders io.WriteCloser
 	answer *json.Decoder
 	probe  netfilter.Probe
-	undo   func() error
+	undo   []func() error
 	addrs  []netip.Addr
 	nonce  string
 }
@@ -29,7 +29,7 @@ func startGuest(ctx context.Context, o Options) (*guest, error) {
 	if len(o.Guest) == 0 {
 		return nil, errors.New("starting the guest: no command was given")
 	}
-	g := &guest{cmd: exec.CommandContext(ctx, o.Guest[0], o.Guest[1:]...), undo: func() error { return nil }}
+	g := &guest{cmd: exec.CommandContext(ctx, o.Guest[0], o.Guest[1:]...)}
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	g.cmd.WaitDelay = time.Second
 	var err error
@@ -65,13 +65,12 @@ func (g *guest) moveIn(ctx context.Context, o Options) error {
 		return err
 	}
 	if g.probe.Join == "" {
-		if g.undo, err = o.Attach(ctx, probeName); err != nil {
-			g.undo = func() error { return nil }
+		if err := g.ask(o.Attach(ctx, probeName)); err != nil {
 			return err
 		}
 	}
 	if o.Policy != nil {
-		if err := o.Policy(ctx, mac.String()); err != nil {
+		if err := g.ask(o.Policy(ctx, mac.String())); err != nil {
 			return err
 		}
 	}
@@ -80,6 +79,14 @@ func (g *guest) moveIn(ctx context.Context, o Options) error {
 	}
 	r, err := g.next()
 	g.addrs = r.Addrs
+	return err
+}
+
+// ask keeps how to undo what was asked for, also if it may not have been done.
+func (g *guest) ask(undo func() error, err error) error {
+	if undo != nil {
+		g.undo = append(g.undo, undo)
+	}
 	return err
 }
 
@@ -120,7 +127,10 @@ func (g *guest) sendAll() error {
 
 // end ends the guest; its namespace and the cable go with it.
 func (g *guest) end() error {
-	err := g.undo()
+	var err error
+	for _, undo := range g.undo {
+		err = errors.Join(err, undo())
+	}
 	g.orders.Close()
 	_ = g.cmd.Process.Kill()
 	_ = g.cmd.Wait() // it was killed

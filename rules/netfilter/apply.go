@@ -17,7 +17,8 @@ const attempts = 5
 var waitSeconds = strconv.Itoa(lockSeconds)
 
 // Apply makes the kernel hold exactly that ruleset and its hooks. It may be
-// called again at any time, also while another process does the same.
+// called again at any time, also while another process does the same. A table
+// that is as it should be is not loaded again.
 //
 // The filter tables of both families come first: they are closed to what the
 // other tables have not prepared, so any order of the rest is safe. An error
@@ -27,47 +28,58 @@ func (k *Kernel) Apply(ctx context.Context, set rules.Ruleset) error {
 	defer k.mu.Unlock()
 	for _, name := range []string{"filter", "mangle", "nat"} {
 		for _, f := range rules.Families() {
+			id := tableID{f, name}
 			t, ok := set.Table(f, name)
 			if !ok {
-				return fmt.Errorf("applying rules: the ruleset has no table %s for %v", name, f)
+				return fmt.Errorf("applying rules: the ruleset has no table %v", id)
 			}
-			if err := k.applyTable(ctx, t); err != nil {
-				return fmt.Errorf("applying rules to %v %s: %w", f, name, err)
+			now, err := k.applyTable(ctx, t, k.applied[id])
+			if err != nil {
+				return fmt.Errorf("applying rules to %v: %w", id, err)
 			}
+			k.applied[id] = now
 		}
 	}
 	return nil
 }
 
-// applyTable replaces our chains and puts the hooks first, in one step. If the
-// table changed under our hands it looks again.
-func (k *Kernel) applyTable(ctx context.Context, t rules.Table) error {
+// applyTable replaces our chains and puts the hooks first, in one step, and
+// returns what the kernel made of them, for Verify. If the table changes under
+// our hands it looks again.
+func (k *Kernel) applyTable(ctx context.Context, t rules.Table, last applied) (applied, error) {
 	id := tableID{t.Family, t.Name}
+	now, err := k.list(ctx, id)
+	if err != nil {
+		return applied{}, err
+	}
+	if len(hookDrift(now, t.Name)) == 0 && len(chainDrift(last, t, now)) == 0 {
+		return last, nil
+	}
 	var tried []string
 	var failed error
 	for range attempts {
-		now, err := k.builtins(id)
-		if err != nil {
-			return err
-		}
 		commands := hookCommands(now, t.Name)
 		if failed != nil && slices.Equal(commands, tried) {
-			return failed // nothing has changed: it is the rules themselves
+			return applied{}, failed // nothing has changed: it is the rules themselves
 		}
 		tried, failed = commands, k.restore(ctx, t.Family, t.Text(commands...))
+		if now, err = k.list(ctx, id); err != nil {
+			return applied{}, err
+		}
 		if failed != nil {
 			continue
 		}
-		k.removeStale(ctx, t)
-		ok, err := k.remember(ctx, t)
-		if ok || err != nil {
-			return err
+		if stale := staleChains(now, t); len(stale) > 0 {
+			now = k.removeStale(ctx, t, stale, now)
+		}
+		if len(hookDrift(now, t.Name)) == 0 {
+			return applied{wanted: t, kernel: now.own()}, nil
 		}
 	}
 	if failed != nil {
-		return failed
+		return applied{}, failed
 	}
-	return fmt.Errorf("hooks do not stay first: another program keeps moving them")
+	return applied{}, fmt.Errorf("hooks do not stay first: another program keeps moving them")
 }
 
 // builtins asks for the built-in chains that have a hook of ours.
@@ -105,25 +117,30 @@ func (k *Kernel) restore(ctx context.Context, f rules.Family, text string) error
 	return err
 }
 
-// removeStale deletes chains of ours that another version left. One that
-// cannot go, because somebody's rule jumps to it, does no harm.
-func (k *Kernel) removeStale(ctx context.Context, t rules.Table) {
-	chains, err := k.families[t.Family].tables.ListChains(t.Name)
-	if err != nil {
-		k.log.Warn("listing chains failed", "table", t.Name, "error", err)
-		return
+// staleChains are chains of ours that another version left.
+func staleChains(now listing, t rules.Table) []string {
+	var stale []string
+	for name := range now.own() {
+		if !slices.ContainsFunc(t.Chains, func(c rules.Chain) bool { return c.Name == name }) {
+			stale = append(stale, name)
+		}
 	}
-	stale := slices.DeleteFunc(chains, func(name string) bool {
-		wanted := slices.ContainsFunc(t.Chains, func(c rules.Chain) bool { return c.Name == name })
-		return wanted || !strings.HasPrefix(name, rules.ChainPrefix)
-	})
-	if len(stale) == 0 {
-		return
-	}
+	slices.Sort(stale)
+	return stale
+}
+
+// removeStale deletes chains and returns what is there then. One that cannot
+// go, because somebody's rule jumps to it, does no harm.
+func (k *Kernel) removeStale(ctx context.Context, t rules.Table, stale []string, now listing) listing {
 	text := rules.Table{Family: t.Family, Name: t.Name}.Text(deleteCommands(stale)...)
 	if err := k.restore(ctx, t.Family, text); err != nil {
 		k.log.Warn("old chains stay", "table", t.Name, "chains", stale, "error", err)
+		return now
 	}
+	for _, name := range stale {
+		delete(now, name)
+	}
+	return now
 }
 
 // deleteCommands empties all the chains before it deletes the first: they may
@@ -137,21 +154,4 @@ func deleteCommands(chains []string) []string {
 		commands = append(commands, "-X "+name)
 	}
 	return commands
-}
-
-// remember keeps what the kernel made of our rules, for Verify. It says
-// whether the hooks are in place.
-func (k *Kernel) remember(ctx context.Context, t rules.Table) (bool, error) {
-	id := tableID{t.Family, t.Name}
-	now, err := k.list(ctx, id)
-	if err != nil {
-		return false, err
-	}
-	for _, h := range rules.HooksOf(id.name) {
-		if !now.hooked(h) {
-			return false, nil
-		}
-	}
-	k.applied[id] = applied{wanted: t, kernel: now.own()}
-	return true, nil
 }

@@ -52,7 +52,7 @@ func (k *Kernel) applyChain(ctx context.Context, id tableID, last applied, t rul
 	if err := k.restore(ctx, t.Family, one.Text()); err != nil {
 		return err
 	}
-	out, err := run(ctx, "", k.families[t.Family].list, "--wait", waitSeconds, "-t", t.Name, "-S", chain.Name)
+	out, err := k.own.run(ctx, "", k.families[t.Family].list, "--wait", waitSeconds, "-t", t.Name, "-S", chain.Name)
 	if err != nil {
 		return err
 	}

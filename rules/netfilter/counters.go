@@ -14,7 +14,7 @@ import (
 func (k *Kernel) Counters(ctx context.Context, f rules.Family) (map[string][]uint64, error) {
 	counts := make(map[string][]uint64)
 	for _, table := range []string{"filter", "mangle", "nat"} {
-		out, err := run(ctx, "", k.families[f].list, "--wait", waitSeconds, "-t", table, "-v", "-S")
+		out, err := k.own.run(ctx, "", k.families[f].list, "--wait", waitSeconds, "-t", table, "-v", "-S")
 		if err != nil {
 			return nil, fmt.Errorf("reading counters: %w", err)
 		}

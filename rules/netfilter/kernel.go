@@ -28,6 +28,9 @@ var (
 	// ErrMixed says that the rules of the box are split between two backends,
 	// of which each hides from the other: packets meet both, people see one.
 	ErrMixed = errors.New("iptables backends are mixed")
+	// ErrNamespace says that a call came from another network namespace than
+	// New: a thread that has moved must not take its rules along.
+	ErrNamespace = errors.New("this is another network namespace than the rules are for")
 	// ErrTooOld says that iptables-restore knows no --wait (before 1.6.2).
 	ErrTooOld = errors.New("iptables is too old")
 )
@@ -72,7 +75,11 @@ func (t tableID) String() string { return t.family.String() + " " + t.name }
 // says, so that a box can be closed even then. New's errors wrap [ErrNotInstalled], [ErrMixed] or [ErrTooOld]
 // where one of them is the cause.
 func New(ctx context.Context, log *slog.Logger) (*Kernel, error) {
-	k := &Kernel{log: log, families: make(map[rules.Family]programs), applied: make(map[tableID]applied)}
+	here, err := namespace()
+	if err != nil {
+		return nil, fmt.Errorf("looking for the packet filter: %w", err)
+	}
+	k := &Kernel{log: log, families: make(map[rules.Family]programs), applied: make(map[tableID]applied), own: children{namespace: here}}
 	for _, f := range rules.Families() {
 		p, versions, err := findPrograms(ctx, f)
 		if err != nil {
@@ -149,15 +156,21 @@ func (k *Kernel) CheckBackend() error {
 	return nil
 }
 
+// namespace names the network namespace of the calling thread
+// (network_namespaces(7)).
+func namespace() (string, error) { return os.Readlink("/proc/thread-self/ns/net") }
+
 // run runs a program to its end and returns what it printed. The error has the
 // program's own words.
 func run(ctx context.Context, stdin, path string, args ...string) (string, error) {
 	return new(children).run(ctx, stdin, path, args...)
 }
 
-// children remembers the last processes that were started, to know their
-// changes again among the kernel's events.
+// children starts programs for one network namespace, and remembers the last
+// ones, to know their changes again among the kernel's events.
 type children struct {
+	namespace string // that they must be started in; "" is any
+
 	mu   sync.Mutex
 	pids [64]int
 	next int
@@ -177,6 +190,9 @@ func (c *children) has(pid int) bool {
 }
 
 func (c *children) run(ctx context.Context, stdin, path string, args ...string) (string, error) {
+	if now, err := namespace(); c.namespace != "" && now != c.namespace {
+		return "", errors.Join(fmt.Errorf("running %s: %w", path, ErrNamespace), err)
+	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.WaitDelay = time.Second
 	cmd.Stdin = strings.NewReader(stdin)

@@ -15,7 +15,7 @@ type listing map[string][]string
 // list asks for a whole table at once: the drift check runs often, and to ask
 // for each chain alone would be forty processes.
 func (k *Kernel) list(ctx context.Context, t tableID) (listing, error) {
-	out, err := run(ctx, "", k.families[t.family].list, "--wait", waitSeconds, "-t", t.name, "-S")
+	out, err := k.own.run(ctx, "", k.families[t.family].list, "--wait", waitSeconds, "-t", t.name, "-S")
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,11 @@ func (k *Kernel) repairTable(ctx context.Context, id tableID) ([]string, error) 
 	if len(drift) == 0 {
 		return nil, nil
 	}
-	return drift, k.applyTable(ctx, last.wanted)
+	again, err := k.applyTable(ctx, last.wanted, last)
+	if err == nil {
+		k.applied[id] = again
+	}
+	return drift, err
 }
 
 func (k *Kernel) whoChanged() culprit {

@@ -43,6 +43,7 @@ func TestEndToEnd(t *testing.T) {
 		{"onions", testOnions},
 		{"policies", testPolicies},
 		{"outside", testOutside},
+		{"devices", testDevices},
 		{"refusals", testRefusals},
 		{"leaks", testLeaks},
 		{"mutants", testMutants},
