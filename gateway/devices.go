@@ -31,11 +31,13 @@ type System interface {
 // Devices lists configured devices and those that the kernel or the DHCP
 // server knows, sorted by name, those without one last.
 func (g *Gateway) Devices(ctx context.Context) ([]api.Device, error) {
-	return g.devices(ctx, g.snapshot().config), nil
+	return g.devices(ctx, g.snapshot()), nil
 }
 
-func (g *Gateway) devices(ctx context.Context, c *config.Config) []api.Device {
-	known := registry{defaultPolicy: c.Household.DefaultPolicy, temporary: g.temporary.current()}
+// devices says of temporary policies what the last pass has put in force.
+func (g *Gateway) devices(ctx context.Context, v view) []api.Device {
+	c := v.config
+	known := registry{defaultPolicy: c.Household.DefaultPolicy, temporary: v.temporary}
 	for _, d := range c.Devices {
 		known.add(api.Device{Name: d.Name, Named: "file", MAC: d.MAC, Policy: string(d.Policy)})
 	}
@@ -187,7 +189,7 @@ func (g *Gateway) SetDevice(ctx context.Context, r api.DeviceRequest) (api.Devic
 	if err != nil {
 		return api.Device{}, err
 	}
-	return find(g.devices(ctx, g.snapshot().config), mac)
+	return find(g.devices(ctx, g.snapshot()), mac)
 }
 
 // maxFor bounds what is called a while.
@@ -236,7 +238,9 @@ func (g *Gateway) setForGood(ctx context.Context, e config.DeviceEdit) (mac stri
 	case i >= 0:
 		mac = c.Devices[i].MAC
 	default:
-		d, err := find(g.devices(ctx, c), e.Name)
+		v := g.snapshot()
+		v.config = c
+		d, err := find(g.devices(ctx, v), e.Name)
 		if err != nil {
 			return "", usage(fmt.Errorf("no device calls itself %q, so its hardware address must be given", e.Name),
 				"`tunic devices` lists them: tunic device "+e.Name+" --mac ADDRESS")
@@ -260,8 +264,8 @@ func (g *Gateway) setForGood(ctx context.Context, e config.DeviceEdit) (mac stri
 
 // setForAWhile gives a device another policy until a time.
 func (g *Gateway) setForAWhile(ctx context.Context, r api.DeviceRequest, policy config.Policy) (mac string, err error) {
-	c := g.snapshot().config
-	d, err := findOrMAC(c, g.devices(ctx, c), r.Device)
+	v := g.snapshot()
+	d, err := findOrMAC(v.config, g.devices(ctx, v), r.Device)
 	if err != nil {
 		return "", err
 	}

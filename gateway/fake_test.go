@@ -124,6 +124,8 @@ func (f fakeTor) Apply(_ context.Context, s tor.Spec) error {
 	return nil
 }
 
+func (f fakeTor) Judge(context.Context, tor.Spec) error { return f.did("judge") }
+
 func (f fakeTor) Status() tor.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()

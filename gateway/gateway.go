@@ -35,6 +35,7 @@ import (
 
 // Tor is the tor process.
 type Tor interface {
+	Judge(ctx context.Context, s tor.Spec) error
 	Apply(ctx context.Context, s tor.Spec) error
 	Status() tor.Status
 	// NewNym is tor's signal of that name.
@@ -132,6 +133,7 @@ type view struct {
 	why       string
 	findings  []health.Finding
 	desired   Desired
+	temporary Temporary // as far as it is in force
 	notified  bool
 }
 
@@ -238,6 +240,9 @@ func (g *Gateway) Reload(ctx context.Context) error {
 
 func (g *Gateway) reload(ctx context.Context) error {
 	c, err := loadConfig(g.Paths)
+	if err == nil {
+		err = g.judge(ctx, c)
+	}
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (g *Gateway) NewNym(ctx context.Context, r api.NewNymRequest) (api.NewNym, 
 		}
 		return api.NewNym{}, g.Server.Renew(ctx, nil)
 	}
-	d, err := find(g.devices(ctx, g.snapshot().config), r.Device)
+	d, err := find(g.devices(ctx, g.snapshot()), r.Device)
 	if err != nil {
 		if err == errUnknownMAC {
 			err = usage(err, "`tunic devices` lists them")

@@ -45,6 +45,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	g.mu.Lock()
 	g.view.facts, g.view.addresses, g.view.desired = a.in.Facts, a.in.Addresses, a.desired
+	g.view.temporary = a.in.Temporary
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
 	g.notify(ctx)

@@ -32,8 +32,8 @@ func (g *Gateway) Portal(ctx context.Context, r api.PortalRequest) (api.Portal, 
 	}
 	var d api.Device
 	err = g.do(ctx, func(ctx context.Context) error {
-		c := g.snapshot().config
-		if d, err = findOrMAC(c, g.devices(ctx, c), r.Device); err != nil {
+		v := g.snapshot()
+		if d, err = findOrMAC(v.config, g.devices(ctx, v), r.Device); err != nil {
 			return err
 		}
 		p.MAC = d.MAC

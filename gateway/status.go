@@ -30,7 +30,7 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 // report is Status as far as the parent knows it by itself.
 func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	v := g.snapshot()
-	t, temporary := g.Tor.Status(), g.temporary.current()
+	t, temporary := g.Tor.Status(), v.temporary
 	s := api.Status{
 		Version:  g.Version,
 		State:    v.state,
@@ -136,7 +136,7 @@ func (g *Gateway) household(ctx context.Context, v view) api.Household {
 		}
 		h.Interfaces = append(h.Interfaces, s)
 	}
-	h.Devices = g.devices(ctx, v.config)
+	h.Devices = g.devices(ctx, v)
 	return h
 }
 

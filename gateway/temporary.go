@@ -30,7 +30,7 @@ type Span struct {
 const clockSlack = time.Minute
 
 func newSpan(now time.Time, d time.Duration) Span {
-	wall := now.Round(0).UTC().Truncate(time.Second)
+	wall := now.Round(0).UTC()
 	return Span{Since: wall, Until: wall.Add(d), end: now.Add(d)}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/health"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -97,20 +98,11 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		if err != nil {
 			return err
 		}
-		v, temporary := g.snapshot(), g.temporary.current()
-		now := effective(c, temporary)
-		facts, err := g.Kernel.Facts(ctx, now.Household.Interfaces)
-		if err != nil {
-			return fmt.Errorf("reading the network interfaces: %w", err)
-		}
-		entry, err := FindEntry(c)
+		v := g.snapshot()
+		next, err := g.foresee(ctx, c, v)
 		if err != nil {
 			return err
 		}
-		in := Inputs{Config: now, Temporary: temporary, Facts: facts, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Addresses: v.addresses, Mode: rules.Open,
-			Entry: entry, OverTor: g.Tor.Status().OverTor,
-			Grants: g.grants.current(time.Now())}
-		next := desire(in)
 		plan.Changes = append(plan.Changes, diffTor(v.desired.Tor, next.Tor)...)
 		changes, err := diffRules(g.applied, next.Rules)
 		plan.Changes = append(plan.Changes, changes...)
@@ -118,6 +110,44 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		return err
 	})
 	return plan, err
+}
+
+// foresee returns what a configuration would lead to, and changes nothing.
+func (g *Gateway) foresee(ctx context.Context, c *config.Config, v view) (Desired, error) {
+	temporary := g.temporary.current()
+	now := effective(c, temporary)
+	facts, err := g.Kernel.Facts(ctx, now.Household.Interfaces)
+	if err != nil {
+		return Desired{}, fmt.Errorf("reading the network interfaces: %w", err)
+	}
+	entry, err := FindEntry(c)
+	if err != nil {
+		return Desired{}, err
+	}
+	return desire(Inputs{Config: now, Temporary: temporary, Facts: facts, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs,
+		Ranges: g.ranges, Addresses: v.addresses, Mode: rules.Open, Entry: entry, OverTor: g.Tor.Status().OverTor,
+		Grants: g.grants.current(time.Now())}), nil
+}
+
+// judge asks tor whether it would take the owner's part of a configuration.
+// That tor is not there is no mistake of the configuration: the household stays
+// closed, and the status says why.
+func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
+	v := g.snapshot()
+	next, err := g.foresee(ctx, c, v)
+	if err != nil {
+		return err
+	}
+	before, after := v.desired.Tor, next.Tor
+	before.Onions, after.Onions = nil, nil // tunic's own lines need no judge
+	if before.Equal(after) {
+		return nil
+	}
+	err = g.Tor.Judge(ctx, after)
+	if err == nil || before.Binary == after.Binary && torCode(err) == health.TorMissing {
+		return nil
+	}
+	return usage(err, "nothing was changed")
 }
 
 // PlanAlone is the plan when no daemon runs: all the rules of the open state.

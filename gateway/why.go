@@ -91,7 +91,7 @@ func (g *Gateway) flow(ctx context.Context, v view, r api.WhyRequest) (f rules.F
 		why.From = fmt.Sprintf("the box itself (uid %d)", r.UID)
 		return f, why, nil
 	}
-	d, err := findOrMAC(v.config, g.devices(ctx, v.config), r.Device)
+	d, err := findOrMAC(v.config, g.devices(ctx, v), r.Device)
 	if err != nil {
 		return f, why, err
 	}

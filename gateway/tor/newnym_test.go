@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -136,4 +137,39 @@ func FuzzUsers(f *testing.F) {
 			t.Errorf("one line made %d streams and %d circuits", len(u.streams), len(u.used))
 		}
 	})
+}
+
+// Forget closes the used circuits with their twins, and does not mind one that
+// has gone meanwhile.
+func TestForget(t *testing.T) {
+	f := newFakeControl(t, []exchange{
+		{"GETINFO circuit-status", "250+circuit-status=\n21 BUILT $A~a PURPOSE=CONFLUX_LINKED CONFLUX_ID=AB\n22 BUILT $B~b PURPOSE=GENERAL\n23 BUILT $C~c PURPOSE=CONFLUX_LINKED CONFLUX_ID=AB\n.\n250 OK"},
+		{"CLOSECIRCUIT 21", "250 OK"},
+		{"CLOSECIRCUIT 23", "552 Unknown circuit \"23\""},
+		{"SIGNAL NEWNYM", "250 OK"},
+		{"SIGNAL NEWNYM", "551 no"},
+	})
+	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer commands.close()
+	x := Tor{session: &session{commands: commands}}
+	x.users.event(newFromPhone, time.Now())
+	x.users.event("STREAM 7 SENTCONNECT 21 198.51.100.1:443", time.Now())
+	if n, err := x.Forget(t.Context(), []netip.Addr{tv}); n != 0 || err != nil {
+		t.Errorf("a device without circuits: %d, %v", n, err)
+	}
+	if n, err := x.Forget(t.Context(), []netip.Addr{phone}); n != 1 || err != nil {
+		t.Errorf("%d circuits, %v", n, err)
+	}
+	if n, err := x.Forget(t.Context(), []netip.Addr{phone}); n != 0 || err != nil {
+		t.Errorf("a second time: %d, %v", n, err)
+	}
+	if err := x.NewNym(t.Context()); err != nil {
+		t.Errorf("NewNym: %v", err)
+	}
+	if err := x.NewNym(t.Context()); err == nil {
+		t.Error("a refusal of tor's is no error")
+	}
 }

@@ -47,6 +47,16 @@ func verify(ctx context.Context, s Spec, log *slog.Logger) error {
 	return nil
 }
 
+// Judge has the binary itself look at a configuration, without a change to what
+// runs. It returns what Apply would return for it, as far as that can be known
+// beforehand.
+func (t *Tor) Judge(ctx context.Context, s Spec) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	return verify(ctx, s, t.log)
+}
+
 // usual are warnings and errors of tor's that tell a person nothing here.
 var usual = []string{
 	"You specified a public address",      // on purpose: the rules guard the port
