@@ -1,6 +1,7 @@
 # tunic: see README.md. `make help` lists the targets.
 
-GO      ?= go
+# sudo may not have the directory of Go on its path.
+GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
