@@ -11,7 +11,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 RUN_PACKAGES = tor iptables
 LAB_PACKAGES = obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack curl dnsutils lynx netcat-openbsd socat procps libcap2-bin shellcheck make git ca-certificates
 
-.PHONY: help deps users build demo test unit e2e lint fuzz bench-rules install uninstall clean
+.PHONY: help deps users build demo test unit e2e leaks leaks-mutants lint fuzz bench-rules install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,13 @@ unit: ## run the tests that need no privileges
 
 e2e: build ## run the tests that need root, namespaces and a real tor
 	$(GO) test -tags lab -p 1 -count=1 -timeout 18m ./...
+
+leaks: ## send each leak class in each state and write docs/leaks.md (as root)
+	TUNIC_LEAKS_REPORT=$(CURDIR)/docs/leaks.md $(GO) test -tags lab -count=1 -timeout 15m -v \
+	  -run 'TestEndToEnd/(leaks|mutants|states|reload_under_load)$$' ./internal/lab/e2e
+
+leaks-mutants: ## take each rule out in turn and write who notices to docs/rules.md (as root)
+	TUNIC_RULES_REPORT=$(CURDIR)/docs/rules.md $(GO) test -tags lab -count=1 -timeout 40m -v -run 'TestEndToEnd/rules$$' ./internal/lab/e2e
 
 lint: ## gofmt, vet, staticcheck and shellcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }

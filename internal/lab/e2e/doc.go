@@ -10,6 +10,7 @@
 // classes_test.go is the table of leak classes, states_test.go the table of
 // states. Each class is sent in each state, and the assertion is on a capture of
 // the gateway's uplink; each is also sent with its rules removed, when the
-// capture must show it. What can be shown without a lab belongs beside the
+// capture must show it. catalog_test.go is the list of all classes, with the
+// tests that are elsewhere; `make leaks` writes both to docs/leaks.md. What can be shown without a lab belongs beside the
 // package that does it.
 package e2e

@@ -42,19 +42,30 @@ func TestEndToEnd(t *testing.T) {
 		{"isolation", testIsolation},
 		{"onions", testOnions},
 		{"policies", testPolicies},
+		{"leftovers", testLeftovers},
 		{"outside", testOutside},
 		{"devices", testDevices},
 		{"refusals", testRefusals},
 		{"leaks", testLeaks},
 		{"mutants", testMutants},
 		{"states", testStates},
+		{"reload under load", testLoad},
 		{"over tor", testOverTor},
 		{"bridges", testBridges},
 		{"daemon", testDaemon},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(w.in(t)) })
 	}
+	if path := os.Getenv(reportVariable); path != "" {
+		if err := os.WriteFile(path, []byte(w.results.page()), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
 }
+
+// reportVariable names the file that the results of classes and states are
+// written to; without it there is none.
+const reportVariable = "TUNIC_LEAKS_REPORT"
 
 // world is the lab as a test sees it.
 type world struct {
@@ -64,6 +75,8 @@ type world struct {
 	wan, lan *lab.Capture // all that leaves household A, and what its phone sends and gets
 
 	phone, laptop, nas, gateway, internet traffic.Host
+
+	results *results
 }
 
 // in returns the world for a subtest.
@@ -97,7 +110,7 @@ func newWorld(t *testing.T, ctx context.Context) *world {
 		}
 	})
 	t.Logf("time: lab with both gateways ready: %.1f s", time.Since(begin).Seconds())
-	w := &world{T: t, ctx: ctx, lab: l}
+	w := &world{T: t, ctx: ctx, lab: l, results: &results{without: make(map[string]int)}}
 	if w.wan, err = l.Capture("gateway"); err != nil {
 		t.Fatal(err)
 	}

@@ -13,15 +13,16 @@ import (
 
 // testLeaks sends every class by itself in the steady state.
 func testLeaks(w *world) {
-	packets := 0
+	var outcomes []outcome
 	for _, c := range classes() {
 		w.run(c.id+" "+c.what, func(w *world) {
 			o := w.observe([]class{c}, nil)[0]
 			o.verdict(w)
-			packets += o.count
+			outcomes = append(outcomes, o)
 		})
 	}
-	w.Logf("%d classes, %d packets sent", len(classes()), packets)
+	col := w.record(stateSteady, outcomes)
+	w.Logf("%d classes, %d packets sent, %d leaked", len(outcomes), col.sent(), len(col.leaked()))
 }
 
 // testMutants sends every class without the rules that hold it, when it has to
@@ -52,6 +53,7 @@ func testMutants(w *world) {
 				w.Errorf("it does not leak without its rules %q either: the test proves nothing (%d sent)", c.layers, o.count)
 				return
 			}
+			w.results.without[c.id] += len(o.leaked)
 			w.Logf("%d of %d, the first: %s", len(o.leaked), o.count, o.leaked[0])
 		})
 	}

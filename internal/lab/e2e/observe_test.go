@@ -46,6 +46,7 @@ type class struct {
 type outcome struct {
 	class
 	count  int      // packets sent
+	seen   []string // the same, one line each; none for the box's
 	leaked []string // what was seen outside, one line each
 }
 
@@ -82,12 +83,13 @@ func (w *world) observe(classes []class, during func(send func())) []outcome {
 		o := outcome{class: c, leaked: slices.Concat(foreign, strangers(questions, c))}
 		switch c.from {
 		case household:
-			o.count = len(w.lines(w.lan, lan, c.sent))
+			o.seen = w.lines(w.lan, lan, c.sent)
 		case outside:
-			o.count = len(w.lines(w.wan, wan, "ether src 02:00:00:00:00:80 and ("+c.sent+")"))
+			o.seen = w.lines(w.wan, wan, "ether src 02:00:00:00:00:80 and ("+c.sent+")")
 		case box:
 			o.count = boxed[i]
 		}
+		o.count += len(o.seen)
 		if c.arrives != "" {
 			o.leaked = append(o.leaked, w.lines(w.lan, lan, c.arrives)...)
 		}

@@ -5,6 +5,7 @@ package e2e
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -20,6 +21,7 @@ type state struct {
 	name   string
 	before func(w *world)
 	around func(w *world, send func())
+	extra  []class // what is sent in this state alone
 
 	// open are classes that are not held in this state, by id and what they
 	// are; because says why.
@@ -29,20 +31,24 @@ type state struct {
 
 func states() []state {
 	return []state{
-		{name: "conntrack flushed, again and again", around: whileFlushed},
-		{name: "reload, again and again", around: whileReloading},
-		{name: "tor hangs", around: whileTorHangs},
-		{name: "tor killed", around: whileTorRestarts},
-		{name: "tor gone for longer", around: whileTorGone},
-		{name: "serve killed", around: whileServeRestarts},
-		{name: "rules flushed by another program and back", before: foreignFlush, around: steady},
-		{name: "household interface renamed", around: whileRenamed,
+		{name: stateConntrack, around: whileFlushed},
+		{name: stateReload, around: whileReloading},
+		{name: stateTorHangs, around: whileTorHangs},
+		{name: stateTorKilled, around: whileTorRestarts},
+		{name: stateTorGone, around: whileTorGone},
+		{name: stateServe, around: whileServeRestarts},
+		{name: stateFlushed, before: foreignFlush, around: steady},
+		{name: stateAccept, before: acceptAll, around: whileAccepting},
+		{name: stateRenamed, around: whileRenamed,
 			open:    []string{"L17 a source that is not the household's", "M04 a device's global address, tried from the internet"},
 			because: "no rule names the new interface: only packets from the household's addresses are held"},
-		{name: "daemon killed", around: afterKill},
-		{name: "daemon stopped", around: afterStop},
-		{name: "boot, before the daemon", before: boot, around: bootClosed},
-		{name: "boot, while the daemon starts", before: boot, around: bootStarting},
+		{name: stateAddress, around: whileReaddressed, extra: newNetwork()},
+		{name: stateKill, around: afterKill},
+		{name: stateDead, around: whileStopping},
+		{name: stateUpgrade, around: whileUpgrading},
+		{name: stateLate, before: withoutInterface, around: interfaceLate},
+		{name: stateBoot, before: boot, around: bootClosed},
+		{name: stateStarting, before: boot, around: bootStarting},
 	}
 }
 
@@ -54,20 +60,17 @@ func testStates(w *world) {
 				s.before(w)
 			}
 			held := slices.DeleteFunc(classes(), func(c class) bool { return slices.Contains(s.open, c.id+" "+c.what) })
-			sent, leaked := 0, map[string]bool{}
-			for _, o := range w.observe(held, func(send func()) { s.around(w, send) }) {
-				sent += o.count
-				for _, line := range o.leaked {
-					leaked[line] = true
-				}
+			outcomes := w.observe(slices.Concat(held, s.extra), func(send func()) { s.around(w, send) })
+			for _, o := range outcomes {
 				if o.count == 0 {
 					w.Errorf("%s %s: nothing was sent", o.id, o.what)
 				}
 			}
-			for line := range leaked {
+			col := w.record(s.name, outcomes)
+			for _, line := range col.leaked() {
 				w.Errorf("leaked: %s", line)
 			}
-			w.Logf("%d classes, %d packets sent, %d leaked", len(held), sent, len(leaked))
+			w.Logf("%d classes, %d packets sent, %d leaked", len(outcomes), col.sent(), len(col.leaked()))
 			if s.open != nil {
 				w.Logf("not held in this state, because %s: %q", s.because, s.open)
 			}
@@ -132,6 +135,9 @@ func whileFlushed(w *world, send func()) {
 // whileReloading changes the laptop's policy and back, which swaps all rules.
 func whileReloading(w *world, send func()) {
 	path := w.device("laptop")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.Fatal(err)
+	}
 	block := true
 	w.meanwhile(func() error {
 		err := os.Remove(path)
@@ -233,12 +239,6 @@ func (w *world) stop(s syscall.Signal) {
 
 func afterKill(w *world, send func()) {
 	w.stop(syscall.SIGKILL)
-	send()
-	w.start()
-}
-
-func afterStop(w *world, send func()) {
-	w.stop(syscall.SIGTERM)
 	send()
 	w.start()
 }
