@@ -17,6 +17,7 @@ import (
 
 // testDaemon is about the process itself.
 func testDaemon(w *world) {
+	w.ready() // the test before may have had tor started again
 	w.run("a second daemon is refused", secondDaemon)
 	w.run("plan shows what changes and changes nothing", plan)
 	w.run("a reload with a mistake changes nothing", badReload)
