@@ -165,9 +165,12 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 	case err != nil:
 		a.why = "tor did not take the configuration"
 		a.find(torCode(err), "%v", err)
+	case !st.Running && st.LastError == "": // at the start, and when a reload needs another process
+		a.why = "tor is being started"
+		a.find(health.TorNotReady, "tor is being started")
 	case !st.Running:
 		a.why = "tor is not running"
-		a.find(health.TorDown, "tor is not running: %s", orWord(st.LastError, "it is being started"))
+		a.find(health.TorDown, "tor is not running: %s", st.LastError)
 	case st.Bootstrap < 100:
 		a.why = fmt.Sprintf("Tor is connecting: %d %%, %s", st.Bootstrap, orWord(st.Summary, "starting"))
 		a.find(health.TorNotReady, "Tor is connecting: %d %%, %s %s", st.Bootstrap, orWord(st.Summary, "starting"), st.Warning)

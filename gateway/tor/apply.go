@@ -91,5 +91,6 @@ func (t *Tor) restartNow() {
 	t.mu.Lock()
 	restart := t.restart
 	t.mu.Unlock()
+	t.tracker.ended(nil) // at once: nobody shall take the old process's state for the new one's
 	restart()
 }
