@@ -32,10 +32,7 @@ func TestEndToEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(ctx, suiteLimit)
 	defer cancel()
 	w := newWorld(t, ctx)
-	for _, part := range []struct {
-		name string
-		test func(*world)
-	}{
+	parts := []part{
 		{"route", testRoute},
 		{"names", testNames},
 		{"socks", testSOCKS},
@@ -53,7 +50,11 @@ func TestEndToEnd(t *testing.T) {
 		{"over tor", testOverTor},
 		{"bridges", testBridges},
 		{"daemon", testDaemon},
-	} {
+	}
+	if os.Getenv(rulesVariable) != "" {
+		parts = append(parts, part{"rules", testRules})
+	}
+	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) { part.test(w.in(t)) })
 	}
 	if path := os.Getenv(reportVariable); path != "" {
@@ -61,6 +62,12 @@ func TestEndToEnd(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// part is one of the suite's tests.
+type part struct {
+	name string
+	test func(*world)
 }
 
 // reportVariable names the file that the results of classes and states are

@@ -93,8 +93,9 @@ Written by ` + "`make leaks`" + `; do not edit. Every class is sent for real in 
 box itself or from the internet side. A cell is *packets sent / packets leaked*: the first is counted where no rule has
 judged yet, the second on a capture of everything that the gateway sends towards the internet, where only tor's
 connections to relays may be. In all states but "steady" the classes are sent together: a packet may be of several
-classes, one that left would count against each of them, and sums count it once. The column "without" has what leaked when the rules that hold the class were taken out: a
-test that cannot fail proves nothing; "-" is a class that no rule holds.
+classes, one that left would count against each of them, and sums count it once. The column "without" has what leaked
+when the rules that hold the class were taken out: a test that cannot fail proves nothing; "-" is a class that no rule
+holds.
 
 `
 
