@@ -26,8 +26,9 @@ func (p *Process) Record(path string) error {
 }
 
 // EndLeftover ends the process that an earlier daemon recorded at path and did
-// not live to stop: SIGTERM, and SIGKILL after grace. A process that has ended,
-// or another one that has got its number since, is left alone.
+// not live to stop: SIGTERM, and SIGKILL after grace, then SIGKILL to what is
+// left of its process group. A process that has ended, or another one that has
+// got its number since, is left alone.
 func EndLeftover(path string, grace time.Duration) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,6 +53,8 @@ func EndLeftover(path string, grace time.Duration) error {
 	if now, err := startTime(pid); err != nil || now != start {
 		return os.Remove(path)
 	}
+	group := openGroup(pid) // as long as its leader lives, the group is what the daemon started
+	defer group.kill()
 	for _, s := range []struct {
 		signal unix.Signal
 		wait   time.Duration

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -44,6 +45,41 @@ func TestEndLeftover(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the process has started, and what does not end with it, ends too.
+func TestEndLeftoverGroup(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "pid")
+	p := sleeper(t, "sleep 61 & echo $! > "+dir+"/child; trap 'exit 0' TERM; while :; do sleep 0.1; done")
+	if err := p.Record(path); err != nil {
+		t.Fatal(err)
+	}
+	var child int
+	for limit := time.Now().Add(10 * time.Second); child == 0; time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(dir + "/child")
+		if fmt.Sscan(string(text), &child); time.Now().After(limit) {
+			t.Fatal("the child did not start")
+		}
+	}
+	if g := openGroup(p.PID()); len(g) == 0 {
+		t.Error("the group is not found")
+	}
+	if err := EndLeftover(path, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(10 * time.Second); alive(child); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("the child lives")
+		}
+	}
+}
+
+// alive reports whether a process runs; one that only nobody has waited for yet
+// does not.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
 // A number that belongs to somebody else now is not touched.

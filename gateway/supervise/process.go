@@ -48,6 +48,15 @@ func (p *Process) Err() error {
 // Tail returns the last lines of output so far, at most 20, oldest first.
 func (p *Process) Tail() []string { return p.out.last() }
 
+// Signal sends a signal to the process alone. One that has ended gets none, and
+// that is no error.
+func (p *Process) Signal(s os.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("sending %v to %s: %w", s, p.name, err)
+	}
+	return nil
+}
+
 // Stop asks the process to end (SIGTERM), kills it and what is left of its
 // process group after grace or when ctx ends, and waits until it is gone.
 // Stopping a process that has ended does nothing. The error says that the

@@ -1,0 +1,286 @@
+//go:build lab
+
+package dovecot
+
+import (
+	"bufio"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tunic/gateway/account"
+	"tunic/gateway/managed"
+)
+
+// session speaks IMAP as serve hands it on.
+type session struct {
+	t *testing.T
+	net.Conn
+	r *bufio.Reader
+}
+
+func (s *session) say(command string) string {
+	s.t.Helper()
+	fmt.Fprintf(s, "a %s\r\n", command)
+	var all strings.Builder
+	for {
+		line, err := s.r.ReadString('\n')
+		all.WriteString(line)
+		if err != nil || strings.HasPrefix(line, "a ") {
+			return all.String()
+		}
+	}
+}
+
+// scram logs in by SCRAM-SHA-256 (RFC 7677) with what the record says, and
+// returns the end of it.
+func (s *session) scram(name, password string, r account.Record) string {
+	s.t.Helper()
+	b64 := base64.StdEncoding
+	mac := func(key []byte, text string) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(text))
+		return h.Sum(nil)
+	}
+	step := func(text string) string {
+		fmt.Fprintf(s, "%s\r\n", b64.EncodeToString([]byte(text)))
+		line, _ := s.r.ReadString('\n')
+		raw, err := b64.DecodeString(strings.TrimSpace(strings.TrimPrefix(line, "+ ")))
+		if err != nil {
+			s.t.Fatalf("dovecot answers %q", line)
+		}
+		return string(raw)
+	}
+	fmt.Fprint(s, "a AUTHENTICATE SCRAM-SHA-256\r\n")
+	if _, err := s.r.ReadString('\n'); err != nil {
+		s.t.Fatal(err)
+	}
+	bare := "n=" + name + ",r=abcdef"
+	first := step("n,," + bare)
+	nonce, _, _ := strings.Cut(first, ",")
+	salted, err := pbkdf2.Key(sha256.New, password, []byte(r.Salt), r.Iterations, sha256.Size)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	last := "c=biws," + nonce
+	key := mac(salted, "Client Key")
+	proof := make([]byte, len(key))
+	subtle.XORBytes(proof, key, mac(r.StoredKey[:], bare+","+first+","+last))
+	final := step(last + ",p=" + b64.EncodeToString(proof))
+	if want := "v=" + b64.EncodeToString(mac(r.ServerKey[:], bare+","+first+","+last)); final != want {
+		s.t.Errorf("dovecot ends with %q, want %q", final, want)
+	}
+	fmt.Fprint(s, "\r\n")
+	line, _ := s.r.ReadString('\n')
+	return line
+}
+
+// box is a real Dovecot, run as on a box.
+type box struct {
+	*managed.Manager
+	t        *testing.T
+	settings Settings
+}
+
+func newBox(t *testing.T) *box {
+	t.Helper()
+	u, err := user.Lookup("tunic-mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	root, err := os.MkdirTemp("", "tunic-dovecot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	if err := os.Chmod(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	b := &box{t: t, settings: Settings{Dir: root + "/dovecot", Mail: root + "/mail", User: "tunic-mail", UID: uint32(uid), GID: uint32(gid),
+		Listen: netip.MustParseAddrPort(ln.Addr().String()), Quota: 10_000, Users: []account.User{b0(t, "bob", "tall order of chips")}}}
+	for _, dir := range []string{"", "/bob", "/bob/Maildir", "/bob/Maildir/cur", "/bob/Maildir/new", "/bob/Maildir/tmp"} {
+		path := b.settings.Mail + dir
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, 0, gid); err != nil { // root stands for serve's user
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, os.ModeSetgid|0o770); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Manager = managed.New(t.Context(), managed.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Changed: func() {},
+		Confine: []string{"setpriv", "--no-new-privs"}, Dial: new(net.Dialer).DialContext})
+	t.Cleanup(func() {
+		if t.Failed() {
+			lines, _ := b.Tail("dovecot")
+			t.Logf("dovecot says\n%s", strings.Join(lines, "\n"))
+		}
+		b.Stop()
+	})
+	return b
+}
+
+func b0(t *testing.T, name, password string) account.User {
+	t.Helper()
+	r, err := account.NewRecord(password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return account.User{Name: name, Role: account.Member, Record: r}
+}
+
+// ready waits for another process than pid that answers.
+func (b *box) ready(pid int) managed.Status {
+	b.t.Helper()
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		s := b.Status()
+		if len(s) == 1 && s[0].Ready && s[0].PID != pid {
+			return s[0]
+		}
+		if time.Now().After(limit) {
+			b.t.Fatalf("dovecot: %+v", s)
+		}
+	}
+}
+
+func (b *box) dial(device string) *session {
+	b.t.Helper()
+	c, err := net.Dial("tcp", b.settings.Listen.String())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		b.t.Fatal(err)
+	}
+	fmt.Fprintf(c, "PROXY TCP4 %s 192.168.77.1 40000 993\r\n", device)
+	s := &session{b.t, c, bufio.NewReader(c)}
+	if line, err := s.r.ReadString('\n'); err != nil || !strings.HasPrefix(line, "* OK") {
+		b.t.Fatalf("dovecot greets with %q, %v", line, err)
+	}
+	return s
+}
+
+func TestDovecot(t *testing.T) {
+	b := newBox(t)
+	b.Apply([]managed.Spec{b.settings.Spec()})
+	first := b.ready(0)
+
+	s := b.dial("192.168.77.10")
+	if got := s.say(`LOGIN bob "wrong order of chips"`); !strings.Contains(got, "a NO [AUTHENTICATIONFAILED]") {
+		t.Errorf("a wrong password: %s", got)
+	}
+	s = b.dial("192.168.77.11")
+	if got := s.say(`LOGIN Bob@x.peer.home.arpa "tall order of chips"`); !strings.Contains(got, "a OK") {
+		t.Fatalf("the right password: %s", got)
+	}
+	if got := b.dial("192.168.77.14").scram("bob", "tall order of chips", b.settings.Users[0].Record); !strings.Contains(got, "a OK") {
+		t.Errorf("SCRAM-SHA-256: %s", got)
+	}
+	list := s.say(`LIST "" "*"`)
+	for _, want := range []string{`\Drafts) "/" Drafts`, `\Sent) "/" Sent`, `\Trash) "/" Trash`, `\Junk) "/" Junk`} {
+		if !strings.Contains(list, want) {
+			t.Errorf("LIST has no %s:\n%s", want, list)
+		}
+	}
+	mail := filepath.Join(b.settings.Mail, "bob/Maildir/new/1.x.tunic")
+	if err := os.WriteFile(mail, []byte("Subject: hello\r\n\r\nbob\r\n"), 0o660); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(mail, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.say("SELECT INBOX") + s.say("FETCH 1 BODY[TEXT]"); !strings.Contains(got, "* 1 EXISTS") || !strings.Contains(got, "bob\r\n") {
+		t.Errorf("the mail: %s", got)
+	}
+	full := fmt.Sprintf("APPEND Sent {%d+}\r\n%s", 20_000, strings.Repeat("x", 20_000))
+	if got := s.say(full); !strings.Contains(got, "a NO [OVERQUOTA]") {
+		t.Errorf("more than the quota: %s", got)
+	}
+
+	// A new user and a new quota cost no session.
+	b.settings.Users = append(b.settings.Users, b0(t, "eve", "another order of chips"))
+	b.settings.Quota = 0
+	b.Apply([]managed.Spec{b.settings.Spec()})
+	if got := s.say("NOOP"); !strings.Contains(got, "a OK") {
+		t.Errorf("the session after a reload: %s", got)
+	}
+	if err := os.MkdirAll(b.settings.Mail+"/eve/Maildir", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for limit := time.Now().Add(20 * time.Second); !strings.Contains(got, "a OK"); { // it looks at its file once a second
+		got = b.dial("192.168.77.12").say(`LOGIN eve "another order of chips"`)
+		if time.Now().After(limit) {
+			t.Fatalf("the new user: %s", got)
+		}
+	}
+	if again := b.ready(0); again.PID != first.PID {
+		t.Error("a reload started it again")
+	}
+	unprivileged(t, first.PID, b.settings.UID)
+
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	second := b.ready(first.PID)
+	if got := b.dial("192.168.77.13").say(`LOGIN bob "tall order of chips"`); !strings.Contains(got, "a OK") {
+		t.Errorf("after it was killed: %s", got)
+	}
+	b.Stop()
+	for limit := time.Now().Add(10 * time.Second); syscall.Kill(-second.PID, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) { // those that were killed may not be reaped at once
+			t.Fatal("some of its processes live on")
+		}
+	}
+}
+
+// unprivileged looks whether all of a server's processes have its user, no
+// capability, and no way to get one (proc_pid_status(5)).
+func unprivileged(t *testing.T, group int, uid uint32) {
+	t.Helper()
+	paths, _ := filepath.Glob("/proc/[0-9]*/status")
+	seen := 0
+	for _, path := range paths {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if id, err := syscall.Getpgid(pid); err != nil || id != group {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		seen++
+		for _, want := range []string{fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", uid), "CapEff:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("process %d has no %q:\n%s", pid, want, text)
+			}
+		}
+	}
+	if seen < 4 {
+		t.Errorf("only %d processes were found", seen)
+	}
+}

@@ -1,0 +1,234 @@
+package managed
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tunic/gateway/supervise"
+)
+
+func TestServerRuns(t *testing.T) {
+	h := newHouse(t)
+	if err := os.MkdirAll(h.spec.Work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.spec.Stale[0], []byte("1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.Apply([]Spec{h.spec})
+	s := h.ready()
+	if s.Version != "2.3.19" || s.PID == 0 || s.Err != nil || s.Restarts != 0 {
+		t.Errorf("%+v", s)
+	}
+	if got := h.says(); got != "hi meone" {
+		t.Errorf("it says %q", got)
+	}
+	for path, mode := range map[string]fs.FileMode{h.spec.Dir: 0o750, h.spec.Work: 0o755, h.spec.Files[0].Path: 0o640} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if _, err := os.Stat(h.spec.Stale[0]); err == nil {
+		t.Error("what the process before left is still there")
+	}
+	tail, ok := h.Tail("fake")
+	if !ok || !slices.Contains(tail, "Login: bob from 192.0.2.1") || tail[0] != "confined" {
+		t.Errorf("its log is %q", tail)
+	}
+	h.Apply([]Spec{h.spec.clone()})
+	if again := h.ready(); again.PID != s.PID {
+		t.Error("the same Spec starts it again")
+	}
+	h.Apply(nil)
+	if len(h.Status()) != 0 {
+		t.Error("nobody wants it, and it has a status")
+	}
+	h.Apply([]Spec{h.spec})
+	if again := h.ready(); again.PID == s.PID {
+		t.Error("it was not ended")
+	}
+	h.Stop()
+	if _, err := os.FindProcess(s.PID); err == nil && syscall.Kill(s.PID, 0) == nil {
+		t.Error("it lives on")
+	}
+}
+
+func TestServerComesBack(t *testing.T) {
+	h := newHouse(t)
+	h.Apply([]Spec{h.spec})
+	for i := range 3 {
+		s := h.ready()
+		if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if s := h.wait("is another process", func(n Status) bool { return n.PID != s.PID && n.Ready }); s.Restarts != i+1 {
+			t.Errorf("%d restarts after %d", s.Restarts, i+1)
+		}
+	}
+	// What it printed is in no log: neither its lines nor how it ended.
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if log := h.log.String(); strings.Contains(log, "bob") || !strings.Contains(log, "fake ended (signal: killed)") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	h := newHouse(t)
+	h.Apply([]Spec{h.spec})
+	first := h.ready()
+	h.change("two")
+	for limit := time.Now().Add(10 * time.Second); h.says() != "hi metwo"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("after a reload it says %q", h.says())
+		}
+	}
+	h.change("", "", "users")
+	if text, err := os.ReadFile(h.spec.Files[2].Path); err != nil || string(text) != "users" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if s := h.ready(); s.PID != first.PID {
+		t.Error("files that it reads by itself start it again")
+	}
+	h.change("", "other")
+	h.wait("is another process", func(s Status) bool { return s.PID != first.PID && s.Ready })
+	second := h.ready()
+	h.spec.Stale = nil
+	h.change()
+	h.wait("is a third process", func(s Status) bool { return s.PID != second.PID && s.Ready })
+}
+
+// A server that is told of new files before it catches signals would end.
+func TestYoungServerIsToldLater(t *testing.T) {
+	h := newHouse(t)
+	h.Apply([]Spec{h.spec})
+	h.wait("has a process", func(s Status) bool { return s.PID != 0 })
+	first := h.Status()[0]
+	h.change("two")
+	if s := h.ready(); s.PID != first.PID || s.Restarts != 0 {
+		t.Errorf("it was %+v and is %+v", first, s)
+	}
+	for limit := time.Now().Add(10 * time.Second); h.says() != "hi metwo"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("it says %q", h.says())
+		}
+	}
+}
+
+// A server that runs but does not answer is started again.
+func TestSilence(t *testing.T) {
+	h := newHouse(t)
+	h.Apply([]Spec{h.spec})
+	s := h.ready()
+	if err := syscall.Kill(s.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	s = h.wait("is another process", func(n Status) bool { return n.PID != s.PID && n.Ready })
+	if s.Restarts != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestMissingProgram(t *testing.T) {
+	h := newHouse(t)
+	program := filepath.Join(t.TempDir(), "late")
+	h.spec.Program = program
+	h.Apply([]Spec{h.spec})
+	s := h.wait("is missed", func(s Status) bool { return s.Err != nil })
+	if missing, ok := errors.AsType[*MissingError](s.Err); !ok || !strings.Contains(missing.Error(), "install the package fake-server") || s.PID != 0 {
+		t.Errorf("%+v", s)
+	}
+	// It is found when it has been installed, without a word to anybody.
+	if err := os.Symlink(os.Args[0], program); err != nil {
+		t.Fatal(err)
+	}
+	h.ready()
+}
+
+func TestVersions(t *testing.T) {
+	for found, ok := range map[string]bool{"2.2.99": false, "2.3": true, "2.3.19.1": true, "2.4.0": false, "2.10": false, "none": false} {
+		h := newHouse(t)
+		h.spec.Version.Args = []string{"version", found}
+		_, _, err := h.spec.find(t.Context())
+		if (err == nil) != ok {
+			t.Errorf("version %s: %v", found, err)
+		}
+		if wrong, is := errors.AsType[*VersionError](err); !ok && found != "none" && (!is || wrong.Found != found) {
+			t.Errorf("version %s: %v", found, err)
+		}
+	}
+}
+
+// A server that a killed daemon left is ended before ours starts.
+func TestLeftover(t *testing.T) {
+	h := newHouse(t)
+	if err := h.spec.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := supervise.Start(supervise.Command{Name: "left", Path: os.Args[0], Args: h.spec.Args}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Record(filepath.Join(h.spec.Dir, "pid")); err != nil {
+		t.Fatal(err)
+	}
+	h.Apply([]Spec{h.spec})
+	if s := h.ready(); s.PID == p.PID() {
+		t.Error("it is the same process")
+	}
+	select {
+	case <-p.Done():
+	default:
+		t.Error("the one before lives")
+	}
+}
+
+// Servers end in the reverse order of their start.
+func TestStopOrder(t *testing.T) {
+	h, other := newHouse(t), newHouse(t)
+	other.spec.Name = "second"
+	h.Apply([]Spec{h.spec, other.spec})
+	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		list := h.Status()
+		if len(list) == 2 && list[0].Ready && list[1].Ready {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%+v", list)
+		}
+	}
+	h.Stop()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	log := h.log.String()
+	if a, b := strings.Index(log, `"process ended" process=second`), strings.Index(log, `"process ended" process=fake`); a < 0 || b < a {
+		t.Errorf("the order is not the reverse one:\n%s", log)
+	}
+}
+
+// Dovecot looks at whole seconds and the size only: a file that changes twice in
+// one second must look changed.
+func TestReplacedFilesLookNewer(t *testing.T) {
+	h := newHouse(t)
+	f := File{Path: filepath.Join(t.TempDir(), "passwd")}
+	var last int64
+	for _, text := range []string{"one", "two", "six"} {
+		f.Text = text
+		if err := h.spec.write(f); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(f.Path)
+		if err != nil || info.ModTime().Unix() <= last {
+			t.Errorf("%s: %v, %v, after %d", text, info.ModTime(), err, last)
+		}
+		last = info.ModTime().Unix()
+	}
+}
