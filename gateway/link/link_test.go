@@ -40,6 +40,9 @@ func TestMessagesArriveAsSent(t *testing.T) {
 		Grant{ID: 3, Device: netip.MustParseAddr("192.168.77.10"), Domain: "bank.example",
 			Addrs: []netip.Addr{netip.MustParseAddr("203.0.113.7")}, TTL: time.Minute},
 		Granted{ID: 3, Error: "no"},
+		Sign{ID: 4, Onion: "x", Digest: [32]byte{1, 2}},
+		Signed{ID: 4, Signature: []byte{3}},
+		MailAsk{ID: 5, Verb: MailShow, Word: "x"},
 	}
 	go func() {
 		for _, m := range sent {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Kind tells messages apart on the wire.
@@ -17,6 +18,13 @@ const (
 	kindGrant
 	kindGranted
 	kindRenew
+	kindSign
+	kindSigned
+	kindMailAsk
+	kindPairing
+	kindPaired
+	kindSeen
+	kindReach
 )
 
 func (k Kind) String() string {
@@ -35,11 +43,26 @@ func (k Kind) String() string {
 		return "reply to a grant"
 	case kindRenew:
 		return "renewal"
+	case kindSign:
+		return "mail to sign"
+	case kindSigned:
+		return "signature"
+	case kindMailAsk:
+		return "question about mail"
+	case kindPairing:
+		return "step of a pairing"
+	case kindPaired:
+		return "reply about a friend"
+	case kindSeen:
+		return "word of a friend"
+	case kindReach:
+		return "call"
 	}
 	return fmt.Sprintf("kind %d", byte(k))
 }
 
-// Message is one of Listener, Desired, Ask, Answer, Grant, Granted, Renew.
+// Message is one of Listener, Desired, Ask, Answer, Grant, Granted, Renew,
+// Sign, Signed, MailAsk, Pairing, Paired, Seen, Reach.
 type Message interface{ kind() Kind }
 
 // Listener hands one listening socket over; its descriptor comes with it.
@@ -58,6 +81,14 @@ type Desired struct {
 	SOCKS  SOCKS
 	Gopher *Gopher // nil: no Gopher endpoint
 	NTP    *NTP    // nil: nobody is told the time
+	Mail   *Mail   // nil: no mail
+	Users  Users
+	TLS    *TLS // nil: no certificate is there
+	Behind []Behind
+	Setup  *Setup // nil: there is no mail
+
+	Hosts map[string][]netip.Addr // devices that are targets, by name
+	Peers *Peers                  // nil: no other boxes
 }
 
 // Front is the listener behind one onion.
@@ -69,12 +100,22 @@ type Front struct {
 }
 
 // Port is one virtual port of an onion and where its streams go: exactly one
-// of the three targets is set.
+// of Addr, Host, Unix and Endpoint is set.
 type Port struct {
 	Virtual  uint16
 	Addr     netip.AddrPort `json:",omitzero"`
+	Host     string         `json:",omitempty"` // a device's name, or one below a domain of DNS.Forward
+	HostPort uint16         `json:",omitempty"`
 	Unix     string         `json:",omitempty"`
 	Endpoint string         `json:",omitempty"`
+
+	Proxy    string `json:",omitempty"` // "v1", "v2": the target is told the circuit
+	HTTPHost string `json:",omitempty"` // replaces Host in HTTP/1.1 requests
+
+	Patience time.Duration `json:",omitzero"` // see onion.Relay
+
+	Probe   string `json:",omitempty"` // the protocol that the target speaks; one of probe.Kinds
+	Guessed bool   `json:",omitempty"` // by the port's number: it may be another
 }
 
 // DNS is the household's resolver.
@@ -86,6 +127,8 @@ type DNS struct {
 	Forward   []Forward
 	Resolver  *Resolver // nil: tor's own
 	Bypass    []string  // domains whose addresses need a Grant
+	Names     []Name    // that have a meaning in this house alone
+	Mail      *DNSMail  // nil: nobody has mail
 }
 
 // DNSListener names a UDP socket and the TCP listener of the same address.
@@ -116,11 +159,13 @@ type Ask struct {
 	ID uint64
 }
 
-// Answer replies to the Desired or Ask with the same ID.
+// Answer replies to the Desired, Ask, Renew or Reach with the same ID.
 type Answer struct {
-	ID     uint64
-	Errors []string // what could not be done, in words
-	Status Status
+	ID      uint64
+	Errors  []string   // what could not be done, in words
+	Mail    MailAnswer `json:",omitzero"`
+	Status  Status
+	Reached Reached // of a Reach
 }
 
 // Status is what serve knows of itself.
@@ -130,6 +175,7 @@ type Status struct {
 	Queries uint64 // DNS queries since start
 	Failed  uint64 // of them not answered
 	SOCKS   uint64 // SOCKS connections since start
+	Peers   []PeerStatus
 }
 
 // FrontStatus counts one onion's streams.
@@ -139,13 +185,6 @@ type FrontStatus struct {
 	Active  int
 	Refused uint64 // by a limit
 	Ports   []PortStatus
-}
-
-// PortStatus says whether a port's target took the last connection.
-type PortStatus struct {
-	Virtual   uint16
-	Reachable bool
-	Error     string `json:",omitempty"` // why not, without addresses of visitors
 }
 
 func (Listener) kind() Kind { return kindListener }
@@ -169,6 +208,20 @@ func decode(k Kind, body []byte) (Message, error) {
 		return decodeAs[Granted](k, body)
 	case kindRenew:
 		return decodeAs[Renew](k, body)
+	case kindSign:
+		return decodeAs[Sign](k, body)
+	case kindSigned:
+		return decodeAs[Signed](k, body)
+	case kindMailAsk:
+		return decodeAs[MailAsk](k, body)
+	case kindPairing:
+		return decodeAs[Pairing](k, body)
+	case kindPaired:
+		return decodeAs[Paired](k, body)
+	case kindSeen:
+		return decodeAs[Seen](k, body)
+	case kindReach:
+		return decodeAs[Reach](k, body)
 	}
 	return nil, fmt.Errorf("receiving a message: unknown %s", k)
 }
