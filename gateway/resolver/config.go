@@ -28,8 +28,15 @@ type Config struct {
 	// tor's DNSPort.
 	TLS TLSServer
 
+	// Names are the onions that have names in this house. Every other onion
+	// has its global name, KEY.peer.home.arpa, all the same.
+	Names []Name
+
 	// Bypass has the domains whose addresses devices may reach outside Tor.
 	Bypass []string
+
+	// Mail is nil while nobody in the household has mail.
+	Mail *Mail
 }
 
 // Forward is a domain and the server that is asked for it and everything below.
@@ -42,7 +49,8 @@ type Forward struct {
 func (c Config) Equal(d Config) bool {
 	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
 		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
-		c.TLS == d.TLS && slices.Equal(c.Bypass, d.Bypass)
+		c.TLS == d.TLS && slices.Equal(c.Bypass, d.Bypass) && slices.EqualFunc(c.Names, d.Names, Name.equal) &&
+		c.Mail.equal(d.Mail)
 }
 
 // Clone returns a copy that shares nothing with c.
@@ -50,6 +58,8 @@ func (c Config) Clone() Config {
 	c.Box = slices.Clone(c.Box)
 	c.Forward = slices.Clone(c.Forward)
 	c.Bypass = slices.Clone(c.Bypass)
+	c.Names = slices.Clone(c.Names) // nobody changes their addresses
+	c.Mail = c.Mail.clone()
 	return c
 }
 
@@ -60,6 +70,8 @@ type state struct {
 	cache   *cache
 	pool    *pool             // nil: public names are asked of tor's DNSPort
 	bypass  map[string]string // what the owner wrote, by canonical domain
+	names   map[string]Name   // by canonical name
+	reverse map[netip.Addr]string
 }
 
 func newState(o Options, c Config) (*state, error) {
@@ -70,6 +82,7 @@ func newState(o Options, c Config) (*state, error) {
 		}
 		s.pool = newPool(o, c.TLS)
 	}
+	s.learnNames(c.Names)
 	var err error
 	if s.bypass, err = readBypass(c.Bypass); err != nil {
 		return nil, err

@@ -157,6 +157,7 @@ func (h handler) fetch(m *dns.Msg, s *state, device netip.Addr, req *dns.Msg, to
 			return
 		}
 	case toOnion:
+		q.Name = to.name
 		a, err = h.onion(ctx, s, device, q)
 	case toTor:
 		if s.pool != nil {

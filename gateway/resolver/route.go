@@ -24,6 +24,7 @@ type route struct {
 	rcode  int            // toNobody
 	rrs    []dns.RR       // toNobody
 	server netip.AddrPort // toForward
+	name   string         // toOnion: what tor is asked for
 }
 
 // localTTL is for the answers that the resolver makes itself. Addresses of the
@@ -44,7 +45,14 @@ func (s *state) route(client netip.Addr, q dns.Question) route {
 		return answered(dns.RcodeFormatError)
 	case canaries[name]:
 		return answered(dns.RcodeNameError)
-	case inZone(name, onionZone):
+	}
+	if mail, ok := s.routeMail(name, q); ok {
+		return mail
+	}
+	if to, ok := s.routeNamed(client, name, q); ok {
+		return to
+	}
+	if inZone(name, onionZone) {
 		return routeOnion(name, q.Qtype)
 	}
 	if fixed, ok := s.fixed(client, name, q); ok {
@@ -67,7 +75,7 @@ func routeOnion(name string, qtype uint16) route {
 	}
 	switch qtype {
 	case dns.TypeA, dns.TypeAAAA:
-		return route{to: toOnion}
+		return route{to: toOnion, name: name}
 	}
 	return answered(dns.RcodeSuccess)
 }

@@ -83,6 +83,10 @@ func (r *Resolver) HomeName(name string) bool {
 	if _, ok := dns.IsDomainName(q.Name); !ok {
 		return true
 	}
-	to := r.state.Load().route(netip.Addr{}, q).to
+	s := r.state.Load()
+	if n, known := zoneOf(s.names, q.Name); known && !n.Box && inZone(q.Name, n.Onion.Host()+".") {
+		return false // a friend's, whose name has an answer of its own
+	}
+	to := s.route(netip.Addr{}, q).to
 	return to != toTor && to != toOnion
 }
