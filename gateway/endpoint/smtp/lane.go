@@ -1,0 +1,140 @@
+package smtp
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"tunic/gateway/endpoint/smtp/address"
+	"tunic/gateway/onion"
+)
+
+// workers is how many transfers one destination has at a time.
+const workers = 3
+
+// lane names a destination: an onion, or localLane.
+type lane string
+
+// localLane is for the people and groups of this box.
+const localLane lane = "local"
+
+// laneOf is where a recipient's mail goes.
+func (c *settings) laneOf(to string) lane {
+	key, ok := keyOf(to)
+	switch {
+	case !ok:
+		return smarthostLane
+	case c.own(key):
+		return localLane
+	}
+	return lane(key)
+}
+
+// waitingLine is what waits for one destination.
+type waitingLine struct {
+	items    []item // in the order of arrival
+	active   int    // workers
+	failures int    // in a row, to reach the destination
+	next     time.Time
+	reason   string // why it was not reached, in words
+}
+
+// item is one message for one destination.
+type item struct {
+	id      string
+	at      time.Time // not before
+	tries   int
+	arrived time.Time
+	again   bool // a former process may have delivered it already
+}
+
+// due counts what may be tried now, and says how long until the next.
+func (l *waitingLine) due(now time.Time) (n int, next time.Duration) {
+	next = time.Hour
+	if wait := l.next.Sub(now); wait > 0 {
+		return 0, wait
+	}
+	for _, i := range l.items {
+		if wait := i.at.Sub(now); wait > 0 {
+			next = min(next, wait)
+		} else {
+			n++
+		}
+	}
+	return n, next
+}
+
+// take hands out the next message for a destination.
+func (q *queue) take(name lane) (item, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[name]
+	now := time.Now()
+	if l.next.After(now) {
+		return item{}, false
+	}
+	k := slices.IndexFunc(l.items, func(i item) bool { return !i.at.After(now) })
+	if k < 0 {
+		return item{}, false
+	}
+	i := l.items[k]
+	l.items = slices.Delete(l.items, k, k+1)
+	return i, true
+}
+
+// retry puts a message back, to be tried later than the last time.
+func (q *queue) retry(name lane, i item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i.at = time.Now().Add(backoff(i.tries))
+	i.tries++
+	i.again = true
+	q.lanes[name].items = append(q.lanes[name].items, i)
+}
+
+// putBack puts a message back that was not tried, where it was.
+func (q *queue) putBack(name lane, i item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[name]
+	l.items = slices.Insert(l.items, 0, i)
+}
+
+// unreachable makes all messages for a destination wait.
+func (q *queue) unreachable(name lane, reason string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[name]
+	l.reason = reason
+	if !l.next.After(time.Now()) {
+		l.next = time.Now().Add(backoff(l.failures))
+		l.failures++
+	}
+}
+
+// reached forgets failures.
+func (q *queue) reached(name lane) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[name]
+	l.failures, l.reason, l.next = 0, "", time.Time{}
+}
+
+// done ends a worker.
+func (q *queue) done(name lane) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lanes[name].active--
+	q.kick()
+}
+
+// backoff grows from a minute to an hour, by chance a quarter longer or
+// shorter, so that boxes that came back together do not come again together.
+func backoff(failures int) time.Duration {
+	d := firstRetry << min(failures, 10)
+	d = min(d, lastRetry)
+	return d*3/4 + rand.N(d/2)
+}
+
+// domainOf is the domain of a lane's recipients.
+func domainOf(name lane) string { return address.Domain(onion.Address(name)) }

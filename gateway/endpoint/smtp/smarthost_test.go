@@ -1,0 +1,112 @@
+package smtp
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+	gosmtp "github.com/emersion/go-smtp"
+
+	"tunic/gateway/onion"
+)
+
+// provider is a server of the internet that takes mail of its customer.
+type provider struct {
+	froms, rcpts []string
+	taken        chan string
+}
+
+func (p *provider) NewSession(*gosmtp.Conn) (gosmtp.Session, error) {
+	return &customer{provider: p}, nil
+}
+
+type customer struct {
+	*provider
+	known bool
+}
+
+func (c *customer) Reset()                   {}
+func (c *customer) Logout() error            { return nil }
+func (c *customer) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (c *customer) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if user != "family" || password != "secret" {
+			return errors.New("who are you")
+		}
+		c.known = true
+		return nil
+	}), nil
+}
+func (c *customer) Mail(from string, _ *gosmtp.MailOptions) error {
+	if !c.known {
+		return gosmtp.ErrAuthRequired
+	}
+	c.froms = append(c.froms, from)
+	return nil
+}
+func (c *customer) Rcpt(to string, _ *gosmtp.RcptOptions) error {
+	c.rcpts = append(c.rcpts, to)
+	return nil
+}
+func (c *customer) Data(r io.Reader) error {
+	text, err := io.ReadAll(r)
+	c.taken <- string(text)
+	return err
+}
+
+// Mail to the internet goes through the provider's server, by the address that
+// he has given, and tells nothing of the box; without one it is refused.
+func TestSmarthost(t *testing.T) {
+	n := newNetwork()
+	a, b := n.build(t, "a"), n.build(t, "b")
+	p := &provider{taken: make(chan string, 1)}
+	server := gosmtp.NewServer(p)
+	server.Domain, server.TLSConfig, server.ErrorLog = "mail.provider.example", testTLS(t), quiet{a.Log}
+	ends := &feed{make(chan net.Conn), make(chan struct{})}
+	go server.Serve(ends)
+	defer close(ends.gone)
+	certificate, err := x509.ParseCertificate(testTLS(t).Certificates[0].Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Roots = x509.NewCertPool()
+	a.Roots.AddCert(certificate)
+	a.DialHost = func(_ context.Context, host string, port uint16) (net.Conn, error) {
+		if host != "box.home.arpa" || port != 587 { // the name in the test's certificate
+			return nil, errors.New("another host")
+		}
+		ours, theirs := net.Pipe()
+		ends.conns <- theirs
+		return ours, nil
+	}
+	a.Set(Config{Home: a.key, MaxSize: 1 << 20, Friends: map[string]onion.Address{"bea": b.key},
+		Smarthost: &Smarthost{Host: "box.home.arpa", Port: 587, User: "family", Password: "secret", From: "family@provider.example"}})
+	b.knows(nil, map[string]*house{"abe": a})
+	d := a.login("ann")
+	d.say("MAIL FROM:<ann@box.home.arpa>", "250 ")
+	d.say("RCPT TO:<eve@example.com>", "250 ")
+	d.say("RCPT TO:<bob@bea.peer.home.arpa>", "250 ")
+	d.say("DATA", "354 ")
+	d.say("From: Ann <ann@box.home.arpa>\r\nTo: eve@example.com\r\nReply-To: ann@box.home.arpa\r\nMessage-ID: <1@laptop>\r\nSubject: x\r\n\r\nhello\r\n.", "250 ")
+	text := <-p.taken
+	for name, want := range map[string]string{"From": `"Ann" <family@provider.example>`, "To": "eve@example.com", "Message-Id": "<1@provider.example>"} {
+		if got := field(t, text, name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if strings.Contains(text, "peer.home.arpa") || strings.Contains(text, "box.home") {
+		t.Errorf("the mail tells of the box:\n%s", text)
+	}
+	if len(p.froms) != 1 || p.froms[0] != "family@provider.example" || len(p.rcpts) != 1 || p.rcpts[0] != "eve@example.com" {
+		t.Errorf("the envelope is %q, %q", p.froms, p.rcpts)
+	}
+	if got := b.mail("bob", 1); len(got) != 1 || !strings.Contains(got[0], "dkim=pass") {
+		t.Errorf("the friend got %q", got)
+	}
+	a.idle()
+}

@@ -1,0 +1,155 @@
+package spool
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// keepDays is longer than any box tries to deliver a message (5 days).
+const keepDays = 10
+
+// day names the files of the ledger.
+const day = "2006-01-02"
+
+// Ledger remembers which transfers were accepted, so that a message whose
+// "250" got lost on the way and that is sent again is not delivered again.
+// It is one file a day with a key in each line. It is safe for concurrent use.
+type Ledger struct {
+	dir string
+
+	mu       sync.Mutex
+	seen     map[string]bool
+	inFlight map[string]bool
+	file     *os.File
+	date     string // of file
+}
+
+// Key names one transfer: from whom, which message, to whom.
+func Key(from, transfer, to string) string {
+	h := sha256.New()
+	for _, part := range []string{from, transfer, to} {
+		fmt.Fprintf(h, "%d:%s,", len(part), part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// openLedger reads the days that count and removes older ones.
+func openLedger(dir string, now time.Time) (*Ledger, error) {
+	l := &Ledger{dir: dir, seen: make(map[string]bool), inFlight: make(map[string]bool)}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	oldest := now.AddDate(0, 0, -keepDays).Format(day)
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch _, err := time.Parse(day, e.Name()); {
+		case err != nil: // nobody's
+		case e.Name() < oldest:
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		default:
+			if err := l.read(path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return l, nil
+}
+
+// read takes over one day. A line that a power cut left short is no key.
+func (l *Ledger) read(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if len(lines.Text()) == 32 {
+			l.seen[lines.Text()] = true
+		}
+	}
+	return lines.Err()
+}
+
+// Claim says for each key whether its transfer is new. It fails, and claims
+// nothing, if one of them is being accepted at this moment over another
+// connection. The caller releases the claim when that is decided.
+func (l *Ledger) Claim(keys []string) (isNew []bool, release func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range keys {
+		if l.inFlight[k] {
+			return nil, nil, false
+		}
+	}
+	for _, k := range keys {
+		l.inFlight[k] = true
+		isNew = append(isNew, !l.seen[k])
+	}
+	return isNew, func() { l.release(keys) }, true
+}
+
+func (l *Ledger) release(keys []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range keys {
+		delete(l.inFlight, k)
+	}
+}
+
+// Add writes keys down, durably. Until it has returned nil, nobody may be told
+// that their transfers were accepted, and the messages may not leave the spool.
+func (l *Ledger) Add(keys []string, now time.Time) error {
+	text := ""
+	l.mu.Lock()
+	for _, k := range keys {
+		if !l.seen[k] {
+			text += k + "\n"
+		}
+	}
+	f, err := l.today(now)
+	l.mu.Unlock()
+	if text == "" {
+		return nil
+	}
+	if err == nil {
+		_, err = f.WriteString("\n" + text) // in one write; what came before may have been cut short
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("writing down what came in: %w", classify(err))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range keys {
+		l.seen[k] = true
+	}
+	return nil
+}
+
+// today returns the file of the day.
+func (l *Ledger) today(now time.Time) (*os.File, error) {
+	date := now.UTC().Format(day)
+	if l.file != nil && l.date == date {
+		return l.file, nil
+	}
+	f, err := os.OpenFile(filepath.Join(l.dir, date), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	l.file, l.date = f, date // somebody may still write to the last one: it closes when nobody does
+	return f, syncDir(l.dir)
+}
