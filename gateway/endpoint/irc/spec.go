@@ -1,0 +1,51 @@
+package irc
+
+import (
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"tunic/gateway/managed"
+)
+
+// Settings are all that the server depends on.
+type Settings struct {
+	Dir      string // its own, below the run directory
+	User     string // and group of the same name
+	UID, GID uint32
+	Listen   netip.AddrPort // on loopback, for serve and the front
+	Secrets  Secrets
+	MOTD     []string // none: the usual line
+	Channels []Channel
+}
+
+// Secrets are made once for a box.
+type Secrets struct {
+	Salt     string `json:"salt"`     // of the cloaks
+	Operator string `json:"operator"` // the password of Operator
+}
+
+// Spec describes the server: ngIRCd from 26 on.
+func (s Settings) Spec() managed.Spec {
+	work := filepath.Join(s.Dir, "work")
+	conf, motd := filepath.Join(s.Dir, "ngircd.conf"), filepath.Join(s.Dir, "motd")
+	c := Config{Listen: s.Listen.Addr().String(), Port: s.Listen.Port(), User: s.User, PIDFile: filepath.Join(work, "pid"), Empty: work,
+		CloakSalt: s.Secrets.Salt, OperatorSecret: s.Secrets.Operator, Channels: s.Channels}
+	text := ""
+	if len(s.MOTD) > 0 {
+		c.MOTDFile, text = motd, strings.Join(s.MOTD, "\n")+"\n"
+	}
+	return managed.Spec{
+		Name: "ngircd", Program: "ngircd", Package: "ngircd",
+		Version: managed.Versions{Args: []string{"--version"}, From: "26"},
+		Args:    []string{"-n", "-f", conf},
+		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work,
+		Files: []managed.File{
+			{Path: motd, Text: text, Change: managed.Reload},
+			{Path: conf, Text: Render(c), Change: managed.Reload},
+		},
+		Stale: []string{c.PIDFile},
+		// Who has not said his name gets this numeric (451), and is no user.
+		Probe: managed.Probe{Addr: s.Listen, Send: "MOTD\r\n", Expect: ":" + ServerName + " "},
+	}
+}

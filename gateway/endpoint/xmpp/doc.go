@@ -1,0 +1,17 @@
+// Package xmpp writes the configuration of the box's XMPP server, a managed
+// Prosody, and holds the modules of ours that it loads.
+//
+// Prosody federates with friends' boxes alone, by their onions (mod_onions), and
+// serves the household's users. Messages for a box that is off wait in
+// mod_tunic_queue; its comment says how. mod_tunic_users logs removed users out.
+//
+// The package is pure: it makes texts. Who starts Prosody, and on what ports, is
+// the supervisor's business.
+package xmpp
+
+import "embed"
+
+// Modules are our own modules for Prosody, one file each: mod_NAME.lua.
+//
+//go:embed modules/*.lua
+var Modules embed.FS

@@ -1,0 +1,64 @@
+package xmpp
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"path/filepath"
+
+	"tunic/gateway/managed"
+)
+
+// Settings are all that the server depends on.
+type Settings struct {
+	Dir      string // its own, below the run directory
+	Data     string // what it keeps
+	UID, GID uint32
+
+	Host                   string // "KEY.peer.home.arpa"
+	Clients, Servers, HTTP netip.AddrPort
+	PublicFiles, SOCKS     uint16
+	Certificate, Key       string // PEM
+	Admins                 []string
+	Peers                  []Peer
+	Hellos, Users          string // see Config
+}
+
+// library is where Prosody is; the module for onions is of Debian's package
+// prosody-modules.
+const (
+	library = "/usr/lib/prosody/"
+	onions  = library + "modules/mod_onions/mod_onions.lua"
+)
+
+// Spec describes the server: Prosody 0.12.
+func (s Settings) Spec() managed.Spec {
+	work := filepath.Join(s.Dir, "work")
+	in := func(name string) string { return filepath.Join(s.Dir, name) }
+	c := Config{Host: s.Host, Data: s.Data, Modules: s.Dir, PIDFile: filepath.Join(work, "pid"), Interface: s.Clients.Addr().String(),
+		ClientPort: s.Clients.Port(), ServerPort: s.Servers.Port(), FilesPort: s.HTTP.Port(), PublicFilesPort: s.PublicFiles, SOCKSPort: s.SOCKS,
+		Certificate: in("cert.pem"), Key: in("key.pem"), Admins: s.Admins, Peers: s.Peers, Hellos: s.Hellos, Users: s.Users}
+	spec := managed.Spec{
+		Name: "prosody", Program: "prosody", Package: "prosody-modules", Parts: []string{onions},
+		// Prosody takes no word for its version, and prosodyctl wants a
+		// configuration; both read this file.
+		Version: managed.Versions{Program: "cat", Args: []string{library + "prosody.version"}, From: "0.12", Below: "13"},
+		Args:    []string{"-F", "--config", in("prosody.cfg.lua")},
+		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work,
+		Stale: []string{c.PIDFile},
+		Probe: managed.Probe{Addr: s.Clients, Expect: "<?xml version='1.0'?>",
+			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
+	}
+	for _, name := range []string{"mod_tunic_queue.lua", "mod_tunic_users.lua"} {
+		text, err := Modules.ReadFile(path.Join("modules", name))
+		if err != nil {
+			panic(err) // they are of one piece
+		}
+		spec.Files = append(spec.Files, managed.File{Path: in(name), Text: string(text), Change: managed.Restart})
+	}
+	spec.Files = append(spec.Files,
+		managed.File{Path: c.Certificate, Text: s.Certificate, Change: managed.Reload},
+		managed.File{Path: c.Key, Text: s.Key, Change: managed.Reload},
+		managed.File{Path: in("prosody.cfg.lua"), Text: Render(c), Change: managed.Reload})
+	return spec
+}
