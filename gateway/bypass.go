@@ -208,19 +208,6 @@ func grantRules(in rules.Input, list []Granted) []rules.Grant {
 	return out
 }
 
-// load brings a ruleset into the kernel, by the cheap way if only grants came
-// or went.
-func (g *Gateway) load(ctx context.Context, next rules.Ruleset) error {
-	if rules.SameBut(rules.ChainBypass, g.applied, next) {
-		err := g.Kernel.ApplyChain(ctx, next, rules.ChainBypass)
-		if err == nil {
-			return nil
-		}
-		g.Log.Warn("changing one chain failed, all are loaded", "error", err)
-	}
-	return g.Kernel.Apply(ctx, next)
-}
-
 // ruleBypasses turns the names of devices into addresses.
 func ruleBypasses(c *config.Config) []rules.Bypass {
 	var list []rules.Bypass

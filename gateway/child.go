@@ -28,7 +28,15 @@ type Child struct {
 	Changed func()                                  // called when serve came or went; must not block
 	Grant   func(context.Context, link.Grant) error // decides about serve's grants; nil: none is given
 
+	// Sign signs a mail for serve, which has no key; nil: none is signed.
+	Sign func(link.Sign) ([]byte, error)
+
 	granting atomic.Int32
+	signing  atomic.Int32
+	Pair     func(context.Context, link.Pairing) link.Paired // makes a step with another box
+	Met      func(context.Context, link.Seen) link.Paired    // keeps what a friend's box said
+
+	pairing atomic.Int32
 
 	mu      sync.Mutex
 	conn    *link.Conn // nil while serve is away
@@ -107,8 +115,19 @@ func (c *Child) receive(ctx context.Context, conn *link.Conn) {
 			conn.Close()
 			return
 		}
-		if r, ok := m.(link.Grant); ok {
-			c.grant(ctx, conn, r)
+		switch m := m.(type) {
+		case link.Grant:
+			c.grant(ctx, conn, m)
+			continue
+		case link.Pairing:
+			c.pair(ctx, conn, m.ID, func(ctx context.Context) link.Paired { return c.Pair(ctx, m) })
+			continue
+		case link.Seen:
+			c.pair(ctx, conn, m.ID, func(ctx context.Context) link.Paired { return c.Met(ctx, m) })
+			continue
+		}
+		if s, ok := m.(link.Sign); ok {
+			c.sign(conn, s)
 			continue
 		}
 		answer, ok := m.(link.Answer)
@@ -198,6 +217,11 @@ func (c *Child) Status(ctx context.Context) (link.Status, error) {
 func (c *Child) ask(ctx context.Context, conn *link.Conn, request func(id uint64) link.Message) (link.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	return c.await(ctx, conn, request)
+}
+
+// await is ask for as long as ctx allows.
+func (c *Child) await(ctx context.Context, conn *link.Conn, request func(id uint64) link.Message) (link.Answer, error) {
 	ch := make(chan link.Answer, 1)
 	c.mu.Lock()
 	if c.conn != conn {

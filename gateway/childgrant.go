@@ -28,7 +28,5 @@ func (c *Child) grant(ctx context.Context, conn *link.Conn, r link.Grant) {
 }
 
 func (c *Child) reply(conn *link.Conn, id uint64, why string) {
-	if err := conn.Send(link.Granted{ID: id, Error: why}); err != nil {
-		c.Log.Debug("answering serve failed", "error", err) // it has gone away
-	}
+	c.send(conn, link.Granted{ID: id, Error: why})
 }

@@ -6,9 +6,14 @@ import (
 	"net/netip"
 	"slices"
 
+	"tunic/gateway/account"
+	"tunic/gateway/ca"
 	"tunic/gateway/config"
+	"tunic/gateway/endpoint/irc"
 	"tunic/gateway/link"
+	"tunic/gateway/managed"
 	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -31,7 +36,8 @@ type Facts struct {
 // InterfaceFacts is one household interface.
 type InterfaceFacts struct {
 	Name      string
-	Index     int            // 0: it does not exist now
+	Index     int            // 0: it did not exist yet
+	Away      bool           // it does not exist under this name now; the rest is what it was
 	Addresses []netip.Prefix // the box's own addresses with their on-link prefixes, without link-local ones
 }
 
@@ -39,39 +45,84 @@ type InterfaceFacts struct {
 type Inputs struct {
 	Config    *config.Config
 	Facts     Facts
+	Group     uint32 // of the household's interfaces; 0: none
 	Paths     config.Paths
 	Tor       IDs
 	Serve     IDs
+	Mail      IDs // of the IMAP server; zero: there is no such user
+	XMPP, IRC IDs // of the chat servers; zero: there is no such user
 	Ranges    Ranges
 	Addresses map[string]onion.Address // of the onions whose keys are there
+	Old       []OldAddress             // of these onions, published beside
+	Self      Self
 	Mode      rules.Mode
 	Grants    []Granted // what devices may reach outside Tor at the moment
 	Temporary Temporary // what is in force for a while; its policies are in Config already
 	Entry     Entry
 	OverTor   []tor.OverTor // devices that use Tor themselves
+	Friends   Friends
 
 	ClockTrusted bool // devices may be told the time
+
+	Users      []account.User
+	UserSecret string
+	Leaf       ca.Leaf // of serve
+	Authority  string  // the certificate that devices install, PEM
+	ChatLeaf   ca.Leaf // of the XMPP server
+	IRCSecrets irc.Secrets
+
+	SmarthostPassword string                  // "" is none
+	Hosts             map[string][]netip.Addr // devices that onions lead to, by name
 }
 
 // Desired is everything that tunic wants to be true on the box: one plain value.
 type Desired struct {
 	Tor       tor.Spec
+	Fast      tor.Spec // for onions that are not anonymous; wanted only with some
 	Rules     rules.Input
 	Listeners []supervise.ListenerSpec
 	Serve     link.Desired
+	Servers   []managed.Spec // in the order of their start
 }
 
+// circuitStreams is how many streams a visitor may have at one time on one
+// circuit before tor closes it: four times what the front serves, so that only
+// who does not stop when refused loses the circuit.
+const circuitStreams = 512
+
 // endpointPorts are the ports at which friends expect each endpoint.
-var endpointPorts = map[string]uint16{"gopher": 70}
+var endpointPorts = map[string]uint16{"gopher": 70, "smtp": 25, "irc": config.IRCPort, "xmpp": config.XMPPServerPort}
+
+// homePorts are the ports that an endpoint has at the home onion.
+func homePorts(e config.Endpoint) []config.Port {
+	switch own := chatPorts(e.Name); {
+	case e.Server != (config.Target{}): // the household's own server, instead of ours
+		return []config.Port{{Virtual: endpointPorts[e.Name], Target: e.Server}}
+	case own != nil:
+		return own
+	}
+	return []config.Port{{Virtual: endpointPorts[e.Name], Target: config.Target{Endpoint: e.Name}}}
+}
+
+// pairEndpoint is the endpoint by which boxes become friends; every home has it.
+var pairEndpoint = config.Port{Virtual: peer.Port, Target: config.Target{Endpoint: peer.Endpoint}}
 
 // desire maps the configuration to the desired state. It is pure.
 func desire(in Inputs) Desired {
-	d := Desired{Tor: torSpec(in), Rules: ruleInput(in)}
-	d.Serve.TorUID = in.Tor.UID
+	d := Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ruleInput(in)}
+	d.Serve.TorUID, d.Serve.Hosts = in.Tor.UID, in.Hosts
 	d.addFronts(in)
 	d.addDNS(in)
 	d.addHousehold(in)
 	d.addNTP(in)
+	d.addMail(in)
+	d.addUsers(in)
+	d.addTLS(in)
+	d.addIMAP(in)
+	d.addChat(in)
+	d.addPeers(in)
+	d.addNames(in)
+	d.addSetup(in)
 	return d
 }
 
@@ -80,17 +131,30 @@ func desire(in Inputs) Desired {
 func onions(in Inputs) []config.Onion {
 	var list []config.Onion
 	for _, o := range withHome(in.Config) {
-		if _, ok := in.Addresses[o.Name]; ok && published(o) {
+		if _, ok := in.Addresses[o.Name]; ok && published(in.Config, o) {
 			list = append(list, o)
 		}
 	}
 	return list
 }
 
-// published reports whether an onion is to be found by anybody: home stays
-// private until its owner says public.
-func published(o config.Onion) bool {
-	return len(o.Ports) > 0 && (o.Name != config.HomeOnion || o.Public)
+// published reports whether there is anybody who may find an onion.
+func published(c *config.Config, o config.Onion) bool {
+	keys := c.ClientKeys(o)
+	return len(o.Ports) > 0 && (keys == nil || len(keys) > 0)
+}
+
+// clientKeys are the keys of those who may find an onion, nil for everybody.
+func clientKeys(c *config.Config, o config.Onion) []onion.ClientKey {
+	keys := c.ClientKeys(o)
+	if keys == nil {
+		return nil
+	}
+	list := make([]onion.ClientKey, len(keys))
+	for i, k := range keys {
+		list[i] = onion.ClientKey(k)
+	}
+	return list
 }
 
 // withHome returns the configured onions and home, sorted by name.
@@ -103,14 +167,17 @@ func withHome(c *config.Config) []config.Onion {
 	}
 	home.Ports = slices.Clone(home.Ports)
 	for _, e := range c.Endpoints {
-		port := endpointPorts[e.Name]
-		taken := slices.ContainsFunc(home.Ports, func(p config.Port) bool { return p.Virtual == port })
-		if port != 0 && !taken {
-			home.Ports = append(home.Ports, config.Port{Virtual: port, Target: config.Target{Endpoint: e.Name}})
+		for _, port := range homePorts(e) {
+			if !slices.ContainsFunc(home.Ports, func(p config.Port) bool { return p.Virtual == port.Virtual }) {
+				home.Ports = append(home.Ports, port)
+			}
 		}
 	}
+	if !slices.ContainsFunc(home.Ports, func(p config.Port) bool { return p.Virtual == peer.Port }) {
+		home.Ports = append(home.Ports, pairEndpoint)
+	}
 	slices.SortFunc(home.Ports, func(a, b config.Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
-	list = append(list, home)
+	list = append(append(list, home), strangersOnion(c)...)
 	slices.SortFunc(list, func(a, b config.Onion) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
@@ -131,17 +198,56 @@ func torSpec(in Inputs) tor.Spec {
 		Virtual6:  in.Ranges.Virtual6,
 	}
 	enterBy(&spec, in.Config.Tor, in.Entry)
+	spec.Onions, spec.Snippets = torOnions(in, false), torSnippets(in.Config)
+	visit(&spec, in)
+	visitSelf(&spec, in)
+	return spec
+}
+
+// fastSpec is the tor for onions that are not anonymous, which has no other use
+// and no port.
+func fastSpec(in Inputs) tor.Spec {
+	return tor.Spec{
+		Binary:    in.Config.Tor.Binary,
+		UID:       in.Tor.UID,
+		GID:       in.Tor.GID,
+		DataDir:   in.Paths.FastData(),
+		RunDir:    in.Paths.FastRun(),
+		Torrc:     in.Paths.FastTorrc(),
+		SingleHop: true,
+		Onions:    torOnions(in, true),
+		Snippets:  torSnippets(in.Config),
+	}
+}
+
+// torOnions are the onions of one of the two tors, with the addresses that they
+// had before.
+func torOnions(in Inputs, fast bool) (list []tor.Onion) {
 	for _, o := range onions(in) {
-		t := tor.Onion{Name: o.Name, Address: string(in.Addresses[o.Name]), Dir: in.Paths.OnionKeys(o.Name), Socket: in.Paths.Front(o.Name)}
+		if o.Fast != fast {
+			continue
+		}
+		t := tor.Onion{Name: o.Name, Address: string(in.Addresses[o.Name]), Dir: in.Paths.OnionKeys(o.Name), Socket: in.Paths.Front(o.Name),
+			MaxStreams: circuitStreams, Clients: withSelf(clientKeys(in.Config, o), in.Self)}
 		for _, p := range o.Ports {
 			t.Ports = append(t.Ports, p.Virtual)
 		}
-		spec.Onions = append(spec.Onions, t)
+		list = append(list, t)
+		for _, old := range in.Old {
+			if old.Onion == o.Name { // the same front serves both
+				t.Address, t.Dir = string(old.Address), in.Paths.RetiredKeys(o.Name, string(old.Address))
+				list = append(list, t)
+			}
+		}
 	}
-	for _, s := range in.Config.Torrc {
-		spec.Snippets = append(spec.Snippets, tor.Snippet{File: s.File, Text: s.Text})
+	return list
+}
+
+func torSnippets(c *config.Config) (list []tor.Snippet) {
+	for _, s := range c.Torrc {
+		list = append(list, tor.Snippet{File: s.File, Text: s.Text})
 	}
-	return spec
+	return list
 }
 
 func ruleInput(in Inputs) rules.Input {
@@ -149,6 +255,7 @@ func ruleInput(in Inputs) rules.Input {
 	r := rules.Input{
 		Mode:       in.Mode,
 		Interfaces: c.Household.Interfaces,
+		Group:      in.Group,
 		Default:    rulePolicy(c.Household.DefaultPolicy),
 		TorUID:     in.Tor.UID,
 		ServeUID:   in.Serve.UID,
@@ -174,18 +281,30 @@ func ruleInput(in Inputs) rules.Input {
 		r.Devices = append(r.Devices, rules.Device{MAC: d.MAC, Policy: rulePolicy(d.Policy)})
 	}
 	for _, f := range c.DNS.Forward {
-		r.Exceptions = append(r.Exceptions, rules.Exception{UDP: true, TCP: true, To: f.Server})
+		for _, protocol := range []uint8{rules.ProtocolTCP, rules.ProtocolUDP} {
+			r.Exceptions = append(r.Exceptions, rules.Exception{Protocol: protocol, To: alone(f.Server.Addr()), Port: f.Server.Port()})
+		}
+	}
+	for _, e := range c.Gateway.Exceptions {
+		r.Exceptions = append(r.Exceptions, rules.Exception(e))
 	}
 	addTime(&r, c)
 	torRules(&r, in)
 	r.Bypasses = ruleBypasses(c)
 	r.Grants = grantRules(r, in.Grants)
 	r.Guests = guests(in.Temporary)
+	r.Services = append(r.Services, mailService(c)...)
 	if hasGopher(c) {
 		r.Services = append(r.Services, rules.Service{Name: "gopher", Public: 70, Internal: config.ServeGopherPort})
 	}
+	readMail(&r, in)
+	chatRules(&r, in)
+	setupService(&r, in)
 	return r
 }
+
+// alone is the network of one address.
+func alone(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()) }
 
 // rulePolicy turns a word of the configuration into the rules' number.
 func rulePolicy(p config.Policy) rules.Policy {
@@ -201,15 +320,19 @@ func rulePolicy(p config.Policy) rules.Policy {
 }
 
 func hasGopher(c *config.Config) bool {
-	return slices.ContainsFunc(c.Endpoints, func(e config.Endpoint) bool { return e.Name == "gopher" })
+	_, ok := c.Gopher()
+	return ok
 }
 
 func (d *Desired) addFronts(in Inputs) {
 	for _, o := range onions(in) {
 		f := link.Front{Onion: o.Name, Host: in.Addresses[o.Name].Host(), Listener: "front/" + o.Name}
 		for _, p := range o.Ports {
+			kind, guessed := in.Config.ProbeFor(o, p.Virtual)
 			f.Ports = append(f.Ports, link.Port{
-				Virtual: p.Virtual, Addr: p.Target.Addr, Unix: p.Target.Unix, Endpoint: p.Target.Endpoint})
+				Virtual: p.Virtual, Addr: p.Target.Addr, Host: p.Target.Host, HostPort: p.Target.Port, Unix: p.Target.Unix,
+				Endpoint: p.Target.Endpoint, Proxy: string(p.Target.Proxy), HTTPHost: p.Target.HTTPHost,
+				Patience: patience(p.Target), Probe: kind, Guessed: guessed})
 		}
 		d.Serve.Fronts = append(d.Serve.Fronts, f)
 		d.Listeners = append(d.Listeners, supervise.ListenerSpec{
@@ -237,20 +360,10 @@ func (d *Desired) addDNS(in Inputs) {
 // addHousehold wishes the listeners for the devices, on every interface that
 // exists now, in both families.
 func (d *Desired) addHousehold(in Inputs) {
-	for _, e := range in.Config.Endpoints {
-		if e.Name == "gopher" {
-			d.Serve.Gopher = &link.Gopher{Root: e.Root}
-		}
+	if root, ok := in.Config.Gopher(); ok {
+		d.Serve.Gopher = &link.Gopher{Root: root}
 	}
-	for _, i := range in.Facts.Interfaces {
-		if i.Index == 0 {
-			continue
-		}
-		d.addInterface(i, "4")
-		if in.Facts.IPv6 {
-			d.addInterface(i, "6")
-		}
-	}
+	d.eachFamily(in, d.addInterface)
 }
 
 func (d *Desired) addInterface(i InterfaceFacts, family string) {

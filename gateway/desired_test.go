@@ -53,7 +53,7 @@ func TestHomeCarriesEndpointsOnlyWhenPublic(t *testing.T) {
 		t.Fatalf("a public home: %v", names)
 	}
 	home := d.Serve.Fronts[0]
-	if len(home.Ports) != 1 || home.Ports[0].Virtual != 70 || home.Ports[0].Endpoint != "gopher" || home.Host != "bbbb.onion" {
+	if len(home.Ports) != 2 || home.Ports[1].Endpoint != "pair" || home.Ports[0].Virtual != 70 || home.Ports[0].Endpoint != "gopher" || home.Host != "bbbb.onion" {
 		t.Errorf("home is %+v", home)
 	}
 	if in.Config.Onions[1].Ports != nil {

@@ -52,6 +52,9 @@ func (g *Gateway) devices(ctx context.Context, v view) []api.Device {
 		g.Log.Debug("reading the neighbour table failed", "error", err)
 	}
 	for _, n := range neighbours {
+		if n.Addr.IsLinkLocalUnicast() {
+			continue
+		}
 		d := known.entry(n.MAC)
 		d.Seen = true
 		d.addAddress(n.Addr)

@@ -15,7 +15,9 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/link"
+	"tunic/gateway/managed"
 	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -30,12 +32,20 @@ type box struct {
 	journal []string
 	fail    map[string]error // by the first word of a journal line
 
-	loaded  rules.Ruleset
-	drift   []string
-	facts   Facts
-	status  tor.Status
-	torSpec tor.Spec
-	served  link.Desired
+	loaded   rules.Ruleset
+	drift    []string
+	around   Around
+	facts    Facts
+	status   tor.Status
+	torSpec  tor.Spec
+	fast     tor.Status
+	fastSpec tor.Spec
+	served   link.Desired
+	specs    []managed.Spec
+	servers  managed.Status // of each
+
+	reached  map[string]link.Reached // by onion
+	reaching []string                // that was asked for, in its order
 }
 
 func (b *box) did(what string, args ...any) error {
@@ -89,8 +99,26 @@ func (k fakeKernel) Verify(_ context.Context, r rules.Ruleset) ([]string, error)
 	return d, nil
 }
 
-func (k fakeKernel) CutFlows(_ context.Context, mark, mask uint32) (int, error) {
-	return 0, k.did("cut", rules.Policy(mark>>rules.MarkShift))
+// CutFlows looks at a connection of each mark from two devices, which have an
+// IPv4 address in the neighbour table, and from an address that nobody has.
+func (k fakeKernel) CutFlows(_ context.Context, doomed func(uint32, netip.Addr) bool) (int, error) {
+	n := 0
+	for _, p := range []rules.Policy{rules.Tor, rules.Onion, rules.Direct, rules.Block, rules.Portal} {
+		line := p.String()
+		for _, host := range []string{"10", "99", "250"} {
+			if doomed(p.Mark()|0x42, netip.MustParseAddr("192.168.77."+host)) {
+				n++
+				line += " " + host
+			}
+		}
+		if line == p.String() {
+			continue
+		}
+		if err := k.did("cut", line); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 func (k fakeKernel) Facts(context.Context, []string) (Facts, error) {
@@ -99,13 +127,17 @@ func (k fakeKernel) Facts(context.Context, []string) (Facts, error) {
 	return k.facts, k.fail["facts"]
 }
 
+func (k fakeKernel) Group(context.Context, []string) (uint32, error) {
+	return 0x74756e, k.fail["group"]
+}
+
 func (k fakeKernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) { return nil, nil }
 
 func (k fakeKernel) Neighbours(context.Context, []string) ([]Neighbour, error) {
 	return []Neighbour{
 		{MAC: "02:00:00:00:00:10", Addr: netip.MustParseAddr("192.168.77.10")},
 		{MAC: "02:00:00:00:00:99", Addr: netip.MustParseAddr("192.168.77.99")},
-	}, nil
+	}, k.fail["neighbours"]
 }
 
 type fakeTor struct{ *box }
@@ -132,6 +164,41 @@ func (f fakeTor) Status() tor.Status {
 	return f.status
 }
 
+// fakeFast is the tor for onions that are not anonymous.
+type fakeFast struct{ *box }
+
+func (f fakeFast) Apply(_ context.Context, s tor.Spec) error {
+	f.mu.Lock()
+	same := f.fastSpec.Equal(s)
+	f.mu.Unlock()
+	if same {
+		return nil
+	}
+	if err := f.did("fast", len(s.Onions)); err != nil {
+		return err
+	}
+	f.set(func() { f.fastSpec = s })
+	return nil
+}
+
+func (f fakeFast) Judge(context.Context, tor.Spec) error { return f.did("judge fast") }
+
+func (f fakeFast) Status() tor.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fast
+}
+
+func (f fakeFast) Rest() {
+	f.mu.Lock()
+	wanted := len(f.fastSpec.Onions) > 0
+	f.fastSpec = tor.Spec{}
+	f.mu.Unlock()
+	if wanted {
+		f.did("rest")
+	}
+}
+
 type fakeServer struct{ *box }
 
 func (f fakeServer) Apply(_ context.Context, d link.Desired, _ map[string]*os.File) ([]string, error) {
@@ -151,6 +218,13 @@ func (f fakeServer) Status(context.Context) (link.Status, error) {
 		s.Fronts = append(s.Fronts, fs)
 	}
 	return s, nil
+}
+
+func (f fakeServer) Reach(_ context.Context, onion string, call bool) (link.Reached, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reaching = append(f.reaching, fmt.Sprint(onion, " ", call))
+	return f.reached[onion], f.fail["reach"]
 }
 
 type fakeListeners struct{ *box }
@@ -196,12 +270,18 @@ func newHouse(t *testing.T, files map[string]string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveIDs, mailIDs := IDs{UID: uint32(os.Getuid()), GID: 109}, IDs{UID: 110, GID: uint32(os.Getgid())} // chown takes root
+	chatIDs := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	if os.Getuid() == 0 {
+		chatIDs.GID = 112
+	}
 	torIDs := IDs{UID: 107, GID: uint32(os.Getgid())}
-	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: IDs{UID: 109, GID: 109}, Log: slog.New(slog.DiscardHandler),
-		Tor: fakeTor{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Listeners: fakeListeners{h.box},
+	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
+		Tor: fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},
 		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root
 			return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
 		},
+		Sign:   func(string, IDs, []byte) (s peer.Signature, err error) { return s, errBroken },
 		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
 	return h
 }

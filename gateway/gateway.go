@@ -2,7 +2,7 @@
 // into the desired state, and makes it true in ordered steps.
 //
 //	closed rules -> directories and keys -> tor -> serve -> open rules
-//	-> onions published -> ready
+//	-> managed servers -> onions published -> ready
 //
 // A step that fails leaves the household as closed as it was, becomes a
 // finding, and is tried again. A reload validates, compiles and compares
@@ -28,6 +28,7 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -43,18 +44,36 @@ type Tor interface {
 	// Forget closes what devices with these addresses use, and returns how many
 	// circuits that were.
 	Forget(ctx context.Context, devices []netip.Addr) (int, error)
+	// Republish gives an onion other introduction points and closes what its
+	// visitors have open. Apply does so for an onion that loses a client.
+	Republish(ctx context.Context, onion string) error
+}
+
+// FastTor is the tor for onions that are not anonymous.
+type FastTor interface {
+	Judge(ctx context.Context, s tor.Spec) error
+	Apply(ctx context.Context, s tor.Spec) error
+	Status() tor.Status
+	// Rest ends it until the next Apply.
+	Rest()
 }
 
 // Kernel is the packet filter and what the kernel knows of the network.
 type Kernel interface {
 	Apply(ctx context.Context, r rules.Ruleset) error
 	Verify(ctx context.Context, r rules.Ruleset) ([]string, error)
-	CutFlows(ctx context.Context, mark, mask uint32) (int, error)
-	ApplyChain(ctx context.Context, r rules.Ruleset, chain string) error
+	// CutFlows ends the connections for which doomed says so, by their mark and
+	// the address that they were opened from, and returns how many those were.
+	CutFlows(ctx context.Context, doomed func(mark uint32, from netip.Addr) bool) (int, error)
 	HardwareAddr(ctx context.Context, interfaces []string, a netip.Addr) (string, error)
 	Facts(ctx context.Context, interfaces []string) (Facts, error)
+	// Group puts the household's interfaces into a group that stays on them when
+	// they get another name, and returns its number; 0: there is none.
+	Group(ctx context.Context, interfaces []string) (uint32, error)
 	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
 	Neighbours(ctx context.Context, interfaces []string) ([]Neighbour, error)
+	// Around says what is around the box and its household's interfaces.
+	Around(ctx context.Context, household []string) (Around, error)
 }
 
 // Neighbour is a device in the kernel's neighbour table.
@@ -67,8 +86,12 @@ type Neighbour struct {
 type Server interface {
 	Apply(ctx context.Context, d link.Desired, listeners map[string]*os.File) ([]string, error)
 	Status(ctx context.Context) (link.Status, error)
+	// Reach finds out whether an onion can be reached; with call through Tor.
+	Reach(ctx context.Context, onion string, call bool) (link.Reached, error)
 	// Renew gives devices, or all if none is named, other identities towards tor.
 	Renew(ctx context.Context, devices []netip.Addr) error
+	// Mail asks about the queue of mail, or changes it.
+	Mail(ctx context.Context, verb link.MailVerb, word string) (link.MailAnswer, error)
 }
 
 // Listeners are the sockets that serve accepts on.
@@ -86,14 +109,20 @@ type Options struct {
 	Paths     config.Paths
 	TorIDs    IDs
 	ServeIDs  IDs
+	MailIDs   IDs // of config.MailUser; zero where there is no such user
+	XMPPIDs   IDs // of config.XMPPUser, likewise
+	IRCIDs    IDs // of config.IRCUser, likewise
 	Log       *slog.Logger
 	Tor       Tor
+	Fast      FastTor
 	Kernel    Kernel
 	System    System
 	Backend   func() error // says whether other programs use another part of the packet filter
 	Server    Server
+	Servers   Servers
 	Listeners Listeners
 	Keys      Keys
+	Sign      Sign
 	Notify    func(state string) // sd_notify(3)
 }
 
@@ -107,19 +136,28 @@ type Gateway struct {
 	// Owned by the loop.
 	ranges   Ranges
 	opened   bool          // the open rules are in force
+	torHas   []tor.Onion   // that tor has accepted last
 	held     bool          // `tunic lockdown`: stay closed until the next reload
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
 	lastOpen rules.Input   // what flows were last allowed by
 	looked   rules.Ruleset // what verify last looked for
 	verified time.Time     // when it was all there
 
-	grants grants
+	grants  grants
+	reaches reaches
+
+	virtual   virtuals
+	connected bool   // tor was, at the last pass
+	returns   uint64 // how often it became so
 
 	last      rules.Input // what was applied last, in either mode
 	temporary temporaries
+	rotations *rotations
+	self      Self
 
 	mu   sync.Mutex // guards what Status reads
 	view view
+	book *peer.Book // nil before the home onion has keys
 
 	drifts []drift // guarded by mu, the oldest first
 }
@@ -129,11 +167,14 @@ type view struct {
 	config    *config.Config
 	facts     Facts
 	addresses map[string]onion.Address
+	old       []OldAddress
+	self      onion.ClientKey // by which the box finds its private onions
 	state     api.State
 	why       string
 	findings  []health.Finding
 	desired   Desired
 	temporary Temporary // as far as it is in force
+	friends   Friends
 	notified  bool
 }
 
@@ -147,6 +188,9 @@ func New(o Options, c *config.Config) *Gateway {
 		view:     view{config: c, state: api.Closed, why: "starting"},
 
 		temporary: temporaries{path: temporaryFile(o.Paths), now: time.Now},
+		rotations: newRotations(o.Paths),
+		virtual:   virtuals{path: virtualFile(o.Paths)},
+		returns:   uint64(time.Now().UnixNano()), // other than that of any daemon before
 	}
 }
 
@@ -178,6 +222,14 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if err := g.temporary.load(); err != nil {
 		g.Log.Warn("what was in force for a while is not any more", "error", err)
 	}
+	if err := g.rotations.load(); err != nil {
+		g.Log.Warn("old addresses are not published any more", "error", err)
+	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watchCtx, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	watching.Go(func() { g.watchOnions(watchCtx) })
 	timer := time.NewTimer(g.work(ctx))
 	defer timer.Stop()
 	for {
@@ -200,14 +252,24 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 	if g.pass(ctx) {
 		wait = checkEvery
 	}
-	return g.temporary.sooner(wait)
+	return g.rotations.sooner(g.temporary.sooner(wait))
 }
 
 // close swaps the closed rules in.
 func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
-	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Mode: rules.Lockdown})
+	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Group: g.group(ctx, v.config), Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Mode: rules.Lockdown})
 	return g.applyRules(ctx, in)
+}
+
+// group returns the group of the household's interfaces. If one cannot be put
+// into it, its name still holds.
+func (g *Gateway) group(ctx context.Context, c *config.Config) uint32 {
+	group, err := g.Kernel.Group(ctx, c.Household.Interfaces)
+	if err != nil {
+		g.Log.Warn("the household's interfaces are not all in their group", "error", err)
+	}
+	return group
 }
 
 func (g *Gateway) snapshot() view {
@@ -309,6 +371,7 @@ func CheckSnippets(p config.Paths, c *config.Config) error {
 		if len(c.Tor.Bridges) > 0 {
 			errs = append(errs, tor.CheckBridgeSnippet(path, s.Text)...)
 		}
+		errs = append(errs, checkFastSnippet(c, path, s.Text))
 	}
 	return errors.Join(errs...)
 }

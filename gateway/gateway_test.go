@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,7 +34,7 @@ func TestOrder(t *testing.T) {
 	if !h.pass(t.Context()) {
 		t.Fatalf("the pass is not done: %s", h.view.why)
 	}
-	h.expect(t, "rules closed, tor 1, listen 7, serve 1, rules open, cut onion, cut direct, cut portal")
+	h.expect(t, "rules closed, tor 1, listen 7, serve 1, rules open, cut onion 10 99 250, cut direct 10 99 250, cut portal 10 99 250")
 	h.pass(t.Context())
 	h.expect(t, "listen 7, serve 1")
 }
@@ -194,7 +195,7 @@ func TestReload(t *testing.T) {
 		if err := h.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		h.expect(t, "listen 7, serve 1, rules open, cut direct")
+		h.expect(t, "listen 7, serve 1, rules open, cut onion 10 250, cut direct 10 250")
 	})
 }
 
@@ -284,7 +285,7 @@ func TestReadyAndNotify(t *testing.T) {
 		t.Errorf("ready %v before the descriptor is uploaded; %v", s.Ready, h.codes(t))
 	}
 	addr := string(h.view.addresses["photos"])
-	h.set(func() { h.status.Onions = map[string]tor.Descriptor{addr: {Uploads: 2, At: time.Now()}} })
+	h.set(func() { h.status.Onions = map[string]tor.Descriptor{addr: {Out: true, Uploads: 2, At: time.Now()}} })
 	h.pass(t.Context())
 	h.pass(t.Context())
 	if s := h.Gateway.Status(t.Context()); !s.Ready || s.Why != "" {
@@ -311,6 +312,33 @@ func TestInterfaceMissing(t *testing.T) {
 	}
 	if mode(h.loaded) != "open" || !strings.Contains(h.loaded.Text(rules.IPv4, "filter"), "br-lan") {
 		t.Error("an interface that is to come has no rules")
+	}
+}
+
+// TestInterfaceRenamed: what is bound to an interface that has another name now
+// stays, its addresses stay in the rules, and its group is named there.
+func TestInterfaceRenamed(t *testing.T) {
+	h := newHouse(t, nil)
+	h.pass(t.Context())
+	before := h.loaded
+	h.took()
+	h.set(func() { h.facts.Interfaces = []InterfaceFacts{{Name: "br-lan"}} })
+	h.pass(t.Context())
+	if did := h.took(); strings.Contains(did, "rules") || !h.loaded.Equal(before) || !strings.Contains(before.String(), "--src-group 0x74756e") {
+		t.Errorf("did: %s", did)
+	}
+	if n := len(h.snapshot().desired.Listeners); n == 0 || !slices.Contains(h.codes(t), "interface-missing") {
+		t.Errorf("%d listeners, findings %v", n, h.codes(t))
+	}
+	if s := h.Gateway.Status(t.Context()); s.Household.Interfaces[0].Present {
+		t.Error("status says that it is there")
+	}
+	h.set(func() {
+		h.facts.Interfaces = []InterfaceFacts{{Name: "br-lan", Index: 5, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}}}
+	})
+	h.pass(t.Context())
+	if s := h.Gateway.Status(t.Context()); !s.Household.Interfaces[0].Present || !strings.Contains(h.loaded.String(), "192.168.78.0/24") || strings.Contains(h.loaded.String(), "192.168.77.0/24") {
+		t.Errorf("another interface of that name: %+v", s.Household.Interfaces)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"tunic/gateway/leases"
+	"tunic/gateway/link"
 	"tunic/rules"
 )
 
@@ -39,4 +40,10 @@ func (f fakeSystem) Addresses() ([]netip.Addr, error) {
 
 func (f fakeSystem) Counters(context.Context, rules.Family) (map[string][]uint64, error) {
 	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.fail["counters"]
+}
+
+func (f fakeTor) Republish(_ context.Context, onion string) error { return f.did("republish", onion) }
+
+func (f fakeServer) Mail(_ context.Context, verb link.MailVerb, word string) (link.MailAnswer, error) {
+	return link.MailAnswer{Messages: []link.Letter{{ID: word, Recipients: []link.LetterRecipient{{To: "bob@x", State: "waiting"}}}}, Count: 2}, f.did("mail", verb, word)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
-	"tunic/gateway/config"
+	"tunic/gateway/ca"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
@@ -18,11 +18,12 @@ import (
 // attempt is one pass over the steps.
 type attempt struct {
 	*Gateway
-	in       Inputs
-	desired  Desired
-	findings []health.Finding
-	why      string // why the household is not open
-	missing  error  // without it tor must not be started
+	in        Inputs
+	desired   Desired
+	findings  []health.Finding
+	authority *ca.Authority // nil: it cannot be used
+	why       string        // why the household is not open
+	missing   error         // without it tor must not be started
 }
 
 func (a *attempt) find(code health.Code, format string, args ...any) {
@@ -33,7 +34,7 @@ func (a *attempt) find(code health.Code, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Addresses: v.addresses, Mode: rules.Open}}
+	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs, Addresses: v.addresses, Old: v.old, Mode: rules.Open}}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -44,8 +45,8 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	}
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	g.mu.Lock()
-	g.view.facts, g.view.addresses, g.view.desired = a.in.Facts, a.in.Addresses, a.desired
-	g.view.temporary = a.in.Temporary
+	g.view.facts, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
+	g.view.temporary, g.view.friends = a.in.Temporary, a.in.Friends
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
 	g.notify(ctx)
@@ -55,12 +56,19 @@ func (g *Gateway) pass(ctx context.Context) bool {
 // steps are in the order of the package comment. Each says why it stopped.
 func (a *attempt) steps(ctx context.Context) bool {
 	a.temporarily()
-	if !a.learn(ctx) || !a.prepare(ctx) {
+	if !a.learn(ctx) || !a.prepare(ctx) || !a.meet() {
 		return false
 	}
 	a.checkClock()
+	a.people()
+	a.readSmarthost()
+	a.certify()
+	a.mailboxes()
+	a.chat()
+	a.lookAround(ctx)
 	a.in.Grants = a.grants.current(time.Now())
 	a.lookForTor()
+	a.lookForHosts(ctx)
 	a.desired = desire(a.in)
 	if a.held {
 		a.why = "lockdown was asked for"
@@ -68,7 +76,10 @@ func (a *attempt) steps(ctx context.Context) bool {
 		a.opened = false
 		return false
 	}
-	return a.applyTor(ctx) && a.applyServe(ctx) && a.open(ctx)
+	a.shrinkFast(ctx)
+	done := a.applyTor(ctx) && a.applyServe(ctx) && a.open(ctx) && a.applyServers()
+	a.applyFast(ctx)
+	return done
 }
 
 // learn asks the kernel what the household looks like now.
@@ -79,6 +90,7 @@ func (a *attempt) learn(ctx context.Context) bool {
 		a.find(health.RulesFailed, "reading the network interfaces: %v", err)
 		return false
 	}
+	a.in.Group = a.group(ctx, a.in.Config)
 	a.in.Facts = remember(a.snapshot().facts, facts)
 	for _, i := range facts.Interfaces {
 		switch {
@@ -97,15 +109,16 @@ func (a *attempt) learn(ctx context.Context) bool {
 	return true
 }
 
-// remember keeps the addresses of a household interface that is away: when it
-// got another name its devices are still there, and the last net of the rules
-// must go on to know their addresses (L29).
+// remember keeps what was known of a household interface that is away: when it
+// got another name its devices are still there, the last net of the rules must
+// go on to know their addresses, and listeners bound to it go on working (L29).
 func remember(before, now Facts) Facts {
 	now.Interfaces = slices.Clone(now.Interfaces)
 	for i, n := range now.Interfaces {
 		for _, b := range before.Interfaces {
 			if n.Index == 0 && b.Name == n.Name {
-				now.Interfaces[i].Addresses = b.Addresses
+				now.Interfaces[i] = b
+				now.Interfaces[i].Away = true
 			}
 		}
 	}
@@ -131,12 +144,14 @@ func (a *attempt) prepare(ctx context.Context) bool {
 			a.find(health.StateUnusable, "onion %s is not published: %v", o.Name, err)
 			continue
 		}
-		addresses[o.Name] = addr
-		if o.Name == config.HomeOnion && len(o.Ports) > 0 && !o.Public {
-			a.find(health.HomePrivate, "the onion home is private and nobody is invited, so it is not published")
+		if err := checkImported(o, a.Paths.OnionKeys(o.Name)); err != nil {
+			a.find(health.StateUnusable, "onion %s is not published: %v", o.Name, err)
+			continue
 		}
+		addresses[o.Name] = addr
 	}
-	a.in.Addresses = addresses
+	a.in.Addresses, a.in.Old = addresses, a.oldAddresses()
+	a.know()
 	return true
 }
 
@@ -160,6 +175,9 @@ func (a *attempt) loadRanges(ctx context.Context) error {
 // is down closes nothing: the rules lead to nobody until it is back.
 func (a *attempt) applyTor(ctx context.Context) bool {
 	err := a.giveTor(func() error { return a.Tor.Apply(ctx, a.desired.Tor) })
+	if err == nil {
+		a.torHas = a.desired.Tor.Onions
+	}
 	st := a.Tor.Status()
 	switch {
 	case err != nil:
@@ -278,30 +296,16 @@ func (g *Gateway) applyRules(ctx context.Context, in rules.Input) error {
 	if next.Equal(g.applied) {
 		return nil
 	}
-	if err := g.load(ctx, next); err != nil {
+	if err := g.Kernel.Apply(ctx, next); err != nil {
 		return err
 	}
-	for _, p := range g.toCut(in) {
-		if _, err := g.Kernel.CutFlows(ctx, p.Mark(), rules.MarkMask); err != nil {
-			return fmt.Errorf("cutting the flows with policy %s: %w", p, err)
-		}
+	g.looked, g.verified = next, time.Now() // Apply ends with a look
+	if err := g.cut(ctx, in); err != nil {
+		return err
 	}
 	if in.Mode == rules.Open {
 		g.lastOpen = in
 	}
 	g.applied, g.last = next, in
 	return nil
-}
-
-// toCut are the policies whose connections have to go. In lockdown no rule
-// lets any of them pass but those of portals.
-func (g *Gateway) toCut(in rules.Input) []rules.Policy {
-	var cut []rules.Policy
-	if in.Mode == rules.Open {
-		cut = rules.Cut(g.lastOpen, in)
-	}
-	if rules.PortalLost(g.last, in) && !slices.Contains(cut, rules.Portal) {
-		cut = append(cut, rules.Portal)
-	}
-	return cut
 }

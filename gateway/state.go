@@ -9,8 +9,9 @@ import (
 	"math/big"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
+
+	"tunic/gateway/durable"
 )
 
 // Ranges are the virtual addresses that tor maps to onions. They are chosen
@@ -90,30 +91,8 @@ func (r Ranges) save(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(path, append(raw, '\n')); err != nil {
+	if err := durable.Write(path, append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing the state file: %w", err)
 	}
 	return nil
-}
-
-// writeDurably leaves either the old or the new file, also after a power cut.
-func writeDurably(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

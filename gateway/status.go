@@ -32,27 +32,35 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	v := g.snapshot()
 	t, temporary := g.Tor.Status(), v.temporary
 	s := api.Status{
-		Version:  g.Version,
-		State:    v.state,
-		Why:      v.why,
-		Since:    g.started,
-		Findings: slices.Clone(v.findings),
-		Tor: api.Tor{Version: t.Version, Running: t.Running, Bootstrap: t.Bootstrap, Summary: t.Summary,
-			Warning: t.Warning, ClockSkew: int(t.ClockSkew.Seconds()), Restarts: t.Restarts},
+		Version:   g.Version,
+		State:     v.state,
+		Why:       v.why,
+		Since:     g.started,
+		Findings:  slices.Clone(v.findings),
+		Tor:       torStatus(t),
 		Household: g.household(ctx, v),
-		Onions:    onionStatus(v, t, served),
+		FastTor:   g.fastStatus(v),
+		Onions:    g.onionStatus(v, g.withFast(t), served),
+		Servers:   g.serverStatus(),
 		Leaks:     append(slices.Concat(exceptions(permanent(v.config, temporary)), torExceptions(v.config.Tor)), bypassWords(v.config, g.grants.current(time.Now()))...),
 	}
 	s.Leaks = append(s.Leaks, temporaryWords(v.config, temporary)...)
 	for _, o := range s.Onions {
-		if !o.Private && !o.Published {
+		if o.Findable() && !o.Published && o.Key {
 			s.Findings = append(s.Findings, health.New(health.OnionNotPublished, fmt.Sprintf("the onion %s is not published yet", o.Name)))
 		}
 	}
+	s.Findings = append(s.Findings, reachFindings(s.Onions)...)
 	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
+	s.Findings = append(s.Findings, cleartextFindings(t.Cleartext, time.Now())...)
 	s.Findings = append(s.Findings, overTorFindings(t.OverTor, s.Household.Devices, v.config)...)
 	s.Ready, s.Why = ready(s)
 	return s
+}
+
+func torStatus(t tor.Status) api.Tor {
+	return api.Tor{Version: t.Version, Running: t.Running, Bootstrap: t.Bootstrap, Summary: t.Summary,
+		Warning: t.Warning, ClockSkew: int(t.ClockSkew.Seconds()), Restarts: t.Restarts}
 }
 
 func hasCode(list []health.Finding, c health.Code) bool {
@@ -66,30 +74,38 @@ func ready(s api.Status) (bool, string) {
 		return false, cmp.Or(s.Why, "starting")
 	}
 	for _, f := range s.Findings {
-		if f.Severity == health.Error || f.Code == health.InterfaceMissing || f.Code == health.OnionNotPublished {
+		if f.Severity == health.Error || f.Code == health.InterfaceMissing || f.Code == health.OnionNotPublished || f.Code == health.ServerStarting {
 			return false, f.Text
 		}
 	}
 	return true, ""
 }
 
-// onionStatus lists every onion that has keys, published or not.
-func onionStatus(v view, t tor.Status, served link.Status) []api.Onion {
+// onionStatus lists every onion, published or not, with keys or without.
+func (g *Gateway) onionStatus(v view, t tor.Status, served link.Status) []api.Onion {
+	g.reaches.saw(served)
 	var list []api.Onion
 	for _, o := range withHome(v.config) {
 		addr, ok := v.addresses[o.Name]
-		if !ok {
-			continue
-		}
 		d := t.Onions[string(addr)]
-		s := api.Onion{Name: o.Name, Address: addr.Host(), Private: !published(o), Uploads: d.Uploads,
-			Published: published(o) && d.Uploads > 0, Ports: []api.Port{}}
+		s := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: v.config.ClientKeys(o) != nil, Clients: clients(v.config, o), Uploads: d.Uploads,
+			Published: published(v.config, o) && d.Out, Ports: []api.Port{}}
+		if ok {
+			s.Address = addr.Host()
+		}
+		s.Clients = append(s.Clients, invited(v, o.Name, s.Clients, v.self)...)
 		if !d.At.IsZero() {
 			s.UploadedAt = &d.At
 		}
 		i := slices.IndexFunc(served.Fronts, func(f link.FrontStatus) bool { return f.Onion == o.Name })
 		if i >= 0 {
 			s.Streams, s.Active = served.Fronts[i].Streams, served.Fronts[i].Active
+		}
+		for _, old := range v.old {
+			if old.Onion == o.Name && published(v.config, o) {
+				s.Old = append(s.Old, api.OldAddress{Address: old.Address.Host(), Until: old.Until,
+					Published: t.Onions[string(old.Address)].Out})
+			}
 		}
 		for _, p := range o.Ports {
 			port := api.Port{Port: p.Virtual, Target: p.Target.String(), Error: "not served"}
@@ -98,6 +114,11 @@ func onionStatus(v view, t tor.Status, served link.Status) []api.Onion {
 			}
 			s.Ports = append(s.Ports, port)
 		}
+		s.As = o.As
+		for j, p := range o.Ports {
+			s.Ports[j].Protocol, _ = v.config.ProbeFor(o, p.Virtual)
+		}
+		g.reaches.describe(&s, d)
 		list = append(list, s)
 	}
 	return list
@@ -117,7 +138,7 @@ func targetFindings(onions []api.Onion) []health.Finding {
 	var list []health.Finding
 	for _, o := range onions {
 		for _, p := range o.Ports {
-			if !o.Private && !p.Reachable {
+			if o.Findable() && !p.Reachable {
 				list = append(list, health.New(health.TargetUnreachable,
 					fmt.Sprintf("the onion %s, port %d: %s does not answer: %s", o.Name, p.Port, p.Target, p.Error)))
 			}
@@ -130,7 +151,7 @@ func targetFindings(onions []api.Onion) []health.Finding {
 func (g *Gateway) household(ctx context.Context, v view) api.Household {
 	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
 	for _, i := range v.facts.Interfaces {
-		s := api.Interface{Name: i.Name, Present: i.Index != 0, Addresses: []string{}}
+		s := api.Interface{Name: i.Name, Present: i.Index != 0 && !i.Away, Addresses: []string{}}
 		for _, a := range i.Addresses {
 			s.Addresses = append(s.Addresses, a.String())
 		}
@@ -149,6 +170,9 @@ func exceptions(c *config.Config) []string {
 	}
 	for _, server := range c.Gateway.NTPServers {
 		list = append(list, fmt.Sprintf("the box asks %s for the time (ntp-servers)", server))
+	}
+	for _, e := range c.Gateway.Exceptions {
+		list = append(list, fmt.Sprintf("the box sends %s (exceptions)", e))
 	}
 	if c.Gateway.OwnTraffic == config.OwnDirect {
 		list = append(list, "the box's own connections (own-traffic = direct)")

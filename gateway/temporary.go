@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 )
 
 // Span is a stretch of time that ends by itself. It is measured by two clocks:
@@ -132,7 +133,7 @@ func (t *temporaries) change(f func(*Temporary)) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(t.path, append(raw, '\n')); err != nil {
+	if err := durable.Write(t.path, append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing what is in force for a while: %w", err)
 	}
 	t.all = next

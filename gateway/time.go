@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"net/netip"
-
 	"tunic/gateway/config"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
@@ -51,6 +49,6 @@ func addTime(r *rules.Input, c *config.Config) {
 		r.NTPPort = config.ServeNTPPort
 	}
 	for _, server := range c.Gateway.NTPServers {
-		r.Exceptions = append(r.Exceptions, rules.Exception{UDP: true, To: netip.AddrPortFrom(server, ntpPort)})
+		r.Exceptions = append(r.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: alone(server), Port: ntpPort})
 	}
 }

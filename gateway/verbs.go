@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 // Publish writes an onion's file and applies it. If anything is wrong with it,
 // the file is gone again and nothing has changed.
 func (g *Gateway) Publish(ctx context.Context, r api.PublishRequest) (api.Onion, error) {
-	o, err := ParseOnion(r)
+	o, err := ParseOnion(g.Paths, r)
 	if err != nil {
 		return api.Onion{}, err
 	}
@@ -26,18 +27,22 @@ func (g *Gateway) Publish(ctx context.Context, r api.PublishRequest) (api.Onion,
 	if err != nil {
 		return api.Onion{}, err
 	}
-	for _, s := range g.Status(ctx).Onions {
-		if s.Name == o.Name {
-			return s, nil
-		}
-	}
-	return api.Onion{}, fmt.Errorf("the onion %s has no keys", o.Name)
+	return g.onion(ctx, o.Name)
 }
 
 // ParseOnion checks the words of a publish request.
-func ParseOnion(r api.PublishRequest) (config.Onion, error) {
-	o := config.Onion{Name: r.Name}
+func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
+	o := config.Onion{Name: r.Name, As: r.As, Private: r.Private || len(r.Clients) > 0, Fast: r.Fast}
+	r, err := expand(p, r)
+	if err != nil {
+		return o, err
+	}
 	var errs []error
+	for _, text := range r.Clients {
+		c, err := config.ParseClient(text)
+		errs = append(errs, err)
+		o.Clients = append(o.Clients, c)
+	}
 	if len(r.Ports) == 0 {
 		errs = append(errs, errors.New("no port was given, such as 80=192.168.1.20:8080"))
 	}
@@ -71,17 +76,25 @@ func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
 }
 
 // Unpublish removes an onion's file and applies that. Its keys stay, so that
-// publishing the name again gives the same address. With a mistake anywhere in
-// the configuration nothing changes.
+// publishing the name again gives the same address, unless the request says to
+// delete them too. With a mistake anywhere in the configuration nothing changes.
 func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
+	if r.ForgetKey && r.Name == config.HomeOnion {
+		return forgetHome()
+	}
 	return g.do(ctx, func(ctx context.Context) error {
 		if _, err := loadConfig(g.Paths); err != nil {
 			return err
 		}
-		if _, err := config.RemoveOnion(g.Paths, r.Name); err != nil {
+		_, err := config.RemoveOnion(g.Paths, r.Name)
+		if err != nil && !(r.ForgetKey && errors.Is(err, fs.ErrNotExist)) {
 			return usage(err, "`tunic onions` lists the names")
 		}
-		return g.reload(ctx)
+		err = g.reload(ctx)
+		if r.ForgetKey { // tor has let go of them
+			err = errors.Join(g.rotations.forgetKeys(g.Paths, r.Name), err)
+		}
+		return err
 	})
 }
 
@@ -99,11 +112,13 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 			return err
 		}
 		v := g.snapshot()
+		c = withInvited(c, v.config.Invited)
 		next, err := g.foresee(ctx, c, v)
 		if err != nil {
 			return err
 		}
 		plan.Changes = append(plan.Changes, diffTor(v.desired.Tor, next.Tor)...)
+		plan.Changes = append(plan.Changes, diffFast(v.desired.Fast, next.Fast)...)
 		changes, err := diffRules(g.applied, next.Rules)
 		plan.Changes = append(plan.Changes, changes...)
 		plan.Changes = append(plan.Changes, diffOnions(v.config, c)...)
@@ -124,9 +139,9 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, v view) (Desire
 	if err != nil {
 		return Desired{}, err
 	}
-	return desire(Inputs{Config: now, Temporary: temporary, Facts: facts, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs,
-		Ranges: g.ranges, Addresses: v.addresses, Mode: rules.Open, Entry: entry, OverTor: g.Tor.Status().OverTor,
-		Grants: g.grants.current(time.Now())}), nil
+	return desire(Inputs{Config: now, Temporary: temporary, Facts: facts, Group: v.desired.Rules.Group, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs,
+		Ranges: g.ranges, Addresses: v.addresses, Old: v.old, Mode: rules.Open, Entry: entry, OverTor: g.Tor.Status().OverTor,
+		Friends: v.friends, Grants: g.grants.current(time.Now())}), nil
 }
 
 // judge asks tor whether it would take the owner's part of a configuration.
@@ -139,11 +154,16 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	before, after := v.desired.Tor, next.Tor
-	before.Onions, after.Onions = nil, nil // tunic's own lines need no judge
+	for _, s := range []*tor.Spec{&before, &after} { // tunic's own lines need no judge
+		s.Onions, s.Auth, s.Maps = nil, nil, nil
+	}
 	if before.Equal(after) {
 		return nil
 	}
 	err = g.Tor.Judge(ctx, after)
+	if err == nil && len(next.Fast.Onions) > 0 {
+		err = g.Fast.Judge(ctx, next.Fast)
+	}
 	if err == nil || before.Binary == after.Binary && torCode(err) == health.TorMissing {
 		return nil
 	}
@@ -222,8 +242,11 @@ func diffOnions(before, after *config.Config) []string {
 func onionLines(c *config.Config) []string {
 	var lines []string
 	for _, o := range withHome(c) {
-		if !published(o) {
+		if !published(c, o) {
 			continue
+		}
+		for _, k := range c.ClientKeys(o) {
+			lines = append(lines, fmt.Sprintf("%s is found by the key %s", o.Name, k))
 		}
 		for _, p := range o.Ports {
 			lines = append(lines, fmt.Sprintf("%s port %d -> %s", o.Name, p.Virtual, p.Target))

@@ -10,7 +10,7 @@ import (
 
 // Bypass is what the owner lets devices reach outside Tor.
 type Bypass struct {
-	Domains  []string       // reached by a Grant for each address; here only for Cut
+	Domains  []string       // reached by a Grant for each address; here only for Cuts
 	Prefixes []netip.Prefix // reached as they are, masked
 	MACs     []string       // of the devices; empty: every device
 }
@@ -22,15 +22,12 @@ type Grant struct {
 	To  netip.Addr
 }
 
-// ChainBypass is the chain that changes with the grants, alone and often.
-const ChainBypass = ChainPrefix + "BYPASS"
-
 // bypass turns connections to what the owner lets through into direct ones.
 // DNS is never among them: the answers decide who is let through. The
 // household, the box and virtual addresses are not outside at all. It is met
 // by the first packet of a connection only, and not by blocked devices.
 func (c compiler) bypass() Chain {
-	chain := Chain{Name: ChainBypass}
+	chain := Chain{Name: chainBypass}
 	if !c.bypasses() {
 		return chain
 	}
@@ -73,18 +70,20 @@ func sortGrants(grants []Grant) []Grant {
 	}))
 }
 
-// bypassLost reports whether somebody could reach something outside Tor before
-// that after does not let through any more.
-func bypassLost(before, after Input) bool {
+// bypassLost reports whether a device ("": one that no list names) could reach
+// something outside Tor before that after does not let it reach any more.
+func bypassLost(before, after Input, mac string) bool {
 	return slices.ContainsFunc(before.Bypasses, func(old Bypass) bool {
-		return !slices.ContainsFunc(after.Bypasses, func(b Bypass) bool { return b.covers(old) })
+		return old.is(mac) && !slices.ContainsFunc(after.Bypasses, func(b Bypass) bool { return b.is(mac) && b.covers(old) })
 	})
 }
 
-// covers reports whether b lets through everything that old did.
+// is reports whether a bypass is for that device.
+func (b Bypass) is(mac string) bool { return len(b.MACs) == 0 || slices.Contains(b.MACs, mac) }
+
+// covers reports whether b leads wherever old did.
 func (b Bypass) covers(old Bypass) bool {
-	return containsAll(b.Domains, old.Domains) && containsAll(b.Prefixes, old.Prefixes) &&
-		(len(b.MACs) == 0 || len(old.MACs) > 0 && containsAll(b.MACs, old.MACs))
+	return containsAll(b.Domains, old.Domains) && containsAll(b.Prefixes, old.Prefixes)
 }
 
 func containsAll[T comparable](all, some []T) bool {
@@ -118,13 +117,4 @@ func tooWide(p netip.Prefix) bool {
 		return p.Bits() < minPrefixBits4
 	}
 	return p.Bits() < minPrefixBits6
-}
-
-// SameBut reports whether two rulesets differ in no other chain than this one.
-func SameBut(chain string, a, b Ruleset) bool {
-	return slices.EqualFunc(a.Tables, b.Tables, func(x, y Table) bool {
-		return x.Family == y.Family && x.Name == y.Name && slices.EqualFunc(x.Chains, y.Chains, func(c, d Chain) bool {
-			return c.Name == d.Name && (c.Name == chain || c.equal(d))
-		})
-	})
 }

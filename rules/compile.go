@@ -15,7 +15,8 @@ import (
 //	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
 //	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
 //	filter INPUT       => TUNIC-INPUT -> TUNIC-CLOSED        our ports: for redirected devices and the box itself
-//	filter FORWARD     => TUNIC-FORWARD => TUNIC-FROM -> TUNIC-POLICY    from the household
+//	filter FORWARD     => TUNIC-FORWARD -> TUNIC-WIRE => TUNIC-FROM      on one wire of the household
+//	                                    => TUNIC-FROM -> TUNIC-POLICY    from the household
 //	                                    => TUNIC-TO                      to the household
 //	nat    OUTPUT      => TUNIC-OWN                          the box's own TCP and DNS to tor
 //	filter OUTPUT      => TUNIC-OUTPUT                       the box's own packets
@@ -28,11 +29,13 @@ import (
 const (
 	chainClassify = ChainPrefix + "CLASSIFY"
 	chainDevice   = ChainPrefix + "DEVICE"
+	chainBypass   = ChainPrefix + "BYPASS" // changes with the grants, alone and often
 	chainRedirect = ChainPrefix + "REDIRECT"
 	chainLAN      = ChainPrefix + "LAN"
 	chainInput    = ChainPrefix + "INPUT"
 	chainClosed   = ChainPrefix + "CLOSED"
 	chainForward  = ChainPrefix + "FORWARD"
+	chainWire     = ChainPrefix + "WIRE"
 	chainFrom     = ChainPrefix + "FROM"
 	chainPolicy   = ChainPrefix + "POLICY"
 	chainTo       = ChainPrefix + "TO"
@@ -59,7 +62,7 @@ func Compile(in Input) (Ruleset, error) {
 	for _, f := range Families() {
 		c := compiler{Input: in, dialect: dialectOf(f), prefixes: only(f, in.Prefixes)}
 		set.Tables = append(set.Tables,
-			Table{f, "filter", []Chain{c.input(), c.closed(), c.forward(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
+			Table{f, "filter", []Chain{c.input(), c.closed(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
 			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.post()}},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.own(), c.snat()}},
 		)
@@ -100,9 +103,9 @@ func (c compiler) destinations() []netip.Prefix {
 // one-arm use the household's interface is the uplink too, so the interface
 // alone says nothing.
 func (c compiler) eachTo(chain *Chain, destinations []netip.Prefix, target string) {
-	for _, name := range c.Interfaces {
+	for _, out := range c.outs() {
 		for _, p := range destinations {
-			chain.add("-d %v -o %s %s", p, name, target)
+			chain.add("-d %v %s %s", p, out, target)
 		}
 	}
 }
@@ -110,11 +113,30 @@ func (c compiler) eachTo(chain *Chain, destinations []netip.Prefix, target strin
 // eachFrom adds a rule for every household interface and source address that
 // belongs there.
 func (c compiler) eachFrom(chain *Chain, match, target string) {
-	for _, name := range c.Interfaces {
+	for _, in := range c.ins() {
 		for _, p := range c.sources() {
-			chain.add("-s %v -i %s%s %s", p, name, match, target)
+			chain.add("-s %v %s%s %s", p, in, match, target)
 		}
 	}
+}
+
+// ins match what a household interface brings: by its name, which holds from
+// the moment at which it appears, and by its group, which stays on one that
+// gets another name (L29).
+func (c compiler) ins() []string { return c.matches("-i ", "-m devgroup --src-group") }
+
+// outs match what leaves on a household interface.
+func (c compiler) outs() []string { return c.matches("-o ", "-m devgroup --dst-group") }
+
+func (c compiler) matches(name, group string) []string {
+	var list []string
+	for _, i := range c.Interfaces {
+		list = append(list, name+i)
+	}
+	if c.Group != 0 && len(list) > 0 {
+		list = append(list, fmt.Sprintf("%s %#x", group, c.Group))
+	}
+	return list
 }
 
 // add appends a rule.
@@ -146,7 +168,9 @@ func (in Input) normal() Input {
 	in.Prefixes = slices.Compact(slices.SortedFunc(slices.Values(in.Prefixes), comparePrefixes))
 	in.Devices = slices.SortedFunc(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
 	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int { return cmp.Compare(a.Public, b.Public) })
-	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int { return a.To.Compare(b.To) })
+	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int {
+		return cmp.Or(comparePrefixes(a.To, b.To), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+	})
 	in.Grants = sortGrants(in.Grants)
 	in.Passes = sortPasses(in.Passes)
 	in.Guests = sortGuests(in.Guests)

@@ -48,6 +48,8 @@ func TestCompileRefuses(t *testing.T) {
 		{"host bits", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.1.1/24")} }, "not a network address"},
 		{"zero prefix", func(in *Input) { in.Prefixes = []netip.Prefix{{}} }, "not a network address"},
 		{"loopback prefix", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }, "loopback"},
+		{"service at an address that is not virtual", func(in *Input) { in.Services[2].To = netip.MustParseAddr("192.168.77.1") }, "virtual"},
+		{"UDP service at an address", func(in *Input) { in.Services[0].To = netip.MustParseAddr("10.192.0.1") }, "TCP alone"},
 		{"MAC upper case", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00:AA" }, "MAC"},
 		{"MAC short", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00" }, "MAC"},
 		{"MAC group", func(in *Input) { in.Devices[0].MAC = "01:00:5e:00:00:01" }, "MAC"},
@@ -69,9 +71,11 @@ func TestCompileRefuses(t *testing.T) {
 		{"virtual range of the wrong family", func(in *Input) { in.Virtual6 = in.Virtual4 }, "not an IPv6"},
 		{"virtual range in the household", func(in *Input) { in.Virtual4 = netip.MustParsePrefix("192.168.0.0/16") }, "overlaps"},
 		{"virtual range link-local", func(in *Input) { in.Virtual6 = netip.MustParsePrefix("fe80::/32") }, "link-local"},
-		{"exception without protocol", func(in *Input) { in.Exceptions[0].UDP = false }, "neither"},
-		{"exception without port", func(in *Input) { in.Exceptions[0].To = netip.MustParseAddrPort("203.0.113.1:0") }, "not an address and a port"},
-		{"exception to a zone", func(in *Input) { in.Exceptions[0].To = netip.MustParseAddrPort("[fe80::1%eth0]:123") }, "not an address and a port"},
+		{"exception without protocol", func(in *Input) { in.Exceptions[0].Protocol = 0 }, "no protocol"},
+		{"exception without port", func(in *Input) { in.Exceptions[0].Port = 0 }, "not for one port"},
+		{"exception with a port of ESP", func(in *Input) { in.Exceptions[0].Protocol = 50 }, "not for one port"},
+		{"exception to nothing", func(in *Input) { in.Exceptions[0].To = netip.Prefix{} }, "no network"},
+		{"exception to everything", func(in *Input) { in.Exceptions[0].To = netip.MustParsePrefix("0.0.0.0/0") }, "no network"},
 		{"time server on tor's port", func(in *Input) { in.NTPPort = in.TransPort }, "taken"},
 		{"time server on a service's port", func(in *Input) { in.NTPPort = 9353 }, "taken"},
 		{"service on the time server's port", func(in *Input) { in.NTPPort, in.Services[1].Public = 9323, 123 }, "taken"},
@@ -168,7 +172,7 @@ func TestCompileLeavesInputAlone(t *testing.T) {
 // TestChainsNeverChange keeps names that older versions left in kernels: they
 // must be the same in every mode.
 func TestChainsNeverChange(t *testing.T) {
-	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-FORWARD TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-REFUSE " +
+	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-FORWARD TUNIC-WIRE TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-REFUSE " +
 		"TUNIC-CLASSIFY TUNIC-DEVICE TUNIC-BYPASS TUNIC-POST TUNIC-REDIRECT TUNIC-LAN TUNIC-OWN TUNIC-SNAT"
 	for name, in := range scenarios() {
 		set := mustCompile(t, in)

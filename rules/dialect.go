@@ -10,9 +10,10 @@ const ntpPort = 123
 
 // dialect is everything in which the two families differ.
 type dialect struct {
-	family   Family
-	loopback netip.Prefix
-	onLink   []netip.Prefix // never leave the wire, or go to everybody on it
+	family    Family
+	loopback  netip.Prefix
+	linkLocal netip.Prefix
+	onLink    []netip.Prefix // never leave the wire, or go to everybody on it
 
 	linkLocalSources []netip.Prefix // of hosts that speak to the box without any other address
 
@@ -21,8 +22,8 @@ type dialect struct {
 	refuseOther     string   // what REJECT answers to all but TCP and ICMP
 	portUnreachable string   // match of that answer
 	neighbours      []string // matches without which the link itself is dead
+	resolution      []string // those of them that go to a neighbour's own address too
 	detour          string   // match of "use another router than me"
-	routerAdvert    string   // match of what a router sends to its own network
 	dhcpClient      string   // match of the box asking for its own address
 }
 
@@ -34,11 +35,13 @@ func dialectOf(f Family) dialect {
 }
 
 func dialect4() dialect {
+	linkLocal := netip.MustParsePrefix("169.254.0.0/16")
 	return dialect{
-		family:   IPv4,
-		loopback: netip.MustParsePrefix("127.0.0.0/8"),
+		family:    IPv4,
+		loopback:  netip.MustParsePrefix("127.0.0.0/8"),
+		linkLocal: linkLocal,
 		onLink: []netip.Prefix{
-			netip.MustParsePrefix("169.254.0.0/16"),
+			linkLocal,
 			netip.MustParsePrefix("224.0.0.0/4"),
 			netip.MustParsePrefix("255.255.255.255/32"),
 		},
@@ -59,6 +62,7 @@ func dialect6() dialect {
 	return dialect{
 		family:           IPv6,
 		loopback:         netip.MustParsePrefix("::1/128"),
+		linkLocal:        linkLocal,
 		onLink:           []netip.Prefix{linkLocal, netip.MustParsePrefix("ff00::/8")},
 		linkLocalSources: []netip.Prefix{linkLocal},
 		ping:             "-p ipv6-icmp",
@@ -71,8 +75,11 @@ func dialect6() dialect {
 			"-p ipv6-icmp -m icmp6 --icmpv6-type 136",
 			"-p ipv6-icmp -m icmp6 --icmpv6-type 143",
 		},
-		detour:       "-p ipv6-icmp -m icmp6 --icmpv6-type 137",
-		routerAdvert: "-p ipv6-icmp -m icmp6 --icmpv6-type 134",
-		dhcpClient:   "-p udp -m udp --sport 546 --dport 547",
+		resolution: []string{
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 135",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 136",
+		},
+		detour:     "-p ipv6-icmp -m icmp6 --icmpv6-type 137",
+		dhcpClient: "-p udp -m udp --sport 546 --dport 547",
 	}
 }

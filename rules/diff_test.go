@@ -87,36 +87,6 @@ func TestDiffLeadsThere(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
-	with := func(def Policy, devices ...Device) Input { return Input{Default: def, Devices: devices} }
-	const a, b = "02:00:00:00:00:01", "02:00:00:00:00:02"
-	cases := []struct {
-		name          string
-		before, after Input
-		want          []Policy
-	}{
-		{"same", with(Direct), with(Direct), nil},
-		{"looser", with(Tor), with(Direct), nil},
-		{"default stricter", with(Direct), with(Tor), []Policy{Direct}},
-		{"direct to onion: its DNS was in clear", with(Direct), with(Onion), []Policy{Direct}},
-		{"onion to tor", with(Onion), with(Tor), []Policy{Onion}},
-		{"tor to block", with(Tor), with(Block), []Policy{Tor}},
-		{"device stricter", with(Tor, Device{a, Direct}), with(Tor, Device{a, Block}), []Policy{Direct}},
-		{"device forgotten", with(Tor, Device{a, Direct}), with(Tor), []Policy{Direct}},
-		{"device new", with(Direct), with(Direct, Device{a, Tor}), []Policy{Direct}},
-		{"device pinned, default stricter", with(Direct, Device{a, Direct}), with(Tor, Device{a, Direct}), []Policy{Direct}},
-		{"one stricter, one looser", with(Tor, Device{a, Onion}, Device{b, Tor}), with(Tor, Device{a, Block}, Device{b, Direct}), []Policy{Onion}},
-		{"unknown before", Input{}, with(Direct), []Policy{Onion, Direct, Portal}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			if got := Cut(c.before, c.after); !slices.Equal(got, c.want) {
-				t.Errorf("got %v, want %v", got, c.want)
-			}
-		})
-	}
-}
-
 func TestPolicyMarks(t *testing.T) {
 	want := map[Policy]uint32{Tor: 0x01000000, Onion: 0x02000000, Direct: 0x03000000, Block: 0x04000000}
 	for p, mark := range want {

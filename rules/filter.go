@@ -42,18 +42,47 @@ func (c compiler) closed() Chain {
 
 // forward leaves alone what is neither from nor to the household. While the
 // household is not known it forwards nothing, and answers nobody it does not
-// know.
+// know. What goes to the household's addresses is judged on any interface: its
+// own may have got another name (M04).
 func (c compiler) forward() Chain {
 	chain := Chain{Name: chainForward}
 	if len(c.Interfaces) == 0 {
 		chain.add("-j %s", chainFrom)
 	}
-	for _, name := range c.Interfaces {
-		chain.add("-i %s -j %s", name, chainFrom)
+	ins, outs := c.ins(), c.outs()
+	for i := range ins {
+		chain.add("%s %s -g %s", ins[i], outs[i], chainWire)
 	}
-	for _, name := range c.Interfaces {
-		chain.add("-o %s -j %s", name, chainTo)
+	for _, in := range ins {
+		chain.add("%s -j %s", in, chainFrom)
 	}
+	for _, out := range outs {
+		chain.add("%s -j %s", out, chainTo)
+	}
+	for _, p := range c.prefixes {
+		chain.add("-d %v -j %s", p, chainTo)
+	}
+	return chain
+}
+
+// wire judges what stays on one household interface. Routers send little there,
+// but with br_netfilter, which Docker switches on, every frame between two
+// ports of a bridge comes by. Neighbours have to find each other as if the box
+// were a switch (RFC 4861), whoever they are: what goes to addresses that are
+// never beyond the wire passes, and the answers and probes that neighbour
+// discovery sends to one address. Everything else, which in one-arm use may be
+// on its way to the internet, is judged as always.
+func (c compiler) wire() Chain {
+	chain := Chain{Name: chainWire}
+	for _, p := range c.onLink {
+		chain.add("-d %v -j RETURN", p)
+	}
+	for _, p := range c.prefixes {
+		for _, match := range c.resolution {
+			chain.add("-d %v %s -j RETURN", p, match)
+		}
+	}
+	chain.add("-j %s", chainFrom)
 	return chain
 }
 
@@ -105,14 +134,16 @@ func (c compiler) policy() Chain {
 // to judges what goes to the household. What also came from there was judged
 // in TUNIC-FROM. Everything else must answer a device that may go out, or be
 // the owner's port forward: a device's global IPv6 address is not reachable by
-// itself (M04).
+// itself (M04). What a helper of conntrack expects, because somebody inside has
+// spoken FTP or SIP or something that looks like it, would pass for a port
+// forward: it is translated with the connection that it belongs to (M10).
 func (c compiler) to() Chain {
 	chain := Chain{Name: chainTo}
 	if c.open() {
-		for _, name := range c.Interfaces {
-			chain.add("-i %s -j RETURN", name)
+		for _, in := range c.ins() {
+			chain.add("%s -j RETURN", in)
 		}
-		chain.add("%s -j DROP", invalid)
+		chain.add("! %s -m conntrack --ctstate RELATED -j DROP", c.ping)
 		chain.add("-m conntrack --ctstate DNAT --ctdir ORIGINAL -j RETURN")
 	}
 	c.replies(&chain)
@@ -141,9 +172,12 @@ func (c compiler) output() Chain {
 	chain.add("%s -m conntrack --ctdir REPLY -j DROP", c.portUnreachable)
 	chain.add("%s --ctdir REPLY -j RETURN", established)
 	chain.add("%s -j RETURN", c.dhcpClient)
-	c.eachException(&chain, "-j RETURN")
+	c.eachException(&chain, func(Exception) bool { return true }, "-j RETURN")
 	if c.ServeUID != 0 { // a stranger who takes it over is still behind Tor, also with own-traffic = direct
 		chain.add("-m owner --uid-owner %d -j %s", c.ServeUID, chainRefuse)
+	}
+	for _, uid := range c.ServerUIDs {
+		chain.add("-m owner --uid-owner %d -j %s", uid, chainRefuse)
 	}
 	if c.OwnTor {
 		chain.add("-j %s", chainRefuse)
@@ -158,21 +192,14 @@ func (c compiler) linkLayer(chain *Chain) {
 	for _, match := range c.neighbours {
 		chain.add("%s -j RETURN", match)
 	}
-	if c.routerAdvert == "" {
-		return
-	}
-	for _, name := range c.Interfaces {
-		chain.add("-o %s %s -j RETURN", name, c.routerAdvert)
-	}
 }
 
-// refuse answers at once. What cannot be answered, such as a fragment, falls
-// through to DROP.
+// refuse answers at once. REJECT drops also what cannot be answered, such as a
+// fragment.
 func (c compiler) refuse() Chain {
 	chain := Chain{Name: chainRefuse}
 	chain.add("-p tcp -j REJECT --reject-with tcp-reset")
 	chain.add("%s -j REJECT --reject-with %s", c.ping, c.refusePing)
 	chain.add("-j REJECT --reject-with %s", c.refuseOther)
-	chain.add("-j DROP")
 	return chain
 }

@@ -34,14 +34,16 @@ const (
 type Input struct {
 	Mode       Mode
 	Interfaces []string       // the household; none at all means "every interface" and only goes with Lockdown
+	Group      uint32         // interface group of the household's interfaces, which stays when one gets another name; 0: none
 	Prefixes   []netip.Prefix // the household's on-link prefixes, both families, masked
 	Default    Policy         // of devices that are not listed
 	Devices    []Device
-	TorUID     uint32 // the only uid whose packets may leave the box
-	ServeUID   uint32 // of the process that talks to strangers: it never leaves the box and the household by itself; 0: no such process
-	OwnTor     bool   // the box's own TCP and DNS go through Tor, everything else of its own is refused
-	TransPort  uint16 // tor's, on all addresses
-	DNSPort    uint16 // tor's, on both loopbacks
+	TorUID     uint32   // the only uid whose packets may leave the box
+	ServeUID   uint32   // of the process that talks to strangers: it never leaves the box and the household by itself; 0: no such process
+	ServerUIDs []uint32 // of other servers of the household's, for which the same holds
+	OwnTor     bool     // the box's own TCP and DNS go through Tor, everything else of its own is refused
+	TransPort  uint16   // tor's, on all addresses
+	DNSPort    uint16   // tor's, on both loopbacks
 	Services   []Service
 	Virtual4   netip.Prefix // virtual addresses that tor maps to onions
 	Virtual6   netip.Prefix
@@ -68,10 +70,18 @@ type Service struct {
 	UDP      bool   // on UDP too, not only TCP
 	Public   uint16
 	Internal uint16
+	To       netip.Addr // a virtual address that is this service's alone; zero: any address of the box
 }
 
-// Exception is one connection of the box that may leave it outside Tor because the owner said so.
+// Exception is what the box itself may send outside Tor because the owner said so.
 type Exception struct {
-	UDP, TCP bool
-	To       netip.AddrPort
+	Protocol uint8 // of IP
+	To       netip.Prefix
+	Port     uint16 // of TCP and UDP; 0 for other protocols
 }
+
+// IP protocol numbers of which rules speak by name.
+const (
+	ProtocolTCP uint8 = 6
+	ProtocolUDP uint8 = 17
+)

@@ -4,8 +4,8 @@ package rules
 // TUNIC-DEVICE: the cost of a packet does not grow with the number of devices.
 func (c compiler) classify() Chain {
 	chain := Chain{Name: chainClassify}
-	for _, name := range c.Interfaces {
-		chain.add("-i %s -m conntrack --ctstate NEW -j %s", name, chainDevice)
+	for _, in := range c.ins() {
+		chain.add("%s -m conntrack --ctstate NEW -j %s", in, chainDevice)
 	}
 	return chain
 }
@@ -26,7 +26,7 @@ func (c compiler) device() Chain {
 	c.pass(&chain)
 	c.portal(&chain)
 	if c.bypasses() {
-		chain.add("-m connmark ! --mark %#x/%#x -j %s", Block.Mark(), MarkMask, ChainBypass)
+		chain.add("-m connmark ! --mark %#x/%#x -j %s", Block.Mark(), MarkMask, chainBypass)
 	}
 	return chain
 }

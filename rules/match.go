@@ -51,6 +51,10 @@ func (w *walk) is(option string, values []string) (bool, error) {
 		return value == w.In, nil
 	case "-o":
 		return value == w.Out, nil
+	case "--src-group":
+		return w.In != "", nil
+	case "--dst-group":
+		return w.Out != "" && w.Out != "lo", nil
 	case "-p":
 		return value == w.Protocol, nil
 	case "-s":

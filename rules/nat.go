@@ -1,5 +1,10 @@
 package rules
 
+import (
+	"fmt"
+	"slices"
+)
+
 // redirect is empty in lockdown: then no device reaches a listener of ours. A
 // guest's questions go on to the network in front of the box.
 func (c compiler) redirect() Chain {
@@ -7,8 +12,8 @@ func (c compiler) redirect() Chain {
 	if !c.open() && len(c.Guests) == 0 {
 		return chain
 	}
-	for _, name := range c.Interfaces {
-		chain.add("-i %s -j %s", name, chainLAN)
+	for _, in := range c.ins() {
+		chain.add("%s -j %s", in, chainLAN)
 	}
 	return chain
 }
@@ -26,6 +31,10 @@ func (c compiler) lan() Chain {
 	}
 	chain.add("%s -j RETURN", marked(Block))
 	for _, s := range c.Services {
+		if s.To.IsValid() {
+			c.ownAddress(&chain, s)
+			continue
+		}
 		c.redirectDNAT(&chain, s, "-m addrtype --dst-type LOCAL ")
 	}
 	c.redirectTime(&chain, "-m addrtype --dst-type LOCAL ")
@@ -37,7 +46,7 @@ func (c compiler) lan() Chain {
 	if s, ok := c.dns(); ok {
 		c.redirectDNAT(&chain, s, "")
 	}
-	for _, p := range c.prefixes {
+	for _, p := range c.sources() { // link-local ones are on the wire, or a bridge's (see wire)
 		chain.add("-d %v -j RETURN", p)
 	}
 	chain.add("-m addrtype --dst-type LOCAL -j RETURN")
@@ -45,6 +54,14 @@ func (c compiler) lan() Chain {
 	chain.add("%s -j RETURN", marked(Onion))
 	chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
 	return chain
+}
+
+// ownAddress redirects a service that has a virtual address to itself. Port 80
+// of the box's own addresses may be its owner's.
+func (c compiler) ownAddress(chain *Chain, s Service) {
+	if s.To.Is4() == (c.family == IPv4) {
+		chain.add("-d %v -p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", s.To, s.Public, s.Internal)
+	}
 }
 
 func (c compiler) redirectDNAT(chain *Chain, s Service, match string) {
@@ -73,8 +90,7 @@ func (c compiler) own() Chain {
 		chain.add("-m owner --uid-owner %d -j RETURN", c.TorUID)
 	}
 	chain.add("-o lo -j RETURN")
-	chain.add("-d %v -j RETURN", c.loopback)
-	c.eachException(&chain, "-j RETURN")
+	c.eachException(&chain, Exception.redirected, "-j RETURN")
 	if c.OwnTor {
 		chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.DNSPort)
 		chain.add("-p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.TransPort)
@@ -83,7 +99,7 @@ func (c compiler) own() Chain {
 		chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", v, c.TransPort)
 	}
 	if c.OwnTor {
-		for _, p := range c.destinations() {
+		for _, p := range append(slices.Clone(c.prefixes), c.linkLocal) {
 			chain.add("-d %v -j RETURN", p)
 		}
 		chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
@@ -92,18 +108,27 @@ func (c compiler) own() Chain {
 }
 
 // eachException adds a rule for everything that the owner lets the box do outside Tor.
-func (c compiler) eachException(chain *Chain, target string) {
+func (c compiler) eachException(chain *Chain, of func(Exception) bool, target string) {
 	for _, e := range c.Exceptions {
-		if e.To.Addr().Is4() != (c.family == IPv4) {
-			continue
-		}
-		if e.TCP {
-			chain.add("-d %v -p tcp -m tcp --dport %d %s", e.To.Addr(), e.To.Port(), target)
-		}
-		if e.UDP {
-			chain.add("-d %v -p udp -m udp --dport %d %s", e.To.Addr(), e.To.Port(), target)
+		if e.To.Addr().Is4() == (c.family == IPv4) && of(e) {
+			chain.add("-d %v %s %s", e.To, e.match(), target)
 		}
 	}
+}
+
+// redirected reports whether the box's packets of that kind would go to tor.
+func (e Exception) redirected() bool {
+	return e.Protocol == ProtocolTCP || e.Protocol == ProtocolUDP && e.Port == dnsPort
+}
+
+func (e Exception) match() string {
+	switch e.Protocol {
+	case ProtocolTCP:
+		return fmt.Sprintf("-p tcp -m tcp --dport %d", e.Port)
+	case ProtocolUDP:
+		return fmt.Sprintf("-p udp -m udp --dport %d", e.Port)
+	}
+	return fmt.Sprintf("-p %d", e.Protocol)
 }
 
 // snat gives the box's address to what direct and onion devices with private

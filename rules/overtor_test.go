@@ -73,25 +73,3 @@ func TestPassRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestCutOverTor(t *testing.T) {
-	with, without := scenarios()["open-over-tor"], house()
-	fewer := with
-	fewer.Passes = nil
-	blocked := with
-	blocked.Devices = append(slices.Clone(with.Devices), Device{MAC: "02:00:00:00:00:09", Policy: Block})
-	for name, tc := range map[string]struct {
-		before, after Input
-		want          []Policy
-	}{
-		"forbidden":           {with, without, []Policy{Direct}},
-		"a relay is gone":     {with, fewer, nil},
-		"the same":            {with, with, nil},
-		"allowed":             {without, with, nil},
-		"a device is blocked": {with, blocked, []Policy{Tor, Direct}},
-	} {
-		if got := Cut(tc.before, tc.after); !slices.Equal(got, tc.want) {
-			t.Errorf("%s: cut %v, want %v", name, got, tc.want)
-		}
-	}
-}

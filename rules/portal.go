@@ -110,12 +110,11 @@ func (c compiler) portalClosed(chain *Chain) {
 	chain.add("%s -j RETURN", marked(Portal))
 }
 
-// PortalLost reports whether some device could reach a page before that it may
-// not reach any more: then connections with the mark Portal must be cut, in
-// either mode.
-func PortalLost(before, after Input) bool {
+// portalLost reports whether a device could reach a page before that it may
+// not reach any more.
+func portalLost(before, after Input, mac string) bool {
 	return slices.ContainsFunc(before.Guests, func(old Guest) bool {
-		return !slices.ContainsFunc(after.Guests, func(g Guest) bool {
+		return old.MAC == mac && !slices.ContainsFunc(after.Guests, func(g Guest) bool {
 			return g.MAC == old.MAC && slices.Equal(g.Resolvers, old.Resolvers) &&
 				(len(g.To) == 0 || len(old.To) > 0 && containsAll(g.To, old.To))
 		})

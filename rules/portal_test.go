@@ -2,7 +2,6 @@ package rules
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -29,28 +28,6 @@ func TestPortalIsForGuestsOnly(t *testing.T) {
 	in.Guests = nil
 	if text := mustCompile(t, in).String(); strings.Contains(text, "0x5000000") {
 		t.Error("without guests there is still a portal")
-	}
-}
-
-func TestPortalCut(t *testing.T) {
-	page := Guest{MAC: macTor}
-	narrow := Guest{MAC: macTor, To: []netip.Prefix{netip.MustParsePrefix("198.18.0.0/24")}}
-	cases := []struct {
-		name          string
-		before, after Input
-		want          bool
-	}{
-		{"opened", guestHouse(), guestHouse(page), false},
-		{"closed", guestHouse(page), guestHouse(), true},
-		{"the same", guestHouse(page), guestHouse(page), false},
-		{"narrower", guestHouse(page), guestHouse(narrow), true},
-		{"wider", guestHouse(narrow), guestHouse(page), false},
-		{"another device", guestHouse(page), guestHouse(Guest{MAC: macGuest}), true},
-	}
-	for _, c := range cases {
-		if got := slices.Contains(Cut(c.before, c.after), Portal); got != c.want {
-			t.Errorf("%s: cut %v", c.name, got)
-		}
 	}
 }
 

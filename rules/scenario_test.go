@@ -22,10 +22,11 @@ func house() Input {
 			{MAC: "02:00:00:00:00:03", Policy: Block},
 			{MAC: "02:00:00:00:00:04", Policy: Tor},
 		},
-		TorUID:    971,
-		ServeUID:  972,
-		TransPort: 9240,
-		DNSPort:   9253,
+		TorUID:     971,
+		ServeUID:   972,
+		ServerUIDs: []uint32{973},
+		TransPort:  9240,
+		DNSPort:    9253,
 		Services: []Service{
 			{Name: "dns", UDP: true, Public: 53, Internal: 9353},
 			{Name: "socks", Public: 9050, Internal: 9350},
@@ -34,8 +35,10 @@ func house() Input {
 		Virtual4: netip.MustParsePrefix("10.192.0.0/16"),
 		Virtual6: netip.MustParsePrefix("fdc7:7a3e:91b2::/48"),
 		Exceptions: []Exception{
-			{UDP: true, To: netip.MustParseAddrPort("203.0.113.123:123")},
-			{TCP: true, UDP: true, To: netip.MustParseAddrPort("[2001:db8::7b]:853")},
+			{Protocol: ProtocolUDP, To: netip.MustParsePrefix("203.0.113.123/32"), Port: 123},
+			{Protocol: ProtocolTCP, To: netip.MustParsePrefix("2001:db8::7b/128"), Port: 853},
+			{Protocol: ProtocolUDP, To: netip.MustParsePrefix("2001:db8::7b/128"), Port: 853},
+			{Protocol: 50, To: netip.MustParsePrefix("198.51.100.0/24")},
 		},
 	}
 }
@@ -50,6 +53,8 @@ func scenarios() map[string]Input {
 	closedOwnTor.Mode = Lockdown
 	booting := closedOwnTor
 	booting.Prefixes = nil
+	setup := house()
+	setup.Services = append(setup.Services, Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.1")})
 	two := house()
 	two.Interfaces = []string{"eth1", "wlan0"}
 	two.Prefixes = append(slices.Clone(two.Prefixes), netip.MustParsePrefix("172.20.0.0/22"))
@@ -73,6 +78,10 @@ func scenarios() map[string]Input {
 		{From: netip.MustParseAddr("2001:db8:77::10"), To: netip.MustParseAddrPort("[2001:db8:1::11]:9001")},
 		{From: netip.MustParseAddr("192.168.77.10"), To: netip.MustParseAddrPort("203.0.113.11:9001")},
 	}
+	grouped := two
+	grouped.Group = 0x74756e
+	closedGrouped := grouped
+	closedGrouped.Mode = Lockdown
 	guests := house()
 	guests.Guests = []Guest{
 		{MAC: "02:00:00:00:00:04", Resolvers: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:db8:a::1")}},
@@ -89,6 +98,9 @@ func scenarios() map[string]Input {
 		"lockdown-bypass":   closedBypass,
 		"open-own-tor":      ownTor,
 		"open-two-networks": two,
+		"open-setup":        setup,
+		"open-group":        grouped,
+		"lockdown-group":    closedGrouped,
 		"lockdown":          closed,
 		"lockdown-own-tor":  closedOwnTor,
 		"lockdown-booting":  booting,

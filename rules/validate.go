@@ -130,6 +130,9 @@ func (in Input) validateServices() error {
 		if public[s.Public] || internal[s.Internal] {
 			errs = append(errs, fmt.Errorf("service %q wants a port that is taken: public %d, internal %d", s.Name, s.Public, s.Internal))
 		}
+		if s.To.IsValid() && (s.UDP || !in.Virtual4.Contains(s.To) && !in.Virtual6.Contains(s.To)) {
+			errs = append(errs, fmt.Errorf("service %q has the address %v: it must be a virtual one, and for TCP alone", s.Name, s.To))
+		}
 		public[s.Public], internal[s.Internal] = true, true
 	}
 	return errors.Join(errs...)
@@ -159,12 +162,12 @@ func (in Input) validateVirtual() error {
 func (in Input) validateExceptions() error {
 	var errs []error
 	for _, e := range in.Exceptions {
-		addr := e.To.Addr()
-		if !addr.IsValid() || addr.Is4In6() || addr.Zone() != "" || addr.IsUnspecified() || e.To.Port() == 0 {
-			errs = append(errs, fmt.Errorf("exception %v is not an address and a port", e.To))
+		ports := e.Protocol == ProtocolTCP || e.Protocol == ProtocolUDP
+		if p := e.To; !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() || p.Addr().IsUnspecified() || tooWide(p) {
+			errs = append(errs, fmt.Errorf("exception to %v, which is no network, or wider than one can be let through", p))
 		}
-		if !e.UDP && !e.TCP {
-			errs = append(errs, fmt.Errorf("exception %v is for neither TCP nor UDP", e.To))
+		if e.Protocol == 0 || ports != (e.Port != 0) {
+			errs = append(errs, fmt.Errorf("exception to %v is for no protocol, or not for one port of TCP or UDP", e.To))
 		}
 	}
 	return errors.Join(errs...)

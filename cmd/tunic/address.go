@@ -12,27 +12,43 @@ import (
 	"golang.org/x/sys/unix"
 	"rsc.io/qr"
 
+	"tunic/gateway"
+	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/onion"
 )
 
 func addressCommand(a *app) *cobra.Command {
 	var withQR, asJSON bool
 	c := &cobra.Command{
-		Use:     "address NAME",
-		Short:   "Print the permanent address of an onion",
-		Example: "  tunic address photos --qr",
-		Args:    cobra.ExactArgs(1),
+		Use:   "address NAME",
+		Short: "Print the permanent address of an onion, and how to visit it",
+		Long: `Address prints the address to standard output, and beside it what visitors open
+or type for each port, who can find it if it is private, and at which earlier
+addresses it still is. The QR code holds the first link, or the address.`,
+		Example: `  tunic address photos --qr
+  tunic address home`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			host, err := readHostname(a.paths(), args[0])
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return a.json(map[string]string{"name": args[0], "address": host})
+			address, err := onion.ParseName(host)
+			if err != nil {
+				return fmt.Errorf("reading the address of %s: %w", args[0], err)
 			}
-			a.printf("%s\n", host)
+			v, err := gateway.ForVisitors(a.paths(), args[0], address)
+			if err != nil {
+				fmt.Fprintf(a.err, "what is there cannot be told: %v\n", err)
+			}
+			if asJSON {
+				return a.json(v)
+			}
+			a.printf("%s\n", v.Address)
+			a.printVisit(v)
 			if withQR {
-				return a.printQR(host)
+				return a.printQR(firstLink(v))
 			}
 			return nil
 		},
@@ -40,6 +56,38 @@ func addressCommand(a *app) *cobra.Command {
 	c.Flags().BoolVar(&withQR, "qr", false, "also draw a QR code")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// printVisit says beside the address what is good to know.
+func (a *app) printVisit(v api.Visit) {
+	say := func(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+	for _, p := range v.Ports {
+		say("  port %-5d  %s", p.Port, p.Visit)
+	}
+	for _, old := range v.Old {
+		say("  until %s also at %s", moment(old.Until), old.Address)
+	}
+	if v.Private {
+		say("  private: %s can find it. Tor Browser asks a client for her key; for another tor,\n  a file (%s.auth_private) in its ClientOnionAuthDir has the line, with her key in it:\n    %s",
+			orDash(clientNames(api.Onion{Clients: v.Clients})), v.Name, v.ClientLine)
+		say("  a key for another visitor: tunic grant %s NAME --new", v.Name)
+	}
+	if !v.Anonymous {
+		say("  not anonymous: relays know where this box is")
+	}
+	if !v.Published {
+		say("  nobody finds it now: `tunic onions` says why")
+	}
+}
+
+// firstLink is what a telephone can open: the first link, or else the address.
+func firstLink(v api.Visit) string {
+	for _, p := range v.Ports {
+		if strings.Contains(p.Visit, "://") && !strings.Contains(p.Visit, " ") {
+			return p.Visit
+		}
+	}
+	return v.Address
 }
 
 // readHostname reads the file that stands beside an onion's keys; it works
@@ -88,7 +136,9 @@ func readRegular(dir, name string) ([]byte, error) {
 
 // printQR draws two modules a character, dark on light with a quiet zone
 // (ISO/IEC 18004 asks for four modules).
-func (a *app) printQR(text string) error {
+func (a *app) printQR(text string) error { return drawQR(a.out, text) }
+
+func drawQR(w io.Writer, text string) error {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
 		return fmt.Errorf("drawing the QR code: %w", err)
@@ -96,9 +146,9 @@ func (a *app) printQR(text string) error {
 	const quiet = 4
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		for x := -quiet; x < code.Size+quiet; x++ {
-			a.printf("%s", half[code.Black(x, y)][code.Black(x, y+1)])
+			fmt.Fprint(w, half[code.Black(x, y)][code.Black(x, y+1)])
 		}
-		a.printf("\n")
+		fmt.Fprintln(w)
 	}
 	return nil
 }

@@ -154,7 +154,11 @@ all, and any service on the LAN gets a permanent onion address.`,
 	})
 	for _, verb := range []func(*app) *cobra.Command{
 		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, readyCommand,
-		publishCommand, unpublishCommand, onionsCommand, addressCommand,
+		publishCommand, unpublishCommand, onionsCommand, profilesCommand, addressCommand,
+		rotateCommand, importCommand, exportCommand, backupCommand, restoreCommand,
+		userCommand, caCommand, mailCommand, logsCommand, ircCommand, confineCommand,
+		grantCommand, revokeCommand,
+		inviteCommand, acceptCommand, confirmCommand, peersCommand, renameCommand, introduceCommand, forgetCommand,
 		devicesCommand, deviceCommand, portalCommand, newnymCommand, whyCommand, leaktestCommand,
 		lockdownCommand, teardownCommand, versionCommand,
 	} {

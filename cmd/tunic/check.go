@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"tunic/gateway"
 	"tunic/gateway/config"
+	"tunic/gateway/tor"
 )
 
 func checkCommand(a *app) *cobra.Command {
@@ -14,11 +18,12 @@ func checkCommand(a *app) *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration and print every mistake with file and line",
 		Long: `Check reads all of the configuration and changes nothing. It prints every
-mistake with file and line and exits with 2 if there is one. What this box lacks
-for a configuration that is right, such as the program of a bridge's transport,
-is a warning.`,
+mistake with file and line and exits with 2 if there is one. Lines in torrc.d,
+bridges and countries are judged by tor itself. What this box lacks for a
+configuration that is right, such as the program of a bridge's transport, is a
+warning.`,
 		Example: "  tunic check && tunic reload",
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(a.paths())
 			if err != nil {
 				return err
@@ -26,11 +31,42 @@ is a warning.`,
 			if err := gateway.CheckSnippets(a.paths(), c); err != nil {
 				return &failure{code: exitUsage, err: err}
 			}
-			if _, err := gateway.FindEntry(c); err != nil {
+			entry, err := gateway.FindEntry(c)
+			if err != nil {
 				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
+			} else if err := a.askTor(cmd.Context(), c, entry); err != nil {
+				return err
 			}
 			a.printf("the configuration is right: %d devices, %d onions, %d endpoints\n", len(c.Devices), len(c.Onions), len(c.Endpoints))
 			return nil
 		},
 	}
+}
+
+// askTor has tor judge what its owner has written for it, if he has. That it is
+// not installed is no mistake of the configuration.
+func (a *app) askTor(ctx context.Context, c *config.Config, e gateway.Entry) error {
+	if len(c.Torrc)+len(c.Tor.Bridges)+len(c.Tor.Exits) == 0 {
+		return nil
+	}
+	user, err := gateway.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}, error(nil)
+	if user.UID == 0 {
+		user, err = lookupUser(config.TorUser)
+	}
+	if err != nil {
+		return a.notJudged(err)
+	}
+	err = gateway.CheckTor(ctx, c, e, user)
+	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
+		return a.notJudged(err)
+	}
+	if err != nil {
+		return &failure{exitUsage, err, "the lines are in " + a.paths().TorrcDir() + " and in [tor] of " + a.paths().Main()}
+	}
+	return nil
+}
+
+func (a *app) notJudged(why error) error {
+	fmt.Fprintf(a.err, "tunic: warning: what is written for tor was not judged: %v\n", why)
+	return nil
 }

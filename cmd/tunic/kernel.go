@@ -67,9 +67,10 @@ func (kernel) Neighbours(_ context.Context, interfaces []string) ([]gateway.Neig
 	if err != nil {
 		return nil, err
 	}
-	list := make([]gateway.Neighbour, len(read))
-	for i, n := range read {
-		list[i] = gateway.Neighbour{MAC: n.MAC, Addr: n.Addr}
-	}
-	return list, nil
+	return neighbours(read), nil
+}
+
+// CutFlows implements gateway.Kernel.
+func (k kernel) CutFlows(ctx context.Context, doomed func(mark uint32, from netip.Addr) bool) (int, error) {
+	return k.Kernel.CutFlows(ctx, doomed)
 }

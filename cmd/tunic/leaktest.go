@@ -29,7 +29,9 @@ func leaktestCommand(a *app) *cobra.Command {
 with a cable to the household's bridge, or, where there is no bridge, with one
 that the daemon treats as the household's. The guest takes a free address and
 sends each kind of traffic that a device can send, to addresses that belong to
-nobody (documentation prefixes). Meanwhile the uplinks are watched.
+nobody (documentation prefixes). Meanwhile the uplinks are watched. First it
+asks, as a new device does, who is the router there: another one than this box
+would lead devices past it.
 
 A line is green when the household saw the packets and no uplink did. The exit
 status is 1 if any line is not. Nothing of the test stays, also if it is ended.

@@ -60,6 +60,7 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 	}
 	if configErr == nil {
 		in = gateway.ClosedRules(c, a.paths(), in.TorUID)
+		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}
 	set, err := rules.Compile(in)
 	if err != nil {

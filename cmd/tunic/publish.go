@@ -16,19 +16,40 @@ import (
 )
 
 func publishCommand(a *app) *cobra.Command {
-	var asJSON bool
+	var asJSON, notAnonymous, yes bool
+	var request api.PublishRequest
 	c := &cobra.Command{
 		Use:   "publish NAME PORT=TARGET...",
 		Short: "Give a service on the LAN a permanent onion address",
 		Long: `Publish writes onions/NAME.toml and applies it. A target is an address with a
-port, on a LAN host or on the box, a unix socket (unix:/path), or a server of
-the box (endpoint:gopher). Everybody who knows the address can reach it. The
-address stays the same for as long as the keys are kept.`,
+port, on a LAN host or on the box, the name of a device (nas:8080), a name below
+a domain of [[dns.forward]], a unix socket (unix:/path), or a server of the box
+(endpoint:gopher). The address stays the same for as long as the keys are kept.
+
+Everybody who knows the address can reach it, unless it is private: then only
+its clients can even find out that it is there. A client is a friend, or an
+x25519 public key; ` + "`tunic grant`" + ` makes one for a visitor without a box.
+
+With --fast (or --not-anonymous) the onion gives up the anonymity of its own
+side: fewer hops, so it is quicker, but Tor's relays learn the address of this
+box. Visitors stay anonymous. It asks before it does so.
+
+With --as the ports come from a profile, which also says what visitors type,
+what to beware of and which names an application must trust: see ` + "`tunic profiles`" + `.`,
 		Example: `  tunic publish photos 80=192.168.1.20:8080
+  tunic publish films --as jellyfin 192.168.1.20
+  tunic publish diary 80=nas:8080 --client alice
+  tunic publish films 80=nas:8096 --fast
   tunic publish shell 22=127.0.0.1:22 80=unix:/run/web.sock`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request := api.PublishRequest{Name: args[0], Ports: args[1:]}
+			request.Name, request.Ports = args[0], args[1:]
+			request.Fast = request.Fast || notAnonymous
+			if request.Fast && !yes {
+				if err := a.confirm(fastWarning(request.Name)); err != nil {
+					return err
+				}
+			}
 			o, err := a.client().Publish(cmd.Context(), request)
 			if errors.Is(err, api.ErrNotRunning) {
 				return a.publishAlone(request, asJSON)
@@ -40,11 +61,28 @@ address stays the same for as long as the keys are kept.`,
 				return a.json(o)
 			}
 			a.printf("%s\n", o.Address)
+			if err := a.adviseOn(request.As, o.Address); err != nil {
+				return err
+			}
 			return a.waitPublished(cmd.Context(), o.Name)
 		},
 	}
+	c.Flags().BoolVar(&request.Private, "private", false, "only its clients can find it")
+	c.Flags().StringArrayVar(&request.Clients, "client", nil, "a friend or an x25519 public key that can find it; makes it private (can be given again)")
+	c.Flags().BoolVar(&request.Fast, "fast", false, "fewer hops; relays learn where this box is")
+	c.Flags().BoolVar(&notAnonymous, "not-anonymous", false, "the same as --fast")
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().StringVar(&request.As, "as", "", "a profile, such as ssh or nextcloud: its ports, what to beware of")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// fastWarning says what --fast gives up.
+func fastWarning(name string) string {
+	return "The onion " + name + ` will not be anonymous: some of Tor's relays learn the internet address of
+this box and that it publishes this onion. A visitor can have such a relay of his
+own, so take the address for known to all who know the onion. Visitors stay
+anonymous, and nothing else of the household changes. Publish it like that?`
 }
 
 // publishWait is how long publish waits for the first upload. It takes about
@@ -63,6 +101,9 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 		switch {
 		case i < 0:
 			return fmt.Errorf("the onion %s is not published any more", name)
+		case !s.Onions[i].Findable():
+			fmt.Fprintf(a.err, "%s is private and has no clients: `tunic grant %s FRIEND` lets a friend find it\n", name, name)
+			return nil
 		case s.Onions[i].Published:
 			fmt.Fprintf(a.err, "%s is published: visitors can find it now, at this address for good\n", name)
 			return nil
@@ -78,7 +119,7 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 
 // publishAlone writes the file for the next start of the daemon.
 func (a *app) publishAlone(r api.PublishRequest, asJSON bool) error {
-	o, err := gateway.ParseOnion(r)
+	o, err := gateway.ParseOnion(a.paths(), r)
 	if err != nil {
 		return err
 	}
@@ -98,59 +139,60 @@ func (a *app) publishAlone(r api.PublishRequest, asJSON bool) error {
 		for i, p := range o.Ports {
 			ports[i] = api.Port{Port: p.Virtual, Target: p.Target.String()}
 		}
-		return a.json(api.Onion{Name: o.Name, Ports: ports})
+		return a.json(api.Onion{Name: o.Name, Private: o.Private, Anonymous: !o.Fast, Ports: ports})
 	}
 	fmt.Fprintf(a.err, "%s is written; it is published when the daemon runs (systemctl start tunic)\n", o.Name)
 	return nil
 }
 
 func unpublishCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	r := api.UnpublishRequest{}
+	var yes bool
+	c := &cobra.Command{
 		Use:   "unpublish NAME",
 		Short: "Take an onion away; its keys are kept",
 		Long: `Unpublish removes onions/NAME.toml and closes what is open through it. The keys
-stay in the state directory: publishing the name again gives the same address.`,
-		Example: "  tunic unpublish photos",
-		Args:    cobra.ExactArgs(1),
+stay in the state directory: publishing the name again gives the same address.
+With --forget-key they are deleted too, also those of earlier addresses, and
+nobody can have the address again; it asks before it does so.`,
+		Example: `  tunic unpublish photos
+  tunic unpublish photos --forget-key`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := a.client().Unpublish(cmd.Context(), api.UnpublishRequest{Name: args[0]})
-			if errors.Is(err, api.ErrNotRunning) {
-				if _, err = config.RemoveOnion(a.paths(), args[0]); err != nil {
-					err = wrongInput(err, "`tunic onions` and the files in "+a.paths().OnionDir()+" have the names")
+			r.Name = args[0]
+			if r.ForgetKey && !yes {
+				if err := a.confirm("The address of " + r.Name + " will be gone for good, for everybody. Delete its keys?"); err != nil {
+					return err
 				}
+			}
+			err := a.client().Unpublish(cmd.Context(), r)
+			if errors.Is(err, api.ErrNotRunning) {
+				err = a.unpublishAlone(r)
 			}
 			if err != nil {
 				return err
 			}
-			a.printf("%s is not published any more; its keys are kept in %s\n", args[0], a.paths().OnionKeys(args[0]))
+			if r.ForgetKey {
+				a.printf("%s is not published any more, and its keys are deleted\n", r.Name)
+				return nil
+			}
+			a.printf("%s is not published any more; its keys are kept in %s\n", r.Name, a.paths().OnionKeys(r.Name))
+			fmt.Fprintf(a.err, "to delete them for good: tunic unpublish %s --forget-key\n", r.Name)
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&r.ForgetKey, "forget-key", false, "delete the keys too: the address is gone for good")
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
 }
 
-func onionsCommand(a *app) *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use:     "onions",
-		Short:   "List the onions with their addresses and ports",
-		Example: "  tunic onions --json",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.client().Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return a.json(s.Onions)
-			}
-			for _, o := range s.Onions {
-				a.printf("%-10s %s  %s\n", o.Name, o.Address, publishedWords(o))
-				for _, p := range o.Ports {
-					a.printf("  port %-5d -> %s  %s\n", p.Port, p.Target, portWords(p))
-				}
-			}
-			return nil
-		},
+// unpublishAlone removes the file for the next start of the daemon.
+func (a *app) unpublishAlone(r api.UnpublishRequest) error {
+	if r.ForgetKey {
+		return a.withKeys(func(gateway.IDs) error { return gateway.ForgetAlone(a.paths(), r.Name) })
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c
+	if _, err := config.RemoveOnion(a.paths(), r.Name); err != nil {
+		return wrongInput(err, "`tunic onions` and the files in "+a.paths().OnionDir()+" have the names")
+	}
+	return nil
 }

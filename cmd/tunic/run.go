@@ -19,7 +19,9 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/link"
+	"tunic/gateway/managed"
 	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules/netfilter"
@@ -94,6 +96,15 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (parts, error) {
 	if p.serveIDs, err = lookupUser(config.ServeUser); err != nil {
 		return p, err
 	}
+	if ids, err := lookupUser(config.MailUser); err == nil { // without it everything else works
+		p.mailIDs = ids
+	}
+	if ids, err := lookupUser(config.XMPPUser); err == nil {
+		p.xmppIDs = ids
+	}
+	if ids, err := lookupUser(config.IRCUser); err == nil {
+		p.ircIDs = ids
+	}
 	k, err := netfilter.New(ctx, log)
 	if err == nil {
 		err = k.CheckBackend()
@@ -108,6 +119,8 @@ type parts struct {
 	paths            config.Paths
 	kernel           kernel
 	torIDs, serveIDs gateway.IDs
+	mailIDs          gateway.IDs // zero: there is no such user
+	xmppIDs, ircIDs  gateway.IDs // likewise
 }
 
 func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
@@ -120,18 +133,24 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	var g *gateway.Gateway
 	wake := func() { g.Wake() }
 	grant := func(ctx context.Context, r link.Grant) error { return g.Grant(ctx, r) }
-	child := &gateway.Child{Log: log, Changed: wake, Grant: grant, Command: supervise.Command{
-		Name: "serve", Path: self, Args: []string{"serve"}, Env: certificates(a.env),
-		SetUser: true, UID: p.serveIDs.UID, GID: p.serveIDs.GID}}
+	sign := func(s link.Sign) ([]byte, error) { return g.SignMail(s) }
+	child := &gateway.Child{Log: log, Changed: wake, Grant: grant, Sign: sign,
+		Pair: func(ctx context.Context, m link.Pairing) link.Paired { return g.Pair(ctx, m) },
+		Met:  func(ctx context.Context, m link.Seen) link.Paired { return g.Met(ctx, m) },
+		Command: supervise.Command{
+			Name: "serve", Path: self, Args: []string{"serve"}, Env: certificates(a.env),
+			SetUser: true, UID: p.serveIDs.UID, GID: p.serveIDs.GID, Groups: p.mailGroup()}}
 	torProcess := tor.New(tor.Options{Log: log, Changed: wake})
+	fastTor := tor.New(tor.Options{Log: log.With("tor", "fast"), Changed: wake})
+	servers := managed.New(context.WithoutCancel(ctx), managed.Options{Log: log, Changed: wake,
+		Confine: []string{self, "confine"}, Dial: new(net.Dialer).DialContext})
 	sockets := &supervise.Listeners{}
 	defer sockets.Close()
 	g = gateway.New(gateway.Options{
-		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, Log: log,
-		Tor: torProcess, Kernel: p.kernel, System: system{p.paths, p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: child, Listeners: sockets,
-		Keys: func(dir string, owner gateway.IDs) (onion.Address, error) {
-			return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
-		},
+		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
+		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system{p.paths, p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: child, Servers: servers, Listeners: sockets,
+		Keys:   ensureKeys,
+		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
 
@@ -140,6 +159,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	defer stopParts()
 	var group errgroup.Group
 	group.Go(func() error { return untilDone(outer, torProcess.Serve(outer)) })
+	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, child.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, g, log)) })
 	group.Go(func() error { return untilDone(outer, watch(outer, log, wake)) })
@@ -147,8 +167,17 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	go reloadOnHangup(outer, log, g)
 	err = g.Run(ctx)
 	daemon.SdNotify(false, daemon.SdNotifyStopping)
+	servers.Stop()
 	stopParts()
 	return errors.Join(err, group.Wait())
+}
+
+// mailGroup lets serve write into mailboxes that the IMAP server files in too.
+func (p parts) mailGroup() []uint32 {
+	if p.mailIDs == (gateway.IDs{}) {
+		return nil
+	}
+	return []uint32{p.mailIDs.GID}
 }
 
 // certificates hands on where the box keeps the certificates that it trusts,
@@ -209,4 +238,15 @@ func lookupUser(name string) (gateway.IDs, error) {
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
 	return gateway.IDs{UID: uint32(uid), GID: uint32(gid)}, errors.Join(err, gidErr)
+}
+
+// signWithKey signs with the key in an onion's directory, which is tor's own.
+func signWithKey(dir string, owner gateway.IDs, message []byte) (s peer.Signature, err error) {
+	secret, err := onion.Secret(dir, int(owner.UID), int(owner.GID))
+	if err != nil {
+		return s, err
+	}
+	signature, err := tor.Sign(secret, message)
+	copy(s[:], signature)
+	return s, err
 }

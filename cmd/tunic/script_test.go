@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tunic/gateway/onion"
 )
 
 // TestMain lets the scripts run this test binary as the command tunic.
@@ -28,11 +33,42 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TUNIC_ROOT", root)
 			return os.MkdirAll(filepath.Join(root, "etc/tunic"), 0o755)
 		},
-		Condition: func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil },
+		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
+			"exits":   exits,
+			"foreign": foreign,
+			"cut":     damage(func(b []byte) []byte { return b[:len(b)-100] }),
+			"flip":    damage(func(b []byte) []byte { b[len(b)-100] ^= 1; return b }),
+			"newer":   newer,
+			"keypair": keypair,
 		},
 	})
+}
+
+// condition knows [root], [user:NAME] for a system user that is there, and
+// [asks-tor]: tor is installed, and there is somebody it can run as.
+func condition(cond string) (bool, error) {
+	if cond == "asks-tor" {
+		_, err := exec.LookPath("tor")
+		if _, missing := user.Lookup("tunic-tor"); os.Geteuid() == 0 {
+			err = errors.Join(err, missing)
+		}
+		return err == nil, nil
+	}
+	if name, ok := strings.CutPrefix(cond, "user:"); ok {
+		_, err := user.Lookup(name)
+		return err == nil, nil
+	}
+	return cond == "root" && os.Geteuid() == 0, nil
+}
+
+// foreign makes a directory with the keys of another tor: foreign DIR.
+func foreign(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: foreign DIR")
+	}
+	_, err := onion.EnsureKeys(ts.MkAbs(args[0]), os.Getuid(), os.Getgid())
+	ts.Check(err)
 }
 
 // exits runs a verb for somebody who is not root, and compares its exit status:

@@ -31,6 +31,7 @@ func serveCommand(a *app) *cobra.Command {
 			if err := shed(); err != nil {
 				return err
 			}
+			unix.Umask(0o007)                                             // mail is for its group too, which its directory hands down
 			_ = os.WriteFile("/proc/self/comm", []byte("tunic-serve"), 0) // for ps; without it, the name is "exe"
 			parent, err := link.FromFile(os.NewFile(linkDescriptor, "link"))
 			if err != nil {
@@ -64,10 +65,16 @@ func shed() error {
 	if err != nil || set == 1 {
 		return err
 	}
+	return becomeConfined(self, append([]string{"tunic"}, os.Args[1:]...))
+}
+
+// becomeConfined replaces this process by a program that has no way to
+// privileges. It returns only if that failed.
+func becomeConfined(path string, args []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("setting no_new_privs: %w", err)
 	}
-	return fmt.Errorf("starting again without ways to privileges: %w", unix.Exec(self, append([]string{"tunic"}, os.Args[1:]...), os.Environ()))
+	return fmt.Errorf("starting %s without ways to privileges: %w", path, unix.Exec(path, args, os.Environ()))
 }

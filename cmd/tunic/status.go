@@ -59,6 +59,9 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	}
 	a.printf("tunic %s: %s\n", s.Version, stateWords(s))
 	a.printf("\nTor %s: %s\n", s.Tor.Version, torWords(s.Tor))
+	if s.FastTor != nil {
+		a.printf("Tor for onions that are not anonymous: %s\n", torWords(*s.FastTor))
+	}
 	a.printf("\nHousehold (default policy %s)\n", s.Household.DefaultPolicy)
 	for _, i := range s.Household.Interfaces {
 		words := strings.Join(i.Addresses, ", ")
@@ -76,11 +79,9 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	}
 	a.printf("\nOnions\n")
 	for _, o := range s.Onions {
-		a.printf("  %-10s %s  %s\n", o.Name, o.Address, publishedWords(o))
-		for _, p := range o.Ports {
-			a.printf("    port %-5d -> %s  %s\n", p.Port, p.Target, portWords(p))
-		}
+		a.showOnion("  ", o)
 	}
+	a.printServers(s.Servers)
 	for _, l := range s.Leaks {
 		a.printf("\nOutside Tor, as you asked: %s", l)
 	}
@@ -115,21 +116,23 @@ func torWords(t api.Tor) string {
 	return words
 }
 
-func publishedWords(o api.Onion) string {
-	if o.Private {
-		return "private"
+func clientNames(o api.Onion) string {
+	var names []string
+	for _, c := range o.Clients {
+		names = append(names, c.Name)
 	}
-	if !o.Published {
-		return "not published"
-	}
-	return fmt.Sprintf("published (%d uploads), %d streams", o.Uploads, o.Streams)
+	return strings.Join(names, ", ")
 }
 
-func portWords(p api.Port) string {
-	if p.Reachable {
-		return "reachable"
+// printOld lists the earlier addresses at which an onion is still found.
+func (a *app) printOld(indent string, o api.Onion) {
+	for _, old := range o.Old {
+		words := "published"
+		if !old.Published {
+			words = "not published"
+		}
+		a.printf("%suntil %s also %s  %s\n", indent, moment(old.Until), old.Address, words)
 	}
-	return "NOT reachable: " + p.Error
 }
 
 func orDash(s string) string {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 )
 
 // fake answers each verb with what it was told, and records the requests.
@@ -21,6 +22,10 @@ func (f *fake) Status(context.Context) Status { return Status{Version: "1", Stat
 func (f *fake) Plan(context.Context) (Plan, error) {
 	return Plan{Running: true, Changes: []string{"+ x"}}, f.err
 }
+func (f *fake) Check(_ context.Context, r CheckRequest) (Onion, error) {
+	f.asked = append(f.asked, "check "+r.Name)
+	return Onion{Name: r.Name, Reach: Reach{Visitors: Yes}}, f.err
+}
 func (f *fake) Reload(context.Context) error   { f.asked = append(f.asked, "reload"); return f.err }
 func (f *fake) Lockdown(context.Context) error { f.asked = append(f.asked, "lockdown"); return f.err }
 func (f *fake) Unpublish(_ context.Context, r UnpublishRequest) error {
@@ -30,6 +35,23 @@ func (f *fake) Unpublish(_ context.Context, r UnpublishRequest) error {
 func (f *fake) Publish(_ context.Context, r PublishRequest) (Onion, error) {
 	f.asked = append(f.asked, r)
 	return Onion{Name: r.Name, Address: "x.onion"}, f.err
+}
+
+func (f *fake) Rotate(_ context.Context, r RotateRequest) (Onion, error) {
+	f.asked = append(f.asked, r)
+	return Onion{Name: r.Name, Address: "y.onion"}, f.err
+}
+func (f *fake) Import(_ context.Context, r ImportRequest) (Imported, error) {
+	f.asked = append(f.asked, r)
+	return Imported{Name: r.Name, Address: "z.onion", Clients: len(r.Clients)}, f.err
+}
+func (f *fake) GrantClient(_ context.Context, r GrantRequest) error {
+	f.asked = append(f.asked, r)
+	return f.err
+}
+func (f *fake) RevokeClient(_ context.Context, r RevokeRequest) error {
+	f.asked = append(f.asked, r)
+	return f.err
 }
 
 func client(t *testing.T, g Gateway) *Client {
@@ -72,7 +94,18 @@ func TestVerbsGoThrough(t *testing.T) {
 	if err := errors.Join(c.Unpublish(ctx, UnpublishRequest{Name: "photos"}), c.Reload(ctx), c.Lockdown(ctx)); err != nil {
 		t.Error(err)
 	}
-	if want := []any{publish, UnpublishRequest{Name: "photos"}, "reload", "lockdown"}; !reflect.DeepEqual(f.asked, want) {
+	rotate, bring := RotateRequest{Name: "photos", Keep: time.Hour}, ImportRequest{Name: "blog", Secret: []byte{1}, Clients: map[string]string{"a.auth": "x"}}
+	if o, err := c.Rotate(ctx, rotate); err != nil || o.Address != "y.onion" {
+		t.Errorf("Rotate = %+v, %v", o, err)
+	}
+	if i, err := c.Import(ctx, bring); err != nil || i.Clients != 1 {
+		t.Errorf("Import = %+v, %v", i, err)
+	}
+	grant, revoke := GrantRequest{Onion: "photos", Client: "alice"}, RevokeRequest{Onion: "photos", Client: "alice"}
+	if err := errors.Join(c.GrantClient(ctx, grant), c.RevokeClient(ctx, revoke)); err != nil {
+		t.Error(err)
+	}
+	if want := []any{publish, UnpublishRequest{Name: "photos"}, "reload", "lockdown", rotate, bring, grant, revoke}; !reflect.DeepEqual(f.asked, want) {
 		t.Errorf("asked %v", f.asked)
 	}
 }

@@ -21,6 +21,13 @@ type Gateway interface {
 	Unpublish(ctx context.Context, r UnpublishRequest) error
 	Lockdown(ctx context.Context) error
 	Devices
+	Checks
+	Identities
+	Users
+	Clients
+	Mail
+	Servers
+	Peers
 }
 
 // Failure is an error with what to do next. Client calls return it for every
@@ -81,6 +88,13 @@ func handler(g Gateway) http.Handler {
 		answer(w, struct{}{}, g.Unpublish(r.Context(), req))
 	})
 	handleDevices(mux, g)
+	handleChecks(mux, g)
+	handleIdentities(mux, g)
+	handleUsers(mux, g)
+	handleClients(mux, g)
+	handleMail(mux, g)
+	handleServers(mux, g)
+	handlePeers(mux, g)
 	return mux
 }
 

@@ -27,8 +27,10 @@ type Status struct {
 	Why       string           `json:"why"`   // why it is not open or not ready, in words; empty when all is well
 	Since     time.Time        `json:"since"` // start of the daemon
 	Tor       Tor              `json:"tor"`
+	FastTor   *Tor             `json:"fast_tor,omitempty"` // the one for onions that are not anonymous, while there are any
 	Household Household        `json:"household"`
 	Onions    []Onion          `json:"onions"`
+	Servers   []Server         `json:"servers"`    // those that others have written
 	Leaks     []string         `json:"exceptions"` // connections that leave outside Tor because the owner said so
 	Findings  []health.Finding `json:"findings"`   // the worst first
 }
@@ -72,23 +74,38 @@ type Device struct {
 
 // Onion is one permanent address.
 type Onion struct {
-	Name       string     `json:"name"`
-	Address    string     `json:"address"`   // "KEY.onion"
-	Private    bool       `json:"private"`   // nobody may find it, by its owner's choice
-	Published  bool       `json:"published"` // its descriptor was uploaded since tor started
-	Uploads    int        `json:"uploads"`
-	UploadedAt *time.Time `json:"uploaded_at,omitempty"`
-	Streams    uint64     `json:"streams"`
-	Active     int        `json:"active"`
-	Ports      []Port     `json:"ports"`
+	Name       string        `json:"name"`
+	Address    string        `json:"address"`   // "KEY.onion"
+	Private    bool          `json:"private"`   // only its clients can find it
+	Anonymous  bool          `json:"anonymous"` // false: relays know where the box is
+	Clients    []OnionClient `json:"clients,omitempty"`
+	Published  bool          `json:"published"` // its descriptor was uploaded since tor started
+	Uploads    int           `json:"uploads"`
+	UploadedAt *time.Time    `json:"uploaded_at,omitempty"`
+	Streams    uint64        `json:"streams"`
+	Active     int           `json:"active"`
+	Ports      []Port        `json:"ports"`
+	Old        []OldAddress  `json:"old,omitempty"` // where it was before, and is still found
+	Reach
 }
+
+// OnionClient is one who can find a private onion.
+type OnionClient struct {
+	Name string `json:"name"`           // petname or label; the beginning of the key if it has none
+	Peer bool   `json:"peer,omitempty"` // a friend's box
+	Key  string `json:"key"`            // x25519, public
+}
+
+// Findable reports whether anybody may find the onion.
+func (o Onion) Findable() bool { return len(o.Ports) > 0 && (!o.Private || len(o.Clients) > 0) }
 
 // Port is one virtual port of an onion.
 type Port struct {
 	Port      uint16 `json:"port"`
 	Target    string `json:"target"`
-	Reachable bool   `json:"reachable"`
+	Reachable bool   `json:"reachable"` // the target is up; whether visitors get there says Call
 	Error     string `json:"error,omitempty"`
+	PortReach
 }
 
 // Plan is what a reload would change.
@@ -100,12 +117,20 @@ type Plan struct {
 // PublishRequest asks for a new onion, or for the same one again.
 type PublishRequest struct {
 	Name  string   `json:"name"`
-	Ports []string `json:"ports"` // "80=192.168.1.20:8080"
+	Ports []string `json:"ports"` // "80=192.168.1.20:8080"; with As also "192.168.1.20"
+
+	Private bool     `json:"private,omitempty"` // only Clients can find it
+	Clients []string `json:"clients,omitempty"` // "alice", "KEY", "grandma:KEY"
+
+	Fast bool `json:"fast,omitempty"` // not anonymous: fewer hops, and relays know where the box is
+
+	As string `json:"as,omitempty"` // a profile
 }
 
-// UnpublishRequest takes an onion away; its keys are kept.
+// UnpublishRequest takes an onion away; its keys are kept unless it says otherwise.
 type UnpublishRequest struct {
-	Name string `json:"name"`
+	Name      string `json:"name"`
+	ForgetKey bool   `json:"forget_key,omitempty"` // delete its keys for good; its file may be gone already
 }
 
 // Problem is the answer to a request that failed.

@@ -109,7 +109,17 @@ func checkBypassDomain(text, domain string) (string, *problem) {
 }
 
 func parseBypassPrefix(text string) (netip.Prefix, *problem) {
-	const hint = `write a network like "198.51.100.0/24", or one address`
+	prefix, p := parseNetwork(text)
+	if a := prefix.Addr(); p == nil && (a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() || !isHost(a)) {
+		return netip.Prefix{}, problemf(networkHint, "%q never leaves the house", text)
+	}
+	return prefix, p
+}
+
+const networkHint = `write a network like "198.51.100.0/24", or one address`
+
+// parseNetwork takes a network or one address.
+func parseNetwork(text string) (netip.Prefix, *problem) {
 	prefix, err := netip.ParsePrefix(text)
 	if addr, addrErr := netip.ParseAddr(text); err != nil && addrErr == nil && addr.Zone() == "" {
 		prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
@@ -118,15 +128,13 @@ func parseBypassPrefix(text string) (netip.Prefix, *problem) {
 	if prefix.Addr().Is4() {
 		least = minBypassBits4
 	}
-	switch addr := prefix.Addr(); {
-	case err != nil || addr.Is4In6():
-		return netip.Prefix{}, problemf(hint, "%q is not a network", text)
+	switch {
+	case err != nil || prefix.Addr().Is4In6():
+		return netip.Prefix{}, problemf(networkHint, "%q is not a network", text)
 	case prefix.Bits() < least:
-		return netip.Prefix{}, problemf(hint, "%q is too wide: /%d is the widest", text, least)
+		return netip.Prefix{}, problemf(networkHint, "%q is too wide: /%d is the widest", text, least)
 	case prefix != prefix.Masked():
 		return netip.Prefix{}, problemf("", "%q is not the beginning of its network: write %q", text, prefix.Masked())
-	case addr.IsLoopback(), addr.IsMulticast(), addr.IsLinkLocalUnicast(), !isHost(addr):
-		return netip.Prefix{}, problemf(hint, "%q never leaves the house", text)
 	}
 	return prefix, nil
 }

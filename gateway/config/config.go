@@ -39,8 +39,15 @@ type Config struct {
 	Devices   []Device   // sorted by name
 	Onions    []Onion    // sorted by name; "home" is here only if it has a file
 	Endpoints []Endpoint // sorted by name
+	Groups    []Group    // sorted by name
 	Torrc     []Snippet  // torrc.d/*.conf, sorted by file name
+	Peers     []Peer     // sorted by name
 	Bypasses  []Bypass   // in the order of the file
+	Profiles  []Profile  // that an onion names
+
+	// Invited are the client keys of those who may find home because of an
+	// invitation. They are in no file: the daemon adds them.
+	Invited []string
 }
 
 // Household is [household].
@@ -54,6 +61,7 @@ type Gateway struct {
 	OwnTraffic OwnTraffic   // default tor
 	NTP        bool         // answer devices that ask any server for the time; default true
 	NTPServers []netip.Addr // of the box itself, asked outside Tor
+	Exceptions []Exception  // what else the box itself may send outside Tor
 }
 
 // Tor is [tor].
@@ -100,8 +108,14 @@ type Device struct {
 // Onion is onions/NAME.toml.
 type Onion struct {
 	Name   string
+	As     string // name of the profile of what is published; "" for none
 	Public bool   // only for the onion "home": publish it although nobody is invited
 	Ports  []Port // sorted by Virtual
+
+	Private bool     // only Clients can find it
+	Clients []Client // as the file has them
+
+	Fast bool // anonymous = false: fewer hops, and relays know where the box is
 }
 
 // Port maps one virtual port of an onion to its target.
@@ -110,17 +124,37 @@ type Port struct {
 	Target  Target
 }
 
-// Target is where a stream to an onion's port goes. Exactly one field is set.
+// Target is where a stream to an onion's port goes, and how. Exactly one of
+// Addr, Host, Unix and Endpoint is set.
 type Target struct {
 	Addr     netip.AddrPort // a host on the LAN, or on the box
+	Host     string         // a host of the home by its name, lower case, no final dot ("nas:8080")
+	Port     uint16         // with Host
 	Unix     string         // absolute path of a unix socket ("unix:/path")
 	Endpoint string         // name of an endpoint of the box ("endpoint:gopher")
+
+	Proxy    ProxyVersion // the target is told by a PROXY line which circuit is calling; not for endpoints
+	HTTPHost string       // replaces the Host of each HTTP/1.1 request; "": nothing is replaced
 }
+
+// ProxyVersion is a version of the PROXY protocol.
+type ProxyVersion string
+
+const (
+	ProxyV1 ProxyVersion = "v1" // a line of text
+	ProxyV2 ProxyVersion = "v2" // binary
+)
 
 // Endpoint is endpoints/NAME.toml. The name is the protocol.
 type Endpoint struct {
-	Name string // "gopher"
+	Name string // "gopher", "irc", "smtp", "xmpp"
 	Root string // gopher: absolute path of the directory that is served
+	SMTP SMTP   // smtp
+	IRC  IRC    // irc
+
+	// Server is the household's own server, which friends reach instead of
+	// one of the box's; the zero Target: there is none.
+	Server Target
 }
 
 // Snippet is one file of torrc.d, handed to tor as it is.

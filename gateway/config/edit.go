@@ -20,9 +20,16 @@ func (o Onion) TOML() string {
 	if o.Public {
 		b.WriteString("public = true\n\n")
 	}
+	if o.Fast {
+		b.WriteString("anonymous = false # relays know where this box is\n\n")
+	}
+	if o.As != "" {
+		fmt.Fprintf(&b, "as = \"%s\"\n\n", basicString.Replace(o.As))
+	}
+	b.WriteString(clientsTOML(o))
 	b.WriteString("[ports]\n")
 	for _, p := range o.Ports {
-		fmt.Fprintf(&b, "%d = \"%s\"\n", p.Virtual, basicString.Replace(p.Target.String()))
+		fmt.Fprintf(&b, "%d = %s\n", p.Virtual, p.Target.toml())
 	}
 	return b.String()
 }
@@ -56,7 +63,7 @@ func WriteOnion(p Paths, o Onion) (made bool, err error) {
 		return false, fmt.Errorf("reading the file of onion %q: %w", o.Name, err)
 	}
 	same, err := parseOnion(o.Name, path, old)
-	if err != nil || same.Public != o.Public || !slices.Equal(same.Ports, o.Ports) {
+	if err != nil || same.Public != o.Public || same.As != o.As || !slices.Equal(same.Ports, o.Ports) || same.Private != o.Private || same.Fast != o.Fast || !slices.Equal(same.Clients, o.Clients) {
 		return false, fmt.Errorf("writing onion %q: %s %w with other settings: edit it, or unpublish the onion first", o.Name, path, ErrExists)
 	}
 	return false, nil
@@ -103,10 +110,18 @@ type noOnion string
 func (n noOnion) Error() string        { return fmt.Sprintf("no onion is called %q", string(n)) }
 func (n noOnion) Is(target error) bool { return target == fs.ErrNotExist }
 
+// CheckName says what is wrong with the name of an onion, a device or a peer.
+func CheckName(name string) error {
+	if bad := checkName(name); bad != nil {
+		return Error{Msg: bad.msg, Hint: bad.hint}
+	}
+	return nil
+}
+
 // onionFile is the path of an onion's file, for a name that is one.
 func onionFile(p Paths, name string) (string, error) {
-	if bad := checkName(name); bad != nil {
-		return "", Error{Msg: bad.msg, Hint: bad.hint}
+	if err := CheckName(name); err != nil {
+		return "", err
 	}
 	return filepath.Join(p.OnionDir(), name+".toml"), nil
 }

@@ -107,16 +107,7 @@ func setText(text, key, value string) (string, error) {
 }
 
 func addText(text, key, value string) string {
-	lines := strings.SplitAfter(text, "\n")
-	at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[") })
-	if at < 0 {
-		at = len(lines)
-	}
-	before := strings.Join(lines[:at], "")
-	if before != "" && !strings.HasSuffix(before, "\n") {
-		before += "\n"
-	}
-	return before + fmt.Sprintf("%s = %q\n", key, value) + strings.Join(lines[at:], "")
+	return addLine(text, fmt.Sprintf("%s = %q", key, value))
 }
 
 // replaceText changes the value on the n-th line.

@@ -9,7 +9,7 @@ import (
 )
 
 // knownEndpoints are the protocols that this version serves.
-var knownEndpoints = []string{"gopher"}
+var knownEndpoints = []string{"gopher", ircName, smtpName, xmppName}
 
 // endpoints reads endpoints/NAME.toml.
 func (l *loader) endpoints(cfg *Config) {
@@ -21,6 +21,24 @@ func (l *loader) endpoints(cfg *Config) {
 			return
 		}
 		l.served = append(l.served, name)
+		if t.has("server") {
+			l.handed = append(l.handed, name)
+			if target, ok := l.readServer(t, cfg); ok {
+				cfg.Endpoints = append(cfg.Endpoints, Endpoint{Name: name, Server: target})
+			}
+			return
+		}
+		switch name {
+		case smtpName:
+			cfg.Endpoints = append(cfg.Endpoints, Endpoint{Name: name, SMTP: readSMTP(t)})
+			return
+		case ircName:
+			cfg.Endpoints = append(cfg.Endpoints, Endpoint{Name: name, IRC: readIRC(t)})
+			return
+		case xmppName:
+			cfg.Endpoints = append(cfg.Endpoints, Endpoint{Name: name})
+			return
+		}
 		root, ok := t.text("root")
 		if !t.has("root") {
 			t.missing("root", `name the directory to serve, like root = "/srv/gopher"`)
@@ -34,6 +52,31 @@ func (l *loader) endpoints(cfg *Config) {
 		}
 		cfg.Endpoints = append(cfg.Endpoints, Endpoint{Name: name, Root: filepath.Clean(root)})
 	})
+}
+
+// readServer reads the server that an endpoint is handed over to.
+func (l *loader) readServer(t *table, cfg *Config) (Target, bool) {
+	target, ok := readTarget(t, "server")
+	if !ok {
+		return target, false
+	}
+	p := l.checkTarget(target, cfg)
+	if target.Endpoint != "" || target.HTTPHost != "" {
+		p = problemf(`name the server, like server = "192.168.1.20:6667"`, "the server of an endpoint is another program")
+	}
+	if p != nil {
+		t.add("server", p)
+	}
+	return target, p == nil
+}
+
+// own returns an endpoint that the box itself serves.
+func (c *Config) own(name string) (Endpoint, bool) {
+	i := slices.IndexFunc(c.Endpoints, func(e Endpoint) bool { return e.Name == name && e.Server == (Target{}) })
+	if i < 0 {
+		return Endpoint{}, false
+	}
+	return c.Endpoints[i], true
 }
 
 // checkRoot refuses what cannot be served and what must not be.

@@ -80,6 +80,7 @@ func readWord[T ~string](t *table, key string, byDefault T, words ...T) T {
 func readGateway(t *table, g *Gateway) {
 	g.OwnTraffic = readWord(t, "own-traffic", OwnTor, OwnTor, OwnDirect)
 	readNTP(t, g)
+	readExceptions(t, g)
 	t.finish()
 }
 
@@ -118,8 +119,10 @@ func readSocks(t *table, s *Socks) {
 
 // takenPorts are those that devices reach on the box beside the SOCKS port,
 // and those that tunic's processes listen on.
-func takenPorts() []uint16 { return append(internalPorts(), 53, 70) }
+func takenPorts() []uint16 { return append(internalPorts(), 53, 70, 587, IMAPSPort) }
 
 func internalPorts() []uint16 {
-	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeGopherPort, ServeNTPPort}
+	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeGopherPort, ServeNTPPort, ServeSubmissionPort,
+		ServeSetupPort, ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort, ServeIRCPort, ServeIRCTLSPort,
+		ProsodyClientPort, ProsodyServerPort, ProsodyFilesPort, NgircdPort}
 }

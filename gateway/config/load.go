@@ -22,7 +22,10 @@ func Load(p Paths) (*Config, error) {
 	l.main(cfg)
 	l.endpoints(cfg)
 	l.devices(cfg)
+	l.peers(cfg)
+	l.known = l.profiles()
 	l.onions(cfg)
+	l.groups(cfg)
 	l.snippets(cfg)
 	if len(l.errs) > 0 {
 		l.errs.sort(p.Main())
@@ -36,6 +39,8 @@ type loader struct {
 	paths  Paths
 	errs   Errors
 	served []string // names of the endpoints that have a file, right or wrong
+	handed []string // of these, the ones that are other servers'
+	known  []Profile
 }
 
 // parse reads one file. The table is nil if there is nothing to look at.

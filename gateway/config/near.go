@@ -1,6 +1,10 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // didYouMean returns a hint that names the known word nearest to word, or ""
 // if none is near.
@@ -15,6 +19,19 @@ func didYouMean(word string, known []string) string {
 		return ""
 	}
 	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// near returns the known words that word may stand for, the nearest first:
+// those that it is a part of, and those that are two slips away at most.
+func near(word string, known []string) []string {
+	var found []string
+	for _, k := range known {
+		if len(word) > 1 && strings.Contains(k, word) || len(k) > 2 && strings.Contains(word, k) || distance(word, k) < min(3, len(word)) {
+			found = append(found, k)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b string) int { return distance(word, a) - distance(word, b) })
+	return found[:min(len(found), 5)]
 }
 
 // distance is the number of letters to add, remove, change or swap with their

@@ -17,10 +17,17 @@ const portsHint = `name at least one: under [ports], like 80 = "192.168.1.20:808
 func (l *loader) onions(cfg *Config) {
 	l.each(l.paths.OnionDir(), func(name string, t *table) {
 		o := readOnion(name, t)
+		if _, ok := t.values["as"].(string); ok {
+			l.useProfile(o.As, t, cfg)
+		}
 		for _, port := range o.Ports {
 			if p := l.checkTarget(port.Target, cfg); p != nil {
 				t.doc.add(portPath(port.Virtual), p)
 			}
+		}
+		checkClients(o, cfg.Peers, t)
+		if o.Fast && len(cfg.Tor.Bridges) > 0 {
+			t.add("anonymous", problemf("leave it out, or the bridges", "an onion that is not anonymous connects to relays directly, and [tor] bridges say that nothing may"))
 		}
 		cfg.Onions = append(cfg.Onions, o)
 	})
@@ -29,8 +36,16 @@ func (l *loader) onions(cfg *Config) {
 // readOnion reads what one file says, without a look at other files.
 func readOnion(name string, t *table) Onion {
 	o := Onion{Name: name}
+	if name == StrangersOnion {
+		t.doc.add("", problemf("give the file another name", "tunic itself publishes an onion called %s for mail", name))
+	}
+	o.As, _ = t.text("as")
 	if o.Public, _ = t.boolean("public"); t.has("public") && name != HomeOnion {
-		t.add("public", problemf("leave it out", "only %s.toml has it: every other onion is for all who know its address", HomeOnion))
+		t.add("public", problemf("leave it out", "only %s.toml has it: every other onion is for all who know its address unless it says private = true", HomeOnion))
+	}
+	readClients(&o, t)
+	if anonymous, ok := t.boolean("anonymous"); ok {
+		o.Fast = !anonymous
 	}
 	ports := t.table("ports")
 	for _, key := range slices.Sorted(maps.Keys(ports.values)) {
@@ -38,13 +53,8 @@ func readOnion(name string, t *table) Onion {
 		if p != nil {
 			ports.add(key, p)
 		}
-		text, ok := ports.text(key)
+		target, ok := readTarget(ports, key)
 		if !ok || p != nil {
-			continue
-		}
-		target, p := parseTarget(text)
-		if p != nil {
-			ports.add(key, p)
 			continue
 		}
 		o.Ports = append(o.Ports, Port{Virtual: port, Target: target})
@@ -62,14 +72,16 @@ func portPath(virtual uint16) string { return join("ports", fmt.Sprint(virtual))
 // cannot know all addresses of the box, so tunic's own port numbers are
 // refused with every address.
 func (l *loader) checkTarget(t Target, cfg *Config) *problem {
-	switch port := t.Addr.Port(); {
+	switch port := max(t.Addr.Port(), t.Port); {
 	case t.Endpoint != "":
 		return l.checkEndpoint(t.Endpoint)
+	case t.Host != "" && checkTargetName(t.Host, cfg.DNS.Forward) != nil:
+		return checkTargetName(t.Host, cfg.DNS.Forward)
 	case t.Unix != "":
 		if contains(l.paths.Run, t.Unix) {
 			return problemf("", "%s is tunic's own: it would let every visitor control the box", t.Unix)
 		}
-	case t.Addr.Addr().IsLoopback() && port == cfg.Socks.Port, port == ServeSocksPort, port == SocksPort:
+	case (t.Addr.Addr().IsLoopback() || t.Host != "") && port == cfg.Socks.Port, port == ServeSocksPort, port == SocksPort:
 		return problemf("", "would give every visitor your SOCKS port: they would browse in your name")
 	case slices.Contains(internalPorts(), port):
 		return problemf("if this is another program's, have it listen on another port", "port %d is one of tunic's own", port)
@@ -79,6 +91,10 @@ func (l *loader) checkTarget(t Target, cfg *Config) *problem {
 
 func (l *loader) checkEndpoint(name string) *problem {
 	switch {
+	case name == ircName, name == xmppName:
+		return problemf("leave it out", "the endpoint %q is at %s alone, by itself", name, HomeOnion)
+	case slices.Contains(l.handed, name):
+		return problemf("name that server here too", "the endpoint %q is handed over to another server", name)
 	case slices.Contains(l.served, name):
 		return nil
 	case slices.Contains(knownEndpoints, name):

@@ -14,20 +14,50 @@ const (
 	ServeDNSPort    uint16 = 9353 // serve, DNS for the household, UDP and TCP
 	ServeGopherPort uint16 = 9370 // serve, Gopher for the household
 	ServeNTPPort    uint16 = 9323 // serve, time for the household, UDP
+
+	ServeSubmissionPort uint16 = 9387 // serve, mail from the household
+	ServeSetupPort      uint16 = 9380 // serve, pages for mail programs of the household
+	ServeIMAPPort       uint16 = 9393 // serve, IMAP over TLS for the household
+	DovecotPort         uint16 = 9394 // dovecot, IMAP for serve, 127.0.0.1
+
+	ServeXMPPPort     uint16 = 9322 // serve, XMPP for the household
+	ServeFilesPort    uint16 = 9381 // serve, shared files of XMPP over TLS for the household
+	ServeIRCPort      uint16 = 9367 // serve, IRC for the household
+	ServeIRCTLSPort   uint16 = 9397 // serve, IRC over TLS for the household
+	ProsodyClientPort uint16 = 9422 // prosody, XMPP for serve, 127.0.0.1
+	ProsodyServerPort uint16 = 9469 // prosody, streams of other boxes from the front, 127.0.0.1
+	ProsodyFilesPort  uint16 = 9480 // prosody, shared files for serve, 127.0.0.1
+	NgircdPort        uint16 = 9467 // ngircd, IRC for serve and the front, 127.0.0.1
 )
+
+// Ports that chat clients and boxes dial (RFC 6120, 14.7; RFC 7194), and the one
+// that addresses of shared files have in them.
+const (
+	XMPPPort       uint16 = 5222
+	XMPPServerPort uint16 = 5269
+	FilesPort      uint16 = 5281
+	IRCPort        uint16 = 6667
+	IRCTLSPort     uint16 = 6697
+)
+
+// IMAPSPort is what mail programs dial (RFC 8314).
+const IMAPSPort uint16 = 993
 
 // Users that the daemon's children run as. They exist only for tunic, so that
 // a rule that names one of them names nothing else.
 const (
 	TorUser   = "tunic-tor"
 	ServeUser = "tunic"
+	MailUser  = "tunic-mail" // its group shares the Maildirs with ServeUser
+	XMPPUser  = "tunic-xmpp"
+	IRCUser   = "tunic-irc"
 )
 
 // Paths are all the places where tunic keeps something. Every path is below
 // the root, which is "/" on a real box and a directory of its own in the lab.
 type Paths struct {
 	Root  string // "/" or the directory given with --root
-	Etc   string // tunic.toml, devices/, onions/, endpoints/, torrc.d/
+	Etc   string // tunic.toml, devices/, onions/, profiles/, endpoints/, torrc.d/
 	State string // keys, tor's data: all that a backup holds
 	Run   string // sockets and status, gone after a reboot
 }
@@ -48,14 +78,28 @@ func NewPaths(root string) Paths {
 func (p Paths) Main() string        { return filepath.Join(p.Etc, "tunic.toml") }
 func (p Paths) DeviceDir() string   { return filepath.Join(p.Etc, "devices") }
 func (p Paths) OnionDir() string    { return filepath.Join(p.Etc, "onions") }
+func (p Paths) PeerDir() string     { return filepath.Join(p.Etc, "peers") }
+func (p Paths) ProfileDir() string  { return filepath.Join(p.Etc, "profiles") }
 func (p Paths) EndpointDir() string { return filepath.Join(p.Etc, "endpoints") }
 func (p Paths) TorrcDir() string    { return filepath.Join(p.Etc, "torrc.d") }
 
 // OnionKeys is the directory of one onion's key files, in tor's own format.
 func (p Paths) OnionKeys(name string) string { return filepath.Join(p.State, "onions", name) }
 
+// RetiredKeys is the directory of the keys that an onion had under an earlier
+// address (its 56 letters).
+func (p Paths) RetiredKeys(name, address string) string {
+	return filepath.Join(p.State, "retired", name, address)
+}
+
 // TorData is tor's DataDirectory; tor's uid owns it.
 func (p Paths) TorData() string { return filepath.Join(p.State, "tor") }
+
+// FastData and FastRun are the directories of the tor for onions that are not
+// anonymous, FastTorrc its configuration file.
+func (p Paths) FastData() string  { return filepath.Join(p.State, "tor-fast") }
+func (p Paths) FastRun() string   { return filepath.Join(p.Run, "tor-fast") }
+func (p Paths) FastTorrc() string { return filepath.Join(p.Run, "torrc-fast") }
 
 // TorRun holds tor's control socket; tor refuses it unless its uid owns it with mode 0700.
 func (p Paths) TorRun() string { return filepath.Join(p.Run, "tor") }
@@ -74,3 +118,41 @@ func (p Paths) Lock() string { return filepath.Join(p.Run, "lock") }
 
 // StateFile keeps what was chosen once for this box (the virtual address ranges).
 func (p Paths) StateFile() string { return filepath.Join(p.State, "state.json") }
+
+// PeerKeys is the directory of what is secret about one friend.
+func (p Paths) PeerKeys(name string) string { return filepath.Join(p.State, "peers", name) }
+
+// SelfKey is the key by which this box finds its own private onions.
+func (p Paths) SelfKey() string { return filepath.Join(p.State, "self.key") }
+
+// Invites is the directory of invitations that are under way.
+func (p Paths) Invites() string { return filepath.Join(p.State, "invites") }
+
+// Accounts holds the household's users, for root alone.
+func (p Paths) Accounts() string { return filepath.Join(p.State, "accounts") }
+
+// Server holds the configuration and the sockets of a managed server.
+func (p Paths) Server(name string) string { return filepath.Join(p.Run, name) }
+
+// CA holds the household's certificate authority, for root alone.
+func (p Paths) CA() string { return filepath.Join(p.State, "ca") }
+
+// BoxName is what every box is called in its own house.
+const BoxName = "box.home.arpa"
+
+// PeerDomain is what follows the KEY of an onion in its name as a host, the
+// same in every house (RFC 8375).
+const PeerDomain = ".peer.home.arpa"
+
+// GroupDir holds groups/NAME.toml.
+func (p Paths) GroupDir() string { return filepath.Join(p.Etc, "groups") }
+
+// XMPP holds the archives, rooms, files and the queue of the XMPP server, which
+// owns it.
+func (p Paths) XMPP() string { return filepath.Join(p.State, "xmpp") }
+
+// IRCSecrets holds what the IRC server's cloaks and operator are made of.
+func (p Paths) IRCSecrets() string { return filepath.Join(p.State, "irc.json") }
+
+// Mail holds the users' Maildirs and the spool; serve owns it.
+func (p Paths) Mail() string { return filepath.Join(p.State, "mail") }

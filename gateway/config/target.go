@@ -19,16 +19,18 @@ const (
 	maxUnixPath = 107
 )
 
-const targetHint = `a target is "ADDRESS:PORT", "[IPv6]:PORT", "unix:/PATH" or "endpoint:NAME"`
+const targetHint = `a target is "ADDRESS:PORT", "[IPv6]:PORT", "NAME:PORT", "unix:/PATH" or "endpoint:NAME"`
 
 // String is the form that the files use: "192.168.77.20:8080",
-// "[fd77::20]:8080", "unix:/path", "endpoint:gopher".
+// "[fd77::20]:8080", "nas:8080", "unix:/path", "endpoint:gopher".
 func (t Target) String() string {
 	switch {
 	case t.Endpoint != "":
 		return endpointPrefix + t.Endpoint
 	case t.Unix != "":
 		return unixPrefix + t.Unix
+	case t.Host != "":
+		return t.Host + ":" + strconv.Itoa(int(t.Port))
 	default:
 		return t.Addr.String()
 	}
@@ -68,6 +70,9 @@ func parseTarget(text string) (Target, *problem) {
 	}
 	if name, ok := strings.CutPrefix(text, endpointPrefix); ok {
 		return Target{Endpoint: name}, checkName(name)
+	}
+	if host, port, ok := cutName(text); ok {
+		return parseTargetName(host, port)
 	}
 	addr, p := parseTargetAddr(text)
 	return Target{Addr: addr}, p
@@ -128,11 +133,8 @@ func explainTarget(text string) *problem {
 	if _, p := parsePort(port); p != nil {
 		return p
 	}
-	if host == "localhost" {
-		return problemf(fmt.Sprintf("write %q", "127.0.0.1:"+port), "%q is a name", host)
-	}
 	if host == "" {
 		return problemf(fmt.Sprintf("write %q if it is on the box", "127.0.0.1:"+port), "%q has no address", text)
 	}
-	return problemf("give its address: a name could lead elsewhere tomorrow, and looking it up could leak it", "%q is not an IP address", host)
+	return problemf(targetHint, "%q is neither an IP address nor the name of a host", host)
 }

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // readNTP reads what [gateway] says of time.
 func readNTP(t *table, g *Gateway) {
@@ -13,14 +10,7 @@ func readNTP(t *table, g *Gateway) {
 	}
 	t.texts("ntp-servers", func(path, text string) {
 		addr, p := parseTimeServer(text)
-		switch {
-		case p != nil:
-			t.doc.add(path, p)
-		case slices.Contains(g.NTPServers, addr):
-			t.doc.add(path, problemf("", "%s is named twice", addr))
-		default:
-			g.NTPServers = append(g.NTPServers, addr)
-		}
+		g.NTPServers = addOnce(t, path, g.NTPServers, addr, p)
 	})
 }
 

@@ -1,13 +1,13 @@
 package onion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,13 +18,14 @@ import (
 // proxyLineTimeout is generous: tor writes the line at once.
 const proxyLineTimeout = 10 * time.Second
 
+// torBuffer is what may wait for tor on one stream, in bytes; the kernel's limit
+// (net.core.wmem_max) may be lower. On a busy box tor comes back for more before
+// this process gets its turn, and a download through the front would be slower
+// than one without it.
+const torBuffer = 256 << 10
+
 // acceptPause lets descriptors come back after a failed accept.
 const acceptPause = 100 * time.Millisecond
-
-// Limiter bounds streams per circuit and in all.
-type Limiter interface {
-	Acquire(id string) (release func(), ok bool)
-}
 
 // Front is the listener behind one onion: it checks that tor is calling,
 // gives each circuit its own identity, limits, counts and hands each stream
@@ -34,8 +35,11 @@ type Front struct {
 	Limits Limiter
 	Log    *slog.Logger
 
+	patience time.Duration // for tests: instead of proxyLineTimeout
+
 	mu     sync.Mutex
 	routes map[uint16]*route
+	calls  map[*Call]struct{} // that are expected
 	active sync.WaitGroup
 
 	streams, refused, panics atomic.Uint64
@@ -133,49 +137,86 @@ func (f *Front) Serve(ctx context.Context, ln *net.UnixListener) error {
 	}
 }
 
+// serve lets a stream in, and has it served on another stack than the one that
+// this took (see onOwnStack).
 func (f *Front) serve(ctx context.Context, c *net.UnixConn) {
-	defer f.active.Done()
-	defer c.Close()
-	defer func() {
-		if p := recover(); p != nil {
-			f.panics.Add(1)
-			f.Log.Error("a stream ended in a panic", "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
+	r, s := f.admit(c)
+	if r == nil || ctx.Err() != nil {
+		f.end(c)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.ctx)) // cut follows r.ctx, at less cost
+	cut := func() { cancel(); c.Close() }
+	leave, ok := f.Limits.Enter(s.Circuit, cut)
+	if !ok {
+		cut()
+		f.refused.Add(1)
+		f.active.Done()
+		return
+	}
+	if f.answered(c, s.Port) {
+		cut()
+		leave()
+		f.active.Done()
+		return
+	}
+	go f.run(ctx, r, s, c, cut, leave)
+}
+
+// end is the end of a stream.
+func (f *Front) end(c *net.UnixConn) {
+	c.Close()
+	f.active.Done()
+}
+
+// admit returns the port that a stream is for, nil if it is refused.
+func (f *Front) admit(c *net.UnixConn) (*route, Stream) {
 	if err := f.checkPeer(c); err != nil {
 		f.refused.Add(1)
 		f.Log.Warn("refused a connection to a front", "error", err)
-		return
+		return nil, Stream{}
 	}
-	c.SetReadDeadline(time.Now().Add(proxyLineTimeout))
+	c.SetReadDeadline(time.Now().Add(cmp.Or(f.patience, proxyLineTimeout)))
 	s, err := readProxyLine(c)
 	if err != nil {
 		f.refused.Add(1)
 		f.Log.Debug("refused a stream", "error", err)
-		return
+		return nil, Stream{}
 	}
 	c.SetReadDeadline(time.Time{})
+	_ = c.SetWriteBuffer(torBuffer) // a smaller one works too
 	r := f.route(s.Port)
-	if r == nil || ctx.Err() != nil {
+	if r == nil {
 		f.refused.Add(1)
-		return
 	}
-	release, ok := f.Limits.Acquire(strconv.FormatUint(uint64(s.Circuit), 10))
-	if !ok {
-		f.refused.Add(1)
-		return
-	}
-	defer release()
-	f.run(r, c, s)
+	return r, s
 }
 
-func (f *Front) run(r *route, c *net.UnixConn, s Stream) {
+func (f *Front) run(ctx context.Context, r *route, s Stream, c *net.UnixConn, cut, leave func()) {
 	f.streams.Add(1)
 	f.open.Add(1)
-	defer f.open.Add(-1)
-	stop := context.AfterFunc(r.ctx, func() { c.Close() })
-	defer stop()
-	err := r.Handler.ServeStream(r.ctx, c, s)
+	stop := context.AfterFunc(r.ctx, cut)
+	defer func() {
+		stop()
+		cut()
+		leave()
+		f.open.Add(-1)
+		f.active.Done()
+		f.panicked(recover())
+	}()
+	f.note(r, s, r.Handler.ServeStream(ctx, c, s))
+}
+
+// panicked makes a panic cost one stream and no more.
+func (f *Front) panicked(p any) {
+	if p != nil {
+		f.panics.Add(1)
+		f.Log.Error("a stream ended in a panic", "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+// note keeps how a stream ended.
+func (f *Front) note(r *route, s Stream, err error) {
 	r.mu.Lock()
 	r.last = err
 	r.mu.Unlock()

@@ -13,12 +13,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // counting lets a fixed number of streams of each circuit in.
 type counting struct{ per int }
 
-func (l counting) Acquire(string) (func(), bool) { return func() {}, l.per > 0 }
+func (l counting) Enter(uint32, func()) (func(), bool) { return func() {}, l.per > 0 }
 
 type handlerFunc func(context.Context, *net.UnixConn, Stream) error
 
@@ -226,6 +228,56 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// TestRelayCutsAFlood: a target that takes nothing is rid of the visitor, one
+// that takes its time is not.
+func TestRelayCutsAFlood(t *testing.T) {
+	for _, reads := range []bool{false, true} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		go func() {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			time.Sleep(300 * time.Millisecond)
+			if reads {
+				n, _ := io.Copy(io.Discard, c)
+				fmt.Fprintf(c, "took %d", n)
+				return
+			}
+			<-t.Context().Done()
+		}()
+		relay := Relay{Patience: time.Second, Dial: func(ctx context.Context, _ uint32) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", ln.Addr().String())
+		}}
+		f := &Front{TorUID: me()}
+		dial, _ := start(t, f, map[uint16]Route{80: {"a", relay}})
+		c := dial(proxyLine(1, 80))
+		io.Copy(c, strings.NewReader(strings.Repeat("x", 32<<20)))
+		c.CloseWrite()
+		got, _ := io.ReadAll(c)
+		if want := "took 33554432"; reads && string(got) != want {
+			t.Errorf("the target that reads: %q, want %q", got, want)
+		}
+		if err := lastError(f, 80, !reads); errors.Is(err, os.ErrDeadlineExceeded) == reads {
+			t.Errorf("a target that reads (%v): %v", reads, err)
+		}
+	}
+}
+
+// lastError is what the front remembers of a stream whose end the visitor has
+// seen, which may be a moment before the front has noted it.
+func lastError(f *Front, port uint16, wanted bool) error {
+	for begin := time.Now(); wanted && f.LastError(port) == nil && time.Since(begin) < 5*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	return f.LastError(port)
+}
+
 func TestRelayToNobodyEndsAtOnce(t *testing.T) {
 	ln, _ := net.Listen("tcp", "127.0.0.1:0")
 	addr := ln.Addr().String()
@@ -250,4 +302,25 @@ func FuzzProxyLine(f *testing.F) {
 			t.Errorf("%q gave port 0", line)
 		}
 	})
+}
+
+// unixPair returns the two ends of a connection.
+func unixPair(t *testing.T) (a, b *net.UnixConn) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]*net.UnixConn
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "end")
+		c, err := net.FileConn(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		ends[i] = c.(*net.UnixConn)
+	}
+	return ends[0], ends[1]
 }

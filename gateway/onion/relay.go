@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -18,35 +17,107 @@ type Handler interface {
 // DialTimeout bounds how long a visitor waits for a target that does not answer.
 const DialTimeout = 10 * time.Second
 
-// Relay passes a stream on to a target, byte for byte.
+// Relay passes a stream on to a target, byte for byte but for what Proxy and
+// HTTPHost ask for.
 type Relay struct {
 	// Dial opens a connection to the target on behalf of one circuit. Its
 	// result should be a bare *net.TCPConn: the kernel then moves the bytes
 	// (splice(2)).
 	Dial func(ctx context.Context, circuit uint32) (net.Conn, error)
+
+	Proxy    ProxyVersion // the header that the target wants first; "": none
+	HTTPHost string       // replaces the Host of HTTP/1.1 requests; "": they stay as they are
+
+	// Patience is how long the target may take for 64 KiB of what a visitor
+	// sends, before the stream is cut; 0: for ever. A server that reads a
+	// flood slowly is rid of it so.
+	Patience time.Duration
 }
+
+// afterVisitor is how long a target may take to end once its visitor has ended:
+// tor never ends one direction alone, so nobody would read what comes.
+const afterVisitor = 30 * time.Second
 
 // ServeStream dials the target and copies until both sides have ended.
 func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error {
-	dialCtx, cancel := context.WithTimeout(ctx, DialTimeout)
-	target, err := r.Dial(dialCtx, s.Circuit)
-	cancel()
+	x := &exchange{visitor: c, host: r.HTTPHost, patience: r.Patience, linger: afterVisitor, up: make(chan error, 1)}
+	if err := x.open(ctx, r, s); err != nil {
+		return err
+	}
+	return x.run()
+}
+
+// exchange is a stream that is being relayed.
+type exchange struct {
+	visitor *net.UnixConn
+	target  net.Conn
+	host    string // see Relay.HTTPHost
+	linger  time.Duration
+
+	patience time.Duration // see Relay.Patience
+
+	up chan error // how the visitor's direction ended
+}
+
+// open, pass and finish are not inlined, so that what they need is not part of
+// the stack on which a stream waits (see onOwnStack).
+//
+//go:noinline
+func (x *exchange) open(ctx context.Context, r Relay, s Stream) (err error) {
+	onOwnStack(func() { x.target, err = r.Connect(ctx, s) })
 	if err != nil {
 		return fmt.Errorf("connecting to the target of port %d: %w", s.Port, err)
 	}
-	defer target.Close()
-	stop := context.AfterFunc(ctx, func() { target.Close() })
-	defer stop()
-	up := make(chan error, 1)
-	go func() { up <- pipe(target, c) }()
-	down := pipe(c, target)
-	return errors.Join(down, <-up)
+	return nil
 }
 
-// pipe copies from src to dst and passes on the end of src. After an error
-// both are closed, so that the other direction ends too.
-func pipe(dst, src net.Conn) error {
-	_, err := io.Copy(dst, src)
+// run copies until both sides have ended. If the visitor's is closed, which is
+// how a stream is cut, the target's is too.
+func (x *exchange) run() error {
+	go x.send()
+	return x.finish(pass(x.visitor, x.target, move(x.visitor, x.target, 0)))
+}
+
+//go:noinline
+func (x *exchange) finish(down error) error {
+	up := <-x.up
+	x.target.Close()
+	return errors.Join(down, up)
+}
+
+// send copies what the visitor sends.
+func (x *exchange) send() {
+	var err error
+	if x.host == "" {
+		err = move(x.target, x.visitor, x.patience)
+	} else {
+		err = rewriteHosts(x.target, x.visitor, x.host)
+	}
+	err = pass(x.target, x.visitor, err)
+	_ = x.target.SetReadDeadline(time.Now().Add(x.linger))
+	x.up <- err
+}
+
+// Connect dials the target and says who is calling, if it wants to know.
+func (r Relay) Connect(ctx context.Context, s Stream) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
+	defer cancel()
+	target, err := r.Dial(ctx, s.Circuit)
+	if err != nil || r.Proxy == "" {
+		return target, err
+	}
+	if _, err := target.Write(proxyHeader(r.Proxy, s)); err != nil {
+		target.Close()
+		return nil, err
+	}
+	return target, nil
+}
+
+// pass ends a copy from src to dst: the end of src is passed on, and after an
+// error both are closed, so that the other direction ends too.
+//
+//go:noinline
+func pass(dst, src net.Conn, err error) error {
 	if err == nil {
 		if half, ok := dst.(interface{ CloseWrite() error }); ok {
 			err = half.CloseWrite()

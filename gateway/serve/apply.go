@@ -10,18 +10,25 @@ import (
 	"tunic/gateway/endpoint/gopher"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 )
 
 // apply makes d true as far as it can and returns, in words, what it could not.
 func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	s.mu.Lock()
-	s.box, s.wished = d.DNS.Box, d.Fronts
+	s.box, s.wished, s.hosts = d.DNS.Box, d.Fronts, d.Hosts
 	s.mu.Unlock()
 	a := application{Server: s, ctx: ctx, wanted: make(map[string]bool)}
+	a.people(d.Users)
+	a.certificate(d.TLS)
 	a.endpoints(d.Gopher)
+	a.mail(d.Mail)
+	a.peers(d.Peers)
+	a.behind(d.Behind)
 	a.onions(d)
 	a.dns(d.DNS)
 	a.time(d.NTP)
+	a.setup(d.Setup)
 	for _, name := range d.SOCKS.Listeners {
 		a.run(name, "socks", s.serveSOCKS)
 	}
@@ -87,8 +94,19 @@ func (a *application) newGopher(want *link.Gopher) {
 
 // endpoint returns a running server of the box by its protocol.
 func (s *Server) endpoint(name string) endpoint.Endpoint {
-	if s.gopher != nil && s.gopher.Name() == name {
+	switch {
+	case name == peer.Endpoint:
+		return s.pair
+	case s.gopher != nil && s.gopher.Name() == name:
 		return s.gopher
+	}
+	if p := s.post.get(); p != nil && name == p.Friends().Name() {
+		return p.Friends()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.hosted[name]; b != nil && b.Onion {
+		return b
 	}
 	return nil
 }
@@ -142,7 +160,7 @@ func (s *Server) front(want link.Front, torUID uint32) *front {
 		return f
 	}
 	f := &front{key: key, Front: &onion.Front{
-		TorUID: torUID, Limits: endpoint.NewLimiter(frontLimits), Log: s.log.With("onion", want.Onion)}}
+		TorUID: torUID, Limits: onion.NewShare(circuitStreams, onionStreams), Log: s.log.With("onion", want.Onion)}}
 	s.fronts[want.Onion] = f
 	return f
 }
@@ -174,22 +192,5 @@ func (a *application) dns(want link.DNS) {
 		a.run(pair.UDP, pair.TCP, func(ctx context.Context, udp *os.File) error {
 			return a.serveDNS(ctx, udp, tcp.file)
 		})
-	}
-}
-
-// route says where one virtual port leads.
-func (s *Server) route(f link.Front, p link.Port) onion.Route {
-	switch {
-	case p.Endpoint != "":
-		ep := s.endpoint(p.Endpoint)
-		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, s.log}}
-	case p.Unix != "":
-		return onion.Route{Key: "unix:" + p.Unix, Handler: onion.Relay{Dial: func(ctx context.Context, _ uint32) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", p.Unix)
-		}}}
-	default:
-		return onion.Route{Key: p.Addr.String(), Handler: onion.Relay{Dial: func(ctx context.Context, circuit uint32) (net.Conn, error) {
-			return s.dialTarget(ctx, p.Addr, circuit)
-		}}}
 	}
 }

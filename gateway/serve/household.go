@@ -12,9 +12,12 @@ import (
 	"tunic/gateway/onion"
 )
 
-// frontLimits bound what strangers can take through one onion. A page of
-// photographs opens some dozens of streams on one circuit.
-var frontLimits = endpoint.Limits{MaxConns: 1024, MaxPerVisitor: 128}
+// What strangers can take through one onion: streams at one time on one circuit,
+// and in all. A page of photographs opens some dozens of streams on one circuit.
+const (
+	circuitStreams = 128
+	onionStreams   = 1024
+)
 
 // householdLimits bound what one device can take of the box's endpoints.
 var householdLimits = endpoint.Limits{MaxConns: 512, MaxPerVisitor: 64, Idle: 10 * time.Minute}

@@ -11,6 +11,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/link"
+	"tunic/gateway/peer"
 	"tunic/gateway/resolver"
 	"tunic/gateway/socks"
 )
@@ -58,8 +59,17 @@ func newSOCKS(s *Server) (*socks.Server, error) {
 
 func resolverConfig(d link.DNS) resolver.Config {
 	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6, Bypass: d.Bypass}
+	if m := d.Mail; m != nil {
+		c.Mail = &resolver.Mail{Domain: m.Domain, Setup: m.Setup}
+		for _, s := range m.Services {
+			c.Mail.Services = append(c.Mail.Services, resolver.Service(s))
+		}
+	}
 	if r := d.Resolver; r != nil {
 		c.TLS = resolver.TLSServer{Addr: r.Server, Name: r.Name}
+	}
+	for _, n := range d.Names {
+		c.Names = append(c.Names, resolver.Name{Label: n.Label, Onion: peer.Key(n.Onion).Address(), Addrs: n.Addrs, Box: n.Box})
 	}
 	for _, f := range d.Forward {
 		c.Forward = append(c.Forward, resolver.Forward{Domain: f.Domain, Server: f.Server})

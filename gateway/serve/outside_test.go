@@ -104,13 +104,13 @@ func TestGrantAsksTheParent(t *testing.T) {
 				return
 			}
 			r := m.(link.Grant)
-			g.answer(link.Granted{ID: r.ID + 1000}) // nobody's
+			g.answer(r.ID+1000, link.Granted{}) // nobody's
 			switch {
 			case r.Domain == "silent.example":
 			case r.Domain != "bank.example" || r.TTL != time.Minute || len(r.Addrs) != 1 || !r.Device.Is4():
-				g.answer(link.Granted{ID: r.ID, Error: "no"})
+				g.answer(r.ID, link.Granted{ID: r.ID, Error: "no"})
 			default:
-				g.answer(link.Granted{ID: r.ID})
+				g.answer(r.ID, link.Granted{ID: r.ID})
 			}
 		}
 	}()

@@ -15,9 +15,12 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 
+	"tunic/gateway/account"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/gopher"
+	"tunic/gateway/endpoint/pair"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/resolver"
@@ -33,16 +36,28 @@ type Server struct {
 	identities identities
 	clock      *timeServer
 	grants     grants
+	keeper     keeper
+	pair       *pair.Endpoint
+	dialer     *pair.Dialer
 
 	listeners map[string]*listener
 	gopher    *hole             // nil: no Gopher endpoint
 	household *endpoint.Limiter // for the household's side of endpoints
-	probes    probes
+	post      office            // mail
+	signer    signer
+	waiting   *endpoint.Limiter // for clients of servers on the box
+	looks     looks
+	users     link.Users
+	book      atomic.Pointer[account.Book] // who may log in
+	cert      atomic.Pointer[certificate]  // of the household's servers; nil: none is there
+	names     names
 
 	mu     sync.Mutex        // guards what status and the fronts' dials read
 	fronts map[string]*front // by onion name
 	wished []link.Front
-	box    []netip.Prefix // the box's own household addresses
+	hosts  map[string][]netip.Addr // devices that are targets
+	hosted map[string]*behind      // servers on the box that are reached through us
+	box    []netip.Prefix          // the box's own household addresses
 }
 
 // listener is a socket that came over the link, and what runs on it.
@@ -72,7 +87,9 @@ func New(log *slog.Logger) (*Server, error) {
 		listeners: make(map[string]*listener),
 		fronts:    make(map[string]*front),
 		household: endpoint.NewLimiter(householdLimits),
+		waiting:   endpoint.NewLimiter(waitingLimits),
 	}
+	s.book.Store(account.NewBook("", nil))
 	var err error
 	if s.resolver, err = newResolver(s); err != nil {
 		return nil, fmt.Errorf("preparing the resolver: %w", err)
@@ -84,6 +101,7 @@ func New(log *slog.Logger) (*Server, error) {
 	if s.clock, err = newTimeServer(s); err != nil {
 		return nil, fmt.Errorf("preparing the time server: %w", err)
 	}
+	newPeers(s)
 	return s, nil
 }
 
@@ -91,6 +109,8 @@ func New(log *slog.Logger) (*Server, error) {
 func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
 	defer s.stopAll()
 	s.grants.attach(parent)
+	s.signer.attach(parent)
+	s.keeper.attach(parent)
 	stop := context.AfterFunc(ctx, func() { parent.Close() })
 	defer stop()
 	for {
@@ -109,7 +129,15 @@ func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
 		case link.Renew:
 			err = parent.Send(s.renew(m))
 		case link.Granted:
-			s.grants.answer(m)
+			s.grants.answer(m.ID, m)
+		case link.Signed:
+			s.signer.answer(m.ID, m)
+		case link.MailAsk:
+			go func() { parent.Send(s.answerMail(m)) }()
+		case link.Paired:
+			s.keeper.answer(m.ID, m)
+		case link.Reach:
+			go func() { parent.Send(s.reach(ctx, m)) }()
 		case link.Ask:
 			go func() { parent.Send(link.Answer{ID: m.ID, Status: s.status(ctx)}) }()
 		default:
@@ -174,6 +202,7 @@ func (s *Server) drop(name string) {
 }
 
 func (s *Server) stopAll() {
+	defer s.post.replace(nil)
 	for name := range s.listeners {
 		s.drop(name)
 	}

@@ -107,6 +107,9 @@ func refuseCommand(_ context.Context, w io.Writer, _ *socks5.Request) error {
 // connect answers a CONNECT request: dial through tor, reply, relay.
 func (t *conversation) connect(_ context.Context, _ io.Writer, req *socks5.Request) error {
 	to, ok := destinationOf(req.DstAddr)
+	if onion := t.Home.OnionName(to.host); ok && onion != "" {
+		to.host = onion
+	}
 	if !ok || to.isHome(t.Home) {
 		t.reply(statute.RepRuleFailure)
 		return errRefused

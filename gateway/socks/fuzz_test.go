@@ -83,6 +83,8 @@ func FuzzDevice(f *testing.F) {
 // watch checks what the household is asked about.
 type watch struct{ t *testing.T }
 
+func (w watch) OnionName(string) string { return "" }
+
 func (w watch) HomeName(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil || name == "" || strings.ContainsFunc(name, unicode.IsControl) {
 		w.t.Errorf("%q is taken for a name", name)

@@ -13,8 +13,8 @@
 //
 // Use it in the unprivileged process that talks to devices. It dials nothing
 // by itself: listeners and the way to tor are given to it. It keeps no
-// destination in any log. Do not use it for the box's own connections, which
-// can speak to tor's SocksPort themselves.
+// destination in any log. The box's own connections to onions go the same way
+// (DialOnion).
 package socks
 
 import (
@@ -47,6 +47,9 @@ const (
 type Household interface {
 	// HomeName reports whether the name must not be asked of Tor.
 	HomeName(name string) bool
+	// OnionName returns the onion, "KEY.onion", that a name in this house
+	// stands for, or "".
+	OnionName(name string) string
 	// HomeAddr reports whether the address is reached in the house or
 	// nowhere. The virtual addresses of onions are not home.
 	HomeAddr(a netip.Addr) bool

@@ -29,15 +29,21 @@ type credentials struct{ user, password string }
 // mixed into the token, so that it isolates within the device and never
 // matches another device's.
 func (s *Server) credentialsFor(device netip.Addr, given map[string]string) credentials {
+	var identity [8]byte
+	if s.Identity != nil {
+		binary.BigEndian.PutUint64(identity[:], s.Identity(device))
+	}
+	return s.credentials(device.String(), given["username"], given["password"], string(identity[:]))
+}
+
+// credentials are those of a user and of the parts that set apart within him.
+func (s *Server) credentials(user string, parts ...string) credentials {
 	mac := hmac.New(sha256.New, s.secret[:])
-	for _, part := range []string{device.String(), given["username"], given["password"]} {
+	for _, part := range append([]string{user}, parts...) {
 		binary.Write(mac, binary.BigEndian, uint32(len(part))) // a hash takes everything
 		io.WriteString(mac, part)
 	}
-	if s.Identity != nil {
-		binary.Write(mac, binary.BigEndian, s.Identity(device))
-	}
-	return credentials{user: device.String(), password: hex.EncodeToString(mac.Sum(nil)[:16])}
+	return credentials{user: user, password: hex.EncodeToString(mac.Sum(nil)[:16])}
 }
 
 // dial asks tor for a stream to the destination. The connection is bare and

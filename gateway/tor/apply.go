@@ -36,14 +36,42 @@ func (t *Tor) Apply(ctx context.Context, spec Spec) error {
 	}
 }
 
-// reload changes the running process.
+// reload changes the running process. Onions that lose a visitor are taken out
+// first and come back with other introduction points: whoever has read the old
+// descriptor could come by the old ones for hours.
 func (t *Tor) reload(ctx context.Context, s *session, old, spec Spec) error {
 	t.tracker.onions(append(old.Clone().Onions, spec.Onions...)) // an upload may be quicker than this function
-	err := s.commands.loadConf(Render(spec))
+	between := spec.without(closer(old, spec))
+	if len(between.Onions) < len(spec.Onions) {
+		if err := t.load(ctx, s, old, between); err != nil {
+			return err
+		}
+		old = between
+	}
+	return t.load(ctx, s, old, spec)
+}
+
+// load gives the running process one configuration, and ends what visitors do
+// with onions that are gone with it: before, since tor 0.4.9 drops their circuits
+// without a word to the other end, where the streams then hang for minutes, and
+// after, since somebody may have come in between.
+func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
+	err := writeKeys(spec)
+	if err == nil {
+		_, _ = s.closeVisits(context.WithoutCancel(ctx), gone(old, spec)) // what fails here is seen after
+		err = s.commands.loadConf(Render(spec))
+	}
 	if err == nil {
 		t.accept(spec)
+		t.newVisits(s, old, spec)
+		t.cut(ctx, s, gone(old, spec))
 		return writeTorrc(spec, spec.Torrc, Render(spec))
 	}
+	return t.notLoaded(ctx, s, old, spec, err)
+}
+
+// notLoaded sees to it that tor is as it was.
+func (t *Tor) notLoaded(ctx context.Context, s *session, old, spec Spec, err error) error {
 	t.tracker.onions(old.Onions)
 	var refused *RefusedError
 	if !errors.As(err, &refused) {

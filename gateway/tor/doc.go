@@ -11,8 +11,9 @@
 // for others would be told apart from the household's by nobody but us. Do not
 // use it to dial through Tor; that is done on the SocksPort by whoever dials.
 //
-// It is the only importer of bine, of which it uses package control: the
-// framing of the control protocol and the cookie handshake. The commands go
-// one at a time over one connection, each with a deadline, the events come
-// over another, and what they say is parsed here.
+// It is the only importer of bine, of which it uses package control (the
+// framing of the control protocol and the cookie handshake) and
+// torutil/ed25519 (signatures under tor's form of a key). The commands go one
+// at a time over one connection, each with a deadline, the events come over
+// another, and what they say is parsed here.
 package tor

@@ -1,6 +1,7 @@
 package tor
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func (t *tracker) event(line string) {
 		t.update(func(s *Status) { s.Live = words[0] == "UP" })
 	case "HS_DESC":
 		if len(words) >= 2 {
-			t.update(func(s *Status) { s.descriptor(words[0], words[1], keywords(words[2:])) })
+			t.update(func(s *Status) { s.descriptor(words[0], words[1], words[2:]) })
 		}
 	}
 }
@@ -50,6 +51,8 @@ func (s *Status) apply(severity, action string, args map[string]string) {
 		if d, ok := skew(args); ok {
 			s.ClockSkew = d
 		}
+	case "DANGEROUS_PORT":
+		s.dangerousPort(args["PORT"], time.Now())
 	case "DANGEROUS_VERSION":
 		s.Warning = plain("this version of tor is " + strings.ToLower(args["REASON"]) + " for the network: update it")
 	}
@@ -88,24 +91,68 @@ func skew(args map[string]string) (time.Duration, bool) {
 }
 
 // descriptor takes an HS_DESC event (control-spec, "HiddenService
-// descriptors"): ACTION ADDRESS ... It looks at the household's own onions
-// only: the other addresses are where its devices go.
-func (s *Status) descriptor(action, address string, args map[string]string) {
+// descriptors"): ACTION ADDRESS AUTHTYPE HSDIR ... It looks at the household's
+// own onions only: the other addresses are where its devices go.
+func (s *Status) descriptor(action, address string, rest []string) {
 	d, own := s.Onions[address]
 	if !own {
 		return
 	}
 	switch action {
+	case "UPLOAD":
+		if len(rest) >= 3 {
+			s.way(address).sent(rest[1], rest[2])
+		}
 	case "UPLOADED":
 		d.Uploads++
 		d.At = time.Now()
 		d.LastError = ""
+		if len(rest) >= 2 {
+			s.holders.took(address, rest[1], d.At)
+			s.way(address).answered(rest[1], true, d.At)
+		}
 	case "FAILED":
 		// Failures of a fetch have other reasons: somebody at home visits us.
-		if reason := args["REASON"]; reason == "UPLOAD_REJECTED" || reason == "UNEXPECTED" {
+		if reason := keywords(rest)["REASON"]; reason == "UPLOAD_REJECTED" || reason == "UNEXPECTED" {
 			d.Failed++
 			d.LastError = reason
+			if len(rest) >= 2 {
+				s.way(address).answered(rest[1], false, time.Now())
+			}
 		}
 	}
 	s.Onions[address] = d
+}
+
+// way returns what is known of the uploads of one onion.
+func (s *Status) way(address string) *uploads {
+	if s.ways[address] == nil {
+		s.ways[address] = new(uploads)
+	}
+	return s.ways[address]
+}
+
+// descriptorLife is how long a directory keeps a descriptor (rend-spec-v3,
+// "descriptor-lifetime": 180 minutes).
+const descriptorLife = 3 * time.Hour
+
+// directories are, for each onion, those that took its descriptor, and when.
+type directories map[string]map[string]time.Time
+
+func (d directories) took(onion, directory string, now time.Time) {
+	if d[onion] == nil {
+		d[onion] = make(map[string]time.Time)
+	}
+	d[onion][directory] = now
+	maps.DeleteFunc(d[onion], func(_ string, at time.Time) bool { return now.Sub(at) > descriptorLife })
+}
+
+// holding counts the directories that have the onion's descriptor now.
+func (d directories) holding(onion string, now time.Time) (n int) {
+	for _, at := range d[onion] {
+		if now.Sub(at) <= descriptorLife {
+			n++
+		}
+	}
+	return n
 }

@@ -80,6 +80,7 @@ func TestDescriptorEvents(t *testing.T) {
 		"HS_DESC UPLOAD " + ownAddress + " UNKNOWN $AA~a descid HSDIR_INDEX=BB",
 		"HS_DESC UPLOADED " + ownAddress + " UNKNOWN $AA~a",
 		"HS_DESC UPLOADED " + ownAddress + " UNKNOWN $BB~b",
+		"HS_DESC UPLOADED " + ownAddress + " UNKNOWN $AA~a",
 		"HS_DESC FAILED " + ownAddress + " UNKNOWN $CC~c descid REASON=UPLOAD_REJECTED",
 		"HS_DESC FAILED " + ownAddress + " NO_AUTH $DD~d descid REASON=NOT_FOUND",
 		"HS_DESC UPLOADED " + otherAddress + " UNKNOWN $AA~a",
@@ -89,7 +90,7 @@ func TestDescriptorEvents(t *testing.T) {
 	}
 	s := tr.snapshot()
 	d := s.Onions[ownAddress]
-	if len(s.Onions) != 1 || d.Uploads != 2 || d.At.IsZero() || d.Failed != 1 || d.LastError != "UPLOAD_REJECTED" {
+	if len(s.Onions) != 1 || d.Uploads != 3 || d.Directories != 2 || d.At.IsZero() || d.Failed != 1 || d.LastError != "UPLOAD_REJECTED" {
 		t.Errorf("onions %+v", s.Onions)
 	}
 	s.Onions[ownAddress] = Descriptor{}

@@ -16,6 +16,9 @@ func prepare(s Spec) error {
 			return fmt.Errorf("preparing tor's directory: %w", err)
 		}
 	}
+	if err := writeKeys(s); err != nil {
+		return err
+	}
 	// Left by a process that was killed; tor would make them anew, but not
 	// before somebody could take the old ones for them.
 	for _, path := range []string{s.controlSocket(), s.cookie()} {

@@ -46,20 +46,9 @@ func (t *Tor) Forget(ctx context.Context, devices []netip.Addr) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	closed := 0
-	for _, id := range withTwins(used, lines) {
-		if err := ctx.Err(); err != nil {
-			return closed, err
-		}
-		_, err := s.commands.command("CLOSECIRCUIT " + id)
-		var refused *RefusedError
-		switch {
-		case err == nil:
-			closed++
-		case errors.As(err, &refused) && refused.Code == 552: // it has gone by itself
-		default:
-			return closed, fmt.Errorf("closing a circuit: %w", err)
-		}
+	closed, err := s.closeCircuits(ctx, withTwins(used, lines))
+	if err != nil {
+		return closed, err
 	}
 	t.users.forget(devices)
 	return closed, nil

@@ -28,6 +28,7 @@ func RestartReasons(old, new Spec) []string {
 	because(old.DataDir != new.DataDir, "the data directory")
 	because(old.RunDir != new.RunDir, "the control socket")
 	because(old.Torrc != new.Torrc, "the place of the torrc")
+	because(old.SingleHop != new.SingleHop, "the anonymity of all onions")
 	for i, l := range old.listeners() {
 		because(!slices.Equal(l.addrs, new.listeners()[i].addrs), l.option)
 	}

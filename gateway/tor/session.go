@@ -152,6 +152,10 @@ func ending(p *supervise.Process, hide func(string) string) error {
 	}
 	short := *exit
 	short.Tail = complaints(exit.Tail)
+	if n := len(exit.Tail); len(short.Tail) == 0 && n > 0 {
+		short.Tail = exit.Tail[n-1:] // such as what the C library says when it aborts
+	}
+	short.Tail = slices.Clone(short.Tail)
 	for i, line := range short.Tail {
 		short.Tail[i] = hide(line)
 	}

@@ -3,15 +3,18 @@ package tor
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+
+	"tunic/gateway/onion"
 )
 
 // Spec is the desired state of the tor process. It is a plain value; nil and
-// empty slices mean the same.
+// empty slices mean the same, but in Onion.Clients.
 type Spec struct {
 	Binary string // name or absolute path
 	UID    uint32 // that tor runs as
@@ -20,6 +23,8 @@ type Spec struct {
 	DataDir string // tor's DataDirectory; made if absent, uid's own, 0700
 	RunDir  string // of the control socket and its cookie; made if absent, uid's own, 0700
 	Torrc   string // the file that tor is started with; its directory must let uid pass
+
+	SingleHop bool // a tor for onions alone, without their anonymity; see fast.go
 
 	TransPort uint16 // transparent TCP, all addresses
 	SocksPort uint16 // SOCKS5, 127.0.0.1
@@ -36,6 +41,8 @@ type Spec struct {
 	IsolateDestinations bool // circuits of their own for each destination address
 
 	Onions   []Onion
+	Auth     []Auth    // the keys by which this tor finds private onions of others
+	Maps     []Map     // fixed virtual addresses
 	Snippets []Snippet // the owner's own lines; see CheckSnippet
 }
 
@@ -46,6 +53,28 @@ type Onion struct {
 	Dir     string   // its key directory, uid's own
 	Socket  string   // the unix socket that all its streams go to
 	Ports   []uint16 // virtual ports
+
+	// Clients are the keys of those who may find it. nil means everybody who
+	// knows its address; with a list that is empty it is not published at all,
+	// for tor would publish it for everybody.
+	Clients []onion.ClientKey
+
+	// MaxStreams bounds the streams at one time on one circuit, which tor closes
+	// when there are more; 0: no bound.
+	MaxStreams int
+}
+
+// Auth is what it takes to find a private onion of somebody else.
+type Auth struct {
+	Onion onion.Address
+	Key   onion.ClientSecret
+}
+
+// Map gives an onion an address of the virtual ranges that outlives tor's
+// process (tor(1), MapAddress).
+type Map struct {
+	Virtual netip.Addr
+	Onion   onion.Address
 }
 
 // Snippet is a piece of torrc that is handed to tor as it is.
@@ -64,7 +93,9 @@ func (s Spec) Clone() Spec {
 	s.Onions = append([]Onion(nil), s.Onions...)
 	for i := range s.Onions {
 		s.Onions[i].Ports = append([]uint16(nil), s.Onions[i].Ports...)
+		s.Onions[i].Clients = slices.Clone(s.Onions[i].Clients) // keeps nil and empty apart
 	}
+	s.Auth, s.Maps = append([]Auth(nil), s.Auth...), append([]Map(nil), s.Maps...)
 	s.Snippets = append([]Snippet(nil), s.Snippets...)
 	s.Bridges, s.Plugins = append([]Bridge(nil), s.Bridges...), append([]Plugin(nil), s.Plugins...)
 	s.Exits = s.Exits.clone()
@@ -86,26 +117,42 @@ func (s Spec) Check() error {
 		errs = append(errs, checkPath(path))
 	}
 	errs = append(errs, checkSocket(s.controlSocket()))
-	ports := []uint16{s.TransPort, s.SocksPort, s.DNSPort}
-	slices.Sort(ports)
-	if ports[0] == 0 || len(slices.Compact(ports)) < 3 {
-		wrong("checking tor's settings: TransPort, SocksPort and DNSPort must be three different ports")
-	}
-	if !s.Virtual4.Addr().Is4() || !s.Virtual6.Addr().Is6() || s.Virtual4.Masked() != s.Virtual4 || s.Virtual6.Masked() != s.Virtual6 {
-		wrong("checking tor's settings: the virtual address ranges %v and %v are not one IPv4 and one IPv6 network", s.Virtual4, s.Virtual6)
+	if s.SingleHop {
+		errs = append(errs, s.checkSingleHop())
+	} else {
+		errs = append(errs, s.checkClient()...)
 	}
 	for _, o := range s.Onions {
 		errs = append(errs, checkPath(o.Dir), checkSocket(o.Socket))
 		if len(o.Ports) == 0 || slices.Contains(o.Ports, 0) {
 			wrong("checking onion %q: it needs ports between 1 and 65535", o.Name)
 		}
+		if o.MaxStreams < 0 || o.MaxStreams > math.MaxUint16 {
+			wrong("checking onion %q: %d is no limit for streams: 0 to 65535", o.Name, o.MaxStreams)
+		}
 	}
+	errs = append(errs, s.checkKeys()...)
+	errs = append(errs, s.checkMaps()...)
 	errs = append(errs, s.checkBridges()...)
 	errs = append(errs, s.Exits.check()...)
 	for _, snippet := range s.Snippets {
 		errs = append(errs, CheckSnippet(snippet.File, snippet.Text)...)
 	}
 	return errors.Join(errs...)
+}
+
+// checkClient returns what is wrong with the ports and addresses of a tor that
+// devices use.
+func (s Spec) checkClient() (errs []error) {
+	ports := []uint16{s.TransPort, s.SocksPort, s.DNSPort}
+	slices.Sort(ports)
+	if ports[0] == 0 || len(slices.Compact(ports)) < 3 {
+		errs = append(errs, errors.New("checking tor's settings: TransPort, SocksPort and DNSPort must be three different ports"))
+	}
+	if !s.Virtual4.Addr().Is4() || !s.Virtual6.Addr().Is6() || s.Virtual4.Masked() != s.Virtual4 || s.Virtual6.Masked() != s.Virtual6 {
+		errs = append(errs, fmt.Errorf("checking tor's settings: the virtual address ranges %v and %v are not one IPv4 and one IPv6 network", s.Virtual4, s.Virtual6))
+	}
+	return errs
 }
 
 // checkPath refuses what a torrc line cannot hold without quoting, which not

@@ -6,6 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tunic/gateway/onion"
+)
+
+// Keys of RFC 7748, section 6.1, and an address of somebody else.
+const (
+	aliceSecret   onion.ClientSecret = "O4DW2CTTDCSX2PAWYFZFDMTGIXPUYL4H5PAJSKVRO752KHNZFQVA"
+	bobKey        onion.ClientKey    = "32PNW7L3PXA3JU23MHBOZZBVG47YGQ6ILN4GOTNN7R7BI34IFNHQ"
+	friendAddress onion.Address      = "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid"
 )
 
 // plainSpec is a valid state with nothing optional in it.
@@ -22,8 +31,11 @@ func fullSpec() Spec {
 	s := plainSpec()
 	s.Onions = []Onion{
 		{Name: "home", Address: "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd", Dir: "/var/lib/tunic/onions/home", Socket: "/run/tunic/fronts/home.sock", Ports: []uint16{70}},
-		{Name: "photos", Dir: "/var/lib/tunic/onions/photos", Socket: "/run/tunic/fronts/photos.sock", Ports: []uint16{80, 22}},
+		{Name: "photos", Dir: "/var/lib/tunic/onions/photos", Socket: "/run/tunic/fronts/photos.sock", Ports: []uint16{80, 22}, MaxStreams: 512, Clients: []onion.ClientKey{bobKey}},
+		{Name: "nobody", Dir: "/var/lib/tunic/onions/nobody", Socket: "/run/tunic/fronts/nobody.sock", Ports: []uint16{80}, Clients: []onion.ClientKey{}},
 	}
+	s.Auth = []Auth{{Onion: friendAddress, Key: aliceSecret}}
+	s.Maps = []Map{{Virtual: netip.MustParseAddr("10.192.0.7"), Onion: friendAddress}, {Virtual: netip.MustParseAddr("fd12:3456:789a::7"), Onion: friendAddress}}
 	s.Snippets = []Snippet{
 		{File: "lab.conf", Text: "TestingTorNetwork 1\nDirAuthority a orport=5000 no-dirport v3ident=AA 203.0.113.1:7000 BB\n\n"},
 		{File: "odd\nname.conf", Text: "EntryNodes {de}"},
@@ -34,7 +46,7 @@ func fullSpec() Spec {
 func TestRenderGolden(t *testing.T) {
 	v4only := plainSpec()
 	v4only.NoIPv6 = true
-	for name, s := range map[string]Spec{"plain": plainSpec(), "full": fullSpec(), "v4only": v4only} {
+	for name, s := range map[string]Spec{"plain": plainSpec(), "full": fullSpec(), "v4only": v4only, "fast": fastSpec()} {
 		t.Run(name, func(t *testing.T) {
 			if err := s.Check(); err != nil {
 				t.Fatal(err)
@@ -50,6 +62,35 @@ func TestRenderGolden(t *testing.T) {
 	}
 }
 
+// fastSpec is a tor for onions that are not anonymous.
+func fastSpec() Spec {
+	s := fullSpec()
+	s.SingleHop, s.TransPort, s.SocksPort, s.DNSPort, s.Auth, s.Maps = true, 0, 0, 0, nil, nil
+	s.DataDir, s.RunDir, s.Torrc = "/var/lib/tunic/tor-fast", "/run/tunic/tor-fast", "/run/tunic/torrc-fast"
+	return s
+}
+
+// A tor in single-hop mode has onions and nothing else.
+func TestSingleHopHasOnionsAlone(t *testing.T) {
+	for name, change := range map[string]func(*Spec){
+		"a port":  func(s *Spec) { s.SocksPort = 9250 },
+		"bridges": func(s *Spec) { s.Bridges = []Bridge{{Line: "203.0.113.1:443"}} },
+		"visits":  func(s *Spec) { s.Auth = fullSpec().Auth },
+		"exits":   func(s *Spec) { s.Exits.Only = []string{"de"} },
+	} {
+		s := fastSpec()
+		change(&s)
+		if err := s.Check(); err == nil || !strings.Contains(err.Error(), "single-hop") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	slow := fastSpec()
+	slow.SingleHop = false
+	if reasons := RestartReasons(slow, fastSpec()); len(reasons) == 0 {
+		t.Error("the mode changes without a restart")
+	}
+}
+
 func TestEqualAndClone(t *testing.T) {
 	a := fullSpec()
 	b := a.Clone()
@@ -57,6 +98,7 @@ func TestEqualAndClone(t *testing.T) {
 		t.Fatal("a clone differs")
 	}
 	b.Onions[1].Ports[0] = 81
+	b.Onions[1].Clients[0], b.Maps[0].Onion, b.Auth[0].Onion = "", "", ""
 	b.Snippets[0].Text = ""
 	if a.Equal(b) || !a.Equal(fullSpec()) {
 		t.Error("a clone shares memory with its original")
@@ -65,6 +107,11 @@ func TestEqualAndClone(t *testing.T) {
 	empty.Onions, empty.Snippets = []Onion{}, []Snippet{}
 	if !empty.Equal(plainSpec()) {
 		t.Error("nil and empty differ")
+	}
+	nobody := fullSpec()
+	nobody.Onions[2].Clients = nil
+	if nobody.Equal(fullSpec()) {
+		t.Error("an onion for nobody is the same as one for everybody")
 	}
 }
 
@@ -88,6 +135,16 @@ func TestCheckRefuses(t *testing.T) {
 		"unmasked range":     {func(s *Spec) { s.Virtual4 = netip.MustParsePrefix("10.192.0.1/16") }, "virtual address ranges"},
 		"onion without port": {func(s *Spec) { s.Onions[1].Ports = nil }, `onion "photos"`},
 		"onion with port 0":  {func(s *Spec) { s.Onions[1].Ports[0] = 0 }, `onion "photos"`},
+		"streams":            {func(s *Spec) { s.Onions[1].MaxStreams = 65536 }, "no limit for streams"},
+		"no key":             {func(s *Spec) { s.Onions[1].Clients[0] = "" }, "the key of a client is none"},
+		"key in lower case":  {func(s *Spec) { s.Onions[1].Clients[0] = onion.ClientKey(strings.ToLower(string(bobKey))) }, "the key of a client is none"},
+		"key with a line":    {func(s *Spec) { s.Onions[1].Clients[0] += "\nx" }, "the key of a client is none"},
+		"secret for nobody":  {func(s *Spec) { s.Auth[0].Onion = "x" }, "keys for onions of others"},
+		"no secret":          {func(s *Spec) { s.Auth[0].Key = "x" }, "keys for onions of others"},
+		"two secrets":        {func(s *Spec) { s.Auth = append(s.Auth, s.Auth[0]) }, "keys for onions of others"},
+		"strange address":    {func(s *Spec) { s.Maps[0].Virtual = netip.MustParseAddr("192.0.2.1") }, "outside the ranges"},
+		"address for two":    {func(s *Spec) { s.Maps[1].Virtual = s.Maps[0].Virtual }, "it is taken"},
+		"address of nobody":  {func(s *Spec) { s.Maps[0].Onion = "" }, "leads to no onion"},
 		"snippet":            {func(s *Spec) { s.Snippets[1].Text = "SocksPort 9" }, "SocksPort is set by tunic"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +172,8 @@ func TestRestartReasons(t *testing.T) {
 		want   string // the only reason; "" for none
 	}{
 		"nothing":          {func(*Spec) {}, ""},
+		"clients":          {func(s *Spec) { s.Onions[1].Clients = nil }, ""},
+		"visits":           {func(s *Spec) { s.Auth, s.Maps = nil, nil }, ""},
 		"onions":           {func(s *Spec) { s.Onions = s.Onions[:1] }, ""},
 		"ports of onions":  {func(s *Spec) { s.Onions[0].Ports[0] = 71 }, ""},
 		"ranges":           {func(s *Spec) { s.Virtual4 = netip.MustParsePrefix("10.193.0.0/16") }, ""},

@@ -31,18 +31,29 @@ type Status struct {
 
 	Onions map[string]Descriptor // by address (56 letters); those of the Spec
 
+	// Cleartext are ports on which passwords are often sent in clear
+	// (WarnPlaintextPorts of tor(1)), with when one was last dialled.
+	Cleartext map[uint16]time.Time
+
 	// OverTor are the devices that dialled relays in the last day; it outlives
 	// the process.
 	OverTor []OverTor
+
+	// The tracker's own, by address.
+	holders directories
+	ways    map[string]*uploads
 }
 
 // Descriptor is what happened to the descriptors of one onion since this tor
-// process was started. A visitor can come once Uploads is above 0.
+// process was started.
 type Descriptor struct {
+	Out       bool      // visitors find it
 	Uploads   int       // that a directory has taken
 	At        time.Time // of the last of them
 	Failed    int       // that a directory has refused
 	LastError string    // its reason, as tor names it: "UPLOAD_REJECTED"
+
+	Directories int // that hold one now, as far as their answers say
 }
 
 // tracker keeps the Status and tells of its changes.
@@ -66,7 +77,13 @@ func (t *tracker) snapshot() Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.status
-	s.Onions = maps.Clone(s.Onions)
+	s.Onions, s.Cleartext = maps.Clone(s.Onions), maps.Clone(s.Cleartext)
+	for address, d := range s.Onions {
+		d.Directories = s.holders.holding(address, time.Now())
+		d.Out = s.ways[address].done(time.Now())
+		s.Onions[address] = d
+	}
+	s.holders, s.ways = nil, nil
 	return s
 }
 
@@ -100,4 +117,9 @@ func keepOnions(s *Status, onions []Onion) {
 		}
 	}
 	s.Onions = kept
+	if s.holders == nil {
+		s.holders, s.ways = make(directories), make(map[string]*uploads)
+	}
+	maps.DeleteFunc(s.holders, func(address string, _ map[string]time.Time) bool { _, ok := kept[address]; return !ok })
+	maps.DeleteFunc(s.ways, func(address string, _ *uploads) bool { _, ok := kept[address]; return !ok })
 }

@@ -33,7 +33,7 @@ type Tor struct {
 	mu      sync.Mutex
 	spec    Spec               // the last one accepted
 	wished  bool               // spec is set
-	wish    chan struct{}      // closed when spec is first set
+	wish    chan struct{}      // closed when spec is set
 	session *session           // nil while no process answers
 	restart context.CancelFunc // ends the current process, for Serve to start another; never nil
 }
@@ -59,18 +59,17 @@ func (t *Tor) Status() Status {
 }
 
 // Serve waits for the first Apply, then keeps a tor process running at the
-// last state that was accepted. It returns ctx.Err() once ctx has ended and
-// the process is gone; no failure of tor ends it.
+// last state that was accepted; after a Rest it waits for the next Apply. It
+// returns ctx.Err() once ctx has ended and the process is gone; no failure of
+// tor ends it.
 func (t *Tor) Serve(ctx context.Context) error {
-	select {
-	case <-t.wish:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	backoff := supervise.Backoff{Min: time.Second, Max: time.Minute, Healthy: time.Minute}
-	for ctx.Err() == nil {
+	for t.wanted(ctx) {
 		runCtx, cancel := context.WithCancel(ctx)
-		t.setRestart(cancel)
+		if !t.setRestart(cancel) { // a Rest came between
+			cancel()
+			continue
+		}
 		// It ends when ctx does, or when Apply wants another process, which
 		// then has not to wait for the pause after a failure. No error of
 		// run is fatal, so there is no other end.
@@ -130,7 +129,9 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 	defer group.Wait()
 	defer s.close() // a command that waits for its answer ends with the connection
 	defer cancel()
-	group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
+	if !t.current().SingleHop { // no device uses it
+		group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
+	}
 	return s.follow(ctx, func(line string) {
 		if !strings.HasPrefix(line, "STREAM ") {
 			t.tracker.event(line)
@@ -155,8 +156,11 @@ func (t *Tor) setSession(s *session) {
 	t.session = s
 }
 
-func (t *Tor) setRestart(restart context.CancelFunc) {
+// setRestart reports whether a process is still wanted: from here on a Rest
+// calls restart.
+func (t *Tor) setRestart(restart context.CancelFunc) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.restart = restart
+	return t.wished
 }

@@ -276,6 +276,57 @@ func TestLifeOfTor(t *testing.T) {
 	}
 }
 
+// TestKeysReachTor asks tor itself for what was written into files.
+func TestKeysReachTor(t *testing.T) {
+	b := newBox(t)
+	b.awaitRunning()
+	photos, err := labOnion(b.spec, b.base, "photos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	photos.MaxStreams, photos.Clients = 7, []onion.ClientKey{bobKey}
+	nobody, err := labOnion(b.spec, b.base, "nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Clients = []onion.ClientKey{}
+	next := b.spec.Clone()
+	next.Onions = append(next.Onions, photos, nobody)
+	next.Auth = []Auth{{Onion: friendAddress, Key: aliceSecret}}
+	next.Maps = []Map{{Virtual: netip.MustParseAddr("10.192.0.7"), Onion: friendAddress}, {Virtual: netip.MustParseAddr("fd12:3456:789a::7"), Onion: friendAddress}}
+	b.apply(next)
+	if got := b.published(); !slices.Equal(got, []string{"home", "photos"}) {
+		t.Errorf("onions %q", got)
+	}
+	ask := func(command, want string) {
+		t.Helper()
+		lines, err := b.runningSession().commands.command(command)
+		if err != nil || !strings.Contains(strings.Join(lines, "\n"), want) {
+			t.Errorf("%s: %q, %v; want %q in it", command, lines, err, want)
+		}
+	}
+	view := func() {
+		t.Helper()
+		ask("ONION_CLIENT_AUTH_VIEW", string(friendAddress)+" x25519:")
+		ask("GETCONF HiddenServiceOptions", "HiddenServiceMaxStreams=7")
+		ask("GETINFO address-mappings/config", "10.192.0.7 "+friendAddress.Host())
+		ask("GETINFO address-mappings/config", "[fd12:3456:789a::7] "+friendAddress.Host())
+	}
+	view()
+	pid := b.Status().PID
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.await("another process", func() bool { return b.Status().PID != pid && b.runningSession() != nil })
+	view()
+	if err := b.Republish(t.Context(), "photos"); err != nil {
+		t.Error(err)
+	}
+	if got := b.published(); !slices.Equal(got, []string{"home", "photos"}) {
+		t.Errorf("after publishing anew: onions %q", got)
+	}
+}
+
 // TestPortTaken: tor cannot start, says why, and starts once it can.
 func TestPortTaken(t *testing.T) {
 	taken, err := net.Listen("tcp4", "127.0.0.1:9250")

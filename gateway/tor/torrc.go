@@ -13,7 +13,8 @@ import (
 // and s is one that passed Check.
 //
 // The process that tor belongs to is not in it: tor takes that from its
-// command line alone, where no LOADCONF can change it.
+// command line alone, where no LOADCONF can change it. A tor that lacks a module
+// gets what render makes of s.
 func Render(s Spec) string {
 	var b strings.Builder
 	line := func(words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
@@ -41,23 +42,44 @@ func Render(s Spec) string {
 			line(append([]string{l.option, addr}, l.flags...)...)
 		}
 	}
-	line("AutomapHostsOnResolve 1")
-	line("AutomapHostsSuffixes .onion")
-	line("VirtualAddrNetworkIPv4", s.Virtual4.String())
-	line("VirtualAddrNetworkIPv6", fmt.Sprintf("[%s]/%d", s.Virtual6.Addr(), s.Virtual6.Bits()))
-	for _, l := range slices.Concat(s.Exits.lines(), s.bridgeLines()) {
+	lines := slices.Concat(s.virtualLines(), s.Exits.lines(), s.bridgeLines(), s.authLines(), s.mapLines())
+	if s.SingleHop {
+		lines = singleHopLines
+	}
+	for _, l := range lines {
 		line(l)
 	}
 	for _, o := range s.Onions {
+		if o.Clients != nil && len(o.Clients) == 0 {
+			continue
+		}
 		line()
 		line("HiddenServiceDir", o.Dir)
 		line("HiddenServiceVersion 3")
 		line("HiddenServiceExportCircuitID haproxy")
+		// HiddenServiceAllowUnknownPorts stays away: in tor 0.4.9 it does what
+		// tor(1) says that its absence does, and closes the circuit of a visitor
+		// who tries a port that is not there, as browsers do with HTTPS.
+		if o.MaxStreams > 0 {
+			line("HiddenServiceMaxStreams", strconv.Itoa(o.MaxStreams))
+			line("HiddenServiceMaxStreamsCloseCircuit 1")
+		}
+		// No HiddenServicePoWDefensesEnabled: decision 31.
 		for _, port := range o.Ports {
 			line("HiddenServicePort", strconv.Itoa(int(port)), "unix:"+o.Socket)
 		}
 	}
 	return b.String()
+}
+
+// virtualLines have tor give each .onion name that a device asks for an address.
+func (s Spec) virtualLines() []string {
+	return []string{
+		"AutomapHostsOnResolve 1",
+		"AutomapHostsSuffixes .onion",
+		"VirtualAddrNetworkIPv4 " + s.Virtual4.String(),
+		fmt.Sprintf("VirtualAddrNetworkIPv6 [%s]/%d", s.Virtual6.Addr(), s.Virtual6.Bits()),
+	}
 }
 
 // listener is one of tor's ports: where it listens and how it is spelled in
@@ -75,7 +97,7 @@ func (s Spec) listeners() []listener {
 	lo4, lo6 := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
 	at := func(port uint16, addrs ...netip.Addr) (texts []string) {
 		for _, a := range addrs {
-			if a.Is4() || !s.NoIPv6 {
+			if !s.SingleHop && (a.Is4() || !s.NoIPv6) {
 				texts = append(texts, netip.AddrPortFrom(a, port).String())
 			}
 		}

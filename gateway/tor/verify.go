@@ -26,6 +26,7 @@ func verify(ctx context.Context, s Spec, log *slog.Logger) error {
 		return fmt.Errorf("preparing tor's directory: %w", err)
 	}
 	path := s.Torrc + ".check"
+	s.Auth = nil // the files of a state that may be refused are not written
 	if err := writeTorrc(s, path, Render(s)); err != nil {
 		return err
 	}
@@ -50,11 +51,15 @@ func verify(ctx context.Context, s Spec, log *slog.Logger) error {
 // Judge has the binary itself look at a configuration, without a change to what
 // runs. It returns what Apply would return for it, as far as that can be known
 // beforehand.
-func (t *Tor) Judge(ctx context.Context, s Spec) error {
+func (t *Tor) Judge(ctx context.Context, s Spec) error { return Judge(ctx, s, t.log) }
+
+// Judge is [Tor.Judge] for a caller that has no Tor: it needs the directories
+// and the user of s.
+func Judge(ctx context.Context, s Spec, log *slog.Logger) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	return verify(ctx, s, t.log)
+	return verify(ctx, s, log)
 }
 
 // usual are warnings and errors of tor's that tell a person nothing here.

@@ -103,9 +103,7 @@ func TestTorNetwork(t *testing.T) {
 			t.Errorf("%s came from %s, not from an exit", url, got)
 		}
 	}
-	got := mustExec(t, ctx, l, "gateway", "curl", "-sS", "--max-time", "30", "--retry", "3", "--retry-all-errors",
-		"-x", "socks5h://127.0.0.1:9250", "http://"+address+"/")
-	if got != "This is the nas.\n" {
+	if got := visit(t, ctx, l, address); got != "This is the nas.\n" {
 		t.Errorf("the onion answered %q", got)
 	}
 	mark, err := capture.Mark(ctx)
@@ -132,6 +130,26 @@ func TestTorNetwork(t *testing.T) {
 	}
 }
 
+// visit fetches an onion's page. Its descriptor may not be out yet, and a tor that
+// tried too early hangs on what it had: each try has circuits of its own.
+func visit(t *testing.T, ctx context.Context, l *Lab, address string) string {
+	t.Helper()
+	var r Result
+	for i := range 10 {
+		var err error
+		r, err = l.Exec(ctx, "gateway", "curl", "-sS", "--max-time", "12", "-x", fmt.Sprintf("socks5h://try%d:x@127.0.0.1:9250", i), "http://"+address+"/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Code == 0 {
+			return r.Stdout
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatalf("visiting the onion: status %d\n%s\n%s", r.Code, r.Stderr, l.logTail("client-rend", 60))
+	return ""
+}
+
 func capturedLines(t *testing.T, ctx context.Context, c *Capture, since Mark, filter string) []string {
 	t.Helper()
 	lines, err := c.Lines(ctx, since, filter)
@@ -156,8 +174,8 @@ func startClient(t *testing.T, ctx context.Context, l *Lab) string {
 	t.Helper()
 	dir := filepath.Join(l.Root("gateway"), "client")
 	torrc := filepath.Join(l.Root("gateway"), "client.torrc")
-	text := fmt.Sprintf("%%include %s\nDataDirectory %s\nSocksPort 127.0.0.1:9250\nHiddenServiceDir %s/hs\nHiddenServicePort 80 %s\n",
-		filepath.Join(l.Root("gateway"), "etc/tunic/torrc.d/lab.conf"), dir, dir, NASOnionTarget)
+	text := fmt.Sprintf("%%include %s\nDataDirectory %s\nSocksPort 127.0.0.1:9250\nHiddenServiceDir %s/hs\nHiddenServicePort 80 %s\nLog notice stdout\nLog [rend]info file %s\n",
+		filepath.Join(l.Root("gateway"), "etc/tunic/torrc.d/lab.conf"), dir, dir, NASOnionTarget, l.LogFile("client-rend"))
 	if err := errors.Join(os.WriteFile(torrc, []byte(text), 0o600), os.Mkdir(dir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
@@ -175,6 +193,14 @@ func startClient(t *testing.T, ctx context.Context, l *Lab) string {
 		t.Fatalf("waiting for the client: %v\n%s", err, l.logTail("client", 10))
 	}
 	t.Logf("client at 100 %% after %.1f s", time.Since(begin).Seconds())
+	err = poll(wait, func() (bool, error) {
+		log, err := os.ReadFile(l.LogFile("client-rend"))
+		return strings.Contains(string(log), "Uploading hidden service descriptor: finished with status 200"), err
+	})
+	if err != nil {
+		t.Fatalf("waiting for the onion's descriptor: %v\n%s", err, l.logTail("client-rend", 40))
+	}
+	t.Logf("its onion is in a directory after %.1f s", time.Since(begin).Seconds())
 	name, err := os.ReadFile(filepath.Join(dir, "hs/hostname"))
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,33 +16,45 @@ const (
 )
 
 // Voting (dir-spec, "Voting timeline"). Authorities vote for the next multiple
-// of the interval, two delays before it, and at once if they start later than
-// that. The delays are the smallest that tor accepts. With a first interval of
-// 5 s the first vote is mostly over before the relays have been heard. A testing
-// network changes the onions' places every 24 votes (rend-spec, "Dividing time
-// into periods"; a descriptor may be missed in that second): with 60 s every
-// 24 minutes, which few tests ever see.
+// of the interval plus an offset, two delays before it. The delays are the
+// smallest that tor accepts.
+//
+// In a testing network a time period, after which the onions' descriptors have
+// other places, is 24 voting intervals of the consensus at hand (rend-spec,
+// "Dividing time into periods"). So all intervals are the same, or a box and a
+// visitor with two consensuses look for one onion in two places; and they are
+// the longest that tor accepts for the first one: periods then change every six
+// hours, at 0, 6, 12 and 18 h UTC.
 const (
-	firstVotingInterval = 10 * time.Second
-	votingInterval      = 60 * time.Second
-	voteDelay           = 2 * time.Second
+	votingInterval = 30 * time.Minute
+	voteDelay      = 2 * time.Second
 )
 
-// uploadTime is what relays need from their start until every authority has
-// their descriptors: two seconds, and more on a busy machine. A vote that
-// comes earlier gives a consensus without them, and the next one is a whole
-// votingInterval away.
-const uploadTime = 3500 * time.Millisecond
+// networkTries is how often the relays start until one consensus lists all of
+// them. Each vote hears the relays that have started and told every authority
+// of themselves: that takes two seconds, and more on a busy machine. The next
+// try leaves them twice the time.
+const (
+	networkTries = 3
+	voteLead     = 10 * time.Second // from the start to the first consensus
+)
 
-// startPause is how long to wait with starting authorities and relays, so that
-// their first vote is at least uploadTime away.
-func startPause(now time.Time) time.Duration {
-	since := now.Sub(now.Truncate(firstVotingInterval))
-	if since <= firstVotingInterval-2*voteDelay-uploadTime {
-		return 0
-	}
-	return firstVotingInterval - since
+// votingOffset has the authorities make a consensus for the time at.
+func votingOffset(at time.Time) time.Duration {
+	return at.Truncate(time.Second).Sub(at.Truncate(votingInterval))
 }
+
+// bandwidthFile, beside the relays' directories, is what the authorities say of
+// the relays' bandwidth (bandwidth-file-spec): the same of all. Without it a
+// relay says of itself what it has seen, nothing in the first seconds; the one
+// that is quick to see something, or slow to be voted for, would be chosen for
+// nearly all circuits, as the guard and again as their end, where the relay
+// between them refuses to go back. Of an authority no measurement counts; it
+// says at most as much of itself (dir-spec, "maxunmeasuredbw").
+const bandwidthFile = "bandwidth"
+
+// bandwidth is what the file says of each relay, in thousands of bytes a second.
+const bandwidth = 20
 
 // Relay is one tor process of the private Tor network.
 type Relay struct {
@@ -51,10 +64,10 @@ type Relay struct {
 	Addr6     netip.Addr
 }
 
-// TorRelays returns the three directory authorities and the four exits.
+// TorRelays returns the three directory authorities and the seven exits.
 func TorRelays() []Relay {
 	var relays []Relay
-	for _, host := range []int{1, 2, 3, 11, 12, 13, 14} {
+	for _, host := range []int{1, 2, 3, 11, 12, 13, 14, 15, 16, 17} {
 		r := Relay{
 			Name:      fmt.Sprintf("exit%d", host-10),
 			Authority: host < 10,
@@ -89,8 +102,8 @@ func ClientTorrc(authorities []Authority) string {
 }
 
 // RelayTorrc is the whole configuration of one authority or exit that keeps
-// its files in dir and runs as user.
-func RelayTorrc(r Relay, authorities []Authority, dir, user, resolvConf string) string {
+// its files in dir and runs as user. The first consensus is for the time first.
+func RelayTorrc(r Relay, authorities []Authority, dir, user, resolvConf string, first time.Time) string {
 	var b strings.Builder
 	b.WriteString(ClientTorrc(authorities))
 	fmt.Fprintf(&b, `Nickname %s
@@ -111,14 +124,14 @@ ServerDNSAllowBrokenConfig 1
 ShutdownWaitLength 0
 `, r.Name, user, dir, r.Addr4, r.Addr4, ORPort, r.Addr6, ORPort, r.Addr4, r.Addr6, resolvConf)
 	if r.Authority {
-		b.WriteString(authorityTorrc(r))
+		b.WriteString(authorityTorrc(r, dir, first))
 	} else {
 		b.WriteString("ExitRelay 1\nIPv6Exit 1\nExitPolicyRejectPrivate 0\nExitPolicy accept *:*\n")
 	}
 	return b.String()
 }
 
-func authorityTorrc(r Relay) string {
+func authorityTorrc(r Relay, dir string, first time.Time) string {
 	seconds := func(d time.Duration) int { return int(d / time.Second) }
 	return fmt.Sprintf(`DirPort %s:%d
 AuthoritativeDirectory 1
@@ -127,23 +140,26 @@ ExitPolicy reject *:*
 TestingV3AuthInitialVotingInterval %d
 TestingV3AuthInitialVoteDelay %d
 TestingV3AuthInitialDistDelay %d
+TestingV3AuthVotingStartOffset %d
 V3AuthVotingInterval %d
 V3AuthVoteDelay %d
 V3AuthDistDelay %d
+V3BandwidthsFile %s
 TestingDirAuthVoteGuard *
 TestingDirAuthVoteHSDir *
 TestingAuthDirTimeToLearnReachability 0
 TestingMinExitFlagThreshold 0
 MinUptimeHidServDirectoryV2 0
 AuthDirMaxServersPerAddr 0
-`, r.Addr4, DirPort, seconds(firstVotingInterval), seconds(voteDelay), seconds(voteDelay),
-		seconds(votingInterval), seconds(voteDelay), seconds(voteDelay))
+`, r.Addr4, DirPort, seconds(votingInterval), seconds(voteDelay), seconds(voteDelay),
+		seconds(votingOffset(first)), seconds(votingInterval), seconds(voteDelay), seconds(voteDelay),
+		filepath.Join(filepath.Dir(dir), bandwidthFile))
 }
 
 // consensusReady reports whether a consensus, in tor's text form (dir-spec,
-// "network status document format"), lists every relay and marks every exit.
+// "network status document format"), lists every relay, marks every exit, and has measured it.
 func consensusReady(text string) bool {
-	routers, exits := 0, 0
+	routers, exits, measured := 0, 0, 0
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
 		switch {
@@ -152,6 +168,8 @@ func consensusReady(text string) bool {
 			routers++
 		case fields[0] == "s" && slices.Contains(fields, "Exit") && slices.Contains(fields, "Running"):
 			exits++
+		case strings.TrimSpace(line) == fmt.Sprintf("w Bandwidth=%d", bandwidth):
+			measured++
 		}
 	}
 	relays := TorRelays()
@@ -161,5 +179,5 @@ func consensusReady(text string) bool {
 			wanted++
 		}
 	}
-	return routers == len(relays) && exits == wanted
+	return routers == len(relays) && exits == wanted && measured == wanted
 }

@@ -30,7 +30,7 @@ DirAuthority auth3 orport=9001 v3ident=3333333333333333333333333333333333333333 
 func TestRelayTorrc(t *testing.T) {
 	exits, authorities := 0, 0
 	for _, r := range TorRelays() {
-		text := RelayTorrc(r, testAuthorities(), "/lab/tor/"+r.Name, "someone", "/resolv.conf")
+		text := RelayTorrc(r, testAuthorities(), "/lab/tor/"+r.Name, "someone", "/resolv.conf", time.Date(2026, 11, 23, 22, 31, 5, 7, time.UTC))
 		lines := map[string]bool{}
 		for line := range strings.Lines(text) {
 			lines[strings.TrimSuffix(line, "\n")] = true
@@ -40,7 +40,7 @@ func TestRelayTorrc(t *testing.T) {
 			fmt.Sprintf("OutboundBindAddress %s", r.Addr4), fmt.Sprintf("OutboundBindAddress [%s]", r.Addr6)}
 		if r.Authority {
 			authorities++
-			want = append(want, "V3AuthoritativeDirectory 1", "ExitPolicy reject *:*", "TestingV3AuthInitialVotingInterval 10")
+			want = append(want, "V3AuthoritativeDirectory 1", "ExitPolicy reject *:*", "TestingV3AuthInitialVotingInterval 1800", "V3AuthVotingInterval 1800", "V3BandwidthsFile /lab/tor/bandwidth", "TestingV3AuthVotingStartOffset 65")
 		} else {
 			exits++
 			want = append(want, "IPv6Exit 1", "ExitPolicy accept *:*")
@@ -54,40 +54,26 @@ func TestRelayTorrc(t *testing.T) {
 			t.Errorf("exit %s is an authority", r.Name)
 		}
 	}
-	if exits != 4 || authorities != 3 {
-		t.Errorf("there are %d exits and %d authorities, want 4 and 3", exits, authorities)
-	}
-}
-
-func TestStartPause(t *testing.T) {
-	minute := time.Date(2026, 11, 23, 22, 1, 0, 0, time.UTC) // votes begin at :06, :16, :26
-	for _, c := range []struct{ second, want time.Duration }{
-		{0, 0},
-		{2500 * time.Millisecond, 0},
-		{2600 * time.Millisecond, 7400 * time.Millisecond},
-		{6 * time.Second, 4 * time.Second},
-		{9900 * time.Millisecond, 100 * time.Millisecond},
-		{41 * time.Second, 0},
-	} {
-		if got := startPause(minute.Add(c.second)); got != c.want {
-			t.Errorf("at %s: %s, want %s", c.second, got, c.want)
-		}
+	if exits != 7 || authorities != 3 {
+		t.Errorf("there are %d exits and %d authorities, want 7 and 3", exits, authorities)
 	}
 }
 
 func TestConsensusReady(t *testing.T) {
 	relay := "r name id 2026-11-23 21:45:00 203.0.113.1 9001 0\n"
-	exit := relay + "s Exit Fast Guard HSDir Running Valid\n"
-	other := relay + "s Authority Fast Running\n"
+	exit := relay + "s Exit Fast Guard HSDir Running Valid\nw Bandwidth=20\n"
+	unmeasured := relay + "s Exit Fast Guard HSDir Running Valid\nw Bandwidth=16 Unmeasured=1\n"
+	other := relay + "s Authority Fast Running\nw Bandwidth=0 Unmeasured=1\n"
 	for _, c := range []struct {
 		name, text string
 		want       bool
 	}{
 		{"empty", "", false},
-		{"no exits", strings.Repeat(other, 7), false},
-		{"a relay is missing", strings.Repeat(exit, 3) + strings.Repeat(other, 3), false},
-		{"an exit is down", strings.Repeat(exit, 3) + relay + "s Exit Valid\n" + strings.Repeat(other, 3), false},
-		{"complete", "network-status-version 3\n\n" + strings.Repeat(exit, 4) + strings.Repeat(other, 3), true},
+		{"no exits", strings.Repeat(other, 10), false},
+		{"a relay is missing", strings.Repeat(exit, 6) + strings.Repeat(other, 3), false},
+		{"an exit is down", strings.Repeat(exit, 6) + relay + "s Exit Valid\nw Bandwidth=20\n" + strings.Repeat(other, 3), false},
+		{"an exit is not measured", strings.Repeat(exit, 6) + unmeasured + strings.Repeat(other, 3), false},
+		{"complete", "network-status-version 3\n\n" + strings.Repeat(exit, 7) + strings.Repeat(other, 3), true},
 	} {
 		if got := consensusReady(c.text); got != c.want {
 			t.Errorf("%s: %v", c.name, got)

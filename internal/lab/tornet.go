@@ -21,16 +21,21 @@ import (
 
 func (l *Lab) relayDir(r Relay) string { return filepath.Join(l.dir, "tor", r.Name) }
 
-// makeAuthorities makes the keys of all directory authorities, a few at a
-// time: they take a second of processor each.
+// makeAuthorities makes the keys of all relays, and returns the directory
+// authorities with theirs.
 func (l *Lab) makeAuthorities(ctx context.Context) ([]Authority, error) {
 	var authorities []Authority
+	group, ctx := errgroup.WithContext(ctx)
 	for _, r := range TorRelays() {
 		if r.Authority {
 			authorities = append(authorities, Authority{Relay: r})
+			continue
 		}
+		group.Go(func() error {
+			_, err := l.makeRelayKeys(ctx, r)
+			return err
+		})
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	for i := range authorities {
 		group.Go(func() error { return l.makeKeys(ctx, &authorities[i]) })
 	}
@@ -59,18 +64,31 @@ func (l *Lab) makeKeys(ctx context.Context, a *Authority) error {
 	if out, err := gencert.CombinedOutput(); err != nil {
 		return fmt.Errorf("making voting keys of %s: %w: %s", a.Name, err, out)
 	}
-	// tor makes its relay keys when asked for their fingerprint; it wants to
-	// know another authority before it answers, any will do.
-	if err := run(ctx, "", "tor", "--list-fingerprint", "--quiet", "--datadirectory", dir, "--orport", "1",
-		"--nickname", a.Name, "--dirserver", "none 127.0.0.1:1 "+strings.Repeat("f", 40)); err != nil {
-		return fmt.Errorf("making relay keys of %s: %w", a.Name, err)
-	}
 	var err error
 	if a.V3Ident, err = findIn(filepath.Join(keys, "authority_certificate"), identLine); err != nil {
 		return err
 	}
-	a.Fingerprint, err = findIn(filepath.Join(dir, "fingerprint"), fingerprintLine)
+	a.Fingerprint, err = l.makeRelayKeys(ctx, a.Relay)
 	return err
+}
+
+// makeRelayKeys makes the relay keys of an authority or exit, and returns its
+// fingerprint. Tor makes them when asked for it; it wants to know another
+// authority before it answers, any will do.
+func (l *Lab) makeRelayKeys(ctx context.Context, r Relay) (fingerprint string, err error) {
+	dir := l.relayDir(r)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making the directory of %s: %w", r.Name, err)
+	}
+	if err := run(ctx, "", "tor", "--list-fingerprint", "--quiet", "--datadirectory", dir, "--orport", "1",
+		"--nickname", r.Name, "--dirserver", "none 127.0.0.1:1 "+strings.Repeat("f", 40)); err != nil {
+		return "", fmt.Errorf("making relay keys of %s: %w", r.Name, err)
+	}
+	return l.fingerprint(r)
+}
+
+func (l *Lab) fingerprint(r Relay) (string, error) {
+	return findIn(filepath.Join(l.relayDir(r), "fingerprint"), fingerprintLine)
 }
 
 func findIn(path string, line *regexp.Regexp) (string, error) {
@@ -85,19 +103,27 @@ func findIn(path string, line *regexp.Regexp) (string, error) {
 	return string(found[1]), nil
 }
 
-// writeRelays makes the directories and configurations of all relays.
-func (l *Lab) writeRelays(authorities []Authority) error {
+// writeRelays makes the directories and configurations of all relays, whose
+// first consensus is for the time first.
+func (l *Lab) writeRelays(authorities []Authority, first time.Time) error {
 	resolv := filepath.Join(etcNetns, namespacePrefix(l.plan.ID)+RelaysNode, "resolv.conf")
+	var measured strings.Builder
+	fmt.Fprintf(&measured, "%d\n", time.Now().Unix())
 	for _, r := range TorRelays() {
 		dir := l.relayDir(r)
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("making the directory of %s: %w", r.Name, err)
+		fingerprint, err := l.fingerprint(r)
+		if err != nil {
+			return err
 		}
+		fmt.Fprintf(&measured, "node_id=$%s bw=%d\n", fingerprint, bandwidth)
 		torrc := dir + ".torrc"
-		text := RelayTorrc(r, authorities, dir, config.TorUser, resolv)
+		text := RelayTorrc(r, authorities, dir, config.TorUser, resolv, first)
 		if err := os.WriteFile(torrc, []byte(text), 0o644); err != nil {
 			return fmt.Errorf("writing the configuration of %s: %w", r.Name, err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(l.dir, "tor", bandwidthFile), []byte(measured.String()), 0o644); err != nil {
+		return fmt.Errorf("writing the relays' bandwidths: %w", err)
 	}
 	return chownTree(filepath.Join(l.dir, "tor"), config.TorUser)
 }
@@ -130,16 +156,43 @@ func chownTree(root, name string) error {
 	})
 }
 
-// torNetworkLimit is how long the first usable consensus may take: a first
-// vote without some relay costs one more voting interval, and a busy machine
-// is slow.
-const torNetworkLimit = 2*votingInterval + 30*time.Second
+// consensusLimit is how long after its time all relays may take to hold the
+// first consensus.
+const consensusLimit = 45 * time.Second
+
+// endRelays ends what startRelays started, and has all relays forget the
+// consensus that did not list them all.
+func (l *Lab) endRelays(ctx context.Context) error {
+	var running []Process
+	for _, r := range TorRelays() {
+		if p, ok := l.process(r.Name); ok && p.Alive() {
+			running = append(running, p)
+		}
+	}
+	if err := end(ctx, running, time.Second); err != nil {
+		return err
+	}
+	for _, r := range TorRelays() {
+		for _, kind := range []string{"cached-*", "unverified-*", "v3-status-votes", "sr-state"} {
+			found, err := filepath.Glob(filepath.Join(l.relayDir(r), kind))
+			if err != nil {
+				return err
+			}
+			for _, path := range found {
+				if err := os.Remove(path); err != nil {
+					return fmt.Errorf("clearing what %s knows: %w", r.Name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
 
 // waitConsensus waits until every authority and exit has a consensus with all
 // of them in it, and the relays' descriptors: a client that asks earlier is
-// told to come back in ten seconds.
-func (l *Lab) waitConsensus(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, torNetworkLimit)
+// told to come back in ten seconds. The consensus is for the time first.
+func (l *Lab) waitConsensus(ctx context.Context, first time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, first.Add(consensusLimit))
 	defer cancel()
 	var authorities, exits []Relay
 	for _, r := range TorRelays() {

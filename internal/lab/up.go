@@ -171,32 +171,31 @@ func (l *Lab) startServers(ctx context.Context) error {
 }
 
 func (b builder) torNetwork(ctx context.Context, authorities []Authority) error {
-	if err := b.lab.writeRelays(authorities); err != nil {
-		return err
+	var err error
+	for try, lead := 0, voteLead; try < networkTries; try, lead = try+1, 2*lead {
+		if try > 0 {
+			b.say("tor network: %v: it starts again", err)
+			if err := b.lab.endRelays(ctx); err != nil {
+				return err
+			}
+		}
+		first := time.Now().Add(lead)
+		if err := b.lab.writeRelays(authorities, first); err != nil {
+			return err
+		}
+		if err := b.lab.startRelays(); err != nil {
+			return err
+		}
+		b.say("tor network: %d authorities and %d exits started", len(authorities), len(TorRelays())-len(authorities))
+		if err = b.lab.waitConsensus(ctx, first); err == nil {
+			b.say("tor network: all of them have a consensus that lists all of them")
+			return nil
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
 	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(b.pause()):
-	}
-	if err := b.lab.startRelays(); err != nil {
-		return err
-	}
-	b.say("tor network: %d authorities and %d exits started", len(authorities), len(TorRelays())-len(authorities))
-	if err := b.lab.waitConsensus(ctx); err != nil {
-		return err
-	}
-	b.say("tor network: all of them have a consensus that lists all of them")
-	return nil
-}
-
-// pause says how long the relays wait for their turn, and returns it.
-func (b builder) pause() time.Duration {
-	pause := startPause(time.Now())
-	if pause > time.Second {
-		b.say("tor network: starts in %.0f s, to be in time for the next vote", pause.Seconds())
-	}
-	return pause
+	return err
 }
 
 func (b builder) gateways(ctx context.Context, authorities []Authority) error {

@@ -32,6 +32,8 @@ var classes = [...]Class{
 	{ID: "ntp", Name: "NTP to a server of the device's own", Action: tell, packets: datagram(123)},
 	{ID: "stun", Name: "STUN (WebRTC)", Action: tell, packets: datagram(3478)},
 	{ID: "dns", Name: "DNS to a resolver of the device's own", Action: tell, packets: question},
+	{ID: "dns-tcp", Name: "DNS over TCP", Action: tell, packets: synTo(53)},
+	{ID: "doq", Name: "DNS over QUIC (UDP 853)", Action: tell, packets: datagram(853)},
 	{ID: "dot", Name: "DNS over TLS (TCP 853)", Action: tell, packets: synTo(853)},
 	{ID: "ping", Name: "ICMP echo (ping)", Action: tell, packets: ping},
 	{ID: "icmp-error", Name: "ICMP errors", Action: tell, packets: unreachable},
@@ -40,6 +42,11 @@ var classes = [...]Class{
 	{ID: "esp", Name: "ESP (IPsec)", Action: tell, packets: protocol(traffic.ESP)},
 	{ID: "sctp", Name: "SCTP", Action: tell, packets: protocol(traffic.SCTP)},
 	{ID: "vpn", Name: "VPN over UDP (WireGuard, OpenVPN)", Action: tell, packets: vpn},
+	{ID: "traceroute", Name: "traceroute (UDP with a short life)", Action: tell, packets: traceroute},
+	{ID: "bittorrent", Name: "BitTorrent (UDP 6881)", Action: tell, packets: datagram(6881)},
+	{ID: "ipip", Name: "IP in IP (protocol 4)", Action: tell, packets: protocol(4)},
+	{ID: "protocol", Name: "a protocol that nobody knows (253)", Action: tell, packets: protocol(traffic.Test)},
+	{ID: "spoofed", Name: "UDP with a source that is not the household's", Action: tell, packets: spoofed},
 	{ID: "fragment", Name: "fragments without a beginning", Action: tell, packets: fragment, only4: true},
 }
 
@@ -142,6 +149,22 @@ func unreachable(from, to netip.Addr, nonce string) []traffic.IP {
 		kind, code, proto = 1, 4, traffic.ICMPv6 // RFC 4443, section 3.1
 	}
 	return []traffic.IP{traffic.Control(from, to, proto, append([]byte{kind, code, 0, 0, 0, 0, 0, 0}, inner...))}
+}
+
+// traceroute lives for two hops: the box is the first.
+func traceroute(from, to netip.Addr, nonce string) []traffic.IP {
+	packets := datagram(33434)(from, to, nonce)
+	packets[0].TTL = 2
+	return packets
+}
+
+// spoofed has a source that belongs to nobody either (RFC 5737, RFC 9637).
+func spoofed(from, to netip.Addr, nonce string) []traffic.IP {
+	other := netip.MustParseAddr("198.51.100.7")
+	if from.Is6() {
+		other = netip.MustParseAddr("3fff:fed:7a2::7")
+	}
+	return datagram(4501)(other, to, nonce)
 }
 
 func protocol(number byte) func(from, to netip.Addr, nonce string) []traffic.IP {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,10 @@ type order struct {
 type report struct {
 	Addrs []netip.Addr `json:",omitempty"`
 	Sent  bool         `json:",omitempty"`
-	Error string       `json:",omitempty"`
+	// What the guest heard of routers, and how often it asked; with Sent.
+	Answers []Answer `json:",omitempty"`
+	Asked   int      `json:",omitempty"`
+	Error   string   `json:",omitempty"`
 }
 
 // guestLimit bounds the life of a guest.
@@ -58,10 +62,14 @@ func RunGuest(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := orders.Decode(&begin); err != nil {
 		return fmt.Errorf("waiting for the beginning: %w", err)
 	}
-	if err := sendAll(ctx, addrs, o.Nonce); err != nil {
+	heard, asked, err := askAround(o.Interface, o.Addr6.IsValid())
+	if err == nil {
+		err = sendAll(ctx, addrs, o.Nonce)
+	}
+	if err != nil {
 		return errors.Join(err, answer.Encode(report{Error: err.Error()}))
 	}
-	if err := answer.Encode(report{Sent: true}); err != nil {
+	if err := answer.Encode(report{Sent: true, Answers: heard, Asked: asked}); err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, in)
@@ -69,6 +77,9 @@ func RunGuest(ctx context.Context, in io.Reader, out io.Writer) error {
 }
 
 func moveIn(ctx context.Context, o order) ([]netip.Addr, error) {
+	if err := believeNobody(o.Interface); err != nil {
+		return nil, err
+	}
 	var prefixes []netip.Prefix
 	if len(o.Candidates) > 0 {
 		if err := netfilter.MoveIn(ctx, o.Interface, nil, nil); err != nil {
@@ -91,6 +102,16 @@ func moveIn(ctx context.Context, o order) ([]netip.Addr, error) {
 		addrs = append(addrs, p.Addr())
 	}
 	return addrs, nil
+}
+
+// believeNobody has the guest's kernel follow no router advertisement: what it
+// sends is to go to the box.
+func believeNobody(name string) error {
+	err := os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/accept_ra", []byte("0"), 0o644)
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6, or no such interface, which is told next
+		return fmt.Errorf("preparing %q: %w", name, err)
+	}
+	return nil
 }
 
 // sendAll sends each class three times: the first packet of a connection often

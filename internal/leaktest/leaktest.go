@@ -59,6 +59,7 @@ type Results struct {
 	Uplinks []string `json:"uplinks"`
 	Guest   []string `json:"guest"` // its addresses
 	Classes []Result `json:"classes"`
+	Answers []Answer `json:"answers,omitempty"` // of DHCP servers and routers
 }
 
 // settle is how long a late packet may take.
@@ -98,7 +99,8 @@ func Run(ctx context.Context, o Options) (r Results, err error) {
 	if err := outside.seenMarker(r.Uplinks); err != nil {
 		return r, err
 	}
-	if err := g.sendAll(); err != nil {
+	said, err := g.sendAll()
+	if err != nil {
 		return r, err
 	}
 	select {
@@ -111,7 +113,8 @@ func Run(ctx context.Context, o Options) (r Results, err error) {
 	}
 	outside.close()
 	inside.close()
-	r.Classes = results(inside, outside)
+	r.Answers = said.Answers
+	r.Classes = append(results(inside, outside), routerResult(said.Answers, said.Asked, o.Household.Box))
 	return r, nil
 }
 

@@ -117,12 +117,12 @@ func (g *guest) next() (report, error) {
 	return r, nil
 }
 
-func (g *guest) sendAll() error {
+// sendAll has the guest send everything, and returns what it says then.
+func (g *guest) sendAll() (report, error) {
 	if _, err := io.WriteString(g.orders, "true\n"); err != nil {
-		return fmt.Errorf("telling the guest to begin: %w", err)
+		return report{}, fmt.Errorf("telling the guest to begin: %w", err)
 	}
-	_, err := g.next()
-	return err
+	return g.next()
 }
 
 // end ends the guest; its namespace and the cable go with it.

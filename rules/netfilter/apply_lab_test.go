@@ -20,22 +20,28 @@ import (
 func backends(t *testing.T, test func(t *testing.T)) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend, func(t *testing.T) {
-			dir := t.TempDir()
-			for _, name := range []string{"iptables", "ip6tables"} {
-				for _, end := range []string{"", "-restore", "-save"} {
-					path, err := exec.LookPath(name + "-" + backend + end)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if err := os.Symlink(path, filepath.Join(dir, name+end)); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			useBackend(t, backend)
 			test(t)
 		})
 	}
+}
+
+// useBackend makes it the one that is found on PATH.
+func useBackend(t *testing.T, backend string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"iptables", "ip6tables"} {
+		for _, end := range []string{"", "-restore", "-save"} {
+			path, err := exec.LookPath(name + "-" + backend + end)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(path, filepath.Join(dir, name+end)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
 // saved returns all rules of the namespace, without counters and comments.
@@ -241,6 +247,7 @@ func TestVerifyKnowsOtherRules(t *testing.T) {
 
 // TestMixedBackends loads a legacy table beside nft.
 func TestMixedBackends(t *testing.T) {
+	useBackend(t, "nft")
 	n := newNode(t, "mixed")
 	n.run("ip6tables-legacy -A INPUT -j ACCEPT")
 	n.do(func() {

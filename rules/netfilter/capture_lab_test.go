@@ -20,6 +20,7 @@ const settle = 120 * time.Millisecond
 // capture collects what arrives on an interface, but for what keeps the link
 // itself alive (ARP, neighbour discovery).
 type capture struct {
+	links   bool // what keeps the link alive too
 	mu      sync.Mutex
 	packets []string
 }
@@ -27,7 +28,11 @@ type capture struct {
 // captureOn starts a capture of what others send to the node.
 func (n *node) captureOn(device string) *capture {
 	n.t.Helper()
-	c := &capture{}
+	return n.start(device, &capture{})
+}
+
+func (n *node) start(device string, c *capture) *capture {
+	n.t.Helper()
 	fd := -1
 	n.do(func() {
 		link, err := net.InterfaceByName(device)
@@ -72,7 +77,7 @@ func (c *capture) read(fd int, stop <-chan struct{}, stopped chan<- struct{}) {
 		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
 			continue
 		}
-		if text := describe(frame[:size]); text != "" {
+		if text, link := describe(frame[:size]); c.links || !link {
 			c.mu.Lock()
 			c.packets = append(c.packets, text)
 			c.mu.Unlock()
@@ -90,34 +95,33 @@ func (c *capture) take() []string {
 	return packets
 }
 
-// describe returns "SOURCE > DESTINATION PROTOCOL ...", or "" for link keeping.
-func describe(frame []byte) string {
+// describe returns "SOURCE > DESTINATION PROTOCOL ...", and whether that is
+// link keeping.
+func describe(frame []byte) (text string, link bool) {
 	if len(frame) < 14 {
-		return "short frame"
+		return "short frame", false
 	}
 	payload := frame[14:]
 	switch binary.BigEndian.Uint16(frame[12:]) {
 	case 0x0806:
-		return ""
+		return "ARP", true
 	case 0x0800:
 		if len(payload) < 20 {
-			return "short IPv4"
+			return "short IPv4", false
 		}
-		return packetText(netip.AddrFrom4([4]byte(payload[12:16])), netip.AddrFrom4([4]byte(payload[16:20])), payload[9], payload[int(payload[0]&15)*4:])
+		return packetText(netip.AddrFrom4([4]byte(payload[12:16])), netip.AddrFrom4([4]byte(payload[16:20])), payload[9], payload[int(payload[0]&15)*4:]), false
 	case 0x86dd:
 		if len(payload) < 41 {
-			return "short IPv6"
+			return "short IPv6", false
 		}
 		next, rest := payload[6], payload[40:]
 		if next == 0 && len(rest) > 8 { // hop-by-hop options, of listener reports
 			next, rest = rest[0], rest[(int(rest[1])+1)*8:]
 		}
-		if next == 58 && rest[0] >= 130 {
-			return ""
-		}
-		return packetText(netip.AddrFrom16([16]byte(payload[8:24])), netip.AddrFrom16([16]byte(payload[24:40])), next, rest)
+		text = packetText(netip.AddrFrom16([16]byte(payload[8:24])), netip.AddrFrom16([16]byte(payload[24:40])), next, rest)
+		return text, next == 58 && rest[0] >= 130
 	}
-	return fmt.Sprintf("frame of type %#x", binary.BigEndian.Uint16(frame[12:]))
+	return fmt.Sprintf("frame of type %#x", binary.BigEndian.Uint16(frame[12:])), false
 }
 
 func packetText(from, to netip.Addr, protocol byte, rest []byte) string {
@@ -139,7 +143,7 @@ func TestDescribe(t *testing.T) {
 	frame[12] = 8
 	copy(frame[14:], []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 192, 168, 77, 10, 203, 0, 113, 1, 0, 80, 1, 187})
 	frame[14+20+13] = 4
-	if got := describe(frame); got != "192.168.77.10 > 203.0.113.1 protocol 6 ports 80 > 443 flags 0x04" {
+	if got, link := describe(frame); link || got != "192.168.77.10 > 203.0.113.1 protocol 6 ports 80 > 443 flags 0x04" {
 		t.Errorf("got %q", got)
 	}
 }

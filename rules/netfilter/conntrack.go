@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -11,16 +12,20 @@ import (
 	"tunic/rules"
 )
 
-// CutFlows makes the kernel forget the connections of both families whose mark
-// is mark in the bits of mask, and returns how many. Call it after the stricter
-// rules are in place, or the next packet opens the connection again.
-func (k *Kernel) CutFlows(ctx context.Context, mark, mask uint32) (int, error) {
+// Doomed says whether a connection with that mark (all 32 bits), opened from
+// that address, has to end.
+type Doomed func(mark uint32, from netip.Addr) bool
+
+// CutFlows makes the kernel forget the connections of both families that are
+// doomed, and returns how many. Call it after the stricter rules are in place,
+// or the next packet opens the connection again.
+func (k *Kernel) CutFlows(ctx context.Context, doomed Doomed) (int, error) {
 	total := 0
 	for _, f := range rules.Families() {
-		n, err := cutFamily(ctx, f, markFilter{mark, mask})
+		n, err := cutFamily(ctx, f, doomed)
 		total += n
 		if err != nil {
-			return total, fmt.Errorf("cutting %v connections with mark %#x/%#x: %w", f, mark, mask, err)
+			return total, fmt.Errorf("cutting %v connections: %w", f, err)
 		}
 	}
 	return total, nil
@@ -28,7 +33,7 @@ func (k *Kernel) CutFlows(ctx context.Context, mark, mask uint32) (int, error) {
 
 // cutFamily goes on until one look at the table was complete: the kernel may
 // interrupt the dump when the table changes meanwhile.
-func cutFamily(ctx context.Context, f rules.Family, filter markFilter) (int, error) {
+func cutFamily(ctx context.Context, f rules.Family, doomed Doomed) (int, error) {
 	family := netlink.InetFamily(unix.AF_INET)
 	if f == rules.IPv6 {
 		family = unix.AF_INET6
@@ -38,7 +43,7 @@ func cutFamily(ctx context.Context, f rules.Family, filter markFilter) (int, err
 		if err := ctx.Err(); err != nil {
 			return total, err
 		}
-		n, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter)
+		n, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, doomed)
 		total += int(n)
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return total, err
@@ -47,9 +52,9 @@ func cutFamily(ctx context.Context, f rules.Family, filter markFilter) (int, err
 	return total, netlink.ErrDumpInterrupted
 }
 
-type markFilter struct{ mark, mask uint32 }
-
-// MatchConntrackFlow implements [netlink.CustomConntrackFilter].
-func (m markFilter) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
-	return flow.Mark&m.mask == m.mark
+// MatchConntrackFlow implements [netlink.CustomConntrackFilter]. An address
+// that cannot be read is the zero one, which is nobody's.
+func (d Doomed) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
+	from, _ := netip.AddrFromSlice(flow.Forward.SrcIP)
+	return d(flow.Mark, from.Unmap())
 }

@@ -42,8 +42,9 @@ type Kernel struct {
 	version  Version
 	families map[rules.Family]programs
 
-	mu      sync.Mutex
-	applied map[tableID]applied
+	mu       sync.Mutex
+	applied  map[tableID]applied
+	canGroup *bool // rules can match interface groups; nil: not known yet
 
 	own     children // programs of ours that may change rules
 	blame   sync.Mutex
@@ -55,6 +56,7 @@ type programs struct {
 	tables  *iptables.IPTables
 	list    string // path of iptables
 	restore string // path of iptables-restore
+	save    string // path of iptables-save
 }
 
 // applied is what Verify expects.
@@ -67,6 +69,8 @@ type tableID struct {
 	family rules.Family
 	name   string
 }
+
+func idOf(t rules.Table) tableID { return tableID{t.Family, t.Name} }
 
 func (t tableID) String() string { return t.family.String() + " " + t.name }
 
@@ -109,9 +113,9 @@ func findPrograms(ctx context.Context, f rules.Family) (programs, []Version, err
 	if f == rules.IPv6 {
 		name, proto = "ip6tables", iptables.ProtocolIPv6
 	}
-	var paths [2]string
+	var paths [3]string
 	var versions []Version
-	for i, program := range []string{name, name + "-restore"} {
+	for i, program := range []string{name, name + "-restore", name + "-save"} {
 		path, err := exec.LookPath(program)
 		if err != nil {
 			return programs{}, nil, fmt.Errorf("%w: no %s on PATH; install the package iptables (on OpenWrt iptables-nft and ip6tables-nft)", ErrNotInstalled, program)
@@ -130,7 +134,7 @@ func findPrograms(ctx context.Context, f rules.Family) (programs, []Version, err
 	if err != nil {
 		return programs{}, nil, fmt.Errorf("starting %s: %w", paths[0], err)
 	}
-	return programs{tables: tables, list: paths[0], restore: paths[1]}, versions, nil
+	return programs{tables: tables, list: paths[0], restore: paths[1], save: paths[2]}, versions, nil
 }
 
 // CheckBackend returns an error that wraps [ErrMixed] if the kernel holds legacy
@@ -189,22 +193,40 @@ func (c *children) has(pid int) bool {
 	return pid != 0 && slices.Contains(c.pids[:], pid)
 }
 
-func (c *children) run(ctx context.Context, stdin, path string, args ...string) (string, error) {
+// job is a program that is running.
+type job struct {
+	cmd            *exec.Cmd
+	stdout, stderr strings.Builder
+	err            error // why it could not be started
+}
+
+// start starts a program on the calling thread, in whose namespace it is.
+func (c *children) start(ctx context.Context, stdin, path string, args ...string) *job {
+	j := &job{cmd: exec.CommandContext(ctx, path, args...)}
 	if now, err := namespace(); c.namespace != "" && now != c.namespace {
-		return "", errors.Join(fmt.Errorf("running %s: %w", path, ErrNamespace), err)
+		j.err = errors.Join(ErrNamespace, err)
+		return j
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.WaitDelay = time.Second
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Start()
-	if err == nil {
-		c.add(cmd.Process.Pid)
-		err = cmd.Wait()
+	j.cmd.WaitDelay = time.Second
+	j.cmd.Stdin, j.cmd.Stdout, j.cmd.Stderr = strings.NewReader(stdin), &j.stdout, &j.stderr
+	if j.err = j.cmd.Start(); j.err == nil {
+		c.add(j.cmd.Process.Pid)
 	}
-	if err != nil {
-		return "", fmt.Errorf("running %s %s: %w: %s", path, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	return j
+}
+
+// wait returns what the program printed when it has ended. The error has the
+// program's own words.
+func (j *job) wait() (string, error) {
+	if j.err == nil {
+		j.err = j.cmd.Wait()
 	}
-	return stdout.String(), nil
+	if j.err != nil {
+		return "", fmt.Errorf("running %s: %w: %s", strings.Join(j.cmd.Args, " "), j.err, strings.TrimSpace(j.stderr.String()))
+	}
+	return j.stdout.String(), nil
+}
+
+func (c *children) run(ctx context.Context, stdin, path string, args ...string) (string, error) {
+	return c.start(ctx, stdin, path, args...).wait()
 }

@@ -36,13 +36,19 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-func TestParseListing(t *testing.T) {
-	got := parseListing("-P INPUT ACCEPT\n-N TUNIC-X\n-A INPUT -j TUNIC-X\n-A TUNIC-X -p tcp -j DROP\n\n# comment\n")
-	if len(got) != 2 || !slices.Equal(got["INPUT"], []string{"-j TUNIC-X"}) || !slices.Equal(got["TUNIC-X"], []string{"-p tcp -j DROP"}) {
-		t.Errorf("got %q", got)
+func TestParseSaved(t *testing.T) {
+	const text = "# Generated\n*filter\n:INPUT ACCEPT [5:0]\n:TUNIC-X - [0:0]\n-A INPUT -j TUNIC-X\n-A TUNIC-X -p tcp -j DROP\nCOMMIT\n" +
+		"# Table `security' is incompatible, use 'nft' tool.\n*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
+	tables, err := parseSaved(text)
+	got := tables["filter"]
+	if err != nil || len(tables) != 2 || len(got) != 2 || !slices.Equal(got["INPUT"], []string{"-j TUNIC-X"}) || !slices.Equal(got["TUNIC-X"], []string{"-p tcp -j DROP"}) {
+		t.Errorf("got %q, %v", tables, err)
 	}
 	if own := got.own(); len(own) != 1 {
 		t.Errorf("own chains %q", own)
+	}
+	if _, err := parseSaved("# Table `filter' is incompatible, use 'nft' tool.\n"); !errors.Is(err, errIncompatible) {
+		t.Errorf("a table that cannot be read: %v", err)
 	}
 }
 
@@ -89,7 +95,7 @@ func programsOnPath(t *testing.T, versions map[string]string) {
 
 func TestNewRefuses(t *testing.T) {
 	all := func(version string) map[string]string {
-		return map[string]string{"iptables": version, "iptables-restore": version, "ip6tables": version, "ip6tables-restore": version}
+		return map[string]string{"iptables": version, "iptables-restore": version, "iptables-save": version, "ip6tables": version, "ip6tables-restore": version, "ip6tables-save": version}
 	}
 	mixed, partial := all("v1.8.9 (legacy)"), all("v1.8.9 (legacy)")
 	mixed["ip6tables"] = "v1.8.9 (nf_tables)"
@@ -120,13 +126,16 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func FuzzParseListing(f *testing.F) {
-	f.Add("-P INPUT ACCEPT\n-N TUNIC-X\n-A TUNIC-X -j DROP\n")
-	f.Add("-A")
+func FuzzParseSaved(f *testing.F) {
+	f.Add("*filter\n:INPUT ACCEPT [0:0]\n:TUNIC-X - [0:0]\n-A TUNIC-X -j DROP\nCOMMIT\n")
+	f.Add("*nat\n-A")
 	f.Fuzz(func(t *testing.T, text string) {
-		for name := range parseListing(text) {
-			if name == "" || strings.ContainsAny(name, " \n") {
-				t.Errorf("chain %q", name)
+		tables, _ := parseSaved(text)
+		for _, chains := range tables {
+			for name := range chains {
+				if name == "" || strings.ContainsAny(name, " \n") {
+					t.Errorf("chain %q", name)
+				}
 			}
 		}
 	})

@@ -40,9 +40,12 @@ type network struct {
 	far                           <-chan net.Conn // what the server in the internet accepted
 }
 
-func newNetwork(t testing.TB) *network {
+func newNetwork(t testing.TB) *network { return newNamedNetwork(t, "") }
+
+// newNamedNetwork is for tests that have several.
+func newNamedNetwork(t testing.TB, name string) *network {
 	t.Helper()
-	n := &network{t: t, phone: newNode(t, "phone"), nas: newNode(t, "nas"), gateway: newNode(t, "gw"), internet: newNode(t, "wan")}
+	n := &network{t: t, phone: newNode(t, name+"phone"), nas: newNode(t, name+"nas"), gateway: newNode(t, name+"gw"), internet: newNode(t, name+"wan")}
 	n.wire(n.phone, "lan1", "192.168.77.1/24", "2001:db8:77::1/64")
 	n.wire(n.nas, "lan2", "192.168.78.1/24", "2001:db8:78::1/64")
 	n.wire(n.internet, "wan0", gateway4+"/24", gateway6+"/64")
@@ -105,12 +108,16 @@ func (n *network) accepted() net.Conn {
 // flush forgets all connections, as somebody's "conntrack -F" does.
 func (n *network) flush() { n.t.Helper(); n.gateway.run("conntrack -F") }
 
-// cut deletes the connections of a policy.
-func (n *network) cut(p rules.Policy) {
+// cut deletes the connections of a policy that were not opened from those
+// addresses.
+func (n *network) cut(p rules.Policy, but ...string) {
 	n.t.Helper()
 	var count int
 	var err error
-	n.gateway.do(func() { count, err = n.kernel.CutFlows(n.t.Context(), p.Mark(), rules.MarkMask) })
+	doomed := func(mark uint32, from netip.Addr) bool {
+		return mark&rules.MarkMask == p.Mark() && !slices.Contains(but, from.String())
+	}
+	n.gateway.do(func() { count, err = n.kernel.CutFlows(n.t.Context(), doomed) })
 	if err != nil || count == 0 {
 		n.t.Errorf("%d connections with policy %v cut: %v", count, p, err)
 	}
@@ -147,7 +154,10 @@ func (n *node) server(address string) <-chan net.Conn {
 
 // echo answers datagrams to a port, on all addresses, with the address that it
 // sees.
-func (n *node) echo(port string) {
+func (n *node) echo(port string) { n.t.Helper(); n.echoAs("", port) }
+
+// echoAs does the same, with a name before the address.
+func (n *node) echoAs(name, port string) {
 	n.t.Helper()
 	n.do(func() {
 		four, err := net.ListenPacket("udp4", port)
@@ -165,32 +175,32 @@ func (n *node) echo(port string) {
 		if err := errors.Join(p4.SetControlMessage(ipv4.FlagDst, true), p6.SetControlMessage(ipv6.FlagDst, true)); err != nil {
 			n.t.Error(err)
 		}
-		go echo4(p4)
-		go echo6(p6)
+		go echo4(p4, name)
+		go echo6(p6, name)
 	})
 }
 
 // echo4 answers from the address that was asked: the system would choose any
 // of its own, and an answer from another than REDIRECT has chosen is no answer.
-func echo4(conn *ipv4.PacketConn) {
+func echo4(conn *ipv4.PacketConn, name string) {
 	for {
 		_, control, from, err := conn.ReadFrom(make([]byte, 100))
 		if err != nil {
 			return
 		}
-		if _, err := conn.WriteTo([]byte(from.String()), &ipv4.ControlMessage{Src: control.Dst}, from); err != nil {
+		if _, err := conn.WriteTo([]byte(name+from.String()), &ipv4.ControlMessage{Src: control.Dst}, from); err != nil {
 			continue // refused by a rule: whoever asked sees it
 		}
 	}
 }
 
-func echo6(conn *ipv6.PacketConn) {
+func echo6(conn *ipv6.PacketConn, name string) {
 	for {
 		_, control, from, err := conn.ReadFrom(make([]byte, 100))
 		if err != nil {
 			return
 		}
-		if _, err := conn.WriteTo([]byte(from.String()), &ipv6.ControlMessage{Src: control.Dst}, from); err != nil {
+		if _, err := conn.WriteTo([]byte(name+from.String()), &ipv6.ControlMessage{Src: control.Dst}, from); err != nil {
 			continue
 		}
 	}

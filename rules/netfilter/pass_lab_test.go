@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -247,6 +249,39 @@ func TestOwnTraffic(t *testing.T) {
 			c.Close()
 		}
 	})
+}
+
+// TestExceptions: what the owner lets the box send outside Tor leaves, to there
+// and nowhere else, also while the household is closed.
+func TestExceptions(t *testing.T) {
+	n := newNetwork(t)
+	in := household()
+	in.OwnTor = true
+	const vpn = 51820
+	for _, to := range []string{internet4 + "/32", internet6 + "/128"} {
+		in.Exceptions = append(in.Exceptions,
+			rules.Exception{Protocol: rules.ProtocolUDP, To: netip.MustParsePrefix(to), Port: vpn},
+			rules.Exception{Protocol: 50, To: netip.MustParsePrefix(to)})
+	}
+	send := func() []string {
+		n.wan.take()
+		for _, to := range []string{internet4, internet6} {
+			n.gateway.udp(net.JoinHostPort(to, "51820"), "")
+			n.gateway.raw(50, to, make([]byte, 40))
+			n.gateway.udp(net.JoinHostPort(to, "51821"), "")
+			n.gateway.raw(47, to, make([]byte, 40))
+		}
+		n.gateway.raw(50, "203.0.113.77", make([]byte, 40))
+		return n.wan.take()
+	}
+	for _, mode := range []rules.Mode{rules.Open, rules.Lockdown} {
+		in.Mode = mode
+		n.apply(compile(t, in))
+		got := slices.Compact(slices.Sorted(slices.Values(send())))
+		if len(got) != 4 || strings.Contains(strings.Join(got, "\n"), "51821") || strings.Contains(strings.Join(got, "\n"), "protocol 47") {
+			t.Errorf("mode %v: arrived in the internet: %q", mode, got)
+		}
+	}
 }
 
 // TestLockdownKeepsAdministrator: whatever is known of the household, its

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -15,55 +14,52 @@ import (
 
 const (
 	repairPause = 100 * time.Millisecond // between two looks: a program that fights with us costs no whole processor
-	legacyEvery = 250 * time.Millisecond // between two looks at legacy tables, which have no events
+	legacyEvery = 100 * time.Millisecond // between two looks at legacy tables, which have no events
 	nftBuffer   = 1 << 20                // bytes of events that may wait; a big table loads in one burst
 )
 
 // Repair looks whether the kernel still holds what was applied last, and puts
-// back each table that somebody else has changed, the filters first. It returns
+// back what somebody else has changed, the filters first. It returns
 // one line for each difference, as Verify does, and one that names the program
 // if the kernel has told of it. Nothing was applied: nothing is done.
 func (k *Kernel) Repair(ctx context.Context) ([]string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var drift []string
-	var errs []error
-	for _, name := range []string{"filter", "mangle", "nat"} {
-		for _, f := range rules.Families() {
-			lines, err := k.repairTable(ctx, tableID{f, name})
-			drift = append(drift, lines...)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("repairing rules in %v %s: %w", f, name, err))
-			}
-		}
-	}
-	if who := k.whoChanged(); len(drift) > 0 && who.program != "" {
-		drift = append(drift, fmt.Sprintf("changed by %s, process %d", who.program, who.pid))
-	}
-	return drift, errors.Join(errs...)
-}
-
-func (k *Kernel) repairTable(ctx context.Context, id tableID) ([]string, error) {
-	last, ok := k.applied[id]
-	if !ok {
+	tables := k.wanted()
+	if len(tables) == 0 {
 		return nil, nil
 	}
-	now, err := k.list(ctx, id)
+	now, err := k.look(ctx, families(tables)...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("repairing rules: %w", err)
 	}
-	drift := slices.Concat(hookDrift(now, id.name), chainDrift(last, last.wanted, now))
-	for i, line := range drift {
-		drift[i] = id.String() + ": " + line
+	var drift []string
+	for _, t := range tables {
+		drift = append(drift, k.drift(t, now)...)
 	}
 	if len(drift) == 0 {
 		return nil, nil
 	}
-	again, err := k.applyTable(ctx, last.wanted, last)
-	if err == nil {
-		k.applied[id] = again
+	if who := k.whoChanged(); who.program != "" {
+		drift = append(drift, fmt.Sprintf("changed by %s, process %d", who.program, who.pid))
 	}
-	return drift, err
+	if err := k.converge(ctx, tables, now); err != nil {
+		return drift, fmt.Errorf("repairing rules: %w", err)
+	}
+	return drift, nil
+}
+
+// wanted are the tables that were applied last, filter first.
+func (k *Kernel) wanted() []rules.Table {
+	var tables []rules.Table
+	for _, f := range rules.Families() {
+		for _, name := range tableNames {
+			if last, ok := k.applied[tableID{f, name}]; ok {
+				tables = append(tables, last.wanted)
+			}
+		}
+	}
+	return tables
 }
 
 func (k *Kernel) whoChanged() culprit {
@@ -74,7 +70,7 @@ func (k *Kernel) whoChanged() culprit {
 
 // WatchRules calls changed after somebody else has changed, or may have
 // changed, rules of ours or what stands in front of them, until ctx ends. With
-// nf_tables the kernel tells; legacy tables have to be looked at, four times a
+// nf_tables the kernel tells; legacy tables have to be looked at, ten times a
 // second, without starting a program. Several changes may come as one call;
 // changed may take its time.
 func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
@@ -147,6 +143,10 @@ func (k *Kernel) setChanger(who culprit) {
 	k.changer = who
 }
 
+// legacyAgain is how often a table is looked at after its shape has settled: a
+// change that undoes a repair between two looks leaves the shape of before.
+const legacyAgain = 2
+
 // watchLegacy compares the shapes of the tables. A change by ourselves is one
 // too; then changed finds nothing wrong.
 func (k *Kernel) watchLegacy(ctx context.Context, changed func()) error {
@@ -155,10 +155,16 @@ func (k *Kernel) watchLegacy(ctx context.Context, changed func()) error {
 		return fmt.Errorf("watching rules: %w", err)
 	}
 	defer probe.close()
+	again := 0
 	for last := probe.look(); pause(ctx, legacyEvery); {
-		if now := probe.look(); now != last {
-			last = now // what happens while changed works is another change
-			changed()
+		now := probe.look()
+		if now == last && again == 0 {
+			continue
+		}
+		again--
+		changed()
+		if last = now; now != probe.look() || again < 0 {
+			again = legacyAgain
 		}
 	}
 	return ctx.Err()

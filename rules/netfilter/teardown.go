@@ -10,20 +10,23 @@ import (
 	"tunic/rules"
 )
 
-// Teardown removes our hooks and chains, whichever version made them, and
-// nothing else; where there are none it does nothing. It opens the box. The
+// Teardown removes our hooks and chains, whichever version made them, takes the
+// household's interfaces out of their group, and nothing else; where there are none it does nothing. It opens the box. The
 // filter tables, which close, go last. One table's failure does not keep it
 // from the others; all errors are joined.
 func (k *Kernel) Teardown(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var errs []error
-	for _, name := range []string{"nat", "mangle", "filter"} {
+	for _, name := range slices.Backward(tableNames) {
 		for _, f := range rules.Families() {
 			if err := k.removeTable(ctx, tableID{f, name}); err != nil {
 				errs = append(errs, fmt.Errorf("removing rules from %v %s: %w", f, name, err))
 			}
 		}
+	}
+	if err := ungroup(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -45,6 +48,23 @@ func (k *Kernel) removeTable(ctx context.Context, id tableID) error {
 		return nil
 	}
 	return k.restore(ctx, id.family, rules.Table{Family: id.family, Name: id.name}.Text(commands...))
+}
+
+// builtins asks for the built-in chains that have a hook of ours.
+func (k *Kernel) builtins(id tableID) (listing, error) {
+	chains := make(listing)
+	for _, h := range rules.HooksOf(id.name) {
+		lines, err := k.families[id.family].tables.List(id.name, h.Builtin)
+		if err != nil {
+			return nil, fmt.Errorf("listing %s: %w", h.Builtin, err)
+		}
+		for _, line := range lines {
+			if rule, ok := strings.CutPrefix(line, "-A "+h.Builtin+" "); ok {
+				chains[h.Builtin] = append(chains[h.Builtin], rule)
+			}
+		}
+	}
+	return chains, nil
 }
 
 func unhookCommands(now listing, table string) []string {

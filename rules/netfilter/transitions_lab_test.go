@@ -83,20 +83,14 @@ func sheet(set rules.Ruleset) map[string][]string {
 }
 
 // state is everything that the kernel holds in its tables, ours or not.
-func (n *node) state(k *Kernel) map[tableID]listing {
+func (n *node) state(k *Kernel) state {
 	n.t.Helper()
-	all := map[tableID]listing{}
-	n.do(func() {
-		for _, f := range rules.Families() {
-			for _, name := range []string{"filter", "mangle", "nat"} {
-				l, err := k.list(n.t.Context(), tableID{f, name})
-				if err != nil {
-					n.t.Error(err)
-				}
-				all[tableID{f, name}] = l
-			}
-		}
-	})
+	var all state
+	var err error
+	n.do(func() { all, err = k.look(n.t.Context(), rules.Families()...) })
+	if err != nil {
+		n.t.Error(err)
+	}
 	return all
 }
 
@@ -107,7 +101,7 @@ func TestTransitions(t *testing.T) {
 	const steps = 80
 	all := configurations()
 	sets := make([]rules.Ruleset, len(all))
-	want := make([]map[tableID]listing, len(all))
+	want := make([]state, len(all))
 	for i, in := range all {
 		sets[i] = compile(t, in)
 		fresh := newNode(t, fmt.Sprintf("fresh%d", i))

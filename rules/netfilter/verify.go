@@ -16,18 +16,25 @@ import (
 func (k *Kernel) Verify(ctx context.Context, set rules.Ruleset) ([]string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	now, err := k.look(ctx, rules.Families()...)
+	if err != nil {
+		return nil, fmt.Errorf("verifying rules: %w", err)
+	}
 	var drift []string
 	for _, t := range set.Tables {
-		id := tableID{t.Family, t.Name}
-		now, err := k.list(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("verifying rules in %v: %w", id, err)
-		}
-		for _, line := range slices.Concat(hookDrift(now, t.Name), chainDrift(k.applied[id], t, now)) {
-			drift = append(drift, id.String()+": "+line)
-		}
+		drift = append(drift, k.drift(t, now)...)
 	}
 	return drift, nil
+}
+
+// drift compares one table with what was applied last.
+func (k *Kernel) drift(t rules.Table, now state) []string {
+	id := idOf(t)
+	lines := slices.Concat(hookDrift(now[id], t.Name), chainDrift(k.applied[id], t, now[id]))
+	for i, line := range lines {
+		lines[i] = id.String() + ": " + line
+	}
+	return lines
 }
 
 func hookDrift(now listing, table string) []string {

@@ -88,7 +88,7 @@ func TestThroughServe(t *testing.T) {
 
 // listen serves on loopback until the test ends. Visitors are told the port
 // that is really bound.
-func listen(t *testing.T, s *Server) *net.TCPAddr {
+func listen(t testing.TB, s *Server) *net.TCPAddr {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -58,7 +58,7 @@ func (s *Server) directory(ctx context.Context, name string, dir *os.File, m *me
 	if f, info, err := s.open(path.Join(name, mapName)); err == nil {
 		defer f.Close()
 		if info.Mode().IsRegular() {
-			return writeMap(m, f, selectorOf(name))
+			return s.writeMap(ctx, m, f, name)
 		}
 	}
 	entries, more, err := s.list(ctx, name, dir)
@@ -66,17 +66,35 @@ func (s *Server) directory(ctx context.Context, name string, dir *os.File, m *me
 		s.refuse(m, name, err)
 		return nil
 	}
+	s.writeEntries(m, name, entries, more)
+	if name == "." && !slices.ContainsFunc(entries, func(e entry) bool { return e.name == searchName }) {
+		m.item(kindSearch, "Search", selectorOf(searchName))
+	}
+	m.end()
+	return nil
+}
+
+func (s *Server) writeEntries(m *menu, name string, entries []entry, more bool) {
 	for _, e := range entries {
 		m.item(e.kind, e.name, selectorOf(path.Join(name, e.name)))
 	}
 	if more {
 		m.info(fmt.Sprintf("There is more: this menu ends after %d entries.", s.entries))
 	}
-	if name == "." && !slices.ContainsFunc(entries, func(e entry) bool { return e.name == searchName }) {
-		m.item(kindSearch, "Search", selectorOf(searchName))
+}
+
+// writeList sends what is in a directory, as far as its map shows it.
+func (s *Server) writeList(ctx context.Context, m *menu, name string, w *mapping) error {
+	dir, info, err := s.open(name)
+	if err != nil || !info.IsDir() {
+		return err
 	}
-	m.end()
-	return nil
+	defer dir.Close()
+	entries, more, err := s.list(ctx, name, dir)
+	if err == nil {
+		s.writeEntries(m, name, w.keep(entries), more)
+	}
+	return err
 }
 
 // entry is one line of a directory's menu.

@@ -125,7 +125,7 @@ func TestAnswers(t *testing.T) {
 		{"root as a slash", "/\r\n", rootMenu},
 		{"line end without CR", "\n", rootMenu},
 		{"Gopher+ item", "\t+\r\n", rootMenu},
-		{"Gopher+ attributes", "/\t$\r\n", rootMenu},
+		{"Gopher+ attributes", "/\t$\r\n", "+-1\r\n+INFO: " + item("1", "Main menu", "/") + "+VIEWS:\r\n application/gopher+-menu: <512b>\r\n.\r\n"},
 		{"Gopher+ one attribute", "/zoo.txt\t!\r\n", "one\r\ntwo\r\n.\r\n"},
 		{"Gopher+ with a view", "/zoo.txt\t+text/plain\r\n", "one\r\ntwo\r\n.\r\n"},
 		{"directory", "/a dir\r\n", subMenu},

@@ -12,7 +12,14 @@ func TestGophermap(t *testing.T) {
 	tests := []struct{ name, line, want string }{
 		{"text", "Welcome!", item("i", "Welcome!", "")},
 		{"empty", "", item("i", "", "")},
-		{"a dot is not the end", ".", item("i", ".", "")},
+		{"a dot is the end", ".\nmore", ""},
+		{"a comment", "# for me", ""},
+		{"a drawing", "####", item("i", "####", "")},
+		{"a line", "-----", item("i", "-----", "")},
+		{"a double line", "=====", item("i", "=====", "")},
+		{"a title", "!My hole", "iMy hole\tTITLE\t" + friend.Host + "\t70\r\n"},
+		{"no title", "x\n!really", item("i", "x", "") + item("i", "!really", "")},
+		{"not a type", ":-) = x", item("i", ":-) = x", "")},
 		{"CR LF", "Hi\r", item("i", "Hi", "")},
 		{"full", "1Other\t/x\tgopher.example.org\t7070", link("1", "Other", "/x", "gopher.example.org", "7070")},
 		{"more than full", "1Other\t/x\tgopher.example.org\t7070\t+", link("1", "Other", "/x", "gopher.example.org", "7070")},
@@ -68,4 +75,56 @@ func TestGophermapIsBounded(t *testing.T) {
 	if len(got) > maxMap+100 || strings.Contains(got, "not read") || !strings.HasSuffix(got, "\r\n.\r\n") {
 		t.Errorf("a menu of %d bytes from a gophermap that is too large", len(got))
 	}
+}
+
+func TestGophernicusMaps(t *testing.T) {
+	files := map[string]string{
+		"dir/gophermap": "=head.map\n-secret.txt\n:md=h\n*\nnot shown\n", "dir/head.map": "Welcome\n=sub/more.map\n", "dir/sub/more.map": "deeper\n",
+		"dir/secret.txt": "x", "dir/plain.txt": "x", "dir/page.md": "x",
+		"loop/gophermap": "a\n=gophermap\nb\n", "ends/gophermap": "=stop.map\nnot shown\n", "ends/stop.map": "last\n.\n",
+		"out/gophermap": "=../dir/secret.txt\n=/etc/passwd\n",
+	}
+	s := newServer(t, files)
+	want := item("i", "Welcome", "") + item("i", "deeper", "") + item("1", "sub", "/dir/sub") + item("0", "head.map", "/dir/head.map") +
+		item("h", "page.md", "/dir/page.md") + item("0", "plain.txt", "/dir/plain.txt") + ".\r\n"
+	if got := ask(t, s, friend, "/dir\r\n"); got != want {
+		t.Errorf("a map with a list:\n%q, want\n%q", got, want)
+	}
+	if got := ask(t, s, friend, "/loop\r\n"); strings.Count(got, "ia\t") != maxIncludes+1 || strings.Count(got, "ib\t") != maxIncludes+1 {
+		t.Errorf("a map that includes itself: %q", got)
+	}
+	if got := ask(t, s, friend, "/ends\r\n"); got != item("i", "last", "")+".\r\n" {
+		t.Errorf("an included map that ends: %q", got)
+	}
+	if got := ask(t, s, friend, "/out\r\n"); got != item("i", "=../dir/secret.txt", "")+item("i", "=/etc/passwd", "")+".\r\n" {
+		t.Errorf("includes from elsewhere: %q", got)
+	}
+}
+
+func TestCaps(t *testing.T) {
+	if got := ask(t, newServer(t, nil), friend, "caps.txt\r\n"); !strings.HasPrefix(got, "CAPS\r\n") || !strings.Contains(got, "\r\nCapsVersion=1\r\n") || strings.Contains(got, "tunic") {
+		t.Errorf("caps.txt: %q", got)
+	}
+	if got := ask(t, newServer(t, map[string]string{"caps.txt": "CAPS\nMine=1\n"}), friend, "/caps.txt\r\n"); got != "CAPS\r\nMine=1\r\n.\r\n" {
+		t.Errorf("the owner's own: %q", got)
+	}
+}
+
+// Whatever a map says, a menu consists of lines with four fields and ends.
+func FuzzGophermap(f *testing.F) {
+	for _, seed := range []string{"!t\n#\n*\n", "=other\n-x\n:a=1\n.\n", "0a\tb\tc\t70\r\nhURL\tURL:https://x/", "\x00\xff\t\t\t"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := ask(t, newServer(t, map[string]string{"gophermap": text, "other": "x\n", "x": "y"}), friend, "\r\n")
+		menu, ok := strings.CutSuffix(got, ".\r\n")
+		if !ok {
+			t.Fatalf("no end in %q", got)
+		}
+		for line := range strings.SplitAfterSeq(menu, "\r\n") {
+			if line != "" && (strings.Count(line, "\t") != 3 || !strings.HasSuffix(line, "\r\n")) {
+				t.Fatalf("line %q in %q", line, got)
+			}
+		}
+	})
 }

@@ -5,6 +5,9 @@ package gopher
 import (
 	"context"
 	"fmt"
+	"io"
+
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -66,4 +69,64 @@ func TestRealClients(t *testing.T) {
 	if out := run(t, "curl", "-sS", base+"/9/a%20dir/data.bin"); out != binary {
 		t.Errorf("curl got %q of the binary file, want %q", out, fmt.Sprint(binary))
 	}
+}
+
+// TestTerminalClients looks at what sacc and gopher(1), which want a terminal,
+// draw on one.
+func TestTerminalClients(t *testing.T) {
+	addr := listen(t, newServer(t, map[string]string{
+		"welcome.txt":       "Hello from the box\n",
+		"Zwiebelkühe/x.txt": "x",
+		"gophermap":         "!A hole\nWritten by hand\n*\n",
+	}))
+	for client, words := range map[string]string{
+		"sacc":   fmt.Sprintf("sacc gopher://127.0.0.1:%d/", addr.Port),
+		"gopher": fmt.Sprintf("gopher 127.0.0.1 %d", addr.Port),
+	} {
+		t.Run(client, func(t *testing.T) {
+			for _, want := range []string{"Written by hand", "welcome.txt", "Zwiebelk"} {
+				draws(t, words, want)
+			}
+		})
+	}
+}
+
+// draws runs a program on a terminal until it shows a text. RETURN takes away
+// whatever it says first.
+func draws(t *testing.T, words, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "script", "-qec", "stty rows 30 cols 100; exec "+words, "/dev/null")
+	cmd.Env = append(os.Environ(), "TERM=xterm", "LANG=C.UTF-8", "HOME="+t.TempDir())
+	cmd.WaitDelay = time.Second
+	keys, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for ctx.Err() == nil {
+			time.Sleep(time.Second)
+			io.WriteString(keys, "\r")
+		}
+	}()
+	var all []byte
+	buf := make([]byte, 4096)
+	for !strings.Contains(string(all), want) {
+		n, err := screen.Read(buf)
+		all = append(all, buf[:n]...)
+		if err != nil {
+			t.Errorf("%s does not show %q: %v\n%q", words, want, err, all)
+			break
+		}
+	}
+	cancel()
+	_ = cmd.Wait() // it was killed
 }

@@ -38,6 +38,15 @@ func (m *menu) info(text string) { m.item(kindInfo, text, "") }
 // end writes the line that ends a menu.
 func (m *menu) end() { m.w.WriteString(".\r\n") }
 
+// plain is a whole answer to Gopher+: there is a menu to be asked for without
+// it. Its form is what other plain servers answer, which gopher(1) understands.
+func (m *menu) plain(selector string) {
+	m.w.WriteString("+-1\r\n+INFO: ")
+	m.item(kindMenu, "Main menu", selector)
+	m.w.WriteString("+VIEWS:\r\n application/gopher+-menu: <512b>\r\n")
+	m.end()
+}
+
 // fail is a whole answer that says what is wrong.
 func (m *menu) fail(text string) {
 	m.item(kindError, text, "")

@@ -19,6 +19,7 @@ var errRequest = errors.New("malformed request")
 type request struct {
 	selector string
 	words    string // what to search for; only searches look at it
+	plus     bool   // Gopher+ asks what a menu holds ("$"), not for the menu
 }
 
 // readRequest reads one line. A visitor that closes his side instead of ending
@@ -39,17 +40,19 @@ func readRequest(r io.Reader) (request, error) {
 
 // parseRequest takes a line apart: SELECTOR, or SELECTOR TAB WORDS. Gopher+
 // adds TAB and a field that begins with +, ! or $ (and more); it is answered
-// as if it were not there, which Gopher+ clients take for a plain server.
+// as if it were not there, which Gopher+ clients take for a plain server. Only
+// a "$" alone is kept: gopher(1) begins with it, and gives up without an answer.
 func parseRequest(line string) (request, error) {
 	if strings.ContainsAny(line, "\x00\r\n") {
 		return request{}, errRequest
 	}
 	selector, rest, _ := strings.Cut(line, "\t")
 	words, _, _ := strings.Cut(rest, "\t")
+	plus := words == "$"
 	if strings.Trim(words, "+!$") == "" {
 		words = ""
 	}
-	return request{selector: selector, words: words}, nil
+	return request{selector: selector, words: words, plus: plus}, nil
 }
 
 // localName turns a selector into a path below the root: "." for the root

@@ -16,9 +16,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"tunic/gateway/endpoint"
@@ -110,11 +112,17 @@ func (s *Server) answer(ctx context.Context, req request, m *menu) error {
 		defer f.Close()
 	case name == searchName:
 		return s.search(ctx, req.words, m)
+	case name == capsName && errors.Is(err, fs.ErrNotExist):
+		return writeText(m.w, strings.NewReader(caps))
 	default:
 		s.refuse(m, name, err)
 		return nil
 	}
-	if info.IsDir() {
+	switch {
+	case info.IsDir() && req.plus:
+		m.plain(req.selector)
+		return nil
+	case info.IsDir():
 		return s.directory(ctx, name, f, m)
 	}
 	return s.file(name, f, m.w)

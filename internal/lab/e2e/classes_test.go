@@ -40,7 +40,7 @@ const (
 // classes returns the table of leak classes. What is in it is sent in every
 // state of testStates.
 func classes() []class {
-	return slices.Concat(addressClasses(), nameClasses(), stateClasses(), boxClasses(), inboundClasses())
+	return slices.Concat(addressClasses(), nameClasses(), stateClasses(), boxClasses(), inboundClasses(), aroundClasses(), containerClasses())
 }
 
 // addressClasses are devices' packets that carry no name.

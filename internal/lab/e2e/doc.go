@@ -11,6 +11,8 @@
 // states. Each class is sent in each state, and the assertion is on a capture of
 // the gateway's uplink; each is also sent with its rules removed, when the
 // capture must show it. catalog_test.go is the list of all classes, with the
-// tests that are elsewhere; `make leaks` writes both to docs/leaks.md. What can be shown without a lab belongs beside the
-// package that does it.
+// tests that are elsewhere; `make leaks` writes both to docs/leaks.md. Single
+// rules are taken out in rules/netfilter (`make leaks-mutants`), where no tor is
+// needed. What can be shown without a lab belongs beside the package that does
+// it.
 package e2e

@@ -3,13 +3,6 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/hex"
-	"fmt"
-	"io"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -48,27 +41,26 @@ func testIsolation(w *world) {
 }
 
 // streams asks the gateway's tor for its open streams to the web server: the
-// circuit of each (control-spec, "stream-status").
+// circuit of each, or the Conflux set that the circuit is a leg of
+// (control-spec, "circuit-status", "stream-status").
 func (w *world) streams() map[string]string {
 	w.Helper()
-	conn, err := net.Dial("unix", filepath.Join(w.paths().TorRun(), "control.sock"))
-	if err != nil {
-		w.Fatal(err)
-	}
-	defer conn.Close()
-	cookie, err := os.ReadFile(filepath.Join(w.paths().TorRun(), "control.cookie"))
-	if err != nil {
-		w.Fatal(err)
-	}
-	if _, err := fmt.Fprintf(conn, "AUTHENTICATE %s\r\nGETINFO stream-status\r\nQUIT\r\n", hex.EncodeToString(cookie)); err != nil {
-		w.Fatal(err)
-	}
-	found := make(map[string]string)
-	lines := bufio.NewScanner(io.LimitReader(conn, 1<<20))
-	for lines.Scan() {
-		line := strings.TrimPrefix(lines.Text(), "250-stream-status=")
-		if f := strings.Fields(line); len(f) >= 4 && f[1] == "SUCCEEDED" && f[3] == web4+":80" {
+	found, sets := make(map[string]string), make(map[string]string)
+	for line := range strings.Lines(w.ask(w.paths().TorRun(), "GETINFO stream-status", "GETINFO circuit-status")) {
+		f := strings.Fields(strings.TrimPrefix(line, "250-stream-status="))
+		if len(f) >= 4 && f[1] == "SUCCEEDED" && f[3] == web4+":80" {
 			found[f[0]] = f[2]
+			continue
+		}
+		for _, word := range f {
+			if set, ok := strings.CutPrefix(word, "CONFLUX_ID="); ok {
+				sets[strings.TrimPrefix(f[0], "250-circuit-status=")] = "set " + set
+			}
+		}
+	}
+	for stream, circuit := range found {
+		if set, ok := sets[circuit]; ok {
+			found[stream] = set
 		}
 	}
 	return found

@@ -13,6 +13,7 @@ import (
 
 // testLeaks sends every class by itself in the steady state.
 func testLeaks(w *world) {
+	defer w.containers()()
 	var outcomes []outcome
 	for _, c := range classes() {
 		w.run(c.id+" "+c.what, func(w *world) {
@@ -29,6 +30,7 @@ func testLeaks(w *world) {
 // leak: a test that cannot fail proves nothing. The daemon sleeps meanwhile, so
 // that it does not put the rules back.
 func testMutants(w *world) {
+	defer w.containers()()
 	if n := w.signal(syscall.SIGSTOP, "tunic", "run"); n != 1 {
 		w.Fatalf("%d daemons were stopped", n)
 	}

@@ -62,14 +62,14 @@ func testLoad(w *world) {
 	w.arrives()
 }
 
-// reloadOften gives the laptop a looser policy and takes it away again. A
-// stricter one than all others have would cut all of them: see [rules.Cut].
+// reloadOften blocks the laptop and lets it go again: each time its connections
+// are cut, and nobody else's.
 func (w *world) reloadOften() {
 	w.Helper()
 	path, begin := w.device("laptop"), time.Now()
 	for i := range reloads {
 		if i%2 == 0 {
-			w.write(path, deviceText("02:00:00:0a:00:11", config.PolicyDirect))
+			w.write(path, deviceText("02:00:00:0a:00:11", config.PolicyBlock))
 		} else {
 			w.remove(path)
 		}

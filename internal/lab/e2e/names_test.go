@@ -14,7 +14,7 @@ import (
 // testNames asks the household's resolver, over both protocols and by several
 // addresses.
 func testNames(w *world) {
-	home := w.must("gateway", "tunic", "address", "home")
+	home, other := w.must("gateway", "tunic", "address", "home"), w.must("friend", "tunic", "address", "home")
 	v := w.ranges()
 	for _, c := range []struct {
 		name  string
@@ -31,8 +31,14 @@ func testNames(w *world) {
 		{"80.113.0.203.in-addr.arpa", dns.TypePTR, dns.RcodeSuccess, []string{"*.example."}},
 		{"rebind.example", dns.TypeA, dns.RcodeSuccess, nil},    // L42
 		{"rebind.example", dns.TypeAAAA, dns.RcodeSuccess, nil}, // L42
-		{home, dns.TypeA, dns.RcodeSuccess, []string{v.Virtual4.String()}},
-		{home, dns.TypeAAAA, dns.RcodeSuccess, []string{v.Virtual6.String()}},
+		{other, dns.TypeA, dns.RcodeSuccess, []string{v.Virtual4.String()}},
+		{other, dns.TypeAAAA, dns.RcodeSuccess, []string{v.Virtual6.String()}},
+		{global(other), dns.TypeA, dns.RcodeSuccess, []string{v.Virtual4.String()}},
+		{global(other), dns.TypeAAAA, dns.RcodeSuccess, []string{v.Virtual6.String()}},
+		{global(other), dns.TypeMX, dns.RcodeSuccess, nil},
+		{home, dns.TypeA, dns.RcodeSuccess, []string{box4}},
+		{global(home), dns.TypeA, dns.RcodeSuccess, []string{box4}},
+		{global("x" + other[1:]), dns.TypeA, dns.RcodeNameError, nil},
 		{"foo.onion", dns.TypeA, dns.RcodeNameError, nil},
 		{"use-application-dns.net", dns.TypeA, dns.RcodeNameError, nil},
 		{"mask.icloud.com", dns.TypeA, dns.RcodeNameError, nil},
@@ -55,6 +61,9 @@ func testNames(w *world) {
 		}
 	}
 }
+
+// global is the name that an onion has in every house.
+func global(onion string) string { return strings.TrimSuffix(onion, ".onion") + ".peer.home.arpa" }
 
 func answers(m *dns.Msg) []string {
 	var found []string

@@ -21,6 +21,8 @@ const (
 	household side = "the household" // class.sent is a BPF expression; the phone sends
 	box       side = "the gateway"   // class.sent is a match of iptables, in both families
 	outside   side = "the internet"  // class.sent is a BPF expression
+
+	containers side = "a container" // class.sent is a match of iptables, on what comes in
 )
 
 // class is one kind of traffic that must not leave, or must not come in.
@@ -46,7 +48,7 @@ type class struct {
 type outcome struct {
 	class
 	count  int      // packets sent
-	seen   []string // the same, one line each; none for the box's
+	seen   []string // the same, one line each; none of the box and its containers
 	leaked []string // what was seen outside, one line each
 }
 
@@ -86,7 +88,7 @@ func (w *world) observe(classes []class, during func(send func())) []outcome {
 			o.seen = w.lines(w.lan, lan, c.sent)
 		case outside:
 			o.seen = w.lines(w.wan, wan, "ether src 02:00:00:00:00:80 and ("+c.sent+")")
-		case box:
+		case box, containers:
 			o.count = boxed[i]
 		}
 		o.count += len(o.seen)
@@ -143,20 +145,25 @@ func (w *world) queries() []internet.Query {
 	return q
 }
 
-// addCounters inserts a rule without a target for each class that the box
-// itself sends, in the raw table: nothing has judged a packet before it. It
-// returns the index of each class in the order of the rules.
-func (w *world) addCounters(classes []class) []int {
+// counting are the chains of the raw table, where nothing has judged a packet
+// yet, by who sends.
+var counting = map[side]string{box: "OUTPUT", containers: "PREROUTING"}
+
+// addCounters inserts a rule without a target for each class that the box or a
+// container sends. It returns the indexes of the classes in the order of the
+// rules.
+func (w *world) addCounters(classes []class) map[side][]int {
 	w.Helper()
-	var order []int
+	order := make(map[side][]int)
 	for i, c := range classes {
-		if c.from != box {
+		chain, ok := counting[c.from]
+		if !ok {
 			continue
 		}
 		for _, tool := range tools {
-			w.must("gateway", slices.Concat([]string{tool, "-w", "-t", "raw", "-A", "OUTPUT"}, strings.Fields(c.sent))...)
+			w.must("gateway", slices.Concat([]string{tool, "-w", "-t", "raw", "-A", chain}, strings.Fields(c.sent))...)
 		}
-		order = append(order, i)
+		order[c.from] = append(order[c.from], i)
 	}
 	return order
 }
@@ -165,25 +172,24 @@ func (w *world) addCounters(classes []class) []int {
 var tools = []string{"iptables", "ip6tables"}
 
 // readCounters returns the packets of each class and removes the rules.
-func (w *world) readCounters(order []int) map[int]int {
+func (w *world) readCounters(order map[side][]int) map[int]int {
 	w.Helper()
 	packets := make(map[int]int)
-	if len(order) == 0 {
-		return packets
-	}
-	for _, tool := range tools {
-		rules := strings.Split(w.must("gateway", tool, "-w", "-t", "raw", "-nvxL", "OUTPUT"), "\n")[2:]
-		if len(rules) != len(order) {
-			w.Fatalf("%s has %d rules that count, not %d: %q", tool, len(rules), len(order), rules)
-		}
-		for i, rule := range rules {
-			n, err := strconv.Atoi(strings.Fields(rule)[0])
-			if err != nil {
-				w.Fatal(err)
+	for from, classes := range order {
+		for _, tool := range tools {
+			rules := strings.Split(w.must("gateway", tool, "-w", "-t", "raw", "-nvxL", counting[from]), "\n")[2:]
+			if len(rules) != len(classes) {
+				w.Fatalf("%s has %d rules that count, not %d: %q", tool, len(rules), len(classes), rules)
 			}
-			packets[order[i]] += n
+			for i, rule := range rules {
+				n, err := strconv.Atoi(strings.Fields(rule)[0])
+				if err != nil {
+					w.Fatal(err)
+				}
+				packets[classes[i]] += n
+			}
+			w.must("gateway", tool, "-w", "-t", "raw", "-F", counting[from])
 		}
-		w.must("gateway", tool, "-w", "-t", "raw", "-F", "OUTPUT")
 	}
 	return packets
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -115,33 +116,69 @@ func limitVisitor(w *world) {
 		w.Fatalf("the friend's resolver: %v, %v", reply, err)
 	}
 	to := net.JoinHostPort(answers(reply)[0], fmt.Sprint(lab.NASEchoPort))
-	served := 0
+	w.limited(laptop, to)
+}
+
+// circuitTries is how often a visitor takes another circuit when one of the
+// network's has come to a halt.
+const circuitTries = 3
+
+// limited repeats on another circuit what a circuit did not carry at all: the
+// front either serves a stream or closes it.
+func (w *world) limited(laptop traffic.Host, to string) {
+	w.Helper()
+	for try := range circuitTries {
+		served, closed, hung := w.manyStreams(laptop, to)
+		if hung == 0 {
+			if served != frontLimit || closed == 0 {
+				w.Errorf("%d streams of one visitor are served, %d closed, want %d and the rest", served, closed, frontLimit)
+			}
+			return
+		}
+		w.Logf("circuit %d: %d streams are served, %d closed, then one hears nothing:\n%s", try+1, served, closed, w.onionCircuits("friend"))
+		w.must("friend", "tunic", "newnym")
+	}
+	w.Errorf("none of %d circuits carried %d streams", circuitTries, frontLimit)
+}
+
+// manyStreams opens more streams than a front serves, and counts what becomes
+// of them. It stops at the first that hears nothing.
+func (w *world) manyStreams(laptop traffic.Host, to string) (served, closed, hung int) {
+	w.Helper()
 	for range frontLimit + 5 {
 		conn, err := laptop.Dial(w.ctx, "tcp", to)
 		if err != nil {
 			w.Fatal(err)
 		}
 		defer conn.Close()
-		if echoes(conn) {
+		switch err := echoes(conn); {
+		case err == nil:
 			served++
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return served, closed, 1
+		default:
+			closed++
 		}
 	}
-	if served != frontLimit {
-		w.Errorf("%d streams of one visitor are served, not %d", served, frontLimit)
-	}
+	return served, closed, 0
 }
 
-// echoes reports whether what is said comes back.
-func echoes(conn net.Conn) bool {
+// echoes returns nil if what is said comes back.
+func echoes(conn net.Conn) error {
 	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		return false
+		return err
 	}
 	if _, err := io.WriteString(conn, "hello"); err != nil {
-		return false
+		return err
 	}
 	answer := make([]byte, 5)
-	_, err := io.ReadFull(conn, answer)
-	return err == nil && string(answer) == "hello"
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return err
+	}
+	if string(answer) != "hello" {
+		return fmt.Errorf("the echo is %q", answer)
+	}
+	return nil
 }
 
 // inFlight bounds what relays may still hold of a download that was cut, in

@@ -65,26 +65,10 @@ func (c column) cell(e entry) string {
 			of.outcomes = append(of.outcomes, o)
 		}
 	}
-	open := isOpen(c.state, e.id)
-	switch {
-	case of.outcomes == nil && open:
-		return "open"
-	case of.outcomes == nil:
+	if of.outcomes == nil {
 		return ""
-	case open:
-		return fmt.Sprintf("%d/%d, open", of.sent(), len(of.leaked()))
 	}
 	return fmt.Sprintf("%d/%d", of.sent(), len(of.leaked()))
-}
-
-// isOpen reports whether a class of this id is not held in the state.
-func isOpen(name, id string) bool {
-	for _, s := range states() {
-		if s.name == name && slices.ContainsFunc(s.open, func(what string) bool { return strings.HasPrefix(what, id+" ") }) {
-			return true
-		}
-	}
-	return false
 }
 
 const reportHead = `# Leak classes, sent and watched
@@ -108,12 +92,33 @@ func (r *results) page() string {
 		leaked += len(c.leaked())
 	}
 	b.WriteString(reportHead)
-	fmt.Fprintf(&b, "**%d classes of traffic in %d states: %d packets sent, %d leaked.** %d entries are in the list; %d of them are cells\nof the matrix, the others are below it.\n\n",
-		len(classes()), len(r.columns), sent, leaked, len(catalog()), len(r.rows()))
+	fmt.Fprintf(&b, "**%d classes of traffic in %d states: %d packets sent, %d leaked.** %d entries are in the list.\n\n",
+		len(classes()), len(r.columns), sent, leaked, len(catalog()))
+	r.writeSummary(&b)
 	r.writeStates(&b)
 	r.writeTable(&b)
 	r.writeOthers(&b)
 	return b.String()
+}
+
+// writeSummary says for each entry by what it is shown.
+func (r *results) writeSummary(b *strings.Builder) {
+	of := make(map[string][]string)
+	rows := r.rows()
+	for _, e := range catalog() {
+		how := "By tests of their own, which are named below the matrix"
+		switch {
+		case strings.HasPrefix(e.held, "nothing"):
+			how = "Held by nothing that a gateway could do; found and told"
+		case slices.ContainsFunc(rows, func(row entry) bool { return row.id == e.id }):
+			how = "In the matrix, with packets counted in every state"
+		}
+		of[how] = append(of[how], e.id)
+	}
+	for _, how := range slices.Sorted(maps.Keys(of)) {
+		fmt.Fprintf(b, "- %s (%d): %s.\n", how, len(of[how]), strings.Join(of[how], ", "))
+	}
+	b.WriteByte('\n')
 }
 
 // rows are the entries that have cells.
@@ -127,11 +132,6 @@ func (r *results) writeStates(b *strings.Builder) {
 	b.WriteString("## States\n\n| | state | sent | leaked |\n|---|---|---|---|\n")
 	for i, c := range r.columns {
 		fmt.Fprintf(b, "| S%d | %s | %d | %d |\n", i+1, c.state, c.sent(), len(c.leaked()))
-	}
-	for _, s := range states() {
-		if s.open != nil {
-			fmt.Fprintf(b, "\nOpen in \"%s\", because %s: %s.\n", s.name, s.because, strings.Join(s.open, "; "))
-		}
 	}
 	b.WriteString("\nNot a column: the time at boot before `tunic lockdown` has run. No rule of ours is there yet, and what leaves then no\n" +
 		"test of rules can hold. The order of the units does: tunic-lockdown.service comes before network-pre.target, that is\nbefore any interface has an address (`TestLockdownIsFirst`).\n\n")
@@ -166,7 +166,7 @@ func (r *results) leakedWithout(id string) string {
 // writeOthers lists other tests, and what no test here can show.
 func (r *results) writeOthers(b *strings.Builder) {
 	rows := r.rows()
-	b.WriteString("\n## Held elsewhere, or not testable on one machine\n\n")
+	b.WriteString("\n## By tests of their own, or found and told\n\n")
 	for _, e := range catalog() {
 		if slices.ContainsFunc(rows, func(row entry) bool { return row.id == e.id }) {
 			continue

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/internal/lab/traffic"
 )
 
 // testRoute: devices that know nothing of Tor arrive from its exits.
@@ -56,10 +58,13 @@ func testSOCKS(w *world) {
 // testPolicies gives the phone one policy after the other.
 func testPolicies(w *world) {
 	w.policy("phone", config.PolicyDirect)
+	w.policy("laptop", config.PolicyDirect)
 	w.arrivesFrom(wan4, phone6)
-	held := w.hold()
+	held, others := w.hold(w.phone), w.hold(w.laptop)
 	w.policy("phone", config.PolicyTor)
-	w.cut(held)
+	w.cut(held, others)
+	w.goOn(others)
+	w.noPolicy("laptop")
 	w.arrives()
 
 	w.policy("phone", config.PolicyOnion)
@@ -90,11 +95,11 @@ func (w *world) arrivesFrom(four, six string) {
 }
 
 // hold opens a download in clear that the far side goes on sending.
-func (w *world) hold() []net.Conn {
+func (w *world) hold(host traffic.Host) []net.Conn {
 	w.Helper()
 	var held []net.Conn
 	for _, address := range []string{web4 + ":80", "[" + web6 + "]:80"} {
-		conn, err := w.phone.Dial(w.ctx, "tcp", address)
+		conn, err := host.Dial(w.ctx, "tcp", address)
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -109,9 +114,24 @@ func (w *world) hold() []net.Conn {
 	return held
 }
 
+// goOn checks that downloads of a device go on, and ends them.
+func (w *world) goOn(held []net.Conn) {
+	w.Helper()
+	for _, conn := range held {
+		if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			w.Error(err)
+		}
+		if _, err := io.CopyN(io.Discard, conn, 16<<20); err != nil { // more than the buffers hold
+			w.Errorf("another device's connection ended: %v", err)
+		}
+		conn.Close()
+	}
+}
+
 // cut checks that connections from before a stricter policy are dead, and that
-// neither they nor the kernel's answers to the far side leave (L19, M03).
-func (w *world) cut(held []net.Conn) {
+// neither they nor the kernel's answers to the far side leave (L19, M03). What
+// others say, who still may, does not count.
+func (w *world) cut(held, others []net.Conn) {
 	w.Helper()
 	mark := w.mark(w.wan)
 	for _, conn := range held {
@@ -128,7 +148,11 @@ func (w *world) cut(held []net.Conn) {
 		return len(w.lines(w.wan, mark, "ip and tcp src port 80")) > 0 && len(w.lines(w.wan, mark, "ip6 and tcp src port 80")) > 0
 	})
 	w.pause(settle)
-	if leaked := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter("gateway")); len(leaked) > 0 {
+	filter := "(" + w.lab.Plan().ForeignFilter("gateway") + ")"
+	for _, conn := range others {
+		filter += fmt.Sprintf(" and not tcp src port %d", conn.LocalAddr().(*net.TCPAddr).Port)
+	}
+	if leaked := w.lines(w.wan, mark, filter); len(leaked) > 0 {
 		w.Errorf("after the policy became stricter %d packets left, the first: %s", len(leaked), leaked[0])
 	}
 }

@@ -161,16 +161,20 @@ func askLinkLocal(w *world) error {
 // asTor sends with the uid of tor, whose TCP alone may pass.
 func asTor(packets ...traffic.IP) func(*world) error {
 	return func(w *world) error {
-		u, err := user.Lookup(config.TorUser)
-		if err != nil {
-			return err
-		}
-		uid, err := strconv.Atoi(u.Uid)
+		uid, err := uidOf(config.TorUser)
 		if err != nil {
 			return err
 		}
 		return w.gateway.As(uid).Send(raw(packets)...)
 	}
+}
+
+func uidOf(name string) (int, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(u.Uid)
 }
 
 func fromBox(packets ...traffic.IP) func(*world) error {

@@ -93,8 +93,14 @@ func (w *world) timed(what string, d time.Duration) {
 
 func (w *world) status() api.Status {
 	w.Helper()
+	return w.statusOf("gateway")
+}
+
+// statusOf is status for any box.
+func (w *world) statusOf(gateway string) api.Status {
+	w.Helper()
 	var s api.Status
-	if err := json.Unmarshal([]byte(w.must("gateway", "tunic", "status", "--json")), &s); err != nil {
+	if err := json.Unmarshal([]byte(w.must(gateway, "tunic", "status", "--json")), &s); err != nil {
 		w.Fatal(err)
 	}
 	return s
@@ -163,7 +169,13 @@ func isExit(addr string) bool {
 // pids finds the gateway's processes whose command line contains all words.
 func (w *world) pids(words ...string) []int {
 	w.Helper()
-	n, err := w.lab.Plan().Node("gateway")
+	return w.pidsOn("gateway", words...)
+}
+
+// pidsOn is pids for any node.
+func (w *world) pidsOn(node string, words ...string) []int {
+	w.Helper()
+	n, err := w.lab.Plan().Node(node)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -198,7 +210,13 @@ func matches(argv, words []string) bool {
 // returns how many there were.
 func (w *world) signal(s syscall.Signal, words ...string) int {
 	w.Helper()
-	pids := w.pids(words...)
+	return w.signalOn("gateway", s, words...)
+}
+
+// signalOn is signal for any node.
+func (w *world) signalOn(node string, s syscall.Signal, words ...string) int {
+	w.Helper()
+	pids := w.pidsOn(node, words...)
 	for _, pid := range pids {
 		if err := syscall.Kill(pid, s); err != nil && err != syscall.ESRCH { // it may end by itself
 			w.Fatal(err)

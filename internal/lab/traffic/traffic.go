@@ -25,6 +25,20 @@ import (
 type Host struct {
 	Namespace string // "" is the one that the process is in
 	UID       int    // whose sockets they are, as far as rules that match owners see; 0 is root
+	Interface string // that Send binds its sockets to (SO_BINDTODEVICE); "" is none
+	Mark      int    // of the packets that Send sends (SO_MARK)
+}
+
+// On returns the host with its packets bound to an interface.
+func (h Host) On(name string) Host {
+	h.Interface = name
+	return h
+}
+
+// Marked returns the host with a mark on its packets.
+func (h Host) Marked(mark int) Host {
+	h.Mark = mark
+	return h
 }
 
 // As returns the host with another owner of its sockets.
@@ -125,7 +139,7 @@ func (h Host) Connect(ctx context.Context, addresses ...string) error {
 func (h Host) Send(packets ...[]byte) error {
 	return h.Do(func() error {
 		for _, p := range packets {
-			if err := send(p); err != nil {
+			if err := h.send(p); err != nil {
 				return err
 			}
 		}
@@ -133,7 +147,7 @@ func (h Host) Send(packets ...[]byte) error {
 	})
 }
 
-func send(packet []byte) error {
+func (h Host) send(packet []byte) error {
 	var to unix.Sockaddr
 	family := unix.AF_INET
 	if packet[0]>>4 == 6 {
@@ -147,13 +161,24 @@ func send(packet []byte) error {
 		return fmt.Errorf("opening a raw socket: %w", err)
 	}
 	defer unix.Close(fd)
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err != nil {
-		return fmt.Errorf("allowing broadcasts: %w", err)
+	if err := h.prepare(fd); err != nil {
+		return fmt.Errorf("preparing a raw socket: %w", err)
 	}
 	if err := tolerate(unix.Sendto(fd, packet, 0, to)); err != nil {
 		return fmt.Errorf("sending a packet: %w", err)
 	}
 	return nil
+}
+
+func (h Host) prepare(fd int) error {
+	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1)
+	if h.Interface != "" {
+		err = errors.Join(err, unix.BindToDevice(fd, h.Interface))
+	}
+	if h.Mark != 0 {
+		err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, h.Mark))
+	}
+	return err
 }
 
 // tolerate drops the errors by which a kernel says that a rule or a router

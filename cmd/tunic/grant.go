@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway"
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/onion"
+)
+
+// granted is what `tunic grant --json` prints.
+type granted struct {
+	Onion     string `json:"onion"`
+	Client    string `json:"client"`
+	Address   string `json:"address,omitempty"`    // "KEY.onion"; empty before the first start
+	SecretKey string `json:"secret_key,omitempty"` // of a new visitor; kept nowhere
+	Line      string `json:"torrc_line,omitempty"` // of a file in a tor's ClientOnionAuthDir
+	PublicKey string `json:"public_key,omitempty"` // of a new visitor
+}
+
+func grantCommand(a *app) *cobra.Command {
+	var asJSON, makeKey, private bool
+	c := &cobra.Command{
+		Use:   "grant ONION CLIENT",
+		Short: "Let a friend find a private onion",
+		Long: `Grant adds a client to onions/ONION.toml and applies it; comments in the file
+stay. A client is a friend's name, or an x25519 public key, or NAME:KEY.
+
+With --new it makes a key for somebody without a box, who enters it in Tor
+Browser when it asks for the onion's key. The key is shown once and kept
+nowhere: give it to her over a channel that nobody else reads. NAME is what you
+call her, for ` + "`tunic revoke`" + `.
+
+An onion that is for everybody becomes private with --private: at once, for those
+who have it open too.`,
+		Example: `  tunic grant photos alice
+  tunic grant photos grandma --new
+  tunic grant blog alice --private`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			g := granted{Onion: args[0], Client: args[1]}
+			if makeKey {
+				if err := g.newKey(); err != nil {
+					return err
+				}
+			}
+			if err := a.grant(cmd, api.GrantRequest{Onion: g.Onion, Client: g.client(), Private: private}); err != nil {
+				return err
+			}
+			g.complete(a)
+			if asJSON {
+				return a.json(g)
+			}
+			return a.showGranted(g)
+		},
+	}
+	c.Flags().BoolVar(&makeKey, "new", false, "make a key for a visitor without a box, and show it")
+	c.Flags().BoolVar(&private, "private", false, "the onion was for everybody: from now on it is for its clients alone")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// newKey makes the pair of a visitor. Its secret part never leaves this process
+// but by what is printed.
+func (g *granted) newKey() error {
+	if err := config.CheckDeviceName(g.Client); err != nil {
+		return wrongInput(err, "example: tunic grant photos grandma --new")
+	}
+	secret, err := onion.NewClientSecret()
+	if err != nil {
+		return err
+	}
+	public, err := secret.Public()
+	g.SecretKey, g.PublicKey = string(secret), string(public)
+	return err
+}
+
+// client is the client as the file has it.
+func (g *granted) client() string {
+	if g.PublicKey != "" {
+		return g.Client + ":" + g.PublicKey
+	}
+	return g.Client
+}
+
+// complete looks for the onion's address.
+func (g *granted) complete(a *app) {
+	host, err := readHostname(a.paths(), g.Onion)
+	if err != nil {
+		return // before the first start there is none
+	}
+	g.Address = host
+	address, err := onion.ParseName(host)
+	if err == nil && g.SecretKey != "" {
+		g.Line = onion.ClientSecret(g.SecretKey).Line(address)
+	}
+}
+
+func (a *app) showGranted(g granted) error {
+	fmt.Fprintf(a.err, "%s can find %s now\n", g.Client, g.Onion)
+	if g.SecretKey == "" {
+		return nil
+	}
+	fmt.Fprintf(a.err, "Give her these two lines over a channel that nobody else reads; the key is kept nowhere:\n")
+	a.printf("%s\n%s\n", orDash(g.Address), g.SecretKey)
+	fmt.Fprintf(a.err, "Tor Browser asks for the key when it opens the address. For another tor, a file in its\nClientOnionAuthDir (%s.auth_private) has the line\n  %s\n", g.Onion, orDash(g.Line))
+	return nil
+}
+
+// grant has the daemon do it, or does it for the daemon's next start.
+func (a *app) grant(cmd *cobra.Command, r api.GrantRequest) error {
+	err := a.client().GrantClient(cmd.Context(), r)
+	if !errors.Is(err, api.ErrNotRunning) {
+		return err
+	}
+	edit, err := gateway.ParseGrant(r)
+	if err != nil {
+		return err
+	}
+	return a.editClientsAlone(edit)
+}
+
+func (a *app) editClientsAlone(edit config.ClientEdit) error {
+	undo, err := config.EditClients(a.paths(), edit)
+	if err != nil {
+		return wrongInput(err, gateway.ClientHint(edit))
+	}
+	if _, err := config.Load(a.paths()); err != nil {
+		return wrongInput(errors.Join(err, undo()), "nothing was changed")
+	}
+	return nil
+}
+
+func revokeCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ONION CLIENT",
+		Short: "Shut a client out of a private onion, at once",
+		Long: `Revoke removes a client from onions/ONION.toml and applies it. What the client has
+open through the onion is cut, and what it remembers of the onion leads nowhere.
+For that the onion is published anew: the other clients are cut too, and connect
+again within seconds.`,
+		Example: "  tunic revoke photos grandma",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := a.client().RevokeClient(cmd.Context(), api.RevokeRequest{Onion: args[0], Client: args[1]})
+			if errors.Is(err, api.ErrNotRunning) {
+				err = a.editClientsAlone(config.ClientEdit{Onion: args[0], Remove: []string{args[1]}})
+			}
+			if err != nil {
+				return err
+			}
+			a.printf("%s cannot find %s any more; the other clients connect again within seconds\n", args[1], args[0])
+			return nil
+		},
+	}
+}

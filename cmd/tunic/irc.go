@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway"
+	"tunic/gateway/config"
+	"tunic/gateway/endpoint/irc"
+	"tunic/gateway/onion"
+)
+
+func ircCommand(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "irc",
+		Short:   "Ban somebody from the IRC server for a while",
+		Example: "  tunic irc ban flooder",
+		Long: `Irc speaks to the box's own IRC server as its operator.
+
+A ban is by the circuit by which a visitor has come, or by the device of the
+house. It is for the moment: who comes by Tor can have another circuit. What
+lasts is ` + "`tunic forget`" + `, which takes the whole box of a friend off.`,
+	}
+	c.AddCommand(ircBan(a), ircUnban(a), ircBans(a))
+	return c
+}
+
+// banLimit is how long a ban may last: it is one for the moment.
+const banLimit = 30 * 24 * time.Hour
+
+func ircBan(a *app) *cobra.Command {
+	lasts, reason := longTime(day), ""
+	c := &cobra.Command{
+		Use:   "ban NICK|CIRCUIT",
+		Short: "End what somebody has open, and let nobody in from there",
+		Example: `  tunic irc ban flooder
+  tunic irc ban 4711 --for 1h --reason sleep`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch d := time.Duration(lasts); {
+			case d < time.Second || d > banLimit:
+				return usageError("such as --for 1h", "a ban lasts from a moment to 30 days")
+			case strings.ContainsFunc(reason, unicode.IsControl) || len(reason) > 200:
+				return usageError("", "the reason is one line of at most 200 bytes")
+			}
+			return a.withIRC(cmd.Context(), func(s *irc.Session) error {
+				address, err := banned(s, args[0])
+				if err != nil {
+					return err
+				}
+				if err := s.Ban(address, time.Duration(lasts), reason); err != nil {
+					return err
+				}
+				a.printf("%s is banned for %s\n`tunic irc unban %s` ends that\n", args[0], lasts.String(), address)
+				return nil
+			})
+		},
+	}
+	c.Flags().Var(&lasts, "for", "how long")
+	c.Flags().StringVar(&reason, "reason", "you were banned", "what they are told")
+	return c
+}
+
+// nickPattern is what the server takes for a nick (RFC 2812, 2.3.1).
+var nickPattern = regexp.MustCompile("^[a-zA-Z\\[\\]\\\\`_^{|}][a-zA-Z0-9\\[\\]\\\\`_^{|}-]{0,29}$")
+
+// banned returns the address of a nick, of a circuit, or the address itself.
+func banned(s *irc.Session, who string) (string, error) {
+	if n, err := strconv.ParseUint(who, 10, 32); err == nil {
+		return onion.CircuitSource(uint32(n)).String(), nil
+	}
+	if addr, err := netip.ParseAddr(who); err == nil && addr.Is4() && addr.IsLoopback() {
+		return addr.String(), nil
+	}
+	if !nickPattern.MatchString(who) {
+		return "", usageError("", "%q is neither a nick nor the number of a circuit", who)
+	}
+	address, err := s.Address(who)
+	if errors.Is(err, irc.ErrNoNick) {
+		return "", usageError("a client lists the nicks in a channel with /names", "nobody is called %q now", who)
+	}
+	if err == nil && address == "127.0.0.1" {
+		return "", usageError("", "%s is on the box itself", who)
+	}
+	return address, err
+}
+
+func ircUnban(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "unban ADDRESS|CIRCUIT",
+		Short:   "End a ban",
+		Example: "  tunic irc unban 127.128.18.103",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withIRC(cmd.Context(), func(s *irc.Session) error {
+				address, err := banned(s, args[0])
+				if err == nil {
+					err = s.Unban(address)
+				}
+				if err == nil {
+					a.printf("%s is let in again\n", args[0])
+				}
+				return err
+			})
+		},
+	}
+}
+
+func ircBans(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "bans",
+		Short:   "List who is not let in",
+		Example: "  tunic irc bans",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withIRC(cmd.Context(), func(s *irc.Session) error {
+				list, err := s.Bans()
+				if err != nil || asJSON {
+					return errors.Join(err, a.json(append([]string{}, list...)))
+				}
+				for _, address := range list {
+					a.printf("%s\n", address)
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// withIRC logs in to the box's server, and out again.
+func (a *app) withIRC(ctx context.Context, do func(*irc.Session) error) error {
+	secrets, err := gateway.IRCSecrets(a.paths())
+	if err != nil {
+		return err
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(config.NgircdPort))))
+	if err != nil {
+		return &failure{exitFailed, errors.New("the box's IRC server does not run"), "`tunic status` says why; the file endpoints/irc.toml, which may be empty, sets it up"}
+	}
+	defer conn.Close()
+	s, err := irc.LogIn(conn, fmt.Sprintf("tunic%d", os.Getpid()%100000), secrets)
+	if err != nil {
+		return fmt.Errorf("logging in to the IRC server: %w", err)
+	}
+	defer s.Close()
+	return do(s)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway/api"
+)
+
+func logsCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "logs SERVER",
+		Short: "Print what a managed server said last",
+		Long: `Logs prints the last lines of a server that tunic runs, such as dovecot. They may
+name users, so they are kept in memory alone, and are gone with the daemon.`,
+		Example: "  tunic logs dovecot",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lines, err := a.client().Tail(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(lines)
+			}
+			for _, line := range lines {
+				a.printf("%s\n", line)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// confineCommand starts a managed server. It is the server's process from the
+// first moment: see managed.Options.
+func confineCommand(*app) *cobra.Command {
+	return &cobra.Command{
+		Use:                "confine PROGRAM [ARG...]",
+		Short:              "Become another program without a way to privileges; started by `tunic run`",
+		Hidden:             true,
+		DisableFlagParsing: true,
+		Args:               cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return becomeConfined(args[0], args)
+		},
+	}
+}
+
+// printServers is the servers' part of the status.
+func (a *app) printServers(list []api.Server) {
+	if len(list) > 0 {
+		a.printf("\nServers\n")
+	}
+	for _, s := range list {
+		words := "is being started"
+		switch {
+		case s.Ready:
+			words = "runs"
+		case s.Error != "":
+			words = s.Error
+		}
+		if s.Restarts > 0 {
+			words += fmt.Sprintf(", restarted %d times", s.Restarts)
+		}
+		a.printf("  %-10s %-10s %s\n", s.Name, s.Version, words)
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway/api"
+)
+
+func peersCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "peers",
+		Short: "List friends' boxes and invitations, and how they are",
+		Long: `Peers lists friends with what their boxes offer and when they were last seen, and
+the invitations that are under way, with what to do about each.`,
+		Example: "  tunic peers\n  tunic peers --json | jq '.[] | select(.state == \"confirm\") | .words'",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := a.client().Peers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.json(list)
+			}
+			for _, p := range list {
+				a.printf("%s", peerLines(p, time.Now()))
+			}
+			if len(list) == 0 {
+				a.printf("no friends yet: `tunic invite NAME` makes an invitation for a friend's box\n")
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// peerLines describe a friend or an invitation.
+func peerLines(p api.Peer, now time.Time) string {
+	var b strings.Builder
+	line := func(words ...string) { b.WriteString("    " + strings.Join(words, "") + "\n") }
+	b.WriteString(p.Name + ": " + p.Text + "\n")
+	if p.State == api.PeerFriend {
+		seen := "not seen yet"
+		if p.LastSeen != nil {
+			seen = "seen " + since(*p.LastSeen, now)
+		}
+		if p.RoundTrip > 0 {
+			seen += ", round trip " + (time.Duration(p.RoundTrip) * time.Millisecond).String()
+		}
+		line(p.Address, "  ", seen)
+		if len(p.Endpoints)+len(p.Onions) > 0 {
+			line("offers: ", strings.Join(append(p.Endpoints, p.Onions...), ", "))
+		}
+	} else if p.Expires != nil && (p.State == api.PeerInvited || p.State == api.PeerAccepted || p.State == api.PeerIntroduced) {
+		line("until ", p.Expires.Local().Format("2006-01-02 15:04"))
+	}
+	if p.Words != "" && p.State != api.PeerFriend {
+		line("four words: ", p.Words)
+	}
+	for _, w := range p.Waiting {
+		line("waits here: ", w)
+	}
+	return b.String()
+}
+
+func forgetCommand(a *app) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:   "forget PEER",
+		Short: "End a friendship or an invitation, at once",
+		Long: `Forget removes a friend. When it returns her box cannot reach this one any more,
+whatever it has remembered: the onions that she could find are published anew, so
+other friends' connections break off and are there again within seconds. Her box
+is not told. An invitation is withdrawn. It asks before it does so.
+
+The friend can be invited again later.`,
+		Example: "  tunic forget alice",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !yes {
+				if err := a.confirm("Forget " + args[0] + "? Her box will not reach this one any more."); err != nil {
+					return err
+				}
+			}
+			if err := a.client().Forget(cmd.Context(), api.PeerRequest{Name: args[0]}); err != nil {
+				return err
+			}
+			a.printf("%s is forgotten\n", args[0])
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+func renameCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rename PEER NAME",
+		Short: "Give a friend another name in this house",
+		Long: `Rename changes what this house calls a friend's box, and with it the names that
+end in PEER.peer.home.arpa. What the friend's house calls this one stays.`,
+		Example: "  tunic rename alice aunt-alice",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := a.client().Rename(cmd.Context(), api.RenameRequest{From: args[0], To: args[1]})
+			if err != nil {
+				return err
+			}
+			a.printf("%s is called %s now: %s\n", args[0], p.Name, p.Address)
+			return nil
+		},
+	}
+}

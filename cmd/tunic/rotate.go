@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway"
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/onion"
+)
+
+const day = 24 * time.Hour
+
+// How long an old address works beside the new one if nothing is said: long
+// enough for those who look in once a month, for home once in a season.
+const (
+	keepOnion = longTime(30 * day)
+	keepHome  = longTime(90 * day)
+)
+
+// longTime is a flag's value that is given in days, or as Go spells durations.
+type longTime time.Duration
+
+func (l *longTime) Set(s string) error {
+	if n, ok := strings.CutSuffix(s, "d"); ok {
+		count, err := strconv.ParseUint(n, 10, 16)
+		if err != nil {
+			return fmt.Errorf("%q is no number of days, such as 30d", s)
+		}
+		*l = longTime(time.Duration(count) * day)
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%q is no length of time, such as 30d or 12h", s)
+	}
+	*l = longTime(d)
+	return nil
+}
+
+func (l *longTime) String() string {
+	d := time.Duration(*l)
+	if d > 0 && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
+}
+
+func (*longTime) Type() string { return "time" }
+
+func rotateCommand(a *app) *cobra.Command {
+	var asJSON bool
+	var r api.RotateRequest
+	keep := keepOnion
+	c := &cobra.Command{
+		Use:   "rotate NAME",
+		Short: "Give an onion a new address; the old one works beside it for a while",
+		Long: `Rotate makes new keys for an onion. Until the time of --keep is over (30 days,
+for home 90), both addresses lead to the same service, and status shows both;
+then the old one ends by itself, also when the box was off in between. With
+--keep 0s it ends now. Its keys stay until ` + "`tunic unpublish NAME --forget-key`" + `.
+
+The address of home is what mail and chat addresses are made of, and by which
+friends' boxes know this one. They are not told of the new one: that is up to
+you, and why home also needs --new-identity.`,
+		Example: `  tunic rotate photos
+  tunic rotate photos --keep 7d
+  tunic rotate home --new-identity`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.Name = args[0]
+			if r.Name == config.HomeOnion && !cmd.Flags().Changed("keep") {
+				keep = keepHome
+			}
+			r.Keep = time.Duration(keep)
+			return a.rotate(cmd.Context(), r, asJSON)
+		},
+	}
+	c.Flags().Var(&keep, "keep", "how long the old address works too, such as 30d or 12h")
+	c.Flags().BoolVar(&r.NewIdentity, "new-identity", false, "for home: yes, everybody must learn the new address")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) rotate(ctx context.Context, r api.RotateRequest, asJSON bool) error {
+	o, err := a.client().Rotate(ctx, r)
+	alone := errors.Is(err, api.ErrNotRunning)
+	if alone {
+		o, err = a.rotateAlone(r)
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.json(o)
+	}
+	a.printf("%s\n", o.Address)
+	for _, old := range o.Old {
+		fmt.Fprintf(a.err, "the old address %s works until %s\n", old.Address, moment(old.Until))
+	}
+	if alone {
+		fmt.Fprintf(a.err, "the new address is published when the daemon runs (systemctl start tunic)\n")
+		return nil
+	}
+	if o.Private {
+		return nil
+	}
+	return a.waitPublished(ctx, o.Name)
+}
+
+func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+
+// rotateAlone changes the keys for the next start of the daemon.
+func (a *app) rotateAlone(r api.RotateRequest) (o api.Onion, err error) {
+	err = a.withKeys(func(owner gateway.IDs) error {
+		address, err := gateway.RotateAlone(a.paths(), ensureKeys, owner, r)
+		o = api.Onion{Name: r.Name, Address: address.Host(), Ports: []api.Port{}}
+		return err
+	})
+	return o, err
+}
+
+// withKeys runs f, which changes keys, while no daemon can; f is told whom they
+// belong to.
+func (a *app) withKeys(f func(owner gateway.IDs) error) error {
+	if a.uid != 0 {
+		return &failure{exitFailed, errors.New("only root may change the keys"), "run the command as root (sudo)"}
+	}
+	lock, err := gateway.TakeLock(a.paths())
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	owner, err := lookupUser(config.TorUser)
+	if err != nil {
+		return err
+	}
+	return f(owner)
+}
+
+// ensureKeys is the real gateway.Keys.
+func ensureKeys(dir string, owner gateway.IDs) (onion.Address, error) {
+	return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
+}

@@ -1,0 +1,11 @@
+package api
+
+import "testing"
+
+func (f *fake) Tail(name string) ([]string, error) { return []string{"from " + name}, f.err }
+
+func TestTailGoesThrough(t *testing.T) {
+	if lines, err := client(t, &fake{}).Tail(t.Context(), "a&b"); err != nil || len(lines) != 1 || lines[0] != "from a&b" {
+		t.Errorf("%q, %v", lines, err)
+	}
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+)
+
+// Around is what no rule of ours can hold: ways around the box, and ways past
+// its rules.
+type Around struct {
+	Networks []Network   // of interfaces that are neither the household's nor an uplink
+	Routers  []Neighbour // hosts of the household that say they are IPv6 routers
+	Spoken   []Neighbour // IPv4 devices of the household that the box has just spoken with
+	Fast     []string    // what lets packets past the rules, in words
+}
+
+// Network is an interface with the networks on its wire.
+type Network struct {
+	Interface string
+	Prefixes  []netip.Prefix
+}
+
+// lookAround makes findings of it. That it cannot look closes nothing: the
+// rules are the same.
+func (a *attempt) lookAround(ctx context.Context) {
+	around, err := a.Kernel.Around(ctx, a.in.Config.Household.Interfaces)
+	if err != nil {
+		a.Log.Debug("looking around failed", "error", err)
+	}
+	for _, n := range around.Networks {
+		if a.in.Facts.Forwarding && !strings.HasPrefix(n.Interface, ProbePrefix) {
+			a.find(health.OtherNetwork, "%s (%s) is no household interface: what machines or containers there send to the internet does not go through Tor", n.Interface, listed(n.Prefixes))
+		}
+	}
+	routers := byMAC(around.Routers)
+	for _, mac := range slices.Sorted(maps.Keys(routers)) {
+		a.find(health.OtherRouter, "%s (%s) says that it is a router", nameOf(a.in.Config, mac), listed(routers[mac]))
+	}
+	spoken := byMAC(around.Spoken)
+	for _, mac := range slices.Sorted(maps.Keys(spoken)) {
+		addrs := spoken[mac]
+		if p := policyOf(a.in.Config, mac); len(addrs) > 1 && (p == config.PolicyDirect || p == config.PolicyOnion) {
+			a.find(health.AddressShared, "%s, which may go out directly (policy = %s), has the addresses %s at once: another device may have taken its hardware address", nameOf(a.in.Config, mac), p, listed(addrs))
+		}
+	}
+	for _, what := range around.Fast {
+		a.find(health.FastPath, "packets of connections that are let through once can pass the rules by %s", what)
+	}
+}
+
+// byMAC sorts addresses by hardware address.
+func byMAC(list []Neighbour) map[string][]netip.Addr {
+	of := make(map[string][]netip.Addr)
+	for _, n := range list {
+		of[n.MAC] = append(of[n.MAC], n.Addr)
+	}
+	return of
+}
+
+func policyOf(c *config.Config, mac string) config.Policy {
+	for _, d := range c.Devices {
+		if d.MAC == mac {
+			return d.Policy
+		}
+	}
+	return c.Household.DefaultPolicy
+}
+
+func listed[T fmt.Stringer](list []T) string {
+	var text []string
+	for _, v := range list {
+		text = append(text, v.String())
+	}
+	slices.Sort(text)
+	return strings.Join(text, ", ")
+}
+
+// cleartextKept is how long a dial of such a port is told.
+const cleartextKept = 24 * time.Hour
+
+// cleartextFindings tells which ports that carry passwords in clear were
+// dialled through Tor.
+func cleartextFindings(seen map[uint16]time.Time, now time.Time) []health.Finding {
+	var ports []string
+	for _, port := range slices.Sorted(maps.Keys(seen)) {
+		if now.Sub(seen[port]) < cleartextKept {
+			ports = append(ports, fmt.Sprint(port))
+		}
+	}
+	if len(ports) == 0 {
+		return nil
+	}
+	return []health.Finding{health.New(health.CleartextPort,
+		"somebody in the household uses services that send passwords in clear, which the exit can read: port "+strings.Join(ports, ", "))}
+}

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+)
+
+func (k fakeKernel) Around(context.Context, []string) (Around, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.around, k.fail["around"]
+}
+
+func TestAroundIsFound(t *testing.T) {
+	h := newHouse(t, nil)
+	direct := config.Device{Name: "laptop", MAC: "02:00:00:00:00:11", Policy: config.PolicyDirect}
+	phone := config.Device{Name: "phone", MAC: "02:00:00:00:00:10", Policy: config.PolicyTor}
+	at := func(mac, addr string) Neighbour { return Neighbour{MAC: mac, Addr: netip.MustParseAddr(addr)} }
+	h.box.facts.Forwarding = true
+	h.box.around = Around{
+		Networks: []Network{{"docker0", []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16")}}, {ProbePrefix + "0", nil}},
+		Routers:  []Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:77", "2001:db8::77")},
+		Spoken: []Neighbour{at(direct.MAC, "192.168.77.11"), at(direct.MAC, "192.168.77.10"),
+			at(phone.MAC, "192.168.77.20"), at(phone.MAC, "192.168.77.21"), at("02:00:00:00:00:99", "192.168.77.30")},
+		Fast: []string{"the flowtable ft of inet fw4"},
+	}
+	a := &attempt{Gateway: h.Gateway, in: Inputs{Config: &config.Config{Devices: []config.Device{direct, phone}}, Facts: h.box.facts}}
+	a.lookAround(t.Context())
+	var got []string
+	for _, f := range a.findings {
+		got = append(got, string(f.Code)+" "+f.Text)
+	}
+	for i, want := range [][]string{
+		{string(health.OtherNetwork), "docker0 (172.17.0.0/16)"}, {string(health.OtherRouter), "02:00:00:00:00:77 (2001:db8::77, fe80::77)"},
+		{string(health.AddressShared), "laptop", "192.168.77.10, 192.168.77.11"}, {string(health.FastPath), "the flowtable ft of inet fw4"},
+	} {
+		for _, w := range want {
+			if len(got) != 4 || !strings.Contains(got[i], w) {
+				t.Fatalf("%q, want %q", got, want)
+			}
+		}
+	}
+
+	h.box.fail["around"] = errors.New("no")
+	h.box.around = Around{}
+	a.findings = nil
+	if a.lookAround(t.Context()); len(a.findings) > 0 {
+		t.Errorf("%+v", a.findings)
+	}
+}
+
+func TestCleartextFindings(t *testing.T) {
+	now := time.Now()
+	if got := cleartextFindings(map[uint16]time.Time{110: now, 23: now.Add(-time.Hour), 143: now.Add(-25 * time.Hour)}, now); len(got) != 1 || !strings.HasSuffix(got[0].Text, "port 23, 110") {
+		t.Errorf("%+v", got)
+	}
+	if got := cleartextFindings(nil, now); got != nil {
+		t.Errorf("%+v", got)
+	}
+}

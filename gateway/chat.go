@@ -1,0 +1,272 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"tunic/gateway/account"
+	"tunic/gateway/config"
+	"tunic/gateway/durable"
+	"tunic/gateway/endpoint/irc"
+	"tunic/gateway/endpoint/xmpp"
+	"tunic/gateway/health"
+	"tunic/gateway/link"
+	"tunic/rules"
+)
+
+// filesEndpoint is the household's and the visitors' way to shared files.
+const filesEndpoint = "files"
+
+// loopback is where servers listen that others have written.
+func loopback(port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+}
+
+// chatPorts are the ports of home at which friends reach the box's own chat
+// servers.
+func chatPorts(name string) []config.Port {
+	switch name {
+	case "irc":
+		return []config.Port{{Virtual: config.IRCPort, Target: config.Target{Addr: loopback(config.NgircdPort)}}}
+	case "xmpp":
+		return []config.Port{
+			{Virtual: config.XMPPServerPort, Target: config.Target{Addr: loopback(config.ProsodyServerPort)}},
+			{Virtual: config.FilesPort, Target: config.Target{Endpoint: filesEndpoint}},
+		}
+	}
+	return nil
+}
+
+// floodLimit is how long ngIRCd may take for what a visitor has sent ahead. It
+// reads from who sends too much about a line a second, and would for hours.
+const floodLimit = 20 * time.Second
+
+// patience is how long a target may take for what a visitor sends; 0: for ever.
+func patience(t config.Target) time.Duration {
+	if t.Addr == loopback(config.NgircdPort) {
+		return floodLimit
+	}
+	return 0
+}
+
+// chat prepares what the chat servers need: their secrets, and for XMPP its
+// certificate, its directory and the users in it.
+func (a *attempt) chat() {
+	if _, ok := a.in.Config.IRC(); ok {
+		a.needUser(a.in.IRC, config.IRCUser, "nobody can chat by IRC")
+		secrets, err := loadIRCSecrets(a.Paths.IRCSecrets())
+		if err != nil {
+			a.find(health.StateUnusable, "IRC: %v", err)
+		}
+		a.in.IRCSecrets = secrets
+	}
+	home, ok := a.in.Addresses[config.HomeOnion]
+	if !a.in.Config.XMPP() || !ok {
+		return
+	}
+	a.needUser(a.in.XMPP, config.XMPPUser, "nobody can chat by XMPP")
+	host := string(home) + config.PeerDomain
+	if a.authority != nil {
+		leaf, err := a.authority.Leaf("xmpp", []string{host, xmpp.Rooms(host)}, time.Now())
+		if err != nil {
+			a.find(health.CertificateFailed, "%v", err)
+		}
+		a.in.ChatLeaf = leaf
+	}
+	if a.in.XMPP == (IDs{}) {
+		return
+	}
+	if err := writeChatUsers(a.Paths.XMPP(), host, a.in.Users, a.in.XMPP); err != nil {
+		a.find(health.StateUnusable, "XMPP: %v", err)
+	}
+}
+
+// needUser finds that a system user is missing.
+func (a *attempt) needUser(ids IDs, name, so string) {
+	if ids == (IDs{}) {
+		a.find(health.ServerMissing, "the system user %[1]s does not exist, so %[2]s: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %[1]s", name, so)
+	}
+}
+
+// IRCSecrets reads what the operator of the IRC server logs in with.
+func IRCSecrets(p config.Paths) (irc.Secrets, error) {
+	if _, err := os.Stat(p.IRCSecrets()); errors.Is(err, fs.ErrNotExist) {
+		return irc.Secrets{}, usage(errors.New("IRC is not set up"), "make the file "+filepath.Join(p.EndpointDir(), "irc.toml")+", which may be empty, and run `tunic reload`")
+	}
+	return loadIRCSecrets(p.IRCSecrets())
+}
+
+// loadIRCSecrets reads the IRC server's secrets, or makes them.
+func loadIRCSecrets(path string) (irc.Secrets, error) {
+	var s irc.Secrets
+	raw, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		err = json.Unmarshal(raw, &s)
+		if err == nil && (s.Salt == "" || s.Operator == "") {
+			err = errors.New("a secret is missing")
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w: remove it, and others are made", path, err)
+		}
+		return s, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return s, err
+	}
+	s = irc.Secrets{Salt: rand.Text(), Operator: rand.Text()}
+	if raw, err = json.Marshal(s); err == nil {
+		err = durable.Write(path, append(raw, '\n'), 0o600)
+	}
+	return s, err
+}
+
+// writeChatUsers makes the users' account files in Prosody's directory what they
+// should be: Prosody reads them at each login. The directory belongs to a server
+// that strangers talk to: os.Root follows no link out of it.
+func writeChatUsers(dir, host string, users []account.User, owner IDs) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	if err := errors.Join(err, os.Lchown(dir, int(owner.UID), int(owner.GID))); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	accounts := filepath.Join(strings.NewReplacer(".", "%2e").Replace(host), "accounts")
+	for _, sub := range []string{filepath.Dir(accounts), accounts} {
+		if err := root.Mkdir(sub, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := root.Lchown(sub, int(owner.UID), int(owner.GID)); err != nil {
+			return err
+		}
+	}
+	wanted := make(map[string]bool)
+	for _, u := range users {
+		file := filepath.Join(accounts, prosodyName(u.Name)+".dat")
+		wanted[filepath.Base(file)] = true
+		if err := keepAccount(root, file, u.Prosody(), owner); err != nil {
+			return err
+		}
+	}
+	old, err := fs.Glob(root.FS(), accounts+"/*.dat")
+	for _, file := range old {
+		if !wanted[filepath.Base(file)] {
+			err = errors.Join(err, root.Remove(file))
+		}
+	}
+	return err
+}
+
+// prosodyName is how Prosody writes a name as a file's (util.datamanager): what
+// is neither letter nor digit becomes % and two digits.
+func prosodyName(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		if c := name[i]; 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return b.String()
+}
+
+// keepAccount writes a file by rename, unless it says that already.
+func keepAccount(root *os.Root, file, text string, owner IDs) error {
+	if have, err := root.ReadFile(file); err == nil && string(have) == text {
+		return nil
+	}
+	next := file + ".new"
+	if err := root.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := root.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Chown(int(owner.UID), int(owner.GID)), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return root.Rename(next, file)
+}
+
+// addChat wishes the chat servers and the household's ways to them.
+func (d *Desired) addChat(in Inputs) {
+	d.addIRC(in)
+	d.addXMPP(in)
+}
+
+func (d *Desired) addIRC(in Inputs) {
+	c, ok := in.Config.IRC()
+	if !ok || in.IRC == (IDs{}) || in.IRCSecrets == (irc.Secrets{}) {
+		return
+	}
+	s := irc.Settings{Dir: in.Paths.Server("irc"), User: config.IRCUser, UID: in.IRC.UID, GID: in.IRC.GID, Listen: loopback(config.NgircdPort),
+		Secrets: in.IRCSecrets, MOTD: c.MOTD}
+	for _, ch := range c.Channels {
+		s.Channels = append(s.Channels, irc.Channel(ch))
+	}
+	d.Servers = append(d.Servers, s.Spec())
+	d.addBehind(in, link.Behind{Name: "irc", Server: s.Listen, Port: config.IRCPort}, config.ServeIRCPort)
+	d.addBehind(in, link.Behind{Name: "ircs", Server: s.Listen, Port: config.IRCTLSPort, TLS: true}, config.ServeIRCTLSPort)
+}
+
+func (d *Desired) addXMPP(in Inputs) {
+	home, ok := in.Addresses[config.HomeOnion]
+	if !ok || !in.Config.XMPP() || in.XMPP == (IDs{}) || in.ChatLeaf.Key == "" {
+		return
+	}
+	s := xmpp.Settings{Dir: in.Paths.Server("prosody"), Data: in.Paths.XMPP(), UID: in.XMPP.UID, GID: in.XMPP.GID, Host: string(home) + config.PeerDomain,
+		Clients: loopback(config.ProsodyClientPort), Servers: loopback(config.ProsodyServerPort), HTTP: loopback(config.ProsodyFilesPort),
+		PublicFiles: config.FilesPort, SOCKS: config.SocksPort, Certificate: in.ChatLeaf.Cert, Key: in.ChatLeaf.Key, Hellos: in.Friends.Hellos}
+	accounts := sha256.New()
+	for _, u := range in.Users {
+		fmt.Fprintf(accounts, "%s\n%s\n", u.Name, u.Prosody())
+		if u.Role == account.Admin {
+			s.Admins = append(s.Admins, u.Name)
+		}
+	}
+	s.Users = hex.EncodeToString(accounts.Sum(nil)[:8])
+	for _, p := range in.Config.Peers {
+		s.Peers = append(s.Peers, xmpp.Peer{Host: p.Onion + config.PeerDomain, Onion: p.Onion + ".onion"})
+	}
+	slices.SortFunc(s.Peers, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
+	d.Servers = append(d.Servers, s.Spec())
+	d.addBehind(in, link.Behind{Name: "xmpp", Server: s.Clients, Port: config.XMPPPort}, config.ServeXMPPPort)
+	d.addBehind(in, link.Behind{Name: filesEndpoint, Server: s.HTTP, Port: config.FilesPort, TLS: true, Onion: true}, config.ServeFilesPort)
+}
+
+// chatRules admits the household's chat programs, and lets the servers speak
+// with nobody but by tor.
+func chatRules(r *rules.Input, in Inputs) {
+	for _, ids := range []IDs{in.XMPP, in.IRC} {
+		if ids != (IDs{}) {
+			r.ServerUIDs = append(r.ServerUIDs, ids.UID)
+		}
+	}
+	if _, ok := in.Config.IRC(); ok {
+		r.Services = append(r.Services, rules.Service{Name: "irc", Public: config.IRCPort, Internal: config.ServeIRCPort},
+			rules.Service{Name: "ircs", Public: config.IRCTLSPort, Internal: config.ServeIRCTLSPort})
+	}
+	if in.Config.XMPP() {
+		r.Services = append(r.Services, rules.Service{Name: "xmpp", Public: config.XMPPPort, Internal: config.ServeXMPPPort},
+			rules.Service{Name: filesEndpoint, Public: config.FilesPort, Internal: config.ServeFilesPort})
+	}
+}

@@ -1,0 +1,165 @@
+package gateway
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/link"
+	"tunic/gateway/managed"
+	"tunic/gateway/peer"
+	"tunic/rules"
+)
+
+func (h *house) server(name string) (managed.Spec, bool) {
+	h.box.mu.Lock()
+	defer h.box.mu.Unlock()
+	i := slices.IndexFunc(h.specs, func(s managed.Spec) bool { return s.Name == name })
+	if i < 0 {
+		return managed.Spec{}, false
+	}
+	return h.specs[i], true
+}
+
+// text is one of a server's files.
+func text(s managed.Spec, name string) string {
+	for _, f := range s.Files {
+		if filepath.Base(f.Path) == name {
+			return f.Text
+		}
+	}
+	return ""
+}
+
+func TestXMPP(t *testing.T) {
+	a, b := friends(t)
+	a.write(t, "endpoints/xmpp.toml", "")
+	if err := a.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips}); err != nil {
+		t.Fatal(err)
+	}
+	a.settle(t)
+	host, friend := string(a.addressOf())+config.PeerDomain, string(b.addressOf())
+	s, ok := a.server("prosody")
+	if !ok {
+		t.Fatal("there is no Prosody")
+	}
+	conf := text(s, "prosody.cfg.lua")
+	for _, want := range []string{`VirtualHost "` + host + `"`, `["` + friend + config.PeerDomain + `"] = "` + friend + `.onion"`,
+		`["rooms.` + friend + config.PeerDomain + `"] = "` + friend + `.onion"`, `admins = { "bob@` + host + `" }`, "c2s_ports = { 9422 }"} {
+		if !strings.Contains(conf, want) {
+			t.Errorf("there is no %s in\n%s", want, conf)
+		}
+	}
+	if !strings.Contains(text(s, "key.pem"), "PRIVATE KEY") || text(s, "mod_tunic_queue.lua") == "" {
+		t.Error("Prosody has no key, or not our module")
+	}
+	accounts := filepath.Join(a.Paths.XMPP(), strings.ReplaceAll(host, ".", "%2e"), "accounts")
+	if got, err := os.ReadFile(filepath.Join(accounts, "bob.dat")); err != nil || !strings.Contains(string(got), "stored_key") {
+		t.Errorf("bob's account: %q, %v", got, err)
+	}
+	home := a.home()
+	if !slices.Contains(home.Ports, config.XMPPServerPort) || !slices.Contains(home.Ports, config.FilesPort) || slices.Contains(home.Ports, config.XMPPPort) {
+		t.Errorf("home has the ports %v", home.Ports)
+	}
+	if behind := a.told().Behind; !slices.ContainsFunc(behind, func(b link.Behind) bool { return b.Name == "files" && b.TLS && b.Onion && len(b.Listeners) == 2 }) ||
+		!slices.ContainsFunc(behind, func(b link.Behind) bool { return b.Name == "xmpp" && !b.TLS && !b.Onion && !b.Proxy }) {
+		t.Errorf("serve has %+v", behind)
+	}
+	in := a.snapshot().desired.Rules
+	if !slices.Contains(in.ServerUIDs, a.XMPPIDs.UID) || !slices.Contains(in.Services, rules.Service{Name: "xmpp", Public: 5222, Internal: config.ServeXMPPPort}) {
+		t.Errorf("the rules have %+v, %v", in.Services, in.ServerUIDs)
+	}
+
+	// A friend who comes back is a reason to try at once.
+	a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf()))})
+	a.settle(t)
+	again, _ := a.server("prosody")
+	if text(again, "prosody.cfg.lua") == conf {
+		t.Error("Prosody does not hear of a friend who is back")
+	}
+	if err := a.RemoveUser(t.Context(), api.UserRequest{Name: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	a.settle(t)
+	if left, _ := filepath.Glob(accounts + "/*"); len(left) > 0 {
+		t.Errorf("of bob there is %v", left)
+	}
+}
+
+func TestIRC(t *testing.T) {
+	h := newHouse(t, map[string]string{"endpoints/irc.toml": "motd = \"\"\"Hello\nthere\"\"\"\n[[channel]]\nname = \"#home\"\ntopic = \"the kitchen table\"\n"})
+	h.running(t)
+	s, ok := h.server("ngircd")
+	if !ok {
+		t.Fatal("there is no ngIRCd")
+	}
+	conf := text(s, "ngircd.conf")
+	if !strings.Contains(conf, "Name = #home") || !strings.Contains(conf, "Topic = the kitchen table") || text(s, "motd") != "Hello\nthere\n" {
+		t.Errorf("its files are %+v", s.Files)
+	}
+	secrets, err := loadIRCSecrets(h.Paths.IRCSecrets())
+	if err != nil || !strings.Contains(conf, "CloakHostSalt = "+secrets.Salt+"\n") || secrets.Salt == secrets.Operator || len(secrets.Salt) < 20 {
+		t.Errorf("secrets: %v", err)
+	}
+	if info, err := os.Stat(h.Paths.IRCSecrets()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	names := make(map[string]uint16)
+	for _, r := range h.snapshot().desired.Rules.Services {
+		names[r.Name] = r.Public
+	}
+	if names["irc"] != 6667 || names["ircs"] != 6697 {
+		t.Errorf("the household has the services %v", names)
+	}
+}
+
+func TestNoUserNoChat(t *testing.T) {
+	h := newHouse(t, map[string]string{"endpoints/irc.toml": "", "endpoints/xmpp.toml": ""})
+	h.XMPPIDs, h.IRCIDs = IDs{}, IDs{}
+	h.running(t)
+	if len(h.specs) > 0 || !slices.Contains(h.codes(t), "server-missing") {
+		t.Errorf("%v, %v", h.specs, h.codes(t))
+	}
+}
+
+// The household's own server is published instead of one of the box's.
+func TestHandOver(t *testing.T) {
+	h := newHouse(t, map[string]string{"endpoints/irc.toml": "server = \"192.168.77.20:6667\"\n",
+		"endpoints/xmpp.toml": "[server]\nto = \"192.168.77.20:5269\"\nproxy = \"v1\"\n", "endpoints/smtp.toml": "server = \"192.168.77.20:25\"\n",
+		"endpoints/gopher.toml": "server = \"192.168.77.20:70\"\n", "onions/home.toml": "public = true\n"})
+	h.running(t)
+	if len(h.specs) > 0 {
+		t.Errorf("servers: %v", h.specs)
+	}
+	d := h.told()
+	if d.Mail != nil || d.Gopher != nil || len(d.Behind) > 0 {
+		t.Errorf("serve has %+v", d)
+	}
+	ports := make(map[uint16]string)
+	for _, f := range d.Fronts {
+		for _, p := range f.Ports {
+			ports[p.Virtual] = p.Addr.String() + p.Proxy
+		}
+	}
+	for virtual, want := range map[uint16]string{6667: "192.168.77.20:6667", 5269: "192.168.77.20:5269v1", 25: "192.168.77.20:25", 70: "192.168.77.20:70"} {
+		if ports[virtual] != want {
+			t.Errorf("port %d leads to %s, not %s", virtual, ports[virtual], want)
+		}
+	}
+}
+
+// Names with a dot or a dash are files as Prosody writes them.
+func TestProsodyName(t *testing.T) {
+	for name, want := range map[string]string{"bob": "bob", "a.b-c_1": "a%2eb%2dc%5f1"} {
+		if got := prosodyName(name); got != want {
+			t.Errorf("%s is %s, not %s", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+	"tunic/gateway/onion"
+)
+
+// findNobody says of an onion that nobody can find it.
+func (a *attempt) findNobody(o config.Onion) {
+	if o.Name == config.HomeOnion {
+		a.find(health.HomePrivate, "the onion home is private and nobody is invited, so it is not published")
+		return
+	}
+	a.find(health.NobodyInvited, "the onion %s is private and has no clients, so it is not published", o.Name)
+}
+
+// checkImported refuses an onion that another tor published for clients whom
+// its file here does not name: it would be for others than before.
+func checkImported(o config.Onion, dir string) error {
+	foreign, err := onion.ForeignClients(dir)
+	if err != nil {
+		return fmt.Errorf("reading the clients that were imported with it: %w", err)
+	}
+	var missing []string
+	for label, key := range foreign {
+		if !slices.ContainsFunc(o.Clients, func(c config.Client) bool { return c.Key == string(key) }) {
+			missing = append(missing, fmt.Sprintf("%q", label+":"+string(key)))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("it was imported as a private one: write `private = true` and `clients = [%s]` into onions/%s.toml, or remove %s/authorized_clients",
+		strings.Join(missing, ", "), o.Name, dir)
+}
+
+// clients lists who can find an onion; of home these are the friends too.
+func clients(c *config.Config, o config.Onion) []api.OnionClient {
+	var list []api.OnionClient
+	if c.ClientKeys(o) == nil {
+		return nil
+	}
+	for _, client := range o.Clients {
+		if client.Key != "" {
+			list = append(list, api.OnionClient{Name: client.Name(), Key: client.Key})
+		}
+	}
+	for _, p := range c.Peers {
+		named := slices.ContainsFunc(o.Clients, func(c config.Client) bool { return c.Peer == p.Name })
+		if named || o.Name == config.HomeOnion {
+			list = append(list, api.OnionClient{Name: p.Name, Peer: true, Key: p.ClientKey})
+		}
+	}
+	return list
+}
+
+// invited lists whom else tor lets find an onion: who has an invitation that
+// nobody has come with yet.
+func invited(v view, name string, known []api.OnionClient, self onion.ClientKey) []api.OnionClient {
+	var list []api.OnionClient
+	for _, o := range v.desired.Tor.Onions {
+		if o.Name != name {
+			continue
+		}
+		for _, key := range o.Clients {
+			if key != self && !slices.ContainsFunc(known, func(c api.OnionClient) bool { return c.Key == string(key) }) {
+				list = append(list, api.OnionClient{Name: "who is invited", Key: string(key)})
+			}
+		}
+	}
+	return list
+}
+
+// GrantClient lets somebody find a private onion.
+func (g *Gateway) GrantClient(ctx context.Context, r api.GrantRequest) error {
+	edit, err := ParseGrant(r)
+	if err != nil {
+		return err
+	}
+	return g.editClients(ctx, edit)
+}
+
+// RevokeClient takes that back at once: what the client has open is cut, and its
+// descriptor leads nowhere. The others connect again within seconds.
+func (g *Gateway) RevokeClient(ctx context.Context, r api.RevokeRequest) error {
+	return g.editClients(ctx, config.ClientEdit{Onion: r.Onion, Remove: []string{r.Client}})
+}
+
+// ParseGrant checks the words of a request.
+func ParseGrant(r api.GrantRequest) (config.ClientEdit, error) {
+	edit := config.ClientEdit{Onion: r.Onion, Private: r.Private}
+	c, err := config.ParseClient(r.Client)
+	if err != nil {
+		return edit, usage(err, "example: tunic grant photos alice")
+	}
+	edit.Add = []config.Client{c}
+	return edit, nil
+}
+
+// editClients changes the file of an onion and applies it. If anything is wrong
+// with the result, the file is as it was.
+func (g *Gateway) editClients(ctx context.Context, edit config.ClientEdit) error {
+	return g.do(ctx, func(ctx context.Context) error {
+		undo, err := config.EditClients(g.Paths, edit)
+		if err != nil {
+			return usage(err, ClientHint(edit))
+		}
+		err = g.reload(ctx)
+		var failure *api.Failure
+		if errors.As(err, &failure) && failure.Usage {
+			return errors.Join(err, undo())
+		}
+		return err
+	})
+}
+
+// ClientHint says what to do when the file of an onion was not changed.
+func ClientHint(edit config.ClientEdit) string {
+	if len(edit.Add) > 0 {
+		return "nothing was changed; `tunic onions` lists them; an onion that is for everybody becomes private by `tunic grant " + edit.Onion + " CLIENT --private`"
+	}
+	return "nothing was changed; `tunic onions` lists the onions and their clients"
+}

@@ -1,0 +1,51 @@
+package gateway
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+)
+
+// lookForHosts learns where the devices are that onions lead to by name: one
+// that has a file with the name, else one that gives it to the DHCP server. A
+// name that two devices give themselves is nobody's.
+func (a *attempt) lookForHosts(ctx context.Context) {
+	wanted := hostNames(a.in.Config)
+	if len(wanted) == 0 {
+		return
+	}
+	a.in.Hosts = make(map[string][]netip.Addr)
+	for _, d := range a.devices(ctx, a.snapshot()) {
+		if addrs := hostAddrs(d); slices.Contains(wanted, d.Name) && len(addrs) > 0 {
+			a.in.Hosts[d.Name] = addrs
+		}
+	}
+}
+
+// hostNames are the devices that targets name. A name with a dot is looked up
+// by the owner's server for it when somebody comes.
+func hostNames(c *config.Config) (list []string) {
+	for _, o := range c.Onions {
+		for _, p := range o.Ports {
+			if h := p.Target.Host; h != "" && !strings.Contains(h, ".") {
+				list = append(list, h)
+			}
+		}
+	}
+	return list
+}
+
+// hostAddrs are the addresses by which a device can be dialled, IPv4 first.
+func hostAddrs(d api.Device) (list []netip.Addr) {
+	for _, text := range d.Addresses {
+		if a, err := netip.ParseAddr(text); err == nil && !a.IsLinkLocalUnicast() {
+			list = append(list, a)
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return list
+}

@@ -1,0 +1,235 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/onion"
+)
+
+// MaxKeep is the longest time for which an old address stays published: what
+// is meant for longer is another onion, not an overlap.
+const MaxKeep = 366 * 24 * time.Hour
+
+// Rotate gives an onion a new address. The old one works for as long as the
+// request says, and ends by itself. Its keys are kept after that too.
+func (g *Gateway) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, error) {
+	if err := checkRotation(r); err != nil {
+		return api.Onion{}, err
+	}
+	err := g.do(ctx, func(ctx context.Context) error {
+		v := g.snapshot()
+		address, ok := v.addresses[r.Name]
+		if !ok {
+			return noSuchOnion(r.Name)
+		}
+		if err := g.rotations.retire(g.Paths, r.Name, address, r.Keep); err != nil {
+			return err
+		}
+		g.pass(ctx)
+		return g.passError()
+	})
+	if err != nil {
+		return api.Onion{}, err
+	}
+	return g.onion(ctx, r.Name)
+}
+
+func checkRotation(r api.RotateRequest) error {
+	if r.Keep < 0 || r.Keep > MaxKeep {
+		return usage(fmt.Errorf("an old address cannot be kept for %s", r.Keep), "give a time between 0 and 366d, such as --keep 30d")
+	}
+	if r.Name == config.HomeOnion && !r.NewIdentity {
+		return usage(errors.New("a new address for home is a new identity: mail, chat and friends know this box by the old one"),
+			"tell your friends the new address and say --new-identity if that is what you want")
+	}
+	return nil
+}
+
+func noSuchOnion(name string) error {
+	return usage(fmt.Errorf("no onion is called %q", name), "`tunic onions` lists the names")
+}
+
+// onion returns the status of one onion.
+func (g *Gateway) onion(ctx context.Context, name string) (api.Onion, error) {
+	for _, s := range g.Status(ctx).Onions {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return api.Onion{}, fmt.Errorf("the onion %s has no keys", name)
+}
+
+// RotateAlone is Rotate when no daemon runs; the caller holds the lock. It
+// returns the new address.
+func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (onion.Address, error) {
+	if err := checkRotation(r); err != nil {
+		return "", err
+	}
+	c, err := loadConfig(p)
+	if err != nil {
+		return "", err
+	}
+	if !slices.ContainsFunc(withHome(c), func(o config.Onion) bool { return o.Name == r.Name }) {
+		return "", noSuchOnion(r.Name)
+	}
+	dir := p.OnionKeys(r.Name)
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", usage(fmt.Errorf("the onion %s has no address yet that could be changed", r.Name), "it gets one when the daemon runs")
+	}
+	address, err := keys(dir, owner)
+	if err != nil {
+		return "", err
+	}
+	old := newRotations(p)
+	if err := old.load(); err != nil {
+		return "", err
+	}
+	if err := old.retire(p, r.Name, address, r.Keep); err != nil {
+		return "", err
+	}
+	return keys(dir, owner)
+}
+
+// Import puts the keys of another tor's onion, or of a vanity address, into the
+// place where the onion of that name has its own.
+func (g *Gateway) Import(ctx context.Context, r api.ImportRequest) (api.Imported, error) {
+	id, err := onion.NewIdentity(r.Secret)
+	if err != nil {
+		return api.Imported{}, usage(err, "")
+	}
+	id.Clients = r.Clients
+	done := api.Imported{Name: r.Name, Address: id.Address.Host(), Clients: len(id.Clients)}
+	err = g.do(ctx, func(ctx context.Context) error {
+		if err := ImportAlone(g.Paths, g.TorIDs, r.Name, id); err != nil {
+			return err
+		}
+		g.pass(ctx) // its file may have been there first
+		return nil
+	})
+	return done, err
+}
+
+// ImportAlone is Import when no daemon runs; the caller holds the lock.
+func ImportAlone(p config.Paths, owner IDs, name string, id onion.Identity) error {
+	if err := config.CheckName(name); err != nil {
+		return usage(err, "")
+	}
+	dir := p.OnionKeys(name)
+	if err := checkState(p.State); err != nil {
+		return err
+	}
+	if err := onlyHere(p, name, id.Address); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return haveKeys(p, name, id.Address)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+		return fmt.Errorf("making the directory for onion keys: %w", err)
+	}
+	return id.Create(dir, int(owner.UID), int(owner.GID))
+}
+
+// haveKeys says what to do when there are keys already. The same ones are no
+// mistake.
+func haveKeys(p config.Paths, name string, address onion.Address) error {
+	if hostname(p.OnionKeys(name)) == address.Host() {
+		return nil
+	}
+	hint := fmt.Sprintf("choose another name, or first `tunic unpublish %s --forget-key`, which gives that address up for good", name)
+	if name == config.HomeOnion {
+		hint = "home keeps the address that it was made with; choose another name"
+	}
+	return usage(fmt.Errorf("the onion %s has other keys already, in %s", name, p.OnionKeys(name)), hint)
+}
+
+// onlyHere refuses an address that another onion of this box has or had: two
+// services with one key would take each other's visitors away.
+func onlyHere(p config.Paths, name string, address onion.Address) error {
+	for _, pattern := range []string{p.OnionKeys("*"), p.RetiredKeys("*", "*")} {
+		dirs, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		for _, dir := range dirs {
+			if dir != p.OnionKeys(name) && hostname(dir) == address.Host() {
+				return usage(fmt.Errorf("%s is the address of keys that are here already, in %s", address.Host(), dir), "an address belongs to one onion")
+			}
+		}
+	}
+	return nil
+}
+
+// hostname reads the file of that name beside an onion's keys; "" if there is none.
+func hostname(dir string) string {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	text, err := root.ReadFile("hostname")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// forgetKeys deletes the keys of an onion and of its old addresses for good.
+// Nobody can have these addresses again. The onion has no file any more.
+func (r *rotations) forgetKeys(p config.Paths, name string) error {
+	if name == config.HomeOnion {
+		return forgetHome()
+	}
+	if err := config.CheckName(name); err != nil {
+		return usage(err, "")
+	}
+	current, retired := p.OnionKeys(name), filepath.Dir(p.RetiredKeys(name, "x"))
+	if !isDir(current) && !isDir(retired) {
+		return usage(fmt.Errorf("there are no keys of an onion called %q", name), "`tunic onions` lists the names")
+	}
+	err := r.change(func(all []OldAddress) []OldAddress {
+		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Onion == name })
+	})
+	for _, dir := range []string{current, retired} {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	if err != nil {
+		return fmt.Errorf("deleting the keys of onion %q: %w", name, err)
+	}
+	return nil
+}
+
+func forgetHome() error {
+	return usage(errors.New("the onion home always has an address"), "`tunic rotate home --new-identity` gives it a new one")
+}
+
+func isDir(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}
+
+// ForgetAlone deletes an onion's file and keys when no daemon runs; the caller
+// holds the lock.
+func ForgetAlone(p config.Paths, name string) error {
+	if name == config.HomeOnion {
+		return forgetHome()
+	}
+	r := newRotations(p)
+	if err := r.load(); err != nil {
+		return err
+	}
+	if _, err := config.RemoveOnion(p, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usage(err, "")
+	}
+	return r.forgetKeys(p, name)
+}

@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"tunic/gateway/config"
+	"tunic/gateway/dovecot"
+	"tunic/gateway/health"
+	"tunic/gateway/link"
+	"tunic/rules"
+)
+
+// mailMode: serve's user delivers as the owner, the IMAP server reads and files
+// as the group, and what either makes below belongs to the group too.
+const mailMode = fs.ModeSetgid | 0o770
+
+// mailboxes makes a Maildir for each user who has mail.
+func (a *attempt) mailboxes() {
+	if _, ok := a.in.Config.Mail(); !ok {
+		return
+	}
+	group := a.MailIDs
+	if group == (IDs{}) {
+		group = a.ServeIDs
+		a.find(health.ServerMissing, "the system user %[1]s does not exist, so nobody can read mail: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %[1]s", config.MailUser)
+	}
+	err := makeMailDir(a.Paths.Mail(), a.ServeIDs, group)
+	for _, u := range a.in.Users {
+		if err == nil && u.HasMail() {
+			err = makeMailbox(a.Paths.Mail(), u.Name, a.ServeIDs, group)
+		}
+	}
+	if err != nil {
+		a.find(health.StateUnusable, "%v", err)
+	}
+}
+
+// makeMailDir makes the directory of all mail, which serve owns. The one around
+// it is root's.
+func makeMailDir(path string, serve, mail IDs) error {
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	if err := errors.Join(err, os.Lchown(path, int(serve.UID), int(mail.GID)), os.Chmod(path, mailMode)); err != nil {
+		return fmt.Errorf("making the directory for mail: %w", err)
+	}
+	return nil
+}
+
+// makeMailbox makes what is missing of a user's Maildir. The directory belongs
+// to servers that strangers talk to, who may have put links there: os.Root
+// follows none that leads out of it.
+func makeMailbox(dir, name string, serve, mail IDs) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("making a mailbox: %w", err)
+	}
+	defer root.Close()
+	for _, sub := range []string{"", "Maildir", "Maildir/cur", "Maildir/new", "Maildir/tmp"} {
+		path := filepath.Join(name, sub)
+		switch err := root.Mkdir(path, 0o700); {
+		case errors.Is(err, fs.ErrExist):
+			continue
+		case err != nil:
+			return fmt.Errorf("making a mailbox: %w", err)
+		}
+		if err := errors.Join(root.Lchown(path, int(serve.UID), int(mail.GID)), root.Chmod(path, mailMode)); err != nil {
+			return fmt.Errorf("making a mailbox: %w", err)
+		}
+	}
+	return nil
+}
+
+// dovecotAddr is where serve finds the IMAP server.
+var dovecotAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), config.DovecotPort)
+
+// addIMAP wishes the IMAP server and the household's way to it.
+func (d *Desired) addIMAP(in Inputs) {
+	mail, ok := in.Config.Mail()
+	if !ok || in.Mail == (IDs{}) {
+		return
+	}
+	d.Servers = append(d.Servers, dovecot.Settings{
+		Dir: in.Paths.Server("dovecot"), Mail: in.Paths.Mail(), User: config.MailUser, UID: in.Mail.UID, GID: in.Mail.GID,
+		Listen: dovecotAddr, Quota: mail.Quota, Users: in.Users,
+	}.Spec())
+	d.addBehind(in, link.Behind{Name: "imap", Server: dovecotAddr, Port: config.IMAPSPort, TLS: true, Proxy: true}, config.ServeIMAPPort)
+}
+
+// addBehind wishes the household's way to a server that others have written.
+func (d *Desired) addBehind(in Inputs, b link.Behind, internal uint16) {
+	d.eachFamily(in, func(i InterfaceFacts, family string) {
+		b.Listeners = append(b.Listeners, d.listen(b.Name, i, "tcp"+family, internal))
+	})
+	d.Serve.Behind = append(d.Serve.Behind, b)
+}
+
+// eachFamily calls visit for each household interface that exists now and each
+// address family.
+func (d *Desired) eachFamily(in Inputs, visit func(i InterfaceFacts, family string)) {
+	for _, i := range in.Facts.Interfaces {
+		if i.Index == 0 {
+			continue
+		}
+		visit(i, "4")
+		if in.Facts.IPv6 {
+			visit(i, "6")
+		}
+	}
+}
+
+// readMail admits the household's mail programs, and lets the IMAP server speak
+// with nobody else.
+func readMail(r *rules.Input, in Inputs) {
+	if in.Mail != (IDs{}) {
+		r.ServerUIDs = append(r.ServerUIDs, in.Mail.UID)
+	}
+	if _, ok := in.Config.Mail(); ok {
+		r.Services = append(r.Services, rules.Service{Name: "imaps", Public: config.IMAPSPort, Internal: config.ServeIMAPPort})
+	}
+}

@@ -1,0 +1,68 @@
+package onion
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// What a stream may cost that is open and on which nothing moves: it has said
+// and heard a word before.
+const (
+	idleBytes = 10 << 10
+	idleFiles = 2 // both sockets, and no pipe
+)
+
+// TestIdleStreams measures the process of a front with a thousand of them.
+func TestIdleStreams(t *testing.T) {
+	const streams = 1000
+	target := echoServer(t)
+	c := startChild(t, target)
+	open := func(n int) {
+		for range n {
+			conn, err := net.Dial("unix", c.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Close() })
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			io.WriteString(conn, proxyLine(1, 80)+"hello")
+			if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	open(50) // what the process needs for the first ones is not theirs
+	memory, files := c.resident(t), c.files(t)
+	open(streams)
+	perStream := (c.resident(t) - memory) / streams
+	perFiles := float64(c.files(t)-files) / streams
+	t.Logf("memory of an idle stream: %d bytes, %.2f open files", perStream, perFiles)
+	if perStream > idleBytes || perFiles > idleFiles+0.1 {
+		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
+	}
+}
+
+// echoServer says back what it hears.
+func echoServer(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = io.Copy(c, c)
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}

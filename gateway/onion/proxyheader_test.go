@@ -1,0 +1,81 @@
+package onion
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestProxyHeaders(t *testing.T) {
+	s := Stream{Circuit: 0x1011a, Port: 80}
+	if got := string(proxyHeader(ProxyV1, s)); got != "PROXY TCP6 fc00:dead:beef:4dad::1:11a ::1 282 80\r\n" {
+		t.Errorf("version 1: %q", got)
+	}
+	const want = "0d0a0d0a000d0a515549540a" + "21" + "21" + "0024" +
+		"fc00deadbeef4dad000000000001011a" + "00000000000000000000000000000001" + "011a" + "0050"
+	if got := hex.EncodeToString(proxyHeader(ProxyV2, s)); got != want {
+		t.Errorf("version 2: %s", got)
+	}
+	// What we write we can read.
+	if again, err := parseProxyLine(proxyHeader(ProxyV1, s)); err != nil || again != s {
+		t.Errorf("read back: %+v, %v", again, err)
+	}
+}
+
+func dialTo(addr string) func(context.Context, uint32) (net.Conn, error) {
+	return func(ctx context.Context, _ uint32) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	}
+}
+
+// The target gets the header first, and then what the visitor sends.
+func TestRelaySendsProxyHeader(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	got := make(chan string, 1)
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		text, _ := io.ReadAll(c)
+		got <- string(text)
+	}()
+	f := &Front{TorUID: me()}
+	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Proxy: ProxyV1}}})
+	c := dial(proxyLine(0x1011a, 80) + "hello")
+	c.CloseWrite()
+	io.ReadAll(c)
+	if text := <-got; text != "PROXY TCP6 fc00:dead:beef:4dad::1:11a ::1 282 80\r\nhello" {
+		t.Errorf("the target got %q", text)
+	}
+}
+
+// A target that never ends does not keep a visitor's place when she is gone:
+// tor closes both directions at once.
+func TestTargetThatNeverEnds(t *testing.T) {
+	server, relayed := net.Pipe()
+	defer server.Close()
+	go io.Copy(io.Discard, server)
+	visitor, c := unixPair(t)
+	visitor.Close()
+	x := &exchange{visitor: c, target: relayed, linger: 50 * time.Millisecond, up: make(chan error, 1)}
+	done := make(chan error, 1)
+	go func() { done <- x.run() }()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "timeout") {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it goes on")
+	}
+}

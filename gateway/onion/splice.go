@@ -1,0 +1,168 @@
+package onion
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// move copies from src to dst until src ends. Between two sockets the kernel
+// moves the bytes (splice(2)), through a pipe that is held only while there are
+// any. io.Copy does the same, but holds the pipe and a large stack for as long
+// as it waits, and a front waits with a thousand streams: here what waits is as
+// shallow as can be, and what works does so on a stack of its own.
+//
+// A dst that takes too long for what is moved at a time, 64 KiB, ends it with
+// os.ErrDeadlineExceeded; a patience of 0 has no end. What is no socket gets
+// all the time.
+func move(dst, src net.Conn, patience time.Duration) error {
+	from, to := rawConn(src), rawConn(dst)
+	if from == nil || to == nil {
+		_, err := io.Copy(dst, src)
+		return err
+	}
+	before := hurry(dst, patience)
+	for {
+		if err := from.Read(readable); err != nil {
+			return err
+		}
+		var ended bool
+		var err error
+		onOwnStack(func() { ended, err = burst(to, from, before) })
+		if ended || err != nil {
+			return err
+		}
+	}
+}
+
+// rawConn returns nil for what is no socket.
+func rawConn(c net.Conn) syscall.RawConn {
+	if s, ok := c.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
+}
+
+// onOwnStack runs f and waits. A goroutine keeps the stack that it once needed,
+// so one that is going to wait for long lets others do what goes deep. A panic
+// is passed on.
+func onOwnStack(f func()) {
+	done := make(chan any)
+	go func() {
+		defer func() { done <- recover() }()
+		f()
+	}()
+	if p := <-done; p != nil {
+		panic(p)
+	}
+}
+
+// readable reports whether there is something to read, the end included.
+func readable(fd uintptr) bool {
+	ask := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(ask[:], 0)
+	return n != 0 && err != unix.EINTR
+}
+
+// hurry returns what gives dst its time anew.
+func hurry(dst net.Conn, patience time.Duration) func() error {
+	if patience == 0 {
+		return func() error { return nil }
+	}
+	return func() error { return dst.SetWriteDeadline(time.Now().Add(patience)) }
+}
+
+// burst moves what there is; it calls before each time that to has to take some.
+func burst(to, from syscall.RawConn, before func() error) (ended bool, err error) {
+	p, err := takePipe()
+	if err != nil {
+		return false, err
+	}
+	for {
+		n, err := fill(from, p)
+		if err == unix.EAGAIN || err == nil && n == 0 {
+			pipes.Put(p) // it is empty
+			return err == nil, nil
+		}
+		if err == nil {
+			err = before()
+		}
+		if err == nil {
+			err = drain(to, p, n)
+		}
+		if err != nil {
+			return false, err // what is left in the pipe is lost with it
+		}
+	}
+}
+
+// fill takes bytes into a pipe; 0 of them are the end.
+func fill(from syscall.RawConn, p *pipe) (n int, err error) {
+	var failed error
+	err = from.Read(func(fd uintptr) bool {
+		n, failed = splice(int(fd), p.write, pipeBytes)
+		return true
+	})
+	return n, cmp.Or(err, failed)
+}
+
+// drain passes on what is in the pipe.
+func drain(to syscall.RawConn, p *pipe, left int) error {
+	var failed error
+	err := to.Write(func(fd uintptr) bool {
+		for left > 0 && failed == nil {
+			var n int
+			n, failed = splice(p.read, int(fd), left)
+			left -= n
+		}
+		if failed == unix.EAGAIN {
+			failed = nil
+			return false
+		}
+		return true
+	})
+	runtime.KeepAlive(p)
+	return cmp.Or(err, failed)
+}
+
+func splice(from, to, bytes int) (int, error) {
+	for {
+		n, err := unix.Splice(from, nil, to, nil, bytes, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		if err != unix.EINTR {
+			return int(max(n, 0)), err
+		}
+	}
+}
+
+// pipeBytes is what a new pipe holds (pipe(7)); larger ones count against what
+// the kernel lets one user have.
+const pipeBytes = 64 << 10
+
+// pipe is what splice(2) needs between two sockets.
+type pipe struct{ read, write int }
+
+// pipes are empty ones, for whoever needs one next. The collector closes those
+// that nobody has needed for a while.
+var pipes sync.Pool
+
+func takePipe() (*pipe, error) {
+	if p, ok := pipes.Get().(*pipe); ok {
+		return p, nil
+	}
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	p := &pipe{fds[0], fds[1]}
+	runtime.AddCleanup(p, func(fds [2]int) { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) }, fds)
+	return p, nil
+}

@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/peer"
+)
+
+// Pair makes one step of a conversation with another box. All that the other
+// box has said is numbers of fixed length, and the book checks what they prove.
+// A step that makes a friend is in the files before it is answered.
+func (g *Gateway) Pair(ctx context.Context, m link.Pairing) link.Paired {
+	reply := link.Paired{ID: m.ID}
+	book, err := g.theBook()
+	if err == nil {
+		err = g.step(ctx, book, m, &reply)
+	}
+	switch why, refused := errors.AsType[peer.Refusal](err); {
+	case err == nil:
+	case refused:
+		reply.Refusal = uint8(why)
+	default:
+		g.Log.Warn("a step with another box failed", "error", err)
+		reply.Error = err.Error()
+	}
+	return reply
+}
+
+func (g *Gateway) step(ctx context.Context, b *peer.Book, m link.Pairing, reply *link.Paired) (err error) {
+	id, who := peer.ID(m.Invite), peer.Key(m.Onion)
+	defer g.Wake()
+	switch m.Step {
+	case link.PairClaim:
+		reply.Nonce, reply.Client, err = linkKeys(b.Claim(id, who, peer.Key(m.Commit)))
+	case link.PairProve:
+		var s peer.Signature
+		s, reply.Confirmed, err = b.Prove(id, who, peer.Key(m.Nonce), peer.Key(m.Client), m.Signature)
+		reply.Signature = s
+	case link.PairFinish:
+		return g.do(ctx, func(context.Context) error {
+			p, err := b.Finish(id, who)
+			if err == nil {
+				err = g.writePeer(p)
+			}
+			if err == nil {
+				err = b.Finished(id)
+			}
+			return err
+		})
+	case link.PairAnswer:
+		var nonce, client peer.Key
+		var s peer.Signature
+		nonce, client, s, err = b.Answer(id, peer.Key(m.Nonce), peer.Key(m.Client))
+		reply.Nonce, reply.Client, reply.Signature = link.Key(nonce), link.Key(client), s
+	case link.PairJudge:
+		err = b.Judge(id, m.Signature, m.Confirmed)
+	case link.PairConclude:
+		return g.do(ctx, func(context.Context) error {
+			p, err := b.Conclude(id)
+			if err == nil {
+				err = g.writePeer(p)
+			}
+			if err == nil {
+				err = b.Concluded(id)
+			}
+			return err
+		})
+	case link.PairFail:
+		err = b.Fail(id, peer.Refusal(m.Refusal))
+	case link.PairHello:
+		reply.Signature, err = b.Hello(who, peer.Key(m.Nonce), peer.Key(m.Client), peer.Key(m.Commit))
+	default:
+		err = errors.New("serve asked for a step that there is not")
+	}
+	return err
+}
+
+func linkKeys(a, b peer.Key, err error) (link.Key, link.Key, error) {
+	return link.Key(a), link.Key(b), err
+}
+
+// Met keeps what a friend's box has said of itself.
+func (g *Gateway) Met(_ context.Context, m link.Seen) link.Paired {
+	reply := link.Paired{ID: m.ID}
+	book, err := g.theBook()
+	if err == nil {
+		err = book.Called(peer.Key(m.Onion), seenOf(m), delivered(m))
+	}
+	if err == nil {
+		err = book.Introduced(peer.Key(m.Onion), introductions(m))
+	}
+	if why, refused := errors.AsType[peer.Refusal](err); refused {
+		reply.Refusal = uint8(why)
+	} else if err != nil {
+		reply.Error = err.Error()
+	}
+	g.Wake()
+	return reply
+}
+
+func seenOf(m link.Seen) peer.Seen {
+	s := peer.Seen{RoundTrip: m.RoundTrip, Endpoints: m.Endpoints}
+	for _, o := range m.Offers {
+		s.Offers = append(s.Offers, peer.Offer{Name: o.Name, Onion: peer.Key(o.Onion).Address()})
+	}
+	return s
+}
+
+func delivered(m link.Seen) []peer.ID {
+	var list []peer.ID
+	for _, id := range m.Delivered {
+		list = append(list, peer.ID(id))
+	}
+	return list
+}
+
+func introductions(m link.Seen) []peer.Introduction {
+	var list []peer.Introduction
+	for _, i := range m.Introduced {
+		list = append(list, peer.Introduction{Token: i.Token, Role: peer.Role(i.Role),
+			Onion: onion.Address(peer.Key(i.Onion).Address()), Name: i.Name, Expires: time.Unix(i.Expires, 0).UTC()})
+	}
+	return list
+}

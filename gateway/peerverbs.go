@@ -1,0 +1,317 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/peer"
+)
+
+// Invite makes an invitation, and lets the box that comes with it find our home.
+func (g *Gateway) Invite(ctx context.Context, r api.InviteRequest) (api.Invitation, error) {
+	var i api.Invitation
+	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+		made, err := b.Invite(r.Name, r.Suggest, r.Auto)
+		if err != nil {
+			return inviteError(err, r.Name)
+		}
+		i = api.Invitation{Name: r.Name, Word: made.Word(), Expires: made.Expires, Renews: slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name))}
+		g.pass(ctx)
+		return nil
+	})
+	return i, err
+}
+
+func isPeer(name string) func(config.Peer) bool {
+	return func(p config.Peer) bool { return p.Name == name }
+}
+
+// inviteError says what to do about an error of the book.
+func inviteError(err error, name string) error {
+	switch {
+	case errors.Is(err, peer.ErrTaken):
+		return usage(err, "choose another name, or see `tunic peers`")
+	case errors.Is(err, peer.ErrOwn):
+		return usage(err, "send the word to your friend: `tunic accept` is for the other box")
+	case errors.Is(err, peer.ErrExpired):
+		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "ask your friend for a new one: tunic invite"}}
+	case errors.Is(err, peer.ErrNoName):
+		return usage(err, "say what this house calls that box: tunic accept WORD --as NAME")
+	case errors.Is(err, peer.ErrInvite):
+		return usage(err, "copy the whole word, from tunic: to its last letter")
+	case errors.Is(err, peer.ErrVersion):
+		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "update tunic on this box"}}
+	case errors.Is(err, peer.ErrNobody), errors.Is(err, peer.ErrState):
+		return usage(err, "`tunic peers` lists friends and invitations")
+	case errors.As(err, new(config.Error)):
+		return usage(err, "")
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// withBook runs f in the loop.
+func (g *Gateway) withBook(ctx context.Context, f func(context.Context, *peer.Book) error) error {
+	return g.do(ctx, func(ctx context.Context) error {
+		b, err := g.theBook()
+		if err != nil {
+			return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "try again when the daemon has started"}}
+		}
+		return f(ctx, b)
+	})
+}
+
+// Accept keeps an invitation and begins to call the other box.
+func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, error) {
+	var name string
+	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) (err error) {
+		if r.Introduced != "" {
+			name, err = b.AcceptIntroduced(r.Introduced, r.As)
+		} else {
+			var i peer.Invite
+			if i, err = peer.ParseInvite(r.Word); err == nil {
+				name, err = b.Accept(i, r.As)
+			}
+		}
+		if err != nil {
+			return inviteError(err, r.As)
+		}
+		g.pass(ctx)
+		return nil
+	})
+	return g.peerCalled(ctx, name, err)
+}
+
+// Confirm says that our owner has compared the four words.
+func (g *Gateway) Confirm(ctx context.Context, r api.PeerRequest) (api.Peer, error) {
+	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+		if err := b.Confirm(r.Name); err != nil {
+			if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) && errors.Is(err, peer.ErrNobody) {
+				return nil // it is a friend
+			}
+			return inviteError(err, r.Name)
+		}
+		g.pass(ctx)
+		return nil
+	})
+	return g.peerCalled(ctx, r.Name, err)
+}
+
+// peerCalled returns what there is to say about one name.
+func (g *Gateway) peerCalled(ctx context.Context, name string, err error) (api.Peer, error) {
+	if err != nil {
+		return api.Peer{}, err
+	}
+	list, err := g.Peers(ctx)
+	if err != nil {
+		return api.Peer{}, err
+	}
+	if i := slices.IndexFunc(list, func(p api.Peer) bool { return p.Name == name }); i >= 0 {
+		return list[i], nil
+	}
+	return api.Peer{}, fmt.Errorf("%s is not known any more", name)
+}
+
+// Forget ends a friendship or an invitation. When it returns tor lets that box
+// in no more, whatever it has cached.
+func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
+	return g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+		found, err := b.Withdraw(r.Name)
+		if err != nil {
+			return err
+		}
+		was := slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name))
+		if !found && !was {
+			return usage(fmt.Errorf("%w: %s", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
+		}
+		if was {
+			if err := g.removePeer(r.Name); err != nil {
+				return err
+			}
+			err = errors.Join(b.Forget(r.Name), g.ungrant(r.Name))
+		}
+		g.pass(ctx)
+		return errors.Join(err, g.passError())
+	})
+}
+
+// removePeer takes a friend out of the configuration, on the disk and in force.
+func (g *Gateway) removePeer(name string) error {
+	if err := config.RemovePeer(g.Paths, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	g.setPeers(func(list []config.Peer) []config.Peer { return slices.DeleteFunc(list, isPeer(name)) })
+	g.regrant(name, "")
+	g.Log.Info("a friend's box is forgotten", "peer", name)
+	return nil
+}
+
+// ungrant takes a friend who is forgotten out of the files of onions.
+func (g *Gateway) ungrant(name string) error {
+	if _, err := config.ForgetClient(g.Paths, name); err != nil {
+		return &api.Failure{Problem: api.Problem{Error: fmt.Sprintf("%s is forgotten, but a file still names her as a client: %v", name, err),
+			Hint: "take her out of its clients by hand, or no reload will work"}}
+	}
+	return nil
+}
+
+// Introduce leaves an invitation for each other with two friends' boxes.
+func (g *Gateway) Introduce(ctx context.Context, r api.IntroduceRequest) error {
+	return g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+		if err := b.Introduce(r.Names[0], r.Names[1]); err != nil {
+			return inviteError(err, "introducing")
+		}
+		g.pass(ctx)
+		return nil
+	})
+}
+
+// Rename gives a friend another name in this house.
+func (g *Gateway) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, error) {
+	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+		if err := b.Renames(r.From, r.To); err != nil {
+			return inviteError(err, r.From)
+		}
+		if err := config.RenamePeer(g.Paths, r.From, r.To); err != nil {
+			return usage(err, "`tunic peers` lists the names")
+		}
+		if err := b.Rename(r.From, r.To); err != nil {
+			return errors.Join(err, config.RenamePeer(g.Paths, r.To, r.From))
+		}
+		g.setPeers(func(list []config.Peer) []config.Peer {
+			if i := slices.IndexFunc(list, isPeer(r.From)); i >= 0 {
+				list[i].Name = r.To
+			}
+			return list
+		})
+		g.regrant(r.From, r.To)
+		g.pass(ctx)
+		if _, err := config.RenameClient(g.Paths, r.From, r.To); err != nil {
+			return &api.Failure{Problem: api.Problem{Error: fmt.Sprintf("%s is renamed, but a file still has the old name among its clients: %v", r.To, err), Hint: "change it there by hand"}}
+		}
+		return nil
+	})
+	return g.peerCalled(ctx, r.To, err)
+}
+
+// PeerZone is the domain of friends' names in every house (RFC 8375).
+const peerZone = "peer.home.arpa"
+
+// Peers lists friends, then those who may become it.
+func (g *Gateway) Peers(ctx context.Context) ([]api.Peer, error) {
+	b, err := g.theBook()
+	if err != nil {
+		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "try again when the daemon has started"}}
+	}
+	served, _ := g.Server.Status(ctx) // without serve nobody was called
+	tried := make(map[onion.Address]link.PeerStatus)
+	for _, s := range served.Peers {
+		tried[peer.Key(s.Onion).Address()] = s
+	}
+	mail := g.waitingMail(ctx)
+	list := []api.Peer{}
+	for _, p := range g.snapshot().config.Peers {
+		who := onion.Address(p.Onion)
+		s := friendStatus(p, b.Friend(who), b.Outbox(who), tried[who])
+		if n := mail[who]; n > 0 {
+			s.Waiting = append(s.Waiting, fmt.Sprintf("%d mails", n))
+		}
+		list = append(list, s)
+	}
+	for _, p := range b.Pairings() {
+		list = append(list, pairingStatus(p, b.Words(p), tried[p.Onion]))
+	}
+	return list, nil
+}
+
+// waitingMail counts the mails that wait for each box.
+func (g *Gateway) waitingMail(ctx context.Context) map[onion.Address]int {
+	counts := make(map[onion.Address]int)
+	queue, _ := g.Server.Mail(ctx, link.MailQueue, "") // an error: there is no mail here
+	for _, letter := range queue.Messages {
+		boxes := make(map[onion.Address]bool)
+		for _, r := range letter.Recipients {
+			if key, ok := strings.CutSuffix(r.To, "."+peerZone); ok {
+				boxes[onion.Address(key[strings.LastIndexByte(key, '@')+1:])] = true
+			}
+		}
+		for box := range boxes {
+			counts[box]++
+		}
+	}
+	return counts
+}
+
+func friendStatus(p config.Peer, f peer.Friend, outbox []peer.Introduction, tried link.PeerStatus) api.Peer {
+	s := api.Peer{Name: p.Name, State: api.PeerFriend, Onion: onion.Address(p.Onion).Host(), Address: p.Name + "." + peerZone,
+		Words: f.Words, RoundTrip: f.RoundTrip.Milliseconds(), Endpoints: append([]string{}, f.Endpoints...), Onions: []string{}}
+	s.Since, s.LastSeen = timePointer(p.Since), timePointer(f.At)
+	s.Error, s.Reachable = tried.Error, !tried.At.IsZero() && tried.Error == ""
+	if !s.Reachable && f.At.After(tried.At) { // it has called us since
+		s.Error = ""
+	}
+	for _, o := range f.Offers {
+		s.Onions = append(s.Onions, o.Name+"."+s.Address)
+	}
+	for _, i := range outbox {
+		s.Waiting = append(s.Waiting, "an introduction to "+i.Name)
+	}
+	s.Text = "friend"
+	if s.Error != "" {
+		s.Text = "friend, not reached: " + s.Error
+	}
+	return s
+}
+
+func pairingStatus(p peer.Pairing, words string, tried link.PeerStatus) api.Peer {
+	s := api.Peer{Name: p.Name, Words: words, By: p.By, Error: cmp.Or(p.Reason, tried.Error), Endpoints: []string{}, Onions: []string{}, Expires: timePointer(p.Expires)}
+	if p.Onion != "" {
+		s.Onion = p.Onion.Host()
+	}
+	s.State, s.Text = pairingWords(p, tried)
+	return s
+}
+
+// pairingWords say how far an invitation has come, and what to do.
+func pairingWords(p peer.Pairing, tried link.PeerStatus) (api.PeerState, string) {
+	switch p.State {
+	case peer.Open, peer.Claimed:
+		return api.PeerInvited, fmt.Sprintf("invited, waiting for %s's box to come with the word", p.Name)
+	case peer.Proved:
+		return api.PeerConfirm, fmt.Sprintf("compare the four words with %s, by voice, then: tunic confirm %s", p.Name, p.Name)
+	case peer.Confirmed:
+		return api.PeerFinishing, fmt.Sprintf("confirmed, waiting for %s's box to come again", p.Name)
+	case peer.Waiting:
+		return api.PeerAccepted, fmt.Sprintf("accepted, waiting for %s's box%s", p.Name, because(tried))
+	case peer.Answered:
+		return api.PeerWaits, fmt.Sprintf("compare the four words with %s, by voice; then that side confirms", p.Name)
+	case peer.Agreed:
+		return api.PeerFinishing, fmt.Sprintf("confirmed, waiting for %s's box%s", p.Name, because(tried))
+	case peer.Introduced:
+		return api.PeerIntroduced, fmt.Sprintf("introduced by %s; if you want: tunic accept %s", p.By, p.Name)
+	}
+	return api.PeerFailed, fmt.Sprintf("came to nothing: %s; `tunic forget %s` clears this line", p.Reason, p.Name)
+}
+
+func because(tried link.PeerStatus) string {
+	if tried.Error == "" {
+		return ""
+	}
+	return ": " + tried.Error
+}
+
+func timePointer(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,325 @@
+package gateway
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"tunic/gateway/link"
+	"tunic/gateway/tor"
+)
+
+// How often the box looks at its own onions. All of it is jittered by a third,
+// so that no two boxes and no two onions keep step.
+const (
+	lookEvery  = 5 * time.Minute // at targets that are up
+	lookAgain  = time.Minute     // at one that is down
+	callFirst  = 40 * time.Second
+	callEvery  = 45 * time.Minute // through Tor
+	callAgain  = 2 * time.Minute  // after a failure; doubles
+	callSeldom = 30 * time.Minute // and at the most
+)
+
+// When an onion is published anew because visitors do not get in.
+const (
+	repairAfter = 3                // calls in a row have failed, each tried twice
+	repairPause = 15 * time.Minute // from one repair to the next; doubles
+	repairRest  = 6 * time.Hour    // and at the most
+
+	// uploadWait is how long tor may have nothing uploaded; it takes seconds,
+	// and while Tor is slow a minute.
+	uploadWait = 5 * time.Minute
+	// uploadOld is when a descriptor is older than tor ever lets one get (it
+	// uploads every one to two hours, and directories keep it for three).
+	uploadOld = 3 * time.Hour
+)
+
+// reaches is what is known of how onions can be reached, by their names.
+type reaches struct {
+	mu sync.Mutex
+	of map[string]*reach
+}
+
+// visited is an onion that somebody may visit.
+type visited struct {
+	address string // its 56 letters
+	locked  bool   // the box itself may not: it has no client's key
+	fast    bool   // it is the second tor's, which is not asked to publish anew
+}
+
+// reach is what is known of one onion.
+type reach struct {
+	visited
+	since time.Time
+	ports map[uint16]*portReach
+
+	nextLook, nextCall time.Time
+	failures           int // calls in a row that did not arrive
+	repairs            int // since the last call that did
+	repaired           time.Time
+	nextRepair         time.Time // not before
+	sure               bool      // the last call arrived
+}
+
+// portReach is what is known of one of its ports.
+type portReach struct {
+	target link.PortStatus
+	lastUp time.Time
+	call   link.OwnCall // the zero At: none yet
+	lastOK time.Time    // call that arrived
+}
+
+// jitter is d, give or take a third.
+func jitter(d time.Duration) time.Duration {
+	return d*2/3 + rand.N(d*2/3)
+}
+
+// keep forgets every onion but these, and knows nothing yet of a new one.
+func (r *reaches) keep(onions map[string]visited, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = make(map[string]*reach)
+	}
+	for name, known := range r.of {
+		if onions[name] != known.visited {
+			delete(r.of, name)
+		}
+	}
+	for name, o := range onions {
+		if r.of[name] == nil {
+			r.of[name] = &reach{visited: o, since: now, ports: make(map[uint16]*portReach),
+				nextLook: now, nextCall: now.Add(jitter(callFirst))}
+		}
+	}
+}
+
+// due is the next onion to look at, and whether to call it too. What no
+// directory has is not called: nobody could find it.
+func (r *reaches) due(onions map[string]tor.Descriptor, now time.Time) (name string, call, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, o := range r.of {
+		switch {
+		case !o.locked && !o.nextCall.After(now) && onions[o.address].Out:
+			return n, true, true
+		case !o.nextLook.After(now):
+			name, ok = n, true
+		}
+	}
+	return name, false, ok
+}
+
+// record takes over what was found out, and says when to look again.
+func (r *reaches) record(name string, got link.Reached, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := r.of[name]
+	if o == nil {
+		return
+	}
+	o.nextLook = now.Add(jitter(lookEvery))
+	for _, st := range got.Ports {
+		o.sawTarget(st)
+		if !st.Reachable {
+			o.nextLook = now.Add(jitter(lookAgain))
+		}
+	}
+	if len(got.Calls) == 0 {
+		return
+	}
+	o.sure = true
+	for _, c := range got.Calls {
+		p := o.port(c.Virtual)
+		p.call = c
+		if c.Error == "" {
+			p.lastOK = c.At
+		} else {
+			o.sure = false
+		}
+	}
+	o.plan(now)
+}
+
+// plan sets the time of the next call.
+func (o *reach) plan(now time.Time) {
+	if o.sure {
+		o.failures, o.repairs = 0, 0
+		o.nextCall = now.Add(jitter(callEvery))
+		return
+	}
+	o.failures++
+	o.nextCall = now.Add(jitter(min(callAgain<<min(o.failures-1, 8), callSeldom)))
+}
+
+// sawTarget takes over what serve saw of a target, unless that is old news.
+func (o *reach) sawTarget(st link.PortStatus) {
+	p := o.port(st.Virtual)
+	if st.At.Before(p.target.At) {
+		return
+	}
+	p.target = st
+	if st.Reachable {
+		p.lastUp = st.At
+	}
+}
+
+func (o *reach) port(virtual uint16) *portReach {
+	if o.ports[virtual] == nil {
+		o.ports[virtual] = &portReach{}
+	}
+	return o.ports[virtual]
+}
+
+// failed says that an onion could not be asked about; it is tried again.
+func (r *reaches) failed(name string, call bool, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if o := r.of[name]; o != nil {
+		o.nextLook = now.Add(jitter(lookAgain))
+		if call {
+			o.nextCall = now.Add(jitter(lookAgain))
+		}
+	}
+}
+
+// broken returns the onions to publish anew: those that are not reached while
+// tor itself is well.
+func (r *reaches) broken(t tor.Status, now time.Time) (names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !t.Running || t.Bootstrap < 100 || !t.Live || !t.Circuits {
+		return nil
+	}
+	for name, o := range r.of {
+		if o.needsRepair(t.Onions[o.address], t.Since, now) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// repairing notes that an onion is published anew now, or cannot be because
+// visitors are there.
+func (r *reaches) repairing(name string, here bool, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := r.of[name]
+	switch {
+	case o == nil:
+	case here:
+		o.nextRepair = now.Add(callAgain)
+	default:
+		o.nextRepair = now.Add(jitter(min(repairPause<<min(o.repairs, 8), repairRest)))
+		o.repairs++
+		o.repaired = now
+		o.nextCall = now.Add(jitter(callFirst))
+	}
+}
+
+func (o *reach) needsRepair(d tor.Descriptor, torSince, now time.Time) bool {
+	if o.fast || now.Before(o.nextRepair) {
+		return false
+	}
+	begin := o.since
+	if torSince.After(begin) {
+		begin = torSince
+	}
+	switch {
+	case d.Uploads == 0:
+		return now.Sub(begin) > uploadWait
+	case now.Sub(d.At) > uploadOld:
+		return true
+	}
+	return o.failures >= repairAfter && !o.elsewhere()
+}
+
+// elsewhere reports whether another box answers at the address: nothing that
+// this box could repair.
+func (o *reach) elsewhere() bool {
+	for _, p := range o.ports {
+		if p.call.Elsewhere {
+			return true
+		}
+	}
+	return false
+}
+
+// watchOnions looks at the onions, one at a time, until ctx ends.
+func (g *Gateway) watchOnions(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			g.watchOnce(ctx, time.Now())
+		}
+	}
+}
+
+// watchOnce does the one thing that is due. Without tor nothing is.
+func (g *Gateway) watchOnce(ctx context.Context, now time.Time) {
+	v, t := g.snapshot(), g.withFast(g.Tor.Status())
+	g.reaches.keep(watched(v), now)
+	if !t.Running || t.Bootstrap < 100 {
+		return
+	}
+	if name, call, ok := g.reaches.due(t.Onions, now); ok {
+		g.reachOnion(ctx, name, call)
+	}
+	if names := g.reaches.broken(t, now); len(names) > 0 {
+		g.repair(ctx, names)
+	}
+}
+
+// watched are the onions that somebody may visit.
+func watched(v view) map[string]visited {
+	list := make(map[string]visited)
+	for fast, onions := range map[bool][]tor.Onion{false: v.desired.Tor.Onions, true: v.desired.Fast.Onions} {
+		for _, o := range onions {
+			if o.Address == string(v.addresses[o.Name]) { // not an old address of it
+				locked := o.Clients != nil && !slices.Contains(o.Clients, v.self)
+				list[o.Name] = visited{o.Address, locked, fast}
+			}
+		}
+	}
+	return list
+}
+
+// reachOnion finds out about one onion and keeps it.
+func (g *Gateway) reachOnion(ctx context.Context, name string, call bool) error {
+	got, err := g.Server.Reach(ctx, name, call)
+	if err != nil {
+		g.reaches.failed(name, call, time.Now())
+		g.Log.Debug("an onion could not be looked at", "onion", name, "error", err)
+		return err
+	}
+	g.reaches.record(name, got, time.Now())
+	return nil
+}
+
+// repair publishes onions anew, but for those by which somebody is here, who
+// would be cut off. Nothing else is touched: tor, the other onions and the
+// household's circuits go on.
+func (g *Gateway) repair(ctx context.Context, names []string) {
+	served, err := g.Server.Status(ctx)
+	if err != nil {
+		return // nobody knows who would be cut off
+	}
+	for _, name := range names {
+		here := slices.ContainsFunc(served.Fronts, func(f link.FrontStatus) bool { return f.Onion == name && f.Active > 0 })
+		g.reaches.repairing(name, here, time.Now())
+		if here {
+			continue
+		}
+		g.Log.Warn("an onion is not reached, so it is published anew", "onion", name)
+		if err := g.Tor.Republish(ctx, name); err != nil {
+			g.Log.Warn("publishing an onion anew failed", "onion", name, "error", err)
+		}
+	}
+}

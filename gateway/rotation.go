@@ -1,0 +1,167 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"tunic/gateway/config"
+	"tunic/gateway/durable"
+	"tunic/gateway/health"
+	"tunic/gateway/onion"
+)
+
+// OldAddress is an address that an onion had before it was rotated, and where
+// visitors still find it for a while.
+type OldAddress struct {
+	Onion   string        `json:"onion"` // its name
+	Address onion.Address `json:"address"`
+	Span
+}
+
+// ended reports whether the time is up. A clock that was set back ends nothing:
+// a box without a battery starts in the past, and links to the old address are
+// out in the world.
+func (o OldAddress) ended(now time.Time) bool {
+	return !now.Round(0).Before(o.Until) || !now.Before(o.end)
+}
+
+// rotations keeps which old addresses are still published, in memory and in a
+// file. The loop changes it.
+type rotations struct {
+	path string
+	now  func() time.Time
+
+	mu  sync.Mutex
+	all []OldAddress
+}
+
+func newRotations(p config.Paths) *rotations {
+	return &rotations{path: filepath.Join(p.State, "rotations.json"), now: time.Now}
+}
+
+// load reads the file.
+func (r *rotations) load() error {
+	raw, err := os.ReadFile(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var all []OldAddress
+	if err == nil {
+		err = json.Unmarshal(raw, &all)
+	}
+	if err != nil {
+		return fmt.Errorf("reading which old addresses are published: %s: %w", r.path, err)
+	}
+	now := r.now()
+	for i := range all {
+		all[i].resume(now)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = all
+	return nil
+}
+
+// current returns the old addresses whose time is not up.
+func (r *rotations) current() []OldAddress {
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = slices.DeleteFunc(slices.Clone(r.all), func(o OldAddress) bool { return o.ended(now) })
+	return slices.Clone(r.all)
+}
+
+// change applies f and keeps the result. If it cannot be kept nothing changes.
+func (r *rotations) change(f func([]OldAddress) []OldAddress) error {
+	next := f(r.current())
+	raw, err := json.MarshalIndent(next, "", "  ")
+	if err == nil {
+		err = durable.Write(r.path, append(raw, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("writing which old addresses are published: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = next
+	return nil
+}
+
+// sooner returns how long the loop may wait: until an address ends, and no
+// longer than wait.
+func (r *rotations) sooner(wait time.Duration) time.Duration {
+	now := r.now()
+	for _, o := range r.current() {
+		wait = min(wait, o.end.Sub(now), o.Until.Sub(now.Round(0)))
+	}
+	return max(wait, 0)
+}
+
+// retire makes the address that an onion has now an old one: it is written down
+// first, then its keys are moved away, and the next pass makes new ones. Only
+// the second step changes the address, so a power cut leaves one or the other.
+func (r *rotations) retire(p config.Paths, name string, address onion.Address, keep time.Duration) error {
+	to := p.RetiredKeys(name, string(address))
+	if err := os.MkdirAll(filepath.Dir(to), 0o711); err != nil { // tor passes through
+		return fmt.Errorf("making the directory for the keys of old addresses: %w", err)
+	}
+	if err := chmodParents(to); err != nil {
+		return err
+	}
+	old := OldAddress{Onion: name, Address: address, Span: newSpan(r.now(), keep)}
+	if err := r.change(func(all []OldAddress) []OldAddress { return append(all, old) }); err != nil {
+		return err
+	}
+	err := os.Rename(p.OnionKeys(name), to)
+	if err == nil {
+		return errors.Join(syncDir(filepath.Dir(p.OnionKeys(name))), syncDir(filepath.Dir(to)))
+	}
+	undo := r.change(func(all []OldAddress) []OldAddress {
+		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Address == address })
+	})
+	return errors.Join(fmt.Errorf("keeping the keys of the old address: %w", err), undo)
+}
+
+// chmodParents lets tor pass through the directories above retired keys,
+// whatever the umask is.
+func chmodParents(keys string) error {
+	name := filepath.Dir(keys)
+	return errors.Join(os.Chmod(name, 0o711), os.Chmod(filepath.Dir(name), 0o711))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// oldAddresses returns the old addresses whose keys are there and usable. One
+// without its directory never was one: the power was cut before it began.
+func (a *attempt) oldAddresses() []OldAddress {
+	var list []OldAddress
+	for _, o := range a.rotations.current() {
+		dir := a.Paths.RetiredKeys(o.Onion, string(o.Address))
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		have, err := a.Keys(dir, a.TorIDs)
+		if err == nil && have != o.Address {
+			err = fmt.Errorf("%s holds the keys of another address", dir)
+		}
+		if err != nil {
+			a.find(health.StateUnusable, "the old address of onion %s is not published: %v", o.Onion, err)
+			continue
+		}
+		list = append(list, o)
+	}
+	return list
+}

@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tunic/gateway/config"
+	"tunic/gateway/durable"
+	"tunic/gateway/health"
+	"tunic/gateway/onion"
+	"tunic/gateway/tor"
+)
+
+// Self is the key by which this box, and with it the household, finds its own
+// private onions. The zero Self finds none.
+type Self struct {
+	Secret onion.ClientSecret
+	Public onion.ClientKey
+}
+
+// know reads the box's own key, which it makes at first. Without it the private
+// onions are there for those who were let in, and for nobody here.
+func (a *attempt) know() {
+	if a.self == (Self{}) {
+		self, err := loadSelf(a.Paths)
+		if err != nil {
+			a.find(health.StateUnusable, "this house does not reach its own private onions: %v", err)
+		}
+		a.self = self
+	}
+	a.in.Self = a.self
+}
+
+// loadSelf reads the key from its file, or makes both.
+func loadSelf(p config.Paths) (Self, error) {
+	path := p.SelfKey()
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeSelf(path)
+	}
+	if err != nil {
+		return Self{}, err
+	}
+	secret, err := onion.ParseClientSecret(strings.TrimSpace(string(raw)))
+	if err != nil {
+		return Self{}, fmt.Errorf("%s: %w: remove it, and another is made", path, err)
+	}
+	return selfOf(secret)
+}
+
+func makeSelf(path string) (Self, error) {
+	secret, err := onion.NewClientSecret()
+	if err != nil {
+		return Self{}, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
+		return Self{}, err
+	}
+	if err := durable.Write(path, []byte(string(secret)+"\n"), 0o600); err != nil {
+		return Self{}, err
+	}
+	return selfOf(secret)
+}
+
+func selfOf(secret onion.ClientSecret) (Self, error) {
+	public, err := secret.Public()
+	return Self{secret, public}, err
+}
+
+// withSelf adds the box to those who may find an onion that somebody may find.
+func withSelf(keys []onion.ClientKey, self Self) []onion.ClientKey {
+	if len(keys) == 0 || self.Public == "" || slices.Contains(keys, self.Public) {
+		return keys
+	}
+	return append(keys, self.Public)
+}
+
+// visitSelf gives tor the key for the private onions of this box.
+func visitSelf(spec *tor.Spec, in Inputs) {
+	if in.Self.Public == "" {
+		return
+	}
+	for _, list := range [][]tor.Onion{torOnions(in, false), torOnions(in, true)} {
+		for _, o := range list {
+			address := onion.Address(o.Address)
+			known := slices.ContainsFunc(spec.Auth, func(a tor.Auth) bool { return a.Onion == address })
+			if len(o.Clients) > 0 && !known {
+				spec.Auth = append(spec.Auth, tor.Auth{Onion: address, Key: in.Self.Secret})
+			}
+		}
+	}
+}

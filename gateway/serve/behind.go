@@ -1,0 +1,144 @@
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"reflect"
+	"time"
+
+	"tunic/gateway/endpoint"
+	"tunic/gateway/link"
+)
+
+// waitingLimits are for clients that stay connected and wait: they say something
+// every 29 minutes (RFC 2177).
+var waitingLimits = endpoint.Limits{MaxConns: 512, MaxPerVisitor: 64, Idle: 35 * time.Minute}
+
+// handshakeTime bounds a connection that has not said who it is.
+const handshakeTime = 20 * time.Second
+
+// behind serves a protocol by a server on the box.
+type behind struct {
+	link.Behind
+	config *tls.Config // of TLS
+	dial   func(ctx context.Context, from netip.AddrPort) (net.Conn, error)
+}
+
+// Name implements endpoint.Endpoint.
+func (b behind) Name() string { return b.Behind.Name }
+
+// ServeConn implements endpoint.Endpoint. Where there is TLS nothing is dialled
+// before the client has shown that it speaks it.
+func (b behind) ServeConn(ctx context.Context, c net.Conn, _ endpoint.Visitor) error {
+	client, err := b.open(ctx, c)
+	if err != nil {
+		return err
+	}
+	server, err := b.dial(ctx, remoteAddr(c.RemoteAddr()))
+	if err != nil {
+		return fmt.Errorf("connecting to the server of %s: %w", b.Name(), err)
+	}
+	defer server.Close()
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	if b.Proxy {
+		if _, err := io.WriteString(server, proxyLine(c)); err != nil {
+			return err
+		}
+	}
+	up := make(chan error, 1)
+	go func() { up <- passOn(server, client) }()
+	down := passOn(client, server)
+	c.Close() // when the server has nothing more to say, it is over
+	server.Close()
+	return errors.Join(down, <-up)
+}
+
+// open returns what is inside of TLS, or the connection itself.
+func (b behind) open(ctx context.Context, c net.Conn) (net.Conn, error) {
+	if !b.TLS {
+		return c, nil
+	}
+	inside := tls.Server(c, b.config)
+	hello, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	if inside.HandshakeContext(hello) != nil {
+		return nil, errors.New("no TLS came about") // the cause may name what the client sent
+	}
+	return inside, nil
+}
+
+// passOn copies until src ends, and tells dst.
+func passOn(dst, src net.Conn) error {
+	_, err := io.Copy(dst, src)
+	if half, ok := dst.(interface{ CloseWrite() error }); ok {
+		return errors.Join(err, half.CloseWrite())
+	}
+	return err
+}
+
+// proxyLine says whom a connection is for (the PROXY protocol, version 1).
+func proxyLine(c net.Conn) string {
+	from, to := remoteAddr(c.RemoteAddr()), remoteAddr(c.LocalAddr())
+	family := "TCP4"
+	if from.Addr().Is6() {
+		family = "TCP6"
+	}
+	return fmt.Sprintf("PROXY %s %s %s %d %d\r\n", family, from.Addr(), to.Addr(), from.Port(), to.Port())
+}
+
+func remoteAddr(a net.Addr) netip.AddrPort {
+	ap, _ := netip.ParseAddrPort(a.String()) // it is a TCP address
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+}
+
+// behind serves the household by servers that others have written.
+func (a *application) behind(want []link.Behind) {
+	running := make(map[string]*behind, len(want))
+	for _, w := range want {
+		ep := a.hosted[w.Name] // nobody else writes it
+		if ep == nil || !reflect.DeepEqual(ep.Behind, w) {
+			ep = &behind{w, a.tlsConfig(), a.dialBehind(w)}
+		}
+		running[w.Name] = ep
+		for _, name := range w.Listeners {
+			a.run(name, fmt.Sprint(w.Name, w.Server, w.TLS, w.Proxy), func(ctx context.Context, f *os.File) error {
+				ln, err := net.FileListener(f)
+				if err != nil {
+					return err
+				}
+				return endpoint.Serve(ctx, ln, ep, a.waiting, func(c net.Conn) endpoint.Visitor {
+					return endpoint.Visitor{Host: boxName(c), Port: w.Port, ID: remote(c).String()}
+				}, a.log)
+			})
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hosted = running
+}
+
+// dialBehind connects to a server for one device. Where the server is not told
+// which, a device has an address of its own, so that a limit or a ban there
+// hits it alone.
+func (s *Server) dialBehind(w link.Behind) func(context.Context, netip.AddrPort) (net.Conn, error) {
+	return func(ctx context.Context, from netip.AddrPort) (net.Conn, error) {
+		if w.Proxy || !from.IsValid() {
+			return new(net.Dialer).DialContext(ctx, "tcp", w.Server.String())
+		}
+		return s.dialTarget(ctx, w.Server, deviceNumber(from.Addr()))
+	}
+}
+
+// deviceNumber stands for a device as a circuit's does for a visitor.
+func deviceNumber(a netip.Addr) uint32 {
+	h := fnv.New32a()
+	h.Write(a.AsSlice())
+	return h.Sum32()
+}

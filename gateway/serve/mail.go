@@ -1,0 +1,186 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"tunic/gateway/account"
+	"tunic/gateway/endpoint/smtp"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/socks"
+)
+
+// Ports of mail (RFC 5321, RFC 6409) as visitors dial them.
+const (
+	smtpPort       = 25
+	submissionPort = 587
+)
+
+// post is the running mail server with what it was made for.
+type post struct {
+	*smtp.Server
+	want link.Mail
+	end  func() // stops deliveries and waits for them
+}
+
+// mail keeps the mail server as the parent wants it.
+func (a *application) mail(want *link.Mail) {
+	p := a.post.get()
+	switch {
+	case want == nil:
+		a.post.replace(nil)
+		return
+	case p == nil:
+		var err error
+		if p, err = a.newPost(want.Dir); err != nil {
+			a.fail("the mail server: %v", err)
+			return
+		}
+		a.post.replace(p)
+	}
+	if !reflect.DeepEqual(p.want, *want) {
+		p.want = *want
+		p.Set(mailConfig(*want))
+	}
+	for _, name := range want.Listeners {
+		a.run(name, want.Dir, func(ctx context.Context, f *os.File) error {
+			return a.serveHousehold(ctx, f, p.Submission(), submissionPort)
+		})
+	}
+}
+
+// newPost opens the spool and begins to deliver.
+func (a *application) newPost(dir string) (*post, error) {
+	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.signer.sign, Reason: socks.Reason,
+		People: func() smtp.People { return people{a.book.Load()} },
+		Dial: func(ctx context.Context, key onion.Address) (net.Conn, error) {
+			return a.socks.DialOnion(ctx, "smtp", key.Host(), smtpPort)
+		},
+		DialHost: func(ctx context.Context, host string, port uint16) (net.Conn, error) {
+			return a.socks.DialHost(ctx, "smarthost", host, port)
+		}})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(a.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		server.Run(ctx)
+	}()
+	return &post{Server: server, end: func() { cancel(); <-done; server.Close() }}, nil
+}
+
+// mailConfig turns the parent's words into the server's.
+func mailConfig(m link.Mail) smtp.Config {
+	c := smtp.Config{Home: onion.Address(m.Home), Strangers: onion.Address(m.Strangers), Friends: make(map[string]onion.Address),
+		MaxSize: m.MaxSize, Quota: m.Quota}
+	if s := m.Smarthost; s != nil {
+		c.Smarthost = &smtp.Smarthost{Host: s.Host, Port: s.Port, User: s.User, Password: s.Password, From: s.From}
+	}
+	for _, f := range m.Former {
+		c.Former = append(c.Former, onion.Address(f))
+	}
+	for _, f := range m.Friends {
+		c.Friends[f.Name] = onion.Address(f.Key)
+	}
+	for _, g := range m.Groups {
+		c.Groups = append(c.Groups, smtp.Group(g))
+	}
+	return c
+}
+
+// people are the household's users as the mail server knows them.
+type people struct{ *account.Book }
+
+func (p people) Exchange() smtp.Exchange { return p.Book.Exchange() }
+
+// office holds the mail server, which several goroutines ask for.
+type office struct {
+	mu  sync.Mutex
+	now *post // nil: no mail
+}
+
+func (o *office) get() *post {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.now
+}
+
+// replace ends the server that is there.
+func (o *office) replace(p *post) {
+	o.mu.Lock()
+	old := o.now
+	o.now = p
+	o.mu.Unlock()
+	if old != nil {
+		old.end()
+	}
+}
+
+// errNoMail is the answer to questions about mail where there is none.
+var errNoMail = errors.New("mail is not set up: make the file endpoints/smtp.toml, which may be empty")
+
+// answerMail answers a MailAsk.
+func (s *Server) answerMail(ask link.MailAsk) link.Answer {
+	answer := link.Answer{ID: ask.ID}
+	err := errNoMail
+	if p := s.post.get(); p != nil {
+		answer.Mail, err = p.answer(ask)
+	}
+	if err != nil {
+		answer.Errors = []string{err.Error()}
+	}
+	return answer
+}
+
+func (p *post) answer(ask link.MailAsk) (a link.MailAnswer, err error) {
+	switch ask.Verb {
+	case link.MailQueue:
+		for _, w := range p.Queue() {
+			a.Messages = append(a.Messages, letter(w))
+		}
+	case link.MailShow:
+		var w smtp.Waiting
+		w, err = p.Show(ask.Word)
+		a.Messages = []link.Letter{letter(w)}
+	case link.MailFlush:
+		a.Count, err = p.Flush(ask.Word)
+	case link.MailDrop:
+		err = p.Drop(ask.Word)
+	default:
+		err = fmt.Errorf("mail has no verb %q", ask.Verb)
+	}
+	return a, err
+}
+
+func letter(w smtp.Waiting) link.Letter {
+	l := link.Letter{ID: w.ID, From: w.From, Arrived: w.Arrived, Size: w.Size, Next: w.Next, Header: w.Header}
+	for _, r := range w.Recipients {
+		l.Recipients = append(l.Recipients, link.LetterRecipient{To: r.To, State: string(r.State), Reason: r.Reason})
+	}
+	return l
+}
+
+// signTime is how long the parent may take to sign.
+const signTime = 30 * time.Second
+
+// signer has the parent sign mail: serve has no onion's key.
+type signer struct{ questions[link.Signed] }
+
+func (s *signer) sign(ctx context.Context, key onion.Address, digest [32]byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, signTime)
+	defer cancel()
+	reply, err := s.ask(ctx, func(id uint64) link.Message { return link.Sign{ID: id, Onion: string(key), Digest: digest} })
+	if err == nil && reply.Error != "" {
+		err = fmt.Errorf("the parent refuses: %s", reply.Error)
+	}
+	return reply.Signature, err
+}

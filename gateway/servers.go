@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"tunic/gateway/api"
+	"tunic/gateway/health"
+	"tunic/gateway/managed"
+)
+
+// Servers are the managed servers: those that others have written.
+type Servers interface {
+	// Apply begins to make them so; it does not wait.
+	Apply(specs []managed.Spec)
+	Status() []managed.Status
+	// Tail is what one printed last, and whether there is such a server.
+	Tail(name string) ([]string, bool)
+}
+
+// applyServers comes last: no server starts before Tor and the fronts. What is
+// wrong with one closes nothing and stops no other.
+func (a *attempt) applyServers() bool {
+	a.Servers.Apply(a.desired.Servers)
+	for _, s := range a.Servers.Status() {
+		if code, ok := serverCode(s); ok {
+			a.find(code, "%s", serverWords(s))
+		}
+	}
+	return true
+}
+
+// serverCode is the finding about a server, if there is one.
+func serverCode(s managed.Status) (health.Code, bool) {
+	switch {
+	case errors.As(s.Err, new(*managed.MissingError)), errors.As(s.Err, new(*managed.VersionError)):
+		return health.ServerMissing, true
+	case s.Err != nil:
+		return health.ServerDown, true
+	case !s.Ready:
+		return health.ServerStarting, true
+	}
+	return "", false
+}
+
+func serverWords(s managed.Status) string {
+	if s.Err == nil {
+		return s.Name + " is being started"
+	}
+	return s.Err.Error()
+}
+
+// serverStatus is the servers' part of the status.
+func (g *Gateway) serverStatus() []api.Server {
+	list := []api.Server{}
+	for _, s := range g.Servers.Status() {
+		one := api.Server{Name: s.Name, Version: s.Version, PID: s.PID, Ready: s.Ready, Restarts: s.Restarts}
+		if !s.Since.IsZero() {
+			one.Since = &s.Since
+		}
+		if s.Err != nil {
+			one.Error = s.Err.Error()
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// Tail implements api.Servers.
+func (g *Gateway) Tail(name string) ([]string, error) {
+	lines, ok := g.Servers.Tail(name)
+	if !ok {
+		return nil, usage(fmt.Errorf("no server called %q is wanted", name), "`tunic status` lists them")
+	}
+	return lines, nil
+}

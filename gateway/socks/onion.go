@@ -1,0 +1,62 @@
+package socks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// DialOnion connects to an onion, "KEY.onion", on behalf of the box itself. It
+// shares circuits with what the box dials under the same isolation, and with
+// no device's connections. The connection has no deadline. Reason says in
+// words what an error of it means.
+func (s *Server) DialOnion(ctx context.Context, isolation, host string, port uint16) (*net.TCPConn, error) {
+	if !strings.HasSuffix(host, ".onion") {
+		return nil, errors.New("connecting through tor: this is no onion's name")
+	}
+	return s.DialHost(ctx, isolation, host, port)
+}
+
+// DialHost is DialOnion for any host name. An exit looks it up.
+func (s *Server) DialHost(ctx context.Context, isolation, host string, port uint16) (*net.TCPConn, error) {
+	if !printable(host) || host == "" || len(host) > 255 {
+		return nil, errors.New("connecting through tor: this is no host name")
+	}
+	return s.dialAs(ctx, s.credentials("box", isolation), destination{host: host, port: port})
+}
+
+// Reasons are tor's extended replies about onions (proposal 304; tor(1),
+// ExtendedErrors) for people.
+var reasons = map[replyError]string{
+	0xF0: "no directory has its descriptor",
+	0xF1: "its descriptor is not valid",
+	0xF2: "none of its introduction points let us in",
+	0xF3: "the meeting at a rendezvous point failed",
+	0xF4: "it is private, and we have no key for it",
+	0xF5: "it is private, and our key is not among those it lets in",
+	0xF6: "the address is wrong",
+	0xF7: "its introduction points did not answer in time",
+	0x01: "tor failed",
+	0x04: "tor could not reach it",
+	0x05: "it refused the connection",
+	0x06: "tor gave it up: it took too long",
+}
+
+// Reason says in words why DialOnion failed, as far as tor knows.
+func Reason(err error) string {
+	var reply replyError
+	switch {
+	case errors.As(err, &reply):
+		if words, ok := reasons[reply]; ok {
+			return words
+		}
+		return fmt.Sprintf("tor replied %#02x", byte(reply))
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return "it took too long"
+	case errors.Is(err, context.Canceled):
+		return "it was called off"
+	}
+	return "tor is not there"
+}

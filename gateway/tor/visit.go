@@ -1,0 +1,32 @@
+package tor
+
+import (
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"slices"
+)
+
+// newVisits hands tor once more the keys that spec has and old had not. It has
+// read them from their files, but what it has fetched before of such an onion
+// stays locked to it, for up to a quarter of an hour, unless it is told (tor's
+// src/feature/hs/hs_cache.c, hs_cache_client_new_auth_parse).
+func (t *Tor) newVisits(s *session, old, spec Spec) {
+	for _, a := range spec.Auth {
+		if slices.Contains(old.Auth, a) {
+			continue
+		}
+		if _, err := s.commands.command(a.command()); err != nil {
+			t.log.Warn("a private onion of somebody else may be found only later", "error", err)
+		}
+	}
+}
+
+// command is control-spec's ONION_CLIENT_AUTH_ADD. It holds the key.
+func (a Auth) command() string {
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(string(a.Key))
+	if err != nil {
+		return "" // Check has seen that it is one
+	}
+	return fmt.Sprintf("ONION_CLIENT_AUTH_ADD %s x25519:%s", a.Onion, base64.StdEncoding.EncodeToString(raw))
+}

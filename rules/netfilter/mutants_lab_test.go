@@ -1,0 +1,393 @@
+//go:build lab
+
+package netfilter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/rules"
+)
+
+// rulesVariable names the file for the table of rules and who misses them. To
+// take each out takes minutes, so only `make leaks-mutants` sets it.
+const rulesVariable = "TUNIC_RULES_REPORT"
+
+// TestShots fires all shots in all settings. With rulesVariable it then takes
+// out one rule after the other, when some shot has to have another outcome; a
+// rule that none of them misses has no reason to be there.
+//
+// A run that is ended leaves what it knows in a file beside the table, and the
+// next one goes on from there; remove it to begin anew.
+func TestShots(t *testing.T) {
+	trials := newTrials()
+	if path := os.Getenv(rulesVariable); path != "" {
+		if err := trials.resume(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range settings() {
+		t.Run(s.name, func(t *testing.T) {
+			h := s.build(t)
+			set := compile(t, s.input)
+			h.apply(set)
+			h.hits(s.shots)
+			if os.Getenv(rulesVariable) != "" {
+				trials.setting(h, s, set)
+			}
+		})
+	}
+	if path := os.Getenv(rulesVariable); path != "" {
+		if err := os.WriteFile(path, []byte(trials.page()), 0o644); err != nil {
+			t.Error(err)
+		}
+		for _, m := range trials.left() {
+			t.Errorf("nothing notices that %v is gone", m)
+		}
+		if !t.Failed() {
+			trials.forget()
+		}
+		t.Logf("%d rules in %d settings, %d noticed", len(trials.order), len(settings()), len(trials.order)-len(trials.left()))
+	}
+}
+
+// hits checks all outcomes. A machine that is busy gets a second chance.
+func (h *house) hits(shots []shot) {
+	h.t.Helper()
+	var wrong map[rules.Family][]int
+	var got map[rules.Family][]string
+	for range 3 {
+		h.flush()
+		got = h.shoot(shots, rules.Families()...)
+		if wrong = misses(wanted(shots), got); len(wrong) == 0 {
+			return
+		}
+	}
+	for f, list := range wrong {
+		for _, i := range list {
+			h.t.Errorf("%v: %s: %q, want %q", f, shots[i].name, got[f][i], wanted(shots)[f][i])
+		}
+	}
+}
+
+// wanted are the outcomes with all rules.
+func wanted(shots []shot) map[rules.Family][]string {
+	want := make(map[rules.Family][]string)
+	for _, f := range rules.Families() {
+		e := newEnds(f)
+		for _, s := range shots {
+			if s.family != 0 && s.family != f {
+				want[f] = append(want[f], "")
+				continue
+			}
+			want[f] = append(want[f], e.expand(s.want))
+		}
+	}
+	return want
+}
+
+// misses are the shots with another outcome, by family.
+func misses(want, got map[rules.Family][]string) map[rules.Family][]int {
+	wrong := make(map[rules.Family][]int)
+	for f := range got {
+		for i := range got[f] {
+			if got[f][i] != want[f][i] {
+				wrong[f] = append(wrong[f], i)
+			}
+		}
+	}
+	return wrong
+}
+
+// mutant is a rule, or a hook, that is taken out.
+type mutant struct {
+	family             rules.Family
+	table, chain, rule string
+	number             int // in its chain, from 0; -1: a hook
+}
+
+func (m mutant) String() string { return fmt.Sprintf("%v %s %s", m.family, m.chain, m.rule) }
+
+// trials are what is known of all rules.
+type trials struct {
+	order   []string          // all of them, as they came
+	noticed map[string]string // by whom
+	of      map[string]mutant
+	partial string            // the file for noticed
+	hints   map[string]string // the shot that noticed the last time, by rule
+}
+
+// resume reads what a run before has left: what it knew when it was ended, and
+// in the table which shot it was that noticed. That one is tried first, since
+// all of them together take seconds.
+func (tr *trials) resume(path string) error {
+	tr.partial = path + ".partial"
+	table, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| (ip.) \\| (\\S+) \\| `(.*?)` \\| [^:|]*: ([^|]*?): [^|]* \\|$").FindAllStringSubmatch(string(table), -1) {
+		tr.hints[ungrouped(row[1]+" "+row[2]+" "+row[3])] = row[4]
+	}
+	text, err := os.ReadFile(tr.partial)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &tr.noticed)
+}
+
+// ungrouped is a rule by the name of the interface, if it goes by its group.
+func ungrouped(rule string) string {
+	rule = regexp.MustCompile(`-m devgroup --src-group \S+`).ReplaceAllString(rule, "-i lan1")
+	return regexp.MustCompile(`-m devgroup --dst-group \S+`).ReplaceAllString(rule, "-o lan1")
+}
+
+// hinted are the shots that noticed these rules the last time.
+func (tr *trials) hinted(shots []shot, gone []mutant) []shot {
+	return slices.DeleteFunc(slices.Clone(shots), func(s shot) bool {
+		return !slices.ContainsFunc(gone, func(m mutant) bool { return tr.hints[ungrouped(m.String())] == s.name })
+	})
+}
+
+// keep writes what is known so far. That it cannot costs the next run time.
+func (tr *trials) keep(t testing.TB) {
+	text, err := json.Marshal(tr.noticed)
+	if err == nil {
+		err = os.WriteFile(tr.partial, text, 0o644)
+	}
+	if err != nil {
+		t.Logf("keeping what is known: %v", err)
+	}
+}
+
+func (tr *trials) forget() { _ = os.Remove(tr.partial) } // of no harm if it stays
+
+func newTrials() *trials {
+	return &trials{noticed: make(map[string]string), of: make(map[string]mutant), hints: make(map[string]string)}
+}
+
+// setting tries the rules that nobody has missed in the settings before, one
+// of each family at a time.
+func (tr *trials) setting(h *house, s setting, set rules.Ruleset) {
+	begin, tried := time.Now(), 0
+	queues := make(map[rules.Family][]mutant)
+	for _, m := range mutants(set) {
+		if !regexp.MustCompile(s.tries).MatchString(m.chain + " " + m.rule) {
+			continue
+		}
+		if _, known := tr.of[m.String()]; !known {
+			tr.of[m.String()] = m
+			tr.order = append(tr.order, m.String())
+		}
+		if tr.noticed[m.String()] == "" {
+			queues[m.family] = append(queues[m.family], m)
+		}
+	}
+	for len(queues[rules.IPv4])+len(queues[rules.IPv6]) > 0 {
+		var now []mutant
+		for _, f := range rules.Families() {
+			if len(queues[f]) > 0 {
+				now, queues[f] = append(now, queues[f][0]), queues[f][1:]
+			}
+		}
+		tried += len(now)
+		for m, who := range h.without(set, now, tr.hinted(s.shots, now), s.shots) {
+			tr.noticed[m] = s.name + ": " + who
+			h.t.Logf("%s: %s", m, who)
+		}
+		tr.keep(h.t)
+	}
+	for _, p := range partners() {
+		if p.setting == s.name {
+			tr.pair(h, s, set, p)
+		}
+	}
+	h.t.Logf("%d tried in %v", tried, time.Since(begin).Round(time.Second))
+}
+
+// mutants are all rules and hooks.
+func mutants(set rules.Ruleset) []mutant {
+	var all []mutant
+	for _, t := range set.Tables {
+		for _, hook := range rules.HooksOf(t.Name) {
+			all = append(all, mutant{t.Family, t.Name, hook.Builtin, hook.Rule(), -1})
+		}
+		for _, c := range t.Chains {
+			for i, rule := range c.Rules {
+				all = append(all, mutant{t.Family, t.Name, c.Name, rule, i})
+			}
+		}
+	}
+	return all
+}
+
+// without takes out one rule of each family and says which shot noticed, of the
+// first ones or, if none did, of all.
+func (h *house) without(set rules.Ruleset, gone []mutant, first, all []shot) map[string]string {
+	h.t.Helper()
+	families := make(map[rules.Family]mutant)
+	for _, m := range gone {
+		families[m.family] = m
+		h.load(set, m, true)
+	}
+	who := make(map[string]string)
+	for _, shots := range [][]shot{first, all} {
+		if len(shots) == 0 || len(families) == 0 {
+			continue
+		}
+		for f, shot := range h.confirmed(shots, wanted(shots), slices.Collect(maps.Keys(families))) {
+			who[families[f].String()] = shot
+			delete(families, f)
+		}
+	}
+	for _, m := range gone {
+		h.load(set, m, false)
+	}
+	return who
+}
+
+// confirmed shoots and returns, for each family, a shot whose outcome is not
+// as wanted, twice.
+func (h *house) confirmed(shots []shot, want map[rules.Family][]string, families []rules.Family) map[rules.Family]string {
+	h.t.Helper()
+	h.flush()
+	found := make(map[rules.Family]string)
+	h.limit = short
+	first := h.shoot(shots, families...)
+	h.limit = patience
+	for f, list := range misses(want, first) {
+		var again []shot
+		var wantAgain []string
+		for _, i := range list {
+			again, wantAgain = append(again, shots[i]), append(wantAgain, want[f][i])
+		}
+		h.flush()
+		got := h.shoot(again, f)
+		for i := range again {
+			if got[f][i] != wantAgain[i] {
+				found[f] = fmt.Sprintf("%s: %s, not %s", again[i].name, got[f][i], wantAgain[i])
+				break
+			}
+		}
+	}
+	return found
+}
+
+// load puts a chain into the kernel with or without one of its rules.
+func (h *house) load(set rules.Ruleset, m mutant, without bool) {
+	h.t.Helper()
+	text := "*" + m.table + "\n"
+	switch {
+	case m.number < 0 && without:
+		text += fmt.Sprintf("-D %s %s\n", m.chain, m.rule)
+	case m.number < 0:
+		text += fmt.Sprintf("-I %s 1 %s\n", m.chain, m.rule)
+	default:
+		text += ":" + m.chain + " - [0:0]\n"
+		t, _ := set.Table(m.family, m.table)
+		for _, c := range t.Chains {
+			for i, rule := range c.Rules {
+				if c.Name == m.chain && !(without && i == m.number) {
+					text += "-A " + c.Name + " " + rule + "\n"
+				}
+			}
+		}
+	}
+	h.gateway.do(func() {
+		if err := h.kernel.restore(h.t.Context(), m.family, text+"COMMIT\n"); err != nil {
+			h.t.Errorf("taking out %v: %v", m, err)
+		}
+	})
+}
+
+// partner is a rule that stands behind or before another one, so that nobody
+// misses it alone: it is tried without that one.
+type partner struct {
+	setting    string
+	rule, with string // expressions for "CHAIN RULE"
+}
+
+func partners() []partner {
+	open, direct, named := settings()[0].name, settings()[1].name, settings()[6].name
+	return []partner{
+		{named, `^TUNIC-FORWARD -m devgroup --dst-group \S+ -j TUNIC-TO$`, `^TUNIC-FORWARD -d .*-j TUNIC-TO$`},
+		{open, `^TUNIC-OUTPUT -p ipv6-icmp -m icmp6 --icmpv6-type 137 -j DROP$`, `^TUNIC-OUTPUT -m conntrack --ctstate INVALID -j DROP$`},
+		{direct, `^TUNIC-OUTPUT -d (10|fdc7)\S* -j TUNIC-REFUSE$`, `^TUNIC-POST -d (10|fdc7)\S* -j DROP$`},
+		{open, `^TUNIC-POST -s (192|2001|fd77)\S* -j DROP$`, `^TUNIC-POLICY -j TUNIC-REFUSE$`},
+		{open, `^TUNIC-POST -d (10|fdc7)\S* -j DROP$`, `^TUNIC-POLICY -d (10|fdc7)\S* -j TUNIC-REFUSE$`},
+	}
+}
+
+// pair tries those rules of a partner that nobody has missed.
+func (tr *trials) pair(h *house, s setting, set rules.Ruleset, p partner) {
+	h.t.Helper()
+	less := without(set, []string{p.with})
+	for _, m := range mutants(less) {
+		if tr.noticed[m.String()] != "" || !regexp.MustCompile(p.rule).MatchString(m.chain+" "+m.rule) {
+			continue
+		}
+		h.apply(less)
+		h.flush()
+		base := h.shoot(s.shots, m.family)
+		h.load(less, m, true)
+		if who, ok := h.confirmed(s.shots, base, []rules.Family{m.family})[m.family]; ok {
+			tr.noticed[m.String()] = fmt.Sprintf("%s, without %s: %s", s.name, p.with, who)
+			h.t.Logf("%v: %s", m, tr.noticed[m.String()])
+		}
+		h.load(less, m, false)
+	}
+	h.apply(set)
+}
+
+// left are the rules that nobody misses.
+func (tr *trials) left() []string {
+	return slices.DeleteFunc(slices.Clone(tr.order), func(m string) bool { return tr.noticed[m] != "" })
+}
+
+// page is the table, in Markdown.
+func (tr *trials) page() string {
+	var b strings.Builder
+	left := tr.left()
+	fmt.Fprintf(&b, `# Rules, taken out one at a time
+
+Written by `+"`make leaks-mutants`"+`; do not edit. Each rule of each setting below was taken out alone, in a network of
+namespaces with a household, a box and an internet, and all shots of the setting were fired: a shot is something that a
+device, the box or the internet sends, with the one outcome that it has to have. A rule is noticed if a shot has another
+outcome without it, twice. One that stands behind another rule is tried without that one too, and says so.
+
+**%d rules in %d settings: %d noticed, %d not.**
+
+`, len(tr.order), len(settings()), len(tr.order)-len(left), len(left))
+	b.WriteString("| setting | shots | rules |\n|---|---|---|\n")
+	for _, s := range settings() {
+		set, err := rules.Compile(s.input)
+		if err != nil {
+			return err.Error()
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d |\n", s.name, len(s.shots), len(mutants(set)))
+	}
+	b.WriteString("\n## Noticed by none\n\n")
+	for _, m := range left {
+		fmt.Fprintf(&b, "- `%s`\n", m)
+	}
+	if len(left) == 0 {
+		b.WriteString("There is none.\n")
+	}
+	b.WriteString("\n## All rules\n\n| | chain | rule | who notices that it is gone |\n|---|---|---|---|\n")
+	for _, id := range tr.order {
+		m := tr.of[id]
+		fmt.Fprintf(&b, "| %v | %s | `%s` | %s |\n", m.family, m.chain, m.rule, strings.ReplaceAll(tr.noticed[id], "|", "\\|"))
+	}
+	return b.String()
+}
