@@ -84,6 +84,9 @@ func TestXMPP(t *testing.T) {
 	if text(again, "prosody.cfg.lua") == conf {
 		t.Error("Prosody does not hear of a friend who is back")
 	}
+	if want := "ask anew " + string(b.addressOf()); !strings.Contains(a.took(), want) {
+		t.Errorf("%q was not done", want)
+	}
 	if err := a.RemoveUser(t.Context(), api.UserRequest{Name: "bob"}); err != nil {
 		t.Fatal(err)
 	}

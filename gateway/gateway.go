@@ -47,6 +47,8 @@ type Tor interface {
 	// Republish gives an onion other introduction points and closes what its
 	// visitors have open. Apply does so for an onion that loses a client.
 	Republish(ctx context.Context, onion string) error
+	// AskAnew ends what waits for an onion, by its host name, that has come back.
+	AskAnew(ctx context.Context, host string)
 }
 
 // FastTor is the tor for onions that are not anonymous.

@@ -42,6 +42,7 @@ func (f fakeSystem) Counters(context.Context, rules.Family) (map[string][]uint64
 	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.fail["counters"]
 }
 
+func (f fakeTor) AskAnew(_ context.Context, host string)          { _ = f.did("ask anew", host) }
 func (f fakeTor) Republish(_ context.Context, onion string) error { return f.did("republish", onion) }
 
 func (f fakeServer) Mail(_ context.Context, verb link.MailVerb, word string) (link.MailAnswer, error) {

@@ -84,7 +84,7 @@ func linkKeys(a, b peer.Key, err error) (link.Key, link.Key, error) {
 }
 
 // Met keeps what a friend's box has said of itself.
-func (g *Gateway) Met(_ context.Context, m link.Seen) link.Paired {
+func (g *Gateway) Met(ctx context.Context, m link.Seen) link.Paired {
 	reply := link.Paired{ID: m.ID}
 	book, err := g.theBook()
 	if err == nil {
@@ -97,6 +97,8 @@ func (g *Gateway) Met(_ context.Context, m link.Seen) link.Paired {
 		reply.Refusal = uint8(why)
 	} else if err != nil {
 		reply.Error = err.Error()
+	} else {
+		g.Tor.AskAnew(ctx, string(peer.Key(m.Onion).Address()))
 	}
 	g.Wake()
 	return reply

@@ -28,6 +28,8 @@ type Tor struct {
 	dialers dialers
 	users   users
 
+	meetings meetings
+
 	applying sync.Mutex // one Apply at a time
 
 	mu      sync.Mutex
@@ -101,6 +103,7 @@ func (t *Tor) live(ctx context.Context) error {
 		return err
 	}
 	t.users.reset()
+	t.meetings.reset()
 	t.tracker.started(proc.PID(), version, spec.Onions)
 	err = t.attend(ctx, proc, spec)
 	// ctx may have ended, and the end in order takes its time nevertheless.
@@ -133,13 +136,16 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 		group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
 	}
 	return s.follow(ctx, func(line string) {
-		if !strings.HasPrefix(line, "STREAM ") {
+		switch kind, _, _ := strings.Cut(line, " "); kind {
+		case "STREAM":
+			t.users.event(line, time.Now())
+			if t.dialers.event(line, time.Now()) {
+				t.tracker.changed()
+			}
+		case "CIRC_MINOR":
+			t.meetings.event(line, func(circuit string) { t.endWaits(ctx, []string{circuit}) })
+		default:
 			t.tracker.event(line)
-			return
-		}
-		t.users.event(line, time.Now())
-		if t.dialers.event(line, time.Now()) {
-			t.tracker.changed()
 		}
 	})
 }

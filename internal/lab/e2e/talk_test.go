@@ -25,7 +25,7 @@ import (
 // Times of chat between boxes.
 const (
 	chatLimit   = 60 * time.Second  // the first message between two boxes opens a stream over Tor
-	returnLimit = 180 * time.Second // from the return of a box to all that waited for it
+	returnLimit = 100 * time.Second // from the return of a box to all that waited for it
 	kept        = 50                // messages for a box that is off
 )
 
