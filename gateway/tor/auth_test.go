@@ -124,6 +124,15 @@ const visited = `250+circuit-status=
 .
 250 OK`
 
+// visitedNow is the same a moment later: somebody has come in meanwhile.
+var visitedNow = strings.Replace(visited, "\n11 ", "\n12 LAUNCHED PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING REND_QUERY="+ownAddress+"\n11 ", 1)
+
+// cutting is how those who visit our onion are cut: who asks, then who is there.
+var cutting = []exchange{
+	{"GETINFO circuit-status", visited}, {"CLOSECIRCUIT 8", `552 Unknown circuit "8"`},
+	{"GETINFO circuit-status", visitedNow}, {"CLOSECIRCUIT 7", "250 OK"}, {"CLOSECIRCUIT 10", `552 Unknown circuit "10"`}, {"CLOSECIRCUIT 12", "250 OK"},
+}
+
 // TestRevokeRepublishes: whoever holds the old descriptor must not come back
 // by the old introduction points, and what is open ends: for the visitors too,
 // who hear nothing of it from a tor that has let go of the onion. Before that,
@@ -132,10 +141,7 @@ func TestRevokeRepublishes(t *testing.T) {
 	restarts := 0
 	spec := keySpec(t)
 	tor := attached(t, &restarts, spec,
-		exchange{"GETINFO circuit-status", visited}, exchange{"CLOSECIRCUIT 8", "250 OK"}, exchange{"CLOSECIRCUIT 7", "250 OK"}, exchange{"CLOSECIRCUIT 10", "250 OK"},
-		exchange{"+LOADCONF", "250 OK"}, exchange{"GETINFO circuit-status", visited},
-		exchange{"CLOSECIRCUIT 8", `552 Unknown circuit "8"`}, exchange{"CLOSECIRCUIT 7", "250 OK"}, exchange{"CLOSECIRCUIT 10", `552 Unknown circuit "10"`},
-		exchange{"+LOADCONF", "250 OK"})
+		slices.Concat(cutting, []exchange{{"+LOADCONF", "250 OK"}}, cutting, []exchange{{"+LOADCONF", "250 OK"}})...)
 	next := spec.Clone()
 	alice, _ := aliceSecret.Public()
 	next.Onions[0].Clients = []onion.ClientKey{alice}
@@ -154,10 +160,7 @@ func TestRepublish(t *testing.T) {
 	restarts := 0
 	spec := keySpec(t)
 	tor := attached(t, &restarts, spec,
-		exchange{"GETINFO circuit-status", visited}, exchange{"CLOSECIRCUIT 8", "250 OK"}, exchange{"CLOSECIRCUIT 7", "250 OK"}, exchange{"CLOSECIRCUIT 10", "250 OK"},
-		exchange{"+LOADCONF", "250 OK"}, exchange{"GETINFO circuit-status", visited},
-		exchange{"CLOSECIRCUIT 8", `552 Unknown circuit "8"`}, exchange{"CLOSECIRCUIT 7", "250 OK"}, exchange{"CLOSECIRCUIT 10", "250 OK"},
-		exchange{"+LOADCONF", "250 OK"})
+		slices.Concat(cutting, []exchange{{"+LOADCONF", "250 OK"}}, cutting, []exchange{{"+LOADCONF", "250 OK"}})...)
 	if err := tor.Republish(t.Context(), "nobody"); err == nil {
 		t.Error("an onion that is not there was published anew")
 	}
@@ -171,8 +174,7 @@ func TestHalfARevocation(t *testing.T) {
 	restarts := 0
 	spec := keySpec(t)
 	tor := attached(t, &restarts, spec,
-		exchange{"GETINFO circuit-status", visited}, exchange{"CLOSECIRCUIT 8", "250 OK"}, exchange{"CLOSECIRCUIT 7", "250 OK"}, exchange{"CLOSECIRCUIT 10", "250 OK"},
-		exchange{"+LOADCONF", "250 OK"}, exchange{"GETINFO circuit-status", visited}, exchange{"CLOSECIRCUIT 8", "250 OK"}, exchange{"CLOSECIRCUIT 7", "close"})
+		slices.Concat(cutting, []exchange{{"+LOADCONF", "250 OK"}}, cutting[:3], []exchange{{"CLOSECIRCUIT 7", "close"}})...)
 	next := spec.Clone()
 	next.Onions[0].Clients = []onion.ClientKey{}
 	if err := tor.Apply(t.Context(), next); err == nil {

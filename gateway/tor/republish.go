@@ -68,14 +68,19 @@ func (s *session) closeVisits(ctx context.Context, addresses []string) (int, err
 	if len(addresses) == 0 {
 		return 0, nil
 	}
+	if _, err := s.closeAll(ctx, introPurpose, addresses); err != nil {
+		return 0, err
+	}
+	return s.closeAll(ctx, servicePurpose, addresses) // with those that came until then
+}
+
+// closeAll closes what serves one of the onions for a purpose.
+func (s *session) closeAll(ctx context.Context, purpose string, addresses []string) (int, error) {
 	lines, err := s.commands.getInfoLines("circuit-status")
 	if err != nil {
 		return 0, err
 	}
-	if _, err := s.closeCircuits(ctx, circuits(lines, introPurpose, addresses)); err != nil {
-		return 0, err
-	}
-	return s.closeCircuits(ctx, circuits(lines, servicePurpose, addresses))
+	return s.closeCircuits(ctx, circuits(lines, purpose, addresses))
 }
 
 // closeCircuits closes circuits, and with them their streams (control-spec,
