@@ -108,7 +108,7 @@ func (t *Tor) endWaits(ctx context.Context, ids []string) {
 	if s == nil {
 		return // they ended with it
 	}
-	if _, err := s.closeCircuits(ctx, ids); err != nil {
+	if _, err := s.closeCircuits(ctx, ids, 0); err != nil {
 		t.log.Debug("a circuit that waits in vain stays", "error", err)
 	}
 }

@@ -46,7 +46,7 @@ func (t *Tor) Forget(ctx context.Context, devices []netip.Addr) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	closed, err := s.closeCircuits(ctx, withTwins(used, lines))
+	closed, err := s.closeCircuits(ctx, withTwins(used, lines), 0)
 	if err != nil {
 		return closed, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What tor calls a circuit on which visitors ask for one of our onions, and one
@@ -60,6 +61,17 @@ func (t *Tor) cut(ctx context.Context, s *session, addresses []string) {
 	}
 }
 
+// Circuits of visits are closed at such distances. A relay of tor 0.4.9 that has
+// just been told of one end (DESTROY) and is told of another on the same
+// connection keeps it until something else goes that way, for many seconds at
+// times (circuitmux_append_destroy_cell in circuitmux.c). Circuits of visitors
+// meet again at the visitor, those of introduction points do not.
+const (
+	introDistance   = 20 * time.Millisecond
+	serviceDistance = 100 * time.Millisecond
+	closingTime     = 2 * time.Second // for all of them; with many, the distances are less
+)
+
 // closeVisits closes them one by one and returns how many there were. The
 // circuits on which visitors ask go first: who is cut comes back at once, and an
 // introduction point that still took the question, of which we do not know any
@@ -68,25 +80,30 @@ func (s *session) closeVisits(ctx context.Context, addresses []string) (int, err
 	if len(addresses) == 0 {
 		return 0, nil
 	}
-	if _, err := s.closeAll(ctx, introPurpose, addresses); err != nil {
+	if _, err := s.closeAll(ctx, introPurpose, addresses, introDistance); err != nil {
 		return 0, err
 	}
-	return s.closeAll(ctx, servicePurpose, addresses) // with those that came until then
+	return s.closeAll(ctx, servicePurpose, addresses, serviceDistance) // with those that came until then
 }
 
 // closeAll closes what serves one of the onions for a purpose.
-func (s *session) closeAll(ctx context.Context, purpose string, addresses []string) (int, error) {
+func (s *session) closeAll(ctx context.Context, purpose string, addresses []string, distance time.Duration) (int, error) {
 	lines, err := s.commands.getInfoLines("circuit-status")
 	if err != nil {
 		return 0, err
 	}
-	return s.closeCircuits(ctx, circuits(lines, purpose, addresses))
+	ids := circuits(lines, purpose, addresses)
+	return s.closeCircuits(ctx, ids, min(distance, closingTime/time.Duration(max(len(ids), 1))))
 }
 
 // closeCircuits closes circuits, and with them their streams (control-spec,
-// "CLOSECIRCUIT"). It returns how many of them were still there.
-func (s *session) closeCircuits(ctx context.Context, ids []string) (closed int, err error) {
-	for _, id := range ids {
+// "CLOSECIRCUIT"), with a distance between one and the next. It returns how many
+// of them were still there.
+func (s *session) closeCircuits(ctx context.Context, ids []string, distance time.Duration) (closed int, err error) {
+	for i, id := range ids {
+		if i > 0 {
+			time.Sleep(distance)
+		}
 		if err := ctx.Err(); err != nil {
 			return closed, err
 		}
