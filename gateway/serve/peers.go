@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 
@@ -42,8 +43,12 @@ func understood(reply link.Paired, err error) (link.Paired, error) {
 func newPeers(s *Server) {
 	s.pair = &pair.Endpoint{Parent: &s.keeper, Log: s.log, Met: s.metFriend}
 	s.dialer = &pair.Dialer{Parent: &s.keeper, Log: s.log, Met: s.metFriend, Reason: socks.Reason,
-		Dial: func(ctx context.Context, host string, port uint16) (net.Conn, error) {
-			return s.socks.DialOnion(ctx, "pair", host, port)
+		Dial: func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error) {
+			isolation := "pair"
+			if fresh {
+				isolation = rand.Text()
+			}
+			return s.socks.DialOnion(ctx, isolation, host, port)
 		}}
 }
 

@@ -85,9 +85,10 @@ func (s side) greet(self peer.Key, f link.Friend) (about, time.Duration, error) 
 	return said, roundTrip, err
 }
 
-// How long a dial may hang. What tor dials with an old descriptor hangs for two
-// minutes, and a dial some seconds later does not; but Tor can be slow, so each
-// dial that fails gives the next one more time.
+// How long a dial may hang. One that asked a box just before that went away hangs
+// for half a minute, and so does everything that shares its circuits; one on
+// circuits of its own, some seconds later, does not. But Tor can be slow, so
+// each dial that fails gives the next one more time.
 const (
 	firstDial = 7 * time.Second
 	lastDial  = 28 * time.Second
@@ -96,7 +97,7 @@ const (
 // call dials a box and has f speak.
 func (d *Dialer) call(ctx context.Context, to peer.Key, patience time.Duration, f func(side) error) error {
 	dialCtx, cancel := context.WithTimeout(ctx, patience)
-	c, err := d.Dial(dialCtx, to.Address().Host(), peer.Port)
+	c, err := d.Dial(dialCtx, to.Address().Host(), peer.Port, patience > firstDial)
 	cancel()
 	if err != nil {
 		return &unreached{err, d.Reason(err)}

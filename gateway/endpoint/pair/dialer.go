@@ -30,9 +30,11 @@ const (
 type Dialer struct {
 	Parent Parent
 	Log    *slog.Logger
-	Dial   func(ctx context.Context, host string, port uint16) (net.Conn, error)
 	Reason func(error) string   // why a dial failed, in words
 	Met    func(onion peer.Key) // called when a friend was reached; must not block
+
+	// Dial connects to a box. A fresh dial shares no circuits with any other.
+	Dial func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error)
 
 	mu     sync.Mutex
 	peers  link.Peers

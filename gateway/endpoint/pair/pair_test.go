@@ -143,7 +143,7 @@ func talk(t *testing.T, a, b *box, limit int, f func(*Dialer) error) (got error)
 		there.Close()
 	}()
 	d := &Dialer{Parent: b, Log: slog.New(slog.DiscardHandler), Reason: func(err error) string { return err.Error() },
-		Dial: func(_ context.Context, host string, port uint16) (net.Conn, error) {
+		Dial: func(_ context.Context, host string, port uint16, _ bool) (net.Conn, error) {
 			if host != a.Self.Host() || port != peer.Port {
 				return nil, fmt.Errorf("dialled %s:%d", host, port)
 			}
@@ -278,7 +278,7 @@ func TestHelloByFormerAddress(t *testing.T) {
 		there.Close()
 	}()
 	d := &Dialer{Parent: b, Log: slog.New(slog.DiscardHandler), Reason: func(err error) string { return err.Error() },
-		Dial: func(context.Context, string, uint16) (net.Conn, error) { return here, nil }}
+		Dial: func(context.Context, string, uint16, bool) (net.Conn, error) { return here, nil }}
 	if err := d.hello(t.Context(), b.key(), link.Friend{Onion: link.Key(a.key())}, lastDial); err != nil {
 		t.Error(err)
 	}
@@ -328,26 +328,29 @@ func TestWordsForPeople(t *testing.T) {
 
 // The dialer says hello again when there is news, and stops when it is told.
 func TestDialerFollowsNews(t *testing.T) {
-	dialled := make(chan string, 100)
+	dialled := make(chan bool, 100)
 	d := &Dialer{Log: slog.New(slog.DiscardHandler), Reason: func(error) string { return "it is away" },
-		Dial: func(_ context.Context, host string, _ uint16) (net.Conn, error) {
-			dialled <- host
+		Dial: func(_ context.Context, _ string, _ uint16, fresh bool) (net.Conn, error) {
+			dialled <- fresh
 			return nil, io.EOF
 		}}
 	f := link.Friend{Onion: link.Key{1}, Return: 1}
-	expect := func(what string) {
+	expect := func(what string, fresh bool) {
 		t.Helper()
 		select {
-		case <-dialled:
+		case got := <-dialled:
+			if got != fresh {
+				t.Errorf("%s the dial is fresh: %v", what, got)
+			}
 		case <-time.After(10 * time.Second):
 			t.Fatalf("nobody was dialled: %s", what)
 		}
 	}
 	d.Set(t.Context(), link.Peers{Friends: []link.Friend{f}})
-	expect("at first")
+	expect("at first", false)
 	f.Return = 2
 	d.Set(t.Context(), link.Peers{Friends: []link.Friend{f}})
-	expect("on news")
+	expect("on news", true) // the first one failed
 	deadline := time.Now().Add(10 * time.Second)
 	for len(d.Status()) == 0 && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
