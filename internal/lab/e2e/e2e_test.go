@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +39,8 @@ func TestEndToEnd(t *testing.T) {
 	defer cancel()
 	w := newWorld(t, ctx)
 	parts := []part{
+		{"peers", testPeers},
+		{"three peers", testThreePeers},
 		{"route", testRoute},
 		{"names", testNames},
 		{"socks", testSOCKS},
@@ -68,9 +69,6 @@ func TestEndToEnd(t *testing.T) {
 		{"talk", testTalk},
 		{"daemon", testDaemon},
 		{"move", testMove},
-	}
-	if os.Getenv(peersVariable) != "" {
-		parts = slices.Insert(parts, 0, part{"peers", testPeers}, part{"three peers", testThreePeers})
 	}
 	if os.Getenv(chaosVariable) != "" {
 		parts = append(parts, part{"smtp chaos", testSMTPChaos})
@@ -127,11 +125,7 @@ func newWorld(t *testing.T, ctx context.Context) *world {
 	bin := build(t, ctx)
 	lockLab(t, ctx)
 	begin := time.Now()
-	daemons := []string{"gateway", "friend"}
-	if os.Getenv(peersVariable) != "" {
-		daemons = append(daemons, "c-gateway")
-	}
-	l, err := lab.Up(ctx, lab.Options{ID: labID, BinDir: bin, Households: 3, Daemons: daemons,
+	l, err := lab.Up(ctx, lab.Options{ID: labID, BinDir: bin, Households: 3, Daemons: []string{"gateway", "friend"},
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)

@@ -155,12 +155,7 @@ func testMove(w *world) {
 		w.Fatalf("restore: %v\n%s", err, out)
 	}
 	w.timed("restore on an empty box", time.Since(begin))
-	if _, err := w.lab.StartDaemon("c-gateway"); err != nil {
-		w.Fatal(err)
-	}
-	if err := w.lab.WaitReady(w.ctx, "c-gateway", nil); err != nil {
-		w.Fatal(err)
-	}
+	w.turnOn("c-gateway")
 	w.timed("restore to ready on the new box", time.Since(begin))
 	took := w.fetched("friend-laptop", "Welcome to the box called gateway", 90*time.Second, "gopher://"+home+"/0/welcome.txt")
 	w.timed("ready to the friend's first page from the new box", took)

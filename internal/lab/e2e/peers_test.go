@@ -21,10 +21,6 @@ import (
 	"tunic/internal/lab/traffic"
 )
 
-// peersVariable, if it is set, has a third household get a daemon, and the tests
-// of friendships run (make peers).
-const peersVariable = "TUNIC_PEERS"
-
 // Times within which things have to happen between boxes.
 const (
 	pairLimit   = 90 * time.Second // from the word to both being friends; a first dial may hang for 20 s

@@ -228,6 +228,30 @@ func (w *world) stop(s syscall.Signal) {
 	w.timed("end of the daemon after "+s.String(), time.Since(begin))
 }
 
+// turnOn starts the daemon of a household and waits until it is ready.
+func (w *world) turnOn(gateway string) {
+	w.Helper()
+	if _, err := w.lab.StartDaemon(gateway); err != nil {
+		w.Fatal(err)
+	}
+	if err := w.lab.WaitReady(w.ctx, gateway, nil); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// turnOff ends the daemon of a household.
+func (w *world) turnOff(gateway string) {
+	w.Helper()
+	d, err := w.lab.Daemon(gateway)
+	if err == nil {
+		err = syscall.Kill(d.PID, syscall.SIGTERM)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.eventually(gateway+" is off", 30*time.Second, func() bool { return !d.Alive() })
+}
+
 func afterKill(w *world, send func()) {
 	w.stop(syscall.SIGKILL)
 	send()

@@ -276,14 +276,7 @@ func (w *world) killServer(box postBox, name string) int {
 // boxIsOff: messages to a box that is off arrive once, in order, when it is
 // back, also if the sender's server is killed in between.
 func boxIsOff(w *world, a, b postBox) {
-	d, err := w.lab.Daemon(b.node)
-	if err == nil {
-		err = syscall.Kill(d.PID, syscall.SIGTERM)
-	}
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.eventually("the friend's box is off", 30*time.Second, func() bool { return !d.Alive() })
+	w.turnOff(b.node)
 	w.writes(a, b.at(), "kept", 0, kept/2)
 	w.pause(time.Second)
 	if n := w.killServer(a, "prosody"); n != 1 {
@@ -292,12 +285,7 @@ func boxIsOff(w *world, a, b postBox) {
 	w.serversReady(a)
 	w.writes(a, b.at(), "kept", kept/2, kept-kept/2)
 	begin := time.Now()
-	if _, err := w.lab.StartDaemon(b.node); err != nil {
-		w.Fatal(err)
-	}
-	if err := w.lab.WaitReady(w.ctx, b.node, nil); err != nil {
-		w.Fatal(err)
-	}
+	w.turnOn(b.node)
 	w.timed("the friend's box is ready again", time.Since(begin))
 	w.serversReady(b)
 	at := w.listen(b, "kept-b")

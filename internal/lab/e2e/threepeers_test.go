@@ -17,6 +17,8 @@ import (
 // testThreePeers: the first box knows two others, forgets one, and introduces
 // them to each other.
 func testThreePeers(w *world) {
+	w.turnOn("c-gateway")
+	w.Cleanup(func() { w.turnOff("c-gateway") })
 	w.private("gateway", "friend", "c-gateway")
 	defer w.friendless("gateway", "friend", "c-gateway")
 	for gateway, name := range map[string]string{"friend": "bob", "c-gateway": "carol"} {
