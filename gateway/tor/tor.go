@@ -29,6 +29,7 @@ type Tor struct {
 	users   users
 
 	meetings meetings
+	silences silences
 
 	applying sync.Mutex // one Apply at a time
 
@@ -104,6 +105,7 @@ func (t *Tor) live(ctx context.Context) error {
 	}
 	t.users.reset()
 	t.meetings.reset()
+	t.silences.reset()
 	t.tracker.started(proc.PID(), version, spec.Onions)
 	err = t.attend(ctx, proc, spec)
 	// ctx may have ended, and the end in order takes its time nevertheless.
@@ -135,15 +137,17 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 	if !t.current().SingleHop { // no device uses it
 		group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
 	}
+	useless := func(circuit string) { t.endWaits(ctx, []string{circuit}) }
 	return s.follow(ctx, func(line string) {
 		switch kind, _, _ := strings.Cut(line, " "); kind {
 		case "STREAM":
 			t.users.event(line, time.Now())
+			t.silences.event(line, useless)
 			if t.dialers.event(line, time.Now()) {
 				t.tracker.changed()
 			}
 		case "CIRC_MINOR":
-			t.meetings.event(line, func(circuit string) { t.endWaits(ctx, []string{circuit}) })
+			t.meetings.event(line, useless)
 		default:
 			t.tracker.event(line)
 		}

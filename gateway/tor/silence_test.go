@@ -1,0 +1,97 @@
+package tor
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestCircuitsWithoutAnswers(t *testing.T) {
+	const onion = "abc.onion:80"
+	sent := func(id int) string { return fmt.Sprintf("STREAM %d SENTCONNECT 55 %s", id, onion) }
+	answered := func(id int) string { return fmt.Sprintf("STREAM %d SUCCEEDED 55 %s", id, onion) }
+	closed := func(id int) string { return fmt.Sprintf("STREAM %d CLOSED 55 %s REASON=DONE", id, onion) }
+	for name, c := range map[string]struct {
+		lines []string
+		want  []string
+	}{
+		"one that waits":                      {[]string{sent(1)}, []string{"55"}},
+		"one that gave up early":              {[]string{sent(1), closed(1)}, []string{"55"}},
+		"some that gave up":                   {[]string{sent(1), closed(1), sent(2), closed(2), sent(3)}, []string{"55"}},
+		"answered":                            {[]string{sent(1), answered(1)}, nil},
+		"answered and over":                   {[]string{sent(1), answered(1), closed(1)}, nil},
+		"silent after an answer":              {[]string{sent(1), answered(1), closed(1), sent(2)}, []string{"55"}},
+		"silent while something else is open": {[]string{sent(1), answered(1), sent(2)}, nil},
+		"a refusal is an answer":              {[]string{sent(1), "STREAM 1 CLOSED 55 " + onion + " REASON=END REMOTE_REASON=CONNECTREFUSED"}, nil},
+		"detached is none":                    {[]string{sent(1), "STREAM 1 DETACHED 55 " + onion + " REASON=TIMEOUT"}, []string{"55"}},
+		"no onion":                            {[]string{"STREAM 1 SENTCONNECT 55 example.org:80"}, nil},
+		"what was not seen to begin":          {[]string{answered(1), closed(1)}, nil},
+		"twice the same":                      {[]string{sent(1), sent(1), answered(1), answered(1), closed(1), sent(2)}, []string{"55"}},
+		"what no tor says":                    {[]string{"STREAM", "STREAM 1 SENTCONNECT", "CIRC 1 2 3 4.onion:5"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var a silences
+				var got []string
+				for _, line := range c.lines {
+					a.event(line, func(circuit string) { got = append(got, circuit) })
+				}
+				time.Sleep(answerPatience - time.Second)
+				synctest.Wait()
+				if got != nil {
+					t.Errorf("%v were too late early", got)
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if !slices.Equal(got, c.want) {
+					t.Errorf("%v are of no use, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// Nothing is remembered of what is over, nor of an earlier process.
+func TestSilencesForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a silences
+		silent := func(circuit string) { t.Errorf("circuit %s is closed", circuit) }
+		for i := range 100 {
+			for _, status := range []string{"SENTCONNECT", "SUCCEEDED", "CLOSED"} {
+				a.event(fmt.Sprintf("STREAM %d %s %d abc.onion:80", i, status, i%7), silent)
+			}
+		}
+		if len(a.streams) != 0 || len(a.circuits) != 0 {
+			t.Errorf("%d streams and %d circuits are remembered", len(a.streams), len(a.circuits))
+		}
+		for i := range 2 * maxStreams {
+			a.event(fmt.Sprintf("STREAM %d SENTCONNECT 1 abc.onion:80", i), silent)
+		}
+		if len(a.streams) != maxStreams {
+			t.Errorf("%d streams are remembered", len(a.streams))
+		}
+		a.reset()
+		time.Sleep(2 * answerPatience)
+		if len(a.streams) != 0 || len(a.circuits) != 0 {
+			t.Error("a new tor has circuits of the old one")
+		}
+	})
+}
+
+func FuzzSilences(f *testing.F) {
+	for _, line := range []string{"STREAM 1 SENTCONNECT 55 abc.onion:80", "STREAM 9 SUCCEEDED 55 abc.onion:80", "STREAM 9 CLOSED 55 abc.onion:80 REASON=END"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		var a silences
+		defer a.reset()
+		a.event("STREAM 9 SENTCONNECT 55 abc.onion:80", func(string) {})
+		a.event(line, func(string) {})
+		a.event("STREAM 9 CLOSED 55 abc.onion:80", func(string) {})
+		if len(a.streams) > 1 || len(a.circuits) > 2 {
+			t.Errorf("one line made %d streams and %d circuits", len(a.streams), len(a.circuits))
+		}
+	})
+}
