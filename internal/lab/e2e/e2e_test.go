@@ -39,8 +39,6 @@ func TestEndToEnd(t *testing.T) {
 	defer cancel()
 	w := newWorld(t, ctx)
 	parts := []part{
-		{"peers", testPeers},
-		{"three peers", testThreePeers},
 		{"route", testRoute},
 		{"names", testNames},
 		{"socks", testSOCKS},
@@ -65,6 +63,8 @@ func TestEndToEnd(t *testing.T) {
 		{"reload under load", testLoad},
 		{"over tor", testOverTor},
 		{"bridges", testBridges},
+		{"peers", testPeers},
+		{"three peers", testThreePeers},
 		{"smtp", testSMTP},
 		{"talk", testTalk},
 		{"daemon", testDaemon},
