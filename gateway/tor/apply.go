@@ -59,9 +59,10 @@ func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
 	err := writeKeys(spec)
 	if err == nil {
 		_, _ = s.closeVisits(context.WithoutCancel(ctx), gone(old, spec)) // what fails here is seen after
-		err = s.commands.loadConf(Render(spec))
+		err = s.commands.loadConf(Render(spec.share(s.has)))
 	}
 	if err == nil {
+		s.gave(spec.share(s.has))
 		t.accept(spec)
 		t.newVisits(s, old, spec)
 		t.cut(ctx, s, gone(old, spec))

@@ -27,6 +27,11 @@ type session struct {
 	commands *controller
 	events   *controller
 	hide     func(string) string
+
+	// What is given to the process bit by bit, under Tor.applying.
+	has    map[string]bool // the directories of the onions that it has
+	gaveAt time.Time       // when it was given the last ones
+	gives  chan struct{}   // has room for one: there is news
 }
 
 // startProcess starts tor. It follows this process into death by itself: it
@@ -39,7 +44,7 @@ func startProcess(s Spec, log *slog.Logger) (*supervise.Process, error) {
 	if err := prepare(s); err != nil {
 		return nil, err
 	}
-	if err := writeTorrc(s, s.Torrc, Render(s)); err != nil {
+	if err := writeTorrc(s, s.Torrc, Render(s.share(nil))); err != nil {
 		return nil, err
 	}
 	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile(),
@@ -65,7 +70,8 @@ func connect(ctx context.Context, proc *supervise.Process, spec Spec) (*session,
 	for {
 		commands, err := dialControl(ctx, socket, proc.PID())
 		if err == nil {
-			s := &session{proc: proc, commands: commands, hide: hide}
+			s := &session{proc: proc, commands: commands, hide: hide, gives: make(chan struct{}, 1)}
+			s.gave(spec.share(nil))
 			if s.events, err = dialControl(ctx, socket, proc.PID()); err != nil {
 				commands.close()
 				return nil, err

@@ -88,13 +88,10 @@ func manyOnions(w *world, n int) {
 	w.timed(fmt.Sprintf("kill -9 of tor to all %d read again", n), w.readAll(addresses, begin))
 }
 
-// published waits until the descriptors of so many onions are out. tor uploads
-// both of each onion to every directory of a small network, by a circuit each:
-// 50 onions are 800 circuits, and minutes on two processors that run the relays
-// too.
+// published waits until the descriptors of so many onions are out.
 func (w *world) published(n int, begin time.Time) {
 	w.Helper()
-	w.eventually("all are published", 6*time.Minute, func() bool {
+	w.eventually("all are published", 2*time.Minute, func() bool {
 		w.pause(time.Second)
 		out := 0
 		for _, o := range w.status().Onions {

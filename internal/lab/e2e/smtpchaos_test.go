@@ -218,9 +218,12 @@ func fullDisk(w *world, a, b postBox) {
 		w.Fatal(err)
 	}
 	defer own.Close()
+	rest := filepath.Join(dir, "rest")
+	w.exec(b.node, "dd", "if=/dev/zero", "of="+rest, "bs=64k") // until it is full: a small mail may have had room
 	if err := sendBy(own, b.at(), a.at(), "From: "+b.at()+"\r\n\r\nx\r\n"); err == nil || !strings.HasPrefix(err.Error(), "452 ") {
 		w.Errorf("a full disk took a mail: %v", err)
 	}
+	w.remove(rest)
 	arrived := make(map[string]int)
 	var last time.Time
 	w.eventually("all mails have arrived", 4*time.Minute, func() bool {
