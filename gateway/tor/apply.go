@@ -56,13 +56,14 @@ func (t *Tor) reload(ctx context.Context, s *session, old, spec Spec) error {
 // without a word to the other end, where the streams then hang for minutes, and
 // after, since somebody may have come in between.
 func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
+	given := spec.share(s.has)
 	err := writeKeys(spec)
 	if err == nil {
 		_, _ = s.closeVisits(context.WithoutCancel(ctx), gone(old, spec)) // what fails here is seen after
-		err = s.commands.loadConf(Render(spec.share(s.has)))
+		err = s.commands.loadConf(Render(given))
 	}
 	if err == nil {
-		s.gave(spec.share(s.has))
+		s.gave(given)
 		t.accept(spec)
 		t.newVisits(s, old, spec)
 		t.cut(ctx, s, gone(old, spec))
