@@ -60,11 +60,11 @@ func (a *application) mail(want *link.Mail) {
 func (a *application) newPost(dir string) (*post, error) {
 	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.signer.sign, Reason: socks.Reason,
 		People: func() smtp.People { return people{a.book.Load()} },
-		Dial: func(ctx context.Context, key onion.Address) (net.Conn, error) {
-			return a.socks.DialOnion(ctx, "smtp", key.Host(), smtpPort)
+		Dial: func(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error) {
+			return a.socks.DialOnion(ctx, isolation("smtp", fresh), key.Host(), smtpPort)
 		},
-		DialHost: func(ctx context.Context, host string, port uint16) (net.Conn, error) {
-			return a.socks.DialHost(ctx, "smarthost", host, port)
+		DialHost: func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error) {
+			return a.socks.DialHost(ctx, isolation("smarthost", fresh), host, port)
 		}})
 	if err != nil {
 		return nil, err

@@ -44,12 +44,17 @@ func newPeers(s *Server) {
 	s.pair = &pair.Endpoint{Parent: &s.keeper, Log: s.log, Met: s.metFriend}
 	s.dialer = &pair.Dialer{Parent: &s.keeper, Log: s.log, Met: s.metFriend, Reason: socks.Reason,
 		Dial: func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error) {
-			isolation := "pair"
-			if fresh {
-				isolation = rand.Text()
-			}
-			return s.socks.DialOnion(ctx, isolation, host, port)
+			return s.socks.DialOnion(ctx, isolation("pair", fresh), host, port)
 		}}
+}
+
+// isolation names the circuits of an endpoint's dials to tor: its own, or for a
+// fresh dial some that are nobody else's. What hung on a circuit hangs on it again.
+func isolation(endpoint string, fresh bool) string {
+	if fresh {
+		return rand.Text()
+	}
+	return endpoint
 }
 
 // metFriend is called when a friend's box was heard of: what waits for it can

@@ -42,16 +42,18 @@ type network struct {
 	down   map[onion.Address]bool
 	lose   map[onion.Address]int // connections that break after the message, before its "250"
 	dials  int
+	fresh  bool // the last dial was on circuits of its own
 }
 
 func newNetwork() *network {
 	return &network{houses: map[onion.Address]*house{}, down: map[onion.Address]bool{}, lose: map[onion.Address]int{}}
 }
 
-func (n *network) dial(ctx context.Context, key onion.Address) (net.Conn, error) {
+func (n *network) dial(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.dials++
+	n.fresh = fresh
 	h := n.houses[key]
 	if h == nil || n.down[key] {
 		return nil, errors.New("nobody is there")

@@ -86,7 +86,7 @@ func (q *queue) take(name lane) (item, bool) {
 func (q *queue) retry(name lane, i item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i.at = time.Now().Add(backoff(i.tries))
+	i.at = time.Now().Add(backoff(firstRetry, i.tries))
 	i.tries++
 	i.again = true
 	q.lanes[name].items = append(q.lanes[name].items, i)
@@ -107,7 +107,7 @@ func (q *queue) unreachable(name lane, reason string) {
 	l := q.lanes[name]
 	l.reason = reason
 	if !l.next.After(time.Now()) {
-		l.next = time.Now().Add(backoff(l.failures))
+		l.next = time.Now().Add(backoff(redial, l.failures))
 		l.failures++
 	}
 }
@@ -128,11 +128,17 @@ func (q *queue) done(name lane) {
 	q.kick()
 }
 
-// backoff grows from a minute to an hour, by chance a quarter longer or
-// shorter, so that boxes that came back together do not come again together.
-func backoff(failures int) time.Duration {
-	d := firstRetry << min(failures, 10)
-	d = min(d, lastRetry)
+// failed counts how often in a row a destination was not reached.
+func (q *queue) failed(name lane) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lanes[name].failures
+}
+
+// backoff doubles from first to an hour, by chance a quarter longer or shorter,
+// so that boxes that came back together do not come again together.
+func backoff(first time.Duration, failures int) time.Duration {
+	d := min(first<<min(failures, 10), lastRetry)
 	return d*3/4 + rand.N(d/2)
 }
 

@@ -13,7 +13,8 @@ import (
 // Times of delivery. A friend's box may be off for a weekend: that is no
 // reason to give up, but one to tell the sender.
 const (
-	firstRetry = time.Minute
+	redial     = 5 * time.Second // after a box was not reached: a first dial through Tor may just have had bad luck
+	firstRetry = time.Minute     // after a box was reached and has not taken a mail
 	lastRetry  = time.Hour
 	warnAfter  = 12 * time.Hour
 	giveUp     = 5 * 24 * time.Hour

@@ -17,6 +17,18 @@ func (h *house) write(to, subject string) {
 	h.login("ann").bring(h.at("ann"), to, "From: "+h.at("ann")+"\r\nTo: "+to+"\r\nSubject: "+subject+"\r\n\r\nx\r\n", "250 ")
 }
 
+// unreached returns the queue when the dial for its one mail has failed, or a
+// while has passed.
+func (h *house) unreached() []Waiting {
+	for range 500 {
+		if q := h.Queue(); len(q) == 1 && q[0].Recipients[0].Reason != "" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return h.Queue()
+}
+
 func TestMailWaitsUntilTheFriendIsThere(t *testing.T) {
 	n := newNetwork()
 	a, b := n.build(t, "a"), n.build(t, "b")
@@ -25,14 +37,8 @@ func TestMailWaitsUntilTheFriendIsThere(t *testing.T) {
 	n.down[b.key] = true
 	n.mu.Unlock()
 	a.write(b.at("bob"), "one")
-	for range 200 {
-		if q := a.Queue(); len(q) == 1 && q[0].Recipients[0].Reason != "" {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	q := a.Queue()
-	if len(q) != 1 || !strings.Contains(q[0].Recipients[0].Reason, "nobody is there") || time.Until(q[0].Next) < 30*time.Second {
+	q := a.unreached()
+	if len(q) != 1 || !strings.Contains(q[0].Recipients[0].Reason, "nobody is there") || time.Until(q[0].Next) < redial/2 {
 		t.Fatalf("the queue is %+v", q)
 	}
 	a.write(b.at("bob"), "two") // does not dial a box again that was just away
@@ -49,14 +55,47 @@ func TestMailWaitsUntilTheFriendIsThere(t *testing.T) {
 	a.idle()
 }
 
+// A dial that failed may hang for reasons of its circuits: the next one is soon,
+// on others.
+func TestNextDialIsFresh(t *testing.T) {
+	n := newNetwork()
+	a, b := n.build(t, "a"), n.build(t, "b")
+	befriend(a, b)
+	set := func(down bool) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.down[b.key] = down
+	}
+	set(true)
+	a.write(b.at("bob"), "one")
+	a.unreached()
+	if n.mu.Lock(); n.fresh {
+		t.Error("the first dial is fresh")
+	}
+	n.mu.Unlock()
+	set(false)
+	a.queue.mu.Lock()
+	a.queue.lanes[lane(b.key)].next = time.Time{} // its time has come
+	a.queue.mu.Unlock()
+	a.queue.kick()
+	if got := b.mail("bob", 1); len(got) != 1 {
+		t.Fatalf("%d mails arrived, want 1", len(got))
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.fresh || n.dials != 2 {
+		t.Errorf("of %d dials the last is fresh: %v", n.dials, n.fresh)
+	}
+}
+
 func TestBackoffGrowsWithJitter(t *testing.T) {
 	for i, want := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
-		if d := backoff(i); d < want*3/4 || d > want*5/4 {
-			t.Errorf("backoff(%d) = %s", i, d)
+		if d := backoff(firstRetry, i); d < want*3/4 || d > want*5/4 {
+			t.Errorf("backoff(firstRetry, %d) = %s", i, d)
 		}
 	}
-	if d := backoff(1000); d > lastRetry*5/4 || d < lastRetry*3/4 {
-		t.Errorf("backoff(1000) = %s", d)
+	if d := backoff(redial, 1000); d > lastRetry*5/4 || d < lastRetry*3/4 {
+		t.Errorf("backoff(redial, 1000) = %s", d)
 	}
 }
 

@@ -247,7 +247,7 @@ func TestTooManyFromOneCircuit(t *testing.T) {
 	for range friendLimits.MaxPerVisitor {
 		b.friend()
 	}
-	c, err := n.dial(t.Context(), b.key) // another circuit
+	c, err := n.dial(t.Context(), b.key, false) // another circuit
 	if err != nil {
 		t.Fatal(err)
 	}

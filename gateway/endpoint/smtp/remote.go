@@ -26,8 +26,8 @@ const (
 
 // route is how a destination is reached.
 type route struct {
-	connect func(context.Context) (*gosmtp.Client, error)
-	sender  string // the envelope's; "" is the message's own
+	connect func(ctx context.Context, fresh bool) (*gosmtp.Client, error) // fresh: not the way of the last time
+	sender  string                                                        // the envelope's; "" is the message's own
 }
 
 // Errors of routes: what waits for them is given up.
@@ -41,7 +41,7 @@ func (q *queue) friendRoute(key onion.Address) (route, error) {
 	if q.now().book.Petname(key) == "" {
 		return route{}, errForgotten
 	}
-	return route{connect: func(ctx context.Context) (*gosmtp.Client, error) { return q.connect(ctx, key) }}, nil
+	return route{connect: func(ctx context.Context, fresh bool) (*gosmtp.Client, error) { return q.connect(ctx, key, fresh) }}, nil
 }
 
 // smarthostRoute is the way to the internet.
@@ -50,7 +50,9 @@ func (q *queue) smarthostRoute() (route, error) {
 	if host == nil {
 		return route{}, errNoSmarthost
 	}
-	return route{sender: host.From, connect: func(ctx context.Context) (*gosmtp.Client, error) { return q.connectSmarthost(ctx, *host) }}, nil
+	return route{sender: host.From, connect: func(ctx context.Context, fresh bool) (*gosmtp.Client, error) {
+		return q.connectSmarthost(ctx, *host, fresh)
+	}}, nil
 }
 
 // workRemote delivers to another server over one connection, until nothing is
@@ -78,7 +80,7 @@ func (q *queue) workRemote(ctx context.Context, name lane, find func() (route, e
 		}
 		fresh := c == nil
 		if fresh {
-			if c, err = way.connect(ctx); err != nil {
+			if c, err = way.connect(ctx, q.failed(name) > 0); err != nil {
 				q.putBack(name, i)
 				reason := q.why(err)
 				q.unreachable(name, reason)
@@ -128,10 +130,10 @@ func (q *queue) why(err error) string {
 }
 
 // connect dials a friend's box and says who is calling.
-func (q *queue) connect(ctx context.Context, key onion.Address) (*gosmtp.Client, error) {
+func (q *queue) connect(ctx context.Context, key onion.Address, fresh bool) (*gosmtp.Client, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := q.Dial(dialing, key)
+	conn, err := q.Dial(dialing, key, fresh)
 	if err != nil {
 		return nil, err
 	}

@@ -93,10 +93,10 @@ func distinct(list []address.Mailbox) []string {
 }
 
 // connectSmarthost dials the provider's server and logs in.
-func (q *queue) connectSmarthost(ctx context.Context, host Smarthost) (*gosmtp.Client, error) {
+func (q *queue) connectSmarthost(ctx context.Context, host Smarthost, fresh bool) (*gosmtp.Client, error) {
 	dialing, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	conn, err := q.DialHost(dialing, host.Host, host.Port)
+	conn, err := q.DialHost(dialing, host.Host, host.Port, fresh)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func TestSmarthost(t *testing.T) {
 	}
 	a.Roots = x509.NewCertPool()
 	a.Roots.AddCert(certificate)
-	a.DialHost = func(_ context.Context, host string, port uint16) (net.Conn, error) {
+	a.DialHost = func(_ context.Context, host string, port uint16, _ bool) (net.Conn, error) {
 		if host != "box.home.arpa" || port != 587 { // the name in the test's certificate
 			return nil, errors.New("another host")
 		}

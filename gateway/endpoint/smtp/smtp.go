@@ -62,11 +62,13 @@ type Options struct {
 	// Sign signs the digest of a message with the key of an own onion.
 	Sign func(ctx context.Context, key onion.Address, digest [32]byte) ([]byte, error)
 
-	// Dial connects to port 25 of a friend's home, through Tor.
-	Dial func(ctx context.Context, key onion.Address) (net.Conn, error)
+	// Dial connects to port 25 of a friend's home, through Tor. A fresh dial
+	// shares no circuits with any other.
+	Dial func(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error)
 
-	// DialHost connects to a server of the internet, through Tor.
-	DialHost func(ctx context.Context, host string, port uint16) (net.Conn, error)
+	// DialHost connects to a server of the internet, through Tor. A fresh dial
+	// shares no circuits with any other.
+	DialHost func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error)
 
 	// Roots are the certificates that a smarthost's is checked against; nil:
 	// those of the system.
