@@ -101,13 +101,13 @@ func (q *queue) putBack(name lane, i item) {
 }
 
 // unreachable makes all messages for a destination wait.
-func (q *queue) unreachable(name lane, reason string) {
+func (q *queue) unreachable(name lane, first time.Duration, reason string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[name]
 	l.reason = reason
 	if !l.next.After(time.Now()) {
-		l.next = time.Now().Add(backoff(redial, l.failures))
+		l.next = time.Now().Add(backoff(first, l.failures))
 		l.failures++
 	}
 }

@@ -14,7 +14,7 @@ import (
 // reason to give up, but one to tell the sender.
 const (
 	redial     = 5 * time.Second // after a box was not reached: a first dial through Tor may just have had bad luck
-	firstRetry = time.Minute     // after a box was reached and has not taken a mail
+	firstRetry = time.Minute     // after a box was reached and has refused us or a mail for now
 	lastRetry  = time.Hour
 	warnAfter  = 12 * time.Hour
 	giveUp     = 5 * 24 * time.Hour

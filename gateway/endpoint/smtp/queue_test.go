@@ -1,7 +1,10 @@
 package smtp
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +12,7 @@ import (
 	"time"
 
 	"tunic/gateway/endpoint/smtp/spool"
+	"tunic/gateway/onion"
 )
 
 // write makes a user of the house send a mail.
@@ -85,6 +89,26 @@ func TestNextDialIsFresh(t *testing.T) {
 	defer n.mu.Unlock()
 	if !n.fresh || n.dials != 2 {
 		t.Errorf("of %d dials the last is fresh: %v", n.dials, n.fresh)
+	}
+}
+
+// A box that answers is not one to be dialled anew at once: it may count logins.
+func TestRefusedConnectionWaitsLonger(t *testing.T) {
+	n := newNetwork()
+	a, b := n.build(t, "a"), n.build(t, "b")
+	befriend(a, b)
+	a.Dial = func(context.Context, onion.Address, bool) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			defer theirs.Close()
+			io.WriteString(theirs, "421 4.3.2 come back later\r\n")
+		}()
+		return ours, nil
+	}
+	a.write(b.at("bob"), "one")
+	q := a.unreached()
+	if len(q) != 1 || !strings.Contains(q[0].Recipients[0].Reason, "come back later") || time.Until(q[0].Next) < firstRetry/2 {
+		t.Errorf("the queue is %+v", q)
 	}
 }
 

@@ -26,8 +26,9 @@ const (
 
 // route is how a destination is reached.
 type route struct {
-	connect func(ctx context.Context, fresh bool) (*gosmtp.Client, error) // fresh: not the way of the last time
-	sender  string                                                        // the envelope's; "" is the message's own
+	// connect makes a connection, a fresh one on circuits of its own.
+	connect func(ctx context.Context, fresh bool) (*gosmtp.Client, error)
+	sender  string // the envelope's; "" is the message's own
 }
 
 // Errors of routes: what waits for them is given up.
@@ -78,12 +79,12 @@ func (q *queue) workRemote(ctx context.Context, name lane, find func() (route, e
 			q.failAll(i.id, name, "5.1.2", err.Error())
 			continue
 		}
-		fresh := c == nil
-		if fresh {
+		first := c == nil
+		if first {
 			if c, err = way.connect(ctx, q.failed(name) > 0); err != nil {
 				q.putBack(name, i)
 				reason := q.why(err)
-				q.unreachable(name, reason)
+				q.unreachable(name, firstPause(err), reason)
 				q.late(ctx, name, reason)
 				return
 			}
@@ -95,7 +96,7 @@ func (q *queue) workRemote(ctx context.Context, name lane, find func() (route, e
 			c = nil
 		}
 		switch {
-		case waits && err != nil && !fresh: // the connection was from before the other side went away
+		case waits && err != nil && !first: // the connection was from before the other side went away
 			q.putBack(name, i)
 		case waits:
 			q.late(ctx, name, "it has not taken the mail")
@@ -127,6 +128,16 @@ func (q *queue) why(err error) string {
 		return "the box said: " + answer.Message
 	}
 	return "the box was not reached: " + q.Reason(err)
+}
+
+// firstPause is how long a destination is left alone after the first failure. Who
+// was reached and has refused, perhaps a password, is not to be asked at once again.
+func firstPause(err error) time.Duration {
+	var answer *gosmtp.SMTPError
+	if errors.As(err, &answer) {
+		return firstRetry
+	}
+	return redial
 }
 
 // connect dials a friend's box and says who is calling.
