@@ -27,9 +27,10 @@ func (a *attempt) certify() {
 	}
 }
 
-// ownNames are the names by which devices know the box itself.
+// ownNames are the names by which devices know the box itself, and friends'
+// boxes, for which it speaks (see serve's files).
 func ownNames(in Inputs) []string {
-	names := []string{config.BoxName}
+	names := []string{config.BoxName, "*" + config.PeerDomain}
 	if home, ok := in.Addresses[config.HomeOnion]; ok {
 		names = append(names, string(home)+config.PeerDomain, home.Host())
 	}

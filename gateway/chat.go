@@ -25,8 +25,12 @@ import (
 	"tunic/rules"
 )
 
-// filesEndpoint is the household's and the visitors' way to shared files.
-const filesEndpoint = "files"
+// filesEndpoint is the household's and the visitors' way to shared files, and
+// friendsFiles the household's to those of friends.
+const (
+	filesEndpoint = "files"
+	friendsFiles  = "friends-files"
+)
 
 // loopback is where servers listen that others have written.
 func loopback(port uint16) netip.AddrPort {
@@ -251,6 +255,10 @@ func (d *Desired) addXMPP(in Inputs) {
 	d.Servers = append(d.Servers, s.Spec())
 	d.addBehind(in, link.Behind{Name: "xmpp", Server: s.Clients, Port: config.XMPPPort}, config.ServeXMPPPort)
 	d.addBehind(in, link.Behind{Name: filesEndpoint, Server: s.HTTP, Port: config.FilesPort, TLS: true, Onion: true}, config.ServeFilesPort)
+	d.Serve.Files = new(link.Files)
+	d.eachFamily(in, func(i InterfaceFacts, family string) {
+		d.Serve.Files.Listeners = append(d.Serve.Files.Listeners, d.listen(friendsFiles, i, "tcp"+family, config.ServeFriendsPort))
+	})
 }
 
 // chatRules admits the household's chat programs, and lets the servers speak
@@ -267,6 +275,7 @@ func chatRules(r *rules.Input, in Inputs) {
 	}
 	if in.Config.XMPP() {
 		r.Services = append(r.Services, rules.Service{Name: "xmpp", Public: config.XMPPPort, Internal: config.ServeXMPPPort},
-			rules.Service{Name: filesEndpoint, Public: config.FilesPort, Internal: config.ServeFilesPort})
+			rules.Service{Name: filesEndpoint, Public: config.FilesPort, Internal: config.ServeFilesPort},
+			rules.Service{Name: friendsFiles, Virtual: true, Public: config.FilesPort, Internal: config.ServeFriendsPort})
 	}
 }

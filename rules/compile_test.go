@@ -49,6 +49,13 @@ func TestCompileRefuses(t *testing.T) {
 		{"zero prefix", func(in *Input) { in.Prefixes = []netip.Prefix{{}} }, "not a network address"},
 		{"loopback prefix", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }, "loopback"},
 		{"service at an address that is not virtual", func(in *Input) { in.Services[2].To = netip.MustParseAddr("192.168.77.1") }, "virtual"},
+		{"UDP service at every virtual address", func(in *Input) { in.Services[0].Virtual = true }, "TCP alone"},
+		{"service at one and at every virtual address", func(in *Input) {
+			in.Services[2].To, in.Services[2].Virtual = netip.MustParseAddr("10.192.0.1"), true
+		}, "at no other"},
+		{"two services on a port of virtual addresses", func(in *Input) {
+			in.Services[1].Virtual, in.Services[2].Virtual, in.Services[2].Public = true, true, in.Services[1].Public
+		}, "taken"},
 		{"UDP service at an address", func(in *Input) { in.Services[0].To = netip.MustParseAddr("10.192.0.1") }, "TCP alone"},
 		{"MAC upper case", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00:AA" }, "MAC"},
 		{"MAC short", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00" }, "MAC"},

@@ -71,6 +71,7 @@ type Service struct {
 	Public   uint16
 	Internal uint16
 	To       netip.Addr // a virtual address that is this service's alone; zero: any address of the box
+	Virtual  bool       // at every virtual address instead, TCP alone
 }
 
 // Exception is what the box itself may send outside Tor because the owner said so.

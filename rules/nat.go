@@ -31,11 +31,14 @@ func (c compiler) lan() Chain {
 	}
 	chain.add("%s -j RETURN", marked(Block))
 	for _, s := range c.Services {
-		if s.To.IsValid() {
+		switch {
+		case s.Virtual:
+			c.redirectVirtual(&chain, s, c.virtual().String())
+		case s.To.IsValid():
 			c.ownAddress(&chain, s)
-			continue
+		default:
+			c.redirectDNAT(&chain, s, "-m addrtype --dst-type LOCAL ")
 		}
-		c.redirectDNAT(&chain, s, "-m addrtype --dst-type LOCAL ")
 	}
 	c.redirectTime(&chain, "-m addrtype --dst-type LOCAL ")
 	chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", c.virtual(), c.TransPort)
@@ -60,8 +63,12 @@ func (c compiler) lan() Chain {
 // of the box's own addresses may be its owner's.
 func (c compiler) ownAddress(chain *Chain, s Service) {
 	if s.To.Is4() == (c.family == IPv4) {
-		chain.add("-d %v -p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", s.To, s.Public, s.Internal)
+		c.redirectVirtual(chain, s, s.To.String())
 	}
+}
+
+func (c compiler) redirectVirtual(chain *Chain, s Service, to string) {
+	chain.add("-d %s -p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", to, s.Public, s.Internal)
 }
 
 func (c compiler) redirectDNAT(chain *Chain, s Service, match string) {

@@ -55,6 +55,8 @@ func scenarios() map[string]Input {
 	booting.Prefixes = nil
 	setup := house()
 	setup.Services = append(setup.Services, Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.1")})
+	files := house()
+	files.Services = append(files.Services, Service{Name: "files", Public: 5281, Internal: 9381}, Service{Name: "files of friends", Public: 5281, Internal: 9382, Virtual: true})
 	two := house()
 	two.Interfaces = []string{"eth1", "wlan0"}
 	two.Prefixes = append(slices.Clone(two.Prefixes), netip.MustParsePrefix("172.20.0.0/22"))
@@ -99,6 +101,7 @@ func scenarios() map[string]Input {
 		"open-own-tor":      ownTor,
 		"open-two-networks": two,
 		"open-setup":        setup,
+		"open-files":        files,
 		"open-group":        grouped,
 		"lockdown-group":    closedGrouped,
 		"lockdown":          closed,

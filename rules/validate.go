@@ -114,26 +114,34 @@ func (in Input) validateServices() error {
 	if in.TransPort == 0 || in.DNSPort == 0 {
 		errs = append(errs, errors.New("tor's TransPort and DNSPort must be known"))
 	}
-	public := make(map[uint16]bool)
+	type place struct {
+		port    uint16
+		virtual bool
+	}
+	public := make(map[place]bool)
 	internal := map[uint16]bool{in.TransPort: true, in.DNSPort: true}
 	if in.NTPPort != 0 && internal[in.NTPPort] {
 		errs = append(errs, fmt.Errorf("the time server's port %d is taken", in.NTPPort))
 	}
 	if in.NTPPort != 0 {
-		public[ntpPort], internal[in.NTPPort] = true, true
+		public[place{port: ntpPort}], internal[in.NTPPort] = true, true
 	}
 	for _, s := range in.Services {
 		if s.Public == 0 || s.Internal == 0 {
 			errs = append(errs, fmt.Errorf("service %q needs a public and an internal port", s.Name))
 			continue
 		}
-		if public[s.Public] || internal[s.Internal] {
+		at := place{s.Public, s.Virtual}
+		if public[at] || internal[s.Internal] {
 			errs = append(errs, fmt.Errorf("service %q wants a port that is taken: public %d, internal %d", s.Name, s.Public, s.Internal))
+		}
+		if s.Virtual && (s.UDP || s.To.IsValid()) {
+			errs = append(errs, fmt.Errorf("service %q is at every virtual address: it must be for TCP alone, and at no other", s.Name))
 		}
 		if s.To.IsValid() && (s.UDP || !in.Virtual4.Contains(s.To) && !in.Virtual6.Contains(s.To)) {
 			errs = append(errs, fmt.Errorf("service %q has the address %v: it must be a virtual one, and for TCP alone", s.Name, s.To))
 		}
-		public[s.Public], internal[s.Internal] = true, true
+		public[at], internal[s.Internal] = true, true
 	}
 	return errors.Join(errs...)
 }

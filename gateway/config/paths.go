@@ -22,6 +22,7 @@ const (
 
 	ServeXMPPPort     uint16 = 9322 // serve, XMPP for the household
 	ServeFilesPort    uint16 = 9381 // serve, shared files of XMPP over TLS for the household
+	ServeFriendsPort  uint16 = 9382 // serve, shared files of friends over TLS for the household
 	ServeIRCPort      uint16 = 9367 // serve, IRC for the household
 	ServeIRCTLSPort   uint16 = 9397 // serve, IRC over TLS for the household
 	ProsodyClientPort uint16 = 9422 // prosody, XMPP for serve, 127.0.0.1

@@ -2,6 +2,12 @@ package link
 
 import "net/netip"
 
+// Files is the household's way to what friends share: devices come with the
+// port for shared files at virtual addresses.
+type Files struct {
+	Listeners []string
+}
+
 // Behind is the household's way to a server on the box that others have written.
 type Behind struct {
 	Name      string   // of the protocol: "imap", "xmpp", "irc"

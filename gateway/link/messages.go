@@ -85,6 +85,7 @@ type Desired struct {
 	Users  Users
 	TLS    *TLS // nil: no certificate is there
 	Behind []Behind
+	Files  *Files // nil: no XMPP
 	Setup  *Setup // nil: there is no mail
 
 	Hosts map[string][]netip.Addr // devices that are targets, by name

@@ -25,6 +25,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.mail(d.Mail)
 	a.peers(d.Peers)
 	a.behind(d.Behind)
+	a.files(d.Files)
 	a.onions(d)
 	a.dns(d.DNS)
 	a.time(d.NTP)

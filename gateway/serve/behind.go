@@ -52,12 +52,7 @@ func (b behind) ServeConn(ctx context.Context, c net.Conn, _ endpoint.Visitor) e
 			return err
 		}
 	}
-	up := make(chan error, 1)
-	go func() { up <- passOn(server, client) }()
-	down := passOn(client, server)
-	c.Close() // when the server has nothing more to say, it is over
-	server.Close()
-	return errors.Join(down, <-up)
+	return join(client, server)
 }
 
 // open returns what is inside of TLS, or the connection itself.
@@ -65,7 +60,12 @@ func (b behind) open(ctx context.Context, c net.Conn) (net.Conn, error) {
 	if !b.TLS {
 		return c, nil
 	}
-	inside := tls.Server(c, b.config)
+	return shakeHands(ctx, c, b.config)
+}
+
+// shakeHands begins TLS with a client.
+func shakeHands(ctx context.Context, c net.Conn, config *tls.Config) (net.Conn, error) {
+	inside := tls.Server(c, config)
 	hello, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
 	if inside.HandshakeContext(hello) != nil {
@@ -74,13 +74,28 @@ func (b behind) open(ctx context.Context, c net.Conn) (net.Conn, error) {
 	return inside, nil
 }
 
+// join passes on in both directions until the server has nothing more to say.
+func join(client, server net.Conn) error {
+	up := make(chan error, 1)
+	go func() { up <- passOn(server, client) }()
+	down := passOn(client, server)
+	client.Close()
+	server.Close()
+	return errors.Join(down, <-up)
+}
+
 // passOn copies until src ends, and tells dst.
 func passOn(dst, src net.Conn) error {
 	_, err := io.Copy(dst, src)
-	if half, ok := dst.(interface{ CloseWrite() error }); ok {
-		return errors.Join(err, half.CloseWrite())
+	return errors.Join(err, closeWrite(dst))
+}
+
+// closeWrite ends the sending direction, where the connection can do that.
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
 	}
-	return err
+	return nil
 }
 
 // proxyLine says whom a connection is for (the PROXY protocol, version 1).

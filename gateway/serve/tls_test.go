@@ -80,6 +80,9 @@ func echoAll(ln net.Listener) {
 		if err != nil {
 			return
 		}
-		go io.Copy(c, c)
+		go func() {
+			defer c.Close()
+			io.Copy(c, c)
+		}()
 	}
 }

@@ -13,3 +13,11 @@ import (
 func (s *Server) Dial(ctx context.Context, device netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	return s.dialAs(ctx, s.credentialsFor(device, nil), destination{addr: to.Addr(), port: to.Port()})
 }
+
+// DialName is Dial for an onion or a host name, which an exit looks up.
+func (s *Server) DialName(ctx context.Context, device netip.Addr, host string, port uint16) (net.Conn, error) {
+	if !dialable(host) {
+		return nil, errNoName
+	}
+	return s.dialAs(ctx, s.credentialsFor(device, nil), destination{host: host, port: port})
+}

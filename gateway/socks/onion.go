@@ -21,11 +21,16 @@ func (s *Server) DialOnion(ctx context.Context, isolation, host string, port uin
 
 // DialHost is DialOnion for any host name. An exit looks it up.
 func (s *Server) DialHost(ctx context.Context, isolation, host string, port uint16) (*net.TCPConn, error) {
-	if !printable(host) || host == "" || len(host) > 255 {
-		return nil, errors.New("connecting through tor: this is no host name")
+	if !dialable(host) {
+		return nil, errNoName
 	}
 	return s.dialAs(ctx, s.credentials("box", isolation), destination{host: host, port: port})
 }
+
+var errNoName = errors.New("connecting through tor: this is no host name")
+
+// dialable reports whether tor can be asked for a name.
+func dialable(host string) bool { return printable(host) && host != "" && len(host) <= 255 }
 
 // Reasons are tor's extended replies about onions (proposal 304; tor(1),
 // ExtendedErrors) for people.

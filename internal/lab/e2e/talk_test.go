@@ -247,17 +247,29 @@ func picture(w *world, a, b postBox) {
 	})
 	got := filepath.Join(w.lab.Root(b.node), "got.jpg")
 	defer w.exec(b.node, "rm", "-f", got)
-	for i, c := range []struct {
-		box postBox
-		ca  string
-	}{{a, a.authority(w)}, {b, a.authority(w)}} {
+	asOnion := strings.Replace(url, a.domain(), a.key+".onion", 1)
+	for _, c := range []struct {
+		name string
+		box  postBox
+		args []string
+	}{
+		{"in household A", a, []string{"--cacert", a.authority(w), url}},
+		{"in household B by IPv4", b, []string{"-4", "--cacert", b.authority(w), url}},
+		{"in household B by IPv6", b, []string{"-6", "--cacert", b.authority(w), url}},
+		{"by the onion's own name", b, []string{"--cacert", a.authority(w), "-H", "Host: " + a.domain(), asOnion}}, // passes unread
+	} {
 		begin = time.Now()
-		w.eventually("the picture at "+c.box.laptop, onionLimit, func() bool {
-			r := w.exec(c.box.laptop, "curl", "-sS", "-m", "60", "--cacert", c.ca, "--capath", "/nonexistent", "-o", got, url)
+		w.eventually("the picture "+c.name, onionLimit, func() bool {
+			r := w.exec(c.box.laptop, append([]string{"curl", "-sS", "-m", "60", "--capath", "/nonexistent", "-o", got}, c.args...)...)
 			have, _ := os.ReadFile(got)
+			os.Remove(got) // it is there if curl got that far
 			return r.Code == 0 && bytes.Equal(have, data)
 		})
-		w.timed("the picture in household "+string(rune('A'+i)), time.Since(begin))
+		w.timed("the picture "+c.name, time.Since(begin))
+	}
+	wrong := w.exec(b.laptop, "curl", "-sS", "-m", "60", "--capath", "/nonexistent", "-o", got, "--cacert", b.authority(w), asOnion)
+	if wrong.Code != 60 { // this certificate is not of this house
+		w.Errorf("by the onion's own name, with the certificate of B: status %d, %s", wrong.Code, wrong.Stderr)
 	}
 }
 
