@@ -223,7 +223,7 @@ func (d *Desired) addIRC(in Inputs) {
 		return
 	}
 	s := irc.Settings{Dir: in.Paths.Server("irc"), User: config.IRCUser, UID: in.IRC.UID, GID: in.IRC.GID, Listen: loopback(config.NgircdPort),
-		Secrets: in.IRCSecrets, MOTD: c.MOTD}
+		Secrets: in.IRCSecrets, MOTD: c.MOTD, Admins: admins(in.Users)}
 	for _, ch := range c.Channels {
 		s.Channels = append(s.Channels, irc.Channel(ch))
 	}
@@ -240,12 +240,10 @@ func (d *Desired) addXMPP(in Inputs) {
 	s := xmpp.Settings{Dir: in.Paths.Server("prosody"), Data: in.Paths.XMPP(), UID: in.XMPP.UID, GID: in.XMPP.GID, Host: string(home) + config.PeerDomain,
 		Clients: loopback(config.ProsodyClientPort), Servers: loopback(config.ProsodyServerPort), HTTP: loopback(config.ProsodyFilesPort),
 		PublicFiles: config.FilesPort, SOCKS: config.SocksPort, Certificate: in.ChatLeaf.Cert, Key: in.ChatLeaf.Key, Hellos: in.Friends.Hellos}
+	s.Admins = admins(in.Users)
 	accounts := sha256.New()
 	for _, u := range in.Users {
 		fmt.Fprintf(accounts, "%s\n%s\n", u.Name, u.Prosody())
-		if u.Role == account.Admin {
-			s.Admins = append(s.Admins, u.Name)
-		}
 	}
 	s.Users = hex.EncodeToString(accounts.Sum(nil)[:8])
 	for _, p := range in.Config.Peers {
@@ -259,6 +257,16 @@ func (d *Desired) addXMPP(in Inputs) {
 	d.eachFamily(in, func(i InterfaceFacts, family string) {
 		d.Serve.Files.Listeners = append(d.Serve.Files.Listeners, d.listen(friendsFiles, i, "tcp"+family, config.ServeFriendsPort))
 	})
+}
+
+// admins are the names of the users who run the servers.
+func admins(users []account.User) (names []string) {
+	for _, u := range users {
+		if u.Role == account.Admin {
+			names = append(names, u.Name)
+		}
+	}
+	return names
 }
 
 // chatRules admits the household's chat programs, and lets the servers speak

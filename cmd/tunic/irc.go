@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunic/gateway"
+	"tunic/gateway/account"
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/endpoint/irc"
 	"tunic/gateway/onion"
@@ -24,7 +27,7 @@ import (
 func ircCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "irc",
-		Short:   "Ban somebody from the IRC server for a while",
+		Short:   "Ban somebody from the IRC server for a while; make an operator",
 		Example: "  tunic irc ban flooder",
 		Long: `Irc speaks to the box's own IRC server as its operator.
 
@@ -32,7 +35,47 @@ A ban is by the circuit by which a visitor has come, or by the device of the
 house. It is for the moment: who comes by Tor can have another circuit. What
 lasts is ` + "`tunic forget`" + `, which takes the whole box of a friend off.`,
 	}
-	c.AddCommand(ircBan(a), ircUnban(a), ircBans(a))
+	c.AddCommand(ircBan(a), ircUnban(a), ircBans(a), ircOperator(a))
+	return c
+}
+
+func ircOperator(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "operator NAME",
+		Short: "Print how an admin becomes an operator in an IRC client",
+		Long: `Operator prints the line that one of the household's admins types in an IRC
+client to become an operator of the box's server, who can end connections and
+rule in all channels. The password in it is for that alone. Who is no admin any
+more cannot become one again, and stays one until that client leaves.`,
+		Example: "  tunic irc operator ann",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			secrets, err := gateway.IRCSecrets(a.paths())
+			if err != nil {
+				return err
+			}
+			users, err := a.users(cmd.Context())
+			if err != nil {
+				return err
+			}
+			name := args[0]
+			if !slices.ContainsFunc(users, func(u api.User) bool { return u.Name == name && u.Role == string(account.Admin) }) {
+				return usageError("`tunic user list` lists them; `tunic user role "+name+" admin` makes one", "no admin is called %q", name)
+			}
+			password, ok := secrets.Password(name)
+			if !ok {
+				return usageError("", "%q is what tunic itself is called on the IRC server: an admin with another name can be an operator", name)
+			}
+			line := "/oper " + name + " " + password
+			if asJSON {
+				return a.json(map[string]string{"line": line, "name": name, "password": password})
+			}
+			a.printf("%s\n", line)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 

@@ -152,10 +152,7 @@ func userListCommand(a *app) *cobra.Command {
 		Short:   "List the users",
 		Example: "  tunic user list --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := a.client().Users(cmd.Context())
-			if errors.Is(err, api.ErrNotRunning) {
-				list, err = a.accounts().List()
-			}
+			list, err := a.users(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -219,6 +216,15 @@ func userLine(u api.User) string {
 		line += "  until " + u.Until.Local().Format(time.DateTime)
 	}
 	return line
+}
+
+// users lists the accounts, whether or not the daemon runs.
+func (a *app) users(ctx context.Context) ([]api.User, error) {
+	list, err := a.client().Users(ctx)
+	if errors.Is(err, api.ErrNotRunning) {
+		list, err = a.accounts().List()
+	}
+	return list, err
 }
 
 // accounts are those of this root, for when no daemon runs.

@@ -30,9 +30,13 @@ type Config struct {
 	Empty          string // a directory without files: the default is the system's own
 	CloakSalt      string // secret and fixed, so that a guest keeps his cloak
 	OperatorSecret string // what `tunic irc` logs in with
+	Admins         []Admin
 
 	Channels []Channel
 }
+
+// Admin is a user who may become an operator.
+type Admin struct{ Name, Password string }
 
 // Channel is one that is there from the start, and stays.
 type Channel struct {
@@ -90,10 +94,12 @@ func Render(c Config) string {
 	} {
 		set(o.name, o.value)
 	}
-	section("Operator")
-	set("Name", Operator)
-	set("Password", c.OperatorSecret)
-	set("Mask", "*!*@*")
+	for _, a := range append([]Admin{{Operator, c.OperatorSecret}}, c.Admins...) {
+		section("Operator")
+		set("Name", a.Name)
+		set("Password", a.Password)
+		set("Mask", "*!*@*")
+	}
 	for _, ch := range c.Channels {
 		section("Channel")
 		set("Name", ch.Name)

@@ -11,6 +11,7 @@ var update = flag.Bool("update", false, "write the golden file")
 func TestGolden(t *testing.T) {
 	got := Render(Config{Listen: "127.0.0.1", Port: 9267, User: "tunic-irc",
 		PIDFile: "/run/tunic/irc/pid", Empty: "/run/tunic/irc/empty", CloakSalt: "salt", OperatorSecret: "secret",
+		Admins:   []Admin{{"ann", "another"}},
 		Channels: []Channel{{"#home", "the kitchen table"}}})
 	const golden = "testdata/ngircd.conf"
 	if *update {

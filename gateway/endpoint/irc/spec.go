@@ -1,6 +1,9 @@
 package irc
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -15,6 +18,7 @@ type Settings struct {
 	UID, GID uint32
 	Listen   netip.AddrPort // on loopback, for serve and the front
 	Secrets  Secrets
+	Admins   []string // names of users, sorted
 	MOTD     []string // none: the usual line
 	Channels []Channel
 }
@@ -25,12 +29,29 @@ type Secrets struct {
 	Operator string `json:"operator"` // the password of Operator
 }
 
+// Password is what the admin of that name becomes an operator with. It is made
+// from the box's own secret: of the account's password there is nothing that
+// ngIRCd could check. Operator has none, for that name is taken.
+func (s Secrets) Password(name string) (password string, ok bool) {
+	if name == Operator {
+		return "", false
+	}
+	mac := hmac.New(sha256.New, []byte(s.Operator))
+	mac.Write([]byte("irc operator " + name)) // a hash takes everything
+	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)[:15])), true
+}
+
 // Spec describes the server: ngIRCd from 26 on.
 func (s Settings) Spec() managed.Spec {
 	work := filepath.Join(s.Dir, "work")
 	conf, motd := filepath.Join(s.Dir, "ngircd.conf"), filepath.Join(s.Dir, "motd")
 	c := Config{Listen: s.Listen.Addr().String(), Port: s.Listen.Port(), User: s.User, PIDFile: filepath.Join(work, "pid"), Empty: work,
 		CloakSalt: s.Secrets.Salt, OperatorSecret: s.Secrets.Operator, Channels: s.Channels}
+	for _, name := range s.Admins {
+		if password, ok := s.Secrets.Password(name); ok {
+			c.Admins = append(c.Admins, Admin{name, password})
+		}
+	}
 	text := ""
 	if len(s.MOTD) > 0 {
 		c.MOTDFile, text = motd, strings.Join(s.MOTD, "\n")+"\n"

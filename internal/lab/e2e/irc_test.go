@@ -100,6 +100,7 @@ func channel(w *world, a, b postBox) {
 		w.Errorf("the topic is %q", topic)
 	}
 	cat.Close()
+	operator(w, a)
 
 	// The owner sends bob away, who cannot come back by his circuit.
 	out := w.must(a.node, "tunic", "irc", "ban", "bob", "--for", "10m")
@@ -117,6 +118,31 @@ func channel(w *world, a, b postBox) {
 	}
 	if r := w.exec(a.node, "tunic", "irc", "ban", "nobodyhere"); r.Code != 2 || !strings.Contains(r.Stderr, "nobody is called") {
 		w.Errorf("a ban of nobody: status %d, %s", r.Code, r.Stderr)
+	}
+}
+
+// operator: an admin of the house becomes one by her own password, and nobody else.
+func operator(w *world, a postBox) {
+	w.must(a.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add dora --role admin")
+	defer w.must(a.node, "tunic", "user", "remove", "dora")
+	line := w.must(a.node, "tunic", "irc", "operator", "dora")
+	tries := 0
+	try := func(line, answer string) bool {
+		tries++ // the nick of the try before may not be free yet
+		c := w.ircClient("dora"+strconv.Itoa(tries), w.laptop, box4+":6667")
+		defer w.pause(time.Second) // the server takes a moment to see that she is gone, and ten from one device at most
+		defer c.Close()
+		fmt.Fprintf(c, "%s\r\n", strings.TrimPrefix(line, "/"))
+		return strings.Contains(c.until(" 381 ", " 464 "), " "+answer+" ")
+	}
+	w.eventually("she is an operator", 10*time.Second, func() bool { return try(line, "381") })
+	if wrong := line[:len(line)-1] + "1"; !try(wrong, "464") { // a digit that no password has
+		w.Error("another password is taken")
+	}
+	w.must(a.node, "tunic", "user", "role", "dora", "member")
+	w.eventually("she is none any more", 10*time.Second, func() bool { return try(line, "464") })
+	if r := w.exec(a.node, "tunic", "irc", "operator", "dora"); r.Code != 2 || !strings.Contains(r.Stderr, "no admin is called") {
+		w.Errorf("the password of a member: status %d, %s", r.Code, r.Stderr)
 	}
 }
 
