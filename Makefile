@@ -43,7 +43,7 @@ e2e: build ## run the tests that need root, namespaces and a real tor
 	$(GO) test -tags lab -p 1 -count=1 -timeout 60m ./...
 
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
-	TUNIC_PEERS=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e
+	$(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e
 
 leaks: ## send each leak class in each state and write docs/leaks.md (as root)
 	TUNIC_LEAKS_REPORT=$(CURDIR)/docs/leaks.md $(GO) test -tags lab -count=1 -timeout 30m -v \

@@ -63,13 +63,12 @@ func TestEndToEnd(t *testing.T) {
 		{"reload under load", testLoad},
 		{"over tor", testOverTor},
 		{"bridges", testBridges},
+		{"peers", testPeers},
+		{"three peers", testThreePeers},
 		{"smtp", testSMTP},
 		{"talk", testTalk},
 		{"daemon", testDaemon},
 		{"move", testMove},
-	}
-	if os.Getenv(peersVariable) != "" {
-		parts = append(parts, part{"peers", testPeers}, part{"three peers", testThreePeers})
 	}
 	if os.Getenv(chaosVariable) != "" {
 		parts = append(parts, part{"smtp chaos", testSMTPChaos})

@@ -21,10 +21,6 @@ import (
 	"tunic/internal/lab/traffic"
 )
 
-// peersVariable, if it is set, has the tests of friendships run (make peers). A
-// mail of a group can take longer there than the suite waits.
-const peersVariable = "TUNIC_PEERS"
-
 // Times within which things have to happen between boxes.
 const (
 	pairLimit   = 90 * time.Second // from the word to both being friends; a first dial may hang for 20 s
