@@ -203,6 +203,8 @@ func portWords(port uint16) string {
 		return "reaches the box's SOCKS proxy, and goes on through Tor"
 	case config.ServeNTPPort:
 		return "is a question for the time that the box answers"
+	case config.ServeFriendsPort:
+		return "goes through Tor; TLS for a friend's name ends in the box, and begins anew from there"
 	case config.ServeGopherPort:
 		return "reaches the box's Gopher server"
 	}

@@ -74,10 +74,16 @@ func shakeHands(ctx context.Context, c net.Conn, config *tls.Config) (net.Conn, 
 	return inside, nil
 }
 
+// lastWords is how long a server may go on after the client has said all.
+const lastWords = 30 * time.Minute
+
 // join passes on in both directions until the server has nothing more to say.
 func join(client, server net.Conn) error {
 	up := make(chan error, 1)
-	go func() { up <- passOn(server, client) }()
+	go func() {
+		err := passOn(server, client)
+		up <- errors.Join(err, server.SetReadDeadline(time.Now().Add(lastWords)))
+	}()
 	down := passOn(client, server)
 	client.Close()
 	server.Close()

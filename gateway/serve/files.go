@@ -60,7 +60,11 @@ func (f files) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) er
 	if err != nil {
 		return err
 	}
-	return join(inside, tls.Client(server, &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true})) // the onion's key is the proof
+	onion := tls.Client(server, &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}) // the onion's key is the proof
+	if onion.HandshakeContext(dialCtx) != nil {
+		return errors.New("no TLS came about with the onion")
+	}
+	return join(inside, onion)
 }
 
 // ownCertificateFor returns the onion, "KEY.onion", that a name stands for, if
