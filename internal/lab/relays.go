@@ -56,6 +56,14 @@ const bandwidthFile = "bandwidth"
 // bandwidth is what the file says of each relay, in thousands of bytes a second.
 const bandwidth = 20
 
+// buildTimeout is the shortest time after which a tor gives a circuit up that is
+// being built (param-spec, "cbtmintimeout"). It learns by itself how long
+// circuits take: on one machine that is 50 ms, and a moment in which the machine
+// is busy has it give up three circuits in a row. An onion's tor does not come to
+// a rendezvous any more then, and the visitor waits for two minutes. In the
+// public network tors learn one to a few seconds.
+const buildTimeout = 1500 * time.Millisecond
+
 // Relay is one tor process of the private Tor network.
 type Relay struct {
 	Name      string
@@ -145,6 +153,7 @@ V3AuthVotingInterval %d
 V3AuthVoteDelay %d
 V3AuthDistDelay %d
 V3BandwidthsFile %s
+ConsensusParams cbtmintimeout=%d
 TestingDirAuthVoteGuard *
 TestingDirAuthVoteHSDir *
 TestingAuthDirTimeToLearnReachability 0
@@ -153,7 +162,7 @@ MinUptimeHidServDirectoryV2 0
 AuthDirMaxServersPerAddr 0
 `, r.Addr4, DirPort, seconds(votingInterval), seconds(voteDelay), seconds(voteDelay),
 		seconds(votingOffset(first)), seconds(votingInterval), seconds(voteDelay), seconds(voteDelay),
-		filepath.Join(filepath.Dir(dir), bandwidthFile))
+		filepath.Join(filepath.Dir(dir), bandwidthFile), buildTimeout/time.Millisecond)
 }
 
 // consensusReady reports whether a consensus, in tor's text form (dir-spec,
