@@ -86,7 +86,7 @@ bench-fast: ## compare onions that are not anonymous with those that are (as roo
 
 bench-onions: ## measure the fronts: memory, the relay against others, through Tor against none, many onions (as root)
 	$(GO) test -tags lab -run 'TestIdleStreams|TestNoCopy' -bench Relay -benchtime 1x -v ./gateway/onion
-	TUNIC_ONIONS=1 $(GO) test -tags lab -count=1 -timeout 25m -v -run 'TestEndToEnd/many_onions$$' ./internal/lab/e2e
+	TUNIC_ONIONS=1 $(GO) test -tags lab -count=1 -timeout 25m -v -run 'TestEndToEnd$$/^outside$$/^many_onions$$' ./internal/lab/e2e
 
 install: build ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
 	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic

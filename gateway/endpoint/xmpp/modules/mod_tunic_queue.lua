@@ -300,7 +300,7 @@ local function follow_map()
 end
 
 -- What tor dials while the other box is only just coming back uses what it knew of
--- the box before, and hangs until tor gives up; a dial some seconds later does not.
+-- the box before, and hangs until the daemon or tor gives it up; a dial some seconds later does not.
 -- So a box that has said hello is dialled anew some times, with more patience each time.
 local patience = { 6, 12, 24, 48 }; -- seconds
 
