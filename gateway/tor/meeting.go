@@ -19,6 +19,15 @@ const (
 // tries for 30 s and no longer (MAX_REND_TIMEOUT in tor's hs_circuit.h).
 const meetingPatience = 30 * time.Second
 
+// meetingDoubt is after how long the onion's descriptor is fetched anew. An
+// introduction point that has not heard of the end of an onion's tor takes the
+// question all the same, and while tor knows one that does it never asks the
+// directories whether the onion has others by now.
+const meetingDoubt = 3 * time.Second
+
+// fetchTime is what a fetch may take before its result is counted on.
+const fetchTime = 2 * time.Second
+
 // meetings are the circuits on which this tor, as a visitor, waits for an onion
 // that was asked to come. An onion whose box was turned off just then never
 // comes, and tor sends each further stream to it into the same wait, for minutes,
@@ -30,13 +39,15 @@ type meetings struct {
 }
 
 type meeting struct {
-	onion string // without .onion
-	timer *time.Timer
+	onion       string // without .onion
+	asked       time.Time
+	doubt, vain *time.Timer
 }
 
 // event takes one event line: of the circuits that change their purpose or
-// state, those count that wait. vain is called with one that has waited too long.
-func (m *meetings) event(line string, vain func(circuit string)) {
+// state, those count that wait. doubt is called with the onion of one that waits
+// for long, vain with one that has waited too long.
+func (m *meetings) event(line string, doubt func(onion string), vain func(circuit string)) {
 	words, err := splitWords(line)
 	if err != nil || len(words) < 3 || words[0] != "CIRC_MINOR" {
 		return
@@ -51,17 +62,37 @@ func (m *meetings) event(line string, vain func(circuit string)) {
 	if m.waiting == nil {
 		m.waiting = make(map[string]meeting)
 	}
-	m.waiting[id] = meeting{args["REND_QUERY"], time.AfterFunc(meetingPatience, func() {
-		if m.take(id) {
-			vain(id)
-		}
-	})}
+	onion := args["REND_QUERY"]
+	m.waiting[id] = meeting{onion, time.Now(),
+		time.AfterFunc(meetingDoubt, func() {
+			if m.firstOf(onion, id) {
+				doubt(onion)
+			}
+		}),
+		time.AfterFunc(meetingPatience, func() {
+			if m.take(id) {
+				vain(id)
+			}
+		})}
+}
+
+// firstOf reports whether a circuit waits for an onion, and none for longer: one
+// fetch is enough for all.
+func (m *meetings) firstOf(onion, id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	this, ok := m.waiting[id]
+	for _, w := range m.waiting {
+		ok = ok && (w.onion != onion || !w.asked.Before(this.asked))
+	}
+	return ok
 }
 
 // end forgets a circuit, under m.mu.
 func (m *meetings) end(id string) {
 	if w, ok := m.waiting[id]; ok {
-		w.timer.Stop()
+		w.doubt.Stop()
+		w.vain.Stop()
 		delete(m.waiting, id)
 	}
 }
@@ -75,12 +106,13 @@ func (m *meetings) take(id string) bool {
 	return ok
 }
 
-// takeOnion forgets the circuits that wait for an onion, and returns them.
-func (m *meetings) takeOnion(onion string) (ids []string) {
+// takeOnion forgets the circuits that wait for an onion since before a moment,
+// and returns them.
+func (m *meetings) takeOnion(onion string, before time.Time) (ids []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, w := range m.waiting {
-		if w.onion == onion {
+		if w.onion == onion && w.asked.Before(before) {
 			ids = append(ids, id)
 			m.end(id)
 		}
@@ -97,10 +129,26 @@ func (m *meetings) reset() {
 	}
 }
 
-// AskAnew ends every wait for an onion, given as its host name: it is there
-// again, and whom it was asked to meet before it does not know.
+// AskAnew fetches the descriptor of an onion, given as its host name, and then
+// ends every wait for it: it is there again, at other introduction points, and
+// whom it was asked to meet before it does not know.
 func (t *Tor) AskAnew(ctx context.Context, host string) {
-	t.endWaits(ctx, t.meetings.takeOnion(strings.TrimSuffix(host, ".onion")))
+	onion, back := strings.TrimSuffix(host, ".onion"), time.Now()
+	t.fetchDescriptor(onion)
+	ctx = context.WithoutCancel(ctx)
+	time.AfterFunc(fetchTime, func() { t.endWaits(ctx, t.meetings.takeOnion(onion, back)) })
+}
+
+// fetchDescriptor has tor fetch an onion's descriptor although it has one
+// (control-spec, "HSFETCH"); a newer one replaces it.
+func (t *Tor) fetchDescriptor(onion string) {
+	s := t.running()
+	if s == nil {
+		return
+	}
+	if _, err := s.commands.command("HSFETCH " + onion); err != nil { // it may name the onion
+		t.log.Debug("a descriptor is not fetched anew")
+	}
 }
 
 func (t *Tor) endWaits(ctx context.Context, ids []string) {

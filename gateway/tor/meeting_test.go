@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,32 +17,60 @@ const (
 	joined = "CIRC_MINOR 40 PURPOSE_CHANGED $A~a,$B~b PURPOSE=HS_CLIENT_REND HS_STATE=HSCR_JOINED REND_QUERY=abc"
 )
 
+// list is what timers have said.
+type list struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (l *list) add(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = append(l.said, s)
+}
+
+func (l *list) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.said)
+}
+
 func TestMeetingsThatAreInVain(t *testing.T) {
 	for _, c := range []struct {
 		lines []string
 		want  []string
+
+		doubted []string
 	}{
-		{[]string{asked}, []string{"40"}},
-		{[]string{asked, asked}, []string{"40"}},
-		{[]string{asked, joined}, nil},
-		{[]string{asked, asked2, joined}, []string{"41"}},
-		{[]string{joined, "CIRC_MINOR", "CIRC_MINOR 40", `CIRC_MINOR 40 PURPOSE_CHANGED "`, "CIRC_MINOR 7 PURPOSE_CHANGED PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING"}, nil},
+		{[]string{asked}, []string{"40"}, []string{"abc"}},
+		{[]string{asked, asked}, []string{"40"}, []string{"abc"}},
+		{[]string{asked, joined}, nil, nil},
+		{[]string{asked, asked2, joined}, []string{"41"}, []string{"def"}},
+		{[]string{joined, "CIRC_MINOR", "CIRC_MINOR 40", `CIRC_MINOR 40 PURPOSE_CHANGED "`, "CIRC_MINOR 7 PURPOSE_CHANGED PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING"}, nil, nil},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var m meetings
-			var got []string
+			var got, doubted list
 			for _, line := range c.lines {
-				m.event(line, func(id string) { got = append(got, id) })
+				m.event(line, doubted.add, got.add)
 			}
-			time.Sleep(meetingPatience - time.Second)
+			time.Sleep(meetingDoubt - time.Second)
 			synctest.Wait()
-			if got != nil {
-				t.Errorf("%q: %v were too late early", c.lines, got)
+			if early := doubted.all(); early != nil {
+				t.Errorf("%q: %v were doubted too early", c.lines, early)
+			}
+			time.Sleep(meetingPatience - meetingDoubt)
+			synctest.Wait()
+			if !slices.Equal(doubted.all(), c.doubted) {
+				t.Errorf("%q: %v were doubted, want %v", c.lines, doubted.all(), c.doubted)
+			}
+			if early := got.all(); early != nil {
+				t.Errorf("%q: %v were too late early", c.lines, early)
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if !slices.Equal(got, c.want) || len(m.waiting) != 0 {
-				t.Errorf("%q: %v waited in vain, want %v; %d still wait", c.lines, got, c.want, len(m.waiting))
+			if !slices.Equal(got.all(), c.want) || len(m.waiting) != 0 {
+				t.Errorf("%q: %v waited in vain, want %v; %d still wait", c.lines, got.all(), c.want, len(m.waiting))
 			}
 		})
 	}
@@ -49,15 +79,34 @@ func TestMeetingsThatAreInVain(t *testing.T) {
 func TestMeetingsOfAnEarlierTor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m meetings
-		m.event(asked, func(id string) { t.Errorf("circuit %s is of a tor that has ended", id) })
+		m.event(asked, func(string) {}, func(id string) { t.Errorf("circuit %s is of a tor that has ended", id) })
 		m.reset()
 		time.Sleep(2 * meetingPatience)
 	})
 }
 
-// AskAnew closes what waits for that onion, once, and nothing else.
+// One descriptor is enough for all who wait for an onion.
+func TestOneFetchForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m meetings
+		defer m.reset()
+		var doubted list
+		for _, id := range []string{"40", "50", "60"} {
+			m.event(strings.Replace(asked, "40", id, 1), doubted.add, func(string) {})
+			time.Sleep(time.Second)
+		}
+		time.Sleep(meetingDoubt)
+		synctest.Wait()
+		if len(doubted.all()) != 1 {
+			t.Errorf("fetched %d times", len(doubted.all()))
+		}
+	})
+}
+
+// AskAnew fetches the descriptor, and closes what waits for that onion, once, and
+// nothing else.
 func TestAskAnew(t *testing.T) {
-	f := newFakeControl(t, []exchange{{"CLOSECIRCUIT 40", "250 OK"}})
+	f := newFakeControl(t, []exchange{{"HSFETCH abc", "250 OK"}, {"HSFETCH abc", "250 OK"}, {"CLOSECIRCUIT 40", "250 OK"}})
 	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
 	if err != nil {
 		t.Fatal(err)
@@ -65,15 +114,17 @@ func TestAskAnew(t *testing.T) {
 	defer commands.close()
 	x := Tor{session: &session{commands: commands}, log: slog.New(slog.DiscardHandler)}
 	defer x.meetings.reset()
-	x.meetings.event(asked, func(string) {})
-	x.meetings.event(asked2, func(string) {})
+	x.meetings.event(asked, func(string) {}, func(string) {})
+	x.meetings.event(asked2, func(string) {}, func(string) {})
 	for range 2 {
 		x.AskAnew(t.Context(), "abc.onion")
 	}
-	if got := f.received(); len(got) == 0 || got[len(got)-1] != "CLOSECIRCUIT 40" || slices.Contains(got[:len(got)-1], "CLOSECIRCUIT 40") {
+	time.Sleep(fetchTime + time.Second)
+	got := f.received()
+	if n := len(got); n < 3 || !slices.Equal(got[n-3:], []string{"HSFETCH abc", "HSFETCH abc", "CLOSECIRCUIT 40"}) {
 		t.Errorf("tor was told %q", got)
 	}
-	if len(x.meetings.waiting) != 1 {
+	if _, waits := x.meetings.waiting["41"]; !waits || len(x.meetings.waiting) != 1 {
 		t.Errorf("%d circuits wait", len(x.meetings.waiting))
 	}
 	new(Tor).AskAnew(t.Context(), "abc.onion") // without a process
@@ -86,8 +137,8 @@ func FuzzMeetings(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line string) {
 		var m meetings
 		defer m.reset()
-		m.event(asked, func(string) {})
-		m.event(line, func(string) {})
+		m.event(asked, func(string) {}, func(string) {})
+		m.event(line, func(string) {}, func(string) {})
 		if len(m.waiting) > 2 {
 			t.Errorf("one line made %d waits", len(m.waiting))
 		}

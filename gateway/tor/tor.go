@@ -148,7 +148,7 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 				t.tracker.changed()
 			}
 		case "CIRC_MINOR":
-			t.meetings.event(line, useless)
+			t.meetings.event(line, t.fetchDescriptor, useless)
 		default:
 			t.tracker.event(line)
 		}

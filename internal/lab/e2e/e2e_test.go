@@ -38,6 +38,11 @@ func TestEndToEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	w := newWorld(t, ctx)
+	meanwhile := []part{ // in outside, where there is time
+		{"reach", testReach},
+		{"behind onions", testBehind},
+		{"many onions", testMany},
+	}
 	parts := []part{
 		{"route", testRoute},
 		{"names", testNames},
@@ -50,7 +55,7 @@ func TestEndToEnd(t *testing.T) {
 		{"policies", testPolicies},
 		{"leftovers", testLeftovers},
 		{"beside", testBeside},
-		{"outside", testOutside},
+		{"outside", func(w *world) { testOutside(w, meanwhile) }},
 		{"devices", testDevices},
 		{"refusals", testRefusals},
 		{"around", testAround},
