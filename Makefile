@@ -68,7 +68,8 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; done; done
 
-bench-mail: ## measure mails accepted per second against Postfix on the same disk (as root)
+bench-mail: ## measure mails accepted per second against Postfix, which it installs, on the same disk (as root)
+	@$(MAKE) --no-print-directory deps LAB_PACKAGES=postfix
 	$(GO) test -tags lab -run "^$$" -bench Accept -benchtime 500x -count 3 ./gateway/endpoint/smtp
 
 bench-chat: ## measure the memory of the chat and mail servers with 50 users (as root)
