@@ -41,6 +41,7 @@ type meetings struct {
 type meeting struct {
 	onion       string // without .onion
 	asked       time.Time
+	fetched     time.Time // when it had the onion's descriptor fetched
 	doubt, vain *time.Timer
 }
 
@@ -63,27 +64,32 @@ func (m *meetings) event(line string, doubt func(onion string), vain func(circui
 		m.waiting = make(map[string]meeting)
 	}
 	onion := args["REND_QUERY"]
-	m.waiting[id] = meeting{onion, time.Now(),
-		time.AfterFunc(meetingDoubt, func() {
-			if m.firstOf(onion, id) {
+	m.waiting[id] = meeting{onion: onion, asked: time.Now(),
+		doubt: time.AfterFunc(meetingDoubt, func() {
+			if m.mayFetch(id) {
 				doubt(onion)
 			}
 		}),
-		time.AfterFunc(meetingPatience, func() {
+		vain: time.AfterFunc(meetingPatience, func() {
 			if m.take(id) {
 				vain(id)
 			}
 		})}
 }
 
-// firstOf reports whether a circuit waits for an onion, and none for longer: one
-// fetch is enough for all.
-func (m *meetings) firstOf(onion, id string) bool {
+// mayFetch reports whether a circuit still waits, and none that waits for the same
+// onion has just had its descriptor fetched: one is enough for all. tor gives
+// circuits up without a word to us, so who has waited for longer says nothing.
+func (m *meetings) mayFetch(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	this, ok := m.waiting[id]
 	for _, w := range m.waiting {
-		ok = ok && (w.onion != onion || !w.asked.Before(this.asked))
+		ok = ok && (w.onion != this.onion || time.Since(w.fetched) >= meetingDoubt)
+	}
+	if ok {
+		this.fetched = time.Now()
+		m.waiting[id] = this
 	}
 	return ok
 }

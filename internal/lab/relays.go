@@ -61,7 +61,7 @@ const bandwidth = 20
 // circuits take: on one machine that is 50 ms, and a moment in which the machine
 // is busy has it give up three circuits in a row. An onion's tor does not come to
 // a rendezvous any more then, and the visitor waits for two minutes. In the
-// public network tors learn one to a few seconds.
+// public network circuits are slower, and so is what tors learn.
 const buildTimeout = 1500 * time.Millisecond
 
 // Relay is one tor process of the private Tor network.
