@@ -195,8 +195,8 @@ func (g *Gateway) SetDevice(ctx context.Context, r api.DeviceRequest) (api.Devic
 	return find(g.devices(ctx, g.snapshot()), mac)
 }
 
-// maxFor bounds what is called a while.
-const maxFor = 30 * 24 * time.Hour
+// LongestPolicy bounds what is called a while.
+const LongestPolicy = 30 * 24 * time.Hour
 
 // parseDevice checks the words of a request.
 func parseDevice(r api.DeviceRequest) (policy config.Policy, mac string, err error) {
@@ -212,8 +212,8 @@ func parseDevice(r api.DeviceRequest) (policy config.Policy, mac string, err err
 		}
 	}
 	switch {
-	case r.For < 0 || r.For > maxFor:
-		return "", "", usage(fmt.Errorf("%s is no time from now: a second to %s", r.For, maxFor), example+" --for 2h")
+	case r.For != 0 && api.CheckSpan(r.For, LongestPolicy) != nil:
+		return "", "", usage(fmt.Errorf("--for: %w", api.CheckSpan(r.For, LongestPolicy)), example+" --for 2h")
 	case r.For != 0 && policy == "":
 		return "", "", usage(errors.New("a time was given, but no policy to have for that long"), example+" --for 2h")
 	case r.For != 0 && mac != "":

@@ -19,7 +19,7 @@ import (
 // How long a portal stays open: unless its owner says so, and at most.
 const (
 	defaultPortal = 10 * time.Minute
-	maxPortal     = time.Hour
+	LongestPortal = time.Hour
 )
 
 // Portal opens the way to the log-in page of the network in front of the box,
@@ -43,7 +43,7 @@ func (g *Gateway) Portal(ctx context.Context, r api.PortalRequest) (api.Portal, 
 		if err := g.allowPortal(d, &p); err != nil {
 			return err
 		}
-		p.Span = newSpan(g.temporary.now(), min(orDefault(r.For, defaultPortal), maxPortal))
+		p.Span = newSpan(g.temporary.now(), min(orDefault(r.For, defaultPortal), LongestPortal))
 		return g.changePortals(ctx, func(t *Temporary) { t.setPortal(p) })
 	})
 	if err != nil {
@@ -76,8 +76,8 @@ func (g *Gateway) changePortals(ctx context.Context, f func(*Temporary)) error {
 // parsePortal checks the words of a request.
 func parsePortal(r api.PortalRequest) (OpenPortal, error) {
 	var p OpenPortal
-	if r.For < 0 || r.For > maxPortal {
-		return p, usage(fmt.Errorf("%s is no time for a portal: a second to %s", r.For, maxPortal), "example: tunic portal phone --for 10m")
+	if err := api.CheckSpan(r.For, LongestPortal); r.For != 0 && err != nil {
+		return p, usage(fmt.Errorf("--for: %w", err), "example: tunic portal phone --for 10m")
 	}
 	for _, text := range r.To {
 		prefix, err := parsePrefix(text)

@@ -106,6 +106,9 @@ func explain(err error) *failure {
 		}
 		return &failure{code, f, f.Hint}
 	}
+	if errors.Is(err, context.Canceled) {
+		return &failure{exitFailed, errors.New("interrupted"), ""}
+	}
 	if errors.Is(err, api.ErrNotRunning) {
 		return &failure{exitFailed, err, "start it with `systemctl start tunic`, or `tunic run` in a terminal"}
 	}
@@ -150,7 +153,7 @@ all, and any service on the LAN gets a permanent onion address.`,
 	root.SuggestionsMinimumDistance = 2
 	root.PersistentFlags().StringVar(&a.root, "root", a.env("TUNIC_ROOT"), "directory that all of tunic's paths begin with (or TUNIC_ROOT)")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError("see `"+c.CommandPath()+" --help`", "%v", err)
+		return usageError("see `"+c.CommandPath()+" --help`", "%v", flagError(err))
 	})
 	for _, verb := range []func(*app) *cobra.Command{
 		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, readyCommand,
@@ -190,18 +193,5 @@ func finishCompletion(root *cobra.Command) {
 			shell.Args = usageArgs(shell.Args)
 			shell.Example = "  tunic completion " + shell.Name()
 		}
-	}
-}
-
-// usageArgs gives errors about arguments their exit status and hint.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	if check == nil {
-		check = cobra.NoArgs
-	}
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError("see `"+c.CommandPath()+" --help`", "%v", err)
-		}
-		return nil
 	}
 }

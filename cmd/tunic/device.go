@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 )
@@ -94,7 +95,7 @@ clock was changed. When a policy gets stricter, the open connections end.`,
 	}
 	c.Flags().StringVar(&r.MAC, "mac", "", "its hardware address")
 	c.Flags().StringVar(&r.Policy, "policy", "", "tor, onion, direct or block")
-	c.Flags().DurationVar(&r.For, "for", 0, "how long the policy holds (for good)")
+	c.Flags().Var((*span)(&r.For), "for", "how long the policy holds (for good)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -106,7 +107,7 @@ func (a *app) device(cmd *cobra.Command, r api.DeviceRequest) (api.Device, error
 		return a.showDevice(cmd, r.Device)
 	}
 	if cmd.Flags().Changed("for") && r.For <= 0 {
-		return api.Device{}, usageError("example: tunic device "+r.Device+" --policy direct --for 2h", "%s is no time from now", r.For)
+		return api.Device{}, usageError("example: tunic device "+r.Device+" --policy direct --for 2h", "--for: %v", api.CheckSpan(r.For, gateway.LongestPolicy))
 	}
 	d, err := a.client().SetDevice(cmd.Context(), r)
 	if errors.Is(err, api.ErrNotRunning) && r.For == 0 {
@@ -187,7 +188,7 @@ is given, an hour at most), also over a restart, or with --close.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Device = args[0]
 			if cmd.Flags().Changed("for") && r.For <= 0 {
-				return usageError("example: tunic portal "+r.Device+" --for 10m", "%s is no time from now", r.For)
+				return usageError("example: tunic portal "+r.Device+" --for 10m", "--for: %v", api.CheckSpan(r.For, gateway.LongestPortal))
 			}
 			p, err := a.client().Portal(cmd.Context(), r)
 			if err != nil {
@@ -200,7 +201,7 @@ is given, an hour at most), also over a restart, or with --close.`,
 			return nil
 		},
 	}
-	c.Flags().DurationVar(&r.For, "for", 0, "how long it stays open at most (10m)")
+	c.Flags().Var((*span)(&r.For), "for", "how long it stays open at most (10m)")
 	c.Flags().StringArrayVar(&r.To, "to", nil, "the only addresses or networks that it may reach (anywhere)")
 	c.Flags().StringVar(&r.Resolver, "resolver", "", "that network's DNS server (the one that the box was told of)")
 	c.Flags().BoolVar(&r.Close, "close", false, "close it now")

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -35,8 +34,7 @@ A ban is by the circuit by which a visitor has come, or by the device of the
 house. It is for the moment: who comes by Tor can have another circuit. What
 lasts is ` + "`tunic forget`" + `, which takes the whole box of a friend off.`,
 	}
-	c.AddCommand(ircBan(a), ircUnban(a), ircBans(a), ircOperator(a))
-	return c
+	return group(a, c, ircBan, ircUnban, ircBans, ircOperator)
 }
 
 func ircOperator(a *app) *cobra.Command {
@@ -80,10 +78,10 @@ more cannot become one again, and stays one until that client leaves.`,
 }
 
 // banLimit is how long a ban may last: it is one for the moment.
-const banLimit = 30 * 24 * time.Hour
+const banLimit = 30 * day
 
 func ircBan(a *app) *cobra.Command {
-	lasts, reason := longTime(day), ""
+	lasts, reason := day, ""
 	c := &cobra.Command{
 		Use:   "ban NICK|CIRCUIT",
 		Short: "End what somebody has open, and let nobody in from there",
@@ -91,9 +89,10 @@ func ircBan(a *app) *cobra.Command {
   tunic irc ban 4711 --for 1h --reason sleep`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch d := time.Duration(lasts); {
-			case d < time.Second || d > banLimit:
-				return usageError("such as --for 1h", "a ban lasts from a moment to 30 days")
+			if err := api.CheckSpan(lasts, banLimit); err != nil {
+				return usageError("example: tunic irc ban "+args[0]+" --for 1h", "--for: %v", err)
+			}
+			switch {
 			case strings.ContainsFunc(reason, unicode.IsControl) || len(reason) > 200:
 				return usageError("", "the reason is one line of at most 200 bytes")
 			}
@@ -102,15 +101,15 @@ func ircBan(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := s.Ban(address, time.Duration(lasts), reason); err != nil {
+				if err := s.Ban(address, lasts, reason); err != nil {
 					return err
 				}
-				a.printf("%s is banned for %s\n`tunic irc unban %s` ends that\n", args[0], lasts.String(), address)
+				a.printf("%s is banned for %s\n`tunic irc unban %s` ends that\n", args[0], api.SpanWords(lasts), address)
 				return nil
 			})
 		},
 	}
-	c.Flags().Var(&lasts, "for", "how long")
+	c.Flags().Var((*span)(&lasts), "for", "how long")
 	c.Flags().StringVar(&reason, "reason", "you were banned", "what they are told")
 	return c
 }

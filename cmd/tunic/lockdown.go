@@ -117,11 +117,11 @@ OUTSIDE TOR. Stop the daemon first. It asks before it does so.`,
 func (a *app) confirm(question string) error {
 	f, ok := a.in.(*os.File)
 	if !ok || !isTerminal(f) {
-		return usageError("say --yes to do it without being asked", "this must be confirmed, and there is no terminal to ask on")
+		return usageError("run it on a terminal, or add --yes", "confirmation needed")
 	}
 	fmt.Fprintf(a.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(a.in).ReadString('\n')
-	if strings.ToLower(strings.TrimSpace(line)) != "y" {
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
 		return &failure{code: exitFailed, err: errors.New("nothing was changed")}
 	}
 	return nil

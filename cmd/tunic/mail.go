@@ -18,20 +18,8 @@ func mailCommand(a *app) *cobra.Command {
 These verbs show what waits and why. They show no text of anybody's mail.`,
 		Example: `  tunic mail queue
   tunic mail flush alice`,
-		Args: cobra.ArbitraryArgs,
 	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return c.Help()
-		}
-		return usageError("there is: queue, show, flush, drop", "`tunic mail` cannot %q", args[0])
-	}
-	for _, verb := range []func(*app) *cobra.Command{mailQueueCommand, mailShowCommand, mailFlushCommand, mailDropCommand} {
-		v := verb(a)
-		v.Args = usageArgs(v.Args)
-		c.AddCommand(v)
-	}
-	return c
+	return group(a, c, mailQueueCommand, mailShowCommand, mailFlushCommand, mailDropCommand)
 }
 
 func mailQueueCommand(a *app) *cobra.Command {

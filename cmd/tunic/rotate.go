@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,49 +14,17 @@ import (
 	"tunic/gateway/onion"
 )
 
-const day = 24 * time.Hour
-
 // How long an old address works beside the new one if nothing is said: long
 // enough for those who look in once a month, for home once in a season.
 const (
-	keepOnion = longTime(30 * day)
-	keepHome  = longTime(90 * day)
+	keepOnion = 30 * day
+	keepHome  = 90 * day
 )
-
-// longTime is a flag's value that is given in days, or as Go spells durations.
-type longTime time.Duration
-
-func (l *longTime) Set(s string) error {
-	if n, ok := strings.CutSuffix(s, "d"); ok {
-		count, err := strconv.ParseUint(n, 10, 16)
-		if err != nil {
-			return fmt.Errorf("%q is no number of days, such as 30d", s)
-		}
-		*l = longTime(time.Duration(count) * day)
-		return nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return fmt.Errorf("%q is no length of time, such as 30d or 12h", s)
-	}
-	*l = longTime(d)
-	return nil
-}
-
-func (l *longTime) String() string {
-	d := time.Duration(*l)
-	if d > 0 && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	return d.String()
-}
-
-func (*longTime) Type() string { return "time" }
 
 func rotateCommand(a *app) *cobra.Command {
 	var asJSON bool
 	var r api.RotateRequest
-	keep := keepOnion
+	r.Keep = keepOnion
 	c := &cobra.Command{
 		Use:   "rotate NAME",
 		Short: "Give an onion a new address; the old one works beside it for a while",
@@ -77,13 +43,12 @@ you, and why home also needs --new-identity.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Name = args[0]
 			if r.Name == config.HomeOnion && !cmd.Flags().Changed("keep") {
-				keep = keepHome
+				r.Keep = keepHome
 			}
-			r.Keep = time.Duration(keep)
 			return a.rotate(cmd.Context(), r, asJSON)
 		},
 	}
-	c.Flags().Var(&keep, "keep", "how long the old address works too, such as 30d or 12h")
+	c.Flags().Var((*span)(&r.Keep), "keep", "how long the old address works too")
 	c.Flags().BoolVar(&r.NewIdentity, "new-identity", false, "for home: yes, everybody must learn the new address")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c

@@ -156,7 +156,7 @@ prints what it is waiting for, and exits with 3 when the time is over.`,
 			return a.waitReady(ctx)
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 asks once")
+	c.Flags().Var((*span)(&timeout), "timeout", "how long to wait (it asks once)")
 	return c
 }
 

@@ -26,20 +26,8 @@ An admin is a member who also gets the mail to postmaster, abuse, admin and the
 like; the first user is one. A guest has chat only, for a while.`,
 		Example: `  tunic user add bob
   tunic user list`,
-		Args: cobra.ArbitraryArgs,
 	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return c.Help()
-		}
-		return usageError("there is: add, passwd, role, remove, list, show", "`tunic user` cannot %q", args[0])
-	}
-	for _, verb := range []func(*app) *cobra.Command{userAddCommand, userPasswdCommand, userRoleCommand, userRemoveCommand, userListCommand, userShowCommand} {
-		v := verb(a)
-		v.Args = usageArgs(v.Args)
-		c.AddCommand(v)
-	}
-	return c
+	return group(a, c, userAddCommand, userPasswdCommand, userRoleCommand, userRemoveCommand, userListCommand, userShowCommand)
 }
 
 const passwordHelp = `The password is asked for twice; an empty line makes a good one and prints it.
@@ -119,7 +107,7 @@ func userRoleCommand(a *app) *cobra.Command {
 }
 
 func roleFlags(c *cobra.Command, r *api.UserRequest) {
-	c.Flags().DurationVar(&r.For, "for", 0, "how long a guest's account lasts from now (168h)")
+	c.Flags().Var((*span)(&r.For), "for", "how long a guest's account lasts from now (7d)")
 }
 
 func userRemoveCommand(a *app) *cobra.Command {
