@@ -4,14 +4,23 @@
 GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
 PREFIX  ?= /usr/local
 DESTDIR ?=
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+# An archive of git's has its version in the file .version.
+VERSION ?= $(shell { [ -e .git ] && git describe --tags --always --dirty || awk '!/Format/ {print $$1}' .version; } 2>/dev/null | grep . || echo development)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
+# No path and no state of the checkout gets into a program: whoever builds the
+# same source with the same Go gets the same bytes.
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
+
+# Every processor that tunic is built for, with what it may lack; and those
+# whose unit tests an emulator runs: 32 bits, and the bytes in either order.
+CROSS    = amd64 arm64 arm,GOARM=6 arm,GOARM=7 386 mips,GOMIPS=softfloat mipsle,GOMIPS=softfloat riscv64
+EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-static mips,GOMIPS=softfloat,qemu-mips-static
 
 # What the daemon needs on the box, and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables dovecot-imapd
 LAB_PACKAGES = obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus prosody prosody-modules ngircd go-sendxmpp irssi profanity tmux
 
-.PHONY: help deps users build demo test unit e2e peers leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
+.PHONY: help deps users build demo test unit e2e cross cross-test reproducible peers leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -29,7 +38,7 @@ users: ## make the system users that tor and serve run as (as root)
 	  getent passwd $$u >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $$u; done
 
 build: ## build bin/tunic and bin/tunic-lab
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tunic ./cmd/tunic-lab
+	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tunic ./cmd/tunic-lab
 
 demo: deps build ## show the main job in a private Tor network on this machine (as root)
 	bin/tunic-lab demo
@@ -41,6 +50,26 @@ unit: ## run the tests that need no privileges
 
 e2e: build ## run the tests that need root, namespaces and a real tor
 	$(GO) test -tags lab -p 1 -count=1 -timeout 60m ./...
+
+cross: ## build for every processor, and compile the tests for the emulated ones
+	@for target in $(CROSS); do \
+	  echo "$$target"; env GOOS=linux GOARCH=$$(echo $$target | tr , ' ') $(BUILD) -o /dev/null ./cmd/tunic || exit 1; done
+	@for target in $(EMULATED); do \
+	  echo "$$target: vet"; env GOOS=linux CGO_ENABLED=0 GOARCH=$$(echo $${target%,*} | tr , ' ') $(GO) vet ./... || exit 1; done
+
+EMULATED_PACKAGES ?= ./...
+cross-test: ## run the unit tests for ARMv6 and for MIPS in both byte orders, in an emulator
+	@failed=; for target in $(EMULATED); do echo "$${target%,*}"; \
+	  env GOOS=linux CGO_ENABLED=0 GOARCH=$$(echo $${target%,*} | tr , ' ') \
+	    $(GO) test -vet=off -count=1 -timeout 20m -exec "$${target##*,}" $(EMULATED_PACKAGES) || failed="$$failed $${target%,*}"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+reproducible: ## build what is committed twice, from git and from an archive elsewhere, and compare
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/elsewhere" && \
+	git clone -q . "$$dir/checkout" && git archive HEAD | tar -x -C "$$dir/elsewhere" && \
+	for tree in checkout elsewhere; do $(MAKE) --no-print-directory -C "$$dir/$$tree" build GO='$(GO)' || exit 1; done && \
+	for program in tunic tunic-lab; do cmp "$$dir/checkout/bin/$$program" "$$dir/elsewhere/bin/$$program" || exit 1; done && \
+	echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	$(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e

@@ -102,7 +102,7 @@ func checkState(dir string) error {
 	if err := unix.Statfs(existing, &st); err != nil {
 		return fmt.Errorf("checking the state directory %s: %w", existing, err)
 	}
-	if st.Type == unix.TMPFS_MAGIC || st.Type == unix.RAMFS_MAGIC {
+	if kind := uint32(st.Type); kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC { // its size and sign differ by machine
 		return fmt.Errorf("the state directory %s is in memory (tmpfs): the onion keys would be lost at the next reboot; put it on a disk", dir)
 	}
 	if existing != dir {

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tunic/gateway/onion"
+	"tunic/internal/native"
 )
 
 // TestMain lets the scripts run this test binary as the command tunic.
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 // Each file of testdata/script is a session at a terminal, with a root
 // directory of its own and no daemon.
 func TestScripts(t *testing.T) {
+	native.Require(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {

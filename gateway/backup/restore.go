@@ -106,7 +106,7 @@ func unpack(f io.Reader, k Key, trees []Tree, staged []string) (Header, error) {
 		if err := unix.Statfs(dir, &st); err != nil {
 			return Header{}, err
 		}
-		room = min(room, int64(st.Bavail)*st.Bsize-reserve)
+		room = min(room, int64(st.Bavail)*int64(st.Bsize)-reserve)
 	}
 	u, err := newUnpacker(staged)
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tunic/internal/native"
 )
 
 // The test binary is also the server that the tests run, and what confines it.
@@ -98,6 +100,7 @@ func (h *house) Write(p []byte) (int, error) {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
+	native.Require(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"tunic/internal/native"
 )
 
 // frontKey, in the environment of this test binary, has it serve a front alone:
@@ -62,6 +64,7 @@ type child struct {
 
 func startChild(t testing.TB, target string) child {
 	t.Helper()
+	native.Require(t)
 	dir, err := os.MkdirTemp("", "front")
 	if err != nil {
 		t.Fatal(err)

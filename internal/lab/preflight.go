@@ -68,7 +68,7 @@ func checkDirectory(dir string) error {
 	if err != nil {
 		return fmt.Errorf("checking the lab's directory %s: %w", dir, err)
 	}
-	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+	if kind := uint32(fs.Type); kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC { // its size and sign differ by machine
 		return fmt.Errorf("checking the lab's directory %s: it is in memory, and tunic keeps keys only on a disk", dir)
 	}
 	return nil

@@ -43,9 +43,9 @@ func Files(host string) string { return "files." + host }
 // Limits. A stream over Tor that is slower than a few kilobytes a second is
 // common, so the limits are for floods.
 const (
-	fileSize   = 16 << 20  // one shared file, bytes
-	fileDay    = 200 << 20 // of one user in a day
-	fileTotal  = 2 << 30
+	fileSize   = 16 << 20       // one shared file, bytes
+	fileDay    = 200 << 20      // of one user in a day
+	fileTotal  = int64(2 << 30) // of everybody; an int has 32 bits on small machines
 	fileDays   = 31
 	queueDays  = 5
 	queueRetry = 60 // seconds

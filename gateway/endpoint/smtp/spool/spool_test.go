@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/native"
 )
 
 // opened is the spool of each directory that a test has open.
@@ -168,6 +170,7 @@ func TestAFullDiskAcceptsNothing(t *testing.T) {
 
 // A process that is killed at any moment has lost nothing that it had accepted.
 func TestKilledWriter(t *testing.T) {
+	native.Require(t)
 	dir := t.TempDir()
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestWriterProcess$")
 	cmd.Env = append(os.Environ(), "SPOOL_DIR="+dir)
