@@ -119,6 +119,19 @@ func (a *attempt) giveTor(apply func() error) error {
 	return apply()
 }
 
+// bridgeFindings name the bridges that tor does not get to by their places in
+// the list: what they are is a secret.
+func bridgeFindings(c config.Tor, unreached func(fingerprint string) bool) []health.Finding {
+	var list []health.Finding
+	for i, b := range c.Bridges {
+		if unreached(b.Fingerprint) {
+			list = append(list, health.New(health.BridgeUnreached,
+				fmt.Sprintf("bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times", i+1, len(c.Bridges), b.TransportName())))
+		}
+	}
+	return list
+}
+
 // entryCode returns the code for an error of FindEntry.
 func entryCode(err error) (health.Code, bool) {
 	switch {

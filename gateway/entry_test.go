@@ -19,7 +19,7 @@ import (
 
 const (
 	bridgePrint = "0123456789ABCDEF0123456789ABCDEF01234567"
-	obfs4Bridge = "obfs4 203.0.113.20:9443 " + bridgePrint + " cert=SECRETSECRET iat-mode=0"
+	obfs4Bridge = "obfs4 203.0.113.20:9443 " + bridgePrint + " cert=SECRETSECRETssH+9rP8dG2NLDN2XuFw63hIO9MNNinLmxQDpVa7kTOa9mtGWT1SmSYpQ9 iat-mode=0"
 )
 
 func torFile(lines string) map[string]string {
@@ -187,5 +187,14 @@ func TestOverTor(t *testing.T) {
 		if got := slices.ContainsFunc(s.Leaks, func(l string) bool { return strings.Contains(l, "over-tor = pass") }); got != (want > 0) {
 			t.Errorf("%s: exceptions %q", over, s.Leaks)
 		}
+	}
+}
+
+// A bridge that tor does not get to is named by its place, and by nothing else.
+func TestUnreachedBridgesAreNamed(t *testing.T) {
+	c := config.Tor{Bridges: []config.Bridge{{Fingerprint: "A"}, {Transport: "obfs4", Fingerprint: bridgePrint}}}
+	list := bridgeFindings(c, func(fingerprint string) bool { return fingerprint == bridgePrint })
+	if len(list) != 1 || list[0].Text != "bridge 2 of the 2 in [tor] bridges (obfs4) is not reached: tor has tried several times" {
+		t.Errorf("%+v", list)
 	}
 }

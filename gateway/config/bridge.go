@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -133,6 +134,8 @@ func (b Bridge) checkArgs() *problem {
 			return problemf(bridgeHint, "%q must be like key=value, without quotes, # and backslashes", key)
 		case keys[key]:
 			return problemf("remove one of them", "%s= is there twice", key)
+		case b.Transport == "obfs4" && key == "cert" && !isObfs4Cert(arg[len("cert="):]):
+			return problemf(bridgeHint, "cert= is not whole: an obfs4 bridge has 70 letters and digits there")
 		}
 		keys[key] = true
 	}
@@ -142,6 +145,13 @@ func (b Bridge) checkArgs() *problem {
 		}
 	}
 	return nil
+}
+
+// isObfs4Cert reports whether a text is a node's ID and its public key, 52 bytes
+// in base64 without its padding (obfs4-spec, and obfs4proxy's statefile.go).
+func isObfs4Cert(text string) bool {
+	raw, err := base64.RawStdEncoding.DecodeString(text)
+	return err == nil && len(raw) == 20+32
 }
 
 // UsesTransport reports whether a bridge with that transport is configured.

@@ -38,6 +38,7 @@ const (
 	RulesMixed        Code = "rules-mixed-backends"
 	TransportMissing  Code = "transport-missing"
 	GeoIPMissing      Code = "geoip-missing"
+	BridgeUnreached   Code = "bridge-unreached"
 	TorOverTor        Code = "tor-over-tor"
 	Lockdown          Code = "lockdown"
 	ServeDown         Code = "serve-down"
@@ -88,6 +89,7 @@ var catalog = map[Code]entry{
 	RulesMixed:        {Error, "tunic's rules are in force, but packets meet rules that iptables does not show: use one backend for everything, see update-alternatives"},
 	TransportMissing:  {Error, "tor is not started, and the household is closed, until the program is there or the bridges are gone"},
 	GeoIPMissing:      {Error, "tor is not started, and the household is closed, until the package is there or [tor] exit-countries is gone"},
+	BridgeUnreached:   {Warning, "compare its line with what you were given; if it is right, the bridge is off or blocked: ask for others at bridges.torproject.org"},
 	TorOverTor:        {Info, "such a device needs no gateway: give it policy direct, or see [tor] over-tor"},
 	RulesDrift:        {Warning, "tunic has put its rules back; find out which program removes them"},
 	Lockdown:          {Warning, "`tunic reload` opens the household again"},

@@ -9,7 +9,7 @@ import (
 
 // eventNames is what the event connection subscribes to. SETEVENTS is all or
 // nothing, so it holds only what every supported tor knows.
-const eventNames = "STATUS_CLIENT STATUS_GENERAL HS_DESC NETWORK_LIVENESS STREAM CIRC_MINOR"
+const eventNames = "STATUS_CLIENT STATUS_GENERAL HS_DESC NETWORK_LIVENESS STREAM CIRC_MINOR ORCONN"
 
 // event takes one event line, without its 650. What it does not know, or
 // cannot read, changes nothing.
@@ -26,6 +26,8 @@ func (t *tracker) event(line string) {
 		}
 	case "NETWORK_LIVENESS":
 		t.update(func(s *Status) { s.Live = words[0] == "UP" })
+	case "ORCONN":
+		t.attempt(words)
 	case "HS_DESC":
 		if len(words) >= 2 {
 			t.update(func(s *Status) { s.descriptor(words[0], words[1], words[2:]) })

@@ -121,6 +121,16 @@ func TestLastErrorEndsWithBootstrap(t *testing.T) {
 	}
 }
 
+// The last words of an old process are no answer to who asks for another one.
+func TestLastErrorEndsWithARestart(t *testing.T) {
+	tr := newTracker(new(int))
+	tr.ended(errQuote)
+	tr.ended(nil)
+	if s := tr.snapshot(); s.LastError != "" || s.Running {
+		t.Errorf("after an end that was asked for: %+v", s)
+	}
+}
+
 func FuzzEvent(f *testing.F) {
 	f.Add(`STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=5 TAG=conn SUMMARY="Connecting to a relay"`)
 	f.Add("HS_DESC FAILED " + ownAddress + " NO_AUTH $AA~a descid REASON=UPLOAD_REJECTED")

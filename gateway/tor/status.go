@@ -26,7 +26,7 @@ type Status struct {
 	ClockSkew time.Duration
 
 	// LastError says why the last process ended or could not start; "" again
-	// once a process has bootstrapped.
+	// once a process has bootstrapped, or one that was asked to has ended.
 	LastError string
 
 	Onions map[string]Descriptor // by address (56 letters); those of the Spec
@@ -42,6 +42,8 @@ type Status struct {
 	// The tracker's own, by address.
 	holders directories
 	ways    map[string]*uploads
+
+	attempts attempts
 }
 
 // Descriptor is what happened to the descriptors of one onion since this tor
@@ -73,11 +75,24 @@ func (t *tracker) update(change func(*Status)) {
 	t.changed()
 }
 
+// attempt takes an ORCONN event, of which few tell anything new.
+func (t *tracker) attempt(words []string) {
+	t.mu.Lock()
+	if t.status.attempts == nil {
+		t.status.attempts = make(attempts)
+	}
+	news := len(words) > 1 && t.status.attempts.event(words[0], words[1])
+	t.mu.Unlock()
+	if news {
+		t.changed()
+	}
+}
+
 func (t *tracker) snapshot() Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.status
-	s.Onions, s.Cleartext = maps.Clone(s.Onions), maps.Clone(s.Cleartext)
+	s.Onions, s.Cleartext, s.attempts = maps.Clone(s.Onions), maps.Clone(s.Cleartext), maps.Clone(s.attempts)
 	for address, d := range s.Onions {
 		d.Directories = s.holders.holding(address, time.Now())
 		d.Out = s.ways[address].done(time.Now())
@@ -96,10 +111,11 @@ func (t *tracker) started(pid int, v Version, onions []Onion) {
 	})
 }
 
-// ended keeps the error only: a dead process has no progress.
+// ended keeps the error only: a dead process has no progress. Without an error
+// it was asked to end, and why an earlier one did says nothing of the next.
 func (t *tracker) ended(err error) {
 	t.update(func(s *Status) {
-		*s = Status{Version: s.Version, Restarts: s.Restarts, LastError: s.LastError}
+		*s = Status{Version: s.Version, Restarts: s.Restarts}
 		if err != nil {
 			s.LastError = err.Error()
 		}

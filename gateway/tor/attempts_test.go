@@ -1,0 +1,46 @@
+package tor
+
+import "testing"
+
+func TestUnreachedBridges(t *testing.T) {
+	const fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
+	changes := 0
+	tr := newTracker(&changes)
+	say := func(times int, state string) bool {
+		for range times {
+			tr.event("ORCONN $" + fingerprint + "~name " + state + " ID=5")
+		}
+		return tr.snapshot().Unreached(fingerprint)
+	}
+	if say(3, "LAUNCHED") || changes != 0 {
+		t.Error("three attempts, of which one may be under way, say something already")
+	}
+	if !say(1, "LAUNCHED") || changes != 1 {
+		t.Errorf("four attempts say nothing, %d changes", changes)
+	}
+	if !say(9, "LAUNCHED") || changes != 1 {
+		t.Errorf("each attempt more wakes somebody: %d changes", changes)
+	}
+	if say(1, "CONNECTED") || changes != 2 {
+		t.Error("a bridge that is reached still is not")
+	}
+	for _, line := range []string{"ORCONN", "ORCONN $x", "ORCONN 192.0.2.1:443 LAUNCHED", "ORCONN $ LAUNCHED"} {
+		tr.event(line)
+	}
+	if say(8, "LAUNCHED"); !tr.snapshot().Unreached(fingerprint) {
+		t.Error("it is not counted again")
+	}
+	if tr.started(8, Version{0, 4, 9, 11}, nil); tr.snapshot().Unreached(fingerprint) {
+		t.Error("a new process begins with the failures of the old one")
+	}
+}
+
+func TestAttemptsAreBounded(t *testing.T) {
+	a := make(attempts)
+	for i := range 4 * maxAttempts {
+		a.event("$"+string(rune(i+'a')), "LAUNCHED")
+	}
+	if len(a) != maxAttempts {
+		t.Errorf("%d are counted", len(a))
+	}
+}
