@@ -73,7 +73,7 @@ func invited(v view, name string, known []api.OnionClient, self onion.ClientKey)
 		}
 		for _, key := range o.Clients {
 			if key != self && !slices.ContainsFunc(known, func(c api.OnionClient) bool { return c.Key == string(key) }) {
-				list = append(list, api.OnionClient{Name: "who is invited", Key: string(key)})
+				list = append(list, api.OnionClient{Name: "invitation", Invited: true, Key: string(key)})
 			}
 		}
 	}

@@ -108,7 +108,7 @@ func (g *Gateway) onionStatus(v view, t tor.Status, served link.Status) []api.On
 			}
 		}
 		for _, p := range o.Ports {
-			port := api.Port{Port: p.Virtual, Target: p.Target.String(), Error: "not served"}
+			port := api.Port{Port: p.Virtual, Target: p.Target.String()}
 			if i >= 0 {
 				port.Reachable, port.Error = portStatus(served.Fronts[i], p)
 			}
@@ -124,13 +124,15 @@ func (g *Gateway) onionStatus(v view, t tor.Status, served link.Status) []api.On
 	return list
 }
 
+// portStatus is what serve saw of a target: nothing at all while nobody has
+// asked it.
 func portStatus(f link.FrontStatus, p config.Port) (bool, string) {
 	for _, st := range f.Ports {
 		if st.Virtual == p.Virtual {
 			return st.Reachable, st.Error
 		}
 	}
-	return false, "not served"
+	return false, ""
 }
 
 // targetFindings say which targets serve could not reach.
@@ -138,9 +140,9 @@ func targetFindings(onions []api.Onion) []health.Finding {
 	var list []health.Finding
 	for _, o := range onions {
 		for _, p := range o.Ports {
-			if o.Findable() && !p.Reachable {
+			if o.Findable() && p.Down() {
 				list = append(list, health.New(health.TargetUnreachable,
-					fmt.Sprintf("the onion %s, port %d: %s does not answer: %s", o.Name, p.Port, p.Target, p.Error)))
+					fmt.Sprintf("the onion %s, port %d: %s does not answer (%s)", o.Name, p.Port, p.Target, p.Error)))
 			}
 		}
 	}

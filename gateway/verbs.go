@@ -33,6 +33,10 @@ func (g *Gateway) Publish(ctx context.Context, r api.PublishRequest) (api.Onion,
 // ParseOnion checks the words of a publish request.
 func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 	o := config.Onion{Name: r.Name, As: r.As, Private: r.Private || len(r.Clients) > 0, Fast: r.Fast}
+	if r.Name == config.HomeOnion {
+		return o, usage(errors.New("home is this box's own onion, by which friends' boxes reach it"),
+			"give the service a name of its own: tunic publish photos 80=192.168.1.20:8080")
+	}
 	r, err := expand(p, r)
 	if err != nil {
 		return o, err
@@ -79,8 +83,8 @@ func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
 // publishing the name again gives the same address, unless the request says to
 // delete them too. With a mistake anywhere in the configuration nothing changes.
 func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
-	if r.ForgetKey && r.Name == config.HomeOnion {
-		return forgetHome()
+	if err := CheckUnpublish(r); err != nil {
+		return err
 	}
 	return g.do(ctx, func(ctx context.Context) error {
 		if _, err := loadConfig(g.Paths); err != nil {
@@ -96,6 +100,18 @@ func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
 		}
 		return err
 	})
+}
+
+// CheckUnpublish refuses the box's own onion.
+func CheckUnpublish(r api.UnpublishRequest) error {
+	switch {
+	case r.Name != config.HomeOnion:
+		return nil
+	case r.ForgetKey:
+		return forgetHome()
+	}
+	return usage(errors.New("home is this box's own onion, which is always there"),
+		"while it is not public, nobody finds it but friends (`tunic peers`) and who has an invitation")
 }
 
 func usage(err error, hint string) error {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +46,9 @@ who have it open too.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g := granted{Onion: args[0], Client: args[1]}
 			if makeKey {
+				if err := a.hasAddress(g.Onion); err != nil {
+					return err
+				}
 				if err := g.newKey(); err != nil {
 					return err
 				}
@@ -62,6 +67,17 @@ who have it open too.`,
 	c.Flags().BoolVar(&private, "private", false, "the onion was for everybody: from now on it is for its clients alone")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// hasAddress refuses an onion of which a visitor could not be told where it is,
+// since the key is shown once. An onion that is not there at all is refused later.
+func (a *app) hasAddress(name string) error {
+	_, err := readHostname(a.paths(), name)
+	if _, there := os.Stat(filepath.Join(a.paths().OnionDir(), name+".toml")); err == nil || there != nil {
+		return nil
+	}
+	return &failure{exitFailed, fmt.Errorf("%s has no address yet, so a visitor could not be told of it", name),
+		"it gets one when the daemon runs: systemctl start tunic"}
 }
 
 // newKey makes the pair of a visitor. Its secret part never leaves this process

@@ -182,12 +182,14 @@ func visitorWords(o api.Onion, now time.Time) string {
 			return words
 		}
 	}
-	return "not called yet"
+	return "not tested yet"
 }
 
 func portWords(p api.Port, now time.Time) string {
 	words := "reachable"
 	switch {
+	case !p.Reachable && !p.Down():
+		words = "not tested yet"
 	case !p.Reachable:
 		words = "NOT reachable: " + p.Error
 		if p.LastUp != nil {

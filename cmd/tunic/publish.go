@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +63,7 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
 				return a.json(o)
 			}
 			a.printf("%s\n", o.Address)
+			a.warnOfTargets(o.Ports)
 			if err := a.adviseOn(request.As, o.Address); err != nil {
 				return err
 			}
@@ -83,6 +86,19 @@ func fastWarning(name string) string {
 this box and that it publishes this onion. A visitor can have such a relay of his
 own, so take the address for known to all who know the onion. Visitors stay
 anonymous, and nothing else of the household changes. Publish it like that?`
+}
+
+// warnOfTargets says which services nobody serves yet: the onion is published all
+// the same.
+func (a *app) warnOfTargets(ports []api.Port) {
+	for _, p := range ports {
+		switch {
+		case p.Down():
+			fmt.Fprintf(a.err, "warning: port %d leads to %s, and that does not answer: %s; visitors get nothing until it does\n", p.Port, p.Target, p.Error)
+		case !p.Reachable:
+			fmt.Fprintf(a.err, "port %d leads to %s, which is tested as soon as Tor is connected\n", p.Port, p.Target)
+		}
+	}
 }
 
 // publishWait is how long publish waits for the first upload. It takes about
@@ -176,7 +192,12 @@ nobody can have the address again; it asks before it does so.`,
 				a.printf("%s is not published any more, and its keys are deleted\n", r.Name)
 				return nil
 			}
-			a.printf("%s is not published any more; its keys are kept in %s\n", r.Name, a.paths().OnionKeys(r.Name))
+			keys := a.paths().OnionKeys(r.Name)
+			if _, err := os.Lstat(keys); errors.Is(err, fs.ErrNotExist) {
+				a.printf("%s is not published any more; it never had an address\n", r.Name)
+				return nil
+			}
+			a.printf("%s is not published any more; its keys are kept in %s\n", r.Name, keys)
 			fmt.Fprintf(a.err, "to delete them for good: tunic unpublish %s --forget-key\n", r.Name)
 			return nil
 		},
@@ -188,6 +209,9 @@ nobody can have the address again; it asks before it does so.`,
 
 // unpublishAlone removes the file for the next start of the daemon.
 func (a *app) unpublishAlone(r api.UnpublishRequest) error {
+	if err := gateway.CheckUnpublish(r); err != nil {
+		return err
+	}
 	if r.ForgetKey {
 		return a.withKeys(func(gateway.IDs) error { return gateway.ForgetAlone(a.paths(), r.Name) })
 	}

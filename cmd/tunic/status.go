@@ -118,8 +118,16 @@ func torWords(t api.Tor) string {
 
 func clientNames(o api.Onion) string {
 	var names []string
+	invitations := 0
 	for _, c := range o.Clients {
-		names = append(names, c.Name)
+		if c.Invited {
+			invitations++
+		} else {
+			names = append(names, c.Name)
+		}
+	}
+	if invitations > 0 {
+		names = append(names, count(invitations, "open invitation", "open invitations"))
 	}
 	return strings.Join(names, ", ")
 }

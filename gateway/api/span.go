@@ -36,9 +36,9 @@ func SpanWords(d time.Duration) string {
 	return d.String()
 }
 
-// CheckSpan refuses a length of time that is not from a second to limit.
+// CheckSpan refuses a length of time that is none, or longer than limit.
 func CheckSpan(d, limit time.Duration) error {
-	if d < time.Second || d > limit {
+	if d <= 0 || d > limit {
 		return fmt.Errorf("%s is not between 1s and %s", SpanWords(d), SpanWords(limit))
 	}
 	return nil

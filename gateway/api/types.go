@@ -94,6 +94,8 @@ type OnionClient struct {
 	Name string `json:"name"`           // petname or label; the beginning of the key if it has none
 	Peer bool   `json:"peer,omitempty"` // a friend's box
 	Key  string `json:"key"`            // x25519, public
+
+	Invited bool `json:"invited,omitempty"` // whoever comes with an invitation that nobody has used yet
 }
 
 // Findable reports whether anybody may find the onion.
@@ -103,10 +105,13 @@ func (o Onion) Findable() bool { return len(o.Ports) > 0 && (!o.Private || len(o
 type Port struct {
 	Port      uint16 `json:"port"`
 	Target    string `json:"target"`
-	Reachable bool   `json:"reachable"` // the target is up; whether visitors get there says Call
-	Error     string `json:"error,omitempty"`
+	Reachable bool   `json:"reachable"`       // the target is up; whether visitors get there says Call
+	Error     string `json:"error,omitempty"` // why it is not; "" and not reachable: nobody has asked it yet
 	PortReach
 }
+
+// Down reports whether the target was asked and is not there.
+func (p Port) Down() bool { return !p.Reachable && p.Error != "" }
 
 // Plan is what a reload would change.
 type Plan struct {

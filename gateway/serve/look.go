@@ -86,7 +86,7 @@ func (s *Server) lookAt(ctx context.Context, p link.Port, host string) link.Port
 	}
 	st.Reachable, st.Saw, st.Refuses = err == nil, got.Saw, got.RefusesName && !p.Guessed
 	if err != nil {
-		st.Error = err.Error()
+		st.Error = probe.Reason(err)
 	}
 	return st
 }
