@@ -44,10 +44,20 @@ func (g *Gateway) MailDrop(ctx context.Context, r api.MailRequest) error {
 // askMail asks serve, which has the queue.
 func (g *Gateway) askMail(ctx context.Context, verb link.MailVerb, word string) (link.MailAnswer, error) {
 	a, err := g.Server.Mail(ctx, verb, word)
+	if v := g.snapshot(); err != nil && v.state == api.Closed {
+		if _, wanted := v.config.Mail(); wanted {
+			return a, notYet("mail", v.why)
+		}
+	}
 	if err != nil {
 		err = &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: mailHint}}
 	}
 	return a, err
+}
+
+// notYet is the answer for what starts with the rest of the box.
+func notYet(what, why string) error {
+	return &api.Failure{Problem: api.Problem{Error: what + " starts when the household is open: " + why, Hint: "`tunic status` says more"}}
 }
 
 func letterOf(l link.Letter) api.Letter {

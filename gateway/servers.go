@@ -3,6 +3,8 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"tunic/gateway/api"
 	"tunic/gateway/health"
@@ -50,8 +52,9 @@ func serverWords(s managed.Status) string {
 	return s.Err.Error()
 }
 
-// serverStatus is the servers' part of the status.
-func (g *Gateway) serverStatus() []api.Server {
+// serverStatus is the servers' part of the status; those that are wanted and
+// have not been started are in it.
+func (g *Gateway) serverStatus(v view) []api.Server {
 	list := []api.Server{}
 	for _, s := range g.Servers.Status() {
 		one := api.Server{Name: s.Name, Version: s.Version, PID: s.PID, Ready: s.Ready, Restarts: s.Restarts}
@@ -63,14 +66,31 @@ func (g *Gateway) serverStatus() []api.Server {
 		}
 		list = append(list, one)
 	}
+	for _, s := range v.desired.Servers {
+		if !slices.ContainsFunc(list, func(have api.Server) bool { return have.Name == s.Name }) {
+			list = append(list, api.Server{Name: s.Name, Error: "starts when the household is open"})
+		}
+	}
 	return list
 }
 
 // Tail implements api.Servers.
 func (g *Gateway) Tail(name string) ([]string, error) {
 	lines, ok := g.Servers.Tail(name)
-	if !ok {
-		return nil, usage(fmt.Errorf("no server called %q is wanted", name), "`tunic status` lists them")
+	if ok {
+		return lines, nil
 	}
-	return lines, nil
+	v := g.snapshot()
+	names := []string{}
+	for _, s := range v.desired.Servers {
+		if s.Name == name {
+			return nil, notYet(name, v.why)
+		}
+		names = append(names, s.Name)
+	}
+	hint := "`journalctl -u tunic` has the words of tunic and tor"
+	if len(names) > 0 {
+		hint = "there is " + strings.Join(names, ", ") + "; " + hint
+	}
+	return nil, usage(fmt.Errorf("there is no log of %q", name), hint)
 }

@@ -41,7 +41,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Household: g.household(ctx, v),
 		FastTor:   g.fastStatus(v),
 		Onions:    g.onionStatus(v, g.withFast(t), served),
-		Servers:   g.serverStatus(),
+		Servers:   g.serverStatus(v),
 		Leaks:     append(slices.Concat(exceptions(permanent(v.config, temporary)), torExceptions(v.config.Tor)), bypassWords(v.config, g.grants.current(time.Now()))...),
 	}
 	s.Leaks = append(s.Leaks, temporaryWords(v.config, temporary)...)

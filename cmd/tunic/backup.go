@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -93,11 +94,23 @@ func (a *app) lock(ctx context.Context, recipients []string) (backup.Lock, error
 		return lock, nil
 	}
 	text, err := a.passphrase(ctx, true)
+	if err == nil {
+		err = checkPassphrase(text)
+	}
 	if err != nil {
 		return backup.Lock{}, err
 	}
 	lock, _, err := backup.Passphrase(text)
 	return lock, err
+}
+
+// checkPassphrase refuses what can be guessed: whoever has the file can try as
+// often as they like, and it holds every key of the house.
+func checkPassphrase(text string) error {
+	if utf8.RuneCountInString(text) < account.MinPassword {
+		return usageError("at a terminal, an empty line has a good one made", "the passphrase is too short: it needs %d characters", account.MinPassword)
+	}
+	return nil
 }
 
 // passphrase asks on a terminal, twice for a new one, and reads one line from
@@ -134,6 +147,10 @@ func (a *app) passphrase(ctx context.Context, isNew bool) (string, error) {
 			first = account.Generate()
 			fmt.Fprintf(a.err, "The passphrase is %s: write it down, nobody can read the backup without it.\n", first)
 			return first, nil
+		}
+		if err := checkPassphrase(first); err != nil {
+			fmt.Fprintln(a.err, err)
+			continue
 		}
 		again, err := ask("The same again: ")
 		if err != nil || again == first {

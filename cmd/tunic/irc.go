@@ -183,6 +183,20 @@ func ircBans(a *app) *cobra.Command {
 	return c
 }
 
+// noIRC says why the IRC server does not answer.
+func (a *app) noIRC(ctx context.Context) error {
+	s, err := a.client().Status(ctx)
+	switch i := slices.IndexFunc(s.Servers, func(s api.Server) bool { return s.Name == "ngircd" }); {
+	case err != nil:
+		return err
+	case i < 0:
+		return &failure{exitFailed, errors.New("this box has no IRC server"), "the file endpoints/irc.toml, which may be empty, sets one up"}
+	case s.Servers[i].Error != "":
+		return &failure{exitFailed, fmt.Errorf("the IRC server does not run: %s", s.Servers[i].Error), "`tunic status` says more: " + strings.TrimSpace(s.Why)}
+	}
+	return &failure{exitFailed, errors.New("the IRC server is being started"), "try again in a moment; `tunic logs ngircd` shows what it says"}
+}
+
 // withIRC logs in to the box's server, and out again.
 func (a *app) withIRC(ctx context.Context, do func(*irc.Session) error) error {
 	secrets, err := gateway.IRCSecrets(a.paths())
@@ -191,7 +205,7 @@ func (a *app) withIRC(ctx context.Context, do func(*irc.Session) error) error {
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(config.NgircdPort))))
 	if err != nil {
-		return &failure{exitFailed, errors.New("the box's IRC server does not run"), "`tunic status` says why; the file endpoints/irc.toml, which may be empty, sets it up"}
+		return a.noIRC(ctx)
 	}
 	defer conn.Close()
 	s, err := irc.LogIn(conn, fmt.Sprintf("tunic%d", os.Getpid()%100000), secrets)

@@ -34,8 +34,8 @@ asks, as a new device does, who is the router there: another one than this box
 would lead devices past it.
 
 A line is green when the household saw the packets and no uplink did. The exit
-status is 1 if any line is not. Nothing of the test stays, also if it is ended.
-It shows what the rules do now; the states of a boot or a crash it cannot show.`,
+status is 1 if any line is not. Everything is removed afterwards, even if you
+interrupt it. It shows what the rules do now; the states of a boot or a crash it cannot show.`,
 		Example: "  tunic leaktest\n  tunic leaktest --interface br-guest\n  tunic leaktest --policy tor --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := a.leakOptions(cmd.Context(), iface, policy)
@@ -44,7 +44,7 @@ It shows what the rules do now; the states of a boot or a crash it cannot show.`
 			}
 			r, err := leaktest.Run(cmd.Context(), o)
 			if err != nil {
-				return fmt.Errorf("testing for leaks: %w", err)
+				return leaktestError(cmd.Context(), err)
 			}
 			return a.showLeaks(r, asJSON)
 		},
@@ -56,6 +56,15 @@ It shows what the rules do now; the states of a boot or a crash it cannot show.`
 		Example: "  tunic leaktest",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return leaktest.RunGuest(cmd.Context(), a.in, a.out) }})
 	return c
+}
+
+// leaktestError says why there is no result. After Ctrl-C, which the guest gets
+// too, the parts of the test end in an order that says nothing.
+func leaktestError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &failure{code: exitFailed, err: errors.New("interrupted; nothing of the test is left")}
+	}
+	return fmt.Errorf("testing for leaks: %w", err)
 }
 
 // leakOptions finds the household's interface and what the guest is.

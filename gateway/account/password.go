@@ -11,7 +11,7 @@ import (
 
 // Bounds of a password's length. Ten characters that are in no list take years
 // against the record; none of a house's servers takes more than 128.
-const minPassword, maxPassword = 10, 128
+const MinPassword, maxPassword = 10, 128
 
 // minDistinct refuses "aaaaaaaaaa" and "121212121212".
 const minDistinct = 5
@@ -41,8 +41,8 @@ func CheckPassword(name, password string) error {
 		return errors.New("the password has characters that not every program sends alike: use plain letters, digits, spaces and punctuation")
 	case password != strings.TrimSpace(password):
 		return errors.New("the password begins or ends with a space, which gets lost on the way")
-	case len(password) < minPassword:
-		return fmt.Errorf("the password is too short: it needs %d characters", minPassword)
+	case len(password) < MinPassword:
+		return fmt.Errorf("the password is too short: it needs %d characters", MinPassword)
 	case len(password) > maxPassword:
 		return fmt.Errorf("the password is too long: it may have %d characters", maxPassword)
 	case len(makeSet(strings.Split(password, ""))) < minDistinct:
