@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/health"
 )
 
 // Lock is held as long as a daemon runs on a root. The kernel lets go of it
@@ -78,7 +81,48 @@ func prepareDirs(p config.Paths, torIDs IDs) error {
 			return fmt.Errorf("preparing %s: %w", d.path, err)
 		}
 	}
-	return nil
+	if err := checkPassage(p.State, torIDs); err != nil {
+		return err
+	}
+	return checkPassage(fronts, torIDs)
+}
+
+// usable says why the box has not even got as far as to have directories and
+// ranges: nothing that it is asked for can be judged then, or done.
+func (g *Gateway) usable() error {
+	if g.ranges.Virtual4.IsValid() {
+		return nil
+	}
+	return &api.Failure{Problem: api.Problem{Error: cmp.Or(g.snapshot().why, "the daemon is starting"), Hint: "nothing was changed"}}
+}
+
+// Below these a disk is as good as full: what the box writes in a day of mail
+// and of Tor's directories no longer fits.
+const (
+	scarceBytes = 64 << 20
+	scarceFiles = 1000
+)
+
+// scarce says what a file system is short of, "" if it is not.
+func scarce(st unix.Statfs_t) string {
+	switch free := uint64(st.Bavail) * uint64(st.Bsize); {
+	case free < scarceBytes:
+		return fmt.Sprintf("%d MB are free", free>>20)
+	case st.Files > 0 && uint64(st.Ffree) < scarceFiles: // some count no files
+		return fmt.Sprintf("%d files more fit on it", st.Ffree)
+	}
+	return ""
+}
+
+// lookForRoom warns before there is none.
+func (a *attempt) lookForRoom() {
+	var st unix.Statfs_t
+	if err := unix.Statfs(a.Paths.State, &st); err != nil {
+		return // other steps say more
+	}
+	if words := scarce(st); words != "" {
+		a.find(health.DiskNearlyFull, "the disk with %s is nearly full: %s", a.Paths.State, words)
+	}
 }
 
 // checkState refuses a state directory whose content is gone after a reboot,

@@ -1,13 +1,19 @@
 package gateway
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/health"
 )
 
 func TestSecondDaemonIsRefused(t *testing.T) {
@@ -75,5 +81,45 @@ func TestRangesAreChosenOnceApartFromLocalOnes(t *testing.T) {
 		if r, err := LoadRanges(path, nil); err == nil {
 			t.Errorf("state %q gave %v", text, r)
 		}
+	}
+}
+
+func TestScarceDisks(t *testing.T) {
+	for want, st := range map[string]unix.Statfs_t{
+		"":                         {Bavail: 1 << 20, Bsize: 4096, Files: 1 << 20, Ffree: 1 << 19},
+		"63 MB are free":           {Bavail: 1<<14 - 1, Bsize: 4096, Files: 1 << 20, Ffree: 1 << 19},
+		"999 files more fit on it": {Bavail: 1 << 20, Bsize: 4096, Files: 1 << 20, Ffree: 999},
+	} {
+		if got := scarce(st); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	if got := scarce(unix.Statfs_t{Bavail: 1 << 20, Bsize: 4096}); got != "" { // btrfs
+		t.Errorf("a file system that counts no files: %q", got)
+	}
+}
+
+// A box whose state cannot be used says so, to everybody who asks for
+// something, and writes nothing.
+func TestUnusableState(t *testing.T) {
+	h := newHouse(t, nil)
+	h.Paths.State = "/dev/shm/not/yet"
+	h.pass(t.Context())
+	s := h.Gateway.Status(t.Context())
+	if i := slices.IndexFunc(s.Findings, func(f health.Finding) bool { return f.Code == health.StateUnusable }); i < 0 ||
+		!strings.Contains(s.Findings[i].Text, "until then the household stays closed, and tor is not started") {
+		t.Errorf("findings: %+v", s.Findings)
+	}
+	h.running(t)
+	_, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
+	var failure *api.Failure
+	if !errors.As(err, &failure) || failure.Usage || !strings.Contains(failure.Error(), "is in memory (tmpfs)") {
+		t.Errorf("publish: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(h.Paths.OnionDir(), "photos.toml")); err == nil {
+		t.Error("the file is there")
+	}
+	if err := h.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is in memory (tmpfs)") {
+		t.Errorf("reload: %v", err)
 	}
 }

@@ -41,7 +41,7 @@ func TestServeHasACertificate(t *testing.T) {
 // stops nothing else.
 func TestDamagedAuthority(t *testing.T) {
 	h := newHouse(t, nil)
-	if err := os.MkdirAll(h.Paths.CA(), 0o700); err != nil {
+	if err := os.MkdirAll(h.Paths.CA(), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(h.Paths.CA(), "authority.pem"), []byte("x"), 0o600); err != nil {

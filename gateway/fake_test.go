@@ -246,6 +246,11 @@ const mainFile = "gateway.ntp = false\n[household]\ninterfaces = [\"br-lan\"]\n"
 func newHouse(t *testing.T, files map[string]string) *house {
 	t.Helper()
 	p := config.NewPaths(t.TempDir())
+	for _, dir := range []string{p.Root, filepath.Dir(p.Root)} { // tor's user passes
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, dir := range []string{p.Etc, p.DeviceDir(), p.OnionDir(), p.EndpointDir(), p.TorrcDir()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)

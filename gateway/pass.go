@@ -133,10 +133,15 @@ func (a *attempt) prepare(ctx context.Context) bool {
 	}
 	if err != nil {
 		a.why = err.Error()
-		a.find(health.StateUnusable, "%v", err)
+		what := "the household stays closed, and tor is not started"
+		if a.opened {
+			what = "what is in force stays so, and nothing else is done"
+		}
+		a.find(health.StateUnusable, "%v; until then %s", err, what)
 		return false
 	}
 	a.in.Ranges = a.ranges
+	a.lookForRoom()
 	addresses := make(map[string]onion.Address)
 	for _, o := range withHome(a.in.Config) {
 		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)

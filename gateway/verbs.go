@@ -11,6 +11,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -66,6 +67,9 @@ func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 }
 
 func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	made, err := config.WriteOnion(g.Paths, o)
 	if err != nil {
 		return usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")
@@ -114,8 +118,9 @@ func CheckUnpublish(r api.UnpublishRequest) error {
 		"while it is not public, nobody finds it but friends (`tunic peers`) and who has an invitation")
 }
 
+// usage is for errors of what was asked for, unless the disk is the reason.
 func usage(err error, hint string) error {
-	return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: hint, Usage: true}}
+	return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: hint, Usage: !durable.Trouble(err)}}
 }
 
 // Plan compares what the configuration on disk would lead to with what is in
@@ -164,6 +169,9 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, v view) (Desire
 // That tor is not there is no mistake of the configuration: the household stays
 // closed, and the status says why.
 func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	v := g.snapshot()
 	next, err := g.foresee(ctx, c, v)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 )
 
 // version is what `tunic version` prints; the build sets it (-ldflags -X).
@@ -62,9 +63,10 @@ func usageError(hint, format string, args ...any) error {
 }
 
 // wrongInput is for errors that the owner's words or files led to; where they
-// could not even be read or written, that is said instead.
+// could not even be read or written, that is said instead, with the status of a
+// failure.
 func wrongInput(err error, hint string) error {
-	if errors.Is(err, fs.ErrPermission) {
+	if durable.Trouble(err) {
 		return err // explain knows what to do
 	}
 	return &failure{exitUsage, err, hint}

@@ -52,6 +52,7 @@ const (
 	OnionElsewhere    Code = "onion-elsewhere"
 	UploadRefused     Code = "upload-refused"
 	StateUnusable     Code = "state-unusable"
+	DiskNearlyFull    Code = "disk-nearly-full"
 	PortalOpen        Code = "portal-open"
 	AccountUnusable   Code = "account-unusable"
 	SmarthostUnusable Code = "smarthost-unusable"
@@ -115,7 +116,8 @@ var catalog = map[Code]entry{
 	ServerMissing:     {Warning, "install it and wait: tunic finds it by itself; everything else works"},
 	ServerStarting:    {Info, "wait; `tunic logs` shows what the server says"},
 	ServerDown:        {Error, "tunic restarts it by itself; `tunic logs` shows its last words"},
-	StateUnusable:     {Error, "see the message; nothing is published before it is solved"},
+	StateUnusable:     {Error, "see the message; tunic tries again by itself"},
+	DiskNearlyFull:    {Warning, "make room: when the disk is full, no mail is taken and nothing can be changed"},
 }
 
 // Finding is one thing that is wrong, or worth knowing, now.
