@@ -8,13 +8,17 @@ import (
 	"os"
 
 	"tunic/gateway/config"
+	"tunic/gateway/dovecot"
+	"tunic/gateway/endpoint/irc"
+	"tunic/gateway/endpoint/xmpp"
+	"tunic/gateway/managed"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
 
 // CheckTor has tor itself judge the owner's part of its configuration: the
 // lines in torrc.d, bridges and countries. tor runs as that user, and must not as
-// root; who is not root says who he is. Nothing is left behind. The error wraps tor.ErrNoTor if tor is not
+// root; a caller who is not root passes their own IDs. Nothing is left behind. The error wraps tor.ErrNoTor if tor is not
 // installed, and is a *tor.TooOldError if it is too old.
 func CheckTor(ctx context.Context, c *config.Config, e Entry, user IDs) error {
 	dir, err := os.MkdirTemp("", "tunic-check-")
@@ -30,4 +34,35 @@ func CheckTor(ctx context.Context, c *config.Config, e Entry, user IDs) error {
 		Ranges: Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}})
 	s.Onions = nil // tunic's own lines need no judge
 	return tor.Judge(ctx, s, slog.New(slog.DiscardHandler))
+}
+
+// Missing says which programs a configuration needs that this box lacks: tor, or
+// one that is new enough, and the servers that others have written. None of it
+// is a mistake of the configuration.
+func Missing(ctx context.Context, c *config.Config) []error {
+	var errs []error
+	if _, err := tor.FindVersion(ctx, c.Tor.Binary); err != nil {
+		errs = append(errs, fmt.Errorf("nothing works without Tor: %w", err))
+	}
+	for _, s := range managedServers(c) {
+		if _, err := s.Locate(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// managedServers are the servers of a configuration, without what the box adds.
+func managedServers(c *config.Config) []managed.Spec {
+	var list []managed.Spec
+	if _, ok := c.Mail(); ok {
+		list = append(list, dovecot.Settings{}.Spec())
+	}
+	if c.XMPP() {
+		list = append(list, xmpp.Settings{}.Spec())
+	}
+	if _, ok := c.IRC(); ok {
+		list = append(list, irc.Settings{}.Spec())
+	}
+	return list
 }

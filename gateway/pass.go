@@ -170,6 +170,9 @@ func (a *attempt) loadRanges(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, err := range CheckTargets(a.in.Config.Onions, local) {
+		a.find(health.TargetOnInternet, "%v", err)
+	}
 	if p, bad := a.ranges.Overlap(local); bad {
 		a.find(health.VirtualOverlap, "the local network %s overlaps the virtual addresses for onions in %s", p, a.Paths.StateFile())
 	}

@@ -70,6 +70,11 @@ func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
+	if local, err := g.Kernel.LocalPrefixes(ctx); err == nil {
+		if err := RefuseTargets(o, local); err != nil {
+			return err
+		}
+	}
 	made, err := config.WriteOnion(g.Paths, o)
 	if err != nil {
 		return usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")

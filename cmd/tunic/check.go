@@ -20,8 +20,9 @@ func checkCommand(a *app) *cobra.Command {
 		Long: `Check reads all of the configuration and changes nothing. It prints every
 mistake with file and line and exits with 2 if there is one. Lines in torrc.d,
 bridges and countries are judged by tor itself. What this box lacks for a
-configuration that is right, such as the program of a bridge's transport, is a
-warning.`,
+configuration that is right, such as tor, a mail or chat server or the program of
+a bridge's transport, is a warning, and so is an onion that leads to a host on
+the internet.`,
 		Example: "  tunic check && tunic reload",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(a.paths())
@@ -37,7 +38,15 @@ warning.`,
 			} else if err := a.askTor(cmd.Context(), c, entry); err != nil {
 				return err
 			}
-			a.printf("the configuration is right: %d devices, %d onions, %d endpoints\n", len(c.Devices), len(c.Onions), len(c.Endpoints))
+			warnings := gateway.Missing(cmd.Context(), c)
+			if local, err := (kernel{}).LocalPrefixes(cmd.Context()); err == nil {
+				warnings = append(warnings, gateway.CheckTargets(c.Onions, local)...)
+			}
+			for _, err := range warnings {
+				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
+			}
+			a.printf("the configuration is right: %s, %s, %s\n", count(len(c.Devices), "device", "devices"),
+				count(len(c.Onions), "onion", "onions"), count(len(c.Endpoints), "endpoint", "endpoints"))
 			return nil
 		},
 	}

@@ -54,7 +54,7 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
 			}
 			o, err := a.client().Publish(cmd.Context(), request)
 			if errors.Is(err, api.ErrNotRunning) {
-				return a.publishAlone(request, asJSON)
+				return a.publishAlone(cmd.Context(), request, asJSON)
 			}
 			if err != nil {
 				return err
@@ -134,10 +134,15 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 }
 
 // publishAlone writes the file for the next start of the daemon.
-func (a *app) publishAlone(r api.PublishRequest, asJSON bool) error {
+func (a *app) publishAlone(ctx context.Context, r api.PublishRequest, asJSON bool) error {
 	o, err := gateway.ParseOnion(a.paths(), r)
 	if err != nil {
 		return err
+	}
+	if local, err := (kernel{}).LocalPrefixes(ctx); err == nil {
+		if err := gateway.RefuseTargets(o, local); err != nil {
+			return err
+		}
 	}
 	made, err := config.WriteOnion(a.paths(), o)
 	if err != nil {

@@ -47,6 +47,7 @@ const (
 	HomePrivate       Code = "home-private"
 	NobodyInvited     Code = "onion-for-nobody"
 	TargetUnreachable Code = "target-unreachable"
+	TargetOnInternet  Code = "target-on-internet"
 	NameRefused       Code = "name-refused"
 	OnionUnreachable  Code = "onion-unreachable"
 	OnionElsewhere    Code = "onion-elsewhere"
@@ -100,6 +101,7 @@ var catalog = map[Code]entry{
 	HomePrivate:       {Info, "`tunic invite NAME` makes an invitation for a friend's box; `public = true` in onions/home.toml lets everybody in who knows the address"},
 	NobodyInvited:     {Info, "`tunic grant ONION FRIEND` lets a friend find it"},
 	TargetUnreachable: {Warning, "start the service on its host, or correct the target"},
+	TargetOnInternet:  {Warning, "write the address of a service at home, or take the port out of the onion's file: visitors would reach that host in your name"},
 	OtherNetwork:      {Info, "if what is there belongs behind Tor, add the interface to [household] interfaces"},
 	OtherRouter:       {Warning, "a device that believes it sends past this box: turn its router advertisements and its DHCP server off; `tunic leaktest` asks who answers"},
 	AddressShared:     {Warning, "find out which of the two it is; a policy by hardware address is no authentication, so give direct and onion to devices whose neighbours you trust"},

@@ -38,19 +38,27 @@ func (e *VersionError) Error() string {
 // sbin is where servers are that are not on everybody's PATH.
 const sbin = "/usr/sbin/"
 
-// find looks the program up and checks its version.
-func (s Spec) find(ctx context.Context) (path, version string, err error) {
+// Locate looks the program and its parts up. The error is a *MissingError.
+func (s Spec) Locate() (path string, err error) {
 	path, err = exec.LookPath(s.Program)
 	if err != nil && !strings.Contains(s.Program, "/") {
 		path, err = exec.LookPath(sbin + s.Program)
 	}
 	if err != nil {
-		return "", "", &MissingError{s.Name, s.Program, s.Package}
+		return "", &MissingError{s.Name, s.Program, s.Package}
 	}
 	for _, part := range s.Parts {
 		if _, err := os.Stat(part); err != nil {
-			return "", "", &MissingError{s.Name, part, s.Package}
+			return "", &MissingError{s.Name, part, s.Package}
 		}
+	}
+	return path, nil
+}
+
+// find looks the program up and checks its version.
+func (s Spec) find(ctx context.Context) (path, version string, err error) {
+	if path, err = s.Locate(); err != nil {
+		return "", "", err
 	}
 	asked := path
 	if s.Version.Program != "" {
