@@ -128,8 +128,9 @@ func usage(err error, hint string) error {
 	return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: hint, Usage: !durable.Trouble(err)}}
 }
 
-// Plan compares what the configuration on disk would lead to with what is in
-// force.
+// Plan compares what the configuration on disk would lead to with what that in
+// force leads to. That the household is closed now, or not open yet, is no change
+// of a file's.
 func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 	plan := api.Plan{Running: true, Changes: []string{}}
 	err := g.do(ctx, func(ctx context.Context) error {
@@ -137,15 +138,29 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		if err != nil {
 			return err
 		}
+		if err := g.usable(); err != nil {
+			return err
+		}
 		v := g.snapshot()
+		if v.state == api.Closed {
+			plan.Closed = v.why
+		}
+		now, err := g.foresee(ctx, v.config, v)
+		if err != nil {
+			return err
+		}
 		c = withInvited(c, v.config.Invited)
 		next, err := g.foresee(ctx, c, v)
 		if err != nil {
 			return err
 		}
-		plan.Changes = append(plan.Changes, diffTor(v.desired.Tor, next.Tor)...)
-		plan.Changes = append(plan.Changes, diffFast(v.desired.Fast, next.Fast)...)
-		changes, err := diffRules(g.applied, next.Rules)
+		plan.Changes = append(plan.Changes, diffTor(now.Tor, next.Tor)...)
+		plan.Changes = append(plan.Changes, diffFast(now.Fast, next.Fast)...)
+		before, err := rules.Compile(now.Rules)
+		if err != nil {
+			return err
+		}
+		changes, err := diffRules(before, next.Rules)
 		plan.Changes = append(plan.Changes, changes...)
 		plan.Changes = append(plan.Changes, diffOnions(v.config, c)...)
 		return err

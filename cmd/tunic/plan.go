@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func planCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Print what a reload would change, rule by rule",
-		Long: `Plan compares the configuration files with what is in force, and prints what
+		Long: `Plan compares the configuration files with those in force, and prints what
 ` + "`tunic reload`" + ` would change: rules, lines of the torrc, targets of onions. It
 changes nothing. When no daemon runs it prints everything that one would set up.`,
 		Example: "  tunic plan",
@@ -42,14 +43,17 @@ changes nothing. When no daemon runs it prints everything that one would set up.
 }
 
 func printPlan(a *app, p api.Plan) {
-	if !p.Running {
+	switch {
+	case !p.Running:
 		a.printf("the daemon is not running; it would set up:\n")
+	case len(p.Changes) == 0:
+		a.printf("no file was changed: a reload would change nothing\n")
+	}
+	if p.Closed != "" {
+		fmt.Fprintf(a.err, "the household is closed now (%s); what opens it is not listed here\n", p.Closed)
 	}
 	for _, line := range p.Changes {
 		a.printf("%s\n", line)
-	}
-	if len(p.Changes) == 0 {
-		a.printf("nothing would change\n")
 	}
 }
 

@@ -115,8 +115,9 @@ func (p Port) Down() bool { return !p.Reachable && p.Error != "" }
 
 // Plan is what a reload would change.
 type Plan struct {
-	Running bool     `json:"running"` // a daemon is there to compare with
-	Changes []string `json:"changes"` // one line each; empty: nothing
+	Running bool     `json:"running"`          // a daemon is there to compare with
+	Closed  string   `json:"closed,omitempty"` // why the household is closed now; opening it is no change
+	Changes []string `json:"changes"`          // one line each; empty: nothing
 }
 
 // PublishRequest asks for a new onion, or for the same one again.
