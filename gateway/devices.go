@@ -224,11 +224,24 @@ func parseDevice(r api.DeviceRequest) (policy config.Policy, mac string, err err
 	return policy, mac, nil
 }
 
+// nameHint is for who gives an address where a file's name is needed.
+func nameHint(word string) string {
+	_, notIP := netip.ParseAddr(word)
+	_, notMAC := config.ParseMAC(word)
+	switch {
+	case notMAC == nil:
+		return "give the device a name: tunic device NAME --mac " + word + "; or a policy for a while: --for 2h"
+	case notIP == nil:
+		return "give the device a name, with the hardware address that `tunic devices` shows: tunic device NAME --mac ADDRESS; or a policy for a while: --for 2h"
+	}
+	return ""
+}
+
 // setForGood writes the device's file and applies it. Where no address was
 // given and there is no file yet, the device is found by what it calls itself.
 func (g *Gateway) setForGood(ctx context.Context, e config.DeviceEdit) (mac string, err error) {
 	if err := config.CheckDeviceName(e.Name); err != nil {
-		return "", usage(err, "")
+		return "", usage(err, nameHint(e.Name))
 	}
 	c, err := loadConfig(g.Paths)
 	if err != nil {

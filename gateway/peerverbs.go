@@ -131,7 +131,7 @@ func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
 		}
 		was := slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name))
 		if !found && !was {
-			return usage(fmt.Errorf("%w: %s", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
+			return usage(fmt.Errorf("%w: %q", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
 		}
 		if was {
 			if err := g.removePeer(r.Name); err != nil {

@@ -59,7 +59,7 @@ Without the passphrase, or the private key, nobody can read it, nor can you.`,
 }
 
 func alreadyThere(path string) error {
-	return usageError("choose another name, or say --force to replace it", "%s is there already", path)
+	return usageError("choose another name, or add --force to replace it", "%s is there already", path)
 }
 
 func (a *app) backup(path string, plan backup.Plan, asJSON bool) error {
@@ -235,6 +235,9 @@ func (a *app) checkBackup(ctx context.Context, path, identity string, _ bool) (b
 }
 
 func (a *app) restore(ctx context.Context, path, identity string, force bool) (h backup.Header, moved map[string]string, err error) {
+	if _, err := os.Stat(path); err != nil {
+		return h, nil, noBackup(err)
+	}
 	lock, err := gateway.TakeLock(a.paths())
 	if err != nil {
 		return h, nil, err
@@ -248,7 +251,7 @@ func (a *app) restore(ctx context.Context, path, identity string, force bool) (h
 		return h, nil, err
 	}
 	if has != "" && !force {
-		return h, nil, usageError("say --force to replace all of it by the backup; what is here now is kept beside", "this box has a life of its own: %s", has)
+		return h, nil, usageError("add --force to replace all of it by the backup; what is here now is kept", "this box is not empty: it has %s", has)
 	}
 	key, err := a.key(ctx, path, identity)
 	if err != nil {
@@ -258,10 +261,12 @@ func (a *app) restore(ctx context.Context, path, identity string, force bool) (h
 	return done.Header, done.Moved, err
 }
 
+func noBackup(err error) error { return wrongInput(err, "name the file that `tunic backup` wrote") }
+
 // key is what opens a backup.
 func (a *app) key(ctx context.Context, path, identity string) (backup.Key, error) {
 	if _, err := os.Stat(path); err != nil { // before anybody types a passphrase
-		return backup.Key{}, wrongInput(err, "name the file that `tunic backup` wrote")
+		return backup.Key{}, noBackup(err)
 	}
 	if identity != "" {
 		f, err := os.Open(identity)

@@ -65,6 +65,10 @@ func readForward(t *table) (f Forward, ok bool) {
 // parseDomain returns the domain in lower case without a final dot.
 func parseDomain(text string) (string, *problem) {
 	domain := strings.ToLower(strings.TrimSuffix(text, "."))
+	if _, rest, isURL := strings.Cut(domain, "://"); isURL {
+		host, _, _ := strings.Cut(rest, "/")
+		return "", problemf(fmt.Sprintf("write the name alone: %q", host), "%q is a URL", text)
+	}
 	switch {
 	case domain == "":
 		return "", problemf("name a domain of your home, like \"lan\"", "the root would send every name past Tor")

@@ -66,6 +66,7 @@ func TestMainMistakes(t *testing.T) {
 		{"below onion", forward("x.onion.", "10.0.0.1"), []string{`tunic.toml:4: dns.forward[0].domain: onion names are never asked of a DNS server: it would learn them`}},
 		{"friends", forward("peer.home.arpa", "10.0.0.1"), []string{`tunic.toml:4: dns.forward[0].domain: tunic itself answers for the names below peer.home.arpa`}},
 		{"wildcard", forward("*.lan", "10.0.0.1"), []string{`tunic.toml:4: dns.forward[0].domain: "*.lan": the names below a domain are always forwarded with it`}},
+		{"URL", forward("https://bank.example/login", "10.0.0.1"), []string{`tunic.toml:4: dns.forward[0].domain: "https://bank.example/login" is a URL`}},
 		{"two dots", forward("a..b", "10.0.0.1"), []string{`tunic.toml:4: dns.forward[0].domain: two dots in a row`}},
 		{"not LDH", forward("bücher", "10.0.0.1"), []string{`tunic.toml:4: dns.forward[0].domain: "bücher" is not a part of a DNS name`}},
 		{"hyphen", forward("-a.lan", "10.0.0.1"), []string{`tunic.toml:4: dns.forward[0].domain: "-a": a hyphen at the edge of a part`}},

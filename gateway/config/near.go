@@ -9,9 +9,9 @@ import (
 // didYouMean returns a hint that names the known word nearest to word, or ""
 // if none is near.
 func didYouMean(word string, known []string) string {
-	best, bestDistance := "", min(3, len(word)) // two slips at most, and one letter right
+	best, bestDistance := "", min(3, (len(word)+2)/2) // two slips at most, and half of the letters right
 	for _, k := range known {
-		if d := distance(word, k); d < bestDistance {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance {
 			best, bestDistance = k, d
 		}
 	}

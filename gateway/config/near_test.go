@@ -13,6 +13,8 @@ func TestDidYouMean(t *testing.T) {
 		{"ports", `did you mean "port"?`},
 		{"mca", `did you mean "mac"?`},
 		{"ma", `did you mean "mac"?`},
+		{"MAC", `did you mean "mac"?`},
+		{"foc", ""},
 		{"xy", ""},
 		{"", ""},
 		{"bridges", ""},

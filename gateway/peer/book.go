@@ -21,7 +21,7 @@ var (
 	ErrOwn     = errors.New("this is this box's own invitation: it is for a friend's box")
 	ErrExpired = errors.New("the invitation has expired")
 	ErrNoName  = errors.New("the invitation suggests no name")
-	ErrNobody  = errors.New("nobody is called that")
+	ErrNobody  = errors.New("there is no such friend or invitation")
 	ErrState   = errors.New("there is nothing to confirm")
 )
 
@@ -260,7 +260,7 @@ func (b *Book) AcceptIntroduced(name, as string) (string, error) {
 	defer b.mu.Unlock()
 	p := b.named(name, Introduced)
 	if p == nil {
-		return "", fmt.Errorf("%w: nobody has introduced a box as %s", ErrNobody, name)
+		return "", fmt.Errorf("%w: %q is neither an invitation (tunic:...) nor the name of a box that was introduced", ErrNobody, name)
 	}
 	next := *p
 	next.Name = cmp.Or(as, name)
@@ -285,7 +285,7 @@ func (b *Book) Confirm(name string) error {
 	}
 	switch p := b.named(name); {
 	case p == nil:
-		return fmt.Errorf("%w: %s", ErrNobody, name)
+		return fmt.Errorf("%w: %q", ErrNobody, name)
 	case p.State == Confirmed:
 		return nil
 	case p.Role == Invited:

@@ -191,7 +191,7 @@ func (b *Book) Introduce(first, second string) error {
 	for i, name := range []string{first, second} {
 		p, ok := b.peer(byName(name))
 		if !ok {
-			return fmt.Errorf("%w: %s is no friend", ErrNobody, name)
+			return fmt.Errorf("%w: %q", ErrNobody, name)
 		}
 		pair[i] = p
 	}
@@ -208,7 +208,7 @@ func (b *Book) Introduce(first, second string) error {
 func (b *Book) post(to config.Peer, i Introduction) error {
 	f := b.friends[onion.Address(to.Onion)]
 	if f == nil {
-		return fmt.Errorf("%w: %s", ErrNobody, to.Name)
+		return fmt.Errorf("%w: %q", ErrNobody, to.Name)
 	}
 	next := *f
 	next.outbox = slices.DeleteFunc(slices.Clone(f.outbox), func(o Introduction) bool { return o.Onion == i.Onion || b.Now().After(o.Expires) })
@@ -306,7 +306,7 @@ func (b *Book) Renames(from, to string) error {
 	defer b.mu.Unlock()
 	p, ok := b.peer(byName(from))
 	if !ok {
-		return fmt.Errorf("%w: %s is no friend", ErrNobody, from)
+		return fmt.Errorf("%w: %q", ErrNobody, from)
 	}
 	if from == to {
 		return fmt.Errorf("%w: that is the name already", ErrTaken)
