@@ -39,6 +39,7 @@ const (
 	TransportMissing  Code = "transport-missing"
 	GeoIPMissing      Code = "geoip-missing"
 	TorOverTor        Code = "tor-over-tor"
+	TorTwice          Code = "tor-twice"
 	Lockdown          Code = "lockdown"
 	ServeDown         Code = "serve-down"
 	ServeProblem      Code = "serve-problem"
@@ -88,6 +89,7 @@ var catalog = map[Code]entry{
 	RulesMixed:        {Error, "tunic's rules are in force, but packets meet rules that iptables does not show: use one backend for everything, see update-alternatives"},
 	TransportMissing:  {Error, "tor is not started, and the household is closed, until the program is there or the bridges are gone"},
 	GeoIPMissing:      {Error, "tor is not started, and the household is closed, until the package is there or [tor] exit-countries is gone"},
+	TorTwice:          {Warning, "Debian's own tor is stopped for good with `systemctl disable --now tor@default tor`; tunic does not need it"},
 	TorOverTor:        {Info, "such a device needs no gateway: give it policy direct, or see [tor] over-tor"},
 	RulesDrift:        {Warning, "tunic has put its rules back; find out which program removes them"},
 	Lockdown:          {Warning, "`tunic reload` opens the household again"},

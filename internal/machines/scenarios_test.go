@@ -50,9 +50,9 @@ func install(w *world) {
 	if !edited {
 		w.Error("the README has nobody name the interface")
 	}
-	w.write("etc/tunic/endpoints/smtp.toml", "")
-	w.write("etc/tunic/endpoints/xmpp.toml", "")
-	w.write("etc/tunic/endpoints/irc.toml", "")
+	w.write("etc/tunic/endpoints/smtp.toml", "# mail\n")
+	w.write("etc/tunic/endpoints/xmpp.toml", "# chat\n")
+	w.write("etc/tunic/endpoints/irc.toml", "# IRC\n")
 	w.must(box, "tunic", "reload")
 	w.shell("echo '" + password + "' | tunic user add ann")
 }
