@@ -110,7 +110,7 @@ func (w *world) busy(l *ledger) (stop func()) {
 				select {
 				case <-ended:
 					return
-				default:
+				case <-time.After(50 * time.Millisecond):
 					work(w, l, n)
 				}
 			}
@@ -152,7 +152,7 @@ func users(w *world, l *ledger, n int) {
 
 func mails(w *world, l *ledger, n int) {
 	subject := fmt.Sprintf("mail %d", n)
-	w.did(l, subject, "there", "laptop", "swaks", "--server", "192.168.77.1:587", "--tls", "--auth", "PLAIN", "--auth-user", "ann",
+	w.did(l, subject, "there", "laptop", "swaks", "--timeout", "5", "--server", "192.168.77.1:587", "--tls", "--auth", "PLAIN", "--auth-user", "ann",
 		"--auth-password", password, "--from", "ann@box.home.arpa", "--to", "ann@box.home.arpa", "--header", "Subject: "+subject)
 }
 
