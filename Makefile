@@ -16,22 +16,42 @@ BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 CROSS    = amd64 arm64 arm,GOARM=6 arm,GOARM=7 386 mips,GOMIPS=softfloat mipsle,GOMIPS=softfloat riscv64
 EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-static mips,GOMIPS=softfloat,qemu-mips-static
 
-# What the daemon needs on the box, and what the lab and the tests need beside.
-RUN_PACKAGES = tor iptables dovecot-imapd
-LAB_PACKAGES = obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus prosody prosody-modules ngircd go-sendxmpp irssi profanity tmux qemu-user-static
+# What the daemon needs on the box; the servers that it runs once there is a file
+# in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
+RUN_PACKAGES = tor iptables
+SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux qemu-user-static
 
-.PHONY: help deps users build demo test unit e2e cross cross-test reproducible peers leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build demo test unit e2e cross cross-test reproducible machines machines-long cuts peers leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
-deps: users ## install the Debian packages that are missing (as root)
-	@missing=$$(for p in $(RUN_PACKAGES) $(LAB_PACKAGES); do \
+# Installs those of $(1) that are missing. Debian would start and enable each
+# server at once, open to all networks; tunic starts those that it needs itself.
+define install_quietly
+	@missing=$$(for p in $(1); do \
 	  dpkg-query -W -f='$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing:" $$missing; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  if ! [ -e /usr/sbin/policy-rc.d ]; then \
+	    trap 'rm -f /usr/sbin/policy-rc.d' EXIT; \
+	    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d; \
+	  fi; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
+	  for p in $$missing; do \
+	    case $$p in tor|prosody|ngircd|dovecot-imapd|gophernicus) systemctl --quiet disable $${p%-imapd} 2>/dev/null || true;; esac; done; \
 	fi
+endef
+
+deps: users ## install the Debian packages that a box needs, and start none of them (as root)
+	$(call install_quietly,$(RUN_PACKAGES))
+
+servers: ## install the servers of mail, XMPP and IRC, which tunic then runs, and start none of them (as root)
+	$(call install_quietly,$(SERVER_PACKAGES))
+
+lab-deps: deps servers ## install what the lab and the tests need beside (as root)
+	$(call install_quietly,$(LAB_PACKAGES))
 
 users: ## make the system users that tor and serve run as (as root)
 	@for u in tunic tunic-tor tunic-mail tunic-xmpp tunic-irc; do \
@@ -40,15 +60,15 @@ users: ## make the system users that tor and serve run as (as root)
 build: ## build bin/tunic and bin/tunic-lab
 	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tunic ./cmd/tunic-lab
 
-demo: deps build ## show the main job in a private Tor network on this machine (as root)
+demo: lab-deps build ## show the main job in a private Tor network on this machine (as root)
 	bin/tunic-lab demo
 
-test: deps build cross e2e ## run everything (as root); the unit tests are among it
+test: lab-deps build cross e2e machines ## run everything (as root); the unit tests are among it
 
 unit: ## run the tests that need no privileges
 	$(GO) test ./...
 
-e2e: build ## run the tests that need root, namespaces and a real tor
+e2e: lab-deps build ## run the tests that need root, namespaces and a real tor (as root)
 	$(GO) test -tags lab -p 1 -count=1 -timeout 60m ./...
 
 cross: ## build for every processor, and look at the tests for one of 32 bits
@@ -69,6 +89,16 @@ reproducible: ## build what is committed twice, from git and from an archive els
 	for program in tunic tunic-lab; do cmp "$$dir/checkout/bin/$$program" "$$dir/elsewhere/bin/$$program" || exit 1; done && \
 	echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
+machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the place of the lab's gateway (as root)
+	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'TestMachines$$' ./internal/machines
+
+machines-long: lab-deps build ## the same with everything that happens to a box, and write docs/machines.md (as root)
+	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestMachines$$' ./internal/machines
+
+CUTS ?= 50
+cuts: lab-deps build ## take the power of both Debians away 50 times while people use them (as root)
+	TUNIC_CUTS=$(CUTS) $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestCuts$$' ./internal/machines
+
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	$(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e
 
@@ -85,8 +115,8 @@ chaos-mail: build ## send 2000 mails between two boxes while their processes are
 
 lint: ## gofmt, vet, staticcheck and shellcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags lab ./...
-	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab ./...
+	$(GO) vet ./... && $(GO) vet -tags lab,machines ./...
+	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	shellcheck .ci/run
 
 FUZZTIME ?= 10s
@@ -96,7 +126,7 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; done; done
 
 bench-mail: ## measure mails accepted per second against Postfix, which it installs, on the same disk (as root)
-	@$(MAKE) --no-print-directory deps LAB_PACKAGES=postfix
+	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix
 	$(GO) test -tags lab -run "^$$" -bench Accept -benchtime 500x -count 3 ./gateway/endpoint/smtp
 
 bench-chat: ## measure the memory of the chat and mail servers with 50 users (as root)
@@ -116,19 +146,34 @@ bench-onions: ## measure the fronts: memory, the relay against others, through T
 	$(GO) test -tags lab -run 'TestIdleStreams|TestNoCopy' -bench Relay -benchtime 1x -v ./gateway/onion
 	TUNIC_ONIONS=1 $(GO) test -tags lab -count=1 -timeout 25m -v -run 'TestEndToEnd$$/^outside$$/^many_onions$$' ./internal/lab/e2e
 
-install: build ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
+bin/tunic:
+	@echo "there is no bin/tunic: run \`make build\`, here or on another machine, as README.md says"; exit 1
+
+UNITS = $(DESTDIR)/usr/lib/systemd/system
+SYSTEMD = [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]
+
+install: bin/tunic ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
 	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic
-	install -d $(DESTDIR)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
+	install -d $(UNITS) $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
 	for u in tunic.service tunic-lockdown.service; do \
-	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(DESTDIR)/lib/systemd/system/$$u && chmod 0644 $(DESTDIR)/lib/systemd/system/$$u; done
+	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(UNITS)/$$u && chmod 0644 $(UNITS)/$$u; done
 	install -m 0644 systemd/tunic.sysusers $(DESTDIR)/usr/lib/sysusers.d/tunic.conf
 	install -m 0644 systemd/tunic.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf
 	install -d -m 0755 $(DESTDIR)/etc/tunic $(DESTDIR)/etc/tunic/devices $(DESTDIR)/etc/tunic/onions $(DESTDIR)/etc/tunic/endpoints $(DESTDIR)/etc/tunic/torrc.d
 	install -m 0644 gateway/config/example.toml $(DESTDIR)/etc/tunic/tunic.toml.example
+	if $(SYSTEMD); then systemd-sysusers tunic.conf && systemd-tmpfiles --create tunic.conf && systemctl daemon-reload; fi
 
-uninstall: ## remove what install put in place, but no configuration and no keys
-	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(DESTDIR)/lib/systemd/system/tunic.service $(DESTDIR)/lib/systemd/system/tunic-lockdown.service \
+uninstall: ## stop tunic, take its rules away and remove what install put in place, but no configuration and no keys (as root)
+	if $(SYSTEMD); then systemctl --quiet disable --now tunic tunic-lockdown; fi
+	if [ -z "$(DESTDIR)" ] && [ -x $(PREFIX)/bin/tunic ]; then $(PREFIX)/bin/tunic teardown --yes; fi
+	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
+	if $(SYSTEMD); then systemctl daemon-reload; fi
+	@echo "the household's traffic goes past Tor from now on. These stay, for you to remove:"
+	@echo "  /etc/tunic       the configuration"
+	@echo "  /var/lib/tunic   the keys of the onions, accounts and mail: without a backup they are gone for ever"
+	@echo "  the users tunic, tunic-tor, tunic-mail, tunic-xmpp and tunic-irc"
+	@echo "  the packages $(RUN_PACKAGES), and of the servers $(SERVER_PACKAGES)"
 
 clean: ## remove what was built
 	rm -rf bin dist

@@ -20,6 +20,7 @@ type Around struct {
 	Routers  []Neighbour // hosts of the household that say they are IPv6 routers
 	Spoken   []Neighbour // IPv4 devices of the household that the box has just spoken with
 	Fast     []string    // what lets packets past the rules, in words
+	Tors     []string    // users of the box, other than tunic's, who run a tor
 }
 
 // Network is an interface with the networks on its wire.
@@ -49,6 +50,11 @@ func (a *attempt) lookAround(ctx context.Context) {
 		addrs := spoken[mac]
 		if p := policyOf(a.in.Config, mac); len(addrs) > 1 && (p == config.PolicyDirect || p == config.PolicyOnion) {
 			a.find(health.AddressShared, "%s, which may go out directly (policy = %s), has the addresses %s at once: another device may have taken its hardware address", nameOf(a.in.Config, mac), p, listed(addrs))
+		}
+	}
+	if a.in.Config.Gateway.OwnTraffic == config.OwnTor {
+		for _, user := range around.Tors {
+			a.find(health.TorTwice, "another tor runs on this box, as the user %s: its connections go through tunic's tor, Tor in Tor, which is slow and hides nothing more", user)
 		}
 	}
 	for _, what := range around.Fast {

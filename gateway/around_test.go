@@ -30,8 +30,10 @@ func TestAroundIsFound(t *testing.T) {
 		Spoken: []Neighbour{at(direct.MAC, "192.168.77.11"), at(direct.MAC, "192.168.77.10"),
 			at(phone.MAC, "192.168.77.20"), at(phone.MAC, "192.168.77.21"), at("02:00:00:00:00:99", "192.168.77.30")},
 		Fast: []string{"the flowtable ft of inet fw4"},
+		Tors: []string{"debian-tor"},
 	}
-	a := &attempt{Gateway: h.Gateway, in: Inputs{Config: &config.Config{Devices: []config.Device{direct, phone}}, Facts: h.box.facts}}
+	own := config.Gateway{OwnTraffic: config.OwnTor}
+	a := &attempt{Gateway: h.Gateway, in: Inputs{Config: &config.Config{Gateway: own, Devices: []config.Device{direct, phone}}, Facts: h.box.facts}}
 	a.lookAround(t.Context())
 	var got []string
 	for _, f := range a.findings {
@@ -39,13 +41,20 @@ func TestAroundIsFound(t *testing.T) {
 	}
 	for i, want := range [][]string{
 		{string(health.OtherNetwork), "docker0 (172.17.0.0/16)"}, {string(health.OtherRouter), "02:00:00:00:00:77 (2001:db8::77, fe80::77)"},
-		{string(health.AddressShared), "laptop", "192.168.77.10, 192.168.77.11"}, {string(health.FastPath), "the flowtable ft of inet fw4"},
+		{string(health.AddressShared), "laptop", "192.168.77.10, 192.168.77.11"},
+		{string(health.TorTwice), "debian-tor"}, {string(health.FastPath), "the flowtable ft of inet fw4"},
 	} {
 		for _, w := range want {
-			if len(got) != 4 || !strings.Contains(got[i], w) {
+			if len(got) != 5 || !strings.Contains(got[i], w) {
 				t.Fatalf("%q, want %q", got, want)
 			}
 		}
+	}
+
+	// Where the box's own traffic goes out directly, its other tor does too.
+	h.box.around, a.findings, a.in.Config.Gateway.OwnTraffic = Around{Tors: []string{"debian-tor"}}, nil, config.OwnDirect
+	if a.lookAround(t.Context()); len(a.findings) > 0 {
+		t.Errorf("%+v", a.findings)
 	}
 
 	h.box.fail["around"] = errors.New("no")

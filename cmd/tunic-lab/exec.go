@@ -17,7 +17,8 @@ func execCommand(id *string) *cobra.Command {
 		Use:   "exec NODE -- COMMAND [ARG...]",
 		Short: "Run a command on a node of the lab",
 		Long: `Runs a command on a node, with this terminal, and ends with its exit status.
-tunic is on PATH, and on gateways TUNIC_ROOT names the box's root.`,
+tunic is on PATH, and on gateways TUNIC_ROOT names the box's root. On a machine
+(` + "`up --machine`" + `) it runs in the booted system.`,
 		Example: "  tunic-lab exec laptop -- curl http://203.0.113.80/ip\n  tunic-lab exec friend -- tunic status",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -14,7 +14,7 @@ import (
 )
 
 func upCommand(id *string) *cobra.Command {
-	households := 2
+	households, release := 2, ""
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Build the lab and leave it running",
@@ -32,10 +32,14 @@ on Ctrl-C, all of it is taken down again.`,
 			if err != nil {
 				return err
 			}
-			_, err = lab.Up(cmd.Context(), lab.Options{
+			options := lab.Options{
 				ID: *id, Households: households, BinDir: binDir, Daemons: plan.Gateways(),
 				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)), Progress: progress(cmd),
-			})
+			}
+			if release != "" {
+				return upMachine(cmd, options, release)
+			}
+			_, err = lab.Up(cmd.Context(), options)
 			if errors.Is(err, context.Canceled) {
 				return fmt.Errorf("interrupted, and taken down again: %w", err)
 			}
@@ -43,6 +47,7 @@ on Ctrl-C, all of it is taken down again.`,
 		},
 	}
 	cmd.Flags().IntVar(&households, "households", households, "2, or 3 for the nodes c-gateway and c-laptop")
+	cmd.Flags().StringVar(&release, "machine", "", "a Debian, bookworm or trixie, that is booted in the place of gateway")
 	return cmd
 }
 

@@ -10,7 +10,7 @@ import (
 // Around implements gateway.Kernel.
 func (kernel) Around(_ context.Context, household []string) (gateway.Around, error) {
 	read, err := netfilter.LookAround(household)
-	around := gateway.Around{Fast: read.Fast, Routers: neighbours(read.Routers), Spoken: neighbours(read.Spoken)}
+	around := gateway.Around{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers), Spoken: neighbours(read.Spoken)}
 	for _, i := range read.Networks {
 		around.Networks = append(around.Networks, gateway.Network{Interface: i.Name, Prefixes: i.Prefixes})
 	}

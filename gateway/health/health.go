@@ -40,6 +40,7 @@ const (
 	GeoIPMissing      Code = "geoip-missing"
 	BridgeUnreached   Code = "bridge-unreached"
 	TorOverTor        Code = "tor-over-tor"
+	TorTwice          Code = "tor-twice"
 	Lockdown          Code = "lockdown"
 	ServeDown         Code = "serve-down"
 	ServeProblem      Code = "serve-problem"
@@ -92,6 +93,7 @@ var catalog = map[Code]entry{
 	TransportMissing:  {Error, "tor is not started, and the household is closed, until the program is there or the bridges are gone"},
 	GeoIPMissing:      {Error, "tor is not started, and the household is closed, until the package is there or [tor] exit-countries is gone"},
 	BridgeUnreached:   {Warning, "compare its line with what you were given; if it is right, the bridge is off or blocked: ask for others at bridges.torproject.org"},
+	TorTwice:          {Warning, "Debian's own tor is stopped for good with `systemctl disable --now tor@default tor`; tunic does not need it"},
 	TorOverTor:        {Info, "such a device needs no gateway: give it policy direct, or see [tor] over-tor"},
 	RulesDrift:        {Warning, "tunic has put its rules back; find out which program removes them"},
 	Lockdown:          {Warning, "`tunic reload` opens the household again"},

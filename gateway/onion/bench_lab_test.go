@@ -108,7 +108,7 @@ func startTool(b *testing.B, name string, args ...string) string {
 	}
 	cmd := exec.Command(name, args...)
 	if err := cmd.Start(); err != nil {
-		b.Fatalf("starting %s: %v: run make deps", name, err)
+		b.Fatalf("starting %s: %v: run make lab-deps", name, err)
 	}
 	b.Cleanup(func() {
 		_ = cmd.Process.Kill() // it has no other end
@@ -172,7 +172,7 @@ func TestNoCopy(t *testing.T) {
 		err = trace.Start()
 	}
 	if err != nil {
-		t.Fatalf("%v: run make deps", err)
+		t.Fatalf("%v: run make lab-deps", err)
 	}
 	waitTraced(t, c.pid)
 	conn, err := net.Dial("unix", c.socket)

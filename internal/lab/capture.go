@@ -70,9 +70,13 @@ func (c *Capture) process() string { return "capture-" + c.name }
 
 // start begins the capture and returns when it listens.
 func (c *Capture) start(ctx context.Context) error {
-	_, err := c.lab.Start(c.node, c.process(), "tcpdump", "-i", c.iface, "-w", c.File(), "-U", "--immediate-mode",
-		"-s", fmt.Sprint(snapLength), "-B", "16384", "-Z", "root")
+	n, err := c.lab.plan.Node(c.node)
 	if err != nil {
+		return err
+	}
+	tcpdump := []string{"tcpdump", "-i", c.iface, "-w", c.File(), "-U", "--immediate-mode",
+		"-s", fmt.Sprint(snapLength), "-B", "16384", "-Z", "root"}
+	if _, err := c.lab.start(c.node, c.process(), inNamespace(n, tcpdump)); err != nil {
 		return err
 	}
 	err = poll(ctx, func() (bool, error) {

@@ -49,7 +49,7 @@ func (l *Lab) Down(ctx context.Context, keepLogs bool) error {
 			errs = append(errs, fmt.Errorf("removing namespace %s: %w", ns, err))
 		}
 	}
-	errs = append(errs, l.removeResolvConfs())
+	errs = append(errs, l.removeResolvConfs(), l.unmountAll())
 	if err := errors.Join(errs...); err != nil {
 		return err // the state stays, so that Down can be called again
 	}

@@ -30,7 +30,16 @@ func (l *Lab) Argv(node string, args ...string) ([]string, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("running on %s: no command given", node)
 	}
-	return append([]string{"ip", "netns", "exec", n.Namespace}, args...), nil
+	if n.Machine {
+		return l.machineArgv(node, args)
+	}
+	return inNamespace(n, args), nil
+}
+
+// inNamespace is a command line in the namespace of a node; that of a machine
+// holds its wires alone.
+func inNamespace(n Node, args []string) []string {
+	return append([]string{"ip", "netns", "exec", n.Namespace}, args...)
 }
 
 // Environ returns the environment for programs on the node: this process's
@@ -90,6 +99,11 @@ func (l *Lab) Start(node, name string, args ...string) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
+	return l.start(node, name, argv)
+}
+
+// start starts a command line as the lab's process called name.
+func (l *Lab) start(node, name string, argv []string) (Process, error) {
 	if l.running(name) {
 		return Process{}, fmt.Errorf("starting %s: it runs already", name)
 	}

@@ -60,6 +60,9 @@ func Load(base, id string) (*Lab, error) {
 		return nil, fmt.Errorf("loading lab %q: %w: remove what is left with `tunic-lab --lab %s down`", id, err, id)
 	}
 	plan, err := NewPlan(id, st.Households)
+	if err == nil {
+		plan, err = plan.withMachines(st.Machines)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading lab %q: %w", id, err)
 	}

@@ -28,7 +28,7 @@ type batch struct {
 
 // sysctls returns the kernel settings of a node, made before it has links.
 func sysctls(n Node) []string {
-	if n.Role == Switch {
+	if n.Role == Switch || n.Machine {
 		return []string{"net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"}
 	}
 	set := []string{
@@ -53,8 +53,7 @@ func links(p Plan) []batch {
 			sw.Lines = append(sw.Lines, cable(n, "br0")...)
 		}
 		if n.Role == Gateway {
-			lan := batch{Node: n.Name, Lines: []string{
-				fmt.Sprintf("link add %s address %s type bridge stp_state 0 mcast_snooping 0", n.LAN.Name, n.LAN.MAC)}}
+			lan := batch{Node: n.Name, Lines: gatewayBridges(n)}
 			for _, d := range p.WithRole(Device) {
 				if d.Household == n.Household {
 					lan.Lines = append(lan.Lines, cable(d, n.LAN.Name)...)
@@ -67,8 +66,12 @@ func links(p Plan) []batch {
 }
 
 func cable(n Node, bridge string) []string {
+	mac := " address " + n.Uplink.MAC
+	if n.Machine { // which has the address itself
+		mac = ""
+	}
 	return []string{
-		fmt.Sprintf("link add %s type veth peer name %s address %s netns %s", n.Name, n.Uplink.Name, n.Uplink.MAC, n.Namespace),
+		fmt.Sprintf("link add %s type veth peer name %s%s netns %s", n.Name, n.Uplink.Name, mac, n.Namespace),
 		fmt.Sprintf("link set %s master %s", n.Name, bridge),
 		fmt.Sprintf("link set %s up", n.Name),
 	}
@@ -79,6 +82,10 @@ func addresses(p Plan) []batch {
 	var batches []batch
 	for _, n := range p.Nodes {
 		if n.Role == Switch {
+			continue
+		}
+		if n.Machine {
+			batches = append(batches, panelUp(n))
 			continue
 		}
 		b := batch{Node: n.Name, Lines: []string{"link set lo up"}}

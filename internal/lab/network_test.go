@@ -57,3 +57,26 @@ func TestOnlyGatewaysForward(t *testing.T) {
 		}
 	}
 }
+
+// The wires of a machine say nothing themselves: they have no address, and not
+// the hardware addresses that the machine brings.
+func TestMachineWiresAreSilent(t *testing.T) {
+	p, err := mustPlan(t, "x", 2).withMachines([]string{"gateway"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := p.Node("gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range append(links(p), addresses(p)...) {
+		for _, line := range b.Lines {
+			if strings.Contains(line, n.Uplink.MAC) || strings.Contains(line, n.LAN.MAC) || b.Node == "gateway" && strings.HasPrefix(line, "addr add") {
+				t.Errorf("%s: %q", b.Node, line)
+			}
+		}
+	}
+	if set := sysctls(n); !slices.Contains(set, "net.ipv6.conf.all.disable_ipv6=1") || slices.Contains(set, "net.ipv4.ip_forward=1") {
+		t.Errorf("the kernel's settings are %v", set)
+	}
+}

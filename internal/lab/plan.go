@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -43,6 +44,7 @@ type Node struct {
 	LAN       Interface    `json:"lan"`                 // gateways only: the household's bridge
 	Default   []netip.Addr `json:"default,omitempty"`   // default routes, IPv4 and IPv6
 	Resolver  netip.Addr   `json:"resolver"`            // for /etc/resolv.conf; invalid on the switch
+	Machine   bool         `json:"machine,omitempty"`   // gateways only: a machine is plugged in, see Lab.PlugIn
 }
 
 // Plan is everything about a lab that is known before it is built.
@@ -174,6 +176,19 @@ func (h household) mac(host int) string {
 
 func parsePrefix(format string, args ...any) netip.Prefix {
 	return netip.MustParsePrefix(fmt.Sprintf(format, args...))
+}
+
+// withMachines returns the plan with machines in the place of the gateways.
+func (p Plan) withMachines(gateways []string) (Plan, error) {
+	p.Nodes = slices.Clone(p.Nodes)
+	for _, name := range gateways {
+		i := slices.IndexFunc(p.Nodes, func(n Node) bool { return n.Name == name && n.Role == Gateway })
+		if i < 0 {
+			return Plan{}, fmt.Errorf("planning the lab: %s is no gateway: %s are", name, strings.Join(p.Gateways(), ", "))
+		}
+		p.Nodes[i].Machine = true
+	}
+	return p, nil
 }
 
 // Node returns the node called name; the error lists all nodes.

@@ -110,6 +110,21 @@ func TestPlanAddresses(t *testing.T) {
 	}
 }
 
+func TestMachinesAreGateways(t *testing.T) {
+	p, err := mustPlan(t, "x", 2).withMachines([]string{"gateway"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range p.Nodes {
+		if n.Machine != (n.Name == "gateway") {
+			t.Errorf("%s is a machine: %v", n.Name, n.Machine)
+		}
+	}
+	if _, err := p.withMachines([]string{"phone"}); err == nil {
+		t.Error("a phone is a gateway")
+	}
+}
+
 func TestUnknownNodeListsAll(t *testing.T) {
 	_, err := mustPlan(t, "x", 2).Node("fridge")
 	if err == nil || !strings.Contains(err.Error(), "gateway, phone, laptop, nas, friend, friend-laptop") {

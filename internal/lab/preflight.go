@@ -52,7 +52,7 @@ func checkUsers() error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("finding the system users %s: they do not exist: run `make deps`, or for each of them "+
+	return fmt.Errorf("finding the system users %s: they do not exist: run `make users`, or for each of them "+
 		"`useradd --system --no-create-home --shell /usr/sbin/nologin NAME`", strings.Join(missing, " and "))
 }
 

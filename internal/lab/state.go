@@ -14,6 +14,7 @@ const stateFile = "state.json"
 type state struct {
 	ID         string
 	Households int
+	Machines   []string  // gateways in whose place machines are
 	BinDir     string    // the directory of tunic-lab and tunic
 	BootID     string    // of the kernel: process ids of another boot mean nothing
 	Builder    Process   // the process that is still building the lab

@@ -25,6 +25,7 @@ type Options struct {
 
 	NetworkOnly bool     // no Tor network, no daemons: wires, servers and captures
 	Daemons     []string // gateways on which tunic is started; nil for none
+	Machines    []string // gateways that machines are plugged in for, see Lab.PlugIn; nil for none
 
 	Log      *slog.Logger
 	Progress func(elapsed time.Duration, text string) // told each step, from several goroutines; may be nil
@@ -40,6 +41,9 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 		o.Households = 2
 	}
 	plan, err := NewPlan(o.ID, o.Households)
+	if err == nil {
+		plan, err = plan.withMachines(o.Machines)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +118,7 @@ func (b builder) claim() error {
 	self, _ := findProcess(os.Getpid())
 	self.Name = "up"
 	return b.lab.change(func(s *state) {
-		*s = state{ID: b.options.ID, Households: b.options.Households, BinDir: b.options.BinDir, BootID: boot, Builder: self}
+		*s = state{ID: b.options.ID, Households: b.options.Households, Machines: b.options.Machines, BinDir: b.options.BinDir, BootID: boot, Builder: self}
 	})
 }
 

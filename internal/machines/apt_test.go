@@ -1,0 +1,62 @@
+package machines
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestSourcesForAnotherRelease(t *testing.T) {
+	const targets = `http://mirror.example/debian bookworm main
+http://mirror.example/debian bookworm contrib
+http://mirror.example/debian bookworm-updates main
+http://mirror.example/debian-security bookworm-security main
+http://packages.example/node nodistro main
+http://mirror.example/debian bookwormish main
+http://mirror.example/debian bookworm main
+`
+	got := sourcesFor(targets, "bookworm", "trixie")
+	want := []string{
+		"deb http://mirror.example/debian trixie main",
+		"deb http://mirror.example/debian trixie-updates main",
+		"deb http://mirror.example/debian-security trixie-security main",
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the sources are %q, want %q", got, want)
+	}
+	if got := sourcesFor(targets, "", "trixie"); len(got) > 0 {
+		t.Errorf("a machine whose release nobody knows has %q", got)
+	}
+}
+
+func TestFetchingKeepsProxies(t *testing.T) {
+	const dump = `Acquire "";
+Acquire::IndexTargets::deb::Packages::Optional "0";
+Acquire::http::Proxy "http://proxy.example:3142";
+Acquire::Changelogs::AlwaysOnline "";
+`
+	want := "Acquire \"\";\nAcquire::http::Proxy \"http://proxy.example:3142\";\n"
+	if got := string(fetching([]byte(dump))); got != want {
+		t.Errorf("kept is %q, want %q", got, want)
+	}
+}
+
+func TestOSRelease(t *testing.T) {
+	const text = "NAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=trixie\nVERSION_ID=\"13\"\n"
+	for key, want := range map[string]string{"VERSION_CODENAME": "trixie", "VERSION_ID": "13", "VERSION": ""} {
+		if got := osRelease(text, key); got != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+}
+
+// A root of other packages is another root.
+func TestKeyNamesThePackages(t *testing.T) {
+	before := Releases[0].key()
+	defer func(p []string) { packages = p }(packages)
+	packages = append(slices.Clone(packages), "one-more")
+	if after := Releases[0].key(); after == before || Releases[1].key() == after {
+		t.Errorf("the keys are %s, %s and %s", before, after, Releases[1].key())
+	}
+}

@@ -1,0 +1,117 @@
+//go:build machines
+
+package machines
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"tunic/internal/lab"
+)
+
+// reportVariable names the file that the results of the long form are written
+// to; without it the short form runs.
+const reportVariable = "TUNIC_MACHINES_REPORT"
+
+// scenario is something that happens to a box. Before it the box is on and
+// protects the household, and so it is again afterwards.
+type scenario struct {
+	name string
+	do   func(*world)
+	long bool // only in the long form
+	open bool // the household is outside tunic for a while: what leaves is no leak
+}
+
+var scenarios = []scenario{
+	{"install, by the README's steps", install, false, true},
+	{"boot", boot, false, false},
+	{"protected", func(w *world) { w.protected() }, false, false},
+	{"IMAP login", imapLogin, false, false},
+	{"XMPP login", xmppLogin, false, false},
+	{"IRC login", ircLogin, false, false},
+	{"publish and fetch", publishAndFetch, true, false},
+	{"mail to a friend", mailToFriend, true, false},
+	{"restart of nftables", func(w *world) { w.restarted("nftables") }, false, false},
+	{"restart of systemd-networkd", func(w *world) { w.restarted("systemd-networkd") }, true, false},
+	{"ufw enabled", ufw, true, false},
+	{"reboot", reboot, false, false},
+	{"power cut", powerCut, false, false},
+	{"stop", stop, true, false},
+	{"start", start, true, false},
+	{"upgrade", upgrade, true, false},
+	{"no internet", noInternet, true, false},
+	{"boot without internet", bootWithoutInternet, true, false},
+	{"wrong interface", wrongInterface, true, false},
+	{"uninstall", uninstall, true, true},
+}
+
+// TestMachines installs tunic on each Debian, boots it, and has happen to it
+// what happens to a box, while a device sends what must not leave.
+func TestMachines(t *testing.T) {
+	w := newWorld(t)
+	long := os.Getenv(reportVariable) != ""
+	for _, r := range Releases {
+		t.Run(r.Codename, func(t *testing.T) {
+			w := w.in(t)
+			w.newMachine(r)
+			w.boot()
+			for _, s := range scenarios {
+				if s.long && !long {
+					continue
+				}
+				if !t.Run(s.name, func(t *testing.T) { w.in(t).play(s) }) && s.name == scenarios[0].name {
+					t.FailNow() // there is nothing to try
+				}
+			}
+			if long {
+				w.report.figures(w.in(t))
+			}
+		})
+	}
+	if path := os.Getenv(reportVariable); path != "" {
+		if err := os.WriteFile(path, []byte(w.report.page()), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// play has a scenario happen and counts what left meanwhile.
+func (w *world) play(s scenario) {
+	w.Helper()
+	wan, lan := w.mark(w.wan), w.mark(w.lan)
+	begin := time.Now()
+	s.do(w)
+	took := time.Since(begin)
+	w.Logf("time: %s: %s: %.1f s", w.release.Codename, s.name, took.Seconds())
+	if s.open {
+		w.report.add(s.name, w.release, took, -1)
+		return
+	}
+	leaked := w.lines(w.wan, wan, w.lab.Plan().ForeignFilter(box))
+	if sent := w.lines(w.lan, lan, "ether src 02:00:00:0a:00:10 and (udp or icmp or icmp6)"); len(sent) == 0 {
+		w.Error("the phone has sent nothing: that nothing leaked says nothing")
+	}
+	if len(leaked) > 0 {
+		w.Errorf("%d packets leaked, the first: %s", len(leaked), leaked[0])
+	}
+	w.report.add(s.name, w.release, took, len(leaked))
+}
+
+func (w *world) mark(c *lab.Capture) lab.Mark {
+	w.Helper()
+	m, err := c.Mark(w.ctx)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return m
+}
+
+func (w *world) lines(c *lab.Capture, since lab.Mark, filter string) []string {
+	w.Helper()
+	lines, err := c.Lines(w.ctx, since, filter)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return lines
+}

@@ -1,0 +1,234 @@
+//go:build machines
+
+package machines
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// mainConfig is the file that the README has people edit.
+const mainConfig = `[household]
+interfaces = ["lan0"]
+`
+
+// readmeSteps finds the commands that the README gives for a box: the first
+// block below the heading.
+func (w *world) readmeSteps() (steps []string) {
+	w.Helper()
+	text, err := os.ReadFile(filepath.Join(w.checkout, "README.md"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)## Use it at home\n.*?```\n(.*?)```").FindSubmatch(text)
+	if block == nil {
+		w.Fatal("the README has no commands for a box")
+	}
+	for line := range strings.Lines(string(block[1])) {
+		step, _, _ := strings.Cut(line, "#")
+		steps = append(steps, strings.TrimSpace(step))
+	}
+	return steps
+}
+
+// install follows the README. Only the editor has somebody else at its keys.
+func install(w *world) {
+	edited := false
+	for _, step := range w.readmeSteps() {
+		if file, ok := strings.CutPrefix(step, "sudoedit "); ok {
+			w.write(file, mainConfig)
+			edited = true
+			continue
+		}
+		out := w.shell("cd " + Source + " && " + step)
+		w.Logf("%s\n%s", step, out)
+	}
+	if !edited {
+		w.Error("the README has nobody name the interface")
+	}
+	w.write("etc/tunic/endpoints/smtp.toml", "# mail\n")
+	w.write("etc/tunic/endpoints/xmpp.toml", "# chat\n")
+	w.write("etc/tunic/endpoints/irc.toml", "# IRC\n")
+	w.must(box, "tunic", "reload")
+	w.shell("echo '" + password + "' | tunic user add ann")
+}
+
+// boot switches the machine off and on: lockdown first, then the daemon, both
+// by systemd alone.
+func boot(w *world) {
+	w.powerOff()
+	w.boot()
+	w.booted()
+}
+
+// bootedLimit is how long systemd may take.
+const bootedLimit = 60 * time.Second
+
+// booted waits until systemd has nothing left to start, and checks both units.
+func (w *world) booted() {
+	w.Helper()
+	state := ""
+	w.eventually("the machine has booted", bootedLimit, func() bool {
+		state = strings.TrimSpace(w.exec(box, "systemctl", "is-system-running").Stdout)
+		return state == "running" || state == "degraded"
+	})
+	if state != "running" {
+		w.Errorf("the machine is %s:\n%s", state, w.exec(box, "systemctl", "--failed", "--no-pager").Stdout)
+	}
+	if out := w.must(box, "systemctl", "is-active", "tunic-lockdown", "tunic"); out != "active\nactive" {
+		w.Errorf("the units are %q", out)
+	}
+	w.calm()
+}
+
+// calm: no unit was started twice in this boot, no call was refused, and nobody
+// has written a stack trace.
+func (w *world) calm() {
+	w.Helper()
+	if n := w.must(box, "systemctl", "show", "-P", "NRestarts", "tunic"); n != "0" {
+		w.Errorf("systemd has started tunic again %s times", n)
+	}
+	journal := w.must(box, "journalctl", "-b", "-u", "tunic", "-u", "tunic-lockdown", "-o", "cat", "--no-pager")
+	for _, bad := range []string{"goroutine ", "SIGSYS", "operation not permitted", "Operation not permitted"} {
+		if strings.Contains(journal, bad) {
+			w.Errorf("the journal has %q:\n%s", bad, journal)
+		}
+	}
+	if lines := strings.Count(journal, "\n"); lines > 200 {
+		w.Errorf("the journal has %d lines of one boot", lines)
+	}
+}
+
+func reboot(w *world) {
+	boot(w)
+	w.protected()
+}
+
+// powerCut: nothing was synced for it.
+func powerCut(w *world) {
+	w.cut()
+	w.boot()
+	w.booted()
+	w.protected()
+}
+
+// restarted restarts another program that has to do with the network.
+func (w *world) restarted(unit string) {
+	w.must(box, "systemctl", "restart", unit)
+	w.protected()
+	w.booted()
+}
+
+// ufw is Debian's easy firewall: it refuses by default what comes in.
+func ufw(w *world) {
+	w.must(box, "ufw", "--force", "enable")
+	w.protected()
+	w.must(box, "ufw", "reload")
+	w.protected()
+	w.must(box, "ufw", "--force", "disable")
+	w.protected()
+}
+
+// stop: the household stays closed, also when the rules of netfilter are gone.
+func stop(w *world) {
+	w.must(box, "systemctl", "stop", "tunic")
+	w.closed()
+	w.must(box, "systemctl", "restart", "nftables")
+	w.closed()
+	time.Sleep(2 * time.Second) // in which the phone sends
+}
+
+func start(w *world) {
+	w.must(box, "systemctl", "start", "tunic")
+	w.protected()
+}
+
+func upgrade(w *world) {
+	w.shell("cd " + Source + " && make install && systemctl restart tunic")
+	w.protected()
+	w.booted()
+}
+
+func noInternet(w *world) {
+	w.cable(false)
+	w.closed()
+	w.must(box, "systemctl", "restart", "tunic") // returns although there is no internet
+	w.closed()
+	w.cable(true)
+	w.protected()
+}
+
+func (w *world) cable(up bool) {
+	w.Helper()
+	if err := w.lab.SetUplink(w.ctx, box, up); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// startLimit is what a boot may take without internet: nobody waits for it.
+const startLimit = 40 * time.Second
+
+func bootWithoutInternet(w *world) {
+	w.powerOff()
+	w.boot()
+	w.cable(false)
+	if took := w.eventually("the daemon answers", bootedLimit, func() bool { return w.status().Version != "" }); took > startLimit {
+		w.Errorf("the daemon answered after %v", took)
+	}
+	w.closed()
+	w.cable(true)
+	w.protected()
+}
+
+// wrongInterface: the owner has named one that is not there. Whatever the units
+// say, the household is not outside Tor.
+func wrongInterface(w *world) {
+	w.write("etc/tunic/tunic.toml", strings.Replace(mainConfig, "lan0", "br-lan", 1))
+	w.powerOff()
+	w.boot()
+	w.eventually("the machine has booted", bootedLimit, func() bool {
+		state := strings.TrimSpace(w.exec(box, "systemctl", "is-system-running").Stdout)
+		return state == "running" || state == "degraded"
+	})
+	w.closed()
+	time.Sleep(2 * time.Second) // in which the phone sends
+	if r := w.exec(box, "tunic", "check"); r.Code == 0 || !strings.Contains(r.Stdout+r.Stderr, "br-lan") {
+		w.Errorf("tunic check ended with %d: %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	w.write("etc/tunic/tunic.toml", mainConfig)
+	w.must(box, "systemctl", "restart", "tunic")
+	w.protected()
+}
+
+// uninstall: nothing of tunic runs or filters any more, and the device is where
+// it was before, outside Tor.
+func uninstall(w *world) {
+	out := w.shell("cd " + Source + " && make uninstall")
+	for _, left := range []string{"/etc/tunic", "/var/lib/tunic", "tunic-tor", "iptables"} {
+		if !strings.Contains(out, left) {
+			w.Errorf("it does not say that %s stays:\n%s", left, out)
+		}
+	}
+	for _, tool := range []string{"iptables-save", "ip6tables-save"} {
+		if rules := w.must(box, tool); strings.Contains(rules, "TUNIC") {
+			w.Errorf("%s has rules of tunic's:\n%s", tool, rules)
+		}
+	}
+	if units := w.exec(box, "systemctl", "list-unit-files", "--no-legend", "tunic*").Stdout; strings.TrimSpace(units) != "" {
+		w.Errorf("units are left: %s", units)
+	}
+	if processes := w.exec(box, "pgrep", "-a", "tunic").Stdout; processes != "" {
+		w.Errorf("processes are left: %s", processes)
+	}
+	kept := strings.Fields(w.must(box, "ls", "/var/lib/tunic"))
+	if !slices.Contains(kept, "onions") && !slices.Contains(kept, "keys") {
+		w.Errorf("the keys are gone: /var/lib/tunic has %q", kept)
+	}
+	if seen := w.must("phone", "curl", "-sS", "-m", "10", whoAmI); seen != "192.168.77.10" {
+		w.Errorf("the web sees %q", seen)
+	}
+}
