@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 )
 
 // Lock is held as long as a daemon runs on a root. The kernel lets go of it
@@ -73,7 +74,7 @@ func prepareDirs(p config.Paths, torIDs IDs) error {
 		{p.Run, 0o755, os.Getegid()},
 		{fronts, 0o750, int(torIDs.GID)},
 	} {
-		err := errors.Join(os.MkdirAll(d.path, d.mode), os.Chown(d.path, os.Geteuid(), d.gid), os.Chmod(d.path, d.mode))
+		err := errors.Join(durable.MkdirAll(d.path, d.mode), os.Chown(d.path, os.Geteuid(), d.gid), os.Chmod(d.path, d.mode))
 		if err != nil {
 			return fmt.Errorf("preparing %s: %w", d.path, err)
 		}

@@ -199,7 +199,7 @@ func (s Store) path(name string) string { return filepath.Join(s.Dir, name+exten
 
 // write keeps a file for root alone.
 func (s Store) write(name string, text []byte) error {
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+	if err := durable.MkdirAll(s.Dir, 0o700); err != nil {
 		return err
 	}
 	return durable.Write(filepath.Join(s.Dir, name), text, 0o600)
