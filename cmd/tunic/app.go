@@ -14,6 +14,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/rules/netfilter"
 )
 
 // version is what `tunic version` prints; the build sets it (-ldflags -X).
@@ -112,6 +113,9 @@ func explain(err error) *failure {
 	if _, ok := errors.AsType[config.Errors](err); ok {
 		return &failure{exitUsage, err, ""}
 	}
+	if errors.Is(err, netfilter.ErrMixed) { // no start that comes later finds it otherwise
+		return &failure{exitUsage, err, ""}
+	}
 	if errors.Is(err, gateway.ErrRunning) {
 		return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
 	}
@@ -153,7 +157,7 @@ all, and any service on the LAN gets a permanent onion address.`,
 		return usageError("see `"+c.CommandPath()+" --help`", "%v", err)
 	})
 	for _, verb := range []func(*app) *cobra.Command{
-		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, readyCommand,
+		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, waitCommand,
 		publishCommand, unpublishCommand, onionsCommand, profilesCommand, addressCommand,
 		rotateCommand, importCommand, exportCommand, backupCommand, restoreCommand,
 		userCommand, caCommand, mailCommand, logsCommand, ircCommand, confineCommand,
