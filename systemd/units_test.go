@@ -42,7 +42,7 @@ func TestDaemon(t *testing.T) {
 		"Wants":                    {"tunic-lockdown.service"},
 		"StartLimitIntervalSec":    {"0"},
 		"TimeoutStartSec":          {"90"},
-		"RestartPreventExitStatus": {"2"},
+		"RestartPreventExitStatus": {"78"},
 		"OOMPolicy":                {"continue"},
 		"OOMScoreAdjust":           {"-500"},
 		"MemoryMax":                {"75%"},

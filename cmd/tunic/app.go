@@ -26,6 +26,7 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2 // wrong usage or configuration
 	exitNotReady = 3
+	exitConfig   = 78 // the daemon's exitUsage (EX_CONFIG, sysexits(3)): with 2 Go ends a program that crashed, which is to be started again
 )
 
 // app is what every verb needs of its surroundings.
