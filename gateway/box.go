@@ -15,6 +15,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 	"tunic/gateway/health"
 )
 
@@ -76,7 +77,7 @@ func prepareDirs(p config.Paths, torIDs IDs) error {
 		{p.Run, 0o755, os.Getegid()},
 		{fronts, 0o750, int(torIDs.GID)},
 	} {
-		err := errors.Join(os.MkdirAll(d.path, d.mode), os.Chown(d.path, os.Geteuid(), d.gid), os.Chmod(d.path, d.mode))
+		err := errors.Join(durable.MkdirAll(d.path, d.mode), os.Chown(d.path, os.Geteuid(), d.gid), os.Chmod(d.path, d.mode))
 		if err != nil {
 			return fmt.Errorf("preparing %s: %w", d.path, err)
 		}

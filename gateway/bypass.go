@@ -94,6 +94,17 @@ func (g *grants) add(want []Granted, until time.Time) (loaded bool, err error) {
 	return loaded, nil
 }
 
+// sooner returns how long the loop may wait: until a grant ends, and no longer
+// than wait.
+func (g *grants) sooner(wait time.Duration) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, state := range g.list {
+		wait = min(wait, time.Until(state.until)+time.Millisecond) // one that ends now has not ended yet
+	}
+	return max(wait, 0)
+}
+
 func (g *grants) count(mac string) int {
 	n := 0
 	for what := range g.list {

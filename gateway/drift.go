@@ -13,7 +13,7 @@ import (
 const (
 	// verifyEvery is the pause between two looks at rules that nobody is known
 	// to have changed: what changes them is noticed by itself, within a second.
-	verifyEvery = 30 * time.Second
+	verifyEvery = 2 * time.Minute
 	// driftShown is how long status tells of a change that was undone: long
 	// enough for a person to come and look.
 	driftShown = 10 * time.Minute

@@ -18,8 +18,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -132,6 +134,7 @@ type Options struct {
 type Gateway struct {
 	Options
 	wake     chan struct{}
+	passed   chan struct{} // has room for one: a pass has ended
 	requests chan func(context.Context)
 	started  time.Time
 
@@ -140,6 +143,7 @@ type Gateway struct {
 	opened   bool          // the open rules are in force
 	torHas   []tor.Onion   // that tor has accepted last
 	held     bool          // `tunic lockdown`: stay closed until the next reload
+	next     time.Time     // when a pass is due
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
 	lastOpen rules.Input   // what flows were last allowed by
 	looked   rules.Ruleset // what verify last looked for
@@ -177,7 +181,9 @@ type view struct {
 	desired   Desired
 	temporary Temporary // as far as it is in force
 	friends   Friends
-	notified  bool
+	hosts     map[string][]netip.Addr // of devices that onions lead to by name
+	worked    bool                    // everything has, once
+	said      string                  // to the service manager
 }
 
 // New returns a gateway for a validated configuration.
@@ -185,6 +191,7 @@ func New(o Options, c *config.Config) *Gateway {
 	return &Gateway{
 		Options:  o,
 		wake:     make(chan struct{}, 1),
+		passed:   make(chan struct{}, 1),
 		requests: make(chan func(context.Context)),
 		started:  time.Now(),
 		view:     view{config: c, state: api.Closed, why: "starting"},
@@ -197,21 +204,27 @@ func New(o Options, c *config.Config) *Gateway {
 }
 
 // Wake makes the gateway look again soon. It never blocks.
-func (g *Gateway) Wake() {
+func (g *Gateway) Wake() { signal(g.wake) }
+
+// signal never blocks; several signals that nobody has taken yet are one.
+func signal(c chan<- struct{}) {
 	select {
-	case g.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
-// Times between passes when nothing happens, and after a failure.
+// Times between passes when nothing happens, and after a failure. What changes
+// the box wakes the loop; the passes in between find what nobody tells.
 const (
-	checkEvery = 5 * time.Second
+	checkEvery = 30 * time.Second
+	hostsEvery = 5 * time.Second // between looks at where devices are that onions lead to by name
 	retryAfter = 2 * time.Second
 )
 
-// Run closes the household, then works until ctx ends, and closes it again.
-// It fails only if the household cannot be closed at the start.
+// Run closes the household, says that the daemon is in charge, then works until
+// ctx ends, and closes the household again. It fails only if that cannot be
+// closed at the start.
 func (g *Gateway) Run(ctx context.Context) error {
 	if err := g.close(ctx); err != nil {
 		return fmt.Errorf("closing the household: %w", err)
@@ -221,6 +234,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			g.Log.Error("closing the household at the end failed", "error", err)
 		}
 	}()
+	g.sweep()
 	if err := g.temporary.load(); err != nil {
 		g.Log.Warn("what was in force for a while is not any more", "error", err)
 	}
@@ -232,6 +246,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	watchCtx, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	watching.Go(func() { g.watchOnions(watchCtx) })
+	g.Notify("READY=1")
 	timer := time.NewTimer(g.work(ctx))
 	defer timer.Stop()
 	for {
@@ -243,6 +258,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 			continue
 		case <-g.wake:
 		case <-timer.C:
+			if g.resting(ctx) {
+				timer.Reset(g.nap())
+				continue
+			}
 		}
 		timer.Reset(g.work(ctx))
 	}
@@ -254,7 +273,25 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 	if g.pass(ctx) {
 		wait = checkEvery
 	}
-	return g.rotations.sooner(g.temporary.sooner(wait))
+	g.next = time.Now().Add(g.grants.sooner(g.rotations.sooner(g.temporary.sooner(wait))))
+	return g.nap()
+}
+
+// nap is how long the loop may wait: until the next pass, and while onions lead
+// to devices by name no longer than hostsEvery.
+func (g *Gateway) nap() time.Duration {
+	wait := max(time.Until(g.next), 0)
+	if len(hostNames(g.snapshot().config)) > 0 {
+		wait = min(wait, hostsEvery)
+	}
+	return wait
+}
+
+// resting reports whether the next pass can still wait: its time has not come,
+// and devices that onions lead to by name are where they were.
+func (g *Gateway) resting(ctx context.Context) bool {
+	v := g.snapshot()
+	return time.Now().Before(g.next) && maps.EqualFunc(v.hosts, g.hosts(ctx, v), slices.Equal)
 }
 
 // close swaps the closed rules in.

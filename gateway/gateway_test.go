@@ -291,14 +291,31 @@ func TestReadyAndNotify(t *testing.T) {
 	if s := h.Gateway.Status(t.Context()); !s.Ready || s.Why != "" {
 		t.Errorf("ready %v, why %q", s.Ready, s.Why)
 	}
-	n := 0
-	for _, note := range h.notes {
-		if note == "READY=1" {
-			n++
-		}
+	if want := []string{"STATUS=the onion photos is not published yet", "STATUS=open"}; !slices.Equal(h.notes, want) {
+		t.Errorf("the service manager was told %q", h.notes)
 	}
-	if n != 1 {
-		t.Errorf("READY=1 was said %d times: %q", n, h.notes)
+}
+
+// TestReadyIsInCharge: the service manager waits until the rules are closed and
+// the daemon holds them, and for nothing else.
+func TestReadyIsInCharge(t *testing.T) {
+	h := newHouse(t, nil)
+	h.set(func() { h.status.Running, h.status.Bootstrap = true, 10 })
+	h.running(t)
+	if len(h.notes) < 2 || h.notes[0] != "READY=1" || !strings.HasPrefix(h.notes[1], "STATUS=Tor is connecting: 10 %") {
+		t.Errorf("the service manager was told %q", h.notes)
+	}
+	if err := h.Reload(t.Context()); err != nil || mode(h.loaded) != "closed" {
+		t.Errorf("reload while Tor connects: %v; the rules are %s", err, mode(h.loaded))
+	}
+}
+
+// TestNotReadyUnlessClosed is the other half.
+func TestNotReadyUnlessClosed(t *testing.T) {
+	h := newHouse(t, nil)
+	h.set(func() { h.fail["rules"] = errBroken })
+	if err := h.Run(t.Context()); !errors.Is(err, errBroken) || len(h.notes) > 0 {
+		t.Errorf("%v; the service manager was told %q", err, h.notes)
 	}
 }
 

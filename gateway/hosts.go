@@ -14,16 +14,21 @@ import (
 // that has a file with the name, else one that gives it to the DHCP server. A
 // name that two devices give themselves is nobody's.
 func (a *attempt) lookForHosts(ctx context.Context) {
-	wanted := hostNames(a.in.Config)
+	a.in.Hosts = a.hosts(ctx, a.snapshot())
+}
+
+func (g *Gateway) hosts(ctx context.Context, v view) map[string][]netip.Addr {
+	wanted := hostNames(v.config)
 	if len(wanted) == 0 {
-		return
+		return nil
 	}
-	a.in.Hosts = make(map[string][]netip.Addr)
-	for _, d := range a.devices(ctx, a.snapshot()) {
+	found := make(map[string][]netip.Addr)
+	for _, d := range g.devices(ctx, v) {
 		if addrs := hostAddrs(d); slices.Contains(wanted, d.Name) && len(addrs) > 0 {
-			a.in.Hosts[d.Name] = addrs
+			found[d.Name] = addrs
 		}
 	}
+	return found
 }
 
 // hostNames are the devices that targets name. A name with a dot is looked up

@@ -13,6 +13,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 	"tunic/gateway/onion"
 )
 
@@ -134,7 +135,7 @@ func ImportAlone(p config.Paths, owner IDs, name string, id onion.Identity) erro
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return haveKeys(p, name, id.Address)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
 		return fmt.Errorf("making the directory for onion keys: %w", err)
 	}
 	return id.Create(dir, int(owner.UID), int(owner.GID))
@@ -201,7 +202,7 @@ func (r *rotations) forgetKeys(p config.Paths, name string) error {
 		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Onion == name })
 	})
 	for _, dir := range []string{current, retired} {
-		err = errors.Join(err, os.RemoveAll(dir))
+		err = errors.Join(err, durable.RemoveAll(dir))
 	}
 	if err != nil {
 		return fmt.Errorf("deleting the keys of onion %q: %w", name, err)

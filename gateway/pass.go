@@ -46,10 +46,11 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	g.mu.Lock()
 	g.view.facts, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
-	g.view.temporary, g.view.friends = a.in.Temporary, a.in.Friends
+	g.view.temporary, g.view.friends, g.view.hosts = a.in.Temporary, a.in.Friends, a.in.Hosts
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
 	g.notify(ctx)
+	signal(g.passed)
 	return done
 }
 

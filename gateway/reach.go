@@ -112,6 +112,20 @@ func (r *reaches) due(onions map[string]tor.Descriptor, now time.Time) (name str
 	return name, false, ok
 }
 
+// sooner returns how long the watch may wait: until an onion is due, and no
+// longer than wait.
+func (r *reaches) sooner(now time.Time, wait time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.of {
+		wait = min(wait, o.nextLook.Sub(now))
+		if !o.locked {
+			wait = min(wait, o.nextCall.Sub(now))
+		}
+	}
+	return wait
+}
+
 // record takes over what was found out, and says when to look again.
 func (r *reaches) record(name string, got link.Reached, now time.Time) {
 	r.mu.Lock()
@@ -248,17 +262,23 @@ func (o *reach) elsewhere() bool {
 	return false
 }
 
-// watchOnions looks at the onions, one at a time, until ctx ends.
+// watchPause is the least time between two looks at onions.
+const watchPause = time.Second
+
+// watchOnions looks at the onions, one at a time, until ctx ends: when one of
+// them is due, and after each pass, which may have brought others.
 func (g *Gateway) watchOnions(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	timer := time.NewTimer(watchPause)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			g.watchOnce(ctx, time.Now())
+		case <-g.passed:
+		case <-timer.C:
 		}
+		g.watchOnce(ctx, time.Now())
+		timer.Reset(max(watchPause, g.reaches.sooner(time.Now(), checkEvery)))
 	}
 }
 

@@ -109,7 +109,7 @@ func (r *rotations) sooner(wait time.Duration) time.Duration {
 // the second step changes the address, so a power cut leaves one or the other.
 func (r *rotations) retire(p config.Paths, name string, address onion.Address, keep time.Duration) error {
 	to := p.RetiredKeys(name, string(address))
-	if err := os.MkdirAll(filepath.Dir(to), 0o711); err != nil { // tor passes through
+	if err := durable.MkdirAll(filepath.Dir(to), 0o711); err != nil { // tor passes through
 		return fmt.Errorf("making the directory for the keys of old addresses: %w", err)
 	}
 	if err := chmodParents(to); err != nil {
@@ -119,9 +119,9 @@ func (r *rotations) retire(p config.Paths, name string, address onion.Address, k
 	if err := r.change(func(all []OldAddress) []OldAddress { return append(all, old) }); err != nil {
 		return err
 	}
-	err := os.Rename(p.OnionKeys(name), to)
+	err := durable.Rename(p.OnionKeys(name), to)
 	if err == nil {
-		return errors.Join(syncDir(filepath.Dir(p.OnionKeys(name))), syncDir(filepath.Dir(to)))
+		return nil
 	}
 	undo := r.change(func(all []OldAddress) []OldAddress {
 		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Address == address })
@@ -134,14 +134,6 @@ func (r *rotations) retire(p config.Paths, name string, address onion.Address, k
 func chmodParents(keys string) error {
 	name := filepath.Dir(keys)
 	return errors.Join(os.Chmod(name, 0o711), os.Chmod(filepath.Dir(name), 0o711))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // oldAddresses returns the old addresses whose keys are there and usable. One

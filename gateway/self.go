@@ -58,7 +58,7 @@ func makeSelf(path string) (Self, error) {
 	if err != nil {
 		return Self{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(path), 0o711); err != nil {
 		return Self{}, err
 	}
 	if err := durable.Write(path, []byte(string(secret)+"\n"), 0o600); err != nil {

@@ -190,17 +190,19 @@ func exceptions(c *config.Config) []string {
 	return list
 }
 
-// notify tells the service manager when everything wanted works for the first
-// time, and how things are.
+// notify tells the service manager how things are when that has changed, and
+// the log when everything wanted works for the first time.
 func (g *Gateway) notify(ctx context.Context) {
 	s := g.report(ctx, link.Status{})
+	say := "STATUS=" + cmp.Or(s.Why, "open")
 	g.mu.Lock()
-	first := s.Ready && !g.view.notified
-	g.view.notified = g.view.notified || s.Ready
+	first, news := s.Ready && !g.view.worked, say != g.view.said
+	g.view.worked, g.view.said = g.view.worked || s.Ready, say
 	g.mu.Unlock()
 	if first {
-		g.Notify("READY=1")
 		g.Log.Info("everything wanted works")
 	}
-	g.Notify("STATUS=" + cmp.Or(s.Why, "open"))
+	if news {
+		g.Notify(say)
+	}
 }

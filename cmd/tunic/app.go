@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/rules/netfilter"
 )
 
 // version is what `tunic version` prints; the build sets it (-ldflags -X).
@@ -26,6 +27,7 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2 // wrong usage or configuration
 	exitNotReady = 3
+	exitConfig   = 78 // the daemon's exitUsage (EX_CONFIG, sysexits(3)): with 2 Go ends a program that crashed, which is to be started again
 )
 
 // app is what every verb needs of its surroundings.
@@ -117,6 +119,9 @@ func explain(err error) *failure {
 	if _, ok := errors.AsType[config.Errors](err); ok {
 		return &failure{exitUsage, err, ""}
 	}
+	if errors.Is(err, netfilter.ErrMixed) { // no start that comes later finds it otherwise
+		return &failure{exitUsage, err, ""}
+	}
 	if errors.Is(err, gateway.ErrRunning) {
 		return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
 	}
@@ -158,7 +163,7 @@ all, and any service on the LAN gets a permanent onion address.`,
 		return usageError("see `"+c.CommandPath()+" --help`", "%v", flagError(err))
 	})
 	for _, verb := range []func(*app) *cobra.Command{
-		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, readyCommand,
+		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, waitCommand,
 		publishCommand, unpublishCommand, onionsCommand, profilesCommand, addressCommand,
 		rotateCommand, importCommand, exportCommand, backupCommand, restoreCommand,
 		userCommand, caCommand, mailCommand, logsCommand, ircCommand, confineCommand,

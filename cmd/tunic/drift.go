@@ -12,7 +12,7 @@ import (
 
 // repairEvery is the pause between looks at the rules when nothing is known to
 // have changed them: it covers what the kernel did not tell.
-const repairEvery = 30 * time.Second
+const repairEvery = 2 * time.Minute
 
 // guardRules puts the rules back when another program changes them. It does not
 // wait for the gateway's passes: one of them may be busy with tor for seconds.

@@ -20,7 +20,8 @@ import (
 )
 
 func lockdownCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var boot bool
+	c := &cobra.Command{
 		Use:   "lockdown",
 		Short: "Close everything: the household reaches nothing but the box",
 		Long: `Lockdown loads the closed rules. It works with and without a daemon; at boot it
@@ -28,6 +29,10 @@ runs before the network is up. If the configuration cannot be read, it closes
 every interface. ` + "`tunic reload`" + ` opens the household again.`,
 		Example: "  tunic lockdown",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if boot && a.client().InCharge(cmd.Context()) {
+				a.printf("the daemon is in charge of the household: nothing was changed\n")
+				return nil
+			}
 			err := a.client().Lockdown(cmd.Context())
 			if errors.Is(err, api.ErrNotRunning) {
 				err = a.lockdownAlone(cmd.Context())
@@ -39,6 +44,8 @@ every interface. ` + "`tunic reload`" + ` opens the household again.`,
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&boot, "boot", false, "do nothing if a daemon is in charge (for the service at boot)")
+	return c
 }
 
 // lockdownAlone loads the closed rules. With a broken configuration it closes

@@ -42,11 +42,23 @@ leaves the household closed. SIGHUP reads the configuration again.`,
 				level = slog.LevelDebug
 			}
 			log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
-			return a.run(cmd.Context(), log)
+			return ofDaemon(a.run(cmd.Context(), log))
 		},
 	}
 	c.Flags().BoolVar(&verbose, "verbose", false, "log details")
 	return c
+}
+
+// ofDaemon tells a service manager apart what starting again cannot mend.
+func ofDaemon(err error) error {
+	if err == nil {
+		return nil
+	}
+	f := *explain(err)
+	if f.code == exitUsage {
+		f.code = exitConfig
+	}
+	return &f
 }
 
 // run makes the real parts, and works until ctx ends.

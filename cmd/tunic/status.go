@@ -150,21 +150,26 @@ func orDash(s string) string {
 	return s
 }
 
-func readyCommand(a *app) *cobra.Command {
+func waitCommand(a *app) *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
-		Use:   "ready",
-		Short: "Exit with 0 when everything wanted works",
-		Long: `Ready waits until the household is open and all that was asked for works. It
-prints what it is waiting for, and exits with 3 when the time is over.`,
-		Example: "  tunic ready --timeout 60s && echo the house is on line",
+		Use:     "wait",
+		Aliases: []string{"ready"}, // its name until the service manager's "ready" meant less
+		Short:   "Wait until all that was asked for works",
+		Long: `Wait waits until the household is open and all that was asked for works, which
+` + "`systemctl start tunic`" + ` does not. It prints what it is waiting for, and exits with
+3 when the time is over.`,
+		Example: "  tunic wait --timeout 60s && echo the house is on line",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			ctx, cancel := cmd.Context(), func() {}
+			if cmd.Flags().Changed("timeout") || cmd.CalledAs() == "ready" {
+				ctx, cancel = context.WithTimeout(ctx, timeout)
+			}
 			defer cancel()
 			return a.waitReady(ctx)
 		},
 	}
-	c.Flags().Var((*span)(&timeout), "timeout", "how long to wait (it asks once)")
+	c.Flags().Var((*span)(&timeout), "timeout", "how long to wait; 0s asks once (default: as long as it takes)")
 	return c
 }
 

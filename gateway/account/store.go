@@ -199,9 +199,9 @@ func (s Store) path(name string) string { return filepath.Join(s.Dir, name+exten
 
 // write keeps a file for root alone.
 func (s Store) write(name string, text []byte) error {
-	err := os.MkdirAll(filepath.Dir(s.Dir), 0o755) // tor's user passes through it
+	err := durable.MkdirAll(filepath.Dir(s.Dir), 0o755) // tor's user passes through it
 	if err == nil {
-		err = os.MkdirAll(s.Dir, 0o700)
+		err = durable.MkdirAll(s.Dir, 0o700)
 	}
 	if err != nil {
 		return err

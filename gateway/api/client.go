@@ -19,17 +19,27 @@ var ErrNotRunning = errors.New("the tunic daemon is not running")
 // Client talks to the daemon of one root.
 type Client struct {
 	http http.Client
+	dial func(context.Context) (net.Conn, error)
 }
 
 // NewClient returns a client for the socket at path.
 func NewClient(path string) *Client {
-	var d net.Dialer
-	return &Client{http: http.Client{Transport: &http.Transport{
+	dial := func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "unix", path) }
+	return &Client{dial: dial, http: http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", path)
-		},
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 	}}}
+}
+
+// InCharge reports whether a daemon has the household: it listens, though it may
+// be too busy to answer.
+func (c *Client) InCharge(ctx context.Context) bool {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // Status asks for the whole status.

@@ -20,7 +20,6 @@ import (
 	"io/fs"
 	"math/big"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -219,7 +218,7 @@ func newLeaf(cert *x509.Certificate, key *ecdsa.PrivateKey) (Leaf, error) {
 func writePair(path string, cert *x509.Certificate, key *ecdsa.PrivateKey) error {
 	text, err := encodeKey(key)
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o700)
+		err = durable.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
 		err = durable.Write(path, append(encodeCert(cert), text...), 0o600)

@@ -131,7 +131,7 @@ func onionFile(p Paths, name string) (string, error) {
 // that Load ignores it.
 func writeFile(path string, text []byte) (err error) {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("making the directory for %s: %w", path, err)
 	}
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
@@ -155,6 +155,19 @@ func writeFile(path string, text []byte) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// makeDir makes a directory of the configuration, for all to read whatever the
+// umask is.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o755)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		err = os.MkdirAll(dir, 0o755)
+	}
+	return errors.Join(err, os.Chmod(dir, 0o755), syncDir(filepath.Dir(dir)))
 }
 
 // syncDir makes a change of names in a directory survive a power cut.

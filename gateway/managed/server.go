@@ -28,6 +28,10 @@ var usualTimes = times{start: time.Minute, startEvery: 100 * time.Millisecond, p
 // maxSilences in a row, and it is started again.
 const maxSilences = 3
 
+// expendable has a managed server go first when memory runs out, before serve,
+// tor and the daemon.
+const expendable = 500
+
 // backoff between starts.
 var backoff = supervise.Backoff{Min: 250 * time.Millisecond, Max: 10 * time.Second, Healthy: time.Minute}
 
@@ -162,7 +166,7 @@ func (s *server) start(spec Spec, path string) (*supervise.Process, error) {
 	confine := s.manager.Confine
 	p, err := supervise.Start(supervise.Command{
 		Name: s.name, Path: confine[0], Args: append(append(confine[1:len(confine):len(confine)], path), spec.Args...),
-		SetUser: spec.setUser(), UID: spec.UID, GID: spec.GID,
+		SetUser: spec.setUser(), UID: spec.UID, GID: spec.GID, OOMScore: expendable,
 	}, s.manager.Log, s.log.add)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tunic/gateway/durable"
 )
 
 // The files of a HiddenServiceDir (tor's src/feature/hs/hs_service.c and
@@ -78,7 +80,7 @@ func ensureKeys(dir string, uid, gid int) (Address, error) {
 
 // makeDir makes dir, and gives it to its owner only if it made it itself.
 func makeDir(dir string, uid, gid int) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := durable.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
 	err := os.Mkdir(dir, dirMode)

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 	"tunic/gateway/onion"
 )
 
@@ -279,9 +279,9 @@ func (b *Book) welcome(by string, i Introduction) bool {
 func (b *Book) Rename(from, to string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err := os.RemoveAll(b.Paths.PeerKeys(to)) // of somebody who had the name before
+	err := durable.RemoveAll(b.Paths.PeerKeys(to)) // of somebody who had the name before
 	if err == nil {
-		err = os.Rename(b.Paths.PeerKeys(from), b.Paths.PeerKeys(to))
+		err = durable.Rename(b.Paths.PeerKeys(from), b.Paths.PeerKeys(to))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("moving what is kept of a friend: %w", err)
@@ -294,7 +294,7 @@ func (b *Book) Rename(from, to string) error {
 func (b *Book) Forget(name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := os.RemoveAll(b.Paths.PeerKeys(name)); err != nil {
+	if err := durable.RemoveAll(b.Paths.PeerKeys(name)); err != nil {
 		return fmt.Errorf("removing what is kept of a friend: %w", err)
 	}
 	return nil

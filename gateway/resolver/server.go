@@ -12,6 +12,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// udpIdle is after how long a socket that got nothing is read again: often only
+// wakes a box that has nothing to do. Shutting down does not wait for it.
+const udpIdle = time.Hour
+
 // stopGrace is how long Serve waits for answers under way when it ends.
 const stopGrace = 2 * time.Second
 
@@ -32,6 +36,7 @@ func (r *Resolver) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listen
 	g.Go(func() error {
 		return run(ctx, &dns.Server{
 			PacketConn: udp, Handler: h, MsgAcceptFunc: accept, UDPSize: ednsSize,
+			ReadTimeout: udpIdle,
 		})
 	})
 	g.Go(func() error {

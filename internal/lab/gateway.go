@@ -70,19 +70,19 @@ func daemonName(gateway string) string { return "tunic-" + gateway }
 // readyLimit is how long a gateway may take until everything works.
 const readyLimit = 120 * time.Second
 
-// WaitReady waits with `tunic ready` until everything wanted works on the
+// WaitReady waits with `tunic wait` until everything wanted works on the
 // gateway. progress, if not nil, is told Tor's bootstrap percentage.
 func (l *Lab) WaitReady(ctx context.Context, gateway string, progress func(percent int)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	watch, stop := context.WithCancel(ctx)
 	group.Go(func() error {
 		defer stop()
-		result, err := l.Exec(ctx, gateway, l.Tool("tunic"), "ready", "--root", l.Root(gateway), "--timeout", readyLimit.String())
+		result, err := l.Exec(ctx, gateway, l.Tool("tunic"), "wait", "--root", l.Root(gateway), "--timeout", readyLimit.String())
 		if err != nil {
 			return fmt.Errorf("waiting for %s: %w", gateway, err)
 		}
 		if result.Code != 0 {
-			return fmt.Errorf("waiting for %s: tunic ready ended with status %d: %s\nlast lines of %s:\n%s", gateway, result.Code,
+			return fmt.Errorf("waiting for %s: tunic wait ended with status %d: %s\nlast lines of %s:\n%s", gateway, result.Code,
 				strings.TrimSpace(result.Stderr+result.Stdout), l.LogFile(daemonName(gateway)), l.logTail(daemonName(gateway), 8))
 		}
 		return nil
@@ -94,7 +94,7 @@ func (l *Lab) WaitReady(ctx context.Context, gateway string, progress func(perce
 }
 
 // watchBootstrap reports each new percentage. Status is not there at first,
-// and that it cannot be had is no reason to stop: `tunic ready` decides.
+// and that it cannot be had is no reason to stop: `tunic wait` decides.
 func (l *Lab) watchBootstrap(ctx context.Context, gateway string, progress func(int)) {
 	last := -1
 	for tick := time.NewTicker(time.Second); ; {

@@ -153,7 +153,7 @@ func (k *Kernel) CheckBackend() error {
 			return fmt.Errorf("reading legacy tables: %w", err)
 		}
 		if tables := strings.Fields(string(names)); len(tables) > 0 {
-			return fmt.Errorf("%w: iptables is %v, but legacy tables are loaded (%s: %s); see them with iptables-legacy-save, remove them, or let update-alternatives choose iptables-legacy",
+			return fmt.Errorf("%w: iptables is %v, but legacy tables are loaded (%s: %s); see them with iptables-legacy-save, and remove what loads them; tables that are empty go at the next reboot (or by rmmod), then start tunic again; or let update-alternatives choose iptables-legacy",
 				ErrMixed, k.version, file, strings.Join(tables, " "))
 		}
 	}

@@ -123,7 +123,7 @@ func TestLockdownIsFirst(t *testing.T) {
 	for unit, lines := range map[string][]string{
 		"tunic-lockdown.service": {"DefaultDependencies=no", "Wants=network-pre.target", "Before=network-pre.target shutdown.target", "WantedBy=sysinit.target",
 			"After=netfilter-persistent.service nftables.service ufw.service"},
-		"tunic.service": {"After=network-online.target tunic-lockdown.service"},
+		"tunic.service": {"After=tunic-lockdown.service"},
 	} {
 		text, err := os.ReadFile(filepath.Join(root, "systemd", unit))
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"tunic/gateway/durable"
 )
 
 // keepDays is longer than any box tries to deliver a message (5 days).
@@ -151,5 +153,5 @@ func (l *Ledger) today(now time.Time) (*os.File, error) {
 		return nil, err
 	}
 	l.file, l.date = f, date // somebody may still write to the last one: it closes when nobody does
-	return f, syncDir(l.dir)
+	return f, durable.SyncDir(l.dir)
 }

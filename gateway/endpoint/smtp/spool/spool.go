@@ -25,6 +25,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"tunic/gateway/durable"
 )
 
 const (
@@ -68,7 +70,7 @@ type Spool struct {
 func Open(dir string, log *slog.Logger) (*Spool, error) {
 	s := &Spool{dir: filepath.Join(dir, "queue"), log: log, envelopes: make(map[string]*Envelope)}
 	for _, d := range []string{s.dir, filepath.Join(dir, "seen")} {
-		if err := os.MkdirAll(d, dirMode); err != nil {
+		if err := durable.MkdirAll(d, dirMode); err != nil {
 			return nil, fmt.Errorf("opening the spool: %w", err)
 		}
 	}
@@ -167,7 +169,7 @@ func (s *Spool) write(id string, envelope []byte, head string, body *Draft) erro
 	if err := os.Rename(tmp, s.path(id, envelopeSuffix)); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return durable.SyncDir(s.dir)
 }
 
 // Update changes the envelope of a message by change, and writes it. A failure
