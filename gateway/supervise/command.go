@@ -30,8 +30,9 @@ type Command struct {
 	Env  []string // the whole environment, "KEY=value"; PATH is added if absent
 	Dir  string   // working directory; "" means "/"
 
-	SetUser  bool // take on UID and GID, and no other group; needs the capabilities SETUID and SETGID
+	SetUser  bool // take on UID, GID and Groups; needs the capabilities SETUID and SETGID
 	UID, GID uint32
+	Groups   []uint32 // supplementary groups; none at all if empty
 
 	Files []*os.File // become descriptors 3, 4, ...; the caller keeps and closes its own
 }
@@ -57,7 +58,7 @@ func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
 	cmd.WaitDelay = outputDelay
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if c.SetUser {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
