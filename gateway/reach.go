@@ -114,12 +114,12 @@ func (r *reaches) due(onions map[string]tor.Descriptor, now time.Time) (name str
 
 // sooner returns how long the watch may wait: until an onion is due, and no
 // longer than wait.
-func (r *reaches) sooner(now time.Time, wait time.Duration) time.Duration {
+func (r *reaches) sooner(onions map[string]tor.Descriptor, now time.Time, wait time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range r.of {
 		wait = min(wait, o.nextLook.Sub(now))
-		if !o.locked {
+		if !o.locked && onions[o.address].Out {
 			wait = min(wait, o.nextCall.Sub(now))
 		}
 	}
@@ -277,17 +277,17 @@ func (g *Gateway) watchOnions(ctx context.Context) {
 		case <-g.passed:
 		case <-timer.C:
 		}
-		g.watchOnce(ctx, time.Now())
-		timer.Reset(max(watchPause, g.reaches.sooner(time.Now(), checkEvery)))
+		timer.Reset(max(watchPause, g.watchOnce(ctx, time.Now())))
 	}
 }
 
-// watchOnce does the one thing that is due. Without tor nothing is.
-func (g *Gateway) watchOnce(ctx context.Context, now time.Time) {
+// watchOnce does the one thing that is due, and returns when the next one is.
+// Without tor nothing is; what changes that ends with a pass.
+func (g *Gateway) watchOnce(ctx context.Context, now time.Time) time.Duration {
 	v, t := g.snapshot(), g.withFast(g.Tor.Status())
 	g.reaches.keep(watched(v), now)
 	if !t.Running || t.Bootstrap < 100 {
-		return
+		return checkEvery
 	}
 	if name, call, ok := g.reaches.due(t.Onions, now); ok {
 		g.reachOnion(ctx, name, call)
@@ -295,6 +295,7 @@ func (g *Gateway) watchOnce(ctx context.Context, now time.Time) {
 	if names := g.reaches.broken(t, now); len(names) > 0 {
 		g.repair(ctx, names)
 	}
+	return g.reaches.sooner(t.Onions, time.Now(), checkEvery)
 }
 
 // watched are the onions that somebody may visit.

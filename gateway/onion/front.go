@@ -197,12 +197,12 @@ func (f *Front) run(ctx context.Context, r *route, s Stream, c *net.UnixConn, cu
 	f.open.Add(1)
 	stop := context.AfterFunc(r.ctx, cut)
 	defer func() {
+		f.panicked(recover()) // it counts before the visitor sees the end
 		stop()
 		cut()
 		leave()
 		f.open.Add(-1)
 		f.active.Done()
-		f.panicked(recover())
 	}()
 	f.note(r, s, r.Handler.ServeStream(ctx, c, s))
 }
