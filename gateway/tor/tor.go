@@ -138,17 +138,20 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 	if !t.current().SingleHop { // no device uses it
 		group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
 	}
-	useless := func(circuit string) { t.endWaits(ctx, []string{circuit}) }
+	doubt := func(circuit string) { t.doubt(ctx, circuit) }
+	vain := func(circuit string) { t.endWaits(ctx, []string{circuit}) }
 	return s.follow(ctx, func(line string) {
 		switch kind, _, _ := strings.Cut(line, " "); kind {
 		case "STREAM":
 			t.users.event(line, time.Now())
-			t.silences.event(line, useless)
+			t.silences.event(line, doubt)
 			if t.dialers.event(line, time.Now()) {
 				t.tracker.changed()
 			}
 		case "CIRC_MINOR":
-			t.meetings.event(line, t.fetchDescriptor, useless)
+			t.meetings.event(line, t.fetchDescriptor, vain)
+		case "CIRC_BW":
+			t.silences.event(line, doubt)
 		default:
 			t.tracker.event(line)
 		}
