@@ -193,6 +193,9 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 		a.why = fmt.Sprintf("Tor is connecting: %d %%, %s", st.Bootstrap, orWord(st.Summary, "starting"))
 		a.find(health.TorNotReady, "Tor is connecting: %d %%, %s %s", st.Bootstrap, orWord(st.Summary, "starting"), st.Warning)
 	}
+	if old := st.Old(); old != "" {
+		a.find(health.TorOld, "%s", old)
+	}
 	if st.ClockSkew != 0 {
 		a.find(health.ClockSkew, "tor sees that this box's clock is wrong by %s", st.ClockSkew)
 	}
