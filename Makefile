@@ -22,7 +22,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux qemu-user-static
 
-.PHONY: help deps servers lab-deps users build demo test unit e2e cross cross-test reproducible machines machines-long cuts dialects peers leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build demo test unit e2e cross cross-test reproducible machines machines-long cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -101,6 +101,9 @@ cuts: lab-deps build ## take the power of both Debians away 50 times while peopl
 
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	$(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e
+
+streams-long: ## keep streams between two boxes open, idle for 2 minutes and busy for 10 (as root)
+	TUNIC_STREAMS_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/peers$$' ./internal/lab/e2e
 
 leaks: ## send each leak class in each state and write docs/leaks.md (as root)
 	TUNIC_LEAKS_REPORT=$(CURDIR)/docs/leaks.md $(GO) test -tags lab -count=1 -timeout 30m -v \

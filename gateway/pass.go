@@ -203,6 +203,9 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 		a.find(health.TorNotReady, "Tor is connecting: %d %%, %s %s", st.Bootstrap, orWord(st.Summary, "starting"), st.Warning)
 	}
 	a.findings = append(a.findings, bridgeFindings(a.in.Config.Tor, st.Unreached)...)
+	if old := st.Old(); old != "" {
+		a.find(health.TorOld, "%s", old)
+	}
 	if st.ClockSkew != 0 {
 		a.find(health.ClockSkew, "tor sees that this box's clock is wrong by %s", st.ClockSkew)
 	}

@@ -328,11 +328,11 @@ func (g *Gateway) reachOnion(ctx context.Context, name string, call bool) error 
 // would be cut off. Nothing else is touched: tor, the other onions and the
 // household's circuits go on.
 func (g *Gateway) repair(ctx context.Context, names []string) {
-	served, err := g.Server.Status(ctx)
-	if err != nil {
-		return // nobody knows who would be cut off
-	}
 	for _, name := range names {
+		served, err := g.Server.Status(ctx) // of this moment: the one before took its time
+		if err != nil {
+			return // nobody knows who would be cut off
+		}
 		here := slices.ContainsFunc(served.Fronts, func(f link.FrontStatus) bool { return f.Onion == name && f.Active > 0 })
 		g.reaches.repairing(name, here, time.Now())
 		if here {

@@ -257,7 +257,7 @@ func diffTor(before, after tor.Spec) []string {
 	for _, reason := range tor.RestartReasons(before, after) {
 		lines = append(lines, "! tor is restarted: "+reason)
 	}
-	had, has := strings.Split(tor.Render(before), "\n"), strings.Split(tor.Render(after), "\n")
+	had, has := strings.Split(tor.Render(before, tor.Version{}), "\n"), strings.Split(tor.Render(after, tor.Version{}), "\n")
 	return append(lines, redacted(diffLines("torrc ", had, has))...)
 }
 

@@ -27,6 +27,7 @@ const (
 	ForwardingOff     Code = "forwarding-off"
 	VirtualOverlap    Code = "virtual-range-overlap"
 	TorMissing        Code = "tor-missing"
+	TorOld            Code = "tor-old"
 	TorNotReady       Code = "tor-not-ready"
 	TorDown           Code = "tor-down"
 	TorRefused        Code = "tor-refused-configuration"
@@ -84,7 +85,8 @@ var catalog = map[Code]entry{
 	NoAddress:         {Warning, "give the interface its household address; devices cannot reach the box without one"},
 	ForwardingOff:     {Warning, "set net.ipv4.ip_forward=1 (and net.ipv6.conf.all.forwarding=1) for devices with policy direct or onion"},
 	VirtualOverlap:    {Error, "remove \"virtual4\" and \"virtual6\" from the state file and restart tunic: new ranges are chosen"},
-	TorMissing:        {Error, "install the package tor, version 0.4.8 or later, or set [tor] binary"},
+	TorMissing:        {Error, "install the package tor, version 0.4.9 or later, or set [tor] binary"},
+	TorOld:            {Warning, "Debian 13 has a newer one; on Debian 12 add the repository that https://support.torproject.org/apt/ describes, and install tor from it; then restart tunic"},
 	TorNotReady:       {Info, "wait; if it stays, check the box's connection to the internet and its clock"},
 	TorDown:           {Error, "tunic restarts it by itself; its last words are above"},
 	FastTorDown:       {Error, "onions that are not anonymous (anonymous = false) cannot be reached; the household is as it was; tunic starts this tor again by itself"},

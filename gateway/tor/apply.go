@@ -60,14 +60,14 @@ func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
 	err := writeKeys(spec)
 	if err == nil {
 		_, _ = s.closeVisits(context.WithoutCancel(ctx), gone(old, spec)) // what fails here is seen after
-		err = s.commands.loadConf(Render(given))
+		err = s.commands.loadConf(Render(given, s.version))
 	}
 	if err == nil {
 		s.gave(given)
 		t.accept(spec)
 		t.newVisits(s, old, spec)
 		t.cut(ctx, s, gone(old, spec))
-		return writeTorrc(spec, spec.Torrc, Render(spec))
+		return writeTorrc(spec, spec.Torrc, Render(spec, s.version))
 	}
 	return t.notLoaded(ctx, s, old, spec, err)
 }

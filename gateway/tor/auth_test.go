@@ -14,7 +14,7 @@ import (
 
 // TestWithoutPoW: the defence that tor 0.4.9 dies of is not asked for.
 func TestWithoutPoW(t *testing.T) {
-	if text := Render(fullSpec()); strings.Contains(text, "PoW") {
+	if text := Render(fullSpec(), mended); strings.Contains(text, "PoW") {
 		t.Errorf("it has the option:\n%s", text)
 	}
 }

@@ -80,7 +80,7 @@ func (t *Tor) giveSome(ctx context.Context, s *session) (all bool) {
 		return false
 	}
 	more := spec.share(s.has)
-	if err := s.commands.loadConf(Render(more)); err != nil {
+	if err := s.commands.loadConf(Render(more, s.version)); err != nil {
 		t.log.Warn("tor did not take all onions", "error", err)
 		return true
 	}

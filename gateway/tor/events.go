@@ -9,7 +9,7 @@ import (
 
 // eventNames is what the event connection subscribes to. SETEVENTS is all or
 // nothing, so it holds only what every supported tor knows.
-const eventNames = "STATUS_CLIENT STATUS_GENERAL HS_DESC NETWORK_LIVENESS STREAM CIRC_MINOR ORCONN"
+const eventNames = "STATUS_CLIENT STATUS_GENERAL HS_DESC NETWORK_LIVENESS STREAM CIRC_MINOR CIRC_BW ORCONN"
 
 // event takes one event line, without its 650. What it does not know, or
 // cannot read, changes nothing.

@@ -159,10 +159,10 @@ func (t *Tor) fetchDescriptor(onion string) {
 
 func (t *Tor) endWaits(ctx context.Context, ids []string) {
 	s := t.running()
-	if s == nil {
+	if s == nil || len(ids) == 0 {
 		return // they ended with it
 	}
-	if _, err := s.closeCircuits(ctx, ids, 0); err != nil {
+	if err := s.closeWaits(ctx, ids); err != nil {
 		t.log.Debug("a circuit that waits in vain stays", "error", err)
 	}
 }

@@ -17,6 +17,12 @@ const (
 	joined = "CIRC_MINOR 40 PURPOSE_CHANGED $A~a,$B~b PURPOSE=HS_CLIENT_REND HS_STATE=HSCR_JOINED REND_QUERY=abc"
 )
 
+// As circuit-status has them.
+const (
+	waitingNow = "40 BUILT $A~a,$B~b BUILD_FLAGS=IS_INTERNAL PURPOSE=HS_CLIENT_REND HS_STATE=HSCR_ESTABLISHED_WAITING REND_QUERY=abc"
+	joinedNow  = "42 BUILT $A~a,$B~b BUILD_FLAGS=IS_INTERNAL PURPOSE=HS_CLIENT_REND HS_STATE=HSCR_JOINED REND_QUERY=abc"
+)
+
 // list is what timers have said.
 type list struct {
 	mu   sync.Mutex
@@ -114,7 +120,8 @@ func TestOneFetchForAll(t *testing.T) {
 // AskAnew fetches the descriptor, and closes what waits for that onion, once, and
 // nothing else.
 func TestAskAnew(t *testing.T) {
-	f := newFakeControl(t, []exchange{{"HSFETCH abc", "250 OK"}, {"HSFETCH abc", "250 OK"}, {"CLOSECIRCUIT 40", "250 OK"}})
+	f := newFakeControl(t, []exchange{{"HSFETCH abc", "250 OK"}, {"HSFETCH abc", "250 OK"},
+		{"GETINFO circuit-status", "250+circuit-status=\n" + waitingNow + "\n41 BUILT PURPOSE=GENERAL\n.\n250 OK"}, {"CLOSECIRCUIT 40 IfUnused", "250 OK"}})
 	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
 	if err != nil {
 		t.Fatal(err)
@@ -129,13 +136,31 @@ func TestAskAnew(t *testing.T) {
 	}
 	time.Sleep(fetchTime + time.Second)
 	got := f.received()
-	if n := len(got); n < 3 || !slices.Equal(got[n-3:], []string{"HSFETCH abc", "HSFETCH abc", "CLOSECIRCUIT 40"}) {
+	if n := len(got); n < 4 || !slices.Equal(got[n-4:], []string{"HSFETCH abc", "HSFETCH abc", "GETINFO circuit-status", "CLOSECIRCUIT 40 IfUnused"}) {
 		t.Errorf("tor was told %q", got)
 	}
 	if _, waits := x.meetings.waiting["41"]; !waits || len(x.meetings.waiting) != 1 {
 		t.Errorf("%d circuits wait", len(x.meetings.waiting))
 	}
 	new(Tor).AskAnew(t.Context(), "abc.onion") // without a process
+}
+
+// A circuit that an onion has come to by now, or that is gone, is not closed.
+func TestWaitsAreAskedFor(t *testing.T) {
+	f := newFakeControl(t, []exchange{
+		{"GETINFO circuit-status", "250+circuit-status=\n" + waitingNow + "\n" + joinedNow + "\n\"\n.\n250 OK"},
+		{"CLOSECIRCUIT 40 IfUnused", "250 OK"},
+		{"GETINFO circuit-status", "551 no"},
+	})
+	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer commands.close()
+	x := Tor{session: &session{commands: commands}, log: slog.New(slog.DiscardHandler)}
+	for _, ids := range [][]string{{"40", "42", "43"}, nil, {"40"}} {
+		x.endWaits(t.Context(), ids)
+	}
 }
 
 func FuzzMeetings(f *testing.F) {

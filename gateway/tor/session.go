@@ -24,6 +24,7 @@ const (
 // session is the life of one tor process.
 type session struct {
 	proc     *supervise.Process
+	version  Version // of the process, whatever the binary is by now
 	commands *controller
 	events   *controller
 	hide     func(string) string
@@ -37,14 +38,14 @@ type session struct {
 // startProcess starts tor. It follows this process into death by itself: it
 // looks every 15 s whether the owner that its command line names is there.
 // A tor that an earlier daemon left behind holds the ports: it is ended first.
-func startProcess(s Spec, log *slog.Logger) (*supervise.Process, error) {
+func startProcess(s Spec, v Version, log *slog.Logger) (*supervise.Process, error) {
 	if err := supervise.EndLeftover(s.record(), stopGrace); err != nil {
 		return nil, err
 	}
 	if err := prepare(s); err != nil {
 		return nil, err
 	}
-	if err := writeTorrc(s, s.Torrc, Render(s.share(nil))); err != nil {
+	if err := writeTorrc(s, s.Torrc, Render(s.share(nil), v)); err != nil {
 		return nil, err
 	}
 	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile(),

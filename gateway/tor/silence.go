@@ -1,26 +1,30 @@
 package tor
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"time"
 )
 
-// answerPatience is how long an onion may leave every stream on a circuit
-// without an answer. Its tor answers as soon as it has connected to what is
-// behind the onion.
+// answerPatience is how long an onion may leave a question without one cell in
+// return. Its tor answers as soon as it has connected to what is behind it.
 const answerPatience = 20 * time.Second
 
 // silences notices circuits to onions on which nobody answers any more. The end of
 // a circuit can be long on its way (see closeVisits), and a box that loses power
 // says nothing at all; tor sends every new stream to that onion by the same
-// circuit until then, and lets each wait for two minutes. So a circuit without
-// an answer, on which nothing else is open, is closed by us, and the streams get
-// another. Which onion it is about is not remembered. The zero value is ready.
+// circuit until then, and lets each wait for two minutes.
+//
+// What events say is a doubt and no more, since tor does not tell of everything: of
+// the answer to a transparent stream it sends no SUCCEEDED. So each cell that comes
+// back counts (CIRC_BW), and once none has come for answerPatience tor is asked
+// who is there: see Tor.doubt. Which onion it is about is not remembered. The
+// zero value is ready.
 type silences struct {
 	mu       sync.Mutex
 	streams  map[string]*onionStream  // by number, those that were sent and have not ended
-	circuits map[string]*onionCircuit // by number, those with one of them, or with a question
+	circuits map[string]*onionCircuit // by number, those with a question
 }
 
 type onionStream struct {
@@ -29,44 +33,50 @@ type onionStream struct {
 }
 
 type onionCircuit struct {
-	streams int         // that have not ended
-	open    int         // those of them that were answered
-	timer   *time.Timer // runs since the first question after the last answer; nil: all is answered
+	questions int         // streams that have not ended, and of whose answer nothing is known
+	timer     *time.Timer // since the first question, or the last cell
 }
 
-// event takes a STREAM event (control-spec, "STREAM"): STREAM ID STATUS
-// CIRCUIT TARGET KEY=VALUE... silent is called with a circuit that is of no use.
-func (a *silences) event(line string, silent func(circuit string)) {
-	head := strings.SplitN(line, " ", 6)
-	if len(head) < 5 || head[0] != "STREAM" {
-		return
-	}
-	id, status, circuit, target := head[1], head[2], head[3], head[4]
+// event takes a STREAM event (STREAM ID STATUS CIRCUIT TARGET KEY=VALUE...) or a
+// CIRC_BW event (CIRC_BW ID=CIRCUIT READ=BYTES ...), of which there is one a second
+// for each circuit that moves (control-spec). doubt is called with a circuit that
+// may be of no use.
+func (a *silences) event(line string, doubt func(circuit string)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	head := strings.SplitN(line, " ", 6)
+	switch {
+	case head[0] == "CIRC_BW" && len(head) > 2:
+		circuit, named := strings.CutPrefix(head[1], "ID=")
+		if read, counted := strings.CutPrefix(head[2], "READ="); named && counted && read != "0" {
+			a.heard(circuit)
+		}
+	case head[0] == "STREAM" && len(head) > 4:
+		a.stream(head, doubt)
+	}
+}
+
+func (a *silences) stream(head []string, doubt func(circuit string)) {
+	id, status, circuit, target := head[1], head[2], head[3], head[4]
 	s := a.streams[id]
 	switch {
 	case status == "SENTCONNECT" && s == nil && strings.Contains(target, ".onion:") && len(a.streams) < maxStreams:
-		a.ask(id, circuit, silent)
+		a.ask(id, circuit, doubt)
 	case s == nil:
-	case status == "SUCCEEDED" && !s.answered:
-		s.answered = true
-		a.circuits[s.circuit].open++
+	case status == "SUCCEEDED":
+		a.settle(s)
 		a.heard(s.circuit)
 	case status == "CLOSED", status == "FAILED", status == "DETACHED":
 		delete(a.streams, id)
-		a.circuits[s.circuit].streams--
-		if s.answered {
-			a.circuits[s.circuit].open--
-		} else if len(head) == 6 && strings.Contains(head[5], "REASON=END") { // a refusal is an answer
+		a.settle(s)
+		if len(head) == 6 && strings.Contains(head[5], "REASON=END") { // a refusal is an answer
 			a.heard(s.circuit)
 		}
-		a.tidy(s.circuit)
 	}
 }
 
 // ask notes that a stream was sent.
-func (a *silences) ask(id, circuit string, silent func(circuit string)) {
+func (a *silences) ask(id, circuit string, doubt func(circuit string)) {
 	if a.streams == nil {
 		a.streams, a.circuits = make(map[string]*onionStream), make(map[string]*onionCircuit)
 	}
@@ -74,42 +84,69 @@ func (a *silences) ask(id, circuit string, silent func(circuit string)) {
 	c := a.circuits[circuit]
 	if c == nil {
 		c = new(onionCircuit)
-		a.circuits[circuit] = c
-	}
-	c.streams++
-	if c.timer == nil {
 		c.timer = time.AfterFunc(answerPatience, func() {
-			if a.late(circuit, c) {
-				silent(circuit)
+			if a.has(circuit, c) {
+				doubt(circuit)
 			}
 		})
+		a.circuits[circuit] = c
 	}
+	c.questions++
 }
 
-// heard notes that a circuit works.
+// settle notes that there is nothing more to learn of a stream's answer.
+func (a *silences) settle(s *onionStream) {
+	if c := a.circuits[s.circuit]; c != nil && !s.answered {
+		c.questions--
+	}
+	s.answered = true
+}
+
+// heard notes that a circuit works. It may have been another stream's cell: for
+// those of whose answer nothing is known the time begins again.
 func (a *silences) heard(circuit string) {
-	if c := a.circuits[circuit]; c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
+	switch c := a.circuits[circuit]; {
+	case c == nil:
+	case c.questions > 0:
+		c.timer.Reset(answerPatience)
+	default:
+		a.drop(circuit)
 	}
 }
 
-// late reports whether a circuit whose time is over is of no use to anybody.
-func (a *silences) late(circuit string, c *onionCircuit) bool {
+func (a *silences) has(circuit string, c *onionCircuit) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.circuits[circuit] != c || c.timer == nil {
-		return false // the answer came just now
-	}
-	c.timer = nil
-	useless := c.open == 0
-	a.tidy(circuit)
-	return useless
+	return a.circuits[circuit] == c
 }
 
-// tidy forgets a circuit of which there is nothing to know.
-func (a *silences) tidy(circuit string) {
-	if c := a.circuits[circuit]; c.streams == 0 && c.timer == nil {
+// lives notes which streams of a circuit were answered, as tor says.
+func (a *silences) lives(circuit string, answered []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range answered {
+		if s := a.streams[id]; s != nil && s.circuit == circuit {
+			a.settle(s)
+		}
+	}
+	a.heard(circuit)
+}
+
+// over forgets a circuit.
+func (a *silences) over(circuit string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.streams {
+		if s.circuit == circuit {
+			s.answered = true // settled: a circuit of this number has no question any more
+		}
+	}
+	a.drop(circuit)
+}
+
+func (a *silences) drop(circuit string) {
+	if c := a.circuits[circuit]; c != nil {
+		c.timer.Stop()
 		delete(a.circuits, circuit)
 	}
 }
@@ -119,9 +156,40 @@ func (a *silences) reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range a.circuits {
-		if c.timer != nil {
-			c.timer.Stop()
-		}
+		c.timer.Stop()
 	}
 	a.streams, a.circuits = nil, nil
+}
+
+// judge takes who is on a circuit in doubt, and reports whether it is of no use: no
+// stream on it was ever answered. An answered one may be idle for as long as its
+// ends want.
+func (a *silences) judge(circuit string, on onCircuit) (useless bool) {
+	if len(on.answered) > 0 {
+		a.lives(circuit, on.answered)
+		return false
+	}
+	a.over(circuit)
+	return true
+}
+
+// doubt asks tor about a circuit on which a question was sent and no cell has come
+// since, and closes it if it is of no use.
+func (t *Tor) doubt(ctx context.Context, circuit string) {
+	s := t.running()
+	if s == nil {
+		return // it ended with it
+	}
+	on, err := s.streamsOn(circuit)
+	if err != nil {
+		t.log.Debug("tor does not say who is on a circuit, which therefore stays", "error", err)
+		t.silences.lives(circuit, nil) // until it is in doubt again
+		return
+	}
+	if !t.silences.judge(circuit, on) {
+		return
+	}
+	if _, err := s.closeCircuits(ctx, []string{circuit}, 0); err != nil {
+		t.log.Debug("a circuit that nobody answers on stays", "error", err)
+	}
 }

@@ -99,7 +99,7 @@ func (t *Tor) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proc, err := startProcess(spec, t.log)
+	proc, err := startProcess(spec, version, t.log)
 	if err != nil {
 		return err
 	}
@@ -107,17 +107,18 @@ func (t *Tor) live(ctx context.Context) error {
 	t.meetings.reset()
 	t.silences.reset()
 	t.tracker.started(proc.PID(), version, spec.Onions)
-	err = t.attend(ctx, proc, spec)
+	err = t.attend(ctx, proc, spec, version)
 	// ctx may have ended, and the end in order takes its time nevertheless.
 	return errors.Join(err, proc.Stop(context.WithoutCancel(ctx), stopGrace))
 }
 
-func (t *Tor) attend(ctx context.Context, proc *supervise.Process, spec Spec) error {
+func (t *Tor) attend(ctx context.Context, proc *supervise.Process, spec Spec, version Version) error {
 	s, err := connect(ctx, proc, spec)
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	s.version = version
 	if err := s.begin(t.tracker); err != nil {
 		return err
 	}
@@ -138,17 +139,20 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 	if !t.current().SingleHop { // no device uses it
 		group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
 	}
-	useless := func(circuit string) { t.endWaits(ctx, []string{circuit}) }
+	doubt := func(circuit string) { t.doubt(ctx, circuit) }
+	vain := func(circuit string) { t.endWaits(ctx, []string{circuit}) }
 	return s.follow(ctx, func(line string) {
 		switch kind, _, _ := strings.Cut(line, " "); kind {
 		case "STREAM":
 			t.users.event(line, time.Now())
-			t.silences.event(line, useless)
+			t.silences.event(line, doubt)
 			if t.dialers.event(line, time.Now()) {
 				t.tracker.changed()
 			}
 		case "CIRC_MINOR":
-			t.meetings.event(line, t.fetchDescriptor, useless)
+			t.meetings.event(line, t.fetchDescriptor, vain)
+		case "CIRC_BW":
+			t.silences.event(line, doubt)
 		default:
 			t.tracker.event(line)
 		}

@@ -10,12 +10,12 @@ import (
 
 // Render returns the text of the torrc for s: what the owner may change, the
 // owner's lines, then tunic's own, which therefore win. It is a pure function,
-// and s is one that passed Check.
+// and s is one that passed Check; v is the version of the tor that reads it.
 //
 // The process that tor belongs to is not in it: tor takes that from its
 // command line alone, where no LOADCONF can change it. A tor that lacks a module
 // gets what render makes of s.
-func Render(s Spec) string {
+func Render(s Spec, v Version) string {
 	var b strings.Builder
 	line := func(words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
 
@@ -57,9 +57,12 @@ func Render(s Spec) string {
 		line("HiddenServiceDir", o.Dir)
 		line("HiddenServiceVersion 3")
 		line("HiddenServiceExportCircuitID haproxy")
-		// HiddenServiceAllowUnknownPorts stays away: in tor 0.4.9 it does what
-		// tor(1) says that its absence does, and closes the circuit of a visitor
-		// who tries a port that is not there, as browsers do with HTTPS.
+		if !v.Less(unknownPorts) {
+			// A try of a port that is not there, as browsers do with HTTPS, is
+			// refused, and does not close the visitor's circuit. Before that
+			// version the option's absence says so.
+			line("HiddenServiceAllowUnknownPorts 1")
+		}
 		if o.MaxStreams > 0 {
 			line("HiddenServiceMaxStreams", strconv.Itoa(o.MaxStreams))
 			line("HiddenServiceMaxStreamsCloseCircuit 1")

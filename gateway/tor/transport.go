@@ -24,13 +24,19 @@ type Plugin struct {
 // program is one that speaks a transport, and the Debian package that has it.
 type program struct{ name, from string }
 
+// Where programs are from that are not in Debian itself.
+const (
+	lyrebird  = "lyrebird (from deb.torproject.org)"
+	webtunnel = "webtunnel-client (which no distribution has)"
+)
+
 // transports are those that we know a program for, the better program first.
-// Both of the first two speak both of their transports.
+// lyrebird and obfs4proxy are one program, by two names.
 var transports = map[string][]program{
-	"obfs4":     {{"lyrebird", "lyrebird"}, {"obfs4proxy", "obfs4proxy"}},
-	"meek_lite": {{"lyrebird", "lyrebird"}, {"obfs4proxy", "obfs4proxy"}},
+	"obfs4":     {{"lyrebird", lyrebird}, {"obfs4proxy", "obfs4proxy"}},
+	"meek_lite": {{"lyrebird", lyrebird}, {"obfs4proxy", "obfs4proxy"}},
 	"snowflake": {{"snowflake-client", "snowflake-client"}},
-	"webtunnel": {{"webtunnel-client", "webtunnel-client"}},
+	"webtunnel": {{"lyrebird", lyrebird}, {"webtunnel-client", webtunnel}}, // lyrebird since 0.2.0
 }
 
 // MissingTransportError is the error for a transport whose program is not there.

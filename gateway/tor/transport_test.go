@@ -30,7 +30,7 @@ func TestRenderBridged(t *testing.T) {
 	if err := s.Check(); err != nil {
 		t.Fatal(err)
 	}
-	text := Render(s)
+	text := Render(s, Version{})
 	for _, want := range []string{
 		"TransPort 0.0.0.0:9240 IsolateDestAddr\nTransPort [::]:9240 IsolateDestAddr\n",
 		"SocksPort 127.0.0.1:9250 IsolateSOCKSAuth ExtendedErrors IsolateDestAddr\n",
@@ -110,7 +110,7 @@ func TestFindTransport(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
 	var missing *MissingTransportError
-	if _, err := FindTransport("obfs4"); !errors.As(err, &missing) || !strings.Contains(err.Error(), "install the package lyrebird or obfs4proxy") {
+	if _, err := FindTransport("obfs4"); !errors.As(err, &missing) || !strings.Contains(err.Error(), "install the package lyrebird (from deb.torproject.org) or obfs4proxy") {
 		t.Errorf("nothing there: %v", err)
 	}
 	for _, name := range []string{"obfs4proxy", "lyrebird"} {

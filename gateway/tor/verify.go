@@ -19,7 +19,8 @@ const verifyWait = 60 * time.Second
 // verify lets the binary itself judge a configuration that no running process
 // can: before the first start, and before a restart that could not be undone.
 func verify(ctx context.Context, s Spec, log *slog.Logger) error {
-	if _, err := FindVersion(ctx, s.Binary); err != nil {
+	version, err := FindVersion(ctx, s.Binary)
+	if err != nil {
 		return err
 	}
 	if err := ownDir(s.DataDir, s.UID, s.GID); err != nil {
@@ -27,7 +28,7 @@ func verify(ctx context.Context, s Spec, log *slog.Logger) error {
 	}
 	path := s.Torrc + ".check"
 	s.Auth = nil // the files of a state that may be refused are not written
-	if err := writeTorrc(s, path, Render(s)); err != nil {
+	if err := writeTorrc(s, path, Render(s, version)); err != nil {
 		return err
 	}
 	defer os.Remove(path)

@@ -13,10 +13,24 @@ import (
 // Version is the version of a tor binary: 0.4.9.11 is {0, 4, 9, 11}.
 type Version [4]int
 
-// oldest is the first series with the options that tunic writes and the
-// defences that the network expects of a client today (conflux, onion
-// services with proof of work); older ones are out of support.
-var oldest = Version{0, 4, 8, 0}
+// Versions that matter, by tor's ChangeLog.
+var (
+	// oldest is the first series that the network still carries: its authorities
+	// have refused older relays since 0.4.9.12, and 0.4.9.15 says that "Tor
+	// versions 0.4.8 and earlier will no longer work on the network".
+	oldest = Version{0, 4, 9, 0}
+
+	// mended has the fixes that a gateway depends on: a use after free with
+	// AutomapHostsOnResolve (TROVE-2026-036) and the isolation of streams over
+	// conflux (TROVE-2026-040) in 0.4.9.12, their isolation on circuits of
+	// onions (TROVE-2026-053) in 0.4.9.13, and what was lost for each stream
+	// to an onion's unix socket (41434) in 0.4.9.14.
+	mended = Version{0, 4, 9, 14}
+
+	// unknownPorts does what tor(1) says of HiddenServiceAllowUnknownPorts (41435);
+	// before it, the option and its absence were exchanged.
+	unknownPorts = Version{0, 4, 9, 14}
+)
 
 // versionWait bounds `tor --version`.
 const versionWait = 20 * time.Second
@@ -48,9 +62,19 @@ func (v Version) Less(other Version) bool {
 	return false
 }
 
+// Old says in words what the running tor lacks, and is "" if it lacks nothing that
+// we know of, or none runs.
+func (s Status) Old() string {
+	v, err := parseVersion("Tor version " + s.Version)
+	if !s.Running || err != nil || !v.Less(mended) {
+		return ""
+	}
+	return fmt.Sprintf("tor %v lacks fixes that this box depends on (devices may share circuits, it loses memory, it may end): %v or later has them", v, mended)
+}
+
 // FindVersion asks a tor binary (a path, or a name that is looked up on PATH)
 // for its version. The error wraps ErrNoTor if it is not there, and is a
-// *TooOldError if it is older than 0.4.8.
+// *TooOldError if it is older than 0.4.9.
 func FindVersion(ctx context.Context, binary string) (Version, error) {
 	path, err := exec.LookPath(binary)
 	if err != nil {

@@ -37,12 +37,12 @@ func TestVersionOrder(t *testing.T) {
 }
 
 func TestFindVersion(t *testing.T) {
-	if v, err := FindVersion(t.Context(), fakeBinary(t, "0.4.8.12", 0)); err != nil || v.String() != "0.4.8.12" {
+	if v, err := FindVersion(t.Context(), fakeBinary(t, "0.4.9.11", 0)); err != nil || v.String() != "0.4.9.11" {
 		t.Errorf("FindVersion = %v, %v", v, err)
 	}
-	_, err := FindVersion(t.Context(), fakeBinary(t, "0.4.7.16", 0))
+	_, err := FindVersion(t.Context(), fakeBinary(t, "0.4.8.22", 0))
 	var old *TooOldError
-	if !errors.As(err, &old) || old.Have != (Version{0, 4, 7, 16}) || !strings.Contains(err.Error(), "needs 0.4.8.0") {
+	if !errors.As(err, &old) || old.Have != (Version{0, 4, 8, 22}) || !strings.Contains(err.Error(), "needs 0.4.9.0") {
 		t.Errorf("an old tor: %v", err)
 	}
 	_, err = FindVersion(t.Context(), filepath.Join(t.TempDir(), "tor"))
@@ -51,6 +51,17 @@ func TestFindVersion(t *testing.T) {
 	}
 	if _, err = FindVersion(t.Context(), "/bin/echo"); err == nil || errors.Is(err, ErrNoTor) {
 		t.Errorf("another program: %v", err)
+	}
+}
+
+func TestOld(t *testing.T) {
+	for version, old := range map[string]bool{"0.4.9.11": true, "0.4.9.13": true, "0.4.9.14": false, "0.4.9.15": false, "0.5.0.1": false, "": false} {
+		if got := (Status{Running: true, Version: version}).Old(); (got != "") != old || old && !strings.Contains(got, version) {
+			t.Errorf("%s: %q", version, got)
+		}
+	}
+	if got := (Status{Version: "0.4.9.11"}).Old(); got != "" {
+		t.Errorf("without a process: %q", got)
 	}
 }
 

@@ -39,7 +39,10 @@ func testPeers(w *world) {
 	w.run("what an invitation refuses", refusedInvitations)
 	w.run("names in real clients", func(w *world) { friendsNames(w, key) })
 	w.run("names under every policy", namesByPolicy)
-	w.run("a port that is not there", missingPort)
+	w.run("streams live", func(w *world) {
+		streamsLive(w, func(w *world) { w.run("a port that is not there", missingPort) })
+	})
+	w.run("an onion that falls silent", silentOnion)
 	w.run("forget, with everything cached", forget)
 }
 

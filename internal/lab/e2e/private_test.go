@@ -104,8 +104,12 @@ func (w *world) ends(what string, ended chan struct{}, begin time.Time) {
 	}
 }
 
+// sinceBack waits until a visitor reads again. The relays have other traffic
+// meanwhile, see others.
 func (w *world) sinceBack(v *visitor, address string, begin time.Time) time.Duration {
 	w.Helper()
+	stop := w.others()
+	defer stop()
 	v.untilReads(address, time.Minute)
 	took := time.Since(begin)
 	if took > back {

@@ -1,0 +1,70 @@
+//go:build lab
+
+package e2e
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"tunic/internal/lab"
+)
+
+// others has something go from each relay to each other, every two seconds, until
+// stop is called, as in the real network, where they carry other people's circuits
+// all the time. In the lab there are none, and a relay of tor 0.4.9 that is just
+// writing to the next one when a circuit ends keeps that end (DESTROY) until
+// something else goes the same way: a visitor whose circuit was closed has been seen
+// to send into it for five minutes, and to hear of it at once when another
+// circuit was built through the same relays (decisions 35 and 38).
+func (w *world) others() (stop func()) {
+	w.Helper()
+	c := w.control()
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			for _, path := range everyPair() {
+				// What is answered is read, and does not matter: a circuit may fail.
+				if _, err := io.WriteString(c, "EXTENDCIRCUIT 0 "+strings.Join(path, ",")+"\r\n"); err != nil {
+					return
+				}
+			}
+			select {
+			case <-over:
+				return
+			case <-time.After(2 * time.Second):
+			}
+		}
+	}()
+	go func() { _, _ = io.Copy(io.Discard, c) }()
+	return func() {
+		close(over)
+		<-ended
+		c.Close()
+	}
+}
+
+// everyPair are paths of relays in which each has each other beside it once. A
+// circuit cannot be longer than nine of them.
+func everyPair() (paths [][]string) {
+	var names []string
+	for _, r := range lab.TorRelays() {
+		names = append(names, r.Name)
+	}
+	n := len(names)
+	for turn := range (n + 1) / 2 {
+		var path []string
+		for i := range n { // turn, turn-1, turn+1, turn-2, ...
+			step := (i + 1) / 2
+			if i%2 == 1 {
+				step = n - step
+			}
+			path = append(path, names[(turn+step)%n])
+		}
+		half := n / 2
+		paths = append(paths, slices.Clone(path[:half+1]), path[half:])
+	}
+	return paths
+}
