@@ -5,7 +5,10 @@ GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
-LDFLAGS  = -s -w -X main.version=$(VERSION)
+# When that version was committed, in seconds of Unix: no clock of a box that
+# runs it is before that.
+BUILT   ?= $(shell git log -1 --format=%ct 2>/dev/null || echo $$SOURCE_DATE_EPOCH)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
 # What the daemon needs on the box, and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables dovecot-imapd
@@ -92,7 +95,7 @@ bench-onions: ## measure the fronts: memory, the relay against others, through T
 install: build ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
 	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic
 	install -d $(DESTDIR)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
-	for u in tunic.service tunic-lockdown.service; do \
+	for u in tunic.service tunic-lockdown.service tunic-clock.service tunic-clock.timer; do \
 	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(DESTDIR)/lib/systemd/system/$$u && chmod 0644 $(DESTDIR)/lib/systemd/system/$$u; done
 	install -m 0644 systemd/tunic.sysusers $(DESTDIR)/usr/lib/sysusers.d/tunic.conf
 	install -m 0644 systemd/tunic.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf
@@ -101,6 +104,7 @@ install: build ## install the binary, units, users and an example configuration 
 
 uninstall: ## remove what install put in place, but no configuration and no keys
 	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(DESTDIR)/lib/systemd/system/tunic.service $(DESTDIR)/lib/systemd/system/tunic-lockdown.service \
+	  $(DESTDIR)/lib/systemd/system/tunic-clock.service $(DESTDIR)/lib/systemd/system/tunic-clock.timer \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
 
 clean: ## remove what was built

@@ -57,6 +57,7 @@ func parse(b []byte) (request, bool) {
 // 0 on the wire (section 7.3) and the kiss code INIT (section 7.4).
 func (r request) answer(received, now time.Time, c Clock) []byte {
 	b := make([]byte, packetLen)
+	received, now = received.Add(c.Behind), now.Add(c.Behind)
 	leap, ref := byte(leapNone), refLocal
 	b[1] = stratum
 	if !c.Trusted {

@@ -63,12 +63,20 @@ func (a Asker) relay(ctx context.Context, r Relay) (Answer, error) {
 	return Answer{}, errors.Join(errs...)
 }
 
+// nameless takes the address out of an error: a bridge's is a secret.
+func nameless(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
 func (a Asker) address(ctx context.Context, r Relay, addr string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, addrLimit)
 	defer cancel()
 	plain, err := a.Dial(ctx, "tcp", addr)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, nameless(err)
 	}
 	defer plain.Close()
 	stop := context.AfterFunc(ctx, func() { plain.SetDeadline(time.Unix(1, 0)) })

@@ -58,7 +58,7 @@ DirAuthority faravahar orport=443 216.218.219.41:80 E3E42D35F801C9D5AB23584E0025
 func ParseAuthorities(torrc string) ([]Relay, error) {
 	var relays []Relay
 	for line := range strings.Lines(torrc) {
-		words := strings.Fields(line)
+		words := strings.Fields(strings.TrimLeft(line, " \t+/"))
 		if len(words) == 0 || !strings.EqualFold(words[0], "DirAuthority") {
 			continue
 		}
