@@ -3,12 +3,14 @@ package gateway
 import (
 	"time"
 
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/ntp"
 	"tunic/gateway/relaytime"
 	"tunic/gateway/supervise"
+	"tunic/gateway/tor"
 	"tunic/rules"
 )
 
@@ -24,20 +26,39 @@ func (g *Gateway) relayTime() *relaytime.Note {
 	return &n
 }
 
-// checkClock decides whether devices may be told the time: something must keep
-// the box's clock, or relays have told the time, and tor must not have seen that
-// the clock is wrong.
+// clockTrusted reports whether devices may be told the time: something keeps
+// the box's clock, or relays have told the time, and tor has not seen that the
+// clock is wrong.
+func clockTrusted(f Facts, t tor.Status) bool {
+	return t.ClockSkew == 0 && (f.ClockSynchronised || f.RelayTime != nil)
+}
+
+// checkClock decides whether devices may be told the time. Tor says nothing of a
+// clock that is months behind or days ahead; it just does not connect.
 func (a *attempt) checkClock() {
-	skew := a.Tor.Status().ClockSkew
-	a.in.ClockTrusted = skew == 0 && (a.in.Facts.ClockSynchronised || a.in.Facts.RelayTime != nil)
-	if !a.in.Config.Gateway.NTP || a.in.ClockTrusted {
+	t := a.Tor.Status()
+	a.in.ClockTrusted = clockTrusted(a.in.Facts, t)
+	connected := t.Bootstrap == 100
+	if a.in.ClockTrusted || connected && !a.in.Config.Gateway.NTP {
 		return
 	}
 	why := "nothing keeps it, and relays have not told the time yet"
-	if skew != 0 {
-		why = "tor sees that it is wrong by " + skew.String()
+	if t.ClockSkew != 0 {
+		why = "tor sees that it is wrong by " + t.ClockSkew.String()
 	}
-	a.find(health.ClockUntrusted, "this box's clock is not certain, so it does not tell devices the time: %s", why)
+	effect := "it does not tell devices the time"
+	if !connected {
+		effect = "Tor connects only if it is right to a day"
+	}
+	a.find(health.ClockUntrusted, "this box's clock says %s and is not certain, %s: %s", time.Now().UTC().Format("2006-01-02 15:04 UTC"), effect, why)
+}
+
+func clockStatus(f Facts, t tor.Status) api.Clock {
+	c := api.Clock{Trusted: clockTrusted(f, t), Kept: f.ClockSynchronised}
+	if n := f.RelayTime; n != nil {
+		c.Relays, c.Asked, c.Error = n.Count, n.Asked, n.MaxError(ntp.SinceBoot()).Seconds()
+	}
+	return c
 }
 
 // farBack is by how much a clock that was ahead leaves tor waiting: it keeps the

@@ -48,7 +48,7 @@ func clockCommand(a *app) *cobra.Command {
 }
 
 // torrcLimit is how long the daemon may take to write tor's configuration.
-const torrcLimit = time.Minute
+const torrcLimit = 2 * time.Minute
 
 // awaitFile reads a file as soon as it is there.
 func awaitFile(ctx context.Context, path string, limit time.Duration) (string, error) {
