@@ -12,7 +12,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
 # What the daemon needs on the box, and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables dovecot-imapd
-LAB_PACKAGES = obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus prosody prosody-modules ngircd go-sendxmpp irssi profanity tmux
+LAB_PACKAGES = obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus prosody prosody-modules ngircd go-sendxmpp irssi profanity tmux
 
 .PHONY: help deps users build demo test unit e2e peers leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 

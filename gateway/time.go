@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"time"
 
 	"tunic/gateway/api"
@@ -110,16 +111,17 @@ func (d *Desired) addNTP(in Inputs) {
 }
 
 // ownTime wishes the sockets for the box's own questions, which the rules lead
-// to the loopback address of their family.
+// to the loopback address of their family. They are bound to the address, not to
+// the interface: by that, IPv6 finds no way back to the box's other addresses.
 func (d *Desired) ownTime(ipv6 bool) (names []string) {
-	networks := []string{"udp4"}
-	if ipv6 {
-		networks = append(networks, "udp6")
-	}
-	for _, network := range networks {
+	listen := func(network, addr string) {
 		name := "own-time/" + network
-		d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Interface: "lo", Port: config.ServeOwnTimePort})
+		d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Addr: netip.MustParseAddr(addr), Port: config.ServeOwnTimePort})
 		names = append(names, name)
+	}
+	listen("udp4", "127.0.0.1")
+	if ipv6 {
+		listen("udp6", "::1")
 	}
 	return names
 }
