@@ -5,8 +5,11 @@ GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 # An archive of git's has its version in the file .version.
-VERSION ?= $(shell { [ -e .git ] && git describe --tags --always --dirty || awk '!/Format/ {print $$1}' .version; } 2>/dev/null | grep . || echo development)
-LDFLAGS  = -s -w -X main.version=$(VERSION)
+VERSION ?= $(shell { [ -e .git ] && git describe --tags --always --dirty || awk '!/Format/ {print $$2}' .version; } 2>/dev/null | grep . || echo development)
+# When that version was committed, in seconds of Unix: no clock of a box that
+# runs it is before that. An archive has it in the file .version too.
+BUILT   ?= $(shell { [ -e .git ] && git log -1 --format=%ct || awk '!/Format/ {print $$1}' .version; } 2>/dev/null | grep . || echo $$SOURCE_DATE_EPOCH)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 # No path and no state of the checkout gets into a program: whoever builds the
 # same source with the same Go gets the same bytes.
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
@@ -20,7 +23,7 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux qemu-user-static
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux qemu-user-static
 
 .PHONY: help deps servers lab-deps users build demo test unit e2e cross cross-test reproducible machines machines-long cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 
@@ -162,7 +165,7 @@ SYSTEMD = [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]
 install: bin/tunic ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
 	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic
 	install -d $(UNITS) $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
-	for u in tunic.service tunic-lockdown.service; do \
+	for u in tunic.service tunic-lockdown.service tunic-clock.service tunic-clock.timer; do \
 	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(UNITS)/$$u && chmod 0644 $(UNITS)/$$u; done
 	install -m 0644 systemd/tunic.sysusers $(DESTDIR)/usr/lib/sysusers.d/tunic.conf
 	install -m 0644 systemd/tunic.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf
@@ -171,9 +174,9 @@ install: bin/tunic ## install the binary, units, users and an example configurat
 	if $(SYSTEMD); then systemd-sysusers tunic.conf && systemd-tmpfiles --create tunic.conf && systemctl daemon-reload; fi
 
 uninstall: ## stop tunic, take its rules away and remove what install put in place, but no configuration and no keys (as root)
-	if $(SYSTEMD); then systemctl --quiet disable --now tunic tunic-lockdown; fi
+	if $(SYSTEMD); then systemctl --quiet disable --now tunic tunic-lockdown tunic-clock.timer; fi
 	if [ -z "$(DESTDIR)" ] && [ -x $(PREFIX)/bin/tunic ]; then $(PREFIX)/bin/tunic teardown --yes; fi
-	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service \
+	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service $(UNITS)/tunic-clock.service $(UNITS)/tunic-clock.timer \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
 	if $(SYSTEMD); then systemctl daemon-reload; fi
 	@echo "the household's traffic goes past Tor from now on. These stay, for you to remove:"

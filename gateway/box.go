@@ -70,14 +70,16 @@ func prepareDirs(p config.Paths, torIDs IDs) error {
 	for _, d := range []struct {
 		path string
 		mode fs.FileMode
+		uid  int
 		gid  int
 	}{
-		{p.State, 0o711, os.Getegid()}, // tor passes through to its own directories, nobody lists
-		{onions, 0o711, os.Getegid()},
-		{p.Run, 0o755, os.Getegid()},
-		{fronts, 0o750, int(torIDs.GID)},
+		{p.State, 0o711, os.Geteuid(), os.Getegid()}, // tor passes through to its own directories, nobody lists
+		{onions, 0o711, os.Geteuid(), os.Getegid()},
+		{p.Run, 0o755, os.Geteuid(), os.Getegid()},
+		{fronts, 0o750, os.Geteuid(), int(torIDs.GID)},
+		{filepath.Dir(p.Clock()), 0o755, int(torIDs.UID), int(torIDs.GID)}, // tunic clock has tor's uid
 	} {
-		err := errors.Join(durable.MkdirAll(d.path, d.mode), os.Chown(d.path, os.Geteuid(), d.gid), os.Chmod(d.path, d.mode))
+		err := errors.Join(durable.MkdirAll(d.path, d.mode), os.Chown(d.path, d.uid, d.gid), os.Chmod(d.path, d.mode))
 		if err != nil {
 			return fmt.Errorf("preparing %s: %w", d.path, err)
 		}

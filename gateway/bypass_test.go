@@ -253,24 +253,8 @@ func TestDesireNamesAndTime(t *testing.T) {
 	if words := exceptions(in.Config); !slices.Contains(words, "the box asks 192.0.2.1 for the time (ntp-servers)") {
 		t.Errorf("exceptions: %q", words)
 	}
-	if off := desire(inputs()); off.Serve.NTP != nil || off.Rules.NTPPort != 0 {
-		t.Error("the time is told although nobody said so")
-	}
-}
-
-// Devices are told the time only while kernel and tor agree that it is right.
-func TestClockTrust(t *testing.T) {
-	h := newHouse(t, map[string]string{"tunic.toml": "[household]\ninterfaces = [\"br-lan\"]\n"})
-	for _, c := range []struct {
-		synchronised bool
-		skew         time.Duration
-		trusted      bool
-	}{{true, 0, true}, {false, 0, false}, {true, time.Hour, false}, {true, 0, true}} {
-		h.set(func() { h.facts.ClockSynchronised, h.status.ClockSkew = c.synchronised, c.skew })
-		h.pass(t.Context())
-		if got := h.served.NTP.Trusted; got != c.trusted || got == slices.Contains(h.codes(t), "clock-untrusted") {
-			t.Errorf("%+v: trusted %v, findings %v", c, got, h.codes(t))
-		}
+	if off := desire(inputs()); len(off.Serve.NTP.Listeners) > 0 || off.Rules.NTPPort != 0 {
+		t.Error("devices are told the time although nobody said so")
 	}
 }
 

@@ -1,7 +1,7 @@
 package gateway
 
 import (
-	"time"
+	"errors"
 
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
@@ -16,13 +16,22 @@ const serveLeaf = "serve"
 // keeps serve's certificate right: for the names that the box has now, and for
 // long enough.
 func (a *attempt) certify() {
-	now := time.Now()
+	now := a.certain()
 	authority, err := ca.Load(a.Paths.CA(), now)
 	if err == nil {
 		a.authority, a.in.Authority = authority, authority.Certificate()
 		a.in.Leaf, err = authority.Leaf(serveLeaf, ownNames(a.in), now)
 	}
-	if err != nil {
+	a.uncertified(err)
+}
+
+// uncertified says why there is a certificate less. That the time is not known
+// yet is nobody's mistake, and goes by.
+func (a *attempt) uncertified(err error) {
+	switch {
+	case errors.Is(err, ca.ErrClock):
+		a.find(health.ClockUntrusted, "%v", err)
+	case err != nil:
 		a.find(health.CertificateFailed, "%v", err)
 	}
 }

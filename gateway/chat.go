@@ -82,10 +82,8 @@ func (a *attempt) chat() {
 	a.needUser(a.in.XMPP, config.XMPPUser, "nobody can chat by XMPP")
 	host := string(home) + config.PeerDomain
 	if a.authority != nil {
-		leaf, err := a.authority.Leaf("xmpp", []string{host, xmpp.Rooms(host)}, time.Now())
-		if err != nil {
-			a.find(health.CertificateFailed, "%v", err)
-		}
+		leaf, err := a.authority.Leaf("xmpp", []string{host, xmpp.Rooms(host)}, a.certain())
+		a.uncertified(err)
 		a.in.ChatLeaf = leaf
 	}
 	if a.in.XMPP == (IDs{}) {

@@ -14,6 +14,7 @@ import (
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
+	"tunic/gateway/relaytime"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -30,7 +31,8 @@ type Facts struct {
 	Forwarding bool             // net.ipv4.ip_forward
 	IPv6       bool             // the kernel speaks IPv6
 
-	ClockSynchronised bool // the kernel says that something keeps its clock (adjtimex(2))
+	ClockSynchronised bool            // the kernel says that something keeps its clock (adjtimex(2))
+	RelayTime         *relaytime.Note // what relays say it is; nil: nothing that is new enough
 }
 
 // InterfaceFacts is one household interface.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"tunic/gateway/config"
@@ -83,6 +84,9 @@ func TestEveryListenerIsBoundAndUsed(t *testing.T) {
 	for _, l := range slices.Concat(d.Serve.SOCKS.Listeners, d.Serve.Gopher.Listeners) {
 		used[l] = true
 	}
+	for _, l := range d.Serve.NTP.Own {
+		used[l] = true
+	}
 	for _, l := range d.Listeners {
 		if !used[l.Name] {
 			t.Errorf("%s is opened for nobody", l.Name)
@@ -91,6 +95,10 @@ func TestEveryListenerIsBoundAndUsed(t *testing.T) {
 		switch {
 		case l.Network == "unix" && (l.Mode != 0o660 || l.GID != 108):
 			t.Errorf("front %s has mode %v, group %d", l.Name, l.Mode, l.GID)
+		case strings.HasPrefix(l.Name, "own-time/"):
+			if !l.Addr.IsLoopback() {
+				t.Errorf("%s is bound to %v", l.Name, l.Addr)
+			}
 		case l.Network != "unix" && l.Interface != "br-lan":
 			t.Errorf("%s is bound to %q", l.Name, l.Interface)
 		}
@@ -106,7 +114,7 @@ func TestInterfaceThatCameBackGetsNewSockets(t *testing.T) {
 	in.Facts.Interfaces[0].Index = 9
 	after := desire(in)
 	for i, l := range after.Listeners {
-		if l.Network != "unix" && l.Name == before.Listeners[i].Name {
+		if l.Interface == "br-lan" && l.Name == before.Listeners[i].Name {
 			t.Errorf("%s would be kept for another interface", l.Name)
 		}
 	}

@@ -257,7 +257,7 @@ func newHouse(t *testing.T, files map[string]string) *house {
 		}
 	}
 	h := &house{box: &box{t: t, fail: map[string]error{}}}
-	h.status = tor.Status{Running: true, Bootstrap: 100, Version: "0.4.9.11"}
+	h.status = tor.Status{Running: true, Bootstrap: 100, Circuits: true, Version: "0.4.9.11"}
 	h.facts = Facts{IPv6: true, Forwarding: true, Interfaces: []InterfaceFacts{{Name: "br-lan", Index: 4,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}}}}
 	if files == nil {
@@ -277,10 +277,10 @@ func newHouse(t *testing.T, files map[string]string) *house {
 	}
 	serveIDs, mailIDs := IDs{UID: uint32(os.Getuid()), GID: 109}, IDs{UID: 110, GID: uint32(os.Getgid())} // chown takes root
 	chatIDs := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	torIDs := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	if os.Getuid() == 0 {
-		chatIDs.GID = 112
+		chatIDs.GID, torIDs.UID = 112, 107
 	}
-	torIDs := IDs{UID: 107, GID: uint32(os.Getgid())}
 	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
 		Tor: fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},
 		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root

@@ -49,6 +49,8 @@ type Tor interface {
 	// Republish gives an onion other introduction points and closes what its
 	// visitors have open. Apply does so for an onion that loses a client.
 	Republish(ctx context.Context, onion string) error
+	// Rest ends it until the next Apply.
+	Rest()
 	// AskAnew ends what waits for an onion, by its host name, that has come back.
 	AskAnew(ctx context.Context, host string)
 }
@@ -148,6 +150,8 @@ type Gateway struct {
 	lastOpen rules.Input   // what flows were last allowed by
 	looked   rules.Ruleset // what verify last looked for
 	verified time.Time     // when it was all there
+
+	stepped time.Duration // of the note whose step of the clock tor has followed
 
 	grants  grants
 	reaches reaches

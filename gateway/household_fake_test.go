@@ -9,6 +9,7 @@ import (
 	"tunic/rules"
 )
 
+func (f fakeTor) Rest()                        { _ = f.did("tor rests") }
 func (f fakeTor) NewNym(context.Context) error { return f.did("newnym") }
 
 func (f fakeTor) Forget(_ context.Context, devices []netip.Addr) (int, error) {

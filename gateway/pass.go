@@ -61,6 +61,7 @@ func (a *attempt) steps(ctx context.Context) bool {
 		return false
 	}
 	a.checkClock()
+	a.followStep()
 	a.people()
 	a.readSmarthost()
 	a.certify()
@@ -92,6 +93,7 @@ func (a *attempt) learn(ctx context.Context) bool {
 		return false
 	}
 	a.in.Group = a.group(ctx, a.in.Config)
+	facts.RelayTime = a.relayTime()
 	a.in.Facts = remember(a.snapshot().facts, facts)
 	for _, i := range facts.Interfaces {
 		switch {

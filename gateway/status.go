@@ -38,6 +38,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Since:     g.started,
 		Findings:  slices.Clone(v.findings),
 		Tor:       torStatus(t),
+		Clock:     clockStatus(v.facts, t),
 		Household: g.household(ctx, v),
 		FastTor:   g.fastStatus(v),
 		Onions:    g.onionStatus(v, g.withFast(t), served),

@@ -1,52 +1,139 @@
 package gateway
 
 import (
+	"net/netip"
+	"time"
+
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
+	"tunic/gateway/ntp"
+	"tunic/gateway/relaytime"
+	"tunic/gateway/supervise"
+	"tunic/gateway/tor"
 	"tunic/rules"
 )
 
 // ntpPort is where time servers are asked (RFC 5905).
 const ntpPort = 123
 
-// checkClock decides whether devices may be told the time: the kernel must say
-// that something keeps its clock, and tor must not have seen that it is wrong.
-func (a *attempt) checkClock() {
-	skew := a.Tor.Status().ClockSkew
-	a.in.ClockTrusted = a.in.Facts.ClockSynchronised && skew == 0
-	if !a.in.Config.Gateway.NTP || a.in.ClockTrusted {
-		return
+// relayTime is what relays have said, if that is new enough.
+func (g *Gateway) relayTime() *relaytime.Note {
+	n, err := relaytime.ReadNote(g.Paths.Clock())
+	if err != nil || !n.Fresh(ntp.SinceBoot()) {
+		return nil // without it the clock is as uncertain as it was
 	}
-	why := "nothing keeps it synchronised"
-	if skew != 0 {
-		why = "tor sees that it is wrong by " + skew.String()
-	}
-	a.find(health.ClockUntrusted, "devices that ask for the time are told that this box's clock is not to be trusted: %s", why)
+	return &n
 }
 
-// addNTP wishes the time server.
-func (d *Desired) addNTP(in Inputs) {
-	if !in.Config.Gateway.NTP {
+// clockTrusted reports whether devices may be told the time: something keeps
+// the box's clock, or relays have told the time, and tor has not seen that the
+// clock is wrong.
+func clockTrusted(f Facts, t tor.Status) bool {
+	return t.ClockSkew == 0 && (f.ClockSynchronised || f.RelayTime != nil)
+}
+
+// checkClock decides whether devices may be told the time. Tor says nothing of a
+// clock that is months behind or days ahead; it just does not connect.
+func (a *attempt) checkClock() {
+	t := a.Tor.Status()
+	a.in.ClockTrusted = clockTrusted(a.in.Facts, t)
+	connected := t.Bootstrap == 100
+	if a.in.ClockTrusted || connected && !a.in.Config.Gateway.NTP {
 		return
 	}
-	d.Serve.NTP = &link.NTP{Trusted: in.ClockTrusted}
-	for _, i := range in.Facts.Interfaces {
-		if i.Index == 0 {
-			continue
-		}
-		d.Serve.NTP.Listeners = append(d.Serve.NTP.Listeners, d.listen("ntp", i, "udp4", config.ServeNTPPort))
-		if in.Facts.IPv6 {
-			d.Serve.NTP.Listeners = append(d.Serve.NTP.Listeners, d.listen("ntp", i, "udp6", config.ServeNTPPort))
-		}
+	why := "nothing keeps it, and relays have not told the time yet"
+	if t.ClockSkew != 0 {
+		why = "tor sees that it is wrong by " + t.ClockSkew.String()
 	}
+	effect := "it does not tell devices the time"
+	if !connected {
+		effect = "Tor connects only if it is right to a day"
+	}
+	a.find(health.ClockUntrusted, "this box's clock says %s and is not certain, %s: %s", time.Now().UTC().Format("2006-01-02 15:04 UTC"), effect, why)
+}
+
+func clockStatus(f Facts, t tor.Status) api.Clock {
+	c := api.Clock{Trusted: clockTrusted(f, t), Kept: f.ClockSynchronised}
+	if n := f.RelayTime; n != nil {
+		c.Relays, c.Asked, c.Error = n.Count, n.Asked, n.MaxError(ntp.SinceBoot()).Seconds()
+	}
+	return c
+}
+
+// farBack is by how much a clock that was ahead leaves tor waiting: it keeps the
+// moments of its next tries by the clock, so they are that far away. A clock that
+// is set forward it follows by itself.
+const farBack = time.Hour
+
+// followStep has another tor start when the clock was set far back.
+func (a *attempt) followStep() {
+	n := a.in.Facts.RelayTime
+	if n == nil || n.Boot == a.stepped {
+		return
+	}
+	a.stepped = n.Boot
+	if n.Step <= -farBack && a.Tor.Status().Running {
+		a.Log.Info("the clock was set back, so tor is started again", "by", -n.Step)
+		a.Tor.Rest()
+		a.Fast.Rest()
+	}
+}
+
+// certain is the time, or the zero time while it is not known well enough to
+// sign anything: something keeps the clock, or relays told it, or tor builds
+// circuits, which takes a consensus that is not over by this clock.
+func (a *attempt) certain() time.Time {
+	if a.in.Facts.ClockSynchronised || a.in.Facts.RelayTime != nil || a.Tor.Status().Circuits {
+		return time.Now()
+	}
+	return time.Time{}
+}
+
+// addNTP wishes the time servers: for devices, and for the box's own NTP client.
+func (d *Desired) addNTP(in Inputs) {
+	n := link.NTP{Trusted: in.ClockTrusted}
+	if t := in.Facts.RelayTime; t != nil {
+		n.Relays = &link.RelayTime{Start: t.Start, Error: t.Error, Boot: t.Boot}
+	}
+	if in.Config.Gateway.NTP {
+		d.eachFamily(in, func(i InterfaceFacts, family string) {
+			n.Listeners = append(n.Listeners, d.listen("ntp", i, "udp"+family, config.ServeNTPPort))
+		})
+	}
+	if in.Config.Gateway.OwnTraffic == config.OwnTor {
+		n.Own = d.ownTime(in.Facts.IPv6)
+	}
+	if len(n.Listeners)+len(n.Own) > 0 {
+		d.Serve.NTP = &n
+	}
+}
+
+// ownTime wishes the sockets for the box's own questions, which the rules lead
+// to the loopback address of their family. They are bound to the address, not to
+// the interface: by that, IPv6 finds no way back to the box's other addresses.
+func (d *Desired) ownTime(ipv6 bool) (names []string) {
+	listen := func(network, addr string) {
+		name := "own-time/" + network
+		d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Addr: netip.MustParseAddr(addr), Port: config.ServeOwnTimePort})
+		names = append(names, name)
+	}
+	listen("udp4", "127.0.0.1")
+	if ipv6 {
+		listen("udp6", "::1")
+	}
+	return names
 }
 
 // addTime lets devices ask for the time, and the box itself where its owner
-// says.
+// says; its other questions are answered here.
 func addTime(r *rules.Input, c *config.Config) {
 	if c.Gateway.NTP {
 		r.NTPPort = config.ServeNTPPort
+	}
+	if c.Gateway.OwnTraffic == config.OwnTor {
+		r.OwnTime = config.ServeOwnTimePort
 	}
 	for _, server := range c.Gateway.NTPServers {
 		r.Exceptions = append(r.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: alone(server), Port: ntpPort})

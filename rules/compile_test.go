@@ -85,6 +85,10 @@ func TestCompileRefuses(t *testing.T) {
 		{"exception to everything", func(in *Input) { in.Exceptions[0].To = netip.MustParsePrefix("0.0.0.0/0") }, "no network"},
 		{"time server on tor's port", func(in *Input) { in.NTPPort = in.TransPort }, "taken"},
 		{"time server on a service's port", func(in *Input) { in.NTPPort = 9353 }, "taken"},
+		{"own time on tor's port", func(in *Input) { in.OwnTor, in.OwnTime = true, in.TransPort }, "taken"},
+		{"own time on the time server's port", func(in *Input) { in.OwnTor, in.OwnTime, in.NTPPort = true, 9323, 9323 }, "taken"},
+		{"own time for traffic that goes direct", func(in *Input) { in.OwnTime = 9324 }, "goes direct"},
+		{"service on the port of own time", func(in *Input) { in.OwnTor, in.OwnTime = true, in.Services[0].Internal }, "taken"},
 		{"service on the time server's port", func(in *Input) { in.NTPPort, in.Services[1].Public = 9323, 123 }, "taken"},
 		{"bypass of everything", func(in *Input) {
 			in.Bypasses = []Bypass{{Prefixes: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}}

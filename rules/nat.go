@@ -97,7 +97,7 @@ func (c compiler) own() Chain {
 		chain.add("-m owner --uid-owner %d -j RETURN", c.TorUID)
 	}
 	chain.add("-o lo -j RETURN")
-	c.eachException(&chain, Exception.redirected, "-j RETURN")
+	c.eachException(&chain, c.redirected, "-j RETURN")
 	if c.OwnTor {
 		chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.DNSPort)
 		chain.add("-p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.TransPort)
@@ -108,6 +108,9 @@ func (c compiler) own() Chain {
 	if c.OwnTor {
 		for _, p := range append(slices.Clone(c.prefixes), c.linkLocal) {
 			chain.add("-d %v -j RETURN", p)
+		}
+		if c.OwnTime != 0 {
+			chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", ntpPort, c.OwnTime)
 		}
 		chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
 	}
@@ -123,9 +126,10 @@ func (c compiler) eachException(chain *Chain, of func(Exception) bool, target st
 	}
 }
 
-// redirected reports whether the box's packets of that kind would go to tor.
-func (e Exception) redirected() bool {
-	return e.Protocol == ProtocolTCP || e.Protocol == ProtocolUDP && e.Port == dnsPort
+// redirected reports whether the box's packets of that kind would go to tor or,
+// when they ask for the time, to us.
+func (c compiler) redirected(e Exception) bool {
+	return e.Protocol == ProtocolTCP || e.Protocol == ProtocolUDP && (e.Port == dnsPort || e.Port == ntpPort && c.OwnTime != 0)
 }
 
 func (e Exception) match() string {

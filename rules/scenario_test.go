@@ -48,7 +48,7 @@ func scenarios() map[string]Input {
 	closed := house()
 	closed.Mode = Lockdown
 	ownTor := house()
-	ownTor.OwnTor = true
+	ownTor.OwnTor, ownTor.OwnTime = true, 9324
 	closedOwnTor := ownTor
 	closedOwnTor.Mode = Lockdown
 	booting := closedOwnTor

@@ -123,6 +123,12 @@ func (in Input) validateServices() error {
 	if in.NTPPort != 0 && internal[in.NTPPort] {
 		errs = append(errs, fmt.Errorf("the time server's port %d is taken", in.NTPPort))
 	}
+	if in.OwnTime != 0 && (!in.OwnTor || internal[in.OwnTime] || in.OwnTime == in.NTPPort) {
+		errs = append(errs, fmt.Errorf("the port %d for the box's own questions for the time is taken, or its traffic goes direct", in.OwnTime))
+	}
+	if in.OwnTime != 0 {
+		internal[in.OwnTime] = true
+	}
 	if in.NTPPort != 0 {
 		public[place{port: ntpPort}], internal[in.NTPPort] = true, true
 	}

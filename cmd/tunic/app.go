@@ -163,7 +163,7 @@ all, and any service on the LAN gets a permanent onion address.`,
 		return usageError("see `"+c.CommandPath()+" --help`", "%v", flagError(err))
 	})
 	for _, verb := range []func(*app) *cobra.Command{
-		runCommand, serveCommand, checkCommand, planCommand, reloadCommand, statusCommand, waitCommand,
+		runCommand, serveCommand, clockCommand, checkCommand, planCommand, reloadCommand, statusCommand, waitCommand,
 		publishCommand, unpublishCommand, onionsCommand, profilesCommand, addressCommand,
 		rotateCommand, importCommand, exportCommand, backupCommand, restoreCommand,
 		userCommand, caCommand, mailCommand, logsCommand, ircCommand, confineCommand,

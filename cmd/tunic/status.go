@@ -62,6 +62,7 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	if s.FastTor != nil {
 		a.printf("Tor for onions that are not anonymous: %s\n", torWords(*s.FastTor))
 	}
+	a.printf("Clock: %s\n", clockWords(s.Clock))
 	a.printf("\nHousehold (default policy %s)\n", s.Household.DefaultPolicy)
 	for _, i := range s.Household.Interfaces {
 		words := strings.Join(i.Addresses, ", ")
@@ -114,6 +115,20 @@ func torWords(t api.Tor) string {
 		words += fmt.Sprintf(", restarted %d times", t.Restarts)
 	}
 	return words
+}
+
+func clockWords(c api.Clock) string {
+	var words []string
+	if c.Kept {
+		words = append(words, "kept by an NTP client")
+	}
+	if c.Relays > 0 {
+		words = append(words, fmt.Sprintf("%d of %d Tor relays agreed on the time, to %.1f s", c.Relays, c.Asked, c.Error))
+	}
+	if !c.Trusted {
+		words = append(words, "not certain")
+	}
+	return strings.Join(words, "; ")
 }
 
 func clientNames(o api.Onion) string {

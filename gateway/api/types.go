@@ -27,6 +27,7 @@ type Status struct {
 	Why       string           `json:"why"`   // why it is not open or not ready, in words; empty when all is well
 	Since     time.Time        `json:"since"` // start of the daemon
 	Tor       Tor              `json:"tor"`
+	Clock     Clock            `json:"clock"`
 	FastTor   *Tor             `json:"fast_tor,omitempty"` // the one for onions that are not anonymous, while there are any
 	Household Household        `json:"household"`
 	Onions    []Onion          `json:"onions"`
@@ -44,6 +45,15 @@ type Tor struct {
 	Warning   string `json:"warning,omitempty"`
 	ClockSkew int    `json:"clock_skew_seconds"` // 0 when tor has seen none
 	Restarts  int    `json:"restarts"`
+}
+
+// Clock is what is known of the box's clock.
+type Clock struct {
+	Trusted bool    `json:"trusted"`       // devices may be told the time
+	Kept    bool    `json:"kept"`          // the kernel says that an NTP client keeps it
+	Relays  int     `json:"relays"`        // of the Tor network that agreed on the time; 0: none, or too long ago
+	Asked   int     `json:"relays_asked"`  // of so many
+	Error   float64 `json:"error_seconds"` // how wrong what they said can be by now
 }
 
 // Household is the part of the network that tunic is in charge of.

@@ -41,9 +41,12 @@ const backdated = 24 * time.Hour
 // without a clock begins in 1970, and what it signed would be over at once.
 var sane = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// ErrClock is returned by Load when no authority is there and the clock is
-// plainly wrong. It goes away with the next try after the clock is set.
-var ErrClock = errors.New("the box's clock is not set, so its certificate authority is not made yet")
+// known reports whether now can be the time.
+func known(now time.Time) bool { return !now.Before(sane) }
+
+// ErrClock is returned where something would have to be signed and the time is
+// not known. It goes away with the next try after it is.
+var ErrClock = errors.New("the box does not know the time yet, so it makes no certificate")
 
 // Authority signs leaves.
 type Authority struct {
@@ -53,11 +56,16 @@ type Authority struct {
 }
 
 // Load reads the authority in a directory, or makes it there. Only root may
-// read what is in it.
+// read what is in it. One that begins in the future was made by a clock that was
+// wrong: no device accepts what it signs, and another takes its place. The zero
+// time says that now is not known: then nothing is made.
 func Load(dir string, now time.Time) (*Authority, error) {
 	a, err := Read(dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return a, err
+	switch {
+	case err == nil && (!known(now) || !now.Before(a.cert.NotBefore)):
+		return a, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
 	cert, key, err := create(filepath.Join(dir, file), now)
 	if err != nil {
@@ -85,7 +93,7 @@ const file = "authority.pem"
 
 // create makes a new authority and keeps it.
 func create(path string, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
-	if now.Before(sane) {
+	if !known(now) {
 		return nil, nil, ErrClock
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -172,8 +180,9 @@ func (l Leaf) GoString() string { return l.String() }
 
 // Leaf returns the certificate of the server called name for the given host
 // names. It is the one that was made before, until it has little time left, or
-// the names change: then it makes a new one, with a new key. A clock that is
-// behind is no reason for a new one.
+// the names change, or it begins in the future: then it makes a new one, with a
+// new key. The zero time says that now is not known: then the one that is there
+// is good, and no other is made.
 func (a *Authority) Leaf(name string, hosts []string, now time.Time) (Leaf, error) {
 	hosts = slices.Clone(hosts)
 	slices.Sort(hosts)
@@ -192,10 +201,14 @@ func (a *Authority) Leaf(name string, hosts []string, now time.Time) (Leaf, erro
 
 // good reports whether a leaf is ours, for these hosts, and for long enough.
 func (a *Authority) good(cert *x509.Certificate, hosts []string, now time.Time) bool {
-	return cert.CheckSignatureFrom(a.cert) == nil && slices.Equal(cert.DNSNames, hosts) && now.Before(cert.NotAfter.Add(-renewBefore))
+	inTime := !now.Before(cert.NotBefore) && now.Before(cert.NotAfter.Add(-renewBefore))
+	return cert.CheckSignatureFrom(a.cert) == nil && slices.Equal(cert.DNSNames, hosts) && (inTime || !known(now))
 }
 
 func (a *Authority) issue(hosts []string, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+	if now.IsZero() {
+		return nil, nil, ErrClock
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err

@@ -63,8 +63,10 @@ func TestAuthority(t *testing.T) {
 
 func TestNoAuthorityBeforeTheClockIsSet(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ca")
-	if _, err := Load(dir, time.Unix(1000, 0)); !errors.Is(err, ErrClock) {
-		t.Errorf("in 1970: %v", err)
+	for _, at := range []time.Time{time.Unix(1000, 0), {}} {
+		if _, err := Load(dir, at); !errors.Is(err, ErrClock) {
+			t.Errorf("at %v: %v", at, err)
+		}
 	}
 	if _, err := Load(dir, now); err != nil {
 		t.Error(err)
@@ -109,6 +111,50 @@ func TestLeaf(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v %#v %s", leaf, leaf, leaf, leaf); strings.Contains(text, "PRIVATE") {
 		t.Error("a leaf prints its key")
+	}
+}
+
+// What a clock that was ahead has made is made again once the time is known,
+// and stays while it is not.
+func TestMadeInTheFuture(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ca")
+	ahead := now.AddDate(8, 0, 0)
+	a, err := Load(dir, ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := a.Leaf("serve", []string{host}, ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := Load(dir, time.Time{})
+	if err != nil || same.Fingerprint() != a.Fingerprint() {
+		t.Errorf("another authority without a clock: %v", err)
+	}
+	if kept, err := same.Leaf("serve", []string{host}, time.Time{}); err != nil || kept.Cert != leaf.Cert {
+		t.Errorf("another leaf without a clock: %v", err)
+	}
+	if _, err := same.Leaf("serve", []string{host, "other.peer.home.arpa"}, time.Time{}); !errors.Is(err, ErrClock) {
+		t.Errorf("a leaf for other names without a clock: %v", err)
+	}
+	right, err := Load(dir, now)
+	if err != nil || right.Fingerprint() == a.Fingerprint() || now.Before(parse(t, right.Certificate()).NotBefore) {
+		t.Fatalf("the authority still begins in the future: %v", err)
+	}
+	if again, err := right.Leaf("serve", []string{host}, now); err != nil || now.Before(parse(t, again.Cert).NotBefore) {
+		t.Errorf("the leaf still begins in the future: %v", err)
+	}
+}
+
+// A leaf alone may be from the future: the authority was there before.
+func TestLeafFromTheFuture(t *testing.T) {
+	a := newAuthority(t)
+	first, err := a.Leaf("serve", []string{host}, now.AddDate(8, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := a.Leaf("serve", []string{host}, now); err != nil || second.Cert == first.Cert {
+		t.Errorf("it stays: %v", err)
 	}
 }
 

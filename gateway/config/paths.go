@@ -10,10 +10,11 @@ const (
 	SocksPort uint16 = 9250 // tor, SOCKS5, 127.0.0.1
 	DNSPort   uint16 = 9253 // tor, A/AAAA/PTR over UDP, 127.0.0.1 and [::1]
 
-	ServeSocksPort  uint16 = 9350 // serve, SOCKS5 for the household
-	ServeDNSPort    uint16 = 9353 // serve, DNS for the household, UDP and TCP
-	ServeGopherPort uint16 = 9370 // serve, Gopher for the household
-	ServeNTPPort    uint16 = 9323 // serve, time for the household, UDP
+	ServeSocksPort   uint16 = 9350 // serve, SOCKS5 for the household
+	ServeDNSPort     uint16 = 9353 // serve, DNS for the household, UDP and TCP
+	ServeOwnTimePort uint16 = 9324 // serve, time for the box itself, UDP, 127.0.0.1 and [::1]
+	ServeGopherPort  uint16 = 9370 // serve, Gopher for the household
+	ServeNTPPort     uint16 = 9323 // serve, time for the household, UDP
 
 	ServeSubmissionPort uint16 = 9387 // serve, mail from the household
 	ServeSetupPort      uint16 = 9380 // serve, pages for mail programs of the household
@@ -110,6 +111,10 @@ func (p Paths) Torrc() string { return filepath.Join(p.Run, "torrc") }
 
 // Front is the unix socket that tor connects to for the onion called name.
 func (p Paths) Front(name string) string { return filepath.Join(p.Run, "fronts", name+".sock") }
+
+// Clock is the note of whoever asked relays for the time, in a directory that
+// tor's uid owns.
+func (p Paths) Clock() string { return filepath.Join(p.Run, "clock", "agreed.json") }
 
 // API is the parent's local API socket.
 func (p Paths) API() string { return filepath.Join(p.Run, "api.sock") }

@@ -24,8 +24,19 @@ type Granted struct {
 
 // NTP is the household's time server.
 type NTP struct {
-	Listeners []string // UDP sockets
+	Listeners []string // UDP sockets, for devices
 	Trusted   bool     // the box's clock is right, as far as the parent can tell
+
+	Own    []string // UDP sockets, for the box's own NTP client
+	Relays *RelayTime
+}
+
+// RelayTime is what relays of the Tor network agree on; nil: nothing that is new
+// enough.
+type RelayTime struct {
+	Start time.Time     // the time at which the machine started
+	Error time.Duration // how wrong that was
+	Boot  time.Duration // after the start, when they were asked
 }
 
 // Resolver is a DNS over TLS server that answers for all public names.

@@ -16,7 +16,10 @@ const (
 )
 
 const (
-	oldestVersion, newestVersion = 3, 4
+	// Servers answer who speaks an older version in that version, and the
+	// header is the same in all of them (RFC 5905, section 7.3; RFC 4330,
+	// section 5). Some devices still say 1.
+	oldestVersion, newestVersion = 1, 4
 
 	// stratum says "some steps away from a real clock": who has nearer servers
 	// prefers those.
@@ -54,6 +57,7 @@ func parse(b []byte) (request, bool) {
 // 0 on the wire (section 7.3) and the kiss code INIT (section 7.4).
 func (r request) answer(received, now time.Time, c Clock) []byte {
 	b := make([]byte, packetLen)
+	received, now = received.Add(c.Behind), now.Add(c.Behind)
 	leap, ref := byte(leapNone), refLocal
 	b[1] = stratum
 	if !c.Trusted {

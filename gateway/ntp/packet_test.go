@@ -24,7 +24,9 @@ func TestParse(t *testing.T) {
 		{"version 3", ask(3, 3), true},
 		{"version 4", ask(4, 3), true},
 		{"with extensions", long, true},
-		{"version 2", ask(2, 3), false},
+		{"version 1", ask(1, 3), true},
+		{"version 2", ask(2, 3), true},
+		{"version 0", ask(0, 3), false},
 		{"version 5", ask(5, 3), false},
 		{"another server", ask(4, 4), false},
 		{"symmetric", ask(4, 1), false},
@@ -72,6 +74,16 @@ func TestUntrustedClock(t *testing.T) {
 	b := r.answer(time.Now(), time.Now(), Clock{})
 	if b[0]>>6 != 3 || b[0]>>3&7 != 3 || b[1] != 0 || string(b[12:16]) != "INIT" || binary.BigEndian.Uint64(b[16:]) != 0 {
 		t.Errorf("% x", b)
+	}
+}
+
+// A client that speaks an older version is answered in it.
+func TestOldVersions(t *testing.T) {
+	for version := byte(oldestVersion); version <= newestVersion; version++ {
+		r, ok := parse(ask(version, 3))
+		if b := r.answer(time.Now(), time.Now(), Clock{Trusted: true}); !ok || b[0]>>3&7 != version || b[0]&7 != modeServer {
+			t.Errorf("version %d: %v, % x", version, ok, b[:1])
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -35,6 +36,16 @@ func (p *parent) udp(name string) *net.UDPAddr {
 // leap asks for the time and returns the answer's leap indicator, -1 for none.
 func leap(t *testing.T, at *net.UDPAddr) int {
 	t.Helper()
+	answer := askTime(t, at)
+	if answer == nil {
+		return -1
+	}
+	return int(answer[0] >> 6)
+}
+
+// askTime asks for the time and returns the answer, nil for none.
+func askTime(t *testing.T, at *net.UDPAddr) []byte {
+	t.Helper()
 	c, err := net.DialUDP("udp4", nil, at)
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +57,9 @@ func leap(t *testing.T, at *net.UDPAddr) int {
 	c.SetReadDeadline(time.Now().Add(time.Second))
 	answer := make([]byte, 100)
 	if n, err := c.Read(answer); err != nil || n != 48 {
-		return -1
+		return nil
 	}
-	return int(answer[0] >> 6)
+	return answer[:48]
 }
 
 // The time is told as trusted only if both the parent and the kernel say so,
@@ -72,9 +83,42 @@ func TestTimeServer(t *testing.T) {
 	if got := leap(t, at); got != want {
 		t.Errorf("a clock that the parent trusts: leap %d, the kernel says %+v", got, clock)
 	}
+	p.apply(link.Desired{NTP: &link.NTP{Listeners: []string{"ntp/a"}, Trusted: true, Relays: new(saying(0))}})
+	if got := leap(t, at); got != 0 {
+		t.Errorf("relays have told the time: leap %d", got)
+	}
 	p.apply(link.Desired{})
 	if got := leap(t, at); got != -1 {
 		t.Errorf("the time is told although nobody wishes it: leap %d", got)
+	}
+}
+
+// saying is what relays say when the box's clock is behind.
+func saying(behind time.Duration) link.RelayTime {
+	boot := ntp.SinceBoot()
+	return link.RelayTime{Start: time.Now().Add(behind - boot), Error: time.Second, Boot: boot}
+}
+
+// The box's own client hears what relays say, or that nobody knows: never the
+// clock that it is there to keep.
+func TestOwnTime(t *testing.T) {
+	p := start(t)
+	at := p.udp("own")
+	p.apply(link.Desired{NTP: &link.NTP{Own: []string{"own"}, Trusted: true}})
+	if got := leap(t, at); got != 3 {
+		t.Errorf("relays have said nothing: leap %d", got)
+	}
+	p.apply(link.Desired{NTP: &link.NTP{Own: []string{"own"}, Relays: new(saying(48 * time.Hour))}})
+	answer := askTime(t, at)
+	told := time.Unix(int64(binary.BigEndian.Uint32(answer[40:]))-2208988800, 0)
+	if d := time.Until(told); answer[0]>>6 != 0 || d < 47*time.Hour || d > 49*time.Hour {
+		t.Errorf("it is told % x, %s from now", answer[:1], d)
+	}
+	old := saying(0)
+	old.Boot -= 27 * time.Hour
+	p.apply(link.Desired{NTP: &link.NTP{Own: []string{"own"}, Relays: &old}})
+	if got := leap(t, at); got != 3 {
+		t.Errorf("relays said so yesterday: leap %d", got)
 	}
 }
 

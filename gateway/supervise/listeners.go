@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -18,10 +19,11 @@ import (
 type ListenerSpec struct {
 	Name string // unique; a socket is kept as long as a spec of its name is wished
 
-	// Network is tcp4, tcp6, udp4, udp6 (any address of Interface, Port), or
-	// unix (Path, Mode, UID, GID).
+	// Network is tcp4, tcp6, udp4, udp6 (Addr or any address of Interface, Port),
+	// or unix (Path, Mode, UID, GID).
 	Network   string
-	Interface string // bound to it (SO_BINDTODEVICE, socket(7)): no packet of another interface arrives
+	Addr      netip.Addr // zero: any
+	Interface string     // bound to it (SO_BINDTODEVICE, socket(7)): no packet of another interface arrives
 	Port      uint16
 
 	Path     string
@@ -110,6 +112,9 @@ func (s ListenerSpec) listenInet(ctx context.Context) (*os.File, error) {
 		return errors.Join(err, bindErr)
 	}}
 	addr := fmt.Sprintf(":%d", s.Port)
+	if s.Addr.IsValid() {
+		addr = netip.AddrPortFrom(s.Addr, s.Port).String()
+	}
 	if s.Network[:3] == "udp" {
 		pc, err := lc.ListenPacket(ctx, s.Network, addr)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,5 +88,22 @@ func TestTooLongPathIsExplained(t *testing.T) {
 	err := l.Set(context.Background(), []ListenerSpec{{Name: "x", Network: "unix", Path: "/" + strings.Repeat("x", 120)}})
 	if err == nil || !strings.Contains(err.Error(), "shorter root") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A socket with an address is at that one alone.
+func TestListenerAtAnAddress(t *testing.T) {
+	var l Listeners
+	defer l.Close()
+	if err := l.Set(t.Context(), []ListenerSpec{{Name: "own", Network: "udp4", Addr: netip.MustParseAddr("127.0.0.1")}}); err != nil {
+		t.Fatal(err)
+	}
+	pc, err := net.FilePacketConn(l.Files()["own"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	if at := pc.LocalAddr().(*net.UDPAddr); !at.IP.Equal(net.IPv4(127, 0, 0, 1)) {
+		t.Errorf("it listens at %v", at)
 	}
 }

@@ -187,7 +187,7 @@ func (h *house) servers() {
 	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9370": "gopher", ":9380": "setup", ":22": "ssh", ":2222": "own"} {
 		h.says(h.gateway, name, port)
 	}
-	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9323": "ntp", ":2222": "own"} {
+	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9323": "ntp", ":9324": "owntime", ":2222": "own"} {
 		h.gateway.echoAs(name+" ", port)
 	}
 	for _, port := range []string{":22", ":53", ":80", ":443", ":853", ":9001"} {
@@ -250,7 +250,7 @@ func openHouse() rules.Input {
 	in.Devices = []rules.Device{{MAC: macOf("laptop"), Policy: rules.Direct}, {MAC: macOf("tablet"), Policy: rules.Onion}, {MAC: macOf("tv"), Policy: rules.Block}}
 	in.Services = append(in.Services, rules.Service{Name: "gopher", Public: 70, Internal: 9370},
 		rules.Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.9")})
-	in.NTPPort = 9323
+	in.NTPPort, in.OwnTime = 9323, 9324
 	in.TorUDP, in.OverTor = rules.AnyUDP, true
 	in.Bypasses = []rules.Bypass{{Domains: []string{"bank.example"}, MACs: []string{macOf("phone")}}}
 	forAll, forPhone := rules.Bypass{}, rules.Bypass{MACs: []string{macOf("phone")}}
@@ -266,6 +266,7 @@ func openHouse() rules.Input {
 		for _, protocol := range []uint8{rules.ProtocolTCP, rules.ProtocolUDP} {
 			in.Exceptions = append(in.Exceptions, rules.Exception{Protocol: protocol, To: one("excepted"), Port: 53})
 		}
+		in.Exceptions = append(in.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: one("excepted"), Port: 123})
 		in.Exceptions = append(in.Exceptions, rules.Exception{Protocol: traffic.ESP, To: one("excepted")})
 		guest.Resolvers = append(guest.Resolvers, at("internet"))
 	}

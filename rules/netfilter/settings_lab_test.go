@@ -25,7 +25,7 @@ type setting struct {
 
 func settings() []setting {
 	direct := openHouse()
-	direct.OwnTor = false
+	direct.OwnTor, direct.OwnTime = false, 0
 	closed := openHouse()
 	closed.Mode = rules.Lockdown
 	booting := closed
@@ -167,6 +167,7 @@ func boxShots() []shot {
 	return []shot{
 		tcp("gateway", "internet", 80, "tor $gateway"), udp("gateway", "internet", 443, "denied"), tcp("gateway", "virtual", 80, "tor $gateway"), udp("gateway", "virtual", 443, "denied"),
 		udp("gateway", "internet", 53, "tor's dns $gateway"), tcp("gateway", "internet", 53, "tor $gateway"), tcp("gateway", "nas", 53, "tor $box"), udp("gateway", "nas", 53, "tor's dns $box"),
+		udp("gateway", "internet", 123, "owntime $gateway"), udp("gateway", "excepted", 123, "internet $gateway"),
 		tcp("gateway", "nas", 80, "nas $box"), udp("gateway", "nas", 443, "nas $box"),
 		tcp("gateway", "nas/local", 80, "nas $box/local").only(rules.IPv6),
 		call{network: "tcp", from: "gateway", source: "box/link", to: "neighbour", port: 80}.shot("phone $box/link"),

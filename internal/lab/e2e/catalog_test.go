@@ -42,6 +42,7 @@ const (
 	stateUpgrade   = "upgrade"
 	stateBoot      = "boot, before the daemon"
 	stateStarting  = "boot, while the daemon starts"
+	stateNoClock   = "boot without a clock, while relays are asked for the time"
 )
 
 // catalog is the list, in its order. A class without states, tests and beyond

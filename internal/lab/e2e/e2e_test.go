@@ -71,6 +71,7 @@ func TestEndToEnd(t *testing.T) {
 		{"talk", testTalk},
 		{"daemon", testDaemon},
 		{"move", testMove},
+		{"clock", testClock},
 	}
 	if os.Getenv(chaosVariable) != "" {
 		parts = append(parts, part{"smtp chaos", testSMTPChaos})

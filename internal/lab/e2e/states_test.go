@@ -42,6 +42,7 @@ func states() []state {
 		{name: stateLate, before: withoutInterface, around: interfaceLate},
 		{name: stateBoot, before: boot, around: bootClosed},
 		{name: stateStarting, before: boot, around: bootStarting},
+		{name: stateNoClock, before: boot, around: whileNoClock},
 	}
 }
 

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/gateway/config"
+	"tunic/gateway/link"
+	"tunic/gateway/relaytime"
+)
+
+// The box's own NTP client asks us when nothing of the box's own may leave
+// outside Tor, and is told what relays say, or nothing.
+func TestOwnTime(t *testing.T) {
+	in := inputs()
+	d := desire(in)
+	if n := d.Serve.NTP; d.Rules.OwnTime != config.ServeOwnTimePort || !slices.Equal(n.Own, []string{"own-time/udp4", "own-time/udp6"}) || n.Relays != nil {
+		t.Errorf("%+v", n)
+	}
+	in.Facts.RelayTime = &relaytime.Note{Start: time.Unix(1000, 0), Error: time.Second, Count: 5, Asked: 9, Boot: time.Minute}
+	if n := desire(in).Serve.NTP; n.Relays == nil || *n.Relays != (link.RelayTime{Start: time.Unix(1000, 0), Error: time.Second, Boot: time.Minute}) {
+		t.Errorf("%+v", n)
+	}
+	in.Config.Gateway.OwnTraffic, in.Config.Gateway.NTP = config.OwnDirect, false
+	if d := desire(in); d.Serve.NTP != nil || d.Rules.OwnTime != 0 {
+		t.Errorf("%+v", d.Serve.NTP)
+	}
+}
+
+// A clock that is set far back leaves tor waiting for moments that are far away.
+func TestClockIsSetBack(t *testing.T) {
+	h := newHouse(t, nil)
+	h.pass(t.Context())
+	note := relaytime.Note{Start: time.Now(), Count: 5, Asked: 9, Boot: 1}
+	for _, c := range []struct {
+		boot, step time.Duration
+		rests      bool
+	}{{1, time.Hour, false}, {2, -time.Minute, false}, {3, -400 * 24 * time.Hour, true}, {3, -400 * 24 * time.Hour, false}, {4, 0, false}} {
+		note.Boot, note.Step = c.boot, c.step
+		if err := note.Write(h.Paths.Clock()); err != nil {
+			t.Fatal(err)
+		}
+		h.took()
+		h.pass(t.Context())
+		if did := h.took(); strings.Contains(did, "tor rests") != c.rests {
+			t.Errorf("%+v: %s", c, did)
+		}
+	}
+}
+
+// Devices are told the time only while kernel and tor agree that it is right.
+func TestClockTrust(t *testing.T) {
+	h := newHouse(t, map[string]string{"tunic.toml": "[household]\ninterfaces = [\"br-lan\"]\n"})
+	for _, c := range []struct {
+		synchronised bool
+		skew         time.Duration
+		trusted      bool
+	}{{true, 0, true}, {false, 0, false}, {true, time.Hour, false}, {true, 0, true}} {
+		h.set(func() { h.facts.ClockSynchronised, h.status.ClockSkew = c.synchronised, c.skew })
+		h.pass(t.Context())
+		if got := h.served.NTP.Trusted; got != c.trusted || got == slices.Contains(h.codes(t), "clock-untrusted") {
+			t.Errorf("%+v: trusted %v, findings %v", c, got, h.codes(t))
+		}
+	}
+	h.set(func() { h.facts.ClockSynchronised = false })
+	if err := (relaytime.Note{Start: time.Now(), Count: 5, Asked: 9}).Write(h.Paths.Clock()); err != nil {
+		t.Fatal(err)
+	}
+	if h.pass(t.Context()); !h.served.NTP.Trusted || slices.Contains(h.codes(t), "clock-untrusted") {
+		t.Errorf("relays have told the time: %v", h.codes(t))
+	}
+}
+
+// Nothing is signed before the time is known: by an NTP client, by relays, or by
+// tor, which has built a circuit.
+func TestNoCertificateWithoutAClock(t *testing.T) {
+	for name, know := range map[string]func(h *house){
+		"the kernel": func(h *house) { h.set(func() { h.facts.ClockSynchronised = true }) },
+		"tor":        func(h *house) { h.set(func() { h.status.Circuits = true }) },
+		"relays": func(h *house) {
+			if err := (relaytime.Note{Start: time.Now(), Count: 5, Asked: 9}).Write(h.Paths.Clock()); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		h := newHouse(t, nil)
+		h.set(func() { h.status.Circuits = false })
+		h.pass(t.Context())
+		if h.served.TLS != nil || slices.Contains(h.codes(t), "certificate-failed") || !slices.Contains(h.codes(t), "clock-untrusted") {
+			t.Errorf("%s: a certificate without a clock; %v", name, h.codes(t))
+		}
+		if _, err := os.Stat(h.Paths.CA()); err == nil {
+			t.Errorf("%s: an authority without a clock", name)
+		}
+		know(h)
+		if h.pass(t.Context()); h.served.TLS == nil {
+			t.Errorf("%s knows the time, and there is no certificate: %v", name, h.codes(t))
+		}
+	}
+}
