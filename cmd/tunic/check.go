@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/config"
+	"tunic/gateway/health"
 	"tunic/gateway/tor"
 )
 
@@ -20,8 +21,9 @@ func checkCommand(a *app) *cobra.Command {
 		Long: `Check reads all of the configuration and changes nothing. It prints every
 mistake with file and line and exits with 2 if there is one. Lines in torrc.d,
 bridges and countries are judged by tor itself. What this box lacks for a
-configuration that is right, such as the program of a bridge's transport, is a
-warning.`,
+configuration that is right, such as the program of a bridge's transport or the
+household's interface, is a warning; that the household's interface is the way to
+the internet is a mistake.`,
 		Example: "  tunic check && tunic reload",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(a.paths())
@@ -37,9 +39,40 @@ warning.`,
 			} else if err := a.askTor(cmd.Context(), c, entry); err != nil {
 				return err
 			}
-			a.printf("the configuration is right: %d devices, %d onions, %d endpoints\n", len(c.Devices), len(c.Onions), len(c.Endpoints))
+			warned, err := a.checkInterfaces(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			words := "the configuration is right"
+			if warned {
+				words = "the files have no mistake, but see the warnings"
+			}
+			a.printf("%s: %d devices, %d onions, %d endpoints\n", words, len(c.Devices), len(c.Onions), len(c.Endpoints))
 			return nil
 		},
+	}
+}
+
+// checkInterfaces compares the configuration with the interfaces that this box has
+// now, and reports whether it has warned of something.
+func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned bool, err error) {
+	around, err := kernel{}.Around(ctx, c.Household.Interfaces)
+	if err != nil && len(around.Links) == 0 { // there is nothing to compare with
+		fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", err)
+		return true, nil
+	}
+	if err := gateway.RefuseUplink(c, around.Links); err != nil {
+		return false, &failure{code: exitUsage, err: err}
+	}
+	findings := gateway.Surroundings(c, around)
+	a.warn(findings)
+	return len(findings) > 0, nil
+}
+
+// warn prints findings for somebody who asks no daemon.
+func (a *app) warn(list []health.Finding) {
+	for _, f := range list {
+		fmt.Fprintf(a.err, "tunic: warning: %s\n  %s\n", f.Text, f.Action)
 	}
 }
 
