@@ -42,6 +42,8 @@ func states() []state {
 		{name: stateLate, before: withoutInterface, around: interfaceLate},
 		{name: stateBoot, before: boot, around: bootClosed},
 		{name: stateStarting, before: boot, around: bootStarting},
+		{name: stateMisnamed, around: whileMisnamed},
+		{name: stateUnnamed, around: whileUnnamed},
 	}
 }
 
