@@ -16,31 +16,30 @@ import (
 // Around is what no rule of ours can hold: ways around the box, and ways past
 // its rules.
 type Around struct {
-	Networks []Network   // of interfaces that are neither the household's nor an uplink
-	Routers  []Neighbour // hosts of the household that say they are IPv6 routers
-	Spoken   []Neighbour // IPv4 devices of the household that the box has just spoken with
-	Fast     []string    // what lets packets past the rules, in words
-	Tors     []string    // users of the box, other than tunic's, who run a tor
+	Links   []Link      // all interfaces but loopback
+	Visits  []Visit     // connections to servers of the box that are open now
+	Routers []Neighbour // hosts of the household that say they are IPv6 routers
+	Spoken  []Neighbour // IPv4 devices of the household that the box has just spoken with
+	Fast    []string    // what lets packets past the rules, in words
+	Others  []Firewall  // of other programs, which refuse what these rules let pass
+	Tors    []string    // users of the box, other than tunic's, who run a tor
 }
 
-// Network is an interface with the networks on its wire.
-type Network struct {
-	Interface string
-	Prefixes  []netip.Prefix
-}
-
-// lookAround makes findings of it. That it cannot look closes nothing: the
-// rules are the same.
+// lookAround reads what is around. That it cannot look closes nothing: the rules
+// then know of no more than the configuration.
 func (a *attempt) lookAround(ctx context.Context) {
 	around, err := a.Kernel.Around(ctx, a.in.Config.Household.Interfaces)
 	if err != nil {
 		a.Log.Debug("looking around failed", "error", err)
 	}
-	for _, n := range around.Networks {
-		if a.in.Facts.Forwarding && !strings.HasPrefix(n.Interface, ProbePrefix) {
-			a.find(health.OtherNetwork, "%s (%s) is no household interface: what machines or containers there send to the internet does not go through Tor", n.Interface, listed(n.Prefixes))
-		}
-	}
+	a.in.Around = around
+}
+
+// tellAround makes findings of it.
+func (a *attempt) tellAround() {
+	around := a.in.Around
+	a.findings = append(a.findings, Surroundings(a.in.Config, around)...)
+	a.findings = append(a.findings, firewallFindings(a.in.Config, around.Others)...)
 	routers := byMAC(around.Routers)
 	for _, mac := range slices.Sorted(maps.Keys(routers)) {
 		a.find(health.OtherRouter, "%s (%s) says that it is a router", nameOf(a.in.Config, mac), listed(routers[mac]))

@@ -25,22 +25,23 @@ func TestAroundIsFound(t *testing.T) {
 	at := func(mac, addr string) Neighbour { return Neighbour{MAC: mac, Addr: netip.MustParseAddr(addr)} }
 	h.box.facts.Forwarding = true
 	h.box.around = Around{
-		Networks: []Network{{"docker0", []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16")}}, {ProbePrefix + "0", nil}},
-		Routers:  []Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:77", "2001:db8::77")},
+		Links:   []Link{lan(), wan(), {Name: "docker0", Up: true, Carrier: true, Addresses: nets("172.17.0.1/16")}, {Name: ProbePrefix + "0", Up: true, Addresses: nets("10.1.1.1/24")}},
+		Routers: []Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:77", "2001:db8::77")},
 		Spoken: []Neighbour{at(direct.MAC, "192.168.77.11"), at(direct.MAC, "192.168.77.10"),
 			at(phone.MAC, "192.168.77.20"), at(phone.MAC, "192.168.77.21"), at("02:00:00:00:00:99", "192.168.77.30")},
 		Fast: []string{"the flowtable ft of inet fw4"},
 		Tors: []string{"debian-tor"},
 	}
 	own := config.Gateway{OwnTraffic: config.OwnTor}
-	a := &attempt{Gateway: h.Gateway, in: Inputs{Config: &config.Config{Gateway: own, Devices: []config.Device{direct, phone}}, Facts: h.box.facts}}
+	a := &attempt{Gateway: h.Gateway, in: Inputs{Config: &config.Config{Gateway: own, Household: config.Household{Interfaces: []string{"br-lan"}}, Devices: []config.Device{direct, phone}}, Facts: h.box.facts}}
 	a.lookAround(t.Context())
+	a.tellAround()
 	var got []string
 	for _, f := range a.findings {
 		got = append(got, string(f.Code)+" "+f.Text)
 	}
 	for i, want := range [][]string{
-		{string(health.OtherNetwork), "docker0 (172.17.0.0/16)"}, {string(health.OtherRouter), "02:00:00:00:00:77 (2001:db8::77, fe80::77)"},
+		{string(health.NetworkRefused), "docker0 (172.17.0.0/16)", `other-networks = ["docker0"]`}, {string(health.OtherRouter), "02:00:00:00:00:77 (2001:db8::77, fe80::77)"},
 		{string(health.AddressShared), "laptop", "192.168.77.10, 192.168.77.11"},
 		{string(health.TorTwice), "debian-tor"}, {string(health.FastPath), "the flowtable ft of inet fw4"},
 	} {
@@ -60,7 +61,8 @@ func TestAroundIsFound(t *testing.T) {
 	h.box.fail["around"] = errors.New("no")
 	h.box.around = Around{}
 	a.findings = nil
-	if a.lookAround(t.Context()); len(a.findings) > 0 {
+	a.lookAround(t.Context())
+	if a.tellAround(); len(a.findings) > 0 {
 		t.Errorf("%+v", a.findings)
 	}
 }

@@ -47,6 +47,7 @@ type InterfaceFacts struct {
 type Inputs struct {
 	Config    *config.Config
 	Facts     Facts
+	Around    Around
 	Group     uint32 // of the household's interfaces; 0: none
 	Paths     config.Paths
 	Tor       IDs
@@ -291,6 +292,7 @@ func ruleInput(in Inputs) rules.Input {
 		r.Exceptions = append(r.Exceptions, rules.Exception(e))
 	}
 	addTime(&r, c)
+	addNamed(&r, in)
 	torRules(&r, in)
 	r.Bypasses = ruleBypasses(c)
 	r.Grants = grantRules(r, in.Grants)

@@ -257,7 +257,7 @@ func newHouse(t *testing.T, files map[string]string) *house {
 		}
 	}
 	h := &house{box: &box{t: t, fail: map[string]error{}}}
-	h.status = tor.Status{Running: true, Bootstrap: 100, Circuits: true, Version: "0.4.9.11"}
+	h.status = tor.Status{Running: true, Bootstrap: 100, Circuits: true, Live: true, Version: "0.4.9.11"}
 	h.facts = Facts{IPv6: true, Forwarding: true, Interfaces: []InterfaceFacts{{Name: "br-lan", Index: 4,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}}}}
 	if files == nil {

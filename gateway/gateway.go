@@ -152,6 +152,7 @@ type Gateway struct {
 	verified time.Time     // when it was all there
 
 	stepped time.Duration // of the note whose step of the clock tor has followed
+	away    time.Time     // since when Tor has not been reached; zero: it is
 
 	grants  grants
 	reaches reaches
@@ -176,6 +177,7 @@ type Gateway struct {
 type view struct {
 	config    *config.Config
 	facts     Facts
+	around    Around
 	addresses map[string]onion.Address
 	old       []OldAddress
 	self      onion.ClientKey // by which the box finds its private onions
@@ -301,7 +303,7 @@ func (g *Gateway) resting(ctx context.Context) bool {
 // close swaps the closed rules in.
 func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
-	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Group: g.group(ctx, v.config), Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Mode: rules.Lockdown})
+	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Around: v.around, Group: g.group(ctx, v.config), Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Mode: rules.Lockdown})
 	return g.applyRules(ctx, in)
 }
 
@@ -350,6 +352,13 @@ func (g *Gateway) reload(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	around, err := g.Kernel.Around(ctx, c.Household.Interfaces)
+	if err != nil {
+		g.Log.Debug("looking around failed", "error", err)
+	}
+	if err := RefuseUplink(c, around.Links); err != nil {
+		return usage(err, "nothing was changed")
 	}
 	g.mu.Lock()
 	g.view.config = c

@@ -45,7 +45,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	}
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	g.mu.Lock()
-	g.view.facts, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
+	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
 	g.view.temporary, g.view.friends, g.view.hosts = a.in.Temporary, a.in.Friends, a.in.Hosts
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
@@ -67,7 +67,7 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.certify()
 	a.mailboxes()
 	a.chat()
-	a.lookAround(ctx)
+	a.tellAround()
 	a.in.Grants = a.grants.current(time.Now())
 	a.lookForTor()
 	a.lookForHosts(ctx)
@@ -75,6 +75,11 @@ func (a *attempt) steps(ctx context.Context) bool {
 	if a.held {
 		a.why = "lockdown was asked for"
 		a.find(health.Lockdown, "the household is closed because lockdown was asked for")
+		a.opened = false
+		return false
+	}
+	if name := UplinkAsHousehold(a.in.Config, a.in.Around.Links); name != "" {
+		a.why = name + " is this box's way to the internet, not the household's"
 		a.opened = false
 		return false
 	}
@@ -94,12 +99,13 @@ func (a *attempt) learn(ctx context.Context) bool {
 	}
 	a.in.Group = a.group(ctx, a.in.Config)
 	facts.RelayTime = a.relayTime()
+	a.lookAround(ctx)
 	a.in.Facts = remember(a.snapshot().facts, facts)
 	for _, i := range facts.Interfaces {
 		switch {
-		case i.Index == 0:
+		case i.Index == 0 && len(a.in.Around.Links) == 0: // else it is told what there is instead
 			a.find(health.InterfaceMissing, "the household interface %s does not exist yet", i.Name)
-		case len(i.Addresses) == 0:
+		case i.Index != 0 && len(i.Addresses) == 0:
 			a.find(health.NoAddress, "the household interface %s has no address", i.Name)
 		}
 	}
@@ -201,13 +207,16 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 		a.why = "tor is not running"
 		a.find(health.TorDown, "tor is not running: %s", st.LastError)
 	case st.Bootstrap < 100:
-		a.why = fmt.Sprintf("Tor is connecting: %d %%, %s", st.Bootstrap, orWord(st.Summary, "starting"))
-		a.find(health.TorNotReady, "Tor is connecting: %d %%, %s %s", st.Bootstrap, orWord(st.Summary, "starting"), st.Warning)
+		a.why = "Tor is connecting: " + torProgress(st)
+		if !a.torAway(st) {
+			a.find(health.TorNotReady, "%s", a.why)
+		}
 	}
 	a.findings = append(a.findings, bridgeFindings(a.in.Config.Tor, st.Unreached)...)
 	if old := st.Old(); old != "" {
 		a.find(health.TorOld, "%s", old)
 	}
+	a.tellTorAway(st)
 	if st.ClockSkew != 0 {
 		a.find(health.ClockSkew, "tor sees that this box's clock is wrong by %s", st.ClockSkew)
 	}

@@ -177,6 +177,9 @@ func exceptions(c *config.Config) []string {
 	for _, e := range c.Gateway.Exceptions {
 		list = append(list, fmt.Sprintf("the box sends %s (exceptions)", e))
 	}
+	for _, name := range c.Gateway.OtherNetworks {
+		list = append(list, fmt.Sprintf("what is behind %s (other-networks)", name))
+	}
 	if c.Gateway.OwnTraffic == config.OwnDirect {
 		list = append(list, "the box's own connections (own-traffic = direct)")
 	}

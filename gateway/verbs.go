@@ -180,7 +180,7 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, v view) (Desire
 	if err != nil {
 		return Desired{}, err
 	}
-	return desire(Inputs{Config: now, Temporary: temporary, Facts: facts, Group: v.desired.Rules.Group, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs,
+	return desire(Inputs{Config: now, Temporary: temporary, Facts: facts, Around: v.around, Group: v.desired.Rules.Group, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs,
 		Ranges: g.ranges, Addresses: v.addresses, Old: v.old, Mode: rules.Open, Entry: entry, OverTor: g.Tor.Status().OverTor,
 		Friends: v.friends, Grants: g.grants.current(time.Now())}), nil
 }
@@ -233,7 +233,11 @@ func PlanAlone(ctx context.Context, k Kernel, p config.Paths, torIDs, serveIDs I
 	if err != nil {
 		return api.Plan{}, err
 	}
-	changes, err := diffRules(rules.Ruleset{}, ruleInput(Inputs{Config: c, Facts: facts, Paths: p, Tor: torIDs, Serve: serveIDs, Ranges: ranges, Mode: rules.Open}))
+	around, err := k.Around(ctx, c.Household.Interfaces)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	changes, err := diffRules(rules.Ruleset{}, ruleInput(Inputs{Config: c, Facts: facts, Around: around, Paths: p, Tor: torIDs, Serve: serveIDs, Ranges: ranges, Mode: rules.Open}))
 	changes = append(changes, diffOnions(&config.Config{}, c)...)
 	return api.Plan{Changes: changes}, err
 }
@@ -301,6 +305,6 @@ func onionLines(c *config.Config) []string {
 
 // ClosedRules are the closed rules of a configuration, for the verb lockdown
 // when no daemon runs.
-func ClosedRules(c *config.Config, p config.Paths, torUID uint32) rules.Input {
-	return ruleInput(Inputs{Config: c, Paths: p, Tor: IDs{UID: torUID}, Mode: rules.Lockdown})
+func ClosedRules(c *config.Config, p config.Paths, torUID uint32, facts Facts, around Around) rules.Input {
+	return ruleInput(Inputs{Config: c, Facts: facts, Around: around, Paths: p, Tor: IDs{UID: torUID}, Mode: rules.Lockdown})
 }

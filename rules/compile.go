@@ -15,9 +15,10 @@ import (
 //	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
 //	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
 //	filter INPUT       => TUNIC-INPUT -> TUNIC-CLOSED        our ports: for redirected devices and the box itself
+//	                                  -> TUNIC-UPLINK        the box's other ports, from interfaces that nobody has named
 //	filter FORWARD     => TUNIC-FORWARD -> TUNIC-WIRE => TUNIC-FROM      on one wire of the household
 //	                                    => TUNIC-FROM -> TUNIC-POLICY    from the household
-//	                                    => TUNIC-TO                      to the household
+//	                                    -> TUNIC-TO                      to the household
 //	nat    OUTPUT      => TUNIC-OWN                          the box's own TCP and DNS to tor
 //	filter OUTPUT      => TUNIC-OUTPUT                       the box's own packets
 //	mangle POSTROUTING => TUNIC-POST                         last net, whatever the chains above have let through
@@ -25,7 +26,10 @@ import (
 //	TUNIC-REFUSE                                             answers at once, so that programs fall back instead of hanging
 //
 // What our chains let pass RETURNs: the rules of the box's owner, which stand
-// below the hooks, may still refuse it.
+// below the hooks, may still refuse it. There are two exceptions, without which a
+// firewall that refuses by default (ufw, firewalld) cuts the household off: what
+// these rules have redirected to our own ports, which nobody else can judge, and
+// what the box says to itself are accepted.
 const (
 	chainClassify = ChainPrefix + "CLASSIFY"
 	chainDevice   = ChainPrefix + "DEVICE"
@@ -34,6 +38,7 @@ const (
 	chainLAN      = ChainPrefix + "LAN"
 	chainInput    = ChainPrefix + "INPUT"
 	chainClosed   = ChainPrefix + "CLOSED"
+	chainUplink   = ChainPrefix + "UPLINK"
 	chainForward  = ChainPrefix + "FORWARD"
 	chainWire     = ChainPrefix + "WIRE"
 	chainFrom     = ChainPrefix + "FROM"
@@ -50,9 +55,10 @@ const (
 // impossible in it. The order of interfaces, prefixes, devices, services and
 // exceptions in the input makes no difference.
 //
-// Lockdown compiles from almost nothing: without interfaces all forwarding
-// ends, without a default policy devices count as tor, without tor's uid
-// nobody counts as tor. Tor's ports must always be there.
+// Lockdown compiles from almost nothing: without a default policy devices count
+// as tor, without tor's uid nobody counts as tor. Nothing is forwarded in it,
+// whether an interface is named or not, except for guests. Tor's ports must
+// always be there.
 func Compile(in Input) (Ruleset, error) {
 	if err := in.validate(); err != nil {
 		return Ruleset{}, fmt.Errorf("compiling rules: %w", err)
@@ -62,7 +68,7 @@ func Compile(in Input) (Ruleset, error) {
 	for _, f := range Families() {
 		c := compiler{Input: in, dialect: dialectOf(f), prefixes: only(f, in.Prefixes)}
 		set.Tables = append(set.Tables,
-			Table{f, "filter", []Chain{c.input(), c.closed(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
+			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
 			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.post()}},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.own(), c.snat()}},
 		)
@@ -165,6 +171,11 @@ func (in Input) normal() Input {
 		in.Default = Tor
 	}
 	in.Interfaces = slices.Compact(slices.Sorted(slices.Values(in.Interfaces)))
+	in.Others = slices.Compact(slices.Sorted(slices.Values(in.Others)))
+	in.Bridges = slices.Compact(slices.Sorted(slices.Values(in.Bridges)))
+	in.Inbound = slices.Compact(slices.SortedFunc(slices.Values(in.Inbound), func(a, b Inbound) int {
+		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+	}))
 	in.Prefixes = slices.Compact(slices.SortedFunc(slices.Values(in.Prefixes), comparePrefixes))
 	in.Devices = slices.SortedFunc(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
 	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int { return cmp.Compare(a.Public, b.Public) })

@@ -25,6 +25,10 @@ type dialect struct {
 	resolution      []string // those of them that go to a neighbour's own address too
 	detour          string   // match of "use another router than me"
 	dhcpClient      string   // match of the box asking for its own address
+	dhcpServer      string   // match of a device without an address that asks the box for one; "": it has a link-local one
+	arrivals        []string // matches of what the link to the internet needs without having been asked for
+
+	near []netip.Prefix // sources that no router of the internet carries
 }
 
 func dialectOf(f Family) dialect {
@@ -51,6 +55,16 @@ func dialect4() dialect {
 		portUnreachable: "-p icmp -m icmp --icmp-type 3/3",
 		detour:          "-p icmp -m icmp --icmp-type 5",
 		dhcpClient:      "-p udp -m udp --sport 68 --dport 67",
+		dhcpServer:      "-s 0.0.0.0/32 -p udp -m udp --sport 68 --dport 67",
+		arrivals: []string{ // errors, by which the path's MTU is found too (RFC 792, RFC 1191); DHCP (RFC 2131)
+			"-p icmp -m icmp --icmp-type 3",
+			"-p icmp -m icmp --icmp-type 11",
+			"-p icmp -m icmp --icmp-type 12",
+			"-p udp -m udp --sport 67 --dport 68",
+		},
+		near: []netip.Prefix{ // RFC 1918
+			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"), linkLocal,
+		},
 	}
 }
 
@@ -81,5 +95,17 @@ func dialect6() dialect {
 		},
 		detour:     "-p ipv6-icmp -m icmp6 --icmpv6-type 137",
 		dhcpClient: "-p udp -m udp --sport 546 --dport 547",
+		arrivals: []string{ // errors (RFC 4443), neighbours and routers (RFC 4861, RFC 3810), DHCP (RFC 8415)
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 1",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 2",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 3",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 4",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 130",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 134",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 135",
+			"-p ipv6-icmp -m icmp6 --icmpv6-type 136",
+			"-s fe80::/10 -p udp -m udp --dport 546",
+		},
+		near: []netip.Prefix{netip.MustParsePrefix("fc00::/7"), linkLocal}, // RFC 4193
 	}
 }

@@ -131,7 +131,7 @@ type result int
 const (
 	goOn     result = iota // the next rule
 	returned               // to the chain above
-	accepted               // nat only: the table is done, the packet goes on
+	accepted               // the table is done, the packet goes on
 	ended                  // the packet goes no further
 )
 
@@ -166,6 +166,8 @@ func (w *walk) target(words []string) (result, error) {
 	switch name {
 	case "RETURN":
 		return returned, nil
+	case "ACCEPT":
+		return accepted, nil
 	case "DROP":
 		w.End = Dropped
 		return ended, nil

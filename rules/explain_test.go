@@ -24,6 +24,11 @@ func own(uid uint32, protocol, to string) Flow {
 	return f
 }
 
+// elsewhere is a flow from wg0, which is no household interface.
+func elsewhere(to string) Flow {
+	return Flow{In: "wg0", From: netip.MustParseAddr("10.9.9.9"), Protocol: "tcp", To: netip.MustParseAddrPort(to)}
+}
+
 func local(f Flow) Flow { f.Local = true; return f }
 
 const (
@@ -34,6 +39,7 @@ const (
 func TestExplain(t *testing.T) {
 	open, ownTor := scenarios()["open"], scenarios()["open-own-tor"]
 	closed, guests, closedGuests := scenarios()["lockdown"], scenarios()["open-portal"], scenarios()["lockdown-portal"]
+	named, closedNamed := scenarios()["open-named"], scenarios()["lockdown-named"]
 	cases := []struct {
 		name string
 		in   Input
@@ -43,33 +49,38 @@ func TestExplain(t *testing.T) {
 		mark Policy
 		last string // the chain of the last step
 	}{
-		{"web of an unknown device", open, device(macUnknown, "tcp", "198.51.100.1:443"), Redirected, 9240, Tor, "TUNIC-INPUT"},
-		{"the same over IPv6", open, device(macUnknown, "tcp", "[2001:db8:5::1]:443"), Redirected, 9240, Tor, "TUNIC-INPUT"},
+		{"web of an unknown device", open, device(macUnknown, "tcp", "198.51.100.1:443"), Redirected, 9240, Tor, "TUNIC-CLOSED"},
+		{"the same over IPv6", open, device(macUnknown, "tcp", "[2001:db8:5::1]:443"), Redirected, 9240, Tor, "TUNIC-CLOSED"},
 		{"QUIC", open, device(macTor, "udp", "198.51.100.1:443"), Refused, 0, Tor, "TUNIC-REFUSE"},
 		{"ping", open, device(macTor, "icmp", "198.51.100.1:0"), Refused, 0, Tor, "TUNIC-REFUSE"},
 		{"GRE", open, device(macTor, "47", "198.51.100.1:0"), Refused, 0, Tor, "TUNIC-REFUSE"},
-		{"a hard-coded resolver", open, device(macTor, "udp", "8.8.8.8:53"), Redirected, 9353, Tor, "TUNIC-INPUT"},
+		{"a hard-coded resolver", open, device(macTor, "udp", "8.8.8.8:53"), Redirected, 9353, Tor, "TUNIC-CLOSED"},
 		{"direct web", open, device(macDirect, "tcp", "198.51.100.1:443"), Passed, 0, Direct, "TUNIC-SNAT"},
 		{"direct UDP", open, device(macDirect, "udp", "198.51.100.1:443"), Passed, 0, Direct, "TUNIC-SNAT"},
 		{"onion's clear web", open, device(macOnion, "tcp", "198.51.100.1:443"), Passed, 0, Onion, "TUNIC-SNAT"},
-		{"onion's virtual address", open, device(macOnion, "tcp", "10.192.0.7:80"), Redirected, 9240, Onion, "TUNIC-INPUT"},
-		{"onion's DNS", open, device(macOnion, "udp", "8.8.8.8:53"), Redirected, 9353, Onion, "TUNIC-INPUT"},
+		{"onion's virtual address", open, device(macOnion, "tcp", "10.192.0.7:80"), Redirected, 9240, Onion, "TUNIC-CLOSED"},
+		{"onion's DNS", open, device(macOnion, "udp", "8.8.8.8:53"), Redirected, 9353, Onion, "TUNIC-CLOSED"},
 		{"blocked", open, device(macBlock, "tcp", "198.51.100.1:443"), Refused, 0, Block, "TUNIC-REFUSE"},
-		{"SOCKS on the box", open, local(device(macTor, "tcp", "192.168.77.1:9050")), Redirected, 9350, Tor, "TUNIC-INPUT"},
+		{"SOCKS on the box", open, local(device(macTor, "tcp", "192.168.77.1:9050")), Redirected, 9350, Tor, "TUNIC-CLOSED"},
 		{"tor's port directly", open, local(device(macTor, "tcp", "192.168.77.1:9240")), Refused, 0, Tor, "TUNIC-REFUSE"},
-		{"ssh to the box", open, local(device(macTor, "tcp", "192.168.77.1:22")), Passed, 0, Tor, "TUNIC-LAN"},
+		{"ssh to the box", open, local(device(macTor, "tcp", "192.168.77.1:22")), Passed, 0, Tor, "TUNIC-INPUT"},
 		{"UDP to a virtual address", open, device(macDirect, "udp", "10.192.0.7:80"), Refused, 0, Direct, "TUNIC-REFUSE"},
 		{"closed", closed, device(macDirect, "tcp", "198.51.100.1:443"), Refused, 0, Direct, "TUNIC-REFUSE"},
 		{"stranger's source", open, Flow{In: "br-lan", MAC: macDirect, From: netip.MustParseAddr("8.8.4.4"), Protocol: "udp", To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, Direct, "TUNIC-FROM"},
-		{"from elsewhere", open, Flow{In: "wg0", From: netip.MustParseAddr("10.9.9.9"), Protocol: "tcp", To: netip.MustParseAddrPort("198.51.100.1:9")}, Passed, 0, 0, ""},
+		{"from a network that is not named", open, elsewhere("198.51.100.1:9"), Dropped, 0, 0, "TUNIC-FORWARD"},
+		{"from one that is", named, elsewhere("198.51.100.1:9"), Passed, 0, 0, "TUNIC-FORWARD"},
+		{"from one that is, closed", closedNamed, elsewhere("198.51.100.1:9"), Dropped, 0, 0, "TUNIC-FORWARD"},
+		{"from one that is to the household", named, elsewhere("192.168.77.10:9"), Dropped, 0, 0, "TUNIC-TO"},
+		{"to the box from a network that is not named", open, local(elsewhere("203.0.113.2:80")), Dropped, 0, 0, "TUNIC-UPLINK"},
+		{"to the box from one that is", named, local(elsewhere("203.0.113.2:80")), Passed, 0, 0, "TUNIC-INPUT"},
 
 		{"portal page", guests, device(macTor, "tcp", "198.51.100.1:443"), Passed, 0, Portal, "TUNIC-SNAT"},
 		{"portal's DNS", guests, device(macTor, "udp", "192.168.77.1:53"), Turned, 0, Portal, "TUNIC-SNAT"},
-		{"other TCP of a guest", guests, device(macTor, "tcp", "198.51.100.1:22"), Redirected, 9240, Tor, "TUNIC-INPUT"},
+		{"other TCP of a guest", guests, device(macTor, "tcp", "198.51.100.1:22"), Redirected, 9240, Tor, "TUNIC-CLOSED"},
 		{"QUIC of a guest", guests, device(macTor, "udp", "198.51.100.1:443"), Refused, 0, Tor, "TUNIC-REFUSE"},
-		{"the other guest, elsewhere", guests, device(macGuest, "tcp", "198.51.100.1:80"), Redirected, 9240, Tor, "TUNIC-INPUT"},
+		{"the other guest, elsewhere", guests, device(macGuest, "tcp", "198.51.100.1:80"), Redirected, 9240, Tor, "TUNIC-CLOSED"},
 		{"the other guest, there", guests, device(macGuest, "tcp", "198.18.0.9:80"), Passed, 0, Portal, "TUNIC-SNAT"},
-		{"no guest", guests, device(macUnknown, "tcp", "198.51.100.1:443"), Redirected, 9240, Tor, "TUNIC-INPUT"},
+		{"no guest", guests, device(macUnknown, "tcp", "198.51.100.1:443"), Redirected, 9240, Tor, "TUNIC-CLOSED"},
 		{"closed, portal page", closedGuests, device(macTor, "tcp", "198.51.100.1:80"), Passed, 0, Portal, "TUNIC-SNAT"},
 		{"closed, portal's DNS over IPv6", closedGuests, device(macTor, "udp", "[2001:db8:9::9]:53"), Turned, 0, Portal, "TUNIC-POST"},
 		{"closed, other TCP", closedGuests, device(macTor, "tcp", "198.51.100.1:22"), Refused, 0, Tor, "TUNIC-REFUSE"},

@@ -10,59 +10,68 @@ const (
 	established    = "-m conntrack --ctstate RELATED,ESTABLISHED"
 )
 
-// input guards our ports and no others: the box's other servers are its
-// owner's. Devices come redirected; what dials an internal port does not.
-func (c compiler) input() Chain {
-	chain := Chain{Name: chainInput}
-	chain.add("-i lo -j RETURN")
-	if c.open() {
-		c.eachFrom(&chain, " -m conntrack --ctstate DNAT", "-j RETURN")
-	}
-	chain.add("-p tcp -m tcp --dport %d -g %s", c.TransPort, chainClosed)
-	chain.add("-p udp -m udp --dport %d -g %s", c.DNSPort, chainClosed)
-	for _, s := range c.Services {
-		chain.add("-p tcp -m tcp --dport %d -g %s", s.Internal, chainClosed)
-		if s.UDP {
-			chain.add("-p udp -m udp --dport %d -g %s", s.Internal, chainClosed)
-		}
-	}
-	if c.NTPPort != 0 {
-		chain.add("-p udp -m udp --dport %d -g %s", c.NTPPort, chainClosed)
-	}
-	return chain
-}
-
-// closed answers the household, and nobody else.
-func (c compiler) closed() Chain {
-	chain := Chain{Name: chainClosed}
-	c.eachFrom(&chain, "", "-j "+chainRefuse)
-	chain.add("-j DROP")
-	return chain
-}
-
-// forward leaves alone what is neither from nor to the household. While the
-// household is not known it forwards nothing, and answers nobody it does not
-// know. What goes to the household's addresses is judged on any interface: its
-// own may have got another name (M04).
+// forward judges what is from or to the household, and then what is neither.
+// What goes to the household's addresses is judged on any interface: its own may
+// have got another name (M04).
 func (c compiler) forward() Chain {
 	chain := Chain{Name: chainForward}
-	if len(c.Interfaces) == 0 {
-		chain.add("-j %s", chainFrom)
-	}
 	ins, outs := c.ins(), c.outs()
 	for i := range ins {
 		chain.add("%s %s -g %s", ins[i], outs[i], chainWire)
 	}
+	if c.OneArm { // by the household's interface the internet answers other networks too
+		c.othersAnswers(&chain)
+	}
 	for _, in := range ins {
 		chain.add("%s -j %s", in, chainFrom)
 	}
-	for _, out := range outs {
-		chain.add("%s -j %s", out, chainTo)
-	}
 	for _, p := range c.prefixes {
-		chain.add("-d %v -j %s", p, chainTo)
+		chain.add("-d %v -g %s", p, chainTo)
 	}
+	if c.OneArm { // and they go out by it
+		c.others(&chain)
+	}
+	for _, out := range outs {
+		chain.add("%s -g %s", out, chainTo)
+	}
+	if c.open() || len(c.Guests) > 0 {
+		for _, in := range ins { // judged above
+			chain.add("%s -j RETURN", in)
+		}
+	}
+	if !c.OneArm {
+		c.othersAnswers(&chain)
+		c.others(&chain)
+	}
+	for _, name := range c.Bridges {
+		chain.add("-i %s -o %s -j RETURN", name, name)
+	}
+	chain.add("-j DROP")
 	return chain
+}
+
+// others lets pass what the networks send that the owner has named beside the
+// household, and the owner's port forwards to them. Whatever else comes from an
+// interface that is not the household's, or leads to one, ends: a network that
+// appears, or that nobody has thought of, goes nowhere (L1, L32).
+func (c compiler) others(chain *Chain) {
+	if !c.open() {
+		return
+	}
+	for _, name := range c.Others {
+		chain.add("-i %s -j RETURN", name)
+		chain.add("-o %s -m conntrack --ctstate DNAT -j RETURN", name)
+	}
+}
+
+// othersAnswers lets pass what answers those networks.
+func (c compiler) othersAnswers(chain *Chain) {
+	if !c.open() {
+		return
+	}
+	for _, name := range c.Others {
+		chain.add("-o %s %s -j RETURN", name, established)
+	}
 }
 
 // wire judges what stays on one household interface. Routers send little there,

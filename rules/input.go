@@ -35,6 +35,10 @@ type Input struct {
 	Mode       Mode
 	Interfaces []string       // the household; none at all means "every interface" and only goes with Lockdown
 	Group      uint32         // interface group of the household's interfaces, which stays when one gets another name; 0: none
+	OneArm     bool           // the household's interface leads to the internet too: the box is beside the router
+	Others     []string       // interfaces of other networks, which the owner lets reach the internet and the box; every other interface is the internet's
+	Bridges    []string       // of others, whose ports speak with each other: with br_netfilter that comes by
+	Inbound    []Inbound      // what the internet may open to the box itself
 	Prefixes   []netip.Prefix // the household's on-link prefixes, both families, masked
 	Default    Policy         // of devices that are not listed
 	Devices    []Device
@@ -80,6 +84,12 @@ type Exception struct {
 	Protocol uint8 // of IP
 	To       netip.Prefix
 	Port     uint16 // of TCP and UDP; 0 for other protocols
+}
+
+// Inbound is a port of the box's own that the internet may reach because the owner said so.
+type Inbound struct {
+	Protocol uint8 // of IP: ProtocolTCP or ProtocolUDP
+	Port     uint16
 }
 
 // IP protocol numbers of which rules speak by name.

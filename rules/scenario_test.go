@@ -91,7 +91,22 @@ func scenarios() map[string]Input {
 	}
 	closedGuests := guests
 	closedGuests.Mode = Lockdown
+	named := ownTor
+	named.Others = []string{"wg0", "docker0"}
+	named.Bridges = []string{"docker0"}
+	named.Inbound = []Inbound{{Protocol: ProtocolUDP, Port: 51820}, {Protocol: ProtocolTCP, Port: 22}}
+	named.Exceptions = append(slices.Clone(named.Exceptions), Exception{Protocol: 112, To: netip.MustParsePrefix("224.0.0.18/32")})
+	closedNamed := named
+	closedNamed.Mode = Lockdown
+	oneArm := named
+	oneArm.OneArm, oneArm.Interfaces = true, []string{"eth0"}
+	bootingOneArm := oneArm
+	bootingOneArm.Mode, bootingOneArm.Prefixes = Lockdown, nil
 	return map[string]Input{
+		"open-named":        named,
+		"lockdown-named":    closedNamed,
+		"open-one-arm":      oneArm,
+		"lockdown-one-arm":  bootingOneArm,
 		"open-portal":       guests,
 		"lockdown-portal":   closedGuests,
 		"open-over-tor":     overTor,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ const (
 func (in Input) validate() error {
 	return errors.Join(
 		in.validateInterfaces(),
+		in.validateNamed(),
 		in.validatePrefixes(),
 		in.validateDevices(),
 		in.validateServices(),
@@ -38,6 +40,27 @@ func (in Input) validateInterfaces() error {
 	for _, name := range in.Interfaces {
 		if !validInterface(name) {
 			errs = append(errs, fmt.Errorf("household interface %q is not a possible name: 1 to %d letters, digits and . _ @ -, and not lo", name, maxInterfaceName))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validateNamed checks what passes beside the household because it is named.
+func (in Input) validateNamed() error {
+	var errs []error
+	for _, name := range in.Others {
+		if !validInterface(name) || slices.Contains(in.Interfaces, name) {
+			errs = append(errs, fmt.Errorf("other network %q is not a possible name, or the household's", name))
+		}
+	}
+	for _, name := range in.Bridges {
+		if !validInterface(name) || slices.Contains(in.Interfaces, name) {
+			errs = append(errs, fmt.Errorf("bridge %q is not a possible name, or the household's", name))
+		}
+	}
+	for _, i := range in.Inbound {
+		if i.Port == 0 || i.Protocol != ProtocolTCP && i.Protocol != ProtocolUDP {
+			errs = append(errs, fmt.Errorf("inbound protocol %d, port %d, is no port of TCP or UDP", i.Protocol, i.Port))
 		}
 	}
 	return errors.Join(errs...)

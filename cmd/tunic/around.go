@@ -11,8 +11,15 @@ import (
 func (kernel) Around(_ context.Context, household []string) (gateway.Around, error) {
 	read, err := netfilter.LookAround(household)
 	around := gateway.Around{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers), Spoken: neighbours(read.Spoken)}
-	for _, i := range read.Networks {
-		around.Networks = append(around.Networks, gateway.Network{Interface: i.Name, Prefixes: i.Prefixes})
+	for _, l := range read.Links {
+		around.Links = append(around.Links, gateway.Link{Name: l.Name, Up: l.Up, Carrier: l.Carrier, Household: l.Household, Default: l.Default,
+			Bridge: l.Bridge, Port: l.Port, Addresses: withNetworks(l.Interface), Hosts: l.Hosts})
+	}
+	for _, v := range read.Visits {
+		around.Visits = append(around.Visits, gateway.Visit(v))
+	}
+	for _, f := range read.Firewalls {
+		around.Others = append(around.Others, gateway.Firewall(f))
 	}
 	return around, err
 }

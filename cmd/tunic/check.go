@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/config"
+	"tunic/gateway/health"
 	"tunic/gateway/tor"
 )
 
@@ -20,9 +21,10 @@ func checkCommand(a *app) *cobra.Command {
 		Long: `Check reads all of the configuration and changes nothing. It prints every
 mistake with file and line and exits with 2 if there is one. Lines in torrc.d,
 bridges and countries are judged by tor itself. What this box lacks for a
-configuration that is right, such as tor, a mail or chat server or the program of
-a bridge's transport, is a warning, and so is an onion that leads to a host on
-the internet.`,
+configuration that is right, such as tor, a mail or chat server, the program of
+a bridge's transport or the household's interface, is a warning, and so is an
+onion that leads to a host on the internet; that the household's interface is the
+way to the internet is a mistake.`,
 		Example: "  tunic check && tunic reload",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(a.paths())
@@ -38,17 +40,48 @@ the internet.`,
 			} else if err := a.askTor(cmd.Context(), c, entry); err != nil {
 				return err
 			}
-			warnings := gateway.Missing(cmd.Context(), c)
+			missing := gateway.Missing(cmd.Context(), c)
 			if local, err := (kernel{}).LocalPrefixes(cmd.Context()); err == nil {
-				warnings = append(warnings, gateway.CheckTargets(c.Onions, local)...)
+				missing = append(missing, gateway.CheckTargets(c.Onions, local)...)
 			}
-			for _, err := range warnings {
+			for _, err := range missing {
 				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
 			}
-			a.printf("the configuration is right: %s, %s, %s\n", count(len(c.Devices), "device", "devices"),
+			warned, err := a.checkInterfaces(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			words := "the configuration is right"
+			if warned {
+				words = "the files have no mistake, but see the warnings"
+			}
+			a.printf("%s: %s, %s, %s\n", words, count(len(c.Devices), "device", "devices"),
 				count(len(c.Onions), "onion", "onions"), count(len(c.Endpoints), "endpoint", "endpoints"))
 			return nil
 		},
+	}
+}
+
+// checkInterfaces compares the configuration with the interfaces that this box has
+// now, and reports whether it has warned of something.
+func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned bool, err error) {
+	around, err := kernel{}.Around(ctx, c.Household.Interfaces)
+	if err != nil && len(around.Links) == 0 { // there is nothing to compare with
+		fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", err)
+		return true, nil
+	}
+	if err := gateway.RefuseUplink(c, around.Links); err != nil {
+		return false, &failure{code: exitUsage, err: err}
+	}
+	findings := gateway.Surroundings(c, around)
+	a.warn(findings)
+	return len(findings) > 0, nil
+}
+
+// warn prints findings for somebody who asks no daemon.
+func (a *app) warn(list []health.Finding) {
+	for _, f := range list {
+		fmt.Fprintf(a.err, "tunic: warning: %s\n  %s\n", f.Text, f.Action)
 	}
 }
 

@@ -31,14 +31,21 @@ func (kernel) Facts(_ context.Context, interfaces []string) (gateway.Facts, erro
 		if ifc, err := net.InterfaceByName(i.Name); err == nil {
 			f.Index = ifc.Index
 		}
-		for _, a := range i.Addresses {
-			if !a.IsLinkLocalUnicast() {
-				f.Addresses = append(f.Addresses, onLink(a, i.Prefixes))
-			}
-		}
+		f.Addresses = withNetworks(i)
 		facts.Interfaces = append(facts.Interfaces, f)
 	}
 	return facts, nil
+}
+
+// withNetworks are an interface's addresses with the networks that they lie in,
+// without link-local ones.
+func withNetworks(i netfilter.Interface) (list []netip.Prefix) {
+	for _, a := range i.Addresses {
+		if !a.IsLinkLocalUnicast() {
+			list = append(list, onLink(a, i.Prefixes))
+		}
+	}
+	return list
 }
 
 // onLink returns an address with the length of the prefix that it lies in.

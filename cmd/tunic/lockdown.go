@@ -25,8 +25,9 @@ func lockdownCommand(a *app) *cobra.Command {
 		Use:   "lockdown",
 		Short: "Close everything: the household reaches nothing but the box",
 		Long: `Lockdown loads the closed rules. It works with and without a daemon; at boot it
-runs before the network is up. If the configuration cannot be read, it closes
-every interface. ` + "`tunic reload`" + ` opens the household again.`,
+runs before the network is up. Nothing is forwarded from any interface, whether
+the configuration names it or not, and the box takes nothing new from the internet
+but [gateway] inbound. ` + "`tunic reload`" + ` opens the household again.`,
 		Example: "  tunic lockdown",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if boot && a.client().InCharge(cmd.Context()) {
@@ -66,7 +67,10 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 		in.TorUID = ids.UID
 	}
 	if configErr == nil {
-		in = gateway.ClosedRules(c, a.paths(), in.TorUID)
+		// What cannot be read is not known yet, as at boot.
+		facts, _ := kernel{k}.Facts(ctx, c.Household.Interfaces)
+		around, _ := kernel{k}.Around(ctx, c.Household.Interfaces)
+		in = gateway.ClosedRules(c, a.paths(), in.TorUID, facts, around)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}
 	set, err := rules.Compile(in)

@@ -34,12 +34,24 @@ changes nothing. When no daemon runs it prints everything that one would set up.
 			if asJSON {
 				return a.json(p)
 			}
+			a.warnOfPlan(cmd.Context())
 			printPlan(a, p)
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// warnOfPlan says what the files would do to the interfaces that this box has.
+// Who cannot read them has been told so by the plan.
+func (a *app) warnOfPlan(ctx context.Context) {
+	c, err := config.Load(a.paths())
+	if err != nil {
+		return
+	}
+	around, _ := kernel{}.Around(ctx, c.Household.Interfaces)
+	a.warn(gateway.Surroundings(c, around))
 }
 
 func printPlan(a *app, p api.Plan) {

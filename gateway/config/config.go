@@ -54,6 +54,7 @@ type Config struct {
 type Household struct {
 	Interfaces    []string // the only interfaces that tunic is in charge of; at least one
 	DefaultPolicy Policy   // for devices without a file; default tor
+	OneArm        bool     // the box is beside the router: its household interface leads to the internet too
 }
 
 // Gateway is [gateway].
@@ -62,6 +63,9 @@ type Gateway struct {
 	NTP        bool         // answer devices that ask any server for the time; default true
 	NTPServers []netip.Addr // of the box itself, asked outside Tor
 	Exceptions []Exception  // what else the box itself may send outside Tor
+
+	OtherNetworks []string  // interfaces beside the household's that may reach the internet and the box
+	Inbound       []Inbound // what the internet may open to the box itself
 }
 
 // Tor is [tor].

@@ -18,13 +18,9 @@ const interfacesHint = `name the household's interfaces, like interfaces = ["br-
 
 func readHousehold(t *table, h *Household) {
 	h.DefaultPolicy = readPolicy(t, "default-policy", PolicyTor)
+	h.OneArm, _ = t.boolean("one-arm")
 	n, ok := t.texts("interfaces", func(path, name string) {
-		if p := checkInterface(name); p != nil {
-			t.doc.add(path, p)
-		} else if slices.Contains(h.Interfaces, name) {
-			t.doc.add(path, problemf("", "%q is named twice", name))
-		}
-		h.Interfaces = append(h.Interfaces, name)
+		h.Interfaces = addOnce(t, path, h.Interfaces, name, checkInterface(name))
 	})
 	if ok && n == 0 {
 		t.add("interfaces", problemf(interfacesHint, "is empty: tunic would be in charge of nothing"))
@@ -77,10 +73,11 @@ func readWord[T ~string](t *table, key string, byDefault T, words ...T) T {
 	return T(value)
 }
 
-func readGateway(t *table, g *Gateway) {
+func readGateway(t *table, g *Gateway, household []string) {
 	g.OwnTraffic = readWord(t, "own-traffic", OwnTor, OwnTor, OwnDirect)
 	readNTP(t, g)
 	readExceptions(t, g)
+	readNamed(t, g, household)
 	t.finish()
 }
 

@@ -91,7 +91,7 @@ func (l *loader) main(cfg *Config) {
 
 func readMain(t *table, cfg *Config) {
 	readHousehold(t.table("household"), &cfg.Household)
-	readGateway(t.table("gateway"), &cfg.Gateway)
+	readGateway(t.table("gateway"), &cfg.Gateway, cfg.Household.Interfaces)
 	readTor(t.table("tor"), &cfg.Tor)
 	readDNS(t.table("dns"), &cfg.DNS)
 	readSocks(t.table("socks"), &cfg.Socks)

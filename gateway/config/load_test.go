@@ -35,8 +35,11 @@ func TestLoadEverything(t *testing.T) {
 [household]
 interfaces = ["br-lan", "wlan0.1"]
 default-policy = "onion"
+one-arm = true
 [gateway]
 own-traffic = "direct"
+other-networks = ["docker0", "wg0"]
+inbound = ["tcp/22", "udp/51820"]
 [tor]
 binary = "/opt/tor/bin/tor"
 [socks]
@@ -67,9 +70,10 @@ server = "[fd00::1]:5353"
 		"endpoints/.gopher.toml.123": "x",
 	})
 	want := &Config{
-		Household: Household{Interfaces: []string{"br-lan", "wlan0.1"}, DefaultPolicy: PolicyOnion},
-		Gateway:   Gateway{OwnTraffic: OwnDirect, NTP: true},
-		Tor:       Tor{Binary: "/opt/tor/bin/tor", OverTor: OverTorRefuse},
+		Household: Household{Interfaces: []string{"br-lan", "wlan0.1"}, DefaultPolicy: PolicyOnion, OneArm: true},
+		Gateway: Gateway{OwnTraffic: OwnDirect, NTP: true, OtherNetworks: []string{"docker0", "wg0"},
+			Inbound: []Inbound{{protoTCP, 22}, {protoUDP, 51820}}},
+		Tor: Tor{Binary: "/opt/tor/bin/tor", OverTor: OverTorRefuse},
 		DNS: DNS{Forward: []Forward{
 			{Domain: "lan", Server: netip.MustParseAddrPort("192.168.1.1:53")},
 			{Domain: "168.192.in-addr.arpa", Server: netip.MustParseAddrPort("[fd00::1]:5353")},

@@ -27,7 +27,7 @@ func TestMainMistakes(t *testing.T) {
 		{"places in a list", iface("[\"br-lan\", # fine\n  7,\n  \"lo\"]"), []string{
 			`tunic.toml:3: household.interfaces[1]: must be text in quotes, not a number`,
 			`tunic.toml:4: household.interfaces[2]: lo is the box itself, not the household`}},
-		{"twice", iface(`["br-lan", "eth1", "br-lan"]`), []string{`tunic.toml:2: household.interfaces[2]: "br-lan" is named twice`}},
+		{"twice", iface(`["br-lan", "eth1", "br-lan"]`), []string{`tunic.toml:2: household.interfaces[2]: br-lan is named twice`}},
 		{"wildcards", iface(`["*", "wlan+"]`), []string{
 			`tunic.toml:2: household.interfaces[0]: "*" looks like a wildcard: an interface that appears later would be taken over unasked`,
 			`tunic.toml:2: household.interfaces[1]: "wlan+" looks like a wildcard: an interface that appears later would be taken over unasked`}},

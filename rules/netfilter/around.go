@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,10 +16,23 @@ import (
 // Around is what the kernel knows of the box's surroundings that no rule of
 // ours can hold: ways around the box, and ways past its rules.
 type Around struct {
-	Networks []Interface // switched on, with networks that are neither the household's nor an uplink's
-	Routers  []Neighbour // hosts of the household that say they are IPv6 routers (RFC 4861, section 4.4)
-	Spoken   []Neighbour // IPv4 devices of the household that the box has just spoken with
-	Fast     []string    // what lets packets past the rules, in words: "the flowtable ft of inet fw4"
+	Links     []Link      // all interfaces but loopback
+	Visits    []Visit     // who is connected to servers of the box
+	Firewalls []Firewall  // other programs that refuse what these rules let pass
+	Routers   []Neighbour // hosts of the household that say they are IPv6 routers (RFC 4861, section 4.4)
+	Spoken    []Neighbour // IPv4 devices of the household that the box has just spoken with
+	Fast      []string    // what lets packets past the rules, in words: "the flowtable ft of inet fw4"
+}
+
+// Link is an interface with where it leads.
+type Link struct {
+	Interface
+	Carrier   bool // there is a cable, or a radio, and somebody at its other end
+	Household bool // by its name, or by our group, which stays on one that gets another name
+	Default   bool // a route to everywhere leads there
+	Bridge    bool
+	Port      bool // of a bridge or a bond, which stands for it
+	Hosts     int  // neighbours that have answered lately
 }
 
 // LookAround reads it; household are the names of its interfaces.
@@ -37,33 +51,46 @@ func LookAround(household []string) (Around, error) {
 		if x := attrs.Xdp; x != nil && x.Attached {
 			a.Fast = append(a.Fast, "an XDP program on "+attrs.Name)
 		}
-		if slices.Contains(household, attrs.Name) {
-			if err := a.lookAt(attrs); err != nil {
-				return a, fmt.Errorf("reading the neighbours on %q: %w", attrs.Name, err)
+		if attrs.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		port := attrs.MasterIndex != 0 && !slices.Contains(household, attrs.Name)
+		i := Interface{Name: attrs.Name, Exists: true, Up: attrs.Flags&net.FlagUp != 0}
+		if !port {
+			if i, err = readInterface(attrs.Name); err != nil || !i.Exists { // gone meanwhile
+				continue
 			}
-			continue
 		}
-		if attrs.Flags&net.FlagLoopback != 0 || attrs.MasterIndex != 0 || uplinks[attrs.Index] {
-			continue
+		link := Link{Interface: i, Carrier: attrs.RawFlags&unix.IFF_LOWER_UP != 0, Default: uplinks[attrs.Index],
+			Household: slices.Contains(household, attrs.Name) || attrs.Group == Group, Bridge: l.Type() == "bridge", Port: port}
+		if !port {
+			if err := a.lookAt(attrs, &link); err != nil {
+				return Around{}, fmt.Errorf("reading the neighbours on %q: %w", attrs.Name, err) // half of the interfaces would mislead
+			}
 		}
-		if i, err := readInterface(attrs.Name); err == nil && i.Up && len(i.Prefixes) > 0 {
-			a.Networks = append(a.Networks, i)
-		}
+		a.Links = append(a.Links, link)
 	}
 	tables, err := flowtables()
 	a.Fast = append(a.Fast, tables...)
-	return a, err
+	errs := []error{err}
+	a.Visits, err = visits()
+	errs = append(errs, err)
+	a.Firewalls, err = firewalls(household)
+	return a, errors.Join(append(errs, err)...)
 }
 
-// defaultRoutes are the indexes of interfaces with a route to everywhere.
+// defaultRoutes are the indexes of interfaces with a route to everywhere, in
+// any table: policies choose between several.
 func defaultRoutes() (map[int]bool, error) {
-	routes, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_ALL) })
+	routes, err := whole(func() ([]netlink.Route, error) {
+		return netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{}, netlink.RT_FILTER_TABLE)
+	})
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[int]bool)
 	for _, r := range routes {
-		if p := toPrefix(r.Dst); p.IsValid() && p.Bits() > 0 {
+		if p := toPrefix(r.Dst); p.IsValid() && p.Bits() > 0 || r.Type != unix.RTN_UNICAST {
 			continue
 		}
 		found[r.LinkIndex] = true
@@ -74,11 +101,14 @@ func defaultRoutes() (map[int]bool, error) {
 	return found, nil
 }
 
+// known are the states of entries of hosts that were there, and may be still.
+const known = recent | netlink.NUD_STALE
+
 // recent are the states of entries that were confirmed within some seconds.
 const recent = netlink.NUD_REACHABLE | netlink.NUD_DELAY | netlink.NUD_PROBE
 
-func (a *Around) lookAt(link *netlink.LinkAttrs) error {
-	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Index, netlink.FAMILY_ALL) })
+func (a *Around) lookAt(attrs *netlink.LinkAttrs, link *Link) error {
+	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(attrs.Index, netlink.FAMILY_ALL) })
 	if err != nil {
 		return err
 	}
@@ -87,8 +117,12 @@ func (a *Around) lookAt(link *netlink.LinkAttrs) error {
 		if addr = addr.Unmap(); !ok || len(e.HardwareAddr) == 0 {
 			continue
 		}
+		if e.State&known != 0 {
+			link.Hosts++
+		}
 		n := Neighbour{MAC: e.HardwareAddr.String(), Addr: addr}
 		switch {
+		case !link.Household:
 		case addr.Is6() && e.Flags&netlink.NTF_ROUTER != 0:
 			a.Routers = append(a.Routers, n)
 		case addr.Is4() && e.State&recent != 0:
@@ -108,12 +142,7 @@ const (
 // their packets then meet no rule (nf_flowtable). A kernel without nf_tables
 // has none.
 func flowtables() ([]string, error) {
-	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETFLOWTABLE, unix.NLM_F_DUMP)
-	request.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
-	messages, err := whole(func() ([][]byte, error) { return request.Execute(unix.NETLINK_NETFILTER, 0) })
-	if err == unix.EOPNOTSUPP || err == unix.EINVAL || err == unix.EPROTONOSUPPORT {
-		return nil, nil
-	}
+	messages, err := dump(unix.NFT_MSG_GETFLOWTABLE)
 	if err != nil {
 		return nil, fmt.Errorf("reading the flow tables: %w", err)
 	}
@@ -127,8 +156,7 @@ func flowtableNames(messages [][]byte) []string {
 			continue
 		}
 		attrs := attributes(m[nl.SizeofNfgenmsg:])
-		family := map[byte]string{1: "inet", unix.AF_INET: "ip", unix.AF_INET6: "ip6"}[m[0]] // NFPROTO_INET is 1
-		names = append(names, strings.Join(strings.Fields("the flowtable "+text(attrs[flowtableName])+" of "+family+" "+text(attrs[flowtableTable])), " "))
+		names = append(names, strings.Join(strings.Fields("the flowtable "+text(attrs[flowtableName])+" of "+familyName(m[0])+" "+text(attrs[flowtableTable])), " "))
 	}
 	return names
 }

@@ -3,6 +3,7 @@
 package netfilter
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -31,15 +32,49 @@ func TestLookAround(t *testing.T) {
 		}
 		return a
 	}
-	if a := look(); len(a.Networks) > 0 || len(a.Routers) > 0 || len(a.Fast) > 0 {
+	link := func(a Around, name string) Link {
+		t.Helper()
+		i := slices.IndexFunc(a.Links, func(l Link) bool { return l.Name == name })
+		if i < 0 {
+			t.Fatalf("%s is none of %+v", name, a.Links)
+		}
+		return a.Links[i]
+	}
+	a := look()
+	if len(a.Links) != 3 || len(a.Routers) > 0 || len(a.Fast) > 0 || len(a.Visits) > 0 || len(a.Firewalls) > 0 {
 		t.Errorf("a box alone has around it %+v", a)
+	}
+	if lan, wan := link(a, "lan1"), link(a, "wan0"); !lan.Household || lan.Default || !lan.Up || !lan.Carrier || wan.Household || !wan.Default {
+		t.Errorf("lan1: %+v\nwan0: %+v", lan, wan)
+	}
+	n.phone.ip("link set eth0 down")
+	if lan := link(look(), "lan1"); !lan.Up || lan.Carrier {
+		t.Errorf("lan1 without a cable: %+v", lan)
+	}
+	n.phone.ip("link set eth0 up")
+	n.gateway.ip("link set lan1 down")
+	if lan := link(look(), "lan1"); lan.Up {
+		t.Errorf("lan1, switched off: %+v", lan)
+	}
+	n.gateway.ip("link set lan1 up")
+	n.gateway.ip("addr add 2001:db8:77::1/64 dev lan1 nodad")
+	n.phone.ip("addr add " + phone6 + "/64 dev eth0 nodad")
+	n.phone.ip("route replace default via 192.168.77.1")
+	n.gateway.ip("link set lan2 name lan9 group " + fmt.Sprint(Group))
+	if l := link(look(), "lan9"); !l.Household {
+		t.Errorf("lan2, which is lan9 now: %+v", l)
 	}
 
 	n.gateway.ip("link add docker0 type bridge")
 	n.gateway.ip("addr add 172.17.0.1/16 dev docker0")
 	n.gateway.ip("link set docker0 up")
-	if a := look(); len(a.Networks) != 1 || a.Networks[0].Name != "docker0" || !slices.Contains(a.Networks[0].Prefixes, netip.MustParsePrefix("172.17.0.0/16")) {
-		t.Errorf("networks: %+v", a.Networks)
+	if d := link(look(), "docker0"); d.Household || d.Default || !d.Bridge || !slices.Contains(d.Prefixes, netip.MustParsePrefix("172.17.0.0/16")) {
+		t.Errorf("docker0: %+v", d)
+	}
+	n.gateway.ip("link add port1 type veth peer name port2")
+	n.gateway.ip("link set port1 master docker0")
+	if p := link(look(), "port1"); !p.Port {
+		t.Errorf("a port of docker0: %+v", p)
 	}
 
 	n.phone.ip("addr add 192.168.77.99/24 dev eth0")
@@ -77,6 +112,85 @@ func TestLookAround(t *testing.T) {
 	if a := look(); len(a.Fast) != 1 || !strings.Contains(a.Fast[0], "XDP program on lan1") {
 		t.Errorf("ways past the rules: %q", a.Fast)
 	}
+}
+
+// Who is connected to a server of the box is known; who was, is not.
+func TestVisits(t *testing.T) {
+	n := newNetwork(t)
+	n.gateway.server(":22")
+	n.gateway.server("[::1]:80")
+	c, err := n.internet.dial("tcp", gateway4+":22", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.gateway.dial("tcp", "[::1]:80", ""); err != nil {
+		t.Fatal(err)
+	}
+	look := func() (a Around) {
+		n.gateway.do(func() { a, err = LookAround(nil) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if got := look().Visits; !slices.Equal(got, []Visit{{22, netip.MustParseAddr(internet4)}}) {
+		t.Errorf("connected: %+v", got)
+	}
+	c.Close()
+	deadline := time.Now().Add(3 * time.Second)
+	for len(look().Visits) > 0 && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if got := look().Visits; len(got) > 0 {
+		t.Errorf("connected at the end: %+v", got)
+	}
+}
+
+// Another program that refuses by default is named, until a rule of it speaks of
+// the household's interface.
+func TestFirewalls(t *testing.T) {
+	n := newNetwork(t)
+	n.apply(compile(t, household()))
+	look := func() []Firewall {
+		t.Helper()
+		var a Around
+		var err error
+		n.gateway.do(func() { a, err = LookAround([]string{"lan1", "lan2"}) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Firewalls
+	}
+	wants := func(when string, want ...Firewall) {
+		t.Helper()
+		if got := look(); !slices.Equal(got, want) {
+			t.Errorf("%s: %+v, want %+v", when, got, want)
+		}
+	}
+	wants("at first")
+	for _, tool := range []string{"iptables", "ip6tables"} {
+		n.gateway.run(tool + " -P INPUT DROP")
+		n.gateway.run(tool + " -P FORWARD DROP")
+		n.gateway.run(tool + " -N ufw-user-forward")
+	}
+	if got := look(); len(got) != 1 || got[0].Program != "ufw" || got[0].Hook != "forward" || got[0].Chain != "FORWARD" {
+		t.Errorf("ufw: %+v", got)
+	}
+	for _, tool := range []string{"iptables", "ip6tables"} {
+		n.gateway.run(tool + " -A FORWARD -j ufw-user-forward")
+		n.gateway.run(tool + " -A ufw-user-forward -i lan1 -j ACCEPT")
+	}
+	wants("ufw that knows the household")
+	n.gateway.run("nft add table inet mine")
+	n.gateway.run("nft add chain inet mine in { type filter hook input priority 5; policy drop; }")
+	n.gateway.run("nft add chain inet mine out { type filter hook output priority 5; policy drop; }")
+	n.gateway.run("nft add chain inet mine fine { type filter hook forward priority 5; policy accept; }")
+	n.gateway.run("nft add table inet firewalld")
+	n.gateway.run("nft add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }")
+	mine := "the table inet mine"
+	wants("tables of their own", Firewall{"firewalld", "forward", "inet firewalld", "filter_FORWARD"}, Firewall{mine, "input", "inet mine", "in"}, Firewall{mine, "output", "inet mine", "out"})
+	n.gateway.run("nft insert rule inet mine in iifname lan1 ct status dnat accept")
+	wants("and one that knows the household", Firewall{"firewalld", "forward", "inet firewalld", "filter_FORWARD"})
 }
 
 // advertise sends a router advertisement (RFC 4861, section 4.2) with the

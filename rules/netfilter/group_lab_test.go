@@ -80,7 +80,7 @@ func TestRenamed(t *testing.T) {
 	n.gateway.echo(":9353")
 	n.group("lan1", "lan2")
 	in := household()
-	in.Group = Group
+	in.Group, in.Others = Group, []string{"docker0"}
 	set := compile(t, in)
 	n.apply(set)
 	n.gateway.ip("link set lan1 name new1")
@@ -120,10 +120,14 @@ func TestRenamed(t *testing.T) {
 	if got := inbound(); len(got) > 0 {
 		t.Errorf("without the group arrived at the phone: %q", got)
 	}
-	if got := forge(); len(got) == 0 {
-		t.Error("without the group no forged packet left either: this test proves nothing")
+	if got := forge(); len(got) > 0 {
+		t.Errorf("without the group a forged packet left, by an interface that nobody has named: %q", got)
 	}
-	n.apply(without(set, []string{`--(src|dst)-group`, `^TUNIC-FORWARD -d .*-j TUNIC-TO$`}))
+	n.apply(without(set, []string{`--(src|dst)-group`, `^TUNIC-FORWARD -j DROP$`}))
+	if got := forge(); len(got) == 0 {
+		t.Error("without the group and the last word no forged packet left either: this test proves nothing")
+	}
+	n.apply(without(set, []string{`--(src|dst)-group`, `^TUNIC-FORWARD (-d .*-g TUNIC-TO|-j DROP)$`}))
 	if got := inbound(); len(got) == 0 {
 		t.Error("without all rules for it nothing arrived at the phone either: this test proves nothing")
 	}

@@ -187,7 +187,7 @@ func (h *house) servers() {
 	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9370": "gopher", ":9380": "setup", ":22": "ssh", ":2222": "own"} {
 		h.says(h.gateway, name, port)
 	}
-	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9323": "ntp", ":9324": "owntime", ":2222": "own"} {
+	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9323": "ntp", ":9324": "owntime", ":2222": "own", ":2223": "open"} {
 		h.gateway.echoAs(name+" ", port)
 	}
 	for _, port := range []string{":22", ":53", ":80", ":443", ":853", ":9001"} {
@@ -208,6 +208,8 @@ func (h *house) servers() {
 	h.ftp()
 	h.gateway.run("iptables -t nat -A PREROUTING -i wan0 -p tcp --dport 8080 -j DNAT --to-destination 192.168.77.20:80")
 	h.gateway.run("ip6tables -t nat -A PREROUTING -i wan0 -p tcp --dport 8080 -j DNAT --to-destination [2001:db8:77::20]:80")
+	h.gateway.run("iptables -t nat -A PREROUTING -i wan0 -p tcp --dport 8081 -j DNAT --to-destination 192.168.78.20:80")
+	h.gateway.run("ip6tables -t nat -A PREROUTING -i wan0 -p tcp --dport 8081 -j DNAT --to-destination [2001:db8:78::20]:80")
 }
 
 // says starts a server that tells everybody its name and whom it sees.
@@ -251,6 +253,7 @@ func openHouse() rules.Input {
 	in.Services = append(in.Services, rules.Service{Name: "gopher", Public: 70, Internal: 9370},
 		rules.Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.9")})
 	in.NTPPort, in.OwnTime = 9323, 9324
+	in.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}, {Protocol: rules.ProtocolUDP, Port: 2223}, {Protocol: rules.ProtocolUDP, Port: 4011}} // nobody listens on the last
 	in.TorUDP, in.OverTor = rules.AnyUDP, true
 	in.Bypasses = []rules.Bypass{{Domains: []string{"bank.example"}, MACs: []string{macOf("phone")}}}
 	forAll, forPhone := rules.Bypass{}, rules.Bypass{MACs: []string{macOf("phone")}}

@@ -31,6 +31,8 @@ const (
 	layerMid      = `^TUNIC-(POLICY|OUTPUT) .*--ctstate NEW -j`
 	layerInvalid  = `--ctstate INVALID -j DROP$`
 	layerSource   = `^TUNIC-FROM -j DROP$`
+	layerNamed    = `^TUNIC-FORWARD -j DROP$`
+	layerUplink   = `^TUNIC-UPLINK -j DROP$`
 	layerAnswer   = `^TUNIC-POST .*--ctdir REPLY -j DROP$`
 	layerClosed   = `^TUNIC-INPUT .* -g TUNIC-CLOSED$`
 	layerOutput   = `^TUNIC-OUTPUT -j TUNIC-REFUSE$`
@@ -84,16 +86,23 @@ func leaks() []leak {
 		{"UDP by tor's uid (L35)", ownTor, func(n *network) { n.gateway.as(971, func() { n.gateway.udpHere(internet4 + ":443") }) }, []string{layerOutput}},
 		{"the box's TCP after a flush (M02)", ownTor, sendAfterFlush, []string{layerOwn, layerMid, layerOutput, layerInvalid}},
 		{"box reset of a cut connection (M03)", plain, cutConnection, []string{`^TUNIC-OUTPUT .*RST RST`}},
-		{"box unreachable of a cut flow (M03)", plain, cutDatagrams, []string{`^TUNIC-OUTPUT .*--icmp-type 3/3`}},
+		{"box unreachable of a cut flow (M03)", plain, cutDatagrams, []string{`^TUNIC-OUTPUT .*--icmp-type 3/3`, layerUplink}},
 		{"connection from before the rules (L19)", plain, openBefore, []string{layerMid, layerPolicy, layerPost, layerInvalid, layerTrans}},
-		{"lockdown of a direct device", lockdown(rules.Direct), func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerPolicy, layerPost}},
-		{"lockdown before the household is known (L22)", early, func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerSource}},
+		{"lockdown of a direct device", lockdown(rules.Direct), func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerPolicy, layerPost, layerNamed}},
+		{"lockdown before the household is known (L22)", early, func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerNamed}},
+		{"the household has a wrong name (L1)", misnamed, func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerNamed}},
+		{"the household has a wrong name, closed", closedMisnamed, func(n *network) { n.phone.udp("["+internet6+"]:443", "") }, []string{layerNamed}},
 	}
 }
 
 func lockdown(p rules.Policy) func(*rules.Input) {
 	return func(in *rules.Input) { in.Mode, in.Default = rules.Lockdown, p }
 }
+
+// misnamed is a household that is said to be behind an interface that is not there.
+func misnamed(in *rules.Input) { in.Interfaces, in.Prefixes = []string{"lan0"}, nil }
+
+func closedMisnamed(in *rules.Input) { misnamed(in); in.Mode = rules.Lockdown }
 
 func early(in *rules.Input) { *in = rules.Input{TransPort: 9240, DNSPort: 9253} }
 

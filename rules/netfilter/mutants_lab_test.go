@@ -321,7 +321,7 @@ type partner struct {
 func partners() []partner {
 	open, direct, named := settings()[0].name, settings()[1].name, settings()[6].name
 	return []partner{
-		{named, `^TUNIC-FORWARD -m devgroup --dst-group \S+ -j TUNIC-TO$`, `^TUNIC-FORWARD -d .*-j TUNIC-TO$`},
+		{named, `^TUNIC-FORWARD -m devgroup --dst-group \S+ -g TUNIC-TO$`, `^TUNIC-FORWARD (-d .*-g TUNIC-TO|-j DROP)$`},
 		{open, `^TUNIC-OUTPUT -p ipv6-icmp -m icmp6 --icmpv6-type 137 -j DROP$`, `^TUNIC-OUTPUT -m conntrack --ctstate INVALID -j DROP$`},
 		{direct, `^TUNIC-OUTPUT -d (10|fdc7)\S* -j TUNIC-REFUSE$`, `^TUNIC-POST -d (10|fdc7)\S* -j DROP$`},
 		{open, `^TUNIC-POST -s (192|2001|fd77)\S* -j DROP$`, `^TUNIC-POLICY -j TUNIC-REFUSE$`},

@@ -9,8 +9,8 @@ import (
 )
 
 // TestOthersGoOn: a container's network and port, a VPN's client and the
-// owner's port forward work before, while and after ours are there. That the
-// household is closed in between is not theirs to notice.
+// owner's port forward work before, while and after ours are there, if they are
+// named. Lockdown closes them too.
 func TestOthersGoOn(t *testing.T) {
 	n := newNetwork(t)
 	container, client := newNode(t, "docker"), newNode(t, "vpn")
@@ -50,6 +50,7 @@ func TestOthersGoOn(t *testing.T) {
 	}
 	open := household()
 	open.Group, open.OwnTor = Group, true
+	open.Others = []string{"docker0", "wg0"}
 	closed := open
 	closed.Mode = rules.Lockdown
 	work("before")
@@ -57,9 +58,37 @@ func TestOthersGoOn(t *testing.T) {
 	n.apply(compile(t, open))
 	work("open")
 	forward("open")
+	nothing := func(when string) {
+		t.Helper()
+		n.wan.take()
+		container.udp(internet4+":443", "")
+		container.udp("["+internet6+"]:443", "")
+		client.udp(internet4+":443", "")
+		if got := n.wan.take(); len(got) > 0 {
+			t.Errorf("%s left: %q", when, got)
+		}
+		for _, address := range []string{gateway4 + ":8081", "[" + gateway6 + "]:8081", "[fd17::2]:80"} {
+			if _, err := n.internet.dial("tcp", address, ""); err == nil {
+				t.Errorf("%s %s is reached from the internet", when, address)
+			}
+		}
+	}
 	n.apply(compile(t, closed))
-	work("closed")
+	nothing("closed")
+	unnamed := open
+	unnamed.Others = nil
+	n.apply(compile(t, unnamed))
+	nothing("named nowhere")
+	forward("the other networks named nowhere,")
+	n.apply(without(compile(t, unnamed), []string{layerNamed}))
+	container.udp(internet4+":443", "")
+	if got := n.wan.take(); len(got) == 0 {
+		t.Error("without the last rule nothing left either: this test proves nothing")
+	}
 	n.apply(compile(t, open))
+	if _, err := n.internet.dial("tcp", "[fd17::2]:80", ""); err == nil {
+		t.Error("a container is reached from the internet by its own address")
+	}
 	n.flush()
 	work("after a flush of conntrack")
 	forward("after a flush of conntrack")

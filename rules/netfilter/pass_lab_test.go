@@ -197,10 +197,8 @@ func TestInbound(t *testing.T) {
 		n.apply(compile(t, in))
 		n.wants("port forward", n.talk(n.internet, gateway4+":8080", "", nas), internet4)
 		n.wants("port forward over IPv6", n.talk(n.internet, "["+gateway6+"]:8080", "", nas), internet6)
-		n.wants("administration", n.talk(n.internet, gateway4+":22", "", ssh), internet4)
-		n.wants("administration over IPv6", n.talk(n.internet, "["+gateway6+"]:22", "", ssh), internet6)
 		seen.take()
-		for _, address := range []string{"[" + phone6 + "]:80", phone4 + ":80", gateway4 + ":9240", "[" + gateway6 + "]:9240"} {
+		for _, address := range []string{gateway4 + ":22", "[" + gateway6 + "]:22", "192.168.77.1:22", "[" + phone6 + "]:80", phone4 + ":80", gateway4 + ":9240", "[" + gateway6 + "]:9240"} {
 			if _, err := n.internet.dial("tcp", address, ""); err == nil {
 				t.Errorf("%v: %s is reachable from the internet (M04, L44)", p, address)
 			}
@@ -209,6 +207,10 @@ func TestInbound(t *testing.T) {
 		if got := seen.take(); len(got) != 0 {
 			t.Errorf("%v: arrived at the phone: %q", p, got)
 		}
+		in.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}}
+		n.apply(compile(t, in))
+		n.wants("administration", n.talk(n.internet, gateway4+":22", "", ssh), internet4)
+		n.wants("administration over IPv6", n.talk(n.internet, "["+gateway6+"]:22", "", ssh), internet6)
 	}
 	n.apply(without(n.current, []string{`^TUNIC-TO -j DROP$`}))
 	if _, err := n.internet.dial("tcp", "["+phone6+"]:80", ""); err == nil {
@@ -297,7 +299,14 @@ func TestLockdownKeepsAdministrator(t *testing.T) {
 	for _, in := range []rules.Input{known, booting, unknown} {
 		n.apply(compile(t, in))
 		n.wants("administration", n.talk(n.phone, "192.168.77.1:22", phone4, ssh), phone4)
-		n.wants("administration over IPv6", n.talk(n.phone, "[2001:db8:77::1]:22", phone6, ssh), phone6)
+		from, to := phoneULA, "[fd77::1]:22" // of which it is known that no router of the internet carries it
+		if len(in.Prefixes) > 0 {
+			from, to = phone6, "[2001:db8:77::1]:22"
+		}
+		n.wants("administration over IPv6", n.talk(n.phone, to, from, ssh), from)
+		if c, err := n.internet.dial("tcp", gateway4+":22", ""); err == nil {
+			t.Errorf("the internet reaches the box: %v", c.RemoteAddr())
+		}
 		for _, address := range []string{internet4 + ":80", nas4 + ":80", "[" + nas6 + "]:80"} {
 			if _, err := n.phone.dial("tcp", address, ""); err == nil {
 				t.Errorf("%s is reachable in lockdown", address)

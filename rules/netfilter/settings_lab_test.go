@@ -37,10 +37,12 @@ func settings() []setting {
 	two := openHouse()
 	two.Interfaces = []string{"lan1", "lan2"}
 	two.Prefixes = append(two.Prefixes, netip.MustParsePrefix("192.168.78.0/24"), netip.MustParsePrefix("2001:db8:78::/64"))
+	other := openHouse()
+	other.Others = []string{"lan2"}
 	mixed := two // one goes by its name, and one by its group
 	mixed.Interfaces, mixed.Group = []string{"lan1", "lan9"}, houseGroup
 	return []setting{
-		{"open, the box's own traffic through Tor", newHouse, openHouse(), openShots(), ""},
+		{"open, the box's own traffic through Tor", newHouse, openHouse(), slices.Concat(openShots(), unnamedShots()), ""},
 		{"open, the box's own traffic direct", newHouse, direct, directBoxShots(), ""},
 		{"closed", newHouse, closed, closedShots(), ""},
 		{"closed, the household's addresses not known yet", newHouse, booting, bootingShots(), ""},
@@ -50,6 +52,7 @@ func settings() []setting {
 		{"open, the interface renamed", newHouse, named, openShots(), `group`},
 		{"open, the interface renamed and in no group", newHouse, lost, lostShots(), `^TUNIC-FORWARD -d `},
 		// A second interface repeats the rules of the first; those that are about both are new.
+		{"open, another network named", newHouse, other, namedShots(), ` lan2 `},
 		{"open, two interfaces", newHouse, two, twoShots(), `^TUNIC-TO -i lan`},
 		{"open, one of two interfaces renamed", newHouseUngrouped, mixed, twoShots(), `^TUNIC-TO -m devgroup`},
 	}
@@ -62,11 +65,24 @@ func openShots() []shot {
 	return slices.Concat(torShots(), directShots(), otherShots(), inboundShots(), boxShots(), linkShots(), wireShots(), strayShots())
 }
 
+// unnamedShots are those of a network that nobody has named.
+func unnamedShots() []shot {
+	return []shot{tcp("camera", "internet", 80, "silence"), udp("camera", "internet", 443, "silence"), tcp("camera", "phone", 80, "silence"), tcp("camera", "box", 22, "ssh $camera"), tcp("camera", "box", 2222, "silence")}
+}
+
+// namedShots are those of one that is named.
+func namedShots() []shot {
+	return []shot{
+		tcp("camera", "internet", 80, "internet $camera"), udp("camera", "internet", 443, "internet $camera"), tcp("camera", "phone", 80, "silence"), tcp("camera", "box", 2222, "own $camera"),
+		tcp("internet", "camera", 80, "silence"), tcp("internet", "gateway", 8081, "camera $internet"),
+	}
+}
+
 // lostShots are those for which the household's interface must not matter.
 func lostShots() []shot {
 	return []shot{
 		raw("a connection to the phone", "internet", "", "lan", `^$internet > $phone protocol 6 ports 40000 > 4012 `, "nothing", segment("internet", "phone", 4012, traffic.SYN)),
-		call{network: "tcp", from: "phone", source: "phone/local", to: "box/local", port: 22}.shot("ssh $phone/local").only(rules.IPv6), // so that the box knows the way
+		call{network: "tcp", from: "phone", source: "phone/local", to: "box/local", port: 22}.shot("ssh $phone/local").only(rules.IPv6), // so that the box knows the way; it is a named port
 		raw("a datagram to the phone's local address", "internet", "", "lan", `^$internet > $phone/local protocol 17 ports 40000 > 4013`, "nothing", datagram("internet", "phone/local", 40000, 4013)).only(rules.IPv6),
 		raw("a tor device's datagram", "phone", "", "wan", ` > $internet protocol 17 ports .* > 4005`, "nothing", datagram("phone", "internet", 40000, 4005)),
 	}
@@ -144,7 +160,8 @@ func otherShots() []shot {
 func inboundShots() []shot {
 	shots := []shot{
 		tcp("internet", "phone", 80, "silence"), tcp("internet", "laptop", 80, "silence"), tcp("internet", "gateway", 8080, "nas $internet"),
-		tcp("internet", "gateway", 22, "ssh $internet"), call{network: "tcp", from: "internet", source: "internet", to: "box", port: 22}.shot("ssh $internet"),
+		tcp("internet", "gateway", 22, "ssh $internet"), call{network: "tcp", from: "internet", source: "internet", to: "box", port: 22}.shot("ssh $internet"), // which is named
+		tcp("internet", "gateway", 2222, "silence"), udp("internet", "gateway", 2222, "silence"), udp("internet", "gateway", 2223, "open $internet"),
 		raw("a connection to the phone", "internet", "", "lan", `^$internet > $phone protocol 6 ports 40000 > 4012 `, "nothing", segment("internet", "phone", 4012, traffic.SYN)),
 		raw("a reset of the box to the internet", "internet", "", "wan", `^$gateway > $internet protocol 6 ports 4010 > .* flags 0x.4`, "nothing", segment("internet", "gateway", 4010, traffic.ACK)),
 		raw("an unreachable of the box to the internet", "internet", "", "wan", `^$gateway > $internet protocol (1 type 3/3|58 type 1/4)`, "nothing", datagram("internet", "gateway", 40000, 4011)),
@@ -247,7 +264,7 @@ func directBoxShots() []shot {
 		tcp("gateway", "internet", 80, "internet $gateway"), udp("gateway", "internet", 443, "internet $gateway"),
 		as(972, "tcp", "internet", 80, "refused"), as(972, "udp", "internet", 443, "denied"), as(973, "tcp", "internet", 80, "refused"), as(971, "tcp", "internet", 80, "internet $gateway"),
 		tcp("gateway", "virtual", 80, "tor $gateway"), udp("gateway", "virtual", 443, "denied"),
-		tcp("gateway", "nas", 80, "nas $box"), tcp("internet", "gateway", 22, "ssh $internet"),
+		tcp("gateway", "nas", 80, "nas $box"), tcp("internet", "gateway", 2222, "silence"),
 		raw("the box with impossible flags", "gateway", "", "wan", `^$gateway > $internet protocol 6 ports .* > 4020`, "nothing", segment("gateway", "internet", 4020, traffic.SYN|traffic.FIN)),
 		raw("the box in mid-stream", "gateway", "", "wan", `^$gateway > $internet protocol 6 ports .* > 4021`, "nothing", segment("gateway", "internet", 4021, traffic.PSH|traffic.ACK)),
 		raw("a loopback address as a source", "gateway", "", "wan", `^$loopback > $internet protocol 253`, "nothing", packet("loopback", "internet", traffic.Test)),
@@ -261,7 +278,8 @@ func directBoxShots() []shot {
 func closedShots() []shot {
 	return []shot{
 		tcp("phone", "internet", 80, "refused"), udp("phone", "internet", 53, "refused"), tcp("phone", "nas", 80, "refused"), tcp("laptop", "internet", 80, "refused"),
-		tcp("phone", "box", 22, "ssh $phone"), tcp("phone", "box", 9240, "refused"), tcp("internet", "gateway", 22, "ssh $internet"),
+		tcp("phone", "box", 22, "ssh $phone"), tcp("phone", "box", 9240, "refused"), tcp("internet", "gateway", 22, "ssh $internet"), tcp("internet", "gateway", 2222, "silence"),
+		tcp("camera", "internet", 80, "silence"),
 		tcp("guest", "internet", 80, "internet $guest/outside"), tcp("guest", "nas", 80, "refused"), tcp("guest", "virtual", 80, "refused"),
 		call{network: "tcp", from: "guest", source: "guest/local", to: "nas/local", port: 80}.shot("refused").only(rules.IPv6),
 		raw("a guest in mid-stream", "guest", "", "wan", ` > $internet protocol 6 ports 40000 > 80 flags 0x18`, "nothing", segment("guest", "internet", 80, traffic.PSH|traffic.ACK)),
@@ -272,7 +290,7 @@ func closedShots() []shot {
 func bootingShots() []shot {
 	return []shot{
 		tcp("phone", "internet", 80, "silence"), udp("phone", "internet", 53, "silence"), tcp("phone", "nas", 80, "silence"), tcp("laptop", "internet", 80, "silence"),
-		tcp("phone", "box", 22, "ssh $phone"), tcp("internet", "gateway", 22, "ssh $internet"), tcp("internet", "phone", 80, "silence"), udp("gateway", "internet", 443, "denied"),
+		tcp("phone", "box", 22, "ssh $phone"), tcp("internet", "gateway", 2222, "silence"), tcp("internet", "phone", 80, "silence"), udp("gateway", "internet", 443, "denied"),
 		raw("a connection to the phone", "internet", "", "lan", `^$internet > $phone protocol 6 ports 40000 > 4012 `, "nothing", segment("internet", "phone", 4012, traffic.SYN)),
 	}
 }
@@ -281,7 +299,9 @@ func earlyShots() []shot {
 	return []shot{
 		tcp("phone", "internet", 80, "silence"), udp("phone", "internet", 443, "silence"), tcp("phone", "nas", 80, "silence"), tcp("internet", "phone", 80, "silence"),
 		raw("a datagram before anything is known", "phone", "", "wan", ` > $internet protocol 17 ports .* > 4030`, "nothing", datagram("phone", "internet", 40000, 4030)),
-		tcp("phone", "box", 22, "ssh $phone"), tcp("internet", "gateway", 22, "ssh $internet"), tcp("phone", "box", 9240, "silence"),
+		tcp("phone", "box", 22, "ssh $phone").only(rules.IPv4), tcp("phone", "box", 22, "silence").only(rules.IPv6), tcp("internet", "gateway", 22, "silence"), tcp("phone", "box", 9240, "silence"),
+		call{network: "tcp", from: "phone", source: "phone/local", to: "box/local", port: 22}.shot("ssh $phone/local").only(rules.IPv6),
+		call{network: "tcp", from: "phone", source: "neighbour", to: "box/link", port: 22}.shot("ssh $neighbour"),
 	}
 }
 

@@ -43,6 +43,8 @@ const (
 	stateBoot      = "boot, before the daemon"
 	stateStarting  = "boot, while the daemon starts"
 	stateNoClock   = "boot without a clock, while relays are asked for the time"
+	stateMisnamed  = "household interface with a wrong name"
+	stateUnnamed   = "a network that nobody has named"
 )
 
 // catalog is the list, in its order. A class without states, tests and beyond
@@ -97,15 +99,16 @@ func leavings() []entry {
 			tests:  []string{suite + "route", kernel + "TestBridgedNeighbours"},
 			beyond: "a bridge that holds the uplink as a port switches packets past every router; that is cabling, and the household interface must not be that bridge. Where bridged packets come by iptables (br_netfilter, which Docker switches on), the rules judge them too; neighbour discovery, what is for everybody on the wire and link-local addresses pass, and none of it can be routed."},
 		{id: "L29", what: "new, renamed or changed interfaces", held: "a group that stays on an interface with another name; the last net names addresses; netlink events bring the rest within a moment",
-			states: []string{stateRenamed, stateLate, stateAddress},
+			states: []string{stateRenamed, stateLate, stateAddress, stateMisnamed},
 			tests:  []string{kernel + "TestWatch", kernel + "TestGroup", kernel + "TestRenamed", "gateway TestInterfaceMissing"}},
 		{id: "L30", what: "one-arm use: redirects to the real router", held: "the box's ICMP redirects are dropped", tests: []string{kernel + "TestOneArm"}},
 		{id: "L31", what: "somebody else's DHCP or router advertisement on the segment", held: "neither passes the box; who else says he is a router is named in status, and `tunic leaktest` asks",
 			tests:  []string{suite + "around", suite + "devices", kernel + "TestLookAround", "gateway TestAroundIsFound"},
 			beyond: "a device that believes another router never sends the box a packet, so no rule of the box can hold that: the finding other-router, and a managed switch or tunic as the only router of the segment, is what helps."},
-		{id: "L32", what: "containers and machines on the box", held: "the same rules as any device, once their interface is a household one; until then status names it",
-			tests:  []string{kernel + "TestLookAround", "gateway TestAroundIsFound"},
-			beyond: "only household interfaces are touched, so that other programs' networks keep working. What is no household interface goes out in clear, which the test shows too; status has the finding network-outside-household. An owner who wants containers behind Tor adds their bridge (docker0) to [household] interfaces."},
+		{id: "L32", what: "containers and machines on the box", held: "what is named nowhere reaches nothing, and status names it; what is a household one has the rules of any device",
+			states: []string{stateUnnamed},
+			tests:  []string{kernel + "TestLookAround", kernel + "TestOthersGoOn", "gateway TestAroundIsFound"},
+			beyond: "what [gateway] other-networks names goes out in clear, as its owner wants it, and status lists it. An owner who wants containers behind Tor adds their bridge (docker0) to [household] interfaces."},
 		{id: "L33", what: "the box's own NTP, ping, updates", held: "default-deny of OUTPUT; its TCP and names go through Tor", tests: []string{kernel + "TestOwnTraffic"}},
 		{id: "L34", what: "probes of our own that go out directly", held: "there are none: what may dial is a table, and every capture here is of the whole uplink",
 			tests: []string{"internal/arch TestNobodyDialsByItself"}},
@@ -126,7 +129,7 @@ func leavings() []entry {
 		{id: "L43", what: "what is sent in clear is read at the exit", held: "it leaves through Tor alone; ports of mail and telnet in clear are a finding",
 			tests:  []string{suite + "around", "gateway/tor TestDangerousPort", "gateway TestCleartextFindings"},
 			beyond: "Tor hides who speaks, not what is said. A device that sends a password over HTTP sends it to the exit; BitTorrent and telemetry carry addresses inside. Use TLS, or onions, which are encrypted to the end."},
-		{id: "L44", what: "our ports, from the internet", held: "INPUT admits only redirected packets of the household"},
+		{id: "L44", what: "our ports, from the internet", held: "INPUT admits only redirected packets of the household to them, and nothing new from the internet to others"},
 		{id: "L45", what: "the administration, from outside or by rebinding", held: "there is no web interface: verbs go over a unix socket with a mode",
 			tests: []string{"gateway/supervise TestUnixListenerHasItsModeAndOutlivesAccepters", "cmd/tunic TestPermissionErrorsSayRoot"}},
 		{id: "L46", what: "what tells the provider who this is: DHCP name, MAC", held: "the policy for devices, default-deny for the box; tunic itself announces nothing",

@@ -22,6 +22,7 @@ const (
 	layerInvalid  = `--ctstate INVALID -j DROP$`
 	layerSource   = `^TUNIC-FROM -j DROP$`
 	layerClosed   = `^TUNIC-INPUT .* -g TUNIC-CLOSED$`
+	layerUplink   = `^TUNIC-UPLINK -j DROP$`
 	layerTo       = `^TUNIC-TO -j DROP$`
 	layerOutput   = `^TUNIC-OUTPUT -j TUNIC-REFUSE$`
 	layerOwn      = `^TUNIC-OWN .*-j REDIRECT`
@@ -217,7 +218,7 @@ func boxClasses() []class {
 func inboundClasses() []class {
 	return []class{
 		{id: "L44", what: "our ports, tried from the internet", from: outside, send: scan,
-			sent: "tcp or udp", count: 54, layers: []string{layerClosed}},
+			sent: "tcp or udp", count: 54, layers: []string{layerClosed, layerUplink}},
 		{id: "M04", what: "a device's global address, tried from the internet", from: outside,
 			send: fromInternet(slices.Concat(segments(web6, phone6, 80, traffic.SYN), datagrams(web6, phone6, 9), []traffic.IP{ping(web6, phone6)},
 				segments(web4, phone4, 80, traffic.SYN))...),
@@ -225,6 +226,6 @@ func inboundClasses() []class {
 			arrives: "(src host " + web6 + " or src host " + web4 + ") and (tcp dst port 80 or udp dst port 9 or (icmp6 and ip6[40] == 128))"},
 		{id: "M07", what: "answers of the kernel that no socket sends", from: outside,
 			send: fromInternet(slices.Concat(segments(web4, wan4, 81, traffic.ACK), segments(web6, wan6, 81, traffic.ACK), datagrams(web4, wan4, 81), datagrams(web6, wan6, 81))...),
-			sent: "dst port 81", count: 4, layers: []string{layerReset, layerNoPort}},
+			sent: "dst port 81", count: 4, layers: []string{layerReset, layerNoPort, layerUplink}},
 	}
 }

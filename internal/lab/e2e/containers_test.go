@@ -47,8 +47,9 @@ func (w *world) ip(args ...string) {
 	}
 }
 
-// containers gives the box a container, shows that it goes out in clear and
-// that status says so, and makes its interface a household one.
+// containers gives the box a container, shows that nothing of it passes, that
+// status says so, and that it goes out in clear once its interface is named, and
+// makes it a household one.
 func (w *world) containers() (undo func()) {
 	w.Helper()
 	w.ip("netns", "add", w.container().Namespace)
@@ -61,12 +62,15 @@ func (w *world) containers() (undo func()) {
 		w.ip(append([]string{"-n", w.container().Namespace}, strings.Fields(line)...)...)
 	}
 	w.must("gateway", slices.Concat([]string{"iptables", "-w", "-t", "nat", "-A"}, masquerade)...)
-	w.containerInClear()
-	w.must("gateway", slices.Concat([]string{"iptables", "-w", "-t", "nat", "-D"}, masquerade)...)
 	before, err := os.ReadFile(w.paths().Main())
 	if err != nil {
 		w.Fatal(err)
 	}
+	w.containerNamedNowhere()
+	w.write(w.paths().Main(), string(before)+"\n[gateway]\nother-networks = [\""+ctrBridge+"\"]\n")
+	w.must("gateway", "tunic", "reload")
+	w.containerInClear()
+	w.must("gateway", slices.Concat([]string{"iptables", "-w", "-t", "nat", "-D"}, masquerade)...)
 	w.write(w.paths().Main(), strings.Replace(string(before), `["br-lan"]`, `["br-lan", "`+ctrBridge+`"]`, 1))
 	w.must("gateway", "tunic", "reload")
 	w.ready()
@@ -80,23 +84,36 @@ func (w *world) containers() (undo func()) {
 	}
 }
 
-// containerInClear: what is no household interface is somebody else's, and
-// named as such.
+// containerNamedNowhere: a network that nobody has named reaches nothing, and
+// status says which line would let it.
+func (w *world) containerNamedNowhere() {
+	w.Helper()
+	w.finds(health.NetworkRefused, ctrBridge+" (172.30.77.0/24", `other-networks = ["`+ctrBridge+`"]`)
+	if n := w.containerSends(); n != 0 {
+		w.Errorf("%d packets of a network that is named nowhere left", n)
+	}
+}
+
+// containerInClear: what is named is its owner's.
 func (w *world) containerInClear() {
+	w.Helper()
+	if n := w.containerSends(); n != 1 {
+		w.Errorf("%d packets of a network that is named left, not the one", n)
+	}
+	if slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool { return f.Code == health.NetworkRefused }) {
+		w.Error("status says that a network that is named is refused")
+	}
+}
+
+// containerSends sends a datagram and counts what leaves.
+func (w *world) containerSends() int {
 	w.Helper()
 	mark := w.mark(w.wan)
 	if err := w.container().Send(raw(datagrams(ctr4, web4, 443))...); err != nil {
 		w.Error(err)
 	}
 	w.pause(settle)
-	if len(w.lines(w.wan, mark, "udp dst port 443 and src host "+wan4)) != 1 {
-		w.Errorf("a container outside the household cannot go out as it could without tunic")
-	}
-	w.eventually("status names the containers' network", 15*time.Second, func() bool {
-		return slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool {
-			return f.Code == health.OtherNetwork && strings.Contains(f.Text, ctrBridge+" (172.30.77.0/24")
-		})
-	})
+	return len(w.lines(w.wan, mark, "udp dst port 443 and src host "+wan4))
 }
 
 func (w *world) containerThroughTor() {
@@ -117,7 +134,7 @@ func (w *world) containerThroughTor() {
 	if !isExit(from) {
 		w.Errorf("a container of the household arrived from %q, which is no exit", from)
 	}
-	if slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool { return f.Code == health.OtherNetwork }) {
-		w.Error("status still says that the containers are outside the household")
+	if slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool { return f.Code == health.NetworkRefused }) {
+		w.Error("status still says that the containers are named nowhere")
 	}
 }

@@ -59,6 +59,7 @@ func TestEndToEnd(t *testing.T) {
 		{"devices", testDevices},
 		{"refusals", testRefusals},
 		{"around", testAround},
+		{"named", testNamed},
 		{"leaks", testLeaks},
 		{"mutants", testMutants},
 		{"states", testStates},

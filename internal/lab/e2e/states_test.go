@@ -43,6 +43,8 @@ func states() []state {
 		{name: stateBoot, before: boot, around: bootClosed},
 		{name: stateStarting, before: boot, around: bootStarting},
 		{name: stateNoClock, before: boot, around: whileNoClock},
+		{name: stateMisnamed, around: whileMisnamed},
+		{name: stateUnnamed, around: whileUnnamed},
 	}
 }
 

@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+
+	"tunic/gateway/config"
+	"tunic/gateway/health"
+)
+
+// Firewall is another program that refuses by default what our rules let pass.
+type Firewall struct {
+	Program string // "ufw", "Docker", "firewalld", or "the table inet filter"
+	Hook    string // "input", "forward" or "output"
+	Table   string // of nf_tables: "inet filter"
+	Chain   string
+}
+
+// firewallFindings say what another program cuts, and with which line it would
+// not. What devices send through Tor is accepted by our own rules, where iptables
+// sees them; a filter in another table has a word of its own (nft(8)).
+func firewallFindings(c *config.Config, list []Firewall) (found []health.Finding) {
+	for _, f := range list {
+		for _, name := range c.Household.Interfaces {
+			line := f.line(name)
+			switch f.Hook {
+			case "input":
+				found = append(found, finding(health.OtherFirewall, "%s refuses what comes in by default, also what devices send through Tor, and says nothing of %s; write: %s", f.Program, name, line))
+			case "forward":
+				if goesOut(c) {
+					found = append(found, finding(health.OtherFirewall, "%s refuses what is forwarded by default, also of devices that may go direct, and says nothing of %s; write: %s", f.Program, name, line))
+				}
+			}
+		}
+	}
+	return found
+}
+
+// line is what lets a household interface pass there.
+func (f Firewall) line(name string) string {
+	switch {
+	case f.Program == "ufw":
+		return "`ufw route allow in on " + name + "`"
+	case f.Program == "Docker":
+		return fmt.Sprintf("`iptables -I DOCKER-USER -i %s -j ACCEPT` and `iptables -I DOCKER-USER -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`", name, name)
+	case f.Program == "firewalld":
+		return fmt.Sprintf("`firewall-cmd --permanent --zone=trusted --add-interface=%s` and `firewall-cmd --reload`", name)
+	case f.Hook == "input":
+		return fmt.Sprintf("`nft insert rule %s %s iifname %s ct status dnat accept`", f.Table, f.Chain, name)
+	}
+	return fmt.Sprintf("`nft insert rule %s %s iifname %s accept` and `nft insert rule %s %s oifname %s ct state established,related accept`",
+		f.Table, f.Chain, name, f.Table, f.Chain, name)
+}
+
+// goesOut reports whether something of the household may leave outside Tor.
+func goesOut(c *config.Config) bool {
+	out := func(p config.Policy) bool { return p == config.PolicyDirect || p == config.PolicyOnion }
+	for _, d := range c.Devices {
+		if out(d.Policy) {
+			return true
+		}
+	}
+	return out(c.Household.DefaultPolicy) || len(c.Bypasses) > 0
+}
+
+// sealedOff says who else may keep tor in, when it gets no answer.
+func sealedOff(list []Firewall) string {
+	var who []string
+	for _, f := range list {
+		if f.Hook == "output" {
+			who = append(who, f.Program)
+		}
+	}
+	if len(who) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(who, " and ") + " refuses by default what this box sends, tor too"
+}
