@@ -179,11 +179,11 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service $(UNITS)/tunic-clock.service $(UNITS)/tunic-clock.timer \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
 	if $(SYSTEMD); then systemctl daemon-reload; fi
-	@echo "the household's traffic goes past Tor from now on. These stay, for you to remove:"
-	@echo "  /etc/tunic       the configuration"
-	@echo "  /var/lib/tunic   the keys of the onions, accounts and mail: without a backup they are gone for ever"
-	@echo "  the users tunic, tunic-tor, tunic-mail, tunic-xmpp and tunic-irc"
-	@echo "  the packages $(RUN_PACKAGES), and of the servers $(SERVER_PACKAGES)"
+	@[ -n "$(DESTDIR)" ] || printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \
+	  "  /etc/tunic       the configuration" \
+	  "  /var/lib/tunic   the keys of the onions, accounts and mail: without a backup they are gone for ever" \
+	  "  the users tunic, tunic-tor, tunic-mail, tunic-xmpp and tunic-irc" \
+	  "  the packages $(RUN_PACKAGES), and of the servers $(SERVER_PACKAGES)"
 
 clean: ## remove what was built
 	rm -rf bin dist
