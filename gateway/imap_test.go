@@ -168,7 +168,7 @@ func TestMailIsRegrouped(t *testing.T) {
 	if err := errors.Join(os.Symlink(t.TempDir(), filepath.Join(dir, "bob/link")), makeMailDir(dir, ids, other)); err != nil {
 		t.Fatal(err)
 	}
-	for path, mode := range map[string]fs.FileMode{"": fs.ModeDir | 0o710, "bob": fs.ModeDir | 0o770, "bob/Maildir/new": fs.ModeDir | 0o770, "bob/Maildir/new/1": 0o640} {
+	for path, mode := range map[string]fs.FileMode{"": fs.ModeDir | 0o710, "bob": fs.ModeDir | 0o770, "bob/Maildir/new": fs.ModeDir | 0o770, "bob/Maildir/new/1": 0o660} {
 		info, err := os.Lstat(filepath.Join(dir, path))
 		if err != nil || info.Mode() != mode || info.Sys().(*syscall.Stat_t).Gid != other.GID {
 			t.Errorf("%q: %v, %v", path, info, err)

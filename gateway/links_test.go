@@ -168,7 +168,7 @@ func TestTorAway(t *testing.T) {
 	h := newHouse(t, nil)
 	far := tor.Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
 	tell := func(st tor.Status) []health.Finding {
-		a := &attempt{Gateway: h.Gateway}
+		a := &attempt{Gateway: h.Gateway, in: Inputs{Config: h.view.config}}
 		h.set(func() { h.box.status = st })
 		a.applyTor(t.Context())
 		return a.findings

@@ -39,7 +39,7 @@ func TestDaemon(t *testing.T) {
 	expect(t, "tunic.service", map[string][]string{
 		"Type":                     {"notify"},
 		"After":                    {"tunic-lockdown.service"}, // and no network-online.target, which a cable that is out delays by minutes
-		"Wants":                    {"tunic-lockdown.service"},
+		"Wants":                    {"tunic-lockdown.service tunic-clock.timer"},
 		"StartLimitIntervalSec":    {"0"},
 		"TimeoutStartSec":          {"90"},
 		"RestartPreventExitStatus": {"78"},
