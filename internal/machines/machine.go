@@ -180,7 +180,11 @@ func (m *Machine) clean() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.unmount(), removeGroups(group))
+	err = errors.Join(m.unmount(), m.until(context.Background(), "emptying the cgroup of", bootLimit, func() bool {
+		text, err := os.ReadFile(filepath.Join(group, "cgroup.events"))
+		return err == nil && strings.Contains(string(text), "populated 0")
+	}))
+	return errors.Join(err, removeGroups(group))
 }
 
 // removeGroups removes a cgroup that has no processes, and those below it.
