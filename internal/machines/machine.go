@@ -82,6 +82,9 @@ func (m *Machine) Boot(ctx context.Context) error {
 		return errors.Join(err, m.unmount())
 	}
 	argv, err := m.argv(namespace)
+	if err == nil { // a cut that failed may have left it frozen
+		err = m.freeze(false)
+	}
 	if err != nil {
 		return errors.Join(err, m.unmount())
 	}
@@ -180,7 +183,11 @@ func (m *Machine) clean() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.unmount(), removeGroups(group))
+	err = errors.Join(m.unmount(), m.until(context.Background(), "emptying the cgroup of", bootLimit, func() bool {
+		text, err := os.ReadFile(filepath.Join(group, "cgroup.events"))
+		return err == nil && strings.Contains(string(text), "populated 0")
+	}))
+	return errors.Join(err, removeGroups(group))
 }
 
 // removeGroups removes a cgroup that has no processes, and those below it.
@@ -207,7 +214,7 @@ func (m *Machine) Cut(ctx context.Context) error {
 		return err
 	}
 	errs := []error{
-		os.WriteFile(filepath.Join(group, "cgroup.freeze"), []byte("1"), 0),
+		m.freeze(true),
 		m.until(ctx, "freezing", time.Second, func() bool { return frozen(group) }),
 		copyImage(ctx, m.image(), m.image()+".cut"),
 		os.WriteFile(filepath.Join(group, "cgroup.kill"), []byte("1"), 0),
@@ -219,6 +226,19 @@ func (m *Machine) Cut(ctx context.Context) error {
 		return fmt.Errorf("cutting the power of %s: %w", m.gateway, err)
 	}
 	return nil
+}
+
+// freeze stops all of the machine's processes where they are, or lets them go on.
+func (m *Machine) freeze(stop bool) error {
+	group, err := m.cgroup()
+	if err != nil {
+		return err
+	}
+	text := "0"
+	if stop {
+		text = "1"
+	}
+	return os.WriteFile(filepath.Join(group, "cgroup.freeze"), []byte(text), 0)
 }
 
 func frozen(group string) bool {

@@ -65,7 +65,7 @@ func xmppLogin(w *world) {
 
 func ircLogin(w *world) {
 	w.eventually("the server of IRC greets", serverLimit, func() bool {
-		r := w.exec("laptop", "sh", "-c", `(printf 'NICK ann\r\nUSER ann 0 * :ann\r\n'; sleep 3; printf 'QUIT\r\n') | timeout 10 nc 192.168.77.1 6667`)
+		r := w.exec("laptop", "sh", "-c", `(printf 'NICK ann\r\nUSER ann 0 * :ann\r\n'; sleep 10; printf 'QUIT\r\n') | timeout 15 nc 192.168.77.1 6667`)
 		return strings.Contains(r.Stdout, " 001 ann ")
 	})
 }

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"tunic/gateway/api"
 	"tunic/internal/lab"
 	"tunic/internal/lab/traffic"
@@ -74,6 +76,7 @@ func newWorld(t *testing.T) *world {
 	if err := lab.Down(ctx, "", labID, false); err != nil && !errors.Is(err, lab.ErrNotFound) {
 		t.Fatal(err)
 	}
+	makeRoots(t, ctx)
 	begin := time.Now()
 	l, err := lab.Up(ctx, lab.Options{ID: labID, BinDir: filepath.Join(checkout, "bin"), Daemons: []string{friend},
 		Machines: []string{box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
@@ -97,15 +100,30 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// makeRoots makes the roots that are missing, all at a time.
+func makeRoots(t *testing.T, ctx context.Context) {
+	t.Helper()
+	begin := time.Now()
+	var group errgroup.Group
+	for _, r := range Releases {
+		group.Go(func() error {
+			_, err := r.Root(ctx, func(text string) { t.Log(text) })
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("time: the roots: %.1f s", time.Since(begin).Seconds())
+}
+
 // newMachine makes a machine of a release, which is off.
 func (w *world) newMachine(r Release) {
 	w.Helper()
-	begin := time.Now()
 	root, err := r.Root(w.ctx, func(text string) { w.Log(text) })
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.Logf("time: the root of %s: %.1f s", r.Name, time.Since(begin).Seconds())
 	w.release = r
 	if w.m, err = New(w.ctx, w.lab, box, root, w.checkout); err != nil {
 		w.Fatal(err)
