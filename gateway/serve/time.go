@@ -51,7 +51,7 @@ func (t *timeServer) relays() ntp.Clock {
 	}
 	boot := ntp.SinceBoot()
 	n := relaytime.Note{Start: told.Start, Error: told.Error, Boot: told.Boot, Count: 1}
-	return ntp.Clock{Trusted: n.Fresh(boot), MaxError: n.MaxError(boot), Behind: n.Now(boot).Sub(time.Now())}
+	return ntp.Clock{Trusted: n.Fresh(boot), MaxError: n.MaxError(boot), Behind: time.Until(n.Now(boot))}
 }
 
 // time runs the time servers on their listeners.
