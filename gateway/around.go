@@ -17,6 +17,7 @@ import (
 // its rules.
 type Around struct {
 	Links   []Link      // all interfaces but loopback
+	Renamed []string    // household interfaces that were there before under that name
 	Visits  []Visit     // connections to servers of the box that are open now
 	Routers []Neighbour // hosts of the household that say they are IPv6 routers
 	Spoken  []Neighbour // IPv4 devices of the household that the box has just spoken with

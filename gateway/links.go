@@ -51,7 +51,7 @@ func Surroundings(c *config.Config, around Around) []health.Finding {
 	if len(around.Links) == 0 { // they could not be read
 		return nil
 	}
-	return slices.Concat(missingInterfaces(c, around.Links), badHousehold(c, around.Links), downLinks(c, around.Links),
+	return slices.Concat(missingInterfaces(c, around), badHousehold(c, around.Links), downLinks(c, around.Links),
 		noUplink(around.Links), unnamed(c, around.Links), visitors(c, around))
 }
 
@@ -61,12 +61,13 @@ func finding(code health.Code, format string, args ...any) health.Finding {
 
 // missingInterfaces say what the box has instead. A household that is probably
 // elsewhere is no box that waits for its adapter: nothing there is protected.
-func missingInterfaces(c *config.Config, links []Link) (list []health.Finding) {
+func missingInterfaces(c *config.Config, around Around) (list []health.Finding) {
+	links := around.Links
 	other := probably(c, links)
 	for _, name := range c.Household.Interfaces {
 		switch {
 		case slices.ContainsFunc(links, func(l Link) bool { return l.Name == name }):
-		case slices.ContainsFunc(links, func(l Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }):
+		case slices.Contains(around.Renamed, name) && slices.ContainsFunc(links, func(l Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }):
 			list = append(list, finding(health.InterfaceMissing, "the household interface %s has another name now: %s", name, inventory(links)))
 		case other != "":
 			list = append(list, finding(health.HouseholdElsewhere, "nobody is served: no interface %q on this box; it has: %s: the household's is probably %s", name, inventory(links), other))
@@ -82,7 +83,8 @@ func probably(c *config.Config, links []Link) string {
 	best, most := "", -1
 	for _, l := range links {
 		private := slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() && p.Addr().IsPrivate() })
-		if l.network() && private && l.Hosts > most && !slices.Contains(c.Gateway.OtherNetworks, l.Name) && !machines(l.Name) {
+		candidate := l.Up && !l.Default && !l.Port && !slices.Contains(c.Household.Interfaces, l.Name) // also one that is in our group from other days
+		if candidate && private && l.Hosts > most && !slices.Contains(c.Gateway.OtherNetworks, l.Name) && !machines(l.Name) {
 			best, most = l.Name, l.Hosts
 		}
 	}

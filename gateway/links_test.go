@@ -61,7 +61,8 @@ func TestSurroundings(t *testing.T) {
 		{"an adapter that comes later", plain, Around{Links: []Link{wan()}}, []string{`interface-missing no interface "br-lan" on this box; it has: wan 203.0.113.100/24`}},
 		{"an adapter that comes later, beside containers", plain, Around{Links: []Link{wan(), {Name: "docker0", Up: true, Addresses: nets("172.17.0.1/16")}}},
 			[]string{`interface-missing no interface "br-lan"`, "network-refused docker0"}},
-		{"another name", plain, Around{Links: []Link{renamed, wan()}}, []string{"interface-missing the household interface br-lan has another name now: br-new"}},
+		{"a wrong name for one that is in the group from other days", wrong, Around{Links: []Link{lan(), wan()}}, []string{"household-elsewhere nobody is served: no interface \"lan0\" on this box|probably br-lan"}},
+		{"another name", plain, Around{Links: []Link{renamed, wan()}, Renamed: []string{"br-lan"}}, []string{"interface-missing the household interface br-lan has another name now: br-new"}},
 		{"the uplink for the household", uplink, Around{Links: []Link{homeless(lan()), atHome}}, []string{
 			"household-is-uplink wan is this box's way to the internet (default route), not the household's; it has: br-lan 192.168.77.1/24, wan", "network-refused br-lan"}},
 		{"beside the router", conf(func(c *config.Config) { c.Household = config.Household{Interfaces: []string{"wan"}, OneArm: true} }), Around{Links: []Link{atHome}}, nil},

@@ -101,6 +101,11 @@ func (a *attempt) learn(ctx context.Context) bool {
 	facts.RelayTime = a.relayTime()
 	a.lookAround(ctx)
 	a.in.Facts = remember(a.snapshot().facts, facts)
+	for _, i := range a.in.Facts.Interfaces {
+		if i.Away {
+			a.in.Around.Renamed = append(a.in.Around.Renamed, i.Name)
+		}
+	}
 	for _, i := range facts.Interfaces {
 		switch {
 		case i.Index == 0 && len(a.in.Around.Links) == 0: // else it is told what there is instead

@@ -112,18 +112,16 @@ func (w *world) scanned() (open []string) {
 			}
 		}
 		w.pause(settle)
-		own := "src host " + pair[1] + " and dst host " + pair[0]
-		flags := "tcp[13] = 18"
+		answer, syn := "udp or icmp or tcp[13] = 18", "tcp[13] = 2"
 		if strings.Contains(pair[1], ":") {
-			flags = "ip6[53] = 18"
+			answer, syn = "udp or icmp6 or (ip6[6] = 6 and ip6[53] = 18)", "ip6[6] = 6 and ip6[53] = 2"
 		}
-		for _, line := range w.lines(w.wan, mark, own+" and (udp or icmp or icmp6 or (tcp and "+flags+"))") {
-			port := portOf(line, pair[1])
-			if found := pair[1] + " " + port; !slices.Contains(open, found) {
+		for _, line := range w.lines(w.wan, mark, "src host "+pair[1]+" and dst host "+pair[0]+" and ("+answer+")") {
+			if found := pair[1] + " " + portOf(line, pair[1]); !slices.Contains(open, found) && !strings.Contains(line, "neighbor") {
 				open = append(open, found)
 			}
 		}
-		sent := len(w.lines(w.wan, mark, "dst host "+pair[1]+" and src host "+pair[0]+" and tcp[13] = 2")) + len(w.lines(w.wan, mark, "ip6 and dst host "+pair[1]+" and ip6[53] = 2"))
+		sent := len(w.lines(w.wan, mark, "dst host "+pair[1]+" and src host "+pair[0]+" and "+syn))
 		if sent < 65535 {
 			w.Errorf("only %d ports of %s were tried", sent, pair[1])
 		}
@@ -247,7 +245,11 @@ func denyIncoming(w *world) {
 		w.must("gateway", tool, "-w", "-P", "INPUT", "DROP")
 		w.must("gateway", tool, "-w", "-P", "FORWARD", "DROP")
 	}
+	neighbours := strings.Fields("ip6tables -w -A INPUT -p ipv6-icmp -j ACCEPT") // as ufw does
+	w.must("gateway", neighbours...)
 	defer func() {
+		neighbours[2] = "-D"
+		w.must("gateway", neighbours...)
 		for _, tool := range tools {
 			w.must("gateway", tool, "-w", "-P", "INPUT", "ACCEPT")
 			w.must("gateway", tool, "-w", "-P", "FORWARD", "ACCEPT")
