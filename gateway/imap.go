@@ -15,9 +15,14 @@ import (
 	"tunic/rules"
 )
 
-// mailMode: serve's user delivers as the owner, the IMAP server reads and files
-// as the group, and what either makes below belongs to the group too.
-const mailMode = fs.ModeSetgid | 0o770
+// Modes of the mail directory. Serve's user owns what it makes, and its group is
+// the IMAP server's (see cmd/tunic, run): no setgid bit hands the group down,
+// which the sandbox of the unit would refuse. In a mailbox both write; through
+// the directory of all mail the IMAP server only passes, the spool is not its.
+const (
+	mailMode    fs.FileMode = 0o710
+	mailboxMode fs.FileMode = 0o770
+)
 
 // mailboxes makes a Maildir for each user who has mail.
 func (a *attempt) mailboxes() {
@@ -41,16 +46,43 @@ func (a *attempt) mailboxes() {
 }
 
 // makeMailDir makes the directory of all mail, which serve owns. The one around
-// it is root's.
+// it is root's. One that an earlier tunic made has another mode, which is
+// corrected when all that is in it has been.
 func makeMailDir(path string, serve, mail IDs) error {
-	err := os.Mkdir(path, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		err = nil
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = os.Mkdir(path, 0o700)
+	case err == nil && info.IsDir() && info.Mode() != fs.ModeDir|mailMode:
+		err = regroup(path, mail)
 	}
 	if err := errors.Join(err, os.Lchown(path, int(serve.UID), int(mail.GID)), os.Chmod(path, mailMode)); err != nil {
 		return fmt.Errorf("making the directory for mail: %w", err)
 	}
 	return nil
+}
+
+// regroup gives all mail to the IMAP server's group, and takes the setgid bits
+// away that once did so.
+func regroup(dir string, mail IDs) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == "." {
+			return err
+		}
+		err = root.Lchown(path, -1, int(mail.GID))
+		if info, e := d.Info(); err == nil && e == nil && d.IsDir() && info.Mode()&fs.ModeSetgid != 0 {
+			err = root.Chmod(path, info.Mode().Perm())
+		}
+		if errors.Is(err, fs.ErrNotExist) { // a message that was just read or sent
+			return nil
+		}
+		return err
+	})
 }
 
 // makeMailbox makes what is missing of a user's Maildir. The directory belongs
@@ -70,7 +102,7 @@ func makeMailbox(dir, name string, serve, mail IDs) error {
 		case err != nil:
 			return fmt.Errorf("making a mailbox: %w", err)
 		}
-		if err := errors.Join(root.Lchown(path, int(serve.UID), int(mail.GID)), root.Chmod(path, mailMode)); err != nil {
+		if err := errors.Join(root.Lchown(path, int(serve.UID), int(mail.GID)), root.Chmod(path, mailboxMode)); err != nil {
 			return fmt.Errorf("making a mailbox: %w", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tunic/gateway/api"
@@ -42,7 +43,7 @@ func TestIMAP(t *testing.T) {
 	}
 	for _, sub := range []string{"bob", "bob/Maildir", "bob/Maildir/cur", "bob/Maildir/new", "bob/Maildir/tmp"} {
 		info, err := os.Stat(filepath.Join(h.Paths.Mail(), sub))
-		if err != nil || info.Mode() != fs.ModeDir|fs.ModeSetgid|0o770 {
+		if err != nil || info.Mode() != fs.ModeDir|0o770 {
 			t.Errorf("%s: %v, %v", sub, info, err)
 		}
 	}
@@ -102,6 +103,9 @@ func TestServerFindings(t *testing.T) {
 		ready  bool
 	}{
 		"server-missing":  {managed.Status{Err: &managed.MissingError{Name: "dovecot", Program: "dovecot", Package: "dovecot-imapd"}}, true},
+		"server-too-old":  {managed.Status{Err: &managed.VersionError{Name: "dovecot", Package: "dovecot-imapd", Found: "2.2.36", From: "2.3"}}, true},
+		"server-fails":    {managed.Status{Err: &managed.EarlyError{Name: "dovecot", Ends: 5}}, false},
+		"server-untried":  {managed.Status{Ready: true, PID: 7, Version: "2.5.0", Untried: true}, true},
 		"server-down":     {managed.Status{Err: errors.New("dovecot ended (exit status 89)")}, false},
 		"server-starting": {managed.Status{}, false},
 	} {
@@ -138,5 +142,36 @@ func TestMailboxFollowsNoLink(t *testing.T) {
 	info, err := os.Stat(outside)
 	if err != nil || len(left) > 0 || info.Mode().Perm() != 0o700 {
 		t.Errorf("outside: %v, %v, %v", left, info.Mode(), err)
+	}
+}
+
+// Mail that an earlier tunic delivered under another group, or into directories
+// with the setgid bit, is the IMAP server's to read afterwards.
+func TestMailIsRegrouped(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mail")
+	ids := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "bob/Maildir/new"), 0o770), os.WriteFile(filepath.Join(dir, "bob/Maildir/new/1"), []byte("letter"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "bob/Maildir/new/1"), 0o660); err != nil { // whatever the umask is
+		t.Fatal(err)
+	}
+	other := ids
+	if os.Getuid() == 0 {
+		other.GID = 65533
+	}
+	for _, sub := range []string{"", "bob", "bob/Maildir", "bob/Maildir/new"} {
+		if err := os.Chmod(filepath.Join(dir, sub), fs.ModeSetgid|0o770); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Symlink(t.TempDir(), filepath.Join(dir, "bob/link")), makeMailDir(dir, ids, other)); err != nil {
+		t.Fatal(err)
+	}
+	for path, mode := range map[string]fs.FileMode{"": fs.ModeDir | 0o710, "bob": fs.ModeDir | 0o770, "bob/Maildir/new": fs.ModeDir | 0o770, "bob/Maildir/new/1": 0o660} {
+		info, err := os.Lstat(filepath.Join(dir, path))
+		if err != nil || info.Mode() != mode || info.Sys().(*syscall.Stat_t).Gid != other.GID {
+			t.Errorf("%q: %v, %v", path, info, err)
+		}
 	}
 }

@@ -33,21 +33,32 @@ func (a *attempt) applyServers() bool {
 // serverCode is the finding about a server, if there is one.
 func serverCode(s managed.Status) (health.Code, bool) {
 	switch {
-	case errors.As(s.Err, new(*managed.MissingError)), errors.As(s.Err, new(*managed.VersionError)):
+	case errors.As(s.Err, new(*managed.MissingError)):
 		return health.ServerMissing, true
+	case errors.As(s.Err, new(*managed.VersionError)):
+		return health.ServerOld, true
+	case errors.As(s.Err, new(*managed.EarlyError)):
+		return health.ServerFails, true
 	case s.Err != nil:
 		return health.ServerDown, true
 	case !s.Ready:
 		return health.ServerStarting, true
+	case s.Untried:
+		return health.ServerUntried, true
 	}
 	return "", false
 }
 
 func serverWords(s managed.Status) string {
-	if s.Err == nil {
+	switch {
+	case s.Err != nil && s.Untried:
+		return fmt.Sprintf("%v; %s %s is newer than what tunic was tried with", s.Err, s.Name, s.Version)
+	case s.Err != nil:
+		return s.Err.Error()
+	case !s.Ready:
 		return s.Name + " is being started"
 	}
-	return s.Err.Error()
+	return fmt.Sprintf("%s %s is newer than what tunic was tried with; it runs with the newest configuration that tunic has", s.Name, s.Version)
 }
 
 // serverStatus is the servers' part of the status.

@@ -139,7 +139,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 		Met:  func(ctx context.Context, m link.Seen) link.Paired { return g.Met(ctx, m) },
 		Command: supervise.Command{
 			Name: "serve", Path: self, Args: []string{"serve"}, Env: certificates(a.env),
-			SetUser: true, UID: p.serveIDs.UID, GID: p.serveIDs.GID, Groups: p.mailGroup()}}
+			SetUser: true, UID: p.serveIDs.UID, GID: p.serveGroup(), Groups: []uint32{p.serveIDs.GID}}}
 	torProcess := tor.New(tor.Options{Log: log, Changed: wake})
 	fastTor := tor.New(tor.Options{Log: log.With("tor", "fast"), Changed: wake})
 	servers := managed.New(context.WithoutCancel(ctx), managed.Options{Log: log, Changed: wake,
@@ -172,12 +172,13 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	return errors.Join(err, group.Wait())
 }
 
-// mailGroup lets serve write into mailboxes that the IMAP server files in too.
-func (p parts) mailGroup() []uint32 {
+// serveGroup is the group of what serve makes: the IMAP server's, which reads the
+// mail that serve delivers (decision 42). Serve owns it as its own user.
+func (p parts) serveGroup() uint32 {
 	if p.mailIDs == (gateway.IDs{}) {
-		return nil
+		return p.serveIDs.GID
 	}
-	return []uint32{p.mailIDs.GID}
+	return p.mailIDs.GID
 }
 
 // certificates hands on where the box keeps the certificates that it trusts,

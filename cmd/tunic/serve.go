@@ -31,7 +31,7 @@ func serveCommand(a *app) *cobra.Command {
 			if err := shed(); err != nil {
 				return err
 			}
-			unix.Umask(0o007)                                             // mail is for its group too, which its directory hands down
+			unix.Umask(0o007)                                             // mail is for serve's group too, which is the IMAP server's
 			_ = os.WriteFile("/proc/self/comm", []byte("tunic-serve"), 0) // for ps; without it, the name is "exe"
 			parent, err := link.FromFile(os.NewFile(linkDescriptor, "link"))
 			if err != nil {

@@ -45,7 +45,7 @@ func full(t *testing.T) *home {
 	h.write("var/lib/tunic/mail/bob/new/1", "letter", 0o640)
 	h.write("var/lib/tunic/cache/big", "not wanted", 0o644)
 	h.write("var/lib/tunic/empty", "", 0o600)
-	h.must(os.Chmod(h.path("var/lib/tunic/mail"), 0o2770|fs.ModeSetgid))
+	h.must(os.Chmod(h.path("var/lib/tunic/mail"), 0o710))
 	h.must(os.Chmod(h.path("var/lib/tunic/onions/photos"), 0o500)) // its owner cannot write either
 	t.Cleanup(func() { os.Chmod(h.path("var/lib/tunic/onions/photos"), 0o700) })
 	return h

@@ -185,10 +185,7 @@ func (u *unpacker) dir(tree int, rel string, h *tar.Header) error {
 			return err
 		}
 	}
-	mode := fs.FileMode(h.Mode) & fs.ModePerm
-	if h.Mode&unix.S_ISGID != 0 {
-		mode |= fs.ModeSetgid
-	}
+	mode := fs.FileMode(h.Mode) & fs.ModePerm // directories of mail once had the setgid bit; the daemon gives them their group now
 	u.dirs = append(u.dirs, dirMeta{root, rel, mode, uid, gid, h.ModTime})
 	return nil
 }

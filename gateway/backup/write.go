@@ -204,11 +204,7 @@ func (w *writer) file(name string, live bool, open func() (*os.File, error)) err
 
 func (w *writer) header(name string, info fs.FileInfo) *tar.Header {
 	stat := info.Sys().(*syscall.Stat_t)
-	mode := int64(info.Mode().Perm())
-	if info.IsDir() && info.Mode()&fs.ModeSetgid != 0 {
-		mode |= unix.S_ISGID
-	}
-	return &tar.Header{Name: name, Mode: mode, ModTime: info.ModTime(), Format: tar.FormatPAX,
+	return &tar.Header{Name: name, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime(), Format: tar.FormatPAX,
 		Uname: w.names.user(stat.Uid), Gname: w.names.group(stat.Gid)}
 }
 

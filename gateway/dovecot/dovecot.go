@@ -1,12 +1,12 @@
 // Package dovecot says how the household's IMAP server is to run: Debian's
-// Dovecot 2.3, all of its processes under one user without any capability,
+// Dovecot, 2.3 or 2.4, all of its processes under one user without any capability,
 // behind serve, which speaks TLS with the devices.
 //
 // It writes text and knows no process: package managed runs what it describes.
 package dovecot
 
 import (
-	_ "embed"
+	"embed"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -27,10 +27,13 @@ type Settings struct {
 	Users    []account.User
 }
 
-//go:embed dovecot.conf.tmpl
-var text string
+// The two dialects of dovecot.conf; 2.4 reads no file that 2.3 reads
+// (doc.dovecot.org, "Upgrading Dovecot CE from 2.3 to 2.4").
+//
+//go:embed *.conf.tmpl
+var texts embed.FS
 
-var conf = template.Must(template.New("dovecot.conf").Parse(text))
+var confs = template.Must(template.ParseFS(texts, "*.conf.tmpl"))
 
 // Spec describes the server.
 func (s Settings) Spec() managed.Spec {
@@ -38,11 +41,11 @@ func (s Settings) Spec() managed.Spec {
 	main, passwd := filepath.Join(s.Dir, "dovecot.conf"), filepath.Join(s.Dir, "passwd")
 	return managed.Spec{
 		Name: "dovecot", Program: "dovecot", Package: "dovecot-imapd",
-		Version: managed.Versions{Args: []string{"--version"}, From: "2.3", Below: "2.4"},
+		Version: managed.Versions{Args: []string{"--version"}, From: "2.3", Below: "2.5"},
 		Args:    []string{"-F", "-c", main},
 		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: base,
 		Files: []managed.File{
-			{Path: main, Text: s.render(base, passwd), Change: managed.Reload},
+			{Path: main, Text: s.render("2.3", base, passwd), Newer: []managed.Dialect{{From: "2.4", Text: s.render("2.4", base, passwd)}}, Change: managed.Reload},
 			{Path: passwd, Text: account.Dovecot(s.Users), Change: managed.Reread},
 		},
 		Stale: []string{filepath.Join(base, "master.pid")}, // of a killed one; it may name somebody else by now
@@ -50,10 +53,10 @@ func (s Settings) Spec() managed.Spec {
 	}
 }
 
-// render is the main configuration file.
-func (s Settings) render(base, passwd string) string {
+// render is the main configuration file in one dialect.
+func (s Settings) render(dialect, base, passwd string) string {
 	var b strings.Builder
-	err := conf.Execute(&b, struct {
+	err := confs.ExecuteTemplate(&b, "dovecot-"+dialect+".conf.tmpl", struct {
 		Settings
 		Base, Passwd string
 	}{s, base, passwd})

@@ -29,18 +29,21 @@ func TestSpec(t *testing.T) {
 	if !reflect.DeepEqual(s, settings().Spec()) {
 		t.Error("the same settings give two specs")
 	}
-	golden := filepath.Join("testdata", "dovecot.conf")
-	if *update {
-		if err := os.WriteFile(golden, []byte(s.Files[0].Text), 0o644); err != nil {
+	main := s.Files[0]
+	for dialect, text := range map[string]string{"2.3": main.Text, main.Newer[0].From: main.Newer[0].Text} {
+		golden := filepath.Join("testdata", "dovecot-"+dialect+".conf")
+		if *update {
+			if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Files[0].Text != string(want) {
-		t.Errorf("the configuration is\n%s\nwant\n%s", s.Files[0].Text, want)
+		if text != string(want) {
+			t.Errorf("the configuration for %s is\n%s\nwant\n%s", dialect, text, want)
+		}
 	}
 	if f := s.Files[1]; !strings.HasPrefix(f.Text, "bob:{SCRAM-SHA-256}4096,") || strings.Contains(f.Text, "gus") || f.Change != managed.Reread {
 		t.Errorf("the passwd-file is %+v", f)
@@ -50,7 +53,10 @@ func TestSpec(t *testing.T) {
 func TestNoQuota(t *testing.T) {
 	s := settings()
 	s.Quota = 0
-	if text := s.Spec().Files[0].Text; strings.Contains(text, "quota") {
-		t.Errorf("without a quota there is\n%s", text)
+	main := s.Spec().Files[0]
+	for _, text := range []string{main.Text, main.Newer[0].Text} {
+		if strings.Contains(text, "quota") {
+			t.Errorf("without a quota there is\n%s", text)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -127,7 +128,7 @@ func newBox(t *testing.T) *box {
 		if err := os.Chown(path, 0, gid); err != nil { // root stands for serve's user
 			t.Fatal(err)
 		}
-		if err := os.Chmod(path, os.ModeSetgid|0o770); err != nil {
+		if err := os.Chmod(path, 0o770); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -210,7 +211,7 @@ func TestDovecot(t *testing.T) {
 	if err := os.WriteFile(mail, []byte("Subject: hello\r\n\r\nbob\r\n"), 0o660); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(mail, 0o660); err != nil {
+	if err := errors.Join(os.Chown(mail, 0, int(b.settings.GID)), os.Chmod(mail, 0o660)); err != nil { // as serve, whose group it is
 		t.Fatal(err)
 	}
 	if got := s.say("SELECT INBOX") + s.say("FETCH 1 BODY[TEXT]"); !strings.Contains(got, "* 1 EXISTS") || !strings.Contains(got, "bob\r\n") {

@@ -58,6 +58,9 @@ const (
 	ServerMissing     Code = "server-missing"
 	ServerStarting    Code = "server-starting"
 	ServerDown        Code = "server-down"
+	ServerOld         Code = "server-too-old"
+	ServerFails       Code = "server-fails"
+	ServerUntried     Code = "server-untried"
 	OtherNetwork      Code = "network-outside-household"
 	OtherRouter       Code = "other-router"
 	AddressShared     Code = "hardware-address-shared"
@@ -111,6 +114,9 @@ var catalog = map[Code]entry{
 	AccountUnusable:   {Error, "see the message; the user cannot log in, the others can"},
 	CertificateFailed: {Error, "see the message; mail and chat clients get no certificate, or one that is soon over"},
 	ServerMissing:     {Warning, "install it and wait: tunic finds it by itself; everything else works"},
+	ServerOld:         {Warning, "tunic finds the newer one by itself; everything else works"},
+	ServerFails:       {Error, "`tunic logs` shows its last words; if the server was upgraded, see the changelog of tunic for the versions that it was tried with; everything else works"},
+	ServerUntried:     {Info, "if something does not work, report it with this version; a newer tunic may know it"},
 	ServerStarting:    {Info, "wait; `tunic logs` shows what the server says"},
 	ServerDown:        {Error, "tunic restarts it by itself; `tunic logs` shows its last words"},
 	StateUnusable:     {Error, "see the message; nothing is published before it is solved"},

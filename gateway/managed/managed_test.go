@@ -154,7 +154,7 @@ func TestMissingProgram(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	for found, ok := range map[string]bool{"2.2.99": false, "2.3": true, "2.3.19.1": true, "2.4.0": false, "2.10": false, "none": false} {
+	for found, ok := range map[string]bool{"2.2.99": false, "2.3": true, "2.3.19.1": true, "2.4.0": true, "2.10": true, "27-IDENT+IPv6": true, "none": false} {
 		h := newHouse(t)
 		h.spec.Version.Args = []string{"version", found}
 		_, _, err := h.spec.find(t.Context())
@@ -167,10 +167,78 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// A version that nobody has tried is run with the newest dialect, and said so.
+func TestDialects(t *testing.T) {
+	f := File{Text: "old", Newer: []Dialect{{"2.4", "newer"}, {"3", "newest"}}}
+	for version, want := range map[string]string{"2.3.19": "old", "2.4": "newer", "2.4.1": "newer", "2.10": "newer", "3": "newest", "4.1": "newest"} {
+		if got := f.text(version); got != want {
+			t.Errorf("version %s reads %q, want %q", version, got, want)
+		}
+	}
+	h := newHouse(t)
+	h.spec.Files[0].Newer = []Dialect{{"2.4", "two"}}
+	for version, untried := range map[string]bool{"2.3.19": false, "2.4": true} {
+		h.spec.Version.Args = []string{"version", version}
+		h.Apply([]Spec{h.spec.clone()})
+		want := map[bool]string{false: "hi meone", true: "hi metwo"}[untried]
+		if s := h.wait("is "+version, func(s Status) bool { return s.Ready && s.Version == version }); s.Untried != untried || h.says() != want {
+			t.Errorf("%s says %q: %+v", version, h.says(), s)
+		}
+	}
+}
+
+// A server that always ends at once is not started for ever, and is started at
+// once when its files have changed.
+func TestEarlyEnds(t *testing.T) {
+	h := newHouse(t)
+	args := h.spec.Args
+	h.spec.Args = []string{"serve", "127.0.0.1:nowhere", "/dev/null"}
+	h.Apply([]Spec{h.spec})
+	early := func(s Status) bool { _, ok := errors.AsType[*EarlyError](s.Err); return ok }
+	s := h.wait("rests", early)
+	if !strings.Contains(s.Err.Error(), "tunic logs fake") || s.Restarts != maxEarlyEnds {
+		t.Errorf("%+v", s)
+	}
+	time.Sleep(20 * h.times.look)
+	if again := h.Status()[0]; again.Restarts != s.Restarts {
+		t.Errorf("it was started %d times more", again.Restarts-s.Restarts)
+	}
+	h.change("two")
+	h.wait("is tried again", func(again Status) bool { return again.Restarts > s.Restarts })
+	h.spec.Args = args
+	h.Apply([]Spec{h.spec.clone()})
+	h.ready()
+}
+
+// A program that is too old is not asked again before it was replaced.
+func TestTooOld(t *testing.T) {
+	h := newHouse(t)
+	asked := filepath.Join(t.TempDir(), "asked")
+	program := filepath.Join(t.TempDir(), "old")
+	script := "#!/bin/sh\necho >> " + asked + "\necho 2.2\n"
+	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.spec.Program = program
+	h.Apply([]Spec{h.spec})
+	h.wait("is too old", func(s Status) bool { _, ok := errors.AsType[*VersionError](s.Err); return ok })
+	time.Sleep(20 * h.times.look)
+	if text, err := os.ReadFile(asked); err != nil || string(text) != "\n" {
+		t.Errorf("it was asked %d times, %v", len(text), err)
+	}
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(os.Args[0], program); err != nil {
+		t.Fatal(err)
+	}
+	h.ready()
+}
+
 // A server that a killed daemon left is ended before ours starts.
 func TestLeftover(t *testing.T) {
 	h := newHouse(t)
-	if err := h.spec.prepare(); err != nil {
+	if err := h.spec.prepare("2.3"); err != nil {
 		t.Fatal(err)
 	}
 	p, err := supervise.Start(supervise.Command{Name: "left", Path: os.Args[0], Args: h.spec.Args}, slog.New(slog.DiscardHandler), nil)
@@ -218,14 +286,13 @@ func TestStopOrder(t *testing.T) {
 // one second must look changed.
 func TestReplacedFilesLookNewer(t *testing.T) {
 	h := newHouse(t)
-	f := File{Path: filepath.Join(t.TempDir(), "passwd")}
+	path := filepath.Join(t.TempDir(), "passwd")
 	var last int64
 	for _, text := range []string{"one", "two", "six"} {
-		f.Text = text
-		if err := h.spec.write(f); err != nil {
+		if err := h.spec.write(path, text); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(f.Path)
+		info, err := os.Stat(path)
 		if err != nil || info.ModTime().Unix() <= last {
 			t.Errorf("%s: %v, %v, after %d", text, info.ModTime(), err, last)
 		}

@@ -103,7 +103,8 @@ func (m *Manager) Stop() {
 type Status struct {
 	Name     string
 	Version  string
-	PID      int // 0 while it does not run
+	Untried  bool // the version is newer than those that tunic's configuration was tried with
+	PID      int  // 0 while it does not run
 	Ready    bool
 	Since    time.Time // start of the process
 	Restarts int

@@ -20,19 +20,12 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("%s is not on this box: install the package %s", e.Program, e.Package)
 }
 
-// VersionError says that a program is there, but not one that the generated
-// configuration is for.
-type VersionError struct {
-	Name, Found string
-	Wanted      Versions
-}
+// VersionError says that a program is there, but too old for any configuration
+// that is generated.
+type VersionError struct{ Name, Package, Found, From string }
 
 func (e *VersionError) Error() string {
-	want := e.Wanted.From + " or later"
-	if e.Wanted.Below != "" {
-		want = fmt.Sprintf("from %s to before %s", e.Wanted.From, e.Wanted.Below)
-	}
-	return fmt.Sprintf("%s is of version %s; tunic's configuration is for one %s", e.Name, e.Found, want)
+	return fmt.Sprintf("%s is of version %s, and tunic needs %s or later: install a newer package %s", e.Name, e.Found, e.From, e.Package)
 }
 
 // sbin is where servers are that are not on everybody's PATH.
@@ -65,8 +58,8 @@ func (s Spec) find(ctx context.Context) (path, version string, err error) {
 // versionTime is plenty for a program to say who it is.
 const versionTime = 20 * time.Second
 
-// number is a version: two numbers and perhaps more.
-var number = regexp.MustCompile(`\d+(\.\d+)+`)
+// number is a version. Some servers count whole numbers: "ngIRCd 27-IDENT+IPv6".
+var number = regexp.MustCompile(`\d+(\.\d+)*`)
 
 // version asks the program, as the user that it will run as.
 func (s Spec) version(ctx context.Context, path string) (string, error) {
@@ -80,10 +73,31 @@ func (s Spec) version(ctx context.Context, path string) (string, error) {
 	if found == "" {
 		return "", fmt.Errorf("asking %s for its version: %w", s.Name, errors.Join(err, errors.New("it names none")))
 	}
-	if less(found, s.Version.From) || s.Version.Below != "" && !less(found, s.Version.Below) {
-		return found, &VersionError{s.Name, found, s.Version}
+	if less(found, s.Version.From) {
+		return found, &VersionError{s.Name, s.Package, found, s.Version.From}
 	}
 	return found, nil
+}
+
+// untried reports whether a version is newer than those that the configuration
+// was tried with.
+func (v Versions) untried(found string) bool {
+	return v.Below != "" && found != "" && !less(found, v.Below)
+}
+
+// stamps say which files a program and its parts are, so that another look is
+// taken only when one of them has changed. It starts nothing.
+func (s Spec) stamps() string {
+	var b strings.Builder
+	for _, path := range append([]string{s.Program, sbin + s.Program, s.Version.Program}, s.Parts...) {
+		if found, err := exec.LookPath(path); err == nil {
+			path = found
+		}
+		if info, err := os.Stat(path); err == nil {
+			fmt.Fprintln(&b, path, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return b.String()
 }
 
 // credential is the server's user; a daemon that is not root, as in tests, can

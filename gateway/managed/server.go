@@ -20,10 +20,16 @@ type times struct {
 	silent     time.Duration // between probes after one that failed
 	probe      time.Duration // for one answer
 	stop       time.Duration // to end in order
+	look       time.Duration // between looks whether a program that cannot be used was replaced
+	rest       time.Duration // of a server that ends again and again before it has answered
 }
 
 var usualTimes = times{start: time.Minute, startEvery: 100 * time.Millisecond, probeEvery: 15 * time.Second, silent: time.Second,
-	probe: 10 * time.Second, stop: 10 * time.Second}
+	probe: 10 * time.Second, stop: 10 * time.Second, look: 10 * time.Second, rest: 10 * time.Minute}
+
+// maxEarlyEnds in a row, and starting the same server with the same files once
+// more will not help.
+const maxEarlyEnds = 5
 
 // maxSilences in a row, and it is started again.
 const maxSilences = 3
@@ -48,6 +54,7 @@ type server struct {
 	stale    bool // files have changed since the process was started, and it was too young to be told
 	since    time.Time
 	restarts int
+	early    int // ends in a row before it had answered
 	err      error
 }
 
@@ -83,11 +90,11 @@ func (s *server) adopt(spec Spec) bool {
 	if change == Restart {
 		return false
 	}
-	s.spec = spec.clone()
+	s.spec, s.early = spec.clone(), 0
 	if s.process == nil {
 		return true // what starts next reads all
 	}
-	err := s.spec.writeAll()
+	err := s.spec.writeAll(s.version)
 	if err == nil && change == Reload {
 		err = s.reload()
 	}
@@ -122,8 +129,7 @@ func (s *server) run(ctx context.Context) error {
 	s.mu.Lock()
 	spec := s.spec.clone()
 	s.mu.Unlock()
-	path, version, err := spec.find(ctx)
-	s.set(func() { s.version = version })
+	path, err := s.look(ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -156,7 +162,7 @@ func (s *server) start(spec Spec, path string) (*supervise.Process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	spec.Files = s.spec.clone().Files
-	if err := spec.prepare(); err != nil {
+	if err := spec.prepare(s.version); err != nil {
 		return nil, err
 	}
 	confine := s.manager.Confine
@@ -168,6 +174,7 @@ func (s *server) start(spec Spec, path string) (*supervise.Process, error) {
 		return nil, err
 	}
 	s.process, s.since, s.ready, s.stale, s.err = p, time.Now(), false, false, nil
+	s.early++ // until it answers
 	return p, nil
 }
 
@@ -215,6 +222,9 @@ func (s *server) answered(err error) {
 	s.mu.Lock()
 	changed := s.ready != (err == nil)
 	s.ready = err == nil
+	if s.ready {
+		s.early = 0
+	}
 	if s.ready && s.stale {
 		if err := s.reload(); err != nil {
 			s.err = fmt.Errorf("giving %s its files: %w", s.name, err)
@@ -263,7 +273,7 @@ func quiet(err error) error {
 func (s *server) status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Name: s.name, Version: s.version, Ready: s.ready, Restarts: s.restarts, Err: s.err}
+	st := Status{Name: s.name, Version: s.version, Untried: s.spec.Version.untried(s.version), Ready: s.ready, Restarts: s.restarts, Err: s.err}
 	if s.process != nil {
 		st.PID, st.Since = s.process.PID(), s.since
 	}

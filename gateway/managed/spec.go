@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"reflect"
+	"slices"
 	"syscall"
 )
 
@@ -31,8 +32,31 @@ type Spec struct {
 // server to read.
 type File struct {
 	Path   string
-	Text   string
+	Text   string    // in the oldest dialect
+	Newer  []Dialect // what later versions read instead, the oldest first
 	Change Change
+}
+
+// Dialect is the text of a file for a server of that version or later.
+type Dialect struct {
+	From string // "2.4"
+	Text string
+}
+
+// text is what the file says to a server of that version.
+func (f File) text(version string) string {
+	text := f.Text
+	for _, d := range f.Newer {
+		if !less(version, d.From) {
+			text = d.Text
+		}
+	}
+	return text
+}
+
+// same reports whether both files say the same to a server of any version.
+func (f File) same(other File) bool {
+	return f.Text == other.Text && slices.Equal(f.Newer, other.Newer)
 }
 
 // Change says what a server needs to notice that a file has changed.
@@ -58,8 +82,8 @@ const reloadSignal = syscall.SIGHUP
 type Versions struct {
 	Program string // that prints the version; "" is the server itself
 	Args    []string
-	From    string // "2.3"
-	Below   string // "2.4"; empty: no end is known
+	From    string // "2.3"; an older server is not run
+	Below   string // "2.5", the first that nobody has tried: it is run with the newest dialect, and Status says so
 }
 
 // Probe asks a server, in its own protocol, whether it is there.
@@ -80,10 +104,10 @@ func needed(from, to Spec) Change {
 	}
 	for i, f := range to.Files {
 		before := from.Files[i]
-		if f.Text != before.Text {
+		if !f.same(before) {
 			least = min(least, f.Change)
 		}
-		from.Files[i].Text = f.Text
+		from.Files[i].Text, from.Files[i].Newer = f.Text, f.Newer
 	}
 	if !from.Equal(to) {
 		return Restart

@@ -41,7 +41,7 @@ func (s Secrets) Password(name string) (password string, ok bool) {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(mac.Sum(nil)[:15])), true
 }
 
-// Spec describes the server: ngIRCd from 26 on.
+// Spec describes the server: ngIRCd 26 or 27, which read the same.
 func (s Settings) Spec() managed.Spec {
 	work := filepath.Join(s.Dir, "work")
 	conf, motd := filepath.Join(s.Dir, "ngircd.conf"), filepath.Join(s.Dir, "motd")
@@ -58,7 +58,7 @@ func (s Settings) Spec() managed.Spec {
 	}
 	return managed.Spec{
 		Name: "ngircd", Program: "ngircd", Package: "ngircd",
-		Version: managed.Versions{Args: []string{"--version"}, From: "26"},
+		Version: managed.Versions{Args: []string{"--version"}, From: "26", Below: "28"},
 		Args:    []string{"-n", "-f", conf},
 		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work,
 		Files: []managed.File{

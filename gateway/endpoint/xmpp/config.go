@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -52,8 +53,16 @@ const (
 	s2sTimeout = 120
 )
 
-// Render returns the configuration file (prosody.im/doc/configure).
-func Render(c Config) string {
+// Newest is the version from which on a Prosody reads what Render(c, true) says.
+const Newest = "13"
+
+// Render returns the configuration file (prosody.im/doc/configure) for Prosody
+// 0.12, or for 13 (prosody.im/doc/release/13.0.0).
+func Render(c Config, newest bool) string {
+	global, by := []string{"posix"}, []string(nil) // what only this version has
+	if newest {
+		global, by = nil, []string{"tunic_sendq"}
+	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("-- Written by tunic; changes here are lost.")
@@ -75,7 +84,10 @@ func Render(c Config) string {
 	line("http_ports = { %d }", c.FilesPort)
 	line("http_interfaces = { %s }", quote(c.Interface))
 	line("https_ports = {}")
-	line("modules_enabled = { %s }", list(enabled))
+	line("modules_enabled = { %s }", list(slices.Concat(global, enabled, by)))
+	if newest {
+		line("component_admins_as_room_owners = true")
+	}
 	line("modules_disabled = { %s }", list(disabled))
 	line(`storage = "internal"`)
 	line(`authentication = "internal_hashed"`)
@@ -101,7 +113,7 @@ func Render(c Config) string {
 	line("")
 	line("Component %s \"muc\"", quote(Rooms(c.Host)))
 	line("  name = \"Rooms\"")
-	line("  modules_enabled = { \"muc_mam\", \"onions\", \"tunic_queue\" }")
+	line("  modules_enabled = { %s }", list(slices.Concat([]string{"muc_mam", "onions", "tunic_queue"}, by)))
 	line("  muc_room_locking = false -- simple clients never unlock one")
 	line("  muc_room_default_persistent = true")
 	line("  muc_room_default_public = false")
@@ -121,7 +133,7 @@ func Render(c Config) string {
 
 // enabled are the modules besides those that Prosody loads by itself.
 var enabled = []string{
-	"roster", "saslauth", "tls", "dialback", "disco", "ping", "posix",
+	"roster", "saslauth", "tls", "dialback", "disco", "ping",
 	"carbons", "mam", "offline", "smacks", "csi_simple",
 	"pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy",
 	"limits", "onions", "tunic_queue", "tunic_users",

@@ -167,10 +167,20 @@ func (b *box) start() {
 	}
 }
 
+// newest reports whether the Prosody on this machine reads the newest dialect.
+func newest(t *testing.T) bool {
+	t.Helper()
+	text, err := os.ReadFile(library + "prosody.version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return !strings.HasPrefix(string(text), "0.")
+}
+
 func (b *box) write() string {
 	b.t.Helper()
 	path := b.dir + "/prosody.cfg.lua"
-	text := strings.Replace(Render(b.conf), "\nVirtualHost", "\n"+b.extra+"\nVirtualHost", 1)
+	text := strings.Replace(Render(b.conf, newest(b.t)), "\nVirtualHost", "\n"+b.extra+"\nVirtualHost", 1)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		b.t.Fatal(err)
 	}

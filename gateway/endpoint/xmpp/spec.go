@@ -31,7 +31,7 @@ const (
 	onions  = library + "modules/mod_onions/mod_onions.lua"
 )
 
-// Spec describes the server: Prosody 0.12.
+// Spec describes the server: Prosody 0.12 or 13.
 func (s Settings) Spec() managed.Spec {
 	work := filepath.Join(s.Dir, "work")
 	in := func(name string) string { return filepath.Join(s.Dir, name) }
@@ -42,14 +42,14 @@ func (s Settings) Spec() managed.Spec {
 		Name: "prosody", Program: "prosody", Package: "prosody-modules", Parts: []string{onions},
 		// Prosody takes no word for its version, and prosodyctl wants a
 		// configuration; both read this file.
-		Version: managed.Versions{Program: "cat", Args: []string{library + "prosody.version"}, From: "0.12", Below: "13"},
+		Version: managed.Versions{Program: "cat", Args: []string{library + "prosody.version"}, From: "0.12", Below: "14"},
 		Args:    []string{"-F", "--config", in("prosody.cfg.lua")},
 		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work,
 		Stale: []string{c.PIDFile},
 		Probe: managed.Probe{Addr: s.Clients, Expect: "<?xml version='1.0'?>",
 			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
 	}
-	for _, name := range []string{"mod_tunic_queue.lua", "mod_tunic_users.lua"} {
+	for _, name := range []string{"mod_tunic_queue.lua", "mod_tunic_sendq.lua", "mod_tunic_users.lua"} {
 		text, err := Modules.ReadFile(path.Join("modules", name))
 		if err != nil {
 			panic(err) // they are of one piece
@@ -59,6 +59,7 @@ func (s Settings) Spec() managed.Spec {
 	spec.Files = append(spec.Files,
 		managed.File{Path: c.Certificate, Text: s.Certificate, Change: managed.Reload},
 		managed.File{Path: c.Key, Text: s.Key, Change: managed.Reload},
-		managed.File{Path: in("prosody.cfg.lua"), Text: Render(c), Change: managed.Reload})
+		managed.File{Path: in("prosody.cfg.lua"), Text: Render(c, false),
+			Newer: []managed.Dialect{{From: Newest, Text: Render(c, true)}}, Change: managed.Reload})
 	return spec
 }
