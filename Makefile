@@ -11,7 +11,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 RUN_PACKAGES = tor iptables dovecot-imapd
 LAB_PACKAGES = obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus prosody prosody-modules ngircd go-sendxmpp irssi profanity tmux
 
-.PHONY: help deps users build demo test unit e2e peers leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
+.PHONY: help deps users build demo test unit e2e peers leaks leaks-mutants chaos-mail dialects lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,10 @@ leaks-mutants: ## take each rule out in turn and write who notices to docs/rules
 CHAOS_MAILS ?= 2000
 chaos-mail: build ## send 2000 mails between two boxes while their processes are killed 30 times (as root)
 	TUNIC_CHAOS_MAIL=$(CHAOS_MAILS) $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/smtp_chaos$$' ./internal/lab/e2e
+
+dialects: ## run the managed servers of the Debians in TUNIC_ROOTS=DIR:DIR with their dialects (as root)
+	@[ -n "$(TUNIC_ROOTS)" ] || { echo "say where the Debians are: make dialects TUNIC_ROOTS=DIR:DIR"; exit 1; }
+	TUNIC_ROOTS=$(TUNIC_ROOTS) $(GO) test -tags lab -count=1 -timeout 40m -v ./internal/lab/roots
 
 lint: ## gofmt, vet, staticcheck and shellcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }

@@ -1,0 +1,127 @@
+//go:build lab
+
+package irc
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/gateway/managed"
+)
+
+// TestParser has the ngIRCd of this machine read the golden file.
+func TestParser(t *testing.T) {
+	out, err := exec.Command("ngircd", "--configtest", "-f", "testdata/ngircd.conf").CombinedOutput()
+	text := strings.ReplaceAll(string(out), "/run/tunic/irc/empty", "") // the directory is made at the start
+	if err != nil || !strings.Contains(text, "IncludeDir") || strings.Contains(text, "nknown") || strings.Contains(text, "eprecated") {
+		t.Errorf("ngircd --configtest: %v\n%s", err, out)
+	}
+}
+
+// start runs the ngIRCd of this machine as on a box.
+func start(t *testing.T) (addr string) {
+	t.Helper()
+	u, err := user.Lookup("tunic-irc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	dir, err := os.MkdirTemp("", "tunic-irc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	s := Settings{Dir: dir + "/irc", User: "tunic-irc", UID: uint32(uid), GID: uint32(gid), Listen: netip.MustParseAddrPort(ln.Addr().String()),
+		Secrets: Secrets{Salt: "salt", Operator: "secret"}, Admins: []string{"ann"}, Channels: []Channel{{"#home", "the kitchen table"}}}
+	m := managed.New(t.Context(), managed.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Changed: func() {},
+		Confine: []string{"setpriv", "--no-new-privs"}, Dial: new(net.Dialer).DialContext})
+	t.Cleanup(func() { m.Stop() })
+	m.Apply([]managed.Spec{s.Spec()})
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		st := m.Status()
+		if len(st) == 1 && st[0].Ready {
+			t.Logf("ngircd %s", st[0].Version)
+			return s.Listen.String()
+		}
+		if time.Now().After(limit) {
+			lines, _ := m.Tail("ngircd")
+			t.Fatalf("ngircd: %+v\n%s", st, strings.Join(lines, "\n"))
+		}
+	}
+}
+
+// visitor is somebody on IRC (RFC 1459).
+type visitor struct {
+	t *testing.T
+	net.Conn
+	r *bufio.Reader
+}
+
+func join(t *testing.T, addr, nick string) *visitor {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t, c, bufio.NewReader(c)}
+	fmt.Fprintf(c, "NICK %s\r\nUSER %s 0 * :%s\r\n", nick, nick, nick)
+	v.await(" 001 ")
+	fmt.Fprint(c, "JOIN #home\r\n")
+	v.await(" 366 ")
+	return v
+}
+
+// await answers pings until a line has that text.
+func (v *visitor) await(text string) string {
+	v.t.Helper()
+	for {
+		line, err := v.r.ReadString('\n')
+		if err != nil {
+			v.t.Fatalf("waiting for %q: %v", text, err)
+		}
+		if token, ping := strings.CutPrefix(line, "PING "); ping {
+			fmt.Fprintf(v, "PONG %s", token)
+		}
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+}
+
+// Two people talk, and an admin becomes an operator.
+func TestTalk(t *testing.T) {
+	addr := start(t)
+	ann, bob := join(t, addr, "ann"), join(t, addr, "bob")
+	fmt.Fprint(bob, "PRIVMSG #home :tea is ready\r\n")
+	if line := ann.await("tea is ready"); strings.Contains(line, "127.0.0.1") {
+		t.Errorf("the address is shown: %s", line)
+	}
+	password, _ := Secrets{Salt: "salt", Operator: "secret"}.Password("ann")
+	fmt.Fprintf(ann, "OPER ann wrong\r\n")
+	ann.await(" 464 ")
+	fmt.Fprintf(ann, "OPER ann %s\r\n", password)
+	ann.await(" 381 ")
+}
