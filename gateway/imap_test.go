@@ -150,7 +150,7 @@ func TestMailboxFollowsNoLink(t *testing.T) {
 func TestMailIsRegrouped(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "mail")
 	ids := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
-	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "bob/Maildir/new"), 0o770), os.WriteFile(filepath.Join(dir, "bob/Maildir/new/1"), []byte("letter"), 0o640)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "bob/Maildir/new"), 0o770), os.WriteFile(filepath.Join(dir, "bob/Maildir/new/1"), []byte("letter"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(dir, "bob/Maildir/new/1"), 0o660); err != nil { // whatever the umask is
