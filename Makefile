@@ -47,7 +47,7 @@ peers: ## make friends of three boxes, use their names, forget one, introduce tw
 
 leaks: ## send each leak class in each state and write docs/leaks.md (as root)
 	TUNIC_LEAKS_REPORT=$(CURDIR)/docs/leaks.md $(GO) test -tags lab -count=1 -timeout 30m -v \
-	  -run 'TestEndToEnd/(around|leaks|mutants|states|reload_under_load)$$' ./internal/lab/e2e
+	  -run 'TestEndToEnd/(around|leaks|mutants|wall|states|reload_under_load)$$' ./internal/lab/e2e
 
 leaks-mutants: ## take each rule out in turn and write who notices to docs/rules.md (as root)
 	TUNIC_RULES_REPORT=$(CURDIR)/docs/rules.md $(GO) test -tags lab -count=1 -timeout 40m -v -run 'TestShots$$' ./rules/netfilter
@@ -96,11 +96,14 @@ install: build ## install the binary, units, users and an example configuration 
 	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(DESTDIR)/lib/systemd/system/$$u && chmod 0644 $(DESTDIR)/lib/systemd/system/$$u; done
 	install -m 0644 systemd/tunic.sysusers $(DESTDIR)/usr/lib/sysusers.d/tunic.conf
 	install -m 0644 systemd/tunic.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf
+	install -D -m 0644 systemd/networkd.conf $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf
+	install -D -m 0644 systemd/tunic.sysctl $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf
 	install -d -m 0755 $(DESTDIR)/etc/tunic $(DESTDIR)/etc/tunic/devices $(DESTDIR)/etc/tunic/onions $(DESTDIR)/etc/tunic/endpoints $(DESTDIR)/etc/tunic/torrc.d
 	install -m 0644 gateway/config/example.toml $(DESTDIR)/etc/tunic/tunic.toml.example
 
 uninstall: ## remove what install put in place, but no configuration and no keys
 	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(DESTDIR)/lib/systemd/system/tunic.service $(DESTDIR)/lib/systemd/system/tunic-lockdown.service \
+	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
 
 clean: ## remove what was built

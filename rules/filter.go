@@ -15,6 +15,7 @@ const (
 func (c compiler) input() Chain {
 	chain := Chain{Name: chainInput}
 	chain.add("-i lo -j RETURN")
+	c.sunk(&chain)
 	if c.open() {
 		c.eachFrom(&chain, " -m conntrack --ctstate DNAT", "-j RETURN")
 	}

@@ -117,6 +117,7 @@ func TestRenamed(t *testing.T) {
 	n.wants("a container's port", n.talk(n.internet, gateway4+":8081", "", container), internet4)
 
 	n.apply(without(set, []string{`--(src|dst)-group`}))
+	n.raze()
 	if got := inbound(); len(got) > 0 {
 		t.Errorf("without the group arrived at the phone: %q", got)
 	}
@@ -124,6 +125,7 @@ func TestRenamed(t *testing.T) {
 		t.Error("without the group no forged packet left either: this test proves nothing")
 	}
 	n.apply(without(set, []string{`--(src|dst)-group`, `^TUNIC-FORWARD -d .*-j TUNIC-TO$`}))
+	n.raze()
 	if got := inbound(); len(got) == 0 {
 		t.Error("without all rules for it nothing arrived at the phone either: this test proves nothing")
 	}

@@ -211,6 +211,7 @@ func TestInbound(t *testing.T) {
 		}
 	}
 	n.apply(without(n.current, []string{`^TUNIC-TO -j DROP$`}))
+	n.raze()
 	if _, err := n.internet.dial("tcp", "["+phone6+"]:80", ""); err == nil {
 		<-phone
 	}

@@ -61,6 +61,7 @@ func TestEndToEnd(t *testing.T) {
 		{"around", testAround},
 		{"leaks", testLeaks},
 		{"mutants", testMutants},
+		{"wall", testWall},
 		{"states", testStates},
 		{"reload under load", testLoad},
 		{"over tor", testOverTor},
