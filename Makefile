@@ -110,7 +110,7 @@ streams-long: ## keep streams between two boxes open, idle for 2 minutes and bus
 
 leaks: ## send each leak class in each state and write docs/leaks.md (as root)
 	TUNIC_LEAKS_REPORT=$(CURDIR)/docs/leaks.md $(GO) test -tags lab -count=1 -timeout 30m -v \
-	  -run 'TestEndToEnd/(around|leaks|mutants|states|reload_under_load)$$' ./internal/lab/e2e
+	  -run 'TestEndToEnd/(around|leaks|mutants|wall|states|reload_under_load)$$' ./internal/lab/e2e
 
 leaks-mutants: ## take each rule out in turn and write who notices to docs/rules.md (as root)
 	TUNIC_RULES_REPORT=$(CURDIR)/docs/rules.md $(GO) test -tags lab -count=1 -timeout 40m -v -run 'TestShots$$' ./rules/netfilter
@@ -169,14 +169,17 @@ install: bin/tunic ## install the binary, units, users and an example configurat
 	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(UNITS)/$$u && chmod 0644 $(UNITS)/$$u; done
 	install -m 0644 systemd/tunic.sysusers $(DESTDIR)/usr/lib/sysusers.d/tunic.conf
 	install -m 0644 systemd/tunic.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf
+	install -D -m 0644 systemd/networkd.conf $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf
+	install -D -m 0644 systemd/tunic.sysctl $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf
 	install -d -m 0755 $(DESTDIR)/etc/tunic $(DESTDIR)/etc/tunic/devices $(DESTDIR)/etc/tunic/onions $(DESTDIR)/etc/tunic/endpoints $(DESTDIR)/etc/tunic/torrc.d
 	install -m 0644 gateway/config/example.toml $(DESTDIR)/etc/tunic/tunic.toml.example
-	if $(SYSTEMD); then systemd-sysusers tunic.conf && systemd-tmpfiles --create tunic.conf && systemctl daemon-reload; fi
+	if $(SYSTEMD); then systemd-sysusers tunic.conf && systemd-tmpfiles --create tunic.conf && /lib/systemd/systemd-sysctl 50-tunic.conf && systemctl daemon-reload; fi
 
 uninstall: ## stop tunic, take its rules away and remove what install put in place, but no configuration and no keys (as root)
 	if $(SYSTEMD); then systemctl --quiet disable --now tunic tunic-lockdown tunic-clock.timer; fi
 	if [ -z "$(DESTDIR)" ] && [ -x $(PREFIX)/bin/tunic ]; then $(PREFIX)/bin/tunic teardown --yes; fi
 	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service $(UNITS)/tunic-clock.service $(UNITS)/tunic-clock.timer \
+	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
 	if $(SYSTEMD); then systemctl daemon-reload; fi
 	@[ -n "$(DESTDIR)" ] || printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \

@@ -13,7 +13,10 @@ import (
 //
 //	mangle PREROUTING  => TUNIC-CLASSIFY => TUNIC-DEVICE     the policy's mark, on the first packet of a connection
 //	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
+//	                   => TUNIC-GATE -> TUNIC-HOME -> TUNIC-LEAVE   the mark of each packet that may be forwarded
 //	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
+//	                                     -> TUNIC-SINK       what will be refused to where that is done at once
+//	routing            the wall (see Wall): what is forwarded without that mark ends here
 //	filter INPUT       => TUNIC-INPUT -> TUNIC-CLOSED        our ports: for redirected devices and the box itself
 //	                                  -> TUNIC-UPLINK        the box's other ports, from interfaces that nobody has named
 //	filter FORWARD     => TUNIC-FORWARD -> TUNIC-WIRE => TUNIC-FROM      on one wire of the household
@@ -34,8 +37,12 @@ const (
 	chainClassify = ChainPrefix + "CLASSIFY"
 	chainDevice   = ChainPrefix + "DEVICE"
 	chainBypass   = ChainPrefix + "BYPASS" // changes with the grants, alone and often
+	chainGate     = ChainPrefix + "GATE"
+	chainHome     = ChainPrefix + "HOME"
+	chainLeave    = ChainPrefix + "LEAVE"
 	chainRedirect = ChainPrefix + "REDIRECT"
 	chainLAN      = ChainPrefix + "LAN"
+	chainSink     = ChainPrefix + "SINK"
 	chainInput    = ChainPrefix + "INPUT"
 	chainClosed   = ChainPrefix + "CLOSED"
 	chainUplink   = ChainPrefix + "UPLINK"
@@ -69,8 +76,8 @@ func Compile(in Input) (Ruleset, error) {
 		c := compiler{Input: in, dialect: dialectOf(f), prefixes: only(f, in.Prefixes)}
 		set.Tables = append(set.Tables,
 			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
-			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.post()}},
-			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.own(), c.snat()}},
+			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.gate(), c.home(), c.leave(), c.post()}},
+			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.sink(), c.own(), c.snat()}},
 		)
 	}
 	return set, nil

@@ -191,7 +191,7 @@ func TestCompileLeavesInputAlone(t *testing.T) {
 // must be the same in every mode.
 func TestChainsNeverChange(t *testing.T) {
 	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-UPLINK TUNIC-FORWARD TUNIC-WIRE TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-REFUSE " +
-		"TUNIC-CLASSIFY TUNIC-DEVICE TUNIC-BYPASS TUNIC-POST TUNIC-REDIRECT TUNIC-LAN TUNIC-OWN TUNIC-SNAT"
+		"TUNIC-CLASSIFY TUNIC-DEVICE TUNIC-BYPASS TUNIC-GATE TUNIC-HOME TUNIC-LEAVE TUNIC-POST TUNIC-REDIRECT TUNIC-LAN TUNIC-SINK TUNIC-OWN TUNIC-SNAT"
 	for name, in := range scenarios() {
 		set := mustCompile(t, in)
 		for _, tables := range [][]Table{set.Tables[:3], set.Tables[3:]} {
@@ -247,10 +247,14 @@ func TestLockdownIsClosed(t *testing.T) {
 					}
 				}
 			}
-			for _, chain := range []string{chainRedirect, chainLAN, chainSNAT} {
-				if rules := rulesOf(t, set, f, "nat", chain); len(rules) != 0 {
-					t.Errorf("%s: %v %s is not empty: %v", name, f, chain, rules)
-				}
+			if rules := rulesOf(t, set, f, "nat", chainSNAT); len(rules) != 0 {
+				t.Errorf("%s: %v %s is not empty: %v", name, f, chainSNAT, rules)
+			}
+			if rules := rulesOf(t, set, f, "nat", chainLAN); !slices.Equal(rules, []string{"-g " + chainSink}) {
+				t.Errorf("%s: %v %s leads elsewhere: %v", name, f, chainLAN, rules)
+			}
+			if rules := rulesOf(t, set, f, "mangle", chainLeave); len(rules) != 0 {
+				t.Errorf("%s: %v %s is not empty: %v", name, f, chainLeave, rules)
 			}
 		}
 	}

@@ -37,7 +37,7 @@ const (
 // Step is one rule that a flow meets and matches.
 type Step struct {
 	Family Family
-	Table  string
+	Table  string // of netfilter, or "routing" for the wall
 	Chain  string
 	Number int    // in its chain, from 1, as "iptables -L --line-numbers" counts
 	Rule   string // without "-A CHAIN "
@@ -79,11 +79,17 @@ func Explain(set Ruleset, f Flow) (Explanation, error) {
 			return w.Explanation, err
 		}
 		if i == 1 {
+			if w.walled() {
+				return w.Explanation, nil
+			}
 			hooks = append(hooks, w.rest()...)
 		}
 	}
-	if w.End == "" {
+	switch {
+	case w.End == "":
 		w.End = Passed
+	case w.End == Redirected && w.Port == sinkPort: // the kernel resets it
+		w.End, w.Port = Refused, 0
 	}
 	return w.Explanation, nil
 }
@@ -97,6 +103,17 @@ type walk struct {
 	mark   uint32
 	table  string
 	nat    bool // its destination was changed
+	gate   bool // it has WallMark
+}
+
+// walled ends what is to be forwarded and must not.
+func (w *walk) walled() bool {
+	if w.Flow.Own() || w.Local || w.gate {
+		return false
+	}
+	w.Steps = append(w.Steps, Step{Family: w.family, Table: "routing", Chain: "policy", Number: 1, Rule: Swallow.String()})
+	w.End = Dropped
+	return true
 }
 
 // rest are the hooks that follow once the packet's destination is final.
@@ -175,10 +192,13 @@ func (w *walk) target(words []string) (result, error) {
 		if w.Protocol != "tcp" && slices.Contains(options, "tcp-reset") {
 			return goOn, nil
 		}
-		w.End = Refused
+		w.End, w.Port = Refused, 0
 		return ended, nil
 	case "MASQUERADE":
 		return accepted, nil
+	case "MARK":
+		w.gate = true
+		return goOn, nil
 	case "CONNMARK", "REDIRECT", "DNAT":
 		return w.change(name, options)
 	}
@@ -197,6 +217,10 @@ func (w *walk) target(words []string) (result, error) {
 
 // change marks the connection or gives it another destination.
 func (w *walk) change(target string, options []string) (result, error) {
+	if target == "REDIRECT" && len(options) == 0 {
+		w.redirect(w.Flow.To.Port())
+		return accepted, nil
+	}
 	if len(options) != 2 {
 		return goOn, fmt.Errorf("following a packet: %s with %v", target, options)
 	}

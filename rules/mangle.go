@@ -2,11 +2,13 @@ package rules
 
 // classify sends the first packet of each connection from the household to
 // TUNIC-DEVICE: the cost of a packet does not grow with the number of devices.
+// Then every packet comes by the gate of the wall.
 func (c compiler) classify() Chain {
 	chain := Chain{Name: chainClassify}
 	for _, in := range c.ins() {
 		chain.add("%s -m conntrack --ctstate NEW -j %s", in, chainDevice)
 	}
+	chain.add("-j %s", chainGate)
 	return chain
 }
 

@@ -5,13 +5,9 @@ import (
 	"slices"
 )
 
-// redirect is empty in lockdown: then no device reaches a listener of ours. A
-// guest's questions go on to the network in front of the box.
+// redirect looks at what comes from the household.
 func (c compiler) redirect() Chain {
 	chain := Chain{Name: chainRedirect}
-	if !c.open() && len(c.Guests) == 0 {
-		return chain
-	}
 	for _, in := range c.ins() {
 		chain.add("%s -j %s", in, chainLAN)
 	}
@@ -22,14 +18,16 @@ func (c compiler) redirect() Chain {
 // household's prefixes, or a question to the uplink's router, which is in the
 // same network in one-arm use, would leave in clear (L09). TCP is redirected
 // whatever its flags: a packet in mid-stream that were not would leave (L16).
-// A connection without a mark is treated like tor.
+// A connection without a mark is treated like tor. In lockdown no device reaches
+// a listener of ours. What TUNIC-POLICY would refuse goes to TUNIC-SINK.
 func (c compiler) lan() Chain {
 	chain := Chain{Name: chainLAN}
 	c.portalDNS(&chain)
 	if !c.open() {
+		c.lanClosed(&chain)
 		return chain
 	}
-	chain.add("%s -j RETURN", marked(Block))
+	chain.add("%s -g %s", marked(Block), chainSink)
 	for _, s := range c.Services {
 		switch {
 		case s.Virtual:
@@ -42,6 +40,8 @@ func (c compiler) lan() Chain {
 	}
 	c.redirectTime(&chain, "-m addrtype --dst-type LOCAL ")
 	chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", c.virtual(), c.TransPort)
+	chain.add("-d %v -g %s", c.virtual(), chainSink)
+	chain.add("%s -g %s", midStream, chainSink)
 	chain.add("%s -j RETURN", marked(Direct))
 	if len(c.Guests) > 0 {
 		chain.add("%s -j RETURN", marked(Portal))
@@ -56,7 +56,24 @@ func (c compiler) lan() Chain {
 	c.redirectTime(&chain, "")
 	chain.add("%s -j RETURN", marked(Onion))
 	chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
+	chain.add("-g %s", chainSink)
 	return chain
+}
+
+// lanClosed lets only guests on, no further than TUNIC-POLICY does. Their
+// questions go to the network in front of the box.
+func (c compiler) lanClosed(chain *Chain) {
+	if len(c.Guests) > 0 {
+		chain.add("%s -g %s", midStream, chainSink)
+		for _, p := range c.prefixes {
+			chain.add("-d %v -g %s", p, chainSink)
+		}
+		if v := c.virtual(); v.IsValid() {
+			chain.add("-d %v -g %s", v, chainSink)
+		}
+		chain.add("%s -j RETURN", marked(Portal))
+	}
+	chain.add("-g %s", chainSink)
 }
 
 // ownAddress redirects a service that has a virtual address to itself. Port 80

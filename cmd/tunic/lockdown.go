@@ -94,7 +94,8 @@ func teardownCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "teardown",
 		Short: "Remove every trace of tunic's rules",
-		Long: `Teardown removes tunic's chains from both families, and nobody else's. From then
+		Long: `Teardown removes tunic's chains and rules of routing policy from both families,
+and nobody else's. From then
 on the household's traffic goes wherever the box's other rules let it go,
 OUTSIDE TOR. Stop the daemon first. It asks before it does so.`,
 		Example: "  systemctl stop tunic && tunic teardown",

@@ -33,7 +33,8 @@ var tableNames = []string{"filter", "mangle", "nat"}
 // Within a family the filter table comes first: it is closed to what the other
 // tables have not prepared. The families do not wait for each other: no packet
 // meets the rules of both. An error leaves each table either as it was or as
-// it should be; the caller locks down.
+// it should be; the caller locks down. The wall comes last, or a packet that may
+// pass would meet it without a mark.
 func (k *Kernel) Apply(ctx context.Context, set rules.Ruleset) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -47,7 +48,11 @@ func (k *Kernel) Apply(ctx context.Context, set rules.Ruleset) error {
 			tables = append(tables, t)
 		}
 	}
-	if err := k.converge(ctx, tables, k.believed(tables)); err != nil {
+	err := k.converge(ctx, tables, k.believed(tables))
+	if _, wall := k.keepWall(); wall != nil { // it stands also where a table could not be loaded
+		err = errors.Join(err, wall)
+	}
+	if err != nil {
 		return fmt.Errorf("applying rules: %w", err)
 	}
 	return nil

@@ -117,6 +117,7 @@ func TestRenamed(t *testing.T) {
 	n.wants("a container's port", n.talk(n.internet, gateway4+":8081", "", container), internet4)
 
 	n.apply(without(set, []string{`--(src|dst)-group`}))
+	n.raze()
 	if got := inbound(); len(got) > 0 {
 		t.Errorf("without the group arrived at the phone: %q", got)
 	}
@@ -124,10 +125,12 @@ func TestRenamed(t *testing.T) {
 		t.Errorf("without the group a forged packet left, by an interface that nobody has named: %q", got)
 	}
 	n.apply(without(set, []string{`--(src|dst)-group`, `^TUNIC-FORWARD -j DROP$`}))
+	n.raze()
 	if got := forge(); len(got) == 0 {
-		t.Error("without the group and the last word no forged packet left either: this test proves nothing")
+		t.Error("without the group, the last word and the wall no forged packet left either: this test proves nothing")
 	}
 	n.apply(without(set, []string{`--(src|dst)-group`, `^TUNIC-FORWARD (-d .*-g TUNIC-TO|-j DROP)$`}))
+	n.raze()
 	if got := inbound(); len(got) == 0 {
 		t.Error("without all rules for it nothing arrived at the phone either: this test proves nothing")
 	}

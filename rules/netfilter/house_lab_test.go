@@ -118,6 +118,7 @@ func newHouse(t testing.TB) *house {
 	for _, name := range []string{"phone", "laptop"} { // the others on the wire, whom nobody asks the box for
 		h.nodes[name].ip("route add 169.254.7.30 dev eth0")
 		h.nodes[name].ip("-6 route add 2001:db8:77::30 dev eth0")
+		h.nodes[name].ip("-6 route add fd77::30 dev eth0")
 	}
 	n.phone.ip("addr add " + stranger4 + "/32 dev eth0")
 	n.phone.ip("addr add " + stranger6 + "/128 dev eth0 nodad")

@@ -37,6 +37,7 @@ type network struct {
 	kernel                        *Kernel
 	wan                           *capture        // what arrives in the internet
 	current                       rules.Ruleset   // applied last
+	razed                         bool            // without the second wall
 	far                           <-chan net.Conn // what the server in the internet accepted
 }
 
@@ -91,6 +92,20 @@ func (n *network) apply(set rules.Ruleset) {
 	n.t.Helper()
 	n.gateway.apply(n.kernel, set)
 	n.current = set
+	if n.razed {
+		n.raze()
+	}
+}
+
+// raze takes the second wall away until rules are applied again, to see what
+// the first one holds alone.
+func (n *network) raze() {
+	n.t.Helper()
+	n.gateway.do(func() {
+		if err := removeWall(); err != nil {
+			n.t.Error(err)
+		}
+	})
 }
 
 // accepted returns the newest connection that the server in the internet has, or nil.

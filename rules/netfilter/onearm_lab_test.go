@@ -36,6 +36,7 @@ func TestOneArm(t *testing.T) {
 	n.host(n.gateway, "192.168.77.2/24", "2001:db8:77::2/64", "192.168.77.1", "2001:db8:77::1")
 	n.host(n.internet, internet4+"/24", internet6+"/64", gateway4, gateway6)
 	n.phone.set("ipv4/conf/eth0/accept_redirects", "0")
+	n.phone.set("ipv4/conf/all/accept_redirects", "0")
 	n.gateway.set("ipv4/conf/eth0/send_redirects", "1")
 	n.gateway.set("ipv4/conf/all/send_redirects", "1")
 	seen := n.phone.captureOn("eth0")

@@ -213,6 +213,7 @@ func TestInbound(t *testing.T) {
 		n.wants("administration over IPv6", n.talk(n.internet, "["+gateway6+"]:22", "", ssh), internet6)
 	}
 	n.apply(without(n.current, []string{`^TUNIC-TO -j DROP$`}))
+	n.raze()
 	if _, err := n.internet.dial("tcp", "["+phone6+"]:80", ""); err == nil {
 		<-phone
 	}

@@ -29,17 +29,19 @@ func (k *Kernel) Repair(ctx context.Context) ([]string, error) {
 	if len(tables) == 0 {
 		return nil, nil
 	}
+	wall, wallErr := k.keepWall()
 	now, err := k.look(ctx, families(tables)...)
-	if err != nil {
-		return nil, fmt.Errorf("repairing rules: %w", err)
+	if err = errors.Join(wallErr, err); err != nil {
+		return wall, fmt.Errorf("repairing rules: %w", err)
 	}
 	var drift []string
 	for _, t := range tables {
 		drift = append(drift, k.drift(t, now)...)
 	}
 	if len(drift) == 0 {
-		return nil, nil
+		return wall, nil
 	}
+	drift = append(wall, drift...)
 	if who := k.whoChanged(); who.program != "" {
 		drift = append(drift, fmt.Sprintf("changed by %s, process %d", who.program, who.pid))
 	}
@@ -69,13 +71,20 @@ func (k *Kernel) whoChanged() culprit {
 }
 
 // WatchRules calls changed after somebody else has changed, or may have
-// changed, rules of ours or what stands in front of them, until ctx ends. With
+// changed, rules of ours or what stands in front of them, or any rule of
+// routing policy, until ctx ends. With
 // nf_tables the kernel tells; legacy tables have to be looked at, ten times a
 // second, without starting a program. Several changes may come as one call;
 // changed may take its time.
 func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
+	dirty, failed := make(chan struct{}, 1), make(chan error, 2)
+	stop, err := watchWall(ctx, dirty, failed)
+	if err != nil {
+		return fmt.Errorf("watching rules: %w", err)
+	}
+	defer stop()
 	if k.version.Backend != BackendNFT {
-		return k.watchLegacy(ctx, changed)
+		return k.watchLegacy(ctx, dirty, failed, changed)
 	}
 	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
 	if err != nil {
@@ -83,13 +92,7 @@ func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
 	}
 	// More room than a process may usually have; without it, overflows are noticed too.
 	_ = socket.SetReceiveBufferSize(nftBuffer, true)
-	stop := context.AfterFunc(ctx, socket.Close)
-	defer func() {
-		if stop() {
-			socket.Close()
-		}
-	}()
-	dirty, failed := make(chan struct{}, 1), make(chan error, 1)
+	defer closeWith(ctx, socket)()
 	go func() { failed <- k.readEvents(socket, dirty) }()
 	for {
 		select {
@@ -127,12 +130,26 @@ func (k *Kernel) readEvents(socket *nl.NetlinkSocket, dirty chan<- struct{}) err
 				matters = true
 			}
 		}
-		if !matters {
-			continue
+		if matters {
+			signal(dirty)
 		}
-		select {
-		case dirty <- struct{}{}:
-		default:
+	}
+}
+
+func signal(dirty chan<- struct{}) {
+	select {
+	case dirty <- struct{}{}:
+	default:
+	}
+}
+
+// closeWith closes a socket when ctx ends, or when the function that it returns
+// is called.
+func closeWith(ctx context.Context, socket *nl.NetlinkSocket) func() {
+	stop := context.AfterFunc(ctx, socket.Close)
+	return func() {
+		if stop() {
+			socket.Close()
 		}
 	}
 }
@@ -148,8 +165,8 @@ func (k *Kernel) setChanger(who culprit) {
 const legacyAgain = 2
 
 // watchLegacy compares the shapes of the tables. A change by ourselves is one
-// too; then changed finds nothing wrong.
-func (k *Kernel) watchLegacy(ctx context.Context, changed func()) error {
+// too; then changed finds nothing wrong. Of the wall dirty tells.
+func (k *Kernel) watchLegacy(ctx context.Context, dirty <-chan struct{}, failed <-chan error, changed func()) error {
 	probe, err := newLegacyProbe()
 	if err != nil {
 		return fmt.Errorf("watching rules: %w", err)
@@ -158,6 +175,13 @@ func (k *Kernel) watchLegacy(ctx context.Context, changed func()) error {
 	again := 0
 	for last := probe.look(); pause(ctx, legacyEvery); {
 		now := probe.look()
+		select {
+		case err := <-failed:
+			return fmt.Errorf("watching rules: %w: %w", ErrWatchEnded, err)
+		case <-dirty:
+			again = max(again, 1)
+		default:
+		}
 		if now == last && again == 0 {
 			continue
 		}

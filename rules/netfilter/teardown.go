@@ -10,9 +10,9 @@ import (
 	"tunic/rules"
 )
 
-// Teardown removes our hooks and chains, whichever version made them, takes the
+// Teardown removes our hooks, chains and the wall, whichever version made them, takes the
 // household's interfaces out of their group, and nothing else; where there are none it does nothing. It opens the box. The
-// filter tables, which close, go last. One table's failure does not keep it
+// filter tables, which close, go last, and after them the wall. One table's failure does not keep it
 // from the others; all errors are joined.
 func (k *Kernel) Teardown(ctx context.Context) error {
 	k.mu.Lock()
@@ -25,10 +25,7 @@ func (k *Kernel) Teardown(ctx context.Context) error {
 			}
 		}
 	}
-	if err := ungroup(); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, removeWall(), ungroup())...)
 }
 
 // removeTable takes our part out of a table in one step.

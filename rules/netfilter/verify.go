@@ -24,6 +24,15 @@ func (k *Kernel) Verify(ctx context.Context, set rules.Ruleset) ([]string, error
 	for _, t := range set.Tables {
 		drift = append(drift, k.drift(t, now)...)
 	}
+	for _, f := range rules.Families() {
+		w, err := lookAtWall(f)
+		if err != nil {
+			return nil, fmt.Errorf("verifying rules: %w", err)
+		}
+		if line := w.drift(f); line != "" {
+			drift = append(drift, line)
+		}
+	}
 	return drift, nil
 }
 

@@ -35,6 +35,8 @@ const (
 	stateTorGone   = "tor gone for longer"
 	stateServe     = "serve killed"
 	stateFlushed   = "rules flushed by another program and back"
+	stateStorm     = "rules flushed 20 times, while a crowd of devices sends"
+	stateGone      = "daemon stopped, rules flushed, nobody repairs them"
 	stateAccept    = "another program accepts everything, in front of the rules"
 	stateRenamed   = "household interface renamed"
 	stateLate      = "household interface later than the daemon"
@@ -92,7 +94,7 @@ func leavings() []entry {
 		{id: "L25", what: "all is said to be well while tor is dead", held: "status asks tor itself, over its control connection",
 			tests: []string{"gateway TestTorDiesLater", "gateway TestReadyAndNotify"}},
 		{id: "L26", what: "another program removes or precedes the rules", held: "a watch puts them back and in front within a second; the last net stands in another table",
-			states: []string{stateFlushed, stateAccept}, tests: []string{suite + "beside", kernel + "TestOthersGoOn", kernel + "TestRepairWithinASecond", kernel + "TestFight", kernel + "TestMixedBackends"}},
+			states: []string{stateFlushed, stateStorm, stateGone, stateAccept}, tests: []string{suite + "beside", kernel + "TestOthersGoOn", kernel + "TestRepairWithinASecond", kernel + "TestFight", kernel + "TestMixedBackends", kernel + "TestFlushed", kernel + "TestHotspot", kernel + "TestWallStandsFirst", suite + "wall"}},
 		{id: "L27", what: "another program turns forwarding on", held: "the rules never rely on it being off: in the lab it is on all the time",
 			states: []string{stateDead, stateKill, stateBoot}},
 		{id: "L28", what: "bridged traffic that iptables does not see", held: "what stays on one bridge stays in the house",

@@ -14,6 +14,7 @@ import (
 
 // Rules that hold classes, by the text of rules.Compile.
 const (
+	layerSink     = `-g TUNIC-SINK$`
 	layerPolicy   = `^TUNIC-POLICY -j TUNIC-REFUSE$`
 	layerPost     = `^TUNIC-POST -s (192|2001|fd77)\S* -j DROP$`
 	layerTrans    = `^TUNIC-LAN -p tcp -j REDIRECT`

@@ -62,6 +62,7 @@ func TestEndToEnd(t *testing.T) {
 		{"named", testNamed},
 		{"leaks", testLeaks},
 		{"mutants", testMutants},
+		{"wall", testWall},
 		{"states", testStates},
 		{"reload under load", testLoad},
 		{"over tor", testOverTor},

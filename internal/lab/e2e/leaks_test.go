@@ -26,8 +26,8 @@ func testLeaks(w *world) {
 	w.Logf("%d classes, %d packets sent, %d leaked", len(outcomes), col.sent(), len(col.leaked()))
 }
 
-// testMutants sends every class without the rules that hold it, when it has to
-// leak: a test that cannot fail proves nothing. The daemon sleeps meanwhile, so
+// testMutants sends every class without the rules of netfilter that hold it, and
+// without the second wall, when it has to leak: a test that cannot fail proves nothing. The daemon sleeps meanwhile, so
 // that it does not put the rules back.
 func testMutants(w *world) {
 	defer w.containers()()
@@ -35,6 +35,7 @@ func testMutants(w *world) {
 		w.Fatalf("%d daemons were stopped", n)
 	}
 	intact := w.saveRules()
+	w.raze()
 	defer func() {
 		w.restoreRules(intact)
 		w.signal(syscall.SIGCONT, "tunic", "run")
@@ -46,7 +47,7 @@ func testMutants(w *world) {
 			continue
 		}
 		w.run(c.id+" "+c.what, func(w *world) {
-			w.restoreRules(intact.without(w, c.layers))
+			w.restoreRules(intact.without(w, append([]string{layerSink}, c.layers...)))
 			w.flushConntrack()
 			o := w.observe([]class{c}, nil)[0]
 			w.restoreRules(intact)

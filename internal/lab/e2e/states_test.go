@@ -21,7 +21,8 @@ type state struct {
 	name   string
 	before func(w *world)
 	around func(w *world, send func())
-	extra  []class // what is sent in this state alone
+	extra  []class          // what is sent in this state alone
+	only   func(class) bool // nil: all classes are sent
 }
 
 func states() []state {
@@ -33,6 +34,8 @@ func states() []state {
 		{name: stateTorGone, around: whileTorGone},
 		{name: stateServe, around: whileServeRestarts},
 		{name: stateFlushed, before: foreignFlush, around: steady},
+		{name: stateStorm, around: whileStorming, extra: crowd(20 * time.Second), only: fromDevices},
+		{name: stateGone, around: whileGone, extra: crowd(5 * time.Second), only: fromDevices},
 		{name: stateAccept, before: acceptAll, around: whileAccepting},
 		{name: stateRenamed, around: whileRenamed},
 		{name: stateAddress, around: whileReaddressed, extra: newNetwork()},
@@ -56,7 +59,8 @@ func testStates(w *world) {
 			if s.before != nil {
 				s.before(w)
 			}
-			outcomes := w.observe(slices.Concat(classes(), s.extra), func(send func()) { s.around(w, send) })
+			sent := slices.DeleteFunc(classes(), func(c class) bool { return s.only != nil && !s.only(c) })
+			outcomes := w.observe(slices.Concat(sent, s.extra), func(send func()) { s.around(w, send) })
 			for _, o := range outcomes {
 				if o.count == 0 {
 					w.Errorf("%s %s: nothing was sent", o.id, o.what)
