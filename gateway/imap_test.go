@@ -150,7 +150,7 @@ func TestMailboxFollowsNoLink(t *testing.T) {
 func TestMailIsRegrouped(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "mail")
 	ids := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
-	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "bob/Maildir/new"), 0o770), os.WriteFile(filepath.Join(dir, "bob/Maildir/new/1"), []byte("letter"), 0o640)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "bob/Maildir/new"), 0o770), os.WriteFile(filepath.Join(dir, "bob/Maildir/new/1"), []byte("letter"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(dir, "bob/Maildir/new/1"), 0o660); err != nil { // whatever the umask is
@@ -168,7 +168,7 @@ func TestMailIsRegrouped(t *testing.T) {
 	if err := errors.Join(os.Symlink(t.TempDir(), filepath.Join(dir, "bob/link")), makeMailDir(dir, ids, other)); err != nil {
 		t.Fatal(err)
 	}
-	for path, mode := range map[string]fs.FileMode{"": fs.ModeDir | 0o710, "bob": fs.ModeDir | 0o770, "bob/Maildir/new": fs.ModeDir | 0o770, "bob/Maildir/new/1": 0o640} {
+	for path, mode := range map[string]fs.FileMode{"": fs.ModeDir | 0o710, "bob": fs.ModeDir | 0o770, "bob/Maildir/new": fs.ModeDir | 0o770, "bob/Maildir/new/1": 0o660} {
 		info, err := os.Lstat(filepath.Join(dir, path))
 		if err != nil || info.Mode() != mode || info.Sys().(*syscall.Stat_t).Gid != other.GID {
 			t.Errorf("%q: %v, %v", path, info, err)
