@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -12,38 +14,42 @@ import (
 )
 
 // others has something go from each relay to each other, every two seconds, until
-// stop is called, as in the real network, where they carry other people's circuits
-// all the time. In the lab there are none, and a relay of tor 0.4.9 that is just
-// writing to the next one when a circuit ends keeps that end (DESTROY) until
-// something else goes the same way: a visitor whose circuit was closed has been seen
-// to send into it for five minutes, and to hear of it at once when another
-// circuit was built through the same relays (decisions 35 and 38).
-func (w *world) others() (stop func()) {
-	w.Helper()
-	c := w.control()
-	over, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			for _, path := range everyPair() {
-				// What is answered is read, and does not matter: a circuit may fail.
-				if _, err := io.WriteString(c, "EXTENDCIRCUIT 0 "+strings.Join(path, ",")+"\r\n"); err != nil {
-					return
-				}
-			}
-			select {
-			case <-over:
-				return
-			case <-time.After(2 * time.Second):
+// stop is called, by a tor that does nothing else: as in the real network, where
+// they carry other people's circuits all the time. In the lab there are none, and a
+// relay of tor 0.4.9 that is just writing to the next one when a circuit ends
+// keeps that end (DESTROY) until something else goes the same way: a visitor
+// whose circuit was closed has been seen to send into it for five minutes, and to
+// hear of it at once when another circuit was built through the same relays
+// (decisions 35 and 38).
+func (v *visitor) others() (stop func()) {
+	v.Helper()
+	c, err := net.Dial("unix", v.control())
+	if err == nil {
+		_, err = io.WriteString(c, "AUTHENTICATE\r\n")
+	}
+	if err != nil {
+		v.Fatal(err)
+	}
+	go func() { // a circuit has served when it is built
+		for lines := bufio.NewScanner(c); lines.Scan(); {
+			if id, found := strings.CutPrefix(lines.Text(), "250 EXTENDED "); found {
+				time.AfterFunc(time.Second, func() { _, _ = io.WriteString(c, "CLOSECIRCUIT "+id+"\r\n") })
 			}
 		}
 	}()
-	go func() { _, _ = io.Copy(io.Discard, c) }()
-	return func() {
-		close(over)
-		<-ended
-		c.Close()
+	go func() {
+		for _, err := io.WriteString(c, extendAll()); err == nil; _, err = io.WriteString(c, extendAll()) {
+			time.Sleep(2 * time.Second)
+		}
+	}()
+	return func() { c.Close() }
+}
+
+func extendAll() (commands string) {
+	for _, path := range everyPair() {
+		commands += "EXTENDCIRCUIT 0 " + strings.Join(path, ",") + "\r\n"
 	}
+	return commands
 }
 
 // everyPair are paths of relays in which each has each other beside it once. A

@@ -19,7 +19,8 @@ func testPrivate(w *world) {
 	defer w.must("gateway", "tunic", "unpublish", "open")
 	alice, bob := w.newClient("diary", "alice"), w.newClient("diary", "bob")
 	all := w.visitors(map[string]map[string]string{
-		"alice": {diary: alice.SecretKey, open: alice.SecretKey}, "bob": {diary: bob.SecretKey}, "stranger": nil})
+		"alice": {diary: alice.SecretKey, open: alice.SecretKey}, "bob": {diary: bob.SecretKey}, "stranger": nil, "others": nil})
+	defer all["others"].others()()
 	w.timed("a client's first page of a private onion", all["alice"].untilReads(diary, time.Minute))
 	all["bob"].untilReads(diary, time.Minute)
 	w.run("a stranger", func(w *world) { all["stranger"].in(w).cannotDecrypt(diary) })
@@ -104,12 +105,8 @@ func (w *world) ends(what string, ended chan struct{}, begin time.Time) {
 	}
 }
 
-// sinceBack waits until a visitor reads again. The relays have other traffic
-// meanwhile, see others.
 func (w *world) sinceBack(v *visitor, address string, begin time.Time) time.Duration {
 	w.Helper()
-	stop := w.others()
-	defer stop()
 	v.untilReads(address, time.Minute)
 	took := time.Since(begin)
 	if took > back {

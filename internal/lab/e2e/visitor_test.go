@@ -39,7 +39,7 @@ func (w *world) visitors(keys map[string]map[string]string) map[string]*visitor 
 		v := &visitor{world: w, name: name, port: 19000 + len(all), dir: dir}
 		v.files(own)
 		torrc := filepath.Join(dir, "torrc")
-		w.write(torrc, fmt.Sprintf("%sDataDirectory %s/data\nSocksPort %d ExtendedErrors\nClientOnionAuthDir %s/auth\nLog notice stdout\nLog [rend,circ]info file %s\nSafeLogging 0\n", shared, dir, v.port, dir, v.log()))
+		w.write(torrc, fmt.Sprintf("%sDataDirectory %s/data\nSocksPort %d ExtendedErrors\nClientOnionAuthDir %s/auth\nControlSocket %s\nLog notice stdout\nLog [rend,circ]info file %s\nSafeLogging 0\n", shared, dir, v.port, dir, v.control(), v.log()))
 		if v.tor, err = w.lab.Start(lab.InternetNode, "visitor-"+name, "tor", "-f", torrc); err != nil {
 			w.Fatal(err)
 		}
@@ -75,6 +75,9 @@ func (v *visitor) files(keys map[string]string) {
 
 // log is where the visitor's tor says what it does with onions and circuits.
 func (v *visitor) log() string { return filepath.Join(v.dir, "info.log") }
+
+// control is where the visitor's tor takes commands.
+func (v *visitor) control() string { return filepath.Join(v.dir, "control.sock") }
 
 func (v *visitor) leave() {
 	if v.tor.Alive() {
