@@ -200,7 +200,11 @@ func TestPortScan(t *testing.T) {
 	closed.Mode = rules.Lockdown
 	named := in
 	named.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}, {Protocol: rules.ProtocolUDP, Port: 51820}}
-	for what, in := range map[string]rules.Input{"open": in, "in lockdown": closed, "with two ports named": named} {
+	for _, c := range []struct { // the named ones come last: what has been answered goes on
+		what string
+		in   rules.Input
+	}{{"open", in}, {"in lockdown", closed}, {"with two ports named", named}} {
+		what, in := c.what, c.in
 		n.apply(compile(t, in))
 		for to, from := range map[string]string{gateway4: internet4, gateway6: internet6, "192.168.77.1": internet4, "2001:db8:77::1": internet6} {
 			got := scan(to, from)
