@@ -5,6 +5,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -50,6 +51,24 @@ func fromDevices(c class) bool {
 	return c.from == household && !slices.Contains(c.layers, layerAnswer) && !slices.Contains(c.layers, layerSource)
 }
 
+// crowded gives the phone the crowd's addresses, so that what is for them finds
+// somebody, and returns what takes them away.
+func (w *world) crowded() func() {
+	change := func(what, more string) {
+		for i := range crowdDevices {
+			for _, a := range []string{fmt.Sprintf("192.168.77.%d/32", 200+i), fmt.Sprintf("2001:db8:77::%x/128", 200+i) + more} {
+				w.must("phone", append([]string{"ip", "addr", what, "dev", "eth0"}, strings.Fields(a)...)...)
+			}
+		}
+	}
+	change("add", " nodad")
+	return func() { change("del", "") }
+}
+
+// byBox matches a packet on the uplink that has the box's own address as its
+// source. Its own packets have no second wall, only netfilter.
+var byBox = regexp.MustCompile(`: (` + regexp.QuoteMeta(wan4) + `|` + regexp.QuoteMeta(wan6) + `)(\.\d+)? > `)
+
 // flushAll empties all tables, in one of the ways in which programs do.
 func (w *world) flushAll(byNFT bool) error {
 	if byNFT {
@@ -77,6 +96,7 @@ func failed(code int, words string) error {
 // whileStorming has another program flush all rules again and again, as soon
 // as they are back.
 func whileStorming(w *world, send func()) {
+	defer w.crowded()()
 	before := w.saveRules().ours()
 	times := 0
 	w.meanwhile(func() error {
@@ -99,6 +119,7 @@ func (r ruleset) ours() string {
 
 // whileGone ends the daemon, flushes all rules, and has nobody repair them.
 func whileGone(w *world, send func()) {
+	defer w.crowded()()
 	w.stop(syscall.SIGTERM)
 	if err := w.flushAll(true); err != nil {
 		w.Fatal(err)
