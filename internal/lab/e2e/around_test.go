@@ -33,10 +33,13 @@ func (w *world) finds(code health.Code, words ...string) {
 	w.findsWhile(code, func() {}, words...)
 }
 
+// findLimit is more than the time between two looks at what nothing announces.
+const findLimit = 50 * time.Second
+
 // findsWhile does something again before each look.
 func (w *world) findsWhile(code health.Code, do func(), words ...string) {
 	w.Helper()
-	took := w.eventually(fmt.Sprintf("status finds %s with %q", code, words), 20*time.Second, func() bool {
+	took := w.eventually(fmt.Sprintf("status finds %s with %q", code, words), findLimit, func() bool {
 		do()
 		w.pause(200 * time.Millisecond)
 		return slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool {

@@ -113,11 +113,16 @@ func (m mailbox) read() {
 	if err != nil {
 		m.Fatal(err)
 	}
+	g, err := user.LookupGroup("tunic-mail") // serve's group
+	if err != nil {
+		m.Fatal(err)
+	}
 	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(g.Gid)
 	path := filepath.Join(m.paths().Mail(), "bob/Maildir/new/1790000000.x.tunic")
 	err = os.WriteFile(path, []byte("From: alice\r\nSubject: hello\r\n\r\nAre you there?\r\n"), 0o600)
 	if err == nil {
-		err = os.Chown(path, uid, -1)
+		err = os.Chown(path, uid, gid)
 	}
 	if err == nil {
 		err = os.Chmod(path, 0o660)
