@@ -135,7 +135,7 @@ var catalog = map[Code]entry{
 	FastPath:           {Warning, "switch it off (on OpenWrt: firewall.@defaults[0].flow_offloading=0) for the household's interfaces"},
 	CleartextPort:      {Info, "use the encrypted port of the same service, or an onion: Tor hides who speaks, not what is said"},
 	NameRefused:        {Warning, "tell the application to trust the name: `tunic profiles NAME` says how; or it expects TLS: publish that port as https"},
-	OnionUnreachable:   {Warning, "tunic tries again, and publishes the onion anew after some failures; `tunic onions --check` tries now. If all onions fail, look at Tor's line in the status"},
+	OnionUnreachable:   {Warning, "tunic tries again, and publishes the onion again after some failures; `tunic onions --check` tries now. If all onions fail, look at Tor's line in the status"},
 	OnionElsewhere:     {Error, "unpublish it on one of the boxes, or give one a new address: tunic rotate NAME"},
 	UploadRefused:      {Info, "tor tries other directories; if none has it, check the box's clock"},
 	PortalOpen:         {Warning, "it closes by itself; `tunic portal DEVICE --close` closes it now"},
