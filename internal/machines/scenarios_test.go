@@ -130,6 +130,7 @@ func ufw(w *world) {
 	w.must(box, "ufw", "reload")
 	w.protected()
 	w.must(box, "ufw", "--force", "disable")
+	w.must(box, "sync") // ufw leaves that to chance, and a power cut follows
 	w.protected()
 }
 
@@ -196,7 +197,7 @@ func wrongInterface(w *world) {
 	})
 	w.closed()
 	time.Sleep(2 * time.Second) // in which the phone sends
-	if r := w.exec(box, "tunic", "check"); r.Code == 0 || !strings.Contains(r.Stdout+r.Stderr, "br-lan") {
+	if r := w.exec(box, "tunic", "check"); !strings.Contains(r.Stderr, `"br-lan"`) || !strings.Contains(r.Stderr, "lan0") || strings.Contains(r.Stdout, "is right") {
 		w.Errorf("tunic check ended with %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	w.write("etc/tunic/tunic.toml", mainConfig)

@@ -3,12 +3,14 @@
 package machines
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 )
 
@@ -93,6 +95,16 @@ func publishAndFetch(w *world) {
 	w.must(box, "tunic", "unpublish", "photos")
 }
 
+// knows reports whether a box has a friend of that name.
+func (w *world) knows(node, name string) bool {
+	w.Helper()
+	var list []api.Peer
+	if err := json.Unmarshal([]byte(w.must(node, "tunic", "peers", "--json")), &list); err != nil {
+		w.Fatal(err)
+	}
+	return slices.ContainsFunc(list, func(p api.Peer) bool { return p.Name == name && p.State == api.PeerFriend })
+}
+
 // mailToFriend makes friends of the boxes, and sends.
 func mailToFriend(w *world) {
 	friends := config.NewPaths(w.lab.Root(friend))
@@ -109,10 +121,7 @@ func mailToFriend(w *world) {
 	w.eventually("the boxes have met", fetchLimit, func() bool { return strings.Contains(w.must(box, "tunic", "peers"), "confirm") })
 	w.must(box, "tunic", "confirm", "bob")
 	subject := "from " + name
-	w.eventually("the boxes are friends", fetchLimit, func() bool {
-		list := w.must(friend, "tunic", "peers", "--json")
-		return strings.Contains(list, name) && strings.Contains(list, `"friend"`)
-	})
+	w.eventually("the boxes are friends", fetchLimit, func() bool { return w.knows(friend, name) && w.knows(box, "bob") })
 	w.mail("bob@bob.peer.home.arpa", subject)
 	w.eventually("the mail has arrived", fetchLimit, func() bool {
 		paths, _ := filepath.Glob(filepath.Join(friends.Mail(), "bob/Maildir/new/*"))
