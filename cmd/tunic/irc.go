@@ -104,6 +104,11 @@ func ircBan(a *app) *cobra.Command {
 				if err := s.Ban(address, lasts, reason); err != nil {
 					return err
 				}
+				if address != args[0] {
+					if err := s.Kill(args[0], reason); err != nil {
+						return err
+					}
+				}
 				a.printf("%s is banned for %s\n`tunic irc unban %s` ends that\n", args[0], api.SpanWords(lasts), address)
 				return nil
 			})

@@ -130,5 +130,5 @@ func mailToFriend(w *world) {
 			return err == nil && strings.Contains(string(text), "Subject: "+subject)
 		})
 	})
-	w.must(box, "tunic", "forget", "bob")
+	w.must(box, "tunic", "forget", "bob", "--yes")
 }

@@ -136,6 +136,10 @@ func (s *Session) Ban(address string, d time.Duration, reason string) error {
 	return s.change("KLINE *!*@%s %d :%s", address, int(d/time.Second), reason)
 }
 
+// Kill ends what a nick has open now. The server looks for those whom a new ban is
+// for only when it next hears from them, which may be a minute.
+func (s *Session) Kill(nick, reason string) error { return s.change("KILL %s :%s", nick, reason) }
+
 // Unban ends a ban.
 func (s *Session) Unban(address string) error { return s.change("KLINE *!*@%s", address) }
 

@@ -72,8 +72,8 @@ func TestEndToEnd(t *testing.T) {
 		{"smtp", testSMTP},
 		{"talk", testTalk},
 		{"daemon", testDaemon},
-		{"move", testMove},
 		{"clock", testClock},
+		{"move", testMove},
 	}
 	if os.Getenv(chaosVariable) != "" {
 		parts = append(parts, part{"smtp chaos", testSMTPChaos})

@@ -112,6 +112,9 @@ func channel(w *world, a, b postBox) {
 		return nicks
 	}
 	w.eventually("bob and cat have quit", chatLimit, func() bool { return len(gone()) >= 2 })
+	if w.Failed() {
+		w.Logf("ann has read\n%s", ann.log("#home"))
+	}
 	address := regexp.MustCompile(`127\.[0-9.]+`).FindString(out)
 	if list := w.must(a.node, "tunic", "irc", "bans"); address == "" || !strings.Contains(list, address) {
 		w.Errorf("the ban of %q is not among %q", address, list)
