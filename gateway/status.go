@@ -195,7 +195,7 @@ func exceptions(c *config.Config) []string {
 }
 
 // notify tells the service manager how things are when that has changed, and
-// the log when everything wanted works for the first time.
+// the log when all that was asked for works for the first time.
 func (g *Gateway) notify(ctx context.Context) {
 	s := g.report(ctx, link.Status{})
 	say := "STATUS=" + cmp.Or(s.Why, "open")

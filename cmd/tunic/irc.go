@@ -104,7 +104,7 @@ func ircBan(a *app) *cobra.Command {
 				if err := s.Ban(address, lasts, reason); err != nil {
 					return err
 				}
-				if address != args[0] {
+				if nickPattern.MatchString(args[0]) { // a circuit or an address has no nick to end
 					if err := s.Kill(args[0], reason); err != nil {
 						return err
 					}

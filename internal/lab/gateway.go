@@ -70,7 +70,7 @@ func daemonName(gateway string) string { return "tunic-" + gateway }
 // readyLimit is how long a gateway may take until everything works.
 const readyLimit = 120 * time.Second
 
-// WaitReady waits with `tunic wait` until everything wanted works on the
+// WaitReady waits with `tunic wait` until all that was asked for works on the
 // gateway. progress, if not nil, is told Tor's bootstrap percentage.
 func (l *Lab) WaitReady(ctx context.Context, gateway string, progress func(percent int)) error {
 	group, ctx := errgroup.WithContext(ctx)

@@ -130,7 +130,7 @@ func ufw(w *world) {
 	w.must(box, "ufw", "reload")
 	w.protected()
 	w.must(box, "ufw", "--force", "disable")
-	w.must(box, "sync") // ufw leaves that to chance, and a power cut follows
+	w.must(box, "sync") // a power cut follows, and without this ufw.service failed at the boot after it
 	w.protected()
 }
 
