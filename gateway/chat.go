@@ -267,14 +267,8 @@ func admins(users []account.User) (names []string) {
 	return names
 }
 
-// chatRules admits the household's chat programs, and lets the servers speak
-// with nobody but by tor.
+// chatRules admits the household's chat programs.
 func chatRules(r *rules.Input, in Inputs) {
-	for _, ids := range []IDs{in.XMPP, in.IRC} {
-		if ids != (IDs{}) {
-			r.ServerUIDs = append(r.ServerUIDs, ids.UID)
-		}
-	}
 	if _, ok := in.Config.IRC(); ok {
 		r.Services = append(r.Services, rules.Service{Name: "irc", Public: config.IRCPort, Internal: config.ServeIRCPort},
 			rules.Service{Name: "ircs", Public: config.IRCTLSPort, Internal: config.ServeIRCTLSPort})

@@ -73,8 +73,8 @@ func TestXMPP(t *testing.T) {
 		t.Errorf("serve has %+v", behind)
 	}
 	in := a.snapshot().desired.Rules
-	if !slices.Contains(in.ServerUIDs, a.XMPPIDs.UID) || !slices.Contains(in.Services, rules.Service{Name: "xmpp", Public: 5222, Internal: config.ServeXMPPPort}) {
-		t.Errorf("the rules have %+v, %v", in.Services, in.ServerUIDs)
+	if !slices.ContainsFunc(in.Children, func(c rules.Child) bool { return c.UID == a.XMPPIDs.UID }) || !slices.Contains(in.Services, rules.Service{Name: "xmpp", Public: 5222, Internal: config.ServeXMPPPort}) {
+		t.Errorf("the rules have %+v, %v", in.Services, in.Children)
 	}
 
 	// A friend who comes back is a reason to try at once.

@@ -29,7 +29,7 @@ func CheckTor(ctx context.Context, c *config.Config, e Entry, user IDs) error {
 	if err := os.Chmod(dir, 0o711); err != nil { // that user enters it
 		return fmt.Errorf("checking the torrc: %w", err)
 	}
-	s := torSpec(Inputs{Config: c, Paths: config.NewPaths(dir), Tor: user, Entry: e, Mode: rules.Open,
+	s := torSpec(Inputs{Config: c, Paths: config.NewPaths(dir), ChildIDs: ChildIDs{Tor: user}, Entry: e, Mode: rules.Open,
 		Facts:  Facts{IPv6: true},
 		Ranges: Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}})
 	s.Onions = nil // tunic's own lines need no judge

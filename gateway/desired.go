@@ -45,15 +45,12 @@ type InterfaceFacts struct {
 
 // Inputs are all that the desired state is a function of.
 type Inputs struct {
-	Config    *config.Config
-	Facts     Facts
-	Around    Around
-	Group     uint32 // of the household's interfaces; 0: none
-	Paths     config.Paths
-	Tor       IDs
-	Serve     IDs
-	Mail      IDs // of the IMAP server; zero: there is no such user
-	XMPP, IRC IDs // of the chat servers; zero: there is no such user
+	Config *config.Config
+	Facts  Facts
+	Around Around
+	Group  uint32 // of the household's interfaces; 0: none
+	Paths  config.Paths
+	ChildIDs
 	Ranges    Ranges
 	Addresses map[string]onion.Address // of the onions whose keys are there
 	Old       []OldAddress             // of these onions, published beside
@@ -261,7 +258,7 @@ func ruleInput(in Inputs) rules.Input {
 		Group:      in.Group,
 		Default:    rulePolicy(c.Household.DefaultPolicy),
 		TorUID:     in.Tor.UID,
-		ServeUID:   in.Serve.UID,
+		Children:   childRules(in),
 		OwnTor:     c.Gateway.OwnTraffic == config.OwnTor,
 		TransPort:  config.TransPort,
 		DNSPort:    config.DNSPort,

@@ -29,7 +29,7 @@ func inputs() Inputs {
 			{Name: "br-lan", Index: 4, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}},
 			{Name: "guest"}}},
 		Paths:     config.NewPaths("/r"),
-		Tor:       IDs{UID: 107, GID: 108},
+		ChildIDs:  ChildIDs{Tor: IDs{UID: 107, GID: 108}, Serve: IDs{UID: 109}, XMPP: IDs{UID: 110}},
 		Ranges:    Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")},
 		Addresses: map[string]onion.Address{"photos": "aaaa", "home": "bbbb"},
 		Mode:      rules.Open,

@@ -279,7 +279,7 @@ func newHouse(t *testing.T, files map[string]string) *house {
 	chatIDs := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	torIDs := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	if os.Getuid() == 0 {
-		chatIDs.GID, torIDs.UID = 112, 107
+		serveIDs.UID, chatIDs, torIDs.UID = 109, IDs{UID: 112, GID: 112}, 107
 	}
 	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
 		Tor: fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},

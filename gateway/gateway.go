@@ -303,7 +303,7 @@ func (g *Gateway) resting(ctx context.Context) bool {
 // close swaps the closed rules in.
 func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
-	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Around: v.around, Group: g.group(ctx, v.config), Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Mode: rules.Lockdown})
+	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Around: v.around, Group: g.group(ctx, v.config), Paths: g.Paths, ChildIDs: g.children(), Ranges: g.ranges, Mode: rules.Lockdown})
 	return g.applyRules(ctx, in)
 }
 

@@ -183,7 +183,7 @@ func TestReload(t *testing.T) {
 		if err := h.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		h.expect(t, "tor 1, listen 9, serve 1")
+		h.expect(t, "tor 1, listen 9, serve 1, rules open") // which let serve dial the target
 	})
 	t.Run("a stricter policy cuts flows after the rules", func(t *testing.T) {
 		h.write(t, "devices/tv.toml", "mac = \"02:00:00:00:00:10\"\npolicy = \"direct\"\n")

@@ -147,12 +147,8 @@ func (d *Desired) eachFamily(in Inputs, visit func(i InterfaceFacts, family stri
 	}
 }
 
-// readMail admits the household's mail programs, and lets the IMAP server speak
-// with nobody else.
+// readMail admits the household's mail programs.
 func readMail(r *rules.Input, in Inputs) {
-	if in.Mail != (IDs{}) {
-		r.ServerUIDs = append(r.ServerUIDs, in.Mail.UID)
-	}
 	if _, ok := in.Config.Mail(); ok {
 		r.Services = append(r.Services, rules.Service{Name: "imaps", Public: config.IMAPSPort, Internal: config.ServeIMAPPort})
 	}

@@ -34,7 +34,7 @@ func (a *attempt) find(code health.Code, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs, Addresses: v.addresses, Old: v.old, Mode: rules.Open}}
+	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, ChildIDs: g.children(), Addresses: v.addresses, Old: v.old, Mode: rules.Open}}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)

@@ -180,7 +180,7 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, v view) (Desire
 	if err != nil {
 		return Desired{}, err
 	}
-	return desire(Inputs{Config: now, Temporary: temporary, Facts: facts, Around: v.around, Group: v.desired.Rules.Group, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs,
+	return desire(Inputs{Config: now, Temporary: temporary, Facts: facts, Around: v.around, Group: v.desired.Rules.Group, Paths: g.Paths, ChildIDs: g.children(),
 		Ranges: g.ranges, Addresses: v.addresses, Old: v.old, Mode: rules.Open, Entry: entry, OverTor: g.Tor.Status().OverTor,
 		Friends: v.friends, Grants: g.grants.current(time.Now())}), nil
 }
@@ -216,7 +216,7 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 
 // PlanAlone is the plan when no daemon runs: all the rules of the open state.
 // On a box where none ever ran, the virtual ranges in it are an example.
-func PlanAlone(ctx context.Context, k Kernel, p config.Paths, torIDs, serveIDs IDs) (api.Plan, error) {
+func PlanAlone(ctx context.Context, k Kernel, p config.Paths, ids ChildIDs) (api.Plan, error) {
 	c, err := loadConfig(p)
 	if err != nil {
 		return api.Plan{}, err
@@ -237,7 +237,7 @@ func PlanAlone(ctx context.Context, k Kernel, p config.Paths, torIDs, serveIDs I
 	if err != nil {
 		return api.Plan{}, err
 	}
-	changes, err := diffRules(rules.Ruleset{}, ruleInput(Inputs{Config: c, Facts: facts, Around: around, Paths: p, Tor: torIDs, Serve: serveIDs, Ranges: ranges, Mode: rules.Open}))
+	changes, err := diffRules(rules.Ruleset{}, ruleInput(Inputs{Config: c, Facts: facts, Around: around, Paths: p, ChildIDs: ids, Ranges: ranges, Mode: rules.Open}))
 	changes = append(changes, diffOnions(&config.Config{}, c)...)
 	return api.Plan{Changes: changes}, err
 }
@@ -305,6 +305,6 @@ func onionLines(c *config.Config) []string {
 
 // ClosedRules are the closed rules of a configuration, for the verb lockdown
 // when no daemon runs.
-func ClosedRules(c *config.Config, p config.Paths, torUID uint32, facts Facts, around Around) rules.Input {
-	return ruleInput(Inputs{Config: c, Facts: facts, Around: around, Paths: p, Tor: IDs{UID: torUID}, Mode: rules.Lockdown})
+func ClosedRules(c *config.Config, p config.Paths, ids ChildIDs, facts Facts, around Around) rules.Input {
+	return ruleInput(Inputs{Config: c, Facts: facts, Around: around, Paths: p, ChildIDs: ids, Mode: rules.Lockdown})
 }

@@ -23,7 +23,7 @@ import (
 //	                                    => TUNIC-FROM -> TUNIC-POLICY    from the household
 //	                                    -> TUNIC-TO                      to the household
 //	nat    OUTPUT      => TUNIC-OWN                          the box's own TCP and DNS to tor
-//	filter OUTPUT      => TUNIC-OUTPUT                       the box's own packets
+//	filter OUTPUT      => TUNIC-OUTPUT => TUNIC-CHILD        the box's own packets; what processes may dial that strangers reach
 //	mangle POSTROUTING => TUNIC-POST                         last net, whatever the chains above have let through
 //	nat    POSTROUTING => TUNIC-SNAT                         private sources of direct and onion devices
 //	TUNIC-REFUSE                                             answers at once, so that programs fall back instead of hanging
@@ -53,6 +53,7 @@ const (
 	chainTo       = ChainPrefix + "TO"
 	chainOwn      = ChainPrefix + "OWN"
 	chainOutput   = ChainPrefix + "OUTPUT"
+	chainChild    = ChainPrefix + "CHILD"
 	chainPost     = ChainPrefix + "POST"
 	chainSNAT     = ChainPrefix + "SNAT"
 	chainRefuse   = ChainPrefix + "REFUSE"
@@ -75,7 +76,7 @@ func Compile(in Input) (Ruleset, error) {
 	for _, f := range Families() {
 		c := compiler{Input: in, dialect: dialectOf(f), prefixes: only(f, in.Prefixes)}
 		set.Tables = append(set.Tables,
-			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(), c.refuse()}},
+			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(), c.child(), c.refuse()}},
 			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.gate(), c.home(), c.leave(), c.post()}},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.sink(), c.own(), c.snat()}},
 		)
@@ -184,6 +185,7 @@ func (in Input) normal() Input {
 		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
 	}))
 	in.Prefixes = slices.Compact(slices.SortedFunc(slices.Values(in.Prefixes), comparePrefixes))
+	in.Children = sortChildren(in.Children)
 	in.Devices = slices.SortedFunc(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
 	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int { return cmp.Compare(a.Public, b.Public) })
 	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int {

@@ -106,6 +106,8 @@ func TestCompileRefuses(t *testing.T) {
 		{"other network that is the household", func(in *Input) { in.Others = []string{"br-lan"} }, "other network"},
 		{"inbound without a port", func(in *Input) { in.Inbound = []Inbound{{Protocol: ProtocolTCP}} }, "inbound"},
 		{"inbound ESP", func(in *Input) { in.Inbound = []Inbound{{Protocol: 50, Port: 1}} }, "inbound"},
+		{"a child's way without a port", func(in *Input) { in.Children = []Child{{UID: 7, May: []Way{{Protocol: ProtocolTCP}}}} }, "port 0"},
+		{"a child's ICMP", func(in *Input) { in.Children = []Child{{UID: 7, May: []Way{{Protocol: 1, Port: 1}}}} }, "protocol 1"},
 		{"bridge with a rule for a name", func(in *Input) { in.Bridges = []string{"a -j ACCEPT"} }, "bridge"},
 	}
 	for _, c := range cases {
@@ -124,8 +126,7 @@ func TestCompileRefuses(t *testing.T) {
 // the words of the families are made the same, the chains must be equal.
 func TestFamiliesAgree(t *testing.T) {
 	in := house()
-	in.Exceptions = nil
-	in.Prefixes = nil
+	in.Exceptions, in.Prefixes, in.Children = nil, nil, []Child{{UID: 972, May: []Way{{Protocol: ProtocolTCP, Port: 80}}}}
 	in.OwnTor = true
 	in.Others, in.Bridges, in.Inbound = []string{"wg0"}, []string{"docker0"}, []Inbound{{Protocol: ProtocolTCP, Port: 22}}
 	set := mustCompile(t, in)
@@ -190,7 +191,7 @@ func TestCompileLeavesInputAlone(t *testing.T) {
 // TestChainsNeverChange keeps names that older versions left in kernels: they
 // must be the same in every mode.
 func TestChainsNeverChange(t *testing.T) {
-	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-UPLINK TUNIC-FORWARD TUNIC-WIRE TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-REFUSE " +
+	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-UPLINK TUNIC-FORWARD TUNIC-WIRE TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-CHILD TUNIC-REFUSE " +
 		"TUNIC-CLASSIFY TUNIC-DEVICE TUNIC-BYPASS TUNIC-GATE TUNIC-HOME TUNIC-LEAVE TUNIC-POST TUNIC-REDIRECT TUNIC-LAN TUNIC-SINK TUNIC-OWN TUNIC-SNAT"
 	for name, in := range scenarios() {
 		set := mustCompile(t, in)

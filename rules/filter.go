@@ -174,6 +174,7 @@ func (c compiler) output() Chain {
 	chain.add("%s -j DROP", midStream)
 	chain.add("%s -j DROP", c.detour)
 	c.linkLayer(&chain)
+	c.children(&chain)
 	chain.add("-o lo -j RETURN")
 	c.eachTo(&chain, c.destinations(), "-j RETURN")
 	chain.add("-d %v -m conntrack --ctstate DNAT --ctdir ORIGINAL -j RETURN", c.loopback)
@@ -182,11 +183,8 @@ func (c compiler) output() Chain {
 	chain.add("%s --ctdir REPLY -j RETURN", established)
 	chain.add("%s -j RETURN", c.dhcpClient)
 	c.eachException(&chain, func(Exception) bool { return true }, "-j RETURN")
-	if c.ServeUID != 0 { // a stranger who takes it over is still behind Tor, also with own-traffic = direct
-		chain.add("-m owner --uid-owner %d -j %s", c.ServeUID, chainRefuse)
-	}
-	for _, uid := range c.ServerUIDs {
-		chain.add("-m owner --uid-owner %d -j %s", uid, chainRefuse)
+	for _, child := range c.Children { // what it may dial never lies outside, also with own-traffic = direct
+		chain.add("-m owner --uid-owner %d -j %s", child.UID, chainRefuse)
 	}
 	if c.OwnTor {
 		chain.add("-j %s", chainRefuse)

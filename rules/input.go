@@ -42,12 +42,11 @@ type Input struct {
 	Prefixes   []netip.Prefix // the household's on-link prefixes, both families, masked
 	Default    Policy         // of devices that are not listed
 	Devices    []Device
-	TorUID     uint32   // the only uid whose packets may leave the box
-	ServeUID   uint32   // of the process that talks to strangers: it never leaves the box and the household by itself; 0: no such process
-	ServerUIDs []uint32 // of other servers of the household's, for which the same holds
-	OwnTor     bool     // the box's own TCP and DNS go through Tor, everything else of its own is refused
-	TransPort  uint16   // tor's, on all addresses
-	DNSPort    uint16   // tor's, on both loopbacks
+	TorUID     uint32  // the only uid whose packets may leave the box
+	Children   []Child // processes that speak with strangers and devices
+	OwnTor     bool    // the box's own TCP and DNS go through Tor, everything else of its own is refused
+	TransPort  uint16  // tor's, on all addresses
+	DNSPort    uint16  // tor's, on both loopbacks
 	Services   []Service
 	Virtual4   netip.Prefix // virtual addresses that tor maps to onions
 	Virtual6   netip.Prefix

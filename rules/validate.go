@@ -25,6 +25,7 @@ func (in Input) validate() error {
 		in.validateNamed(),
 		in.validatePrefixes(),
 		in.validateDevices(),
+		in.validateChildren(),
 		in.validateServices(),
 		in.validateVirtual(),
 		in.validateExceptions(),

@@ -62,15 +62,19 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, TorUID: noUID,
 		TransPort: config.TransPort, DNSPort: config.DNSPort}
 	c, configErr := config.Load(a.paths())
-	ids, err := lookupUser(config.TorUser)
-	if err == nil {
-		in.TorUID = ids.UID
+	ids := childIDs()
+	if ids.Tor == (gateway.IDs{}) {
+		ids.Tor.UID = noUID
+	}
+	in.TorUID = ids.Tor.UID
+	for _, child := range ids.Confined() {
+		in.Children = append(in.Children, rules.Child{UID: child.UID})
 	}
 	if configErr == nil {
 		// What cannot be read is not known yet, as at boot.
 		facts, _ := kernel{k}.Facts(ctx, c.Household.Interfaces)
 		around, _ := kernel{k}.Around(ctx, c.Household.Interfaces)
-		in = gateway.ClosedRules(c, a.paths(), in.TorUID, facts, around)
+		in = gateway.ClosedRules(c, a.paths(), ids, facts, around)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}
 	set, err := rules.Compile(in)

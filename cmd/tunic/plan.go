@@ -91,13 +91,10 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 	if err != nil {
 		return api.Plan{}, err
 	}
-	torIDs, err := lookupUser(config.TorUser)
-	if err != nil {
-		return api.Plan{}, err
+	for _, name := range []string{config.TorUser, config.ServeUser} {
+		if _, err := lookupUser(name); err != nil {
+			return api.Plan{}, err
+		}
 	}
-	serveIDs, err := lookupUser(config.ServeUser)
-	if err != nil {
-		return api.Plan{}, err
-	}
-	return gateway.PlanAlone(ctx, kernel{k}, a.paths(), torIDs, serveIDs)
+	return gateway.PlanAlone(ctx, kernel{k}, a.paths(), childIDs())
 }

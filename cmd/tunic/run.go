@@ -108,15 +108,8 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (parts, error) {
 	if p.serveIDs, err = lookupUser(config.ServeUser); err != nil {
 		return p, err
 	}
-	if ids, err := lookupUser(config.MailUser); err == nil { // without it everything else works
-		p.mailIDs = ids
-	}
-	if ids, err := lookupUser(config.XMPPUser); err == nil {
-		p.xmppIDs = ids
-	}
-	if ids, err := lookupUser(config.IRCUser); err == nil {
-		p.ircIDs = ids
-	}
+	ids := childIDs()
+	p.mailIDs, p.xmppIDs, p.ircIDs = ids.Mail, ids.XMPP, ids.IRC
 	k, err := netfilter.New(ctx, log)
 	if err == nil {
 		err = k.CheckBackend()
@@ -251,6 +244,18 @@ func lookupUser(name string) (gateway.IDs, error) {
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
 	return gateway.IDs{UID: uint32(uid), GID: uint32(gid)}, errors.Join(err, gidErr)
+}
+
+// childIDs are the users of all children, as far as they exist: without those of
+// the servers everything else works.
+func childIDs() (ids gateway.ChildIDs) {
+	for name, to := range map[string]*gateway.IDs{config.TorUser: &ids.Tor, config.ServeUser: &ids.Serve,
+		config.MailUser: &ids.Mail, config.XMPPUser: &ids.XMPP, config.IRCUser: &ids.IRC} {
+		if found, err := lookupUser(name); err == nil {
+			*to = found
+		}
+	}
+	return ids
 }
 
 // signWithKey signs with the key in an onion's directory, which is tor's own.

@@ -249,7 +249,8 @@ func openHouse() rules.Input {
 	in := household()
 	in.Interfaces = []string{"lan1"}
 	in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24"), netip.MustParsePrefix("2001:db8:77::/64"), netip.MustParsePrefix("fd77::/64")}
-	in.OwnTor, in.ServeUID, in.ServerUIDs = true, 972, []uint32{973}
+	in.OwnTor, in.Children = true, []rules.Child{
+		{UID: 972, May: []rules.Way{{Protocol: rules.ProtocolTCP, Port: 80}, {Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9353}}}, {UID: 973}}
 	in.Devices = []rules.Device{{MAC: macOf("laptop"), Policy: rules.Direct}, {MAC: macOf("tablet"), Policy: rules.Onion}, {MAC: macOf("tv"), Policy: rules.Block}}
 	in.Services = append(in.Services, rules.Service{Name: "gopher", Public: 70, Internal: 9370},
 		rules.Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.9")})

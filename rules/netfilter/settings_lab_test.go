@@ -191,6 +191,8 @@ func boxShots() []shot {
 		call{network: "udp", from: "gateway", source: "box/link", to: "neighbour", port: 443}.shot("phone $box/link"),
 		tcp("gateway", "loopback", 22, "ssh $loopback"), tcp("gateway", "gateway", 22, "ssh $gateway"), tcp("gateway", "loopback", 9353, "dns $loopback"),
 		as(971, "tcp", "internet", 80, "internet $gateway"), as(971, "udp", "internet", 443, "internet $gateway"),
+		as(972, "tcp", "nas", 80, "nas $box"), as(972, "tcp", "nas", 53, "refused"), as(972, "tcp", "loopback", 22, "refused"), as(972, "tcp", "loopback", 9353, "dns $loopback").only(rules.IPv4),
+		as(973, "tcp", "nas", 80, "refused"), as(973, "udp", "nas", 443, "denied"), as(973, "tcp", "loopback", 9353, "refused"), as(973, "udp", "internet", 53, "denied"), as(973, "tcp", "internet", 80, "refused"),
 		tcp("gateway", "excepted", 53, "internet $gateway"), udp("gateway", "excepted", 53, "internet $gateway"),
 	}
 }

@@ -42,6 +42,7 @@ func testTalk(w *world) {
 	w.run("a visitor who floods", func(w *world) { floodChat(w, a) })
 	w.run("a box that is off", func(w *world) { boxIsOff(w, a, b) })
 	w.run("servers killed", func(w *world) { serversKilled(w, a, b) })
+	w.run("drill", func(w *world) { drill(w, a) })
 	w.run("ports", func(w *world) { chatPorts(w, a) })
 	w.run("logs tell nobody's words", func(w *world) { quietChat(w, a, b) })
 }
