@@ -41,6 +41,7 @@ func TestShots(t *testing.T) {
 			h.apply(set)
 			h.hits(s.shots)
 			if os.Getenv(rulesVariable) != "" {
+				trials.gates(h, s, set)
 				trials.setting(h, s, set)
 			}
 		})
@@ -177,22 +178,37 @@ func newTrials() *trials {
 	return &trials{noticed: make(map[string]string), of: make(map[string]mutant), hints: make(map[string]string)}
 }
 
-// ofWall are the rules before the second wall. They are not tried one by one:
-// what they are for, TestFlushed and TestLeaks show.
+// ofWall are the rules before the second wall. They are tried with the wall
+// there, and the others without.
 var ofWall = regexp.MustCompile(`^TUNIC-(GATE|HOME|LEAVE|SINK) |TUNIC-(GATE|SINK)$|--dport 9249 |^TUNIC-INPUT .*-p (icmp|ipv6-icmp) `)
 
-// setting tries the rules that nobody has missed in the settings before, one
-// of each family at a time. The second wall is away meanwhile, and what leads
+// gates tries the rules before the wall, as they are in use: all there.
+func (tr *trials) gates(h *house, s setting, set rules.Ruleset) {
+	tr.each(h, s, set, func(m mutant) bool { return ofWall.MatchString(m.chain + " " + m.rule) })
+}
+
+// setting tries the other rules. The second wall is away meanwhile, and what leads
 // past it: behind them hardly a rule of TUNIC-FORWARD would be missed.
 func (tr *trials) setting(h *house, s setting, set rules.Ruleset) {
-	begin, tried := time.Now(), 0
 	set = without(set, []string{ofWall.String()})
 	h.razed = true
 	h.apply(set)
 	h.hits(s.shots)
+	tr.each(h, s, set, func(mutant) bool { return true })
+	for _, p := range partners() {
+		if p.setting == s.name {
+			tr.pair(h, s, set, p)
+		}
+	}
+}
+
+// each tries those rules that nobody has missed in the settings before, one of
+// each family at a time.
+func (tr *trials) each(h *house, s setting, set rules.Ruleset, of func(mutant) bool) {
+	begin, tried := time.Now(), 0
 	queues := make(map[rules.Family][]mutant)
 	for _, m := range mutants(set) {
-		if !regexp.MustCompile(s.tries).MatchString(m.chain + " " + m.rule) {
+		if !of(m) || !regexp.MustCompile(s.tries).MatchString(m.chain+" "+m.rule) {
 			continue
 		}
 		if _, known := tr.of[m.String()]; !known {
@@ -216,11 +232,6 @@ func (tr *trials) setting(h *house, s setting, set rules.Ruleset) {
 			h.t.Logf("%s: %s", m, who)
 		}
 		tr.keep(h.t)
-	}
-	for _, p := range partners() {
-		if p.setting == s.name {
-			tr.pair(h, s, set, p)
-		}
 	}
 	h.t.Logf("%d tried in %v", tried, time.Since(begin).Round(time.Second))
 }
