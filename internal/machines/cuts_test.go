@@ -53,7 +53,7 @@ func (w *world) cutting(cuts int) {
 	for i := range cuts {
 		stop := w.busy(l)
 		time.Sleep(rand.N(busyFor))
-		mark, begin := w.mark(w.wan), time.Now()
+		mark, begin := w.wan.MustMark(w), time.Now()
 		w.cut()
 		stop()
 		w.boot()
@@ -62,7 +62,7 @@ func (w *world) cutting(cuts int) {
 		w.Logf("time: cut %d to a page through Tor: %.1f s; %d things were done", i+1, time.Since(begin).Seconds(), l.len())
 		w.kept(l)
 		w.whole()
-		if leaked := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter(box)); len(leaked) > 0 {
+		if leaked := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter(box)); len(leaked) > 0 {
 			w.Errorf("cut %d: %d packets leaked, the first: %s", i+1, len(leaked), leaked[0])
 		}
 		if w.Failed() {
