@@ -123,6 +123,33 @@ func (c *Capture) Mark(ctx context.Context) (Mark, error) {
 	return m, nil
 }
 
+// Test is the part of a testing.TB that MustMark and MustLines need.
+type Test interface {
+	Helper()
+	Fatal(args ...any)
+	Context() context.Context
+}
+
+// MustMark is Mark for a test, which it ends after an error.
+func (c *Capture) MustMark(t Test) Mark {
+	t.Helper()
+	m, err := c.Mark(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// MustLines is Lines for a test, which it ends after an error.
+func (c *Capture) MustLines(t Test, since Mark, filter string) []string {
+	t.Helper()
+	lines, err := c.Lines(t.Context(), since, filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
 // findAfter returns the offset of the end of nonce in the file, 0 if it is not
 // there yet; the search begins at offset from.
 func findAfter(path string, from int64, nonce []byte) (int64, error) {

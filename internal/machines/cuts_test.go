@@ -37,6 +37,7 @@ func TestCuts(t *testing.T) {
 			w.boot()
 			install(w)
 			w.protected()
+			w.must(box, "sync") // make and systemctl do not: the box was installed a while ago
 			w.cutting(cuts)
 		})
 	}
@@ -53,7 +54,7 @@ func (w *world) cutting(cuts int) {
 	for i := range cuts {
 		stop := w.busy(l)
 		time.Sleep(rand.N(busyFor))
-		mark, begin := w.mark(w.wan), time.Now()
+		mark, begin := w.wan.MustMark(w), time.Now()
 		w.cut()
 		stop()
 		w.boot()
@@ -62,7 +63,9 @@ func (w *world) cutting(cuts int) {
 		w.Logf("time: cut %d to a page through Tor: %.1f s; %d things were done", i+1, time.Since(begin).Seconds(), l.len())
 		w.kept(l)
 		w.whole()
-		if leaked := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter(box)); len(leaked) > 0 {
+		imapLogin(w)
+		xmppLogin(w)
+		if leaked := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter(box)); len(leaked) > 0 {
 			w.Errorf("cut %d: %d packets leaked, the first: %s", i+1, len(leaked), leaked[0])
 		}
 		if w.Failed() {
@@ -197,13 +200,15 @@ func found(text, word string) string {
 }
 
 // whole: no file of tunic's is empty or half written, and none was left behind.
-// Those that are empty by nature are other programs'.
+// Those that are empty by nature are other programs'. Prosody replaces files
+// without syncing them; it reads an empty one as none, and on ext4 as it comes
+// (auto_da_alloc, which this disk does without) there is none.
 func (w *world) whole() {
 	w.Helper()
 	if bad := w.shell(`find /etc/tunic /var/lib/tunic -name '.new-*'`); bad != "" {
 		w.Errorf("left behind: %s", bad)
 	}
-	if bad := w.shell(`find /etc/tunic /var/lib/tunic -type f -empty ! -name lock ! -name maildirfolder ! -path '*/prosody/*' ! -name 'dovecot*'`); bad != "" {
+	if bad := w.shell(`find /etc/tunic /var/lib/tunic -type f -empty ! -name lock ! -name maildirfolder ! -path '/var/lib/tunic/xmpp/*.dat' ! -name 'dovecot*'`); bad != "" {
 		w.Errorf("empty: %s", bad)
 	}
 	w.must(box, "tunic", "check")

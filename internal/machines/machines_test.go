@@ -6,8 +6,6 @@ import (
 	"os"
 	"testing"
 	"time"
-
-	"tunic/internal/lab"
 )
 
 // reportVariable names the file that the results of the long form are written
@@ -79,7 +77,7 @@ func TestMachines(t *testing.T) {
 // play has a scenario happen and counts what left meanwhile.
 func (w *world) play(s scenario) {
 	w.Helper()
-	wan, lan := w.mark(w.wan), w.mark(w.lan)
+	wan, lan := w.wan.MustMark(w), w.lan.MustMark(w)
 	begin := time.Now()
 	s.do(w)
 	took := time.Since(begin)
@@ -88,30 +86,12 @@ func (w *world) play(s scenario) {
 		w.report.add(s.name, w.release, took, -1)
 		return
 	}
-	leaked := w.lines(w.wan, wan, w.lab.Plan().ForeignFilter(box))
-	if sent := w.lines(w.lan, lan, "ether src 02:00:00:0a:00:10 and (udp or icmp or icmp6)"); len(sent) == 0 {
+	leaked := w.wan.MustLines(w, wan, w.lab.Plan().ForeignFilter(box))
+	if sent := w.lan.MustLines(w, lan, "ether src 02:00:00:0a:00:10 and (udp or icmp or icmp6)"); len(sent) == 0 {
 		w.Error("the phone has sent nothing: that nothing leaked says nothing")
 	}
 	if len(leaked) > 0 {
 		w.Errorf("%d packets leaked, the first: %s", len(leaked), leaked[0])
 	}
 	w.report.add(s.name, w.release, took, len(leaked))
-}
-
-func (w *world) mark(c *lab.Capture) lab.Mark {
-	w.Helper()
-	m, err := c.Mark(w.ctx)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return m
-}
-
-func (w *world) lines(c *lab.Capture, since lab.Mark, filter string) []string {
-	w.Helper()
-	lines, err := c.Lines(w.ctx, since, filter)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return lines
 }

@@ -64,7 +64,7 @@ func testClock(w *world) {
 	boot(w)
 	w.withoutClock(func() {
 		w.finds(health.ClockUntrusted, "not certain")
-		mark := w.mark(w.wan)
+		mark := w.wan.MustMark(w)
 		begin := time.Now()
 		if said := w.must("gateway", tellTime...); !strings.Contains(said, "3 of 3 relays agree") {
 			w.Errorf("tunic clock says %q", said)
@@ -74,17 +74,17 @@ func testClock(w *world) {
 		w.ownTime() // nobody answers yet, and nothing of it leaves
 		w.pause(settle)
 		asked := w.opened(mark)
-		foreign := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter("gateway"))
+		foreign := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway"))
 		if len(asked) < 3 || len(foreign) > 0 {
 			w.Errorf("%d connections to relays, and beside them:\n%s", len(asked), strings.Join(foreign, "\n"))
 		}
 	})
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	if leap, off := w.ownTime(); leap != 0 || off.Abs() > 3*time.Second {
 		w.Errorf("the box's client hears leap %d, a time that is off by %s", leap, off)
 	}
 	w.pause(settle)
-	if lines := w.lines(w.wan, mark, "udp port 123"); len(lines) > 0 {
+	if lines := w.wan.MustLines(w, mark, "udp port 123"); len(lines) > 0 {
 		w.Errorf("%d questions of the box's own left, the first: %s", len(lines), lines[0])
 	}
 	if from, ok := w.curl("phone", 30, "http://"+web4+"/ip"); !ok || !isExit(from) {

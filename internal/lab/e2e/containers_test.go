@@ -108,12 +108,12 @@ func (w *world) containerInClear() {
 // containerSends sends a datagram and counts what leaves.
 func (w *world) containerSends() int {
 	w.Helper()
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	if err := w.container().Send(raw(datagrams(ctr4, web4, 443))...); err != nil {
 		w.Error(err)
 	}
 	w.pause(settle)
-	return len(w.lines(w.wan, mark, "udp dst port 443 and src host "+wan4))
+	return len(w.wan.MustLines(w, mark, "udp dst port 443 and src host "+wan4))
 }
 
 func (w *world) containerThroughTor() {

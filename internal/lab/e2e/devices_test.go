@@ -51,7 +51,7 @@ func forAWhile(w *world) {
 // Nobody has read from them for long, so the far side may be silent.
 func (w *world) dead(held []net.Conn) {
 	w.Helper()
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	for _, conn := range held {
 		if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 			w.Error(err)
@@ -63,7 +63,7 @@ func (w *world) dead(held []net.Conn) {
 		conn.Close()
 	}
 	w.pause(settle)
-	if leaked := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter("gateway")); len(leaked) > 0 {
+	if leaked := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway")); len(leaked) > 0 {
 		w.Errorf("after the policy ended %d packets left, the first: %s", len(leaked), leaked[0])
 	}
 }

@@ -96,7 +96,7 @@ func (w *world) dials(a postBox, c taken) {
 	}
 	var heard atomic.Int32
 	bystanders := w.bystanders(&heard)
-	wan := w.mark(w.wan)
+	wan := w.wan.MustMark(w)
 	tcp := slices.Concat(bystanders, []string{web4 + ":80", "[" + web6 + "]:80", web4 + ":53", nas4 + ":2222", wan4 + ":22", box4 + ":9999"})
 	for _, port := range []uint16{config.SocksPort, config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort, config.ProsodyFilesPort,
 		config.NgircdPort, config.TransPort} {
@@ -124,7 +124,7 @@ func (w *world) dials(a postBox, c taken) {
 	if n := heard.Load(); n > 0 {
 		w.Errorf("programs of the box have heard it %d times", n)
 	}
-	for _, line := range w.lines(w.wan, wan, w.lab.Plan().ForeignFilter("gateway")) {
+	for _, line := range w.wan.MustLines(w, wan, w.lab.Plan().ForeignFilter("gateway")) {
 		w.Errorf("on the uplink: %s", line)
 	}
 }

@@ -58,7 +58,7 @@ func bridged() string {
 
 // opened counts the connections that the gateway opened to public relays.
 func (w *world) opened(since lab.Mark) []string {
-	return w.lines(w.wan, since, w.lab.Plan().TorFilter("gateway")+" and ((tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or (ip6 and ip6[53] & 0x12 == 2))")
+	return w.wan.MustLines(w, since, w.lab.Plan().TorFilter("gateway")+" and ((tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or (ip6 and ip6[53] & 0x12 == 2))")
 }
 
 func (w *world) onlyByBridge() {
@@ -66,15 +66,15 @@ func (w *world) onlyByBridge() {
 	w.must("gateway", "tunic", "reload")
 	begin := time.Now()
 	w.eventually("another tor", time.Minute, func() bool { return w.status().Tor.Restarts > restarts })
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	w.ready()
 	w.timed("bootstrapped by a bridge", time.Since(begin))
 	body, ok := w.curl("phone", 30, "http://203.0.113.80/")
 	if !ok {
 		w.Errorf("the phone's fetch failed: %s", body)
 	}
-	through := len(w.lines(w.wan, mark, bridged()))
-	foreign := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter("gateway")+" and not "+bridged())
+	through := len(w.wan.MustLines(w, mark, bridged()))
+	foreign := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway")+" and not "+bridged())
 	if through == 0 || len(foreign) > 0 || len(w.opened(mark)) > 0 {
 		w.Errorf("%d packets to the bridge, others:\n%s\nconnections to relays:\n%s", through, strings.Join(foreign, "\n"), strings.Join(w.opened(mark), "\n"))
 	}
@@ -84,7 +84,7 @@ func (w *world) onlyByBridge() {
 	if err := w.lab.StopBridge(w.ctx); err != nil {
 		w.Fatal(err)
 	}
-	mark = w.mark(w.wan)
+	mark = w.wan.MustMark(w)
 	if body, ok := w.curl("phone", 8, "http://203.0.113.80/"); ok {
 		w.Errorf("a fetch without a bridge: %s", body)
 	}

@@ -150,13 +150,13 @@ func testWall(w *world) {
 		w.Fatal(err)
 	}
 	packet := func() int {
-		since := w.mark(w.wan)
+		since := w.wan.MustMark(w)
 		frames := raw(append(datagrams("192.168.77.200", web4, 443), datagrams("2001:db8:77::c8", web6, 443)...))
 		if err := w.phone.On("eth0").Send(frames...); err != nil {
 			w.Fatal(err)
 		}
 		w.pause(settle)
-		return len(w.lines(w.wan, since, ofCrowd))
+		return len(w.wan.MustLines(w, since, ofCrowd))
 	}
 	if n := packet(); n != 0 {
 		w.Errorf("%d packets left with the wall", n)

@@ -29,7 +29,7 @@ func staleAddresses(w *world) {
 	w.one(syscall.SIGKILL, "tor")
 	w.eventually("tor has ended", 5*time.Second, func() bool { return w.status().Tor.Bootstrap < 100 })
 	w.ready()
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	for _, a := range stale {
 		begin := time.Now()
 		if n, err := w.hello(netip.AddrPortFrom(a, 70).String()); n > 0 || isTimeout(err) {
@@ -38,7 +38,7 @@ func staleAddresses(w *world) {
 		w.timed("address of the tor before is closed", time.Since(begin))
 	}
 	w.pause(settle)
-	if leaked := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter("gateway")); len(leaked) > 0 {
+	if leaked := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway")); len(leaked) > 0 {
 		w.Errorf("%d packets leaked, the first: %s", len(leaked), leaked[0])
 	}
 	w.timed("onion by a new address", w.fetched("phone", "Welcome to the box called friend", onionLimit, "gopher://"+onion+"/0/welcome.txt"))

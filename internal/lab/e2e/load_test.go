@@ -25,7 +25,7 @@ const (
 // testLoad reloads again and again, with other rules each time, while the phone
 // downloads, opens connections, and sends what must not leave (L21).
 func testLoad(w *world) {
-	wan, lan := w.mark(w.wan), w.mark(w.lan)
+	wan, lan := w.wan.MustMark(w), w.lan.MustMark(w)
 	ctx, stop := context.WithCancel(w.ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -50,8 +50,8 @@ func testLoad(w *world) {
 	}
 	w.timed("slowest new connection", time.Duration(slow.Load()))
 	w.pause(settle)
-	sent := len(w.lines(w.lan, lan, "(udp dst port 443 or icmp[0] == 8 or ip6[40] == 128) and "+fromPhone))
-	leaked := w.lines(w.wan, wan, w.lab.Plan().ForeignFilter("gateway"))
+	sent := len(w.lan.MustLines(w, lan, "(udp dst port 443 or icmp[0] == 8 or ip6[40] == 128) and "+fromPhone))
+	leaked := w.wan.MustLines(w, wan, w.lab.Plan().ForeignFilter("gateway"))
 	w.Logf("%d packets sent, %d leaked", sent, len(leaked))
 	if sent < reloads {
 		w.Errorf("only %d packets were sent during %d reloads", sent, reloads)

@@ -98,7 +98,7 @@ func accept(l net.Listener) {
 func (w *world) scanned() (open []string) {
 	w.Helper()
 	for _, pair := range [][2]string{{web4, wan4}, {web6, wan6}, {web4, box4}, {web6, box6}} {
-		mark := w.mark(w.wan)
+		mark := w.wan.MustMark(w)
 		for low := 1; low <= 65535; low += 4096 {
 			var packets []traffic.IP
 			for port := low; port < min(low+4096, 65536); port++ {
@@ -116,12 +116,12 @@ func (w *world) scanned() (open []string) {
 		if strings.Contains(pair[1], ":") {
 			answer, syn = "udp or icmp6 or (ip6[6] = 6 and ip6[53] = 18)", "ip6[6] = 6 and ip6[53] = 2"
 		}
-		for _, line := range w.lines(w.wan, mark, "src host "+pair[1]+" and dst host "+pair[0]+" and ("+answer+")") {
+		for _, line := range w.wan.MustLines(w, mark, "src host "+pair[1]+" and dst host "+pair[0]+" and ("+answer+")") {
 			if found := pair[1] + " " + portOf(line, pair[1]); !slices.Contains(open, found) && !strings.Contains(line, "neighbor") {
 				open = append(open, found)
 			}
 		}
-		sent := len(w.lines(w.wan, mark, "dst host "+pair[1]+" and src host "+pair[0]+" and "+syn))
+		sent := len(w.wan.MustLines(w, mark, "dst host "+pair[1]+" and src host "+pair[0]+" and "+syn))
 		if sent < 65535 {
 			w.Errorf("only %d ports of %s were tried", sent, pair[1])
 		}
@@ -171,7 +171,7 @@ func wrongName(w *world) {
 // reachesNothing sends from a device whatever it can and looks for it outside.
 func (w *world) reachesNothing(device string) {
 	w.Helper()
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	for _, url := range []string{"http://" + web4 + "/ip", "http://[" + web6 + "]/ip"} {
 		if from, ok := w.curl(device, 3, url); ok {
 			w.Errorf("%s reached %s, seen from %s", device, url, from)
@@ -180,7 +180,7 @@ func (w *world) reachesNothing(device string) {
 	w.exec(device, "ping", "-n", "-c", "1", "-W", "1", web4)
 	w.exec(device, "ping", "-n", "-c", "1", "-W", "1", web6)
 	w.pause(settle)
-	if got := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter("gateway")); len(got) > 0 {
+	if got := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway")); len(got) > 0 {
 		w.Errorf("of %s left: %q", device, got)
 	}
 }

@@ -62,7 +62,7 @@ const settle = 250 * time.Millisecond
 // and end a state around it.
 func (w *world) observe(classes []class, during func(send func())) []outcome {
 	w.Helper()
-	wan, lan, asked := w.mark(w.wan), w.mark(w.lan), len(w.queries())
+	wan, lan, asked := w.wan.MustMark(w), w.lan.MustMark(w), len(w.queries())
 	counters := w.addCounters(classes)
 	send := func() {
 		for _, c := range classes {
@@ -78,22 +78,22 @@ func (w *world) observe(classes []class, during func(send func())) []outcome {
 		during(send)
 	}
 	boxed := w.readCounters(counters)
-	foreign := w.lines(w.wan, wan, w.lab.Plan().ForeignFilter("gateway"))
+	foreign := w.wan.MustLines(w, wan, w.lab.Plan().ForeignFilter("gateway"))
 	questions := w.queries()[asked:]
 	var outcomes []outcome
 	for i, c := range classes {
 		o := outcome{class: c, leaked: slices.Concat(foreign, strangers(questions, c))}
 		switch c.from {
 		case household:
-			o.seen = w.lines(w.lan, lan, c.sent)
+			o.seen = w.lan.MustLines(w, lan, c.sent)
 		case outside:
-			o.seen = w.lines(w.wan, wan, "ether src 02:00:00:00:00:80 and ("+c.sent+")")
+			o.seen = w.wan.MustLines(w, wan, "ether src 02:00:00:00:00:80 and ("+c.sent+")")
 		case box, containers:
 			o.count = boxed[i]
 		}
 		o.count += len(o.seen)
 		if c.arrives != "" {
-			o.leaked = append(o.leaked, w.lines(w.lan, lan, c.arrives)...)
+			o.leaked = append(o.leaked, w.lan.MustLines(w, lan, c.arrives)...)
 		}
 		outcomes = append(outcomes, o)
 	}
@@ -116,24 +116,6 @@ func strangers(questions []internet.Query, c class) []string {
 // from any of its addresses.
 func ofRelay(a netip.Addr) bool {
 	return slices.ContainsFunc(lab.TorRelays(), func(r lab.Relay) bool { return a == r.Addr4 || a == r.Addr6 })
-}
-
-func (w *world) mark(c *lab.Capture) lab.Mark {
-	w.Helper()
-	m, err := c.Mark(w.ctx)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return m
-}
-
-func (w *world) lines(c *lab.Capture, since lab.Mark, filter string) []string {
-	w.Helper()
-	lines, err := c.Lines(w.ctx, since, filter)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return lines
 }
 
 func (w *world) queries() []internet.Query {

@@ -152,7 +152,7 @@ func (w *world) failsClosed() {
 // tellsTime: a server that the phone has built in is the box, and nothing leaves.
 func (w *world) tellsTime() {
 	w.Helper()
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	clock, err := ntp.KernelClock()
 	if err != nil {
 		w.Fatal(err)
@@ -168,7 +168,7 @@ func (w *world) tellsTime() {
 		}
 	}
 	w.pause(settle)
-	if lines := w.lines(w.wan, mark, "udp port 123"); len(lines) > 0 {
+	if lines := w.wan.MustLines(w, mark, "udp port 123"); len(lines) > 0 {
 		w.Errorf("%d packets left, the first: %s", len(lines), lines[0])
 	}
 	untrusted := slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool { return f.Code == health.ClockUntrusted })

@@ -20,7 +20,7 @@ import (
 // testReach is about what the box knows of whether visitors get to its onions.
 func testReach(w *world) {
 	w.ready()
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	w.run("the box calls its own onion", callsItself)
 	w.run("a target that goes down and comes back", targetDown)
 	w.run("a private one", looksAtPrivate)
@@ -28,7 +28,7 @@ func testReach(w *world) {
 	w.run("a front that tor cannot reach", noFront)
 	w.run("a descriptor that is withheld", withheld)
 	w.run("tor is killed", torKilled)
-	if lines := w.lines(w.wan, mark, w.lab.Plan().ForeignFilter("gateway")); len(lines) > 0 {
+	if lines := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway")); len(lines) > 0 {
 		w.Errorf("something beside Tor left the box: %q", lines)
 	}
 	w.must("gateway", "tunic", "unpublish", "reach")

@@ -133,7 +133,7 @@ func (w *world) goOn(held []net.Conn) {
 // others say, who still may, does not count.
 func (w *world) cut(held, others []net.Conn) {
 	w.Helper()
-	mark := w.mark(w.wan)
+	mark := w.wan.MustMark(w)
 	for _, conn := range held {
 		if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
 			w.Error(err)
@@ -145,14 +145,14 @@ func (w *world) cut(held, others []net.Conn) {
 		conn.Close()
 	}
 	w.eventually("the far side sends again what was not acknowledged", 5*time.Second, func() bool {
-		return len(w.lines(w.wan, mark, "ip and tcp src port 80")) > 0 && len(w.lines(w.wan, mark, "ip6 and tcp src port 80")) > 0
+		return len(w.wan.MustLines(w, mark, "ip and tcp src port 80")) > 0 && len(w.wan.MustLines(w, mark, "ip6 and tcp src port 80")) > 0
 	})
 	w.pause(settle)
 	filter := "(" + w.lab.Plan().ForeignFilter("gateway") + ")"
 	for _, conn := range others {
 		filter += fmt.Sprintf(" and not tcp src port %d", conn.LocalAddr().(*net.TCPAddr).Port)
 	}
-	if leaked := w.lines(w.wan, mark, filter); len(leaked) > 0 {
+	if leaked := w.wan.MustLines(w, mark, filter); len(leaked) > 0 {
 		w.Errorf("after the policy became stricter %d packets left, the first: %s", len(leaked), leaked[0])
 	}
 }
