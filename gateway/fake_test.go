@@ -245,7 +245,12 @@ const mainFile = "gateway.ntp = false\n[household]\ninterfaces = [\"br-lan\"]\n"
 
 func newHouse(t *testing.T, files map[string]string) *house {
 	t.Helper()
-	p := config.NewPaths(t.TempDir())
+	return newHouseIn(t, t.TempDir(), files)
+}
+
+func newHouseIn(t *testing.T, root string, files map[string]string) *house {
+	t.Helper()
+	p := config.NewPaths(root)
 	for _, dir := range []string{p.Root, filepath.Dir(p.Root)} { // tor's user passes
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)

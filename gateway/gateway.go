@@ -346,6 +346,22 @@ func (g *Gateway) Reload(ctx context.Context) error {
 }
 
 func (g *Gateway) reload(ctx context.Context) error {
+	if err := g.load(ctx); err != nil {
+		return err
+	}
+	g.held = false
+	before := g.snapshot().findings
+	g.pass(ctx)
+	err := g.passError(before, reloadFault)
+	if f, ok := errors.AsType[*api.Failure](err); ok {
+		f.Hint = "the configuration is in force as far as possible; see `tunic status`"
+	}
+	return err
+}
+
+// load reads the configuration, and has it judged by all who can say something
+// about it. With any mistake in it nothing changes; the next pass enforces it.
+func (g *Gateway) load(ctx context.Context) error {
 	c, err := loadConfig(g.Paths)
 	if err == nil {
 		err = g.judge(ctx, c)
@@ -363,25 +379,7 @@ func (g *Gateway) reload(ctx context.Context) error {
 	g.mu.Lock()
 	g.view.config = c
 	g.mu.Unlock()
-	g.held = false
-	g.pass(ctx)
-	return g.passError()
-}
-
-// passError turns what the last pass could not do into an error.
-func (g *Gateway) passError() error {
-	v := g.snapshot()
-	var errs []error
-	for _, f := range v.findings {
-		if f.Severity == health.Error {
-			errs = append(errs, errors.New(f.Text))
-		}
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return &api.Failure{Problem: api.Problem{
-		Error: errors.Join(errs...).Error(), Hint: "the configuration is in force as far as possible; see `tunic status`"}}
+	return nil
 }
 
 // Lockdown closes the household until the next reload.

@@ -73,10 +73,7 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.lookForHosts(ctx)
 	a.desired = desire(a.in)
 	if a.held {
-		a.why = "lockdown was asked for"
-		a.find(health.Lockdown, "the household is closed because lockdown was asked for")
-		a.opened = false
-		return false
+		return a.lockedDown(ctx)
 	}
 	if name := UplinkAsHousehold(a.in.Config, a.in.Around.Links); name != "" {
 		a.why = name + " is this box's way to the internet, not the household's"
@@ -87,6 +84,21 @@ func (a *attempt) steps(ctx context.Context) bool {
 	done := a.applyTor(ctx) && a.applyServe(ctx) && a.open(ctx) && a.applyServers()
 	a.applyFast(ctx)
 	return done
+}
+
+// lockedDown closes the household first. Onions, friends and servers go on to
+// follow what is asked for: somebody who is shut out of an onion is shut out.
+func (a *attempt) lockedDown(ctx context.Context) bool {
+	a.opened = false
+	a.stayClosed(ctx)
+	a.shrinkFast(ctx)
+	a.applyTor(ctx)
+	a.applyServe(ctx)
+	a.applyServers()
+	a.applyFast(ctx)
+	a.why = "lockdown was asked for"
+	a.find(health.Lockdown, "the household is closed because lockdown was asked for")
+	return false
 }
 
 // learn asks the kernel what the household looks like now.
@@ -160,11 +172,11 @@ func (a *attempt) prepare(ctx context.Context) bool {
 	for _, o := range withHome(a.in.Config) {
 		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)
 		if err != nil {
-			a.find(health.StateUnusable, "onion %s is not published: %v", o.Name, err)
+			a.find(health.OnionKeys, "onion %s is not published: %v", o.Name, err)
 			continue
 		}
 		if err := checkImported(o, a.Paths.OnionKeys(o.Name)); err != nil {
-			a.find(health.StateUnusable, "onion %s is not published: %v", o.Name, err)
+			a.find(health.OnionForeign, "onion %s is not published: %v", o.Name, err)
 			continue
 		}
 		addresses[o.Name] = addr

@@ -139,8 +139,9 @@ func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
 			}
 			err = errors.Join(b.Forget(r.Name), g.ungrant(r.Name))
 		}
+		before := g.snapshot().findings
 		g.pass(ctx)
-		return errors.Join(err, g.passError())
+		return errors.Join(err, g.passError(before, onionFault))
 	})
 }
 

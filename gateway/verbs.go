@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -75,40 +76,79 @@ func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
 			return err
 		}
 	}
-	made, err := config.WriteOnion(g.Paths, o)
-	if err != nil {
+	return g.edit(ctx, edit{
+		files: []string{g.Paths.OnionFile(o.Name)},
+		write: func() error { return WriteOnion(g.Paths, o) },
+		undo:  g.forgetNewKeys(o.Name),
+		load:  true,
+		fault: onionFault,
+	})
+}
+
+// forgetNewKeys takes away keys that the pass will make for an onion which has
+// none yet.
+func (g *Gateway) forgetNewKeys(name string) (undo func() error) {
+	dir := g.Paths.OnionKeys(name)
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return func() error { return durable.RemoveAll(dir) }
+}
+
+// WriteOnion makes the file of an onion, without reading the others.
+func WriteOnion(p config.Paths, o config.Onion) error {
+	if err := config.WriteOnion(p, o); err != nil {
 		return usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")
 	}
-	err = g.reload(ctx)
-	var failure *api.Failure
-	if errors.As(err, &failure) && failure.Usage && made {
-		_, undo := config.RemoveOnion(g.Paths, o.Name)
-		return errors.Join(err, undo)
-	}
-	return err
+	return nil
 }
 
 // Unpublish removes an onion's file and applies that. Its keys stay, so that
 // publishing the name again gives the same address, unless the request says to
-// delete them too. With a mistake anywhere in the configuration nothing changes.
+// delete them too, which is done last: when tor has let go of them.
 func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
 	if err := CheckUnpublish(r); err != nil {
 		return err
 	}
 	return g.do(ctx, func(ctx context.Context) error {
-		if _, err := loadConfig(g.Paths); err != nil {
-			return err
+		e := edit{
+			files: []string{g.Paths.OnionFile(r.Name)},
+			write: func() error { return removeOnion(g.Paths, r) },
+			load:  true,
+			fault: onionFault,
 		}
-		_, err := config.RemoveOnion(g.Paths, r.Name)
-		if err != nil && !(r.ForgetKey && errors.Is(err, fs.ErrNotExist)) {
-			return usage(err, "`tunic onions` lists the names")
+		if r.ForgetKey {
+			e.last = func() error { return g.rotations.forgetKeys(g.Paths, r.Name) }
 		}
-		err = g.reload(ctx)
-		if r.ForgetKey { // tor has let go of them
-			err = errors.Join(g.rotations.forgetKeys(g.Paths, r.Name), err)
-		}
-		return err
+		return g.edit(ctx, e)
 	})
+}
+
+// removeOnion removes the file of an onion. One whose keys alone are left has
+// none.
+func removeOnion(p config.Paths, r api.UnpublishRequest) error {
+	err := config.RemoveOnion(p, r.Name)
+	switch {
+	case err == nil, r.ForgetKey && errors.Is(err, fs.ErrNotExist) && hasKeys(p, r.Name):
+		return nil
+	}
+	return usage(err, "`tunic onions` lists the names")
+}
+
+// UnpublishAlone is Unpublish when no daemon runs.
+func UnpublishAlone(p config.Paths, r api.UnpublishRequest) error {
+	if err := CheckUnpublish(r); err != nil {
+		return err
+	}
+	err := EditAlone(p, func() error { return removeOnion(p, r) }, p.OnionFile(r.Name))
+	if err != nil || !r.ForgetKey {
+		return err
+	}
+	old := newRotations(p)
+	if err := old.load(); err != nil {
+		return err
+	}
+	return old.forgetKeys(p, r.Name)
 }
 
 // CheckUnpublish refuses the box's own onion.
