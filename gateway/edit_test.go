@@ -23,6 +23,7 @@ import (
 	"tunic/gateway/account"
 	"tunic/gateway/api"
 	"tunic/gateway/managed"
+	"tunic/gateway/tor"
 )
 
 // editVerb is a verb that changes what is kept, and by which refusals of the box
@@ -144,7 +145,7 @@ func (h *house) kept(t *testing.T) map[string]string {
 // disk, not in memory, not in tor.
 func (h *house) unchanged(t *testing.T, what string, verb func() error) (failed bool) {
 	t.Helper()
-	files, was, spec := h.kept(t), h.remember(), h.torSpec
+	files, was, spec := h.now(t)
 	err := verb()
 	if err == nil {
 		return false
@@ -152,16 +153,31 @@ func (h *house) unchanged(t *testing.T, what string, verb func() error) (failed 
 	if _, ok := errors.AsType[*api.Failure](err); !ok {
 		t.Errorf("%s: %v says nothing of what to do", what, err)
 	}
-	if now := h.kept(t); !maps.Equal(files, now) {
-		t.Errorf("%s: %v, but this is changed: %s", what, err, otherFiles(files, now))
+	filesNow, is, specNow := h.now(t)
+	if !maps.Equal(files, filesNow) {
+		t.Errorf("%s: %v, but this is changed: %s", what, err, otherFiles(files, filesNow))
 	}
-	if now := h.remember(); !reflect.DeepEqual(was, now) {
-		t.Errorf("%s: %v, but in force is %+v, was %+v", what, err, now, was)
+	if !reflect.DeepEqual(was, is) {
+		t.Errorf("%s: %v, but in force is %+v, was %+v", what, err, is, was)
 	}
-	if !h.torSpec.Equal(spec) {
+	if !specNow.Equal(spec) {
 		t.Errorf("%s: %v, but tor has another configuration", what, err)
 	}
 	return true
+}
+
+// now is what is kept, in force, and in tor between two passes.
+func (h *house) now(t *testing.T) (files map[string]string, m memory, spec tor.Spec) {
+	t.Helper()
+	err := h.do(t.Context(), func(context.Context) error {
+		files, m = h.kept(t), h.remember()
+		h.set(func() { spec = h.torSpec })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files, m, spec
 }
 
 func otherFiles(before, after map[string]string) string {
@@ -257,7 +273,9 @@ func fullDisks(t *testing.T) {
 				refused := 0
 				for room := 0; ; room++ {
 					h := diskHouse(t)
-					h.fill(t, limit, room)
+					if err := h.do(t.Context(), func(context.Context) error { return h.fill(limit, room) }); err != nil {
+						t.Fatal(err)
+					}
 					what := fmt.Sprintf("%s with room for %d %s", name, room, limit)
 					if !h.unchanged(t, what, func() error { return verb.do(t.Context(), h) }) {
 						break
@@ -309,29 +327,23 @@ func mount(t *testing.T, dir, kind, options string) {
 }
 
 // fill leaves room on the house's disk for so many blocks or files.
-func (h *house) fill(t *testing.T, limit string, room int) {
-	t.Helper()
+func (h *house) fill(limit string, room int) error {
 	if limit == "writes" {
-		if err := unix.Mount("", h.Paths.Root, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-			t.Fatal(err)
-		}
-		return
+		return unix.Mount("", h.Paths.Root, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(filepath.Dir(h.Paths.Root), &st); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	filler := filepath.Join(filepath.Dir(h.Paths.Root), "filler")
 	if limit == "blocks" {
 		n := int(st.Bavail) - room
-		if err := os.WriteFile(filler, make([]byte, n*int(st.Bsize)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
+		return os.WriteFile(filler, make([]byte, n*int(st.Bsize)), 0o600)
 	}
 	for i := range int(st.Ffree) - room {
 		if err := os.Mkdir(fmt.Sprint(filler, i), 0o700); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }

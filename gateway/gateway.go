@@ -176,6 +176,7 @@ type Gateway struct {
 // view is what the last pass left for Status.
 type view struct {
 	config    *config.Config
+	in        Inputs // what desired was computed from, with what is in force for a while
 	facts     Facts
 	around    Around
 	addresses map[string]onion.Address
@@ -303,8 +304,24 @@ func (g *Gateway) resting(ctx context.Context) bool {
 // close swaps the closed rules in.
 func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
-	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Around: v.around, Group: g.group(ctx, v.config), Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Ranges: g.ranges, Mode: rules.Lockdown})
-	return g.applyRules(ctx, in)
+	in := g.own(v.in)
+	in.Config = effective(v.config, g.temporary.current())
+	in.Group = g.group(ctx, in.Config)
+	return g.applyRules(ctx, ClosedRules(in))
+}
+
+// own adds what is this daemon's whatever it is computed for.
+func (g *Gateway) own(in Inputs) Inputs {
+	in.Paths, in.Ranges = g.Paths, g.ranges
+	in.Tor, in.Serve, in.Mail, in.XMPP, in.IRC = g.TorIDs, g.ServeIDs, g.MailIDs, g.XMPPIDs, g.IRCIDs
+	return in
+}
+
+// ClosedRules are the rules by which nothing passes. They are computed from what
+// the open ones are: whatever those refuse, these refuse too.
+func ClosedRules(in Inputs) rules.Input {
+	in.Mode, in.Temporary, in.Grants = rules.Lockdown, Temporary{}, nil
+	return ruleInput(in)
 }
 
 // group returns the group of the household's interfaces. If one cannot be put

@@ -34,7 +34,7 @@ func (a *attempt) find(code health.Code, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs, Addresses: v.addresses, Old: v.old, Mode: rules.Open}}
+	a := &attempt{Gateway: g, in: g.own(Inputs{Config: v.config, Addresses: v.addresses, Old: v.old, Mode: rules.Open})}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -46,7 +46,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	g.mu.Lock()
 	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
-	g.view.temporary, g.view.friends, g.view.hosts = a.in.Temporary, a.in.Friends, a.in.Hosts
+	g.view.in, g.view.temporary, g.view.friends, g.view.hosts = a.in, a.in.Temporary, a.in.Friends, a.in.Hosts
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
 	g.notify(ctx)

@@ -59,18 +59,19 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, TorUID: noUID,
+	box := a.boxInputs()
+	if box.Tor == (gateway.IDs{}) {
+		box.Tor.UID = noUID
+	}
+	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, TorUID: box.Tor.UID,
 		TransPort: config.TransPort, DNSPort: config.DNSPort}
 	c, configErr := config.Load(a.paths())
-	ids, err := lookupUser(config.TorUser)
-	if err == nil {
-		in.TorUID = ids.UID
-	}
 	if configErr == nil {
 		// What cannot be read is not known yet, as at boot.
-		facts, _ := kernel{k}.Facts(ctx, c.Household.Interfaces)
-		around, _ := kernel{k}.Around(ctx, c.Household.Interfaces)
-		in = gateway.ClosedRules(c, a.paths(), in.TorUID, facts, around)
+		box.Config = c
+		box.Facts, _ = kernel{k}.Facts(ctx, c.Household.Interfaces)
+		box.Around, _ = kernel{k}.Around(ctx, c.Household.Interfaces)
+		in = gateway.ClosedRules(box)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}
 	set, err := rules.Compile(in)

@@ -91,13 +91,22 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 	if err != nil {
 		return api.Plan{}, err
 	}
-	torIDs, err := lookupUser(config.TorUser)
-	if err != nil {
-		return api.Plan{}, err
+	in := a.boxInputs()
+	if in.Tor == (gateway.IDs{}) || in.Serve == (gateway.IDs{}) {
+		_, err := lookupUser(config.TorUser)
+		_, err2 := lookupUser(config.ServeUser)
+		return api.Plan{}, errors.Join(err, err2)
 	}
-	serveIDs, err := lookupUser(config.ServeUser)
-	if err != nil {
-		return api.Plan{}, err
+	return gateway.PlanAlone(ctx, kernel{k}, in)
+}
+
+// boxInputs has the paths and the system users of this box; one that does not
+// exist is zero.
+func (a *app) boxInputs() gateway.Inputs {
+	in := gateway.Inputs{Paths: a.paths()}
+	for name, ids := range map[string]*gateway.IDs{config.TorUser: &in.Tor, config.ServeUser: &in.Serve,
+		config.MailUser: &in.Mail, config.XMPPUser: &in.XMPP, config.IRCUser: &in.IRC} {
+		*ids, _ = lookupUser(name)
 	}
-	return gateway.PlanAlone(ctx, kernel{k}, a.paths(), torIDs, serveIDs)
+	return in
 }
