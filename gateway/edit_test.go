@@ -24,6 +24,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/managed"
 	"tunic/gateway/tor"
+	"tunic/internal/native"
 )
 
 // editVerb is a verb that changes what is kept, and by which refusals of the box
@@ -254,6 +255,7 @@ func TestVerbsOnAFullDisk(t *testing.T) {
 		fullDisks(t)
 		return
 	}
+	native.Require(t)
 	c := exec.Command(os.Args[0], "-test.run=^TestVerbsOnAFullDisk$", "-test.timeout=4m")
 	c.Env = append(os.Environ(), diskTest+"=yes")
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // its mounts are private, and go with it
