@@ -39,6 +39,8 @@ var (
 	// onionFault is of verbs about onions, their addresses and who finds them.
 	onionFault = faults([]health.Code{health.TorRefused}, health.FastTorDown, health.ServeProblem,
 		health.OnionKeys, health.OnionForeign, health.OldAddress)
+	// friendFault is of verbs about other boxes, and who of them finds what.
+	friendFault = faults([]health.Code{health.TorRefused}, health.FriendsUnusable, health.NamesUnusable)
 	// userFault is of verbs about accounts.
 	userFault = faults(nil, health.AccountUnusable, health.MailboxUnusable, health.XMPPUnusable)
 )
@@ -79,10 +81,10 @@ func (g *Gateway) edit(ctx context.Context, e edit) error {
 		return e.finish()
 	}
 	undone := kept.PutBack()
+	g.recall(was)
 	if e.undo != nil {
 		undone = errors.Join(undone, e.undo())
 	}
-	g.recall(was)
 	if passed {
 		g.pass(ctx)
 		g.Wake()
