@@ -399,6 +399,9 @@ func TestIntroduction(t *testing.T) {
 	if err := hub.Introduce("bob", "nobody"); !errors.Is(err, ErrNobody) {
 		t.Errorf("introducing nobody: %v", err)
 	}
+	if err := hub.Introduce("bob", "bob"); !errors.Is(err, ErrTaken) {
+		t.Errorf("introducing somebody to herself: %v", err)
+	}
 	if err := errors.Join(hub.Introduce("bob", "carol"), hub.Introduce("bob", "carol")); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
 	"time"
+	"tunic/gateway/config"
 
 	"tunic/gateway/onion"
 )
@@ -128,4 +130,26 @@ func TestManInTheMiddleHasOtherWords(t *testing.T) {
 		t.Errorf("%d bytes are signed", n)
 	}
 	var _ onion.Address = self
+}
+
+// A friend who gets the name of another has none of what was kept of that one,
+// and one of whom nothing is kept is not visited.
+func TestNamesakeHasKeysOfHerOwn(t *testing.T) {
+	a, b := newHouse(t, 0), newHouse(t, 1)
+	invite(t, a, b, true)
+	if err := converse(a, b, always); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Called(b.key(), Seen{Offers: []Offer{{Name: "photos", Onion: a.Self}}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := box(2)
+	a.peers = []config.Peer{{Name: a.peers[0].Name, Onion: string(other), ClientKey: a.peers[0].ClientKey}}
+	a.restart()
+	if f := a.Friend(other); f.key != "" || f.Words != "" || !f.At.IsZero() {
+		t.Errorf("a namesake has %+v", f)
+	}
+	if visits := a.FriendVisits(); len(visits) != 0 {
+		t.Errorf("visited without a key: %+v", visits)
+	}
 }
