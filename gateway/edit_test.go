@@ -349,3 +349,66 @@ func (h *house) fill(limit string, room int) error {
 	}
 	return nil
 }
+
+// During a lockdown every verb works, what it shuts is shut at once, and only a
+// reload opens the household.
+func TestVerbsInLockdown(t *testing.T) {
+	for name, verb := range editVerbs() {
+		h := editHouse(t, t.TempDir())
+		if err := h.Lockdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, _, before := h.now(t)
+		err := verb.do(t.Context(), h)
+		if name == "portal" { // which would let somebody out
+			if err == nil {
+				t.Error("a portal opens during a lockdown")
+			}
+			continue
+		}
+		_, _, after := h.now(t)
+		if err != nil || mode(h.loaded) != "closed" || h.Gateway.Status(t.Context()).State != api.Closed {
+			t.Errorf("%s: %v, and the rules are %s", name, err, mode(h.loaded))
+		}
+		if tells := strings.Contains(verb.by, "tor") && name != "grant"; tells && after.Equal(before) {
+			t.Errorf("%s: tor was not told", name)
+		}
+		if err := h.Reload(t.Context()); err != nil || mode(h.loaded) != "open" {
+			t.Errorf("%s, reloaded: %v, and the rules are %s", name, err, mode(h.loaded))
+		}
+	}
+}
+
+func TestEditAlone(t *testing.T) {
+	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
+	path := h.Paths.OnionFile("photos")
+	write := func(text string) func() error {
+		return func() error { return os.WriteFile(path, []byte(text), 0o644) }
+	}
+	replace := func(text string) func() error {
+		return func() error { return errors.Join(os.Remove(path), write(text)()) }
+	}
+	for text, want := range map[string]string{"[ports\n": photos, strings.Replace(photos, "8080", "8081", 1): strings.Replace(photos, "8080", "8081", 1)} {
+		err := EditAlone(h.Paths, replace(text), path)
+		got, readErr := os.ReadFile(path)
+		if (err == nil) != (want == text) || readErr != nil || string(got) != want {
+			t.Errorf("%q: %v, the file is %q, %v", text, err, got, readErr)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(h.Paths.OnionDir(), ".*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// What could not be put back is said, and nobody says that nothing was changed.
+func TestNotDone(t *testing.T) {
+	refused := usage(errors.New("no"), "nothing was changed")
+	if err := notDone(refused, nil); err != refused {
+		t.Errorf("%v", err)
+	}
+	err := notDone(refused, errors.New("putting x back: no room"))
+	f, ok := errors.AsType[*api.Failure](err)
+	if !ok || f.Usage || strings.Contains(f.Hint, "nothing") || !strings.Contains(f.Problem.Error, "putting x back") || !strings.Contains(f.Problem.Error, "no\n") {
+		t.Errorf("%+v", f)
+	}
+}
