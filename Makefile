@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux qemu-user-static
 
-.PHONY: help deps servers lab-deps users build demo test unit e2e cross cross-test reproducible machines machines-long cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build demo test unit race e2e cross cross-test reproducible machines machines-long cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -123,10 +123,14 @@ dialects: ## run the managed servers of the Debians in TUNIC_ROOTS=DIR:DIR with 
 	@[ -n "$(TUNIC_ROOTS)" ] || { echo "say where the Debians are: make dialects TUNIC_ROOTS=DIR:DIR"; exit 1; }
 	TUNIC_ROOTS=$(TUNIC_ROOTS) $(GO) test -tags lab -count=1 -timeout 40m -v ./internal/lab/roots
 
-lint: ## gofmt, vet, staticcheck and shellcheck
+race: ## run the unit tests with Go's race detector, which takes a C compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is imported
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags lab,machines ./...
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
+	$(GO) mod tidy -diff
 	shellcheck .ci/run
 
 FUZZTIME ?= 10s
@@ -134,6 +138,12 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; done; done
+
+# What to look at, and for how long: make mutants PKG=./gateway/peer MUTANTS="-for 5m"
+PKG     ?= ./gateway/peer
+MUTANTS ?= -for 10m
+mutants: ## name the guards of the package PKG whose removal no test notices
+	nice -n 10 $(GO) run ./internal/mutants $(MUTANTS) $(PKG)
 
 bench-mail: ## measure mails accepted per second against Postfix, which it installs, on the same disk (as root)
 	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix

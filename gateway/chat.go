@@ -71,7 +71,7 @@ func (a *attempt) chat() {
 		a.needUser(a.in.IRC, config.IRCUser, "nobody can chat by IRC")
 		secrets, err := loadIRCSecrets(a.Paths.IRCSecrets())
 		if err != nil {
-			a.find(health.StateUnusable, "IRC: %v", err)
+			a.find(health.IRCUnusable, "IRC: %v", err)
 		}
 		a.in.IRCSecrets = secrets
 	}
@@ -90,7 +90,7 @@ func (a *attempt) chat() {
 		return
 	}
 	if err := writeChatUsers(a.Paths.XMPP(), host, a.in.Users, a.in.XMPP); err != nil {
-		a.find(health.StateUnusable, "XMPP: %v", err)
+		a.find(health.XMPPUnusable, "XMPP: %v", err)
 	}
 }
 

@@ -27,10 +27,6 @@ func (c ChildIDs) Confined() (list []IDs) {
 	return list
 }
 
-func (g *Gateway) children() ChildIDs {
-	return ChildIDs{Tor: g.TorIDs, Serve: g.ServeIDs, Mail: g.MailIDs, XMPP: g.XMPPIDs, IRC: g.IRCIDs}
-}
-
 // childRules say what each of these processes may dial.
 func childRules(in Inputs) (list []rules.Child) {
 	may := map[IDs][]rules.Way{

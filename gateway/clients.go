@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,23 +107,27 @@ func ParseGrant(r api.GrantRequest) (config.ClientEdit, error) {
 
 // editClients changes the file of an onion and applies it. If anything is wrong
 // with the result, the file is as it was.
-func (g *Gateway) editClients(ctx context.Context, edit config.ClientEdit) error {
+func (g *Gateway) editClients(ctx context.Context, e config.ClientEdit) error {
 	return g.do(ctx, func(ctx context.Context) error {
-		undo, err := config.EditClients(g.Paths, edit)
-		if err != nil {
-			return usage(err, ClientHint(edit))
-		}
-		err = g.reload(ctx)
-		var failure *api.Failure
-		if errors.As(err, &failure) && failure.Usage {
-			return errors.Join(err, undo())
-		}
-		return err
+		return g.edit(ctx, edit{
+			files: []string{g.Paths.OnionFile(e.Onion)},
+			write: func() error { return WriteClients(g.Paths, e) },
+			load:  true,
+			fault: onionFault,
+		})
 	})
 }
 
-// ClientHint says what to do when the file of an onion was not changed.
-func ClientHint(edit config.ClientEdit) string {
+// WriteClients changes the file of an onion, without reading the others.
+func WriteClients(p config.Paths, e config.ClientEdit) error {
+	if err := config.EditClients(p, e); err != nil {
+		return usage(err, clientHint(e))
+	}
+	return nil
+}
+
+// clientHint says what to do when the file of an onion was not changed.
+func clientHint(edit config.ClientEdit) string {
 	if len(edit.Add) > 0 {
 		return "nothing was changed; `tunic onions` lists them; an onion that is for everybody becomes private by `tunic grant " + edit.Onion + " CLIENT --private`"
 	}

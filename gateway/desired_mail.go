@@ -55,9 +55,18 @@ const maxPasswordFile = 1024
 // readSmarthost reads the password for the mail provider's server. Without it
 // no mail goes to the internet.
 func (a *attempt) readSmarthost() {
-	mail, ok := a.in.Config.Mail()
+	password, err := smarthostPassword(a.in.Config)
+	if err != nil {
+		a.find(health.SmarthostUnusable, "mail to the internet is refused: %v", err)
+	}
+	a.in.SmarthostPassword = password
+}
+
+// smarthostPassword reads it from its file; "" where there is no such server.
+func smarthostPassword(c *config.Config) (password string, err error) {
+	mail, ok := c.Mail()
 	if !ok || mail.Smarthost == nil {
-		return
+		return "", nil
 	}
 	path := mail.Smarthost.PasswordFile
 	info, err := os.Stat(path)
@@ -70,14 +79,12 @@ func (a *attempt) readSmarthost() {
 	default:
 		var text []byte
 		text, err = os.ReadFile(path)
-		a.in.SmarthostPassword = strings.TrimSpace(string(text))
+		password = strings.TrimSpace(string(text))
 	}
-	if err == nil && a.in.SmarthostPassword == "" {
+	if err == nil && password == "" {
 		err = fmt.Errorf("%s is empty", path)
 	}
-	if err != nil {
-		a.find(health.SmarthostUnusable, "mail to the internet is refused: %v", err)
-	}
+	return password, err
 }
 
 // mailGroupOf writes out the members' addresses as every house knows them.

@@ -263,19 +263,17 @@ func (g *Gateway) setForGood(ctx context.Context, e config.DeviceEdit) (mac stri
 		}
 		mac, e.MAC = d.MAC, d.MAC
 	}
-	undo, err := config.EditDevice(g.Paths, e)
-	if err != nil {
-		return "", usage(err, "nothing was changed")
-	}
-	if _, err := loadConfig(g.Paths); err != nil {
-		return "", errors.Join(err, undo())
-	}
-	if e.Policy != "" {
-		if err := g.temporary.change(func(t *Temporary) { t.endPolicy(mac) }); err != nil {
-			return "", errors.Join(err, undo())
-		}
-	}
-	return mac, g.reload(ctx)
+	return mac, g.edit(ctx, edit{
+		files: []string{g.Paths.DeviceFile(e.Name)},
+		write: func() error {
+			if err := config.EditDevice(g.Paths, e); err != nil || e.Policy == "" {
+				return err
+			}
+			return g.temporary.change(func(t *Temporary) { t.endPolicy(mac) })
+		},
+		load:  true,
+		fault: ruleFault,
+	})
 }
 
 // setForAWhile gives a device another policy until a time.
@@ -286,12 +284,12 @@ func (g *Gateway) setForAWhile(ctx context.Context, r api.DeviceRequest, policy 
 		return "", err
 	}
 	p := TemporaryPolicy{MAC: d.MAC, Policy: policy, Span: newSpan(g.temporary.now(), r.For)}
-	if err := g.temporary.change(func(t *Temporary) { t.setPolicy(p) }); err != nil {
-		return "", err
-	}
-	g.pass(ctx)
-	g.Wake() // the loop's timer has to know the end
-	return d.MAC, g.passError()
+	return d.MAC, g.forAWhile(ctx, func(t *Temporary) { t.setPolicy(p) })
+}
+
+// forAWhile changes what is in force for a while.
+func (g *Gateway) forAWhile(ctx context.Context, change func(*Temporary)) error {
+	return g.edit(ctx, edit{write: func() error { return g.temporary.change(change) }, fault: ruleFault})
 }
 
 // permanent is the configuration without the policies that others stand in for

@@ -143,13 +143,15 @@ func TestDeviceForAWhile(t *testing.T) {
 
 func TestDeviceForAWhileAfterRestart(t *testing.T) {
 	h := newHouse(t, nil)
-	h.running(t)
+	stop := h.running(t)
 	if _, err := h.SetDevice(t.Context(), api.DeviceRequest{Device: strangerMAC, Policy: "block", For: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
+	stop()
 	next := &house{box: &box{t: t, fail: map[string]error{}}}
 	next.status, next.facts = h.status, h.facts
 	o := h.Options
+	o.Notify = func(string) {}
 	o.Tor, o.Kernel, o.Server, o.Listeners, o.System = fakeTor{next.box}, fakeKernel{next.box}, fakeServer{next.box}, fakeListeners{next.box}, fakeSystem{next.box}
 	next.Gateway = New(o, h.view.config)
 	next.running(t)

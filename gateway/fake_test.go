@@ -245,7 +245,12 @@ const mainFile = "gateway.ntp = false\n[household]\ninterfaces = [\"br-lan\"]\n"
 
 func newHouse(t *testing.T, files map[string]string) *house {
 	t.Helper()
-	p := config.NewPaths(t.TempDir())
+	return newHouseIn(t, t.TempDir(), files)
+}
+
+func newHouseIn(t *testing.T, root string, files map[string]string) *house {
+	t.Helper()
+	p := config.NewPaths(root)
 	for _, dir := range []string{p.Root, filepath.Dir(p.Root)} { // tor's user passes
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -298,21 +303,23 @@ func (h *house) write(t *testing.T, name, text string) {
 	}
 }
 
-// running starts the loop and ends it with the test.
-func (h *house) running(t *testing.T) {
+// running starts the loop and ends it with the test, or when stop is called.
+func (h *house) running(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
 	})
+	t.Cleanup(stop)
 	if err := h.do(ctx, func(ctx context.Context) error { h.pass(ctx); return nil }); err != nil {
 		t.Fatal(err)
 	}
+	return stop
 }
 
 func (h *house) codes(t *testing.T) []string {

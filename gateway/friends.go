@@ -37,13 +37,13 @@ func (a *attempt) meet() bool {
 	}
 	book, err := a.openBook(home)
 	if err != nil {
-		a.find(health.StateUnusable, "%v", err)
+		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
 	}
 	if err := book.SetPeers(a.in.Config.Peers); err != nil {
-		a.find(health.StateUnusable, "reading what is known of friends: %v", err)
+		a.find(health.FriendsUnusable, "reading what is known of friends: %v", err)
 	}
 	if _, err := book.Tidy(); err != nil {
-		a.find(health.StateUnusable, "%v", err)
+		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
 	}
 	a.invite(book.Clients())
 	f := Friends{Visits: book.Visits(), Calls: book.Calls(), Returns: a.returns,
@@ -62,7 +62,7 @@ func (a *attempt) meet() bool {
 		f.Hellos = last.UTC().Format(time.RFC3339)
 	}
 	if err := a.virtual.number(named(a.in.Config, f)); err != nil {
-		a.find(health.StateUnusable, "friends have no names: %v", err)
+		a.find(health.NamesUnusable, "friends have no names: %v", err)
 	}
 	f.Virtual = a.virtual.numbers
 	a.in.Friends = f

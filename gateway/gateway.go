@@ -176,6 +176,7 @@ type Gateway struct {
 // view is what the last pass left for Status.
 type view struct {
 	config    *config.Config
+	in        Inputs // what desired was computed from, with what is in force for a while
 	facts     Facts
 	around    Around
 	addresses map[string]onion.Address
@@ -303,8 +304,24 @@ func (g *Gateway) resting(ctx context.Context) bool {
 // close swaps the closed rules in.
 func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
-	in := ruleInput(Inputs{Config: v.config, Facts: v.facts, Around: v.around, Group: g.group(ctx, v.config), Paths: g.Paths, ChildIDs: g.children(), Ranges: g.ranges, Mode: rules.Lockdown})
-	return g.applyRules(ctx, in)
+	in := g.own(v.in)
+	in.Config = effective(v.config, g.temporary.current())
+	in.Group = g.group(ctx, in.Config)
+	return g.applyRules(ctx, ClosedRules(in))
+}
+
+// own adds what is this daemon's whatever it is computed for.
+func (g *Gateway) own(in Inputs) Inputs {
+	in.Paths, in.Ranges = g.Paths, g.ranges
+	in.Tor, in.Serve, in.Mail, in.XMPP, in.IRC = g.TorIDs, g.ServeIDs, g.MailIDs, g.XMPPIDs, g.IRCIDs
+	return in
+}
+
+// ClosedRules are the rules by which nothing passes. They are computed from what
+// the open ones are: whatever those refuse, these refuse too.
+func ClosedRules(in Inputs) rules.Input {
+	in.Mode, in.Temporary, in.Grants = rules.Lockdown, Temporary{}, nil
+	return ruleInput(in)
 }
 
 // group returns the group of the household's interfaces. If one cannot be put
@@ -346,6 +363,22 @@ func (g *Gateway) Reload(ctx context.Context) error {
 }
 
 func (g *Gateway) reload(ctx context.Context) error {
+	if err := g.load(ctx); err != nil {
+		return err
+	}
+	g.held = false
+	before := g.snapshot().findings
+	g.pass(ctx)
+	err := g.passError(before, reloadFault)
+	if f, ok := errors.AsType[*api.Failure](err); ok {
+		f.Hint = "the configuration is in force as far as possible; see `tunic status`"
+	}
+	return err
+}
+
+// load reads the configuration, and has it judged by all who can say something
+// about it. With any mistake in it nothing changes; the next pass enforces it.
+func (g *Gateway) load(ctx context.Context) error {
 	c, err := loadConfig(g.Paths)
 	if err == nil {
 		err = g.judge(ctx, c)
@@ -363,25 +396,7 @@ func (g *Gateway) reload(ctx context.Context) error {
 	g.mu.Lock()
 	g.view.config = c
 	g.mu.Unlock()
-	g.held = false
-	g.pass(ctx)
-	return g.passError()
-}
-
-// passError turns what the last pass could not do into an error.
-func (g *Gateway) passError() error {
-	v := g.snapshot()
-	var errs []error
-	for _, f := range v.findings {
-		if f.Severity == health.Error {
-			errs = append(errs, errors.New(f.Text))
-		}
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return &api.Failure{Problem: api.Problem{
-		Error: errors.Join(errs...).Error(), Hint: "the configuration is in force as far as possible; see `tunic status`"}}
+	return nil
 }
 
 // Lockdown closes the household until the next reload.

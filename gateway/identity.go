@@ -14,6 +14,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/health"
 	"tunic/gateway/onion"
 )
 
@@ -28,16 +29,15 @@ func (g *Gateway) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, e
 		return api.Onion{}, err
 	}
 	err := g.do(ctx, func(ctx context.Context) error {
-		v := g.snapshot()
-		address, ok := v.addresses[r.Name]
+		address, ok := g.snapshot().addresses[r.Name]
 		if !ok {
 			return noSuchOnion(r.Name)
 		}
-		if err := g.rotations.retire(g.Paths, r.Name, address, r.Keep); err != nil {
-			return err
-		}
-		g.pass(ctx)
-		return g.passError()
+		return g.edit(ctx, edit{
+			write: func() error { return g.rotations.retire(g.Paths, r.Name, address, r.Keep) },
+			undo:  func() error { return unretire(g.Paths, r.Name, address) },
+			fault: onionFault,
+		})
 	})
 	if err != nil {
 		return api.Onion{}, err
@@ -95,10 +95,19 @@ func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (oni
 	if err := old.load(); err != nil {
 		return "", err
 	}
-	if err := old.retire(p, r.Name, address, r.Keep); err != nil {
-		return "", err
+	kept, err := durable.Keep(old.path)
+	if err != nil {
+		return "", usage(err, "nothing was changed")
 	}
-	return keys(dir, owner)
+	defer kept.Release()
+	var next onion.Address
+	if err = old.retire(p, r.Name, address, r.Keep); err == nil {
+		next, err = keys(dir, owner)
+	}
+	if err != nil {
+		return "", notDone(err, errors.Join(kept.PutBack(), unretire(p, r.Name, address)))
+	}
+	return next, nil
 }
 
 // Import puts the keys of another tor's onion, or of a vanity address, into the
@@ -111,13 +120,16 @@ func (g *Gateway) Import(ctx context.Context, r api.ImportRequest) (api.Imported
 	id.Clients = r.Clients
 	done := api.Imported{Name: r.Name, Address: id.Address.Host(), Clients: len(id.Clients)}
 	err = g.do(ctx, func(ctx context.Context) error {
-		if err := ImportAlone(g.Paths, g.TorIDs, r.Name, id); err != nil {
-			return err
-		}
-		g.pass(ctx) // its file may have been there first
-		return nil
+		return g.edit(ctx, edit{
+			write: func() error { return ImportAlone(g.Paths, g.TorIDs, r.Name, id) },
+			undo:  g.forgetNewKeys(r.Name),
+			fault: faults([]health.Code{health.TorRefused}), // its file, if it is there first, may be wrong yet
+		})
 	})
-	return done, err
+	if err != nil {
+		return api.Imported{}, err
+	}
+	return done, nil
 }
 
 // ImportAlone is Import when no daemon runs; the caller holds the lock.
@@ -194,21 +206,28 @@ func (r *rotations) forgetKeys(p config.Paths, name string) error {
 	if err := config.CheckName(name); err != nil {
 		return usage(err, "")
 	}
-	current, retired := p.OnionKeys(name), filepath.Dir(p.RetiredKeys(name, "x"))
-	if !isDir(current) && !isDir(retired) {
+	if !hasKeys(p, name) {
 		return usage(fmt.Errorf("there are no keys of an onion called %q", name), "`tunic onions` lists the names")
 	}
 	err := r.change(func(all []OldAddress) []OldAddress {
 		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Onion == name })
 	})
-	for _, dir := range []string{current, retired} {
+	for _, dir := range keyDirs(p, name) {
 		err = errors.Join(err, durable.RemoveAll(dir))
 	}
 	if err != nil {
-		return fmt.Errorf("deleting the keys of onion %q: %w", name, err)
+		return &api.Failure{Problem: api.Problem{Error: fmt.Sprintf("deleting the keys of onion %q: %v", name, err),
+			Hint: "it is not published any more, but some of its keys are there: say the same again"}}
 	}
 	return nil
 }
+
+// keyDirs are where the keys of an onion are, and those of its old addresses.
+func keyDirs(p config.Paths, name string) []string {
+	return []string{p.OnionKeys(name), filepath.Dir(p.RetiredKeys(name, "x"))}
+}
+
+func hasKeys(p config.Paths, name string) bool { return slices.ContainsFunc(keyDirs(p, name), isDir) }
 
 func forgetHome() error {
 	return usage(errors.New("the onion home always has an address"), "`tunic rotate home --new-identity` gives it a new one")
@@ -217,20 +236,4 @@ func forgetHome() error {
 func isDir(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.IsDir()
-}
-
-// ForgetAlone deletes an onion's file and keys when no daemon runs; the caller
-// holds the lock.
-func ForgetAlone(p config.Paths, name string) error {
-	if name == config.HomeOnion {
-		return forgetHome()
-	}
-	r := newRotations(p)
-	if err := r.load(); err != nil {
-		return err
-	}
-	if _, err := config.RemoveOnion(p, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return usage(err, "")
-	}
-	return r.forgetKeys(p, name)
 }

@@ -110,7 +110,7 @@ func TestRotateCutShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.pass(t.Context())
-	if got := h.onionAddresses(); !slices.Equal(got, before) || len(h.codes(t)) > 0 && slices.Contains(h.codes(t), "state-unusable") {
+	if got := h.onionAddresses(); !slices.Equal(got, before) || len(h.codes(t)) > 0 && slices.Contains(h.codes(t), "old-address-unusable") {
 		t.Errorf("published: %v, before: %v", got, before)
 	}
 }
@@ -118,13 +118,13 @@ func TestRotateCutShort(t *testing.T) {
 // Where the directory cannot be moved, the address stays and nothing is noted.
 func TestRotateThatCannotMove(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
-	h.pass(t.Context())
+	h.running(t)
 	address := h.snapshot().addresses["photos"]
 	blocked := h.Paths.RetiredKeys("photos", string(address))
 	if err := os.MkdirAll(filepath.Join(blocked, "full"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.rotations.retire(h.Paths, "photos", address, time.Hour); err == nil {
+	if _, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err == nil {
 		t.Fatal("no error")
 	}
 	if len(h.rotations.current()) != 0 || hostname(h.Paths.OnionKeys("photos")) != address.Host() {

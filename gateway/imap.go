@@ -41,7 +41,7 @@ func (a *attempt) mailboxes() {
 		}
 	}
 	if err != nil {
-		a.find(health.StateUnusable, "%v", err)
+		a.find(health.MailboxUnusable, "%v", err)
 	}
 }
 

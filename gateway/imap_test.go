@@ -96,7 +96,8 @@ func TestNoMailNoServer(t *testing.T) {
 	}
 }
 
-// What is wrong with a server is told and closes nothing.
+// What is wrong with a server is told, and neither closes anything nor makes
+// anybody wait but for a server that is on its way.
 func TestServerFindings(t *testing.T) {
 	for code, c := range map[string]struct {
 		status managed.Status
@@ -104,9 +105,9 @@ func TestServerFindings(t *testing.T) {
 	}{
 		"server-missing":  {managed.Status{Err: &managed.MissingError{Name: "dovecot", Program: "dovecot", Package: "dovecot-imapd"}}, true},
 		"server-too-old":  {managed.Status{Err: &managed.VersionError{Name: "dovecot", Package: "dovecot-imapd", Found: "2.2.36", From: "2.3"}}, true},
-		"server-fails":    {managed.Status{Err: &managed.EarlyError{Name: "dovecot", Ends: 5}}, false},
+		"server-fails":    {managed.Status{Err: &managed.EarlyError{Name: "dovecot", Ends: 5}}, true},
 		"server-untried":  {managed.Status{Ready: true, PID: 7, Version: "2.5.0", Untried: true}, true},
-		"server-down":     {managed.Status{Err: errors.New("dovecot ended (exit status 89)")}, false},
+		"server-down":     {managed.Status{Err: errors.New("dovecot ended (exit status 89)")}, true},
 		"server-starting": {managed.Status{}, false},
 	} {
 		h := newHouse(t, map[string]string{"endpoints/smtp.toml": ""})

@@ -34,7 +34,7 @@ func (a *attempt) find(code health.Code, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: Inputs{Config: v.config, Paths: g.Paths, ChildIDs: g.children(), Addresses: v.addresses, Old: v.old, Mode: rules.Open}}
+	a := &attempt{Gateway: g, in: g.own(Inputs{Config: v.config, Addresses: v.addresses, Old: v.old, Mode: rules.Open})}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -46,7 +46,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	g.mu.Lock()
 	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
-	g.view.temporary, g.view.friends, g.view.hosts = a.in.Temporary, a.in.Friends, a.in.Hosts
+	g.view.in, g.view.temporary, g.view.friends, g.view.hosts = a.in, a.in.Temporary, a.in.Friends, a.in.Hosts
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
 	g.notify(ctx)
@@ -73,10 +73,7 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.lookForHosts(ctx)
 	a.desired = desire(a.in)
 	if a.held {
-		a.why = "lockdown was asked for"
-		a.find(health.Lockdown, "the household is closed because lockdown was asked for")
-		a.opened = false
-		return false
+		return a.lockedDown(ctx)
 	}
 	if name := UplinkAsHousehold(a.in.Config, a.in.Around.Links); name != "" {
 		a.why = name + " is this box's way to the internet, not the household's"
@@ -87,6 +84,21 @@ func (a *attempt) steps(ctx context.Context) bool {
 	done := a.applyTor(ctx) && a.applyServe(ctx) && a.open(ctx) && a.applyServers()
 	a.applyFast(ctx)
 	return done
+}
+
+// lockedDown closes the household first. Onions, friends and servers go on to
+// follow what is asked for: somebody who is shut out of an onion is shut out.
+func (a *attempt) lockedDown(ctx context.Context) bool {
+	a.opened = false
+	a.stayClosed(ctx)
+	a.shrinkFast(ctx)
+	a.applyTor(ctx)
+	a.applyServe(ctx)
+	a.applyServers()
+	a.applyFast(ctx)
+	a.why = "lockdown was asked for"
+	a.find(health.Lockdown, "the household is closed because lockdown was asked for")
+	return false
 }
 
 // learn asks the kernel what the household looks like now.
@@ -160,11 +172,11 @@ func (a *attempt) prepare(ctx context.Context) bool {
 	for _, o := range withHome(a.in.Config) {
 		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)
 		if err != nil {
-			a.find(health.StateUnusable, "onion %s is not published: %v", o.Name, err)
+			a.find(health.OnionKeys, "onion %s is not published: %v", o.Name, err)
 			continue
 		}
 		if err := checkImported(o, a.Paths.OnionKeys(o.Name)); err != nil {
-			a.find(health.StateUnusable, "onion %s is not published: %v", o.Name, err)
+			a.find(health.OnionForeign, "onion %s is not published: %v", o.Name, err)
 			continue
 		}
 		addresses[o.Name] = addr

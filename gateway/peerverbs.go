@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/durable"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
@@ -20,16 +22,45 @@ import (
 // Invite makes an invitation, and lets the box that comes with it find our home.
 func (g *Gateway) Invite(ctx context.Context, r api.InviteRequest) (api.Invitation, error) {
 	var i api.Invitation
-	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+	err := g.editBook(ctx, edit{}, func(b *peer.Book) error {
 		made, err := b.Invite(r.Name, r.Suggest, r.Auto)
 		if err != nil {
 			return inviteError(err, r.Name)
 		}
 		i = api.Invitation{Name: r.Name, Word: made.Word(), Expires: made.Expires, Renews: slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name))}
-		g.pass(ctx)
 		return nil
 	})
-	return i, err
+	if err != nil {
+		return api.Invitation{}, err
+	}
+	return i, nil
+}
+
+// editBook makes a change of what is known of friends and invitations. e has
+// what write changes beside; the book is read again if it is undone.
+func (g *Gateway) editBook(ctx context.Context, e edit, write func(*peer.Book) error) error {
+	return g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+		also := e.undo
+		e.files, e.fault = append(e.files, g.Paths.Invites()), friendFault
+		e.write = func() error { return write(b) }
+		e.undo = func() (err error) {
+			if also != nil {
+				err = also()
+			}
+			return errors.Join(err, g.rereadBook())
+		}
+		return g.edit(ctx, e)
+	})
+}
+
+// rereadBook opens the book of the files that were put back.
+func (g *Gateway) rereadBook() error {
+	g.mu.Lock()
+	g.book = nil
+	g.mu.Unlock()
+	v := g.snapshot()
+	book, err := g.openBook(v.addresses[config.HomeOnion])
+	return errors.Join(err, book.SetPeers(v.config.Peers))
 }
 
 func isPeer(name string) func(config.Peer) bool {
@@ -73,7 +104,7 @@ func (g *Gateway) withBook(ctx context.Context, f func(context.Context, *peer.Bo
 // Accept keeps an invitation and begins to call the other box.
 func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, error) {
 	var name string
-	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) (err error) {
+	err := g.editBook(ctx, edit{}, func(b *peer.Book) (err error) {
 		if r.Introduced != "" {
 			name, err = b.AcceptIntroduced(r.Introduced, r.As)
 		} else {
@@ -85,7 +116,6 @@ func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, er
 		if err != nil {
 			return inviteError(err, r.As)
 		}
-		g.pass(ctx)
 		return nil
 	})
 	return g.peerCalled(ctx, name, err)
@@ -93,14 +123,13 @@ func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, er
 
 // Confirm says that our owner has compared the four words.
 func (g *Gateway) Confirm(ctx context.Context, r api.PeerRequest) (api.Peer, error) {
-	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+	err := g.editBook(ctx, edit{}, func(b *peer.Book) error {
 		if err := b.Confirm(r.Name); err != nil {
 			if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) && errors.Is(err, peer.ErrNobody) {
 				return nil // it is a friend
 			}
 			return inviteError(err, r.Name)
 		}
-		g.pass(ctx)
 		return nil
 	})
 	return g.peerCalled(ctx, r.Name, err)
@@ -122,26 +151,40 @@ func (g *Gateway) peerCalled(ctx context.Context, name string, err error) (api.P
 }
 
 // Forget ends a friendship or an invitation. When it returns tor lets that box
-// in no more, whatever it has cached.
+// in no more, whatever it has cached; then what is kept of the friend is deleted.
 func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
-	return g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+	e := edit{files: g.filesWithFriend(r.Name)}
+	if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) {
+		e.last = func() error {
+			b, err := g.theBook()
+			if err != nil {
+				return err
+			}
+			return b.Forget(r.Name)
+		}
+	}
+	return g.editBook(ctx, e, func(b *peer.Book) error {
 		found, err := b.Withdraw(r.Name)
 		if err != nil {
 			return err
 		}
-		was := slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name))
-		if !found && !was {
+		if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) {
+			return g.removePeer(r.Name)
+		}
+		if !found {
 			return usage(fmt.Errorf("%w: %q", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
 		}
-		if was {
-			if err := g.removePeer(r.Name); err != nil {
-				return err
-			}
-			err = errors.Join(b.Forget(r.Name), g.ungrant(r.Name))
-		}
-		g.pass(ctx)
-		return errors.Join(err, g.passError())
+		return nil
 	})
+}
+
+// filesWithFriend are the files of the configuration that may name friends.
+func (g *Gateway) filesWithFriend(names ...string) []string {
+	files, _ := filepath.Glob(g.Paths.OnionFile("*")) // the pattern is right
+	for _, name := range names {
+		files = append(files, g.Paths.PeerFile(name))
+	}
+	return files
 }
 
 // removePeer takes a friend out of the configuration, on the disk and in force.
@@ -149,58 +192,64 @@ func (g *Gateway) removePeer(name string) error {
 	if err := config.RemovePeer(g.Paths, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if _, err := config.ForgetClient(g.Paths, name); err != nil {
+		return usage(fmt.Errorf("taking %s out of the clients of onions: %w", name, err), "nothing was changed: correct that file first")
+	}
 	g.setPeers(func(list []config.Peer) []config.Peer { return slices.DeleteFunc(list, isPeer(name)) })
 	g.regrant(name, "")
 	g.Log.Info("a friend's box is forgotten", "peer", name)
 	return nil
 }
 
-// ungrant takes a friend who is forgotten out of the files of onions.
-func (g *Gateway) ungrant(name string) error {
-	if _, err := config.ForgetClient(g.Paths, name); err != nil {
-		return &api.Failure{Problem: api.Problem{Error: fmt.Sprintf("%s is forgotten, but a file still names her as a client: %v", name, err),
-			Hint: "take her out of its clients by hand, or no reload will work"}}
-	}
-	return nil
-}
-
 // Introduce leaves an invitation for each other with two friends' boxes.
 func (g *Gateway) Introduce(ctx context.Context, r api.IntroduceRequest) error {
-	return g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+	e := edit{files: []string{g.Paths.PeerKeys(r.Names[0]), g.Paths.PeerKeys(r.Names[1])}}
+	return g.editBook(ctx, e, func(b *peer.Book) error {
 		if err := b.Introduce(r.Names[0], r.Names[1]); err != nil {
 			return inviteError(err, "introducing")
 		}
-		g.pass(ctx)
 		return nil
 	})
 }
 
 // Rename gives a friend another name in this house.
 func (g *Gateway) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, error) {
-	err := g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
+	moved := false
+	e := edit{files: g.filesWithFriend(r.From, r.To), undo: func() error {
+		if !moved {
+			return nil
+		}
+		return durable.Rename(g.Paths.PeerKeys(r.To), g.Paths.PeerKeys(r.From))
+	}}
+	err := g.editBook(ctx, e, func(b *peer.Book) error {
 		if err := b.Renames(r.From, r.To); err != nil {
 			return inviteError(err, r.From)
 		}
 		if err := config.RenamePeer(g.Paths, r.From, r.To); err != nil {
 			return usage(err, "`tunic peers` lists the names")
 		}
-		if err := b.Rename(r.From, r.To); err != nil {
-			return errors.Join(err, config.RenamePeer(g.Paths, r.To, r.From))
-		}
-		g.setPeers(func(list []config.Peer) []config.Peer {
-			if i := slices.IndexFunc(list, isPeer(r.From)); i >= 0 {
-				list[i].Name = r.To
-			}
-			return list
-		})
-		g.regrant(r.From, r.To)
-		g.pass(ctx)
 		if _, err := config.RenameClient(g.Paths, r.From, r.To); err != nil {
-			return &api.Failure{Problem: api.Problem{Error: fmt.Sprintf("%s is renamed, but a file still has the old name among its clients: %v", r.To, err), Hint: "change it there by hand"}}
+			return usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err), "nothing was changed: correct that file first")
 		}
+		if err := b.Rename(r.From, r.To); err != nil {
+			return err
+		}
+		moved = isDir(g.Paths.PeerKeys(r.To))
+		g.renamePeer(r.From, r.To)
 		return nil
 	})
 	return g.peerCalled(ctx, r.To, err)
+}
+
+// renamePeer changes a friend's name in the configuration that is in force.
+func (g *Gateway) renamePeer(from, to string) {
+	g.setPeers(func(list []config.Peer) []config.Peer {
+		if i := slices.IndexFunc(list, isPeer(from)); i >= 0 {
+			list[i].Name = to
+		}
+		return list
+	})
+	g.regrant(from, to)
 }
 
 // PeerZone is the domain of friends' names in every house (RFC 8375).

@@ -2,8 +2,15 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"tunic/gateway/account"
 )
 
 // While the household is closed, a plan has what a file changes and nothing
@@ -24,5 +31,67 @@ func TestPlanOfAClosedHousehold(t *testing.T) {
 	h.do(t.Context(), func(ctx context.Context) error { h.pass(ctx); return nil })
 	if p, err := h.Plan(t.Context()); err != nil || p.Closed != "" {
 		t.Errorf("of an open one: %q, %v", p.Closed, err)
+	}
+}
+
+// Whatever a reload would change is in the plan, and what is secret is not; when
+// the plan is empty a reload changes nothing.
+func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
+	password := filepath.Join(t.TempDir(), "pw")
+	if err := os.WriteFile(password, []byte("geheim-1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	smtp := "[smarthost]\nserver = \"mail.example.org:465\"\nuser = \"u\"\npassword-file = \"" + password + "\"\nfrom = \"me@example.org\"\n"
+	h := newHouse(t, map[string]string{"endpoints/irc.toml": "", "endpoints/xmpp.toml": "", "endpoints/smtp.toml": smtp})
+	h.running(t)
+	store := account.Store{Dir: h.Paths.Accounts()}
+	for _, step := range []struct {
+		what string
+		edit func() error
+		want string // in a line of the plan
+	}{
+		{"nothing", func() error { return nil }, ""},
+		{"a greeting of the IRC server", func() error { h.write(t, "endpoints/irc.toml", "motd = \"hello\"\n"); return nil }, "+ server ngircd motd: hello"},
+		{"a limit of mail", func() error { h.write(t, "endpoints/smtp.toml", "max-size = 5\n"+smtp); return nil }, "serve Mail MaxSize"},
+		{"the provider's password", func() error { return os.WriteFile(password, []byte("geheim-2\n"), 0o600) }, "+ serve Mail Smarthost Password (hidden, "},
+		{"a server goes", func() error { return os.Remove(filepath.Join(h.Paths.EndpointDir(), "xmpp.toml")) }, "- server prosody"},
+		{"a server comes", func() error { h.write(t, "endpoints/xmpp.toml", ""); return nil }, "+ server prosody"},
+		{"a domain", func() error {
+			h.write(t, "tunic.toml", mainFile+"[[dns.forward]]\ndomain = \"lan\"\nserver = \"192.168.77.20\"\n")
+			return nil
+		}, "+ serve DNS Forward {Domain lan, Server 192.168.77.20:53}"},
+		{"another interface", func() error {
+			h.set(func() {
+				h.facts.Interfaces = append(slices.Clone(h.facts.Interfaces), InterfaceFacts{Name: "br-two", Index: 7})
+			})
+			h.write(t, "tunic.toml", "gateway.ntp = false\n[household]\ninterfaces = [\"br-lan\", \"br-two\"]\n")
+			return nil
+		}, "TUNIC-REDIRECT -i br-two -j TUNIC-LAN"},
+		{"a user by a restored file", func() error {
+			record, err := aRecord()
+			return errors.Join(err, store.Add(account.User{Name: "ann", Role: account.Admin, Record: record}))
+		}, "~ server dovecot passwd"},
+	} {
+		if err := step.edit(); err != nil {
+			t.Fatal(err)
+		}
+		plan, err := h.Plan(t.Context())
+		text := strings.Join(plan.Changes, "\n")
+		if err != nil || step.want == "" && text != "" || !strings.Contains(text, step.want) {
+			t.Errorf("%s: %v\n%s\nwant %s", step.what, err, text, step.want)
+		}
+		if s := h.snapshot().in.IRCSecrets; strings.Contains(text, "geheim") || strings.Contains(text, s.Salt) || strings.Contains(text, s.Operator) || strings.Contains(text, "SCRAM") {
+			t.Errorf("%s: a secret is in\n%s", step.what, text)
+		}
+		before := h.snapshot().desired
+		if err := h.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if text == "" && !reflect.DeepEqual(before, h.snapshot().desired) {
+			t.Errorf("%s: the plan is empty, but the reload changed something", step.what)
+		}
+		if plan, err := h.Plan(t.Context()); err != nil || len(plan.Changes) > 0 {
+			t.Errorf("%s, after the reload: %v\n%s", step.what, err, strings.Join(plan.Changes, "\n"))
+		}
 	}
 }

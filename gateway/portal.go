@@ -38,13 +38,13 @@ func (g *Gateway) Portal(ctx context.Context, r api.PortalRequest) (api.Portal, 
 		}
 		p.MAC = d.MAC
 		if r.Close {
-			return g.changePortals(ctx, func(t *Temporary) { t.endPortal(d.MAC) })
+			return g.forAWhile(ctx, func(t *Temporary) { t.endPortal(d.MAC) })
 		}
 		if err := g.allowPortal(d, &p); err != nil {
 			return err
 		}
 		p.Span = newSpan(g.temporary.now(), min(orDefault(r.For, defaultPortal), LongestPortal))
-		return g.changePortals(ctx, func(t *Temporary) { t.setPortal(p) })
+		return g.forAWhile(ctx, func(t *Temporary) { t.setPortal(p) })
 	})
 	if err != nil {
 		return api.Portal{}, err
@@ -57,20 +57,6 @@ func orDefault(d, byDefault time.Duration) time.Duration {
 		return byDefault
 	}
 	return d
-}
-
-func (g *Gateway) changePortals(ctx context.Context, f func(*Temporary)) error {
-	if err := g.temporary.change(f); err != nil {
-		return err
-	}
-	g.pass(ctx)
-	g.Wake()
-	for _, f := range g.snapshot().findings {
-		if f.Code == health.RulesFailed {
-			return errors.New(f.Text)
-		}
-	}
-	return nil
 }
 
 // parsePortal checks the words of a request.
@@ -183,14 +169,14 @@ func (a *attempt) temporarily() {
 	if slices.ContainsFunc(now.Portals, done) {
 		err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = slices.DeleteFunc(t.Portals, done) })
 		if err != nil {
-			a.find(health.StateUnusable, "%v", err)
+			a.find(health.TemporaryUnusable, "%v", err)
 		}
 		now.Portals = slices.DeleteFunc(now.Portals, done)
 	}
 	if a.held && len(now.Portals) > 0 {
 		now.Portals = nil
 		if err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = nil }); err != nil {
-			a.find(health.StateUnusable, "%v", err)
+			a.find(health.TemporaryUnusable, "%v", err)
 		}
 	}
 	a.in.Temporary = now

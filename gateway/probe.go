@@ -30,17 +30,12 @@ func (g *Gateway) Probe(ctx context.Context, r api.ProbeRequest) error {
 	}
 	return g.do(ctx, func(ctx context.Context) error {
 		if r.For == 0 {
-			if err := g.temporary.change(func(t *Temporary) { t.endProbe(r.Interface) }); err != nil {
-				return err
-			}
-			g.pass(ctx)
-			return nil
+			return g.forAWhile(ctx, func(t *Temporary) { t.endProbe(r.Interface) })
 		}
 		p := probeInterface{name: r.Interface, Span: newSpan(g.temporary.now(), r.For)}
-		if err := g.temporary.change(func(t *Temporary) { t.setProbe(p) }); err != nil {
+		if err := g.forAWhile(ctx, func(t *Temporary) { t.setProbe(p) }); err != nil {
 			return err
 		}
-		g.pass(ctx)
 		if !slices.Contains(g.snapshot().desired.Rules.Interfaces, r.Interface) {
 			return errors.New("the rules could not be extended to the leak test's interface: see `tunic status`")
 		}

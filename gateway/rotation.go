@@ -94,6 +94,13 @@ func (r *rotations) change(f func([]OldAddress) []OldAddress) error {
 	return nil
 }
 
+// set puts back what there was, after its file was.
+func (r *rotations) set(all []OldAddress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = all
+}
+
 // sooner returns how long the loop may wait: until an address ends, and no
 // longer than wait.
 func (r *rotations) sooner(wait time.Duration) time.Duration {
@@ -107,6 +114,7 @@ func (r *rotations) sooner(wait time.Duration) time.Duration {
 // retire makes the address that an onion has now an old one: it is written down
 // first, then its keys are moved away, and the next pass makes new ones. Only
 // the second step changes the address, so a power cut leaves one or the other.
+// Who undoes it puts the file back.
 func (r *rotations) retire(p config.Paths, name string, address onion.Address, keep time.Duration) error {
 	to := p.RetiredKeys(name, string(address))
 	if err := durable.MkdirAll(filepath.Dir(to), 0o711); err != nil { // tor passes through
@@ -119,14 +127,23 @@ func (r *rotations) retire(p config.Paths, name string, address onion.Address, k
 	if err := r.change(func(all []OldAddress) []OldAddress { return append(all, old) }); err != nil {
 		return err
 	}
-	err := durable.Rename(p.OnionKeys(name), to)
-	if err == nil {
+	if err := durable.Rename(p.OnionKeys(name), to); err != nil {
+		return fmt.Errorf("keeping the keys of the old address: %w", err)
+	}
+	return nil
+}
+
+// unretire gives an onion the keys back that it had before, if they were moved
+// away, in the place of those that were made since, which nobody got to know.
+func unretire(p config.Paths, name string, address onion.Address) error {
+	from, to := p.RetiredKeys(name, string(address)), p.OnionKeys(name)
+	if hostname(from) != address.Host() || hostname(to) == address.Host() {
 		return nil
 	}
-	undo := r.change(func(all []OldAddress) []OldAddress {
-		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Address == address })
-	})
-	return errors.Join(fmt.Errorf("keeping the keys of the old address: %w", err), undo)
+	if err := durable.RemoveAll(to); err != nil {
+		return err
+	}
+	return durable.Rename(from, to)
 }
 
 // chmodParents lets tor pass through the directories above retired keys,
@@ -150,7 +167,7 @@ func (a *attempt) oldAddresses() []OldAddress {
 			err = fmt.Errorf("%s holds the keys of another address", dir)
 		}
 		if err != nil {
-			a.find(health.StateUnusable, "the old address of onion %s is not published: %v", o.Onion, err)
+			a.find(health.OldAddress, "the old address of onion %s is not published: %v", o.Onion, err)
 			continue
 		}
 		list = append(list, o)

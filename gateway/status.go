@@ -68,14 +68,16 @@ func hasCode(list []health.Finding, c health.Code) bool {
 	return slices.ContainsFunc(list, func(f health.Finding) bool { return f.Code == c })
 }
 
-// ready reports whether everything wanted works, and if not, why. A target
-// that is down is its owner's affair, not the gateway's.
+// ready reports whether the household is as it should be and nothing is on its
+// way any more, and if not, why. What is wrong with one onion, server or user is
+// a finding, and does not make the others wait.
 func ready(s api.Status) (bool, string) {
 	if s.State != api.Open || s.Why != "" {
 		return false, cmp.Or(s.Why, "starting")
 	}
 	for _, f := range s.Findings {
-		if f.Severity == health.Error || f.Code == health.InterfaceMissing || f.Code == health.OnionNotPublished || f.Code == health.ServerStarting {
+		broken := f.Severity == health.Error && f.Code.Household()
+		if broken || f.Code == health.InterfaceMissing || f.Code == health.OnionNotPublished || f.Code == health.ServerStarting {
 			return false, f.Text
 		}
 	}
@@ -204,7 +206,7 @@ func (g *Gateway) notify(ctx context.Context) {
 	g.view.worked, g.view.said = g.view.worked || s.Ready, say
 	g.mu.Unlock()
 	if first {
-		g.Log.Info("everything wanted works")
+		g.Log.Info("the household is as it should be")
 	}
 	if news {
 		g.Notify(say)

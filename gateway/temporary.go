@@ -140,6 +140,13 @@ func (t *temporaries) change(f func(*Temporary)) error {
 	return nil
 }
 
+// set puts back what was in force, after its file was.
+func (t *temporaries) set(all Temporary) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = all
+}
+
 // sooner returns how long the loop may wait: until something ends, and no
 // longer than wait.
 func (t *temporaries) sooner(wait time.Duration) time.Duration {

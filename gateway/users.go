@@ -62,13 +62,19 @@ func (g *Gateway) withUser(ctx context.Context, r api.UserRequest, do func(api.U
 	}
 	var u api.User
 	err = g.do(ctx, func(ctx context.Context) error {
-		if u, err = do(r, record); err != nil {
-			return err
-		}
-		g.pass(ctx)
-		return nil
+		return g.edit(ctx, edit{
+			files: []string{g.Paths.Accounts()},
+			write: func() (err error) {
+				u, err = do(r, record)
+				return err
+			},
+			fault: userFault,
+		})
 	})
-	return u, err
+	if err != nil {
+		return api.User{}, err
+	}
+	return u, nil
 }
 
 // NewRecord checks a request's password and makes its record. Without a

@@ -119,6 +119,16 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+func TestPolicyOf(t *testing.T) {
+	in := house()
+	if a, b := in.PolicyOf("02:00:00:00:00:03"), in.PolicyOf("02:00:00:00:00:33"); a != Block || b != Tor {
+		t.Errorf("%v, %v", a, b)
+	}
+	if text := mustCompile(t, in).Text(IPv4, "raw"); text != "" {
+		t.Errorf("a table that there is not: %q", text)
+	}
+}
+
 // A step names a rule that stands there.
 func TestStepsAreRules(t *testing.T) {
 	set := mustCompile(t, house())
@@ -152,7 +162,7 @@ func TestExplainKnowsAllRules(t *testing.T) {
 }
 
 func TestExplainRefusesStrangeRules(t *testing.T) {
-	for _, rule := range []string{"", "-p", "-p tcp", "-m x --what 1 -j DROP", "-j", "-j ELSEWHERE", "-j TUNIC-NOWHERE", "-j CONNMARK --set-xmark x/1", "--tcp-flags SYN -j DROP"} {
+	for _, rule := range []string{"", "-p", "-p tcp", "-m x --what 1 -j DROP", "-j", "-j ELSEWHERE", "-j TUNIC-NOWHERE", "-j CONNMARK --set-xmark x/1", "--tcp-flags SYN -j DROP", "--tcp-flags SYN", "-j DNAT", "-j CONNMARK --set-xmark"} {
 		set := mustCompile(t, house())
 		for i, tab := range set.Tables {
 			if tab.Family == IPv4 && tab.Name == "mangle" {

@@ -147,13 +147,13 @@ func (a *app) deviceAlone(r api.DeviceRequest) (api.Device, error) {
 	if _, err := config.Load(a.paths()); err != nil {
 		return api.Device{}, wrongInput(err, "nothing was changed")
 	}
-	undo, err := config.EditDevice(a.paths(), e)
-	if err != nil {
-		return api.Device{}, wrongInput(err, "nothing was changed")
+	write := func() error { return config.EditDevice(a.paths(), e) }
+	if err := gateway.EditAlone(a.paths(), write, a.paths().DeviceFile(e.Name)); err != nil {
+		return api.Device{}, err
 	}
 	c, err := config.Load(a.paths())
 	if err != nil {
-		return api.Device{}, wrongInput(errors.Join(err, undo()), "nothing was changed")
+		return api.Device{}, wrongInput(err, "")
 	}
 	fmt.Fprintf(a.err, "%s is written; it is in force when the daemon runs (systemctl start tunic)\n", r.Device)
 	i := slices.IndexFunc(c.Devices, func(d config.Device) bool { return d.Name == r.Device })

@@ -141,14 +141,8 @@ func (a *app) grant(cmd *cobra.Command, r api.GrantRequest) error {
 }
 
 func (a *app) editClientsAlone(edit config.ClientEdit) error {
-	undo, err := config.EditClients(a.paths(), edit)
-	if err != nil {
-		return wrongInput(err, gateway.ClientHint(edit))
-	}
-	if _, err := config.Load(a.paths()); err != nil {
-		return wrongInput(errors.Join(err, undo()), "nothing was changed")
-	}
-	return nil
+	write := func() error { return gateway.WriteClients(a.paths(), edit) }
+	return gateway.EditAlone(a.paths(), write, a.paths().OnionFile(edit.Onion))
 }
 
 func revokeCommand(a *app) *cobra.Command {

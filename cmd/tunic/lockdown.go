@@ -59,22 +59,22 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, TorUID: noUID,
-		TransPort: config.TransPort, DNSPort: config.DNSPort}
-	c, configErr := config.Load(a.paths())
-	ids := childIDs()
-	if ids.Tor == (gateway.IDs{}) {
-		ids.Tor.UID = noUID
+	box := a.boxInputs()
+	if box.Tor == (gateway.IDs{}) {
+		box.Tor.UID = noUID
 	}
-	in.TorUID = ids.Tor.UID
-	for _, child := range ids.Confined() {
+	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, TorUID: box.Tor.UID,
+		TransPort: config.TransPort, DNSPort: config.DNSPort}
+	for _, child := range box.Confined() {
 		in.Children = append(in.Children, rules.Child{UID: child.UID})
 	}
+	c, configErr := config.Load(a.paths())
 	if configErr == nil {
 		// What cannot be read is not known yet, as at boot.
-		facts, _ := kernel{k}.Facts(ctx, c.Household.Interfaces)
-		around, _ := kernel{k}.Around(ctx, c.Household.Interfaces)
-		in = gateway.ClosedRules(c, a.paths(), ids, facts, around)
+		box.Config = c
+		box.Facts, _ = kernel{k}.Facts(ctx, c.Household.Interfaces)
+		box.Around, _ = kernel{k}.Around(ctx, c.Household.Interfaces)
+		in = gateway.ClosedRules(box)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}
 	set, err := rules.Compile(in)

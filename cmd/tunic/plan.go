@@ -91,10 +91,17 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 	if err != nil {
 		return api.Plan{}, err
 	}
-	for _, name := range []string{config.TorUser, config.ServeUser} {
-		if _, err := lookupUser(name); err != nil {
-			return api.Plan{}, err
-		}
+	in := a.boxInputs()
+	if in.Tor == (gateway.IDs{}) || in.Serve == (gateway.IDs{}) {
+		_, err := lookupUser(config.TorUser)
+		_, err2 := lookupUser(config.ServeUser)
+		return api.Plan{}, errors.Join(err, err2)
 	}
-	return gateway.PlanAlone(ctx, kernel{k}, a.paths(), childIDs())
+	return gateway.PlanAlone(ctx, kernel{k}, in)
+}
+
+// boxInputs has the paths and the system users of this box; one that does not
+// exist is zero.
+func (a *app) boxInputs() gateway.Inputs {
+	return gateway.Inputs{Paths: a.paths(), ChildIDs: childIDs()}
 }

@@ -14,7 +14,6 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
-	"tunic/gateway/config"
 )
 
 func publishCommand(a *app) *cobra.Command {
@@ -144,16 +143,9 @@ func (a *app) publishAlone(ctx context.Context, r api.PublishRequest, asJSON boo
 			return err
 		}
 	}
-	made, err := config.WriteOnion(a.paths(), o)
-	if err != nil {
-		return wrongInput(err, "")
-	}
-	if _, err := config.Load(a.paths()); err != nil {
-		if made {
-			_, undo := config.RemoveOnion(a.paths(), o.Name)
-			err = errors.Join(err, undo)
-		}
-		return wrongInput(err, "nothing was changed")
+	write := func() error { return gateway.WriteOnion(a.paths(), o) }
+	if err := gateway.EditAlone(a.paths(), write, a.paths().OnionFile(o.Name)); err != nil {
+		return err
 	}
 	if asJSON {
 		ports := make([]api.Port, len(o.Ports))
@@ -214,14 +206,8 @@ nobody can have the address again; it asks before it does so.`,
 
 // unpublishAlone removes the file for the next start of the daemon.
 func (a *app) unpublishAlone(r api.UnpublishRequest) error {
-	if err := gateway.CheckUnpublish(r); err != nil {
-		return err
-	}
 	if r.ForgetKey {
-		return a.withKeys(func(gateway.IDs) error { return gateway.ForgetAlone(a.paths(), r.Name) })
+		return a.withKeys(func(gateway.IDs) error { return gateway.UnpublishAlone(a.paths(), r) })
 	}
-	if _, err := config.RemoveOnion(a.paths(), r.Name); err != nil {
-		return wrongInput(err, "`tunic onions` and the files in "+a.paths().OnionDir()+" have the names")
-	}
-	return nil
+	return gateway.UnpublishAlone(a.paths(), r)
 }

@@ -170,9 +170,10 @@ func waitCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "wait",
 		Aliases: []string{"ready"}, // its name until the service manager's "ready" meant less
-		Short:   "Wait until all that was asked for works",
-		Long: `Wait waits until the household is open and all that was asked for works, which
-` + "`systemctl start tunic`" + ` does not. It prints what it is waiting for, and exits with
+		Short:   "Wait until the household is on line and nothing is on its way",
+		Long: `Wait waits until the household is open, onions have been published and servers have been
+started, which ` + "`systemctl start tunic`" + ` does not. What is wrong with one of them it does not wait
+for: ` + "`tunic status`" + ` has it. It prints what it is waiting for, and exits with
 3 when the time is over.`,
 		Example: "  tunic wait --timeout 60s && echo the house is on line",
 		RunE: func(cmd *cobra.Command, _ []string) error {

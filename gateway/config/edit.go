@@ -38,35 +38,33 @@ func (o Onion) TOML() string {
 // characters, so this is all it takes.
 var basicString = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// WriteOnion makes the file of an onion, and reports whether it did. After a
-// power cut there is either the whole file or none. A file that says the same
-// already is left as it is, with its comments; one that says something else is
-// kept, and the error is ErrExists. Callers take turns, and Load afterwards: it
-// says whether the rest of the configuration agrees with the onion. If not,
-// they may remove a file that was made for them, and no other.
-func WriteOnion(p Paths, o Onion) (made bool, err error) {
+// WriteOnion makes the file of an onion. After a power cut there is either the
+// whole file or none. A file that says the same already is left as it is, with
+// its comments; one that says something else is kept, and the error is
+// ErrExists. Callers take turns, and Load afterwards: it says whether the rest of
+// the configuration agrees with the onion.
+func WriteOnion(p Paths, o Onion) error {
 	path, err := onionFile(p, o.Name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	o.Ports = slices.SortedFunc(slices.Values(o.Ports), func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
 	text := []byte(o.TOML())
 	if _, err := parseOnion(o.Name, path, text); err != nil {
-		return false, fmt.Errorf("writing onion %q: %w", o.Name, err)
+		return fmt.Errorf("writing onion %q: %w", o.Name, err)
 	}
 	old, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err := writeFile(path, text)
-		return err == nil, err
+		return writeFile(path, text)
 	case err != nil:
-		return false, fmt.Errorf("reading the file of onion %q: %w", o.Name, err)
+		return fmt.Errorf("reading the file of onion %q: %w", o.Name, err)
 	}
 	same, err := parseOnion(o.Name, path, old)
 	if err != nil || same.Public != o.Public || same.As != o.As || !slices.Equal(same.Ports, o.Ports) || same.Private != o.Private || same.Fast != o.Fast || !slices.Equal(same.Clients, o.Clients) {
-		return false, fmt.Errorf("writing onion %q: %s %w with other settings: edit it, or unpublish the onion first", o.Name, path, ErrExists)
+		return fmt.Errorf("writing onion %q: %s %w with other settings: edit it, or unpublish the onion first", o.Name, path, ErrExists)
 	}
-	return false, nil
+	return nil
 }
 
 // parseOnion reads an onion's file by itself, as Load does.
@@ -80,28 +78,21 @@ func parseOnion(name, path string, text []byte) (Onion, error) {
 	return o, nil
 }
 
-// RemoveOnion removes the file of an onion and returns what was in it, so that
-// the caller can put it back. The error is fs.ErrNotExist if there is none.
-// The keys are not touched.
-func RemoveOnion(p Paths, name string) (text []byte, err error) {
+// RemoveOnion removes the file of an onion. The error is fs.ErrNotExist if there
+// is none. The keys are not touched.
+func RemoveOnion(p Paths, name string) error {
 	path, err := onionFile(p, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	text, err = readFile(path)
+	err = removeFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noOnion(name)
-	}
-	if err == nil {
-		err = os.Remove(path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		return noOnion(name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("removing the file of onion %q: %w", name, err)
+		return fmt.Errorf("removing the file of onion %q: %w", name, err)
 	}
-	return text, nil
+	return nil
 }
 
 // noOnion is the error for a name that has no file; it is fs.ErrNotExist.
@@ -123,7 +114,7 @@ func onionFile(p Paths, name string) (string, error) {
 	if err := CheckName(name); err != nil {
 		return "", err
 	}
-	return filepath.Join(p.OnionDir(), name+".toml"), nil
+	return p.OnionFile(name), nil
 }
 
 // writeFile writes the whole file or nothing, for all to read. The directory

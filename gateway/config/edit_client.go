@@ -17,31 +17,30 @@ type ClientEdit struct {
 	Remove  []string // names or keys: see Client.Is
 }
 
-// EditClients changes who may find an onion, and returns how to undo that. Only
-// the lines that must change do: comments and order stay. After a power cut
+// EditClients changes who may find an onion. Only the lines that must change do: comments and order stay. After a power cut
 // there is either the old or the new file. A client that is there already is no
 // mistake, one to be removed that is not there is. Callers take turns, and Load
 // afterwards: it says whether the file is right.
-func EditClients(p Paths, e ClientEdit) (undo func() error, err error) {
+func EditClients(p Paths, e ClientEdit) error {
 	path, err := onionFile(p, e.Onion)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	old, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, noOnion(e.Onion)
+		return noOnion(e.Onion)
 	case err != nil:
-		return nil, fmt.Errorf("reading the file of onion %q: %w", e.Onion, err)
+		return fmt.Errorf("reading the file of onion %q: %w", e.Onion, err)
 	}
 	text, err := editClients(e, path, string(old))
 	if err != nil {
-		return nil, fmt.Errorf("changing %s: %w", path, err)
+		return fmt.Errorf("changing %s: %w", path, err)
 	}
 	if text == string(old) {
-		return func() error { return nil }, nil
+		return nil
 	}
-	return func() error { return writeFile(path, old) }, writeFile(path, []byte(text))
+	return writeFile(path, []byte(text))
 }
 
 // editClients returns the changed text of an onion's file.
@@ -118,7 +117,7 @@ func editAllClients(p Paths, peer string, edit ClientEdit) (onions []string, err
 			continue
 		}
 		edit.Onion = o.Name
-		if _, err := EditClients(p, edit); err != nil {
+		if err := EditClients(p, edit); err != nil {
 			return onions, err
 		}
 		onions = append(onions, filepath.Base(o.Name))

@@ -46,22 +46,17 @@ func CheckDeviceName(name string) error {
 	return nil
 }
 
-// EditDevice changes the file of a device, or makes it, and returns how to
-// undo that. Only the lines that must change do: comments and order stay.
+// EditDevice changes the file of a device, or makes it. Only the lines that must change do: comments and order stay.
 // After a power cut there is either the old or the new file. Callers take
 // turns, and Load afterwards: it says whether the file is right.
-func EditDevice(p Paths, e DeviceEdit) (undo func() error, err error) {
+func EditDevice(p Paths, e DeviceEdit) error {
 	if err := CheckDeviceName(e.Name); err != nil {
-		return nil, err
+		return err
 	}
-	path := filepath.Join(p.DeviceDir(), e.Name+".toml")
+	path := p.DeviceFile(e.Name)
 	old, err := readFile(path)
-	undo = func() error { return writeFile(path, old) }
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		undo = func() error { return removeFile(path) }
-	case err != nil:
-		return nil, fmt.Errorf("reading the file of device %q: %w", e.Name, err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading the file of device %q: %w", e.Name, err)
 	}
 	text := string(old)
 	for _, change := range []struct{ key, value string }{{"mac", e.MAC}, {"policy", string(e.Policy)}} {
@@ -69,13 +64,13 @@ func EditDevice(p Paths, e DeviceEdit) (undo func() error, err error) {
 			continue
 		}
 		if text, err = setText(text, change.key, change.value); err != nil {
-			return nil, fmt.Errorf("changing %s: %w", path, err)
+			return fmt.Errorf("changing %s: %w", path, err)
 		}
 	}
 	if text == string(old) {
-		return func() error { return nil }, nil
+		return nil
 	}
-	return undo, writeFile(path, []byte(text))
+	return writeFile(path, []byte(text))
 }
 
 // errByHand is returned for lines that only a person can change safely.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -86,5 +85,5 @@ func peerFile(p Paths, name string) (string, error) {
 	if err := CheckPetname(name); err != nil {
 		return "", err
 	}
-	return filepath.Join(p.PeerDir(), name+".toml"), nil
+	return p.PeerFile(name), nil
 }

@@ -29,7 +29,7 @@ func TestWriteOnion(t *testing.T) {
 	for _, tt := range tests {
 		p := newBox(t, map[string]string{"endpoints/gopher.toml": `root = "$ROOT/srv"`})
 		for range 2 { // the second time there is nothing to do
-			if _, err := WriteOnion(p, tt.onion); err != nil {
+			if err := WriteOnion(p, tt.onion); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -57,7 +57,7 @@ func TestWriteOnion(t *testing.T) {
 func TestWriteOnionSortsPorts(t *testing.T) {
 	p := newBox(t, nil)
 	ports := []Port{{80, lan("10.0.0.1:80")}, {22, lan("10.0.0.1:22")}}
-	if _, err := WriteOnion(p, Onion{Name: "x", Ports: ports}); err != nil {
+	if err := WriteOnion(p, Onion{Name: "x", Ports: ports}); err != nil {
 		t.Fatal(err)
 	}
 	if ports[0].Virtual != 80 {
@@ -72,13 +72,13 @@ func TestWriteOnionSortsPorts(t *testing.T) {
 func TestWriteOnionKeepsWhatIsThere(t *testing.T) {
 	const byHand = "# for grandma\n[ports]\n80 = '10.0.0.1:80' # the old box\n"
 	p := newBox(t, map[string]string{"onions/photos.toml": byHand, "onions/broken.toml": "[ports\n"})
-	if _, err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.1:80")}}}); err != nil {
+	if err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.1:80")}}}); err != nil {
 		t.Errorf("writing what the file says already: %v", err)
 	}
-	if _, err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
+	if err := WriteOnion(p, Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
 		t.Errorf("writing something else: %v, want ErrExists", err)
 	}
-	if _, err := WriteOnion(p, Onion{Name: "broken", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
+	if err := WriteOnion(p, Onion{Name: "broken", Ports: []Port{{80, lan("10.0.0.2:80")}}}); !errors.Is(err, ErrExists) {
 		t.Errorf("writing over a broken file: %v, want ErrExists", err)
 	}
 	if text, err := os.ReadFile(filepath.Join(p.OnionDir(), "photos.toml")); string(text) != byHand {
@@ -105,7 +105,7 @@ func TestWriteOnionRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		p := newBox(t, nil)
-		if _, err := WriteOnion(p, tt.onion); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := WriteOnion(p, tt.onion); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("WriteOnion(%+v) = %v, want %q in it", tt.onion, err, tt.want)
 		}
 		if _, err := os.Stat(p.OnionDir()); !errors.Is(err, fs.ErrNotExist) {
@@ -117,14 +117,13 @@ func TestWriteOnionRefuses(t *testing.T) {
 func TestRemoveOnion(t *testing.T) {
 	const text = "# mine\n[ports]\n80 = \"10.0.0.1:80\"\n"
 	p := newBox(t, map[string]string{"onions/photos.toml": text})
-	got, err := RemoveOnion(p, "photos")
-	if err != nil || string(got) != text {
-		t.Errorf("RemoveOnion = %q, %v", got, err)
+	if err := RemoveOnion(p, "photos"); err != nil {
+		t.Error(err)
 	}
-	if _, err := RemoveOnion(p, "photos"); !errors.Is(err, fs.ErrNotExist) {
+	if err := RemoveOnion(p, "photos"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("RemoveOnion again = %v, want fs.ErrNotExist", err)
 	}
-	if _, err := RemoveOnion(p, "../tunic"); err == nil {
+	if err := RemoveOnion(p, "../tunic"); err == nil {
 		t.Error("RemoveOnion takes a path for a name")
 	}
 	if _, err := Load(p); err != nil {
@@ -135,14 +134,14 @@ func TestRemoveOnion(t *testing.T) {
 func TestEditFailures(t *testing.T) {
 	o := Onion{Name: "photos", Ports: []Port{{80, lan("10.0.0.1:80")}}}
 	p := newBox(t, map[string]string{"onions": "a file in the way\n"})
-	if _, err := WriteOnion(p, o); err == nil || !strings.Contains(err.Error(), p.OnionDir()) {
+	if err := WriteOnion(p, o); err == nil || !strings.Contains(err.Error(), p.OnionDir()) {
 		t.Errorf("WriteOnion below a file = %v", err)
 	}
 	p = newBox(t, map[string]string{"onions/photos.toml/x": ""})
-	if _, err := WriteOnion(p, o); err == nil || errors.Is(err, ErrExists) {
+	if err := WriteOnion(p, o); err == nil || errors.Is(err, ErrExists) {
 		t.Errorf("WriteOnion over a directory = %v", err)
 	}
-	if _, err := RemoveOnion(p, o.Name); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err := RemoveOnion(p, o.Name); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("RemoveOnion of a directory = %v", err)
 	}
 	path := filepath.Join(p.OnionDir(), "photos.toml")

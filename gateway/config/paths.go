@@ -85,6 +85,13 @@ func (p Paths) ProfileDir() string  { return filepath.Join(p.Etc, "profiles") }
 func (p Paths) EndpointDir() string { return filepath.Join(p.Etc, "endpoints") }
 func (p Paths) TorrcDir() string    { return filepath.Join(p.Etc, "torrc.d") }
 
+// OnionFile is the file of one onion, DeviceFile that of one device.
+func (p Paths) OnionFile(name string) string  { return filepath.Join(p.OnionDir(), name+".toml") }
+func (p Paths) DeviceFile(name string) string { return filepath.Join(p.DeviceDir(), name+".toml") }
+
+// PeerFile is the file of one friend's box.
+func (p Paths) PeerFile(name string) string { return filepath.Join(p.PeerDir(), name+".toml") }
+
 // OnionKeys is the directory of one onion's key files, in tor's own format.
 func (p Paths) OnionKeys(name string) string { return filepath.Join(p.State, "onions", name) }
 

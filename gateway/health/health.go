@@ -55,6 +55,16 @@ const (
 	OnionElsewhere     Code = "onion-elsewhere"
 	UploadRefused      Code = "upload-refused"
 	StateUnusable      Code = "state-unusable"
+	OnionKeys          Code = "onion-keys-unusable"
+	OnionForeign       Code = "onion-imported-private"
+	OldAddress         Code = "old-address-unusable"
+	SelfUnusable       Code = "own-key-unusable"
+	FriendsUnusable    Code = "friends-unusable"
+	NamesUnusable      Code = "names-unusable"
+	TemporaryUnusable  Code = "temporary-unusable"
+	MailboxUnusable    Code = "mailbox-unusable"
+	IRCUnusable        Code = "irc-unusable"
+	XMPPUnusable       Code = "xmpp-unusable"
 	DiskNearlyFull     Code = "disk-nearly-full"
 	PortalOpen         Code = "portal-open"
 	AccountUnusable    Code = "account-unusable"
@@ -148,7 +158,17 @@ var catalog = map[Code]entry{
 	ServerUntried:      {Info, "if something does not work, report it with this version; a newer tunic may know it"},
 	ServerStarting:     {Info, "wait; `tunic logs` shows what the server says"},
 	ServerDown:         {Error, "tunic restarts it by itself; `tunic logs` shows its last words"},
-	StateUnusable:      {Error, "see the message; tunic tries again by itself"},
+	StateUnusable:      {Error, "put right what the message names, often a disk that is full or read-only, or a file of another owner; tunic tries again by itself"},
+	OnionKeys:          {Error, "put its keys right as the message says, or restore them from a backup; the other onions are published"},
+	OnionForeign:       {Error, "do what the message says, then `tunic reload`; the other onions are published"},
+	OldAddress:         {Error, "put its keys right as the message says, or restore them from a backup; the onion's new address works"},
+	SelfUnusable:       {Error, "put right what the message names; clients and friends find the private onions all the same"},
+	FriendsUnusable:    {Error, "put right what the message names; until then new friends cannot be made, and what friends have said may be missing"},
+	NamesUnusable:      {Error, "put right what the message names; friends without a name are reached by their onion addresses"},
+	TemporaryUnusable:  {Error, "make room, or make the disk writable; it has ended, but would be in force again after a restart"},
+	MailboxUnusable:    {Error, "put right what the message names; mail for a user without a mailbox waits at the sender"},
+	IRCUnusable:        {Error, "put right what the message names; until then IRC is not there, everything else works"},
+	XMPPUnusable:       {Error, "put right what the message names; until then users may log in to XMPP with what they had before, everything else works"},
 	DiskNearlyFull:     {Warning, "make room: when the disk is full, no mail is taken and nothing can be changed"},
 }
 
@@ -165,6 +185,18 @@ func New(code Code, text string) Finding {
 	e := catalog[code]
 	return Finding{Code: code, Severity: cmp.Or(e.severity, Error), Text: text, Action: e.action}
 }
+
+// household are the codes of what concerns the household as a whole: it is
+// closed, or not closed where it should be, or has no way to Tor.
+var household = map[Code]bool{
+	ConfigInvalid: true, InterfaceMissing: true, InterfaceDown: true, VirtualOverlap: true, StateUnusable: true,
+	TorMissing: true, TorDown: true, TorRefused: true, TransportMissing: true, GeoIPMissing: true, TorAway: true, NoUplink: true, ClockSkew: true,
+	RulesFailed: true, RulesMixed: true, HouseholdElsewhere: true, HouseholdUplink: true, HouseholdRoute: true, ServeDown: true,
+}
+
+// Household reports whether a finding with this code concerns the household as a
+// whole, and not one of its onions, servers, users or friends.
+func (c Code) Household() bool { return household[c] }
 
 // Rank orders severities, the worst first.
 func (s Severity) Rank() int {

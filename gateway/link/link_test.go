@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -120,10 +121,48 @@ func TestGarbageIsRefused(t *testing.T) {
 			parent, child := pair(t)
 			parent.c.Write(frame)
 			parent.Close()
-			if _, _, err := child.Receive(); err == nil || errors.Is(err, ErrClosed) {
+			_, _, err := child.Receive()
+			if err == nil || errors.Is(err, ErrClosed) {
 				t.Fatalf("Receive took it: %v", err)
 			}
+			if name == "too long" && !strings.Contains(err.Error(), "are too many") {
+				t.Errorf("room was made for what it says first: %v", err)
+			}
 		})
+	}
+}
+
+// What the other end would not take is not sent, and the link goes on.
+func TestTooLongIsNotSent(t *testing.T) {
+	parent, child := pair(t)
+	go io.Copy(io.Discard, child.c)
+	err := parent.Send(Signed{Error: strings.Repeat("x", maxBody)})
+	if err == nil || !strings.Contains(err.Error(), "are too many") {
+		t.Errorf("%v", err)
+	}
+	if err := parent.Send(Ask{ID: 1}); err != nil {
+		t.Errorf("the next message: %v", err)
+	}
+}
+
+// Only a socket is taken for a link.
+func TestFromFileOfSomethingElse(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	f, err := c.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FromFile(f); err == nil || !strings.Contains(err.Error(), "TCPConn") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -16,6 +16,9 @@ const (
 
 // TestIdleStreams measures the process of a front with a thousand of them.
 func TestIdleStreams(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector takes memory for itself")
+	}
 	const streams = 1000
 	target := echoServer(t)
 	c := startChild(t, target)

@@ -268,11 +268,27 @@ func TestRefusals(t *testing.T) {
 		{"other keys than committed", func(a, b, c *house, i Invite) error {
 			call := b.Calls()[0]
 			nonce, client, _ := a.Claim(call.Invite, b.key(), call.Commit)
+			bn, bc, _, _ := b.Answer(call.Invite, nonce, client)
+			bn[0]++ // chosen after the inviter's was seen, and signed anew
+			s, err := b.Sign(Transcript{Invite: call.Invite, InviterOnion: a.key(), InvitedOnion: b.key(), Commit: call.Commit,
+				InviterNonce: nonce, InviterClient: client, InvitedNonce: bn, InvitedClient: bc}.Message(Invited))
+			if err == nil {
+				_, _, err = a.Prove(call.Invite, b.key(), bn, bc, s)
+			}
+			return err
+		}, BadProof},
+		{"keys that were not signed", func(a, b, c *house, i Invite) error {
+			call := b.Calls()[0]
+			nonce, client, _ := a.Claim(call.Invite, b.key(), call.Commit)
 			bn, bc, s, _ := b.Answer(call.Invite, nonce, client)
-			bn[0]++
+			s[0]++
 			_, _, err := a.Prove(call.Invite, b.key(), bn, bc, s)
 			return err
 		}, BadProof},
+		{"an introduction that was never made", func(a, b, c *house, i Invite) error {
+			_, err := a.AcceptIntroduced("dave", "")
+			return err
+		}, ErrNobody},
 		{"done without a proof", func(a, b, c *house, i Invite) error {
 			call := b.Calls()[0]
 			a.Claim(call.Invite, b.key(), call.Commit)
@@ -383,6 +399,9 @@ func TestIntroduction(t *testing.T) {
 	if err := hub.Introduce("bob", "nobody"); !errors.Is(err, ErrNobody) {
 		t.Errorf("introducing nobody: %v", err)
 	}
+	if err := hub.Introduce("bob", "bob"); !errors.Is(err, ErrTaken) {
+		t.Errorf("introducing somebody to herself: %v", err)
+	}
 	if err := errors.Join(hub.Introduce("bob", "carol"), hub.Introduce("bob", "carol")); err != nil {
 		t.Fatal(err)
 	}
@@ -451,5 +470,24 @@ func TestWhatAFriendMaySay(t *testing.T) {
 	}
 	if err := a.Called(Key{9}, s, nil); !errors.Is(err, NoFriend) {
 		t.Errorf("a stranger: %v", err)
+	}
+}
+
+// What is withdrawn is what was under way with that name, and nothing else.
+func TestWithdrawOnlyThat(t *testing.T) {
+	a, b := newHouse(t, 0), newHouse(t, 1)
+	invite(t, a, b, true)
+	if _, err := a.Invite("carol", "", false); err != nil {
+		t.Fatal(err)
+	}
+	before := len(a.Pairings())
+	if found, err := a.Withdraw("nobody"); found || err != nil || len(a.Pairings()) != before {
+		t.Errorf("withdrawn from nobody: %v, %v, %d of %d are left", found, err, len(a.Pairings()), before)
+	}
+	if found, err := a.Withdraw("carol"); !found || err != nil || len(a.Pairings()) != before-1 {
+		t.Errorf("withdrawn from carol: %v, %v, %d of %d are left", found, err, len(a.Pairings()), before)
+	}
+	if err := converse(a, b, always); err != nil || !a.knows(b) {
+		t.Errorf("the other invitation is gone: %v", err)
 	}
 }

@@ -180,8 +180,13 @@ func TestOldMail(t *testing.T) {
 	if len(q) != 1 || q[0].ID != "message-0" {
 		t.Errorf("the queue is %+v", q)
 	}
-	a.queue.late(t.Context(), lane(b.key), "x")
-	time.Sleep(50 * time.Millisecond)
+	a.queue.late(t.Context(), lane(b.key), "x") // a notice is in the queue when it returns, until it is delivered
+	for range 500 {
+		if len(a.Queue()) == 1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	if got := a.mail("ann", 0); len(got) != 1 {
 		t.Errorf("the first sender got %d notices", len(got))
 	}
@@ -317,5 +322,52 @@ func TestForgottenFriend(t *testing.T) {
 	a.queue.flush("")
 	if got := a.mail("ann", 1); len(got) != 1 || !strings.Contains(got[0], "not connected with that one any more") {
 		t.Errorf("she got %q", got)
+	}
+}
+
+// What a recipient has, or will never get, does not wait for its box; and who
+// makes one destination due leaves the others.
+func TestOnlyWhatWaitsIsQueued(t *testing.T) {
+	n := newNetwork()
+	a, b, c := n.build(t, "a"), n.build(t, "b"), n.build(t, "c")
+	a.knows(nil, map[string]*house{"bea": b, "cea": c})
+	a.stop()
+	q := a.queue
+	to := waiting(b.at("bob"))
+	to = append(to, spool.Recipient{To: c.at("carol"), State: spool.Delivered})
+	q.add(&spool.Envelope{ID: "message-0", Recipients: to, Arrived: time.Now()}, false)
+	if l := q.lanes[lane(c.key)]; l != nil {
+		t.Errorf("a message that was delivered waits: %+v", l.items)
+	}
+	if l := q.lanes[lane(b.key)]; l == nil || len(l.items) != 1 {
+		t.Fatalf("a message that waits does not: %+v", l)
+	}
+	if other, all := q.flush(lane(c.key)), q.flush(""); other != 0 || all != 1 {
+		t.Errorf("flushed %d of another box, %d of all", other, all)
+	}
+}
+
+// The power went after a failure was noted and before its sender was told: the
+// next process tells it, once.
+func TestFailureIsToldAtTheNextStart(t *testing.T) {
+	n := newNetwork()
+	a, b := n.build(t, "a"), n.build(t, "b")
+	befriend(a, b)
+	d := a.spool.Draft()
+	defer d.Close()
+	e := &spool.Envelope{ID: "message-0", From: a.at("ann"), Origin: spool.Submitted, Arrived: time.Now(),
+		Recipients: []spool.Recipient{{To: b.at("bob"), State: spool.Failed, Status: "5.1.1", Reason: "nobody"}}}
+	if err := a.spool.Commit(e, "Subject: lost\r\n\r\n", d); err != nil {
+		t.Fatal(err)
+	}
+	a.stop()
+	a.start()
+	befriend(a, b)
+	if got := a.mail("ann", 1); len(got) != 1 || !strings.Contains(got[0], "Action: failed") {
+		t.Fatalf("told %q", got)
+	}
+	a.idle()
+	if got := a.mail("ann", 0); len(got) != 1 {
+		t.Errorf("%d notices", len(got))
 	}
 }

@@ -245,3 +245,19 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+// A file that says what this package never writes is no envelope, and what is
+// not there is not updated.
+func TestWhatIsNoEnvelope(t *testing.T) {
+	for _, r := range []Recipient{{To: "", State: Waiting}, {To: "bob@x", State: "lost"}, {To: "bob@x"}} {
+		e := envelope("message-0")
+		e.Recipients = append(e.Recipients, r)
+		if _, err := encode(e); err == nil {
+			t.Errorf("%+v is taken for a recipient", r)
+		}
+	}
+	s := open(t, t.TempDir())
+	if _, err := s.Update("message-9", func(*Envelope) {}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("updated what is not there: %v", err)
+	}
+}
