@@ -97,6 +97,7 @@ machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the p
 
 machines-long: lab-deps build ## the same with everything that happens to a box, and write docs/machines.md (as root)
 	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestMachines$$' ./internal/machines
+	$(MAKE) --no-print-directory dialects
 
 CUTS ?= 50
 cuts: lab-deps build ## take the power of both Debians away 50 times while people use them (as root)
@@ -119,8 +120,10 @@ CHAOS_MAILS ?= 2000
 chaos-mail: build ## send 2000 mails between two boxes while their processes are killed 30 times (as root)
 	TUNIC_CHAOS_MAIL=$(CHAOS_MAILS) $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/smtp_chaos$$' ./internal/lab/e2e
 
-dialects: ## run the managed servers of the Debians in TUNIC_ROOTS=DIR:DIR with their dialects (as root)
-	@[ -n "$(TUNIC_ROOTS)" ] || { echo "say where the Debians are: make dialects TUNIC_ROOTS=DIR:DIR"; exit 1; }
+# The roots of the machines: a directory for each Debian, named after what it was made of.
+TUNIC_ROOTS ?= $(shell ls -d /var/cache/tunic-machines/*-???????????? 2>/dev/null | paste -sd:)
+dialects: ## run the managed servers of the Debians in TUNIC_ROOTS=DIR:DIR (the machines') with their dialects (as root)
+	@[ -n "$(TUNIC_ROOTS)" ] || { echo "there are no Debians: run make machines first, or make dialects TUNIC_ROOTS=DIR:DIR"; exit 1; }
 	TUNIC_ROOTS=$(TUNIC_ROOTS) $(GO) test -tags lab -count=1 -timeout 40m -v ./internal/lab/roots
 
 race: ## run the unit tests with Go's race detector, which takes a C compiler

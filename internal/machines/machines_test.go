@@ -30,6 +30,7 @@ var scenarios = []scenario{
 	{"IRC login", ircLogin, false, false},
 	{"publish and fetch", publishAndFetch, true, false},
 	{"mail to a friend", mailToFriend, true, false},
+	{"port scan from the internet", fromOutside, true, false},
 	{"restart of nftables", func(w *world) { w.restarted("nftables") }, false, false},
 	{"restart of systemd-networkd", func(w *world) { w.restarted("systemd-networkd") }, true, false},
 	{"ufw enabled", ufw, true, false},

@@ -35,4 +35,11 @@ const reasons = `
 | PrivateUsers | capabilities over the host's network do not exist in a user namespace |
 | IPAddressDeny | tor speaks to relays at any address; the rules are tunic's own |
 | ProtectHome=read-only | a Gopher directory may lie in a home |
+
+## What is not tried on machines
+
+| what | why, and what is tried instead |
+|---|---|
+| NetworkManager's shared hotspot | the roots have systemd-networkd, and no radio; TestHotspot of rules/netfilter stands in for it |
+| a box with one cable | the lab's household has no router of its own beside a machine; TestOneArm of rules/netfilter stands in for it |
 `

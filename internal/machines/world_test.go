@@ -218,7 +218,18 @@ const protectedLimit = 90 * time.Second
 // protected waits until a device reaches the web, through an exit.
 func (w *world) protected() time.Duration {
 	w.Helper()
-	return w.eventually("the web is reached through Tor", protectedLimit, func() bool {
+	return w.protectedIn(protectedLimit)
+}
+
+func (w *world) protectedIn(limit time.Duration) time.Duration {
+	w.Helper()
+	defer func() {
+		if w.Failed() {
+			w.Logf("tor says:\n%s\n%s", w.torSays("entry-guards", "circuit-status", "stream-status", "orconn-status"),
+				w.exec(box, "journalctl", "-b", "-u", "tunic", "--no-pager", "-n", "40").Stdout)
+		}
+	}()
+	return w.eventually("the web is reached through Tor", limit, func() bool {
 		r := w.exec("phone", "curl", "-sS", "-m", "15", whoAmI)
 		seen := strings.TrimSpace(r.Stdout)
 		if r.Code == 0 && !isExit(seen) {
@@ -226,6 +237,16 @@ func (w *world) protected() time.Duration {
 		}
 		return r.Code == 0
 	})
+}
+
+// torSays asks the box's tor by its control socket (control-spec, GETINFO).
+func (w *world) torSays(keys ...string) string {
+	w.Helper()
+	const ask = `d=/run/tunic/tor
+{ printf 'AUTHENTICATE %s\r\n' "$(od -An -vtx1 $d/control.cookie | tr -d ' \n')"
+printf 'GETINFO %s\r\n' "$@"
+printf 'QUIT\r\n'; } | nc -U -w 3 $d/control.sock`
+	return w.exec(box, append([]string{"sh", "-c", ask, "ask"}, keys...)...).Stdout
 }
 
 // closed checks that a device reaches nothing.
