@@ -41,5 +41,6 @@ const reasons = `
 | what | why, and what is tried instead |
 |---|---|
 | NetworkManager's shared hotspot | the roots have systemd-networkd, and no radio; TestHotspot of rules/netfilter stands in for it |
+| a clock that is years behind, and systemd-timesyncd | a container has the clock of the system that runs the tests, which no test may set; time namespaces leave CLOCK_REALTIME out, LD_PRELOAD does not reach a static program, and systemd-timesyncd does not run in a container. With User Mode Linux the same machine woke in 2024, but took minutes to come to its network. TestEndToEnd/clock and the tests of gateway/relaytime stand in for it |
 | a box with one cable | the lab's household has no router of its own beside a machine; TestOneArm of rules/netfilter stands in for it |
 `
