@@ -22,6 +22,7 @@ import (
 	"tunic/gateway/endpoint/xmpp"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
+	"tunic/gateway/onion"
 	"tunic/rules"
 )
 
@@ -237,7 +238,7 @@ func (d *Desired) addXMPP(in Inputs) {
 	}
 	s := xmpp.Settings{Dir: in.Paths.Server("prosody"), Data: in.Paths.XMPP(), UID: in.XMPP.UID, GID: in.XMPP.GID, Host: string(home) + config.PeerDomain,
 		Clients: loopback(config.ProsodyClientPort), Servers: loopback(config.ProsodyServerPort), HTTP: loopback(config.ProsodyFilesPort),
-		PublicFiles: config.FilesPort, SOCKS: config.SocksPort, Certificate: in.ChatLeaf.Cert, Key: in.ChatLeaf.Key, Hellos: in.Friends.Hellos}
+		PublicFiles: config.FilesPort, SOCKS: config.SocksPort, Certificate: in.ChatLeaf.Cert, Key: in.ChatLeaf.Key}
 	s.Admins = admins(in.Users)
 	accounts := sha256.New()
 	for _, u := range in.Users {
@@ -245,7 +246,7 @@ func (d *Desired) addXMPP(in Inputs) {
 	}
 	s.Users = hex.EncodeToString(accounts.Sum(nil)[:8])
 	for _, p := range in.Config.Peers {
-		s.Peers = append(s.Peers, xmpp.Peer{Host: p.Onion + config.PeerDomain, Onion: p.Onion + ".onion"})
+		s.Peers = append(s.Peers, xmpp.Peer{Host: p.Onion + config.PeerDomain, Onion: p.Onion + ".onion", Came: in.Friends.Came[onion.Address(p.Onion)]})
 	}
 	slices.SortFunc(s.Peers, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
 	d.Servers = append(d.Servers, s.Spec())

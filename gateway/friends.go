@@ -22,7 +22,7 @@ type Friends struct {
 	Outbox  map[onion.Address][]peer.Introduction
 	Virtual map[onion.Address]uint16 // fixed numbers in the virtual ranges
 	Returns uint64                   // how often this box has come back
-	Hellos  string                   // changes when a friend's box has come back
+	Came    map[onion.Address]string // changes when that friend's box has come back
 }
 
 // Sign signs a message with the key in an onion's directory.
@@ -47,19 +47,15 @@ func (a *attempt) meet() bool {
 	}
 	a.invite(book.Clients())
 	f := Friends{Visits: book.Visits(), Calls: book.Calls(), Returns: a.returns,
-		Offers: make(map[onion.Address][]peer.Offer), Outbox: make(map[onion.Address][]peer.Introduction)}
+		Offers: make(map[onion.Address][]peer.Offer), Outbox: make(map[onion.Address][]peer.Introduction), Came: make(map[onion.Address]string)}
 	f.Visits = append(f.Visits, book.FriendVisits()...)
-	var last time.Time
 	for _, p := range a.in.Config.Peers {
 		who := onion.Address(p.Onion)
 		friend := book.Friend(who)
 		f.Offers[who], f.Outbox[who] = friend.Offers, book.Outbox(who)
-		if friend.At.After(last) {
-			last = friend.At
+		if !friend.At.IsZero() {
+			f.Came[who] = friend.At.UTC().Format(time.RFC3339)
 		}
-	}
-	if !last.IsZero() {
-		f.Hellos = last.UTC().Format(time.RFC3339)
 	}
 	if err := a.virtual.number(named(a.in.Config, f)); err != nil {
 		a.find(health.NamesUnusable, "friends have no names: %v", err)

@@ -27,7 +27,6 @@ type Config struct {
 
 	Admins []string // names of users
 	Peers  []Peer   // sorted; nobody else is spoken to
-	Hellos string   // changes when a friend's box has come back: what waits goes out at once
 	Users  string   // changes with the accounts: who is no user any more is logged out
 }
 
@@ -35,6 +34,7 @@ type Config struct {
 type Peer struct {
 	Host  string // "KEY.peer.home.arpa"
 	Onion string // "KEY.onion"
+	Came  string // changes when the box has come back: what waits for it goes out at once
 }
 
 // Rooms is the domain of the rooms on a host, and Files that of shared files.
@@ -66,9 +66,6 @@ func Render(c Config, newest bool) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("-- Written by tunic; changes here are lost.")
-	if c.Hellos != "" {
-		line("-- Friends came back: %s.", c.Hellos)
-	}
 	if c.Users != "" {
 		line("-- Accounts: %s.", c.Users)
 	}
@@ -104,6 +101,7 @@ func Render(c Config, newest bool) string {
 	line(`onions_socks5_host = "127.0.0.1"`)
 	line("onions_socks5_port = %d", c.SOCKSPort)
 	line("onions_map = { %s }", peers(c.Peers))
+	line("tunic_came = { %s }", came(c.Peers))
 	line("tunic_queue_days = %d", queueDays)
 	line("tunic_queue_retry = %d", queueRetry)
 	line("ssl = { certificate = %s, key = %s }", quote(c.Certificate), quote(c.Key))
@@ -136,12 +134,13 @@ var enabled = []string{
 	"roster", "saslauth", "tls", "dialback", "disco", "ping",
 	"carbons", "mam", "offline", "smacks", "csi_simple",
 	"pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy",
-	"limits", "onions", "tunic_queue", "tunic_users",
+	"limits", "onions", "tunic_friends", "tunic_queue", "tunic_users",
 }
 
 // disabled: s2s_bidi would let a friend's stream carry our answers, which
-// mod_onions does not understand.
-var disabled = []string{"s2s_bidi", "admin_shell", "admin_socket"}
+// mod_onions does not understand, and s2s_auth_certs lets a certificate of any
+// authority speak for a domain.
+var disabled = []string{"s2s_bidi", "s2s_auth_certs", "admin_shell", "admin_socket"}
 
 // peers maps each friend's host and rooms to her onion; tor serves names below
 // an onion's by itself (rend-spec-v3, "onion addresses").
@@ -150,6 +149,17 @@ func peers(list []Peer) string {
 	for _, p := range list {
 		for _, host := range []string{p.Host, Rooms(p.Host)} {
 			entries = append(entries, fmt.Sprintf("[%s] = %s", quote(host), quote(p.Onion)))
+		}
+	}
+	return strings.Join(entries, ", ")
+}
+
+// came says when each friend's box has come back.
+func came(list []Peer) string {
+	var entries []string
+	for _, p := range list {
+		if p.Came != "" {
+			entries = append(entries, fmt.Sprintf("[%s] = %s", quote(p.Host), quote(p.Came)))
 		}
 	}
 	return strings.Join(entries, ", ")

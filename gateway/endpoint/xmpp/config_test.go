@@ -15,7 +15,7 @@ func TestGolden(t *testing.T) {
 		Host: key + ".peer.home.arpa", Data: "/var/lib/tunic/xmpp", Modules: "/run/tunic/xmpp/modules", PIDFile: "/run/tunic/xmpp/prosody.pid",
 		Interface: "127.0.0.1", ClientPort: 5222, ServerPort: 5269, FilesPort: 5280, PublicFilesPort: 5281, SOCKSPort: 9250,
 		Certificate: "/run/tunic/xmpp/cert.pem", Key: "/run/tunic/xmpp/key.pem", Admins: []string{"alice"},
-		Peers: []Peer{{friend + ".peer.home.arpa", friend + ".onion"}},
+		Peers: []Peer{{Host: friend + ".peer.home.arpa", Onion: friend + ".onion", Came: "2026-11-28T20:00:00Z"}},
 	}
 	for golden, newest := range map[string]bool{"testdata/prosody-0.12.cfg.lua": false, "testdata/prosody-13.cfg.lua": true} {
 		got := Render(c, newest)

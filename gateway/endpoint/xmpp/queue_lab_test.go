@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,12 +37,16 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "bringing up lo: %v: %s\n", err, out)
 			os.Exit(1)
 		}
+		if err := askLiar(); err != nil {
+			fmt.Fprintln(os.Stderr, "leading questions of the DNS to the test:", err)
+			os.Exit(1)
+		}
 		os.Exit(m.Run())
 	}
 	cmd := exec.Command(os.Args[0], os.Args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -196,7 +201,16 @@ func (b *box) kill() {
 	}
 }
 
-func (b *box) hello() { _ = b.cmd.Process.Signal(syscall.SIGHUP) }
+func (b *box) reload() { _ = b.cmd.Process.Signal(syscall.SIGHUP) }
+
+// hello is what the daemon does when one of the friends' boxes has come back.
+func (b *box) hello(n int) {
+	b.t.Helper()
+	b.conf.Peers = slices.Clone(b.conf.Peers)
+	b.conf.Peers[n].Came += "."
+	b.write()
+	b.reload()
+}
 
 func (b *box) login(user string) *client {
 	b.t.Helper()
@@ -208,6 +222,8 @@ type proxy struct {
 	mu    sync.Mutex
 	deaf  bool // what the far side says does not come back
 	conns []net.Conn
+	slow  time.Duration  // before it dials
+	dials map[string]int // by the name of the onion
 }
 
 func startProxy(t *testing.T) *proxy {
@@ -216,7 +232,7 @@ func startProxy(t *testing.T) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{}
+	p := &proxy{dials: make(map[string]int)}
 	t.Cleanup(func() { ln.Close(); p.cut() })
 	go func() {
 		for {
@@ -246,7 +262,13 @@ func (p *proxy) serve(c net.Conn) {
 	if _, err := io.ReadFull(r, name); err != nil {
 		return
 	}
-	to := map[string]string{onionA: addrA, onionB: addrB}[string(name[:len(name)-2])]
+	onion := string(name[:len(name)-2])
+	p.mu.Lock()
+	p.dials[onion]++
+	slow := p.slow
+	p.mu.Unlock()
+	time.Sleep(slow)
+	to := map[string]string{onionA: addrA, onionB: addrB}[onion]
 	far, err := net.Dial("tcp", net.JoinHostPort(to, fmt.Sprint(serverPort)))
 	if err != nil {
 		c.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
@@ -292,8 +314,8 @@ func (p *proxy) cut() {
 func boxes(t *testing.T) (a, b *box, p *proxy) {
 	t.Helper()
 	p = startProxy(t)
-	a = newBox(t, addrA, hostA, "alice", Peer{hostB, onionB})
-	b = newBox(t, addrB, hostB, "bob", Peer{hostA, onionA})
+	a = newBox(t, addrA, hostA, "alice", Peer{Host: hostB, Onion: onionB})
+	b = newBox(t, addrB, hostB, "bob", Peer{Host: hostA, Onion: onionA})
 	return a, b, p
 }
 
@@ -364,7 +386,7 @@ func TestOneIsOff(t *testing.T) {
 	b.start()
 	bobs := b.login("bob")
 	begin := time.Now()
-	a.hello()
+	a.hello(0)
 	inOrder(t, bobs, 50)
 	t.Logf("50 messages arrived %.1f s after the hello", time.Since(begin).Seconds())
 	if m, ok := alices.next(100 * time.Millisecond); ok {
@@ -414,7 +436,7 @@ func TestLinkDies(t *testing.T) {
 	b.start()
 	bobs = b.login("bob")
 	alices.send(bob, "6")
-	a.hello()
+	a.hello(0)
 	m, ok := bobs.next(arrivalTime)
 	if !ok || m.Body != "6" {
 		t.Errorf("after the link came back there arrived %q, %v", m.Body, ok)
@@ -464,7 +486,7 @@ func TestNewFriend(t *testing.T) {
 	}
 	a.conf.Peers = peers
 	a.write()
-	a.hello()
+	a.reload()
 	begin := time.Now()
 	alices.send(bob, "1")
 	for m, ok := alices.next(time.Second); ok && time.Since(begin) < arrivalTime; m, ok = alices.next(time.Second) {
@@ -476,7 +498,7 @@ func TestNewFriend(t *testing.T) {
 	inOrder(t, bobs, 1)
 	a.conf.Peers = nil
 	a.write()
-	a.hello()
+	a.reload()
 	for begin = time.Now(); time.Since(begin) < arrivalTime; {
 		alices.send(bob, "2")
 		if m, ok := alices.next(time.Second); ok && m.Error != nil {

@@ -21,7 +21,7 @@ type Settings struct {
 	Certificate, Key       string // PEM
 	Admins                 []string
 	Peers                  []Peer
-	Hellos, Users          string // see Config
+	Users                  string // see Config
 }
 
 // library is where Prosody is; the module for onions is of Debian's package
@@ -37,7 +37,7 @@ func (s Settings) Spec() managed.Spec {
 	in := func(name string) string { return filepath.Join(s.Dir, name) }
 	c := Config{Host: s.Host, Data: s.Data, Modules: s.Dir, PIDFile: filepath.Join(work, "pid"), Interface: s.Clients.Addr().String(),
 		ClientPort: s.Clients.Port(), ServerPort: s.Servers.Port(), FilesPort: s.HTTP.Port(), PublicFilesPort: s.PublicFiles, SOCKSPort: s.SOCKS,
-		Certificate: in("cert.pem"), Key: in("key.pem"), Admins: s.Admins, Peers: s.Peers, Hellos: s.Hellos, Users: s.Users}
+		Certificate: in("cert.pem"), Key: in("key.pem"), Admins: s.Admins, Peers: s.Peers, Users: s.Users}
 	spec := managed.Spec{
 		Name: "prosody", Program: "prosody", Package: "prosody-modules", Parts: []string{onions},
 		// Prosody takes no word for its version, and prosodyctl wants a
@@ -49,7 +49,7 @@ func (s Settings) Spec() managed.Spec {
 		Probe: managed.Probe{Addr: s.Clients, Expect: "<?xml version='1.0'?>",
 			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
 	}
-	for _, name := range []string{"mod_tunic_queue.lua", "mod_tunic_sendq.lua", "mod_tunic_users.lua"} {
+	for _, name := range []string{"mod_tunic_friends.lua", "mod_tunic_queue.lua", "mod_tunic_sendq.lua", "mod_tunic_users.lua"} {
 		text, err := Modules.ReadFile(path.Join("modules", name))
 		if err != nil {
 			panic(err) // they are of one piece

@@ -23,7 +23,7 @@ func TestLoggedOut(t *testing.T) {
 	}
 	a.start()
 	stays, changed, removed := a.login("alice"), a.login("carol"), a.login("dave")
-	a.hello() // nothing has changed
+	a.reload() // nothing has changed
 	stays.send("carol@"+hostA, "you are there")
 	if m, ok := changed.next(10 * time.Second); !ok || m.Body != "you are there" {
 		t.Fatalf("carol was logged out for nothing: %+v", m)
@@ -40,7 +40,7 @@ func TestLoggedOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.hello()
+	a.reload()
 	for name, c := range map[string]*client{"carol": changed, "dave": removed} {
 		select {
 		case m, open := <-c.got:

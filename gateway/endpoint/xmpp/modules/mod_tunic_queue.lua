@@ -33,6 +33,7 @@ local ping_timeout = 60; -- seconds; a stream over Tor that needs longer is dead
 local ping_delay = 0.5; -- seconds; one ping answers for a burst
 local dial_timeout = 125; -- seconds; tor itself gives up after 120 (SocksTimeout)
 local remembered = 500; -- ids of each other box
+local longest_id = 64; -- bytes; ours have 18, and whoever sends longer ones does not want them remembered
 
 -- boxes holds, for each host that something waits for:
 --   items, bytes  what is in the store
@@ -186,24 +187,6 @@ end
 local map = module:get_option("onions_map", {});
 local strangers = "This box is not connected with that one.";
 
--- Nobody but friends is spoken to. mod_onions would dial any onion by its name.
-local unanswered = { error = true, result = true, unavailable = true };
-
-module:hook("route/remote", function (event)
-	local stanza, to = event.stanza, event.to_host;
-	if event.from_host ~= host or map[to] then return; end
-	if not unanswered[stanza.attr.type] then
-		fail(stanza, "cancel", "remote-server-not-found", strangers);
-	end
-	return true;
-end, 400);
-
-module:hook("s2sin-established", function (event)
-	if not map[event.session.from_host] then
-		event.session:close({ condition = "not-authorized", text = strangers });
-	end
-end, 100);
-
 module:hook("route/remote", function (event)
 	local stanza, to = event.stanza, event.to_host;
 	if event.from_host ~= host or not wanted(stanza) then return; end
@@ -290,8 +273,6 @@ local function follow_map()
 	for to in pairs(map) do
 		if not now[to] then
 			same = false;
-			local session = prosody.hosts[host].s2sout[to];
-			if session then session:close(); end
 			if boxes[to] then give_back(to, boxes[to].items, "remote-server-not-found", strangers); end
 		end
 	end
@@ -301,15 +282,26 @@ end
 
 -- What tor dials while the other box is only just coming back uses what it knew of
 -- the box before, and hangs until the daemon or tor gives it up; a dial some seconds later does not.
--- So a box that has said hello is dialled anew some times, with more patience each time.
+-- So a box that has said hello is dialled again some times, with more patience each time. No other
+-- box is, and no dial is given up that is younger than the patience of the moment.
 local patience = { 6, 12, 24, 48 }; -- seconds
+local came = module:get_option("tunic_came", {}); -- when each box has said hello
 
-local function redial()
-	for _, to in ipairs(waiting()) do
-		if not stream(to) then
-			give_up(to);
-			attend(to);
-		end
+local function redial(to, age)
+	local box = boxes[to];
+	if box and not stream(to) and not (box.asking and os.time() - box.asking < age) then
+		give_up(to);
+		attend(to);
+	end
+end
+
+local function redial_often(to)
+	redial(to, patience[1]);
+	local passed = 0;
+	for n = 2, #patience do
+		local age = patience[n - 1];
+		passed = passed + age;
+		module:add_timer(passed, function () redial(to, age); end);
 	end
 end
 
@@ -317,12 +309,11 @@ end
 -- friends is another one.
 module:hook_global("config-reloaded", function ()
 	follow_map();
-	redial();
-	local passed = 0;
-	for n = 2, #patience do
-		passed = passed + patience[n - 1];
-		module:add_timer(passed, redial);
+	local now = module:get_option("tunic_came", {});
+	for to, moment in pairs(now) do
+		if came[to] ~= moment then redial_often(to); end
 	end
+	came = now;
 end);
 
 -- arrived drops what came a second time. The ids are written once the message
@@ -357,8 +348,9 @@ local function arrived(event)
 		if tag.name == "queued" and tag.attr.xmlns == xmlns then return nil; end
 		return tag;
 	end);
-	if origin.type == "s2sin" and origin.from_host and mark.attr.id then
-		return not note(origin.from_host, mark.attr.id) or nil;
+	local id = mark.attr.id;
+	if origin.type == "s2sin" and origin.from_host and id and #id <= longest_id then
+		return not note(origin.from_host, id) or nil;
 	end
 end
 

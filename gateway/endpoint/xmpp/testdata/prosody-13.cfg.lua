@@ -11,9 +11,9 @@ s2s_direct_tls_ports = {}
 http_ports = { 5280 }
 http_interfaces = { "127.0.0.1" }
 https_ports = {}
-modules_enabled = { "roster", "saslauth", "tls", "dialback", "disco", "ping", "carbons", "mam", "offline", "smacks", "csi_simple", "pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy", "limits", "onions", "tunic_queue", "tunic_users", "tunic_sendq" }
+modules_enabled = { "roster", "saslauth", "tls", "dialback", "disco", "ping", "carbons", "mam", "offline", "smacks", "csi_simple", "pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy", "limits", "onions", "tunic_friends", "tunic_queue", "tunic_users", "tunic_sendq" }
 component_admins_as_room_owners = true
-modules_disabled = { "s2s_bidi", "admin_shell", "admin_socket" }
+modules_disabled = { "s2s_bidi", "s2s_auth_certs", "admin_shell", "admin_socket" }
 storage = "internal"
 authentication = "internal_hashed"
 password_hash = "SHA-256"
@@ -29,6 +29,7 @@ onions_only = true
 onions_socks5_host = "127.0.0.1"
 onions_socks5_port = 9250
 onions_map = { ["cz2o6ocngwtbhqzsxpdb5qxxsxqvskvf6ymtpx7pzgw3d4ffm6xjvyqd.peer.home.arpa"] = "cz2o6ocngwtbhqzsxpdb5qxxsxqvskvf6ymtpx7pzgw3d4ffm6xjvyqd.onion", ["rooms.cz2o6ocngwtbhqzsxpdb5qxxsxqvskvf6ymtpx7pzgw3d4ffm6xjvyqd.peer.home.arpa"] = "cz2o6ocngwtbhqzsxpdb5qxxsxqvskvf6ymtpx7pzgw3d4ffm6xjvyqd.onion" }
+tunic_came = { ["cz2o6ocngwtbhqzsxpdb5qxxsxqvskvf6ymtpx7pzgw3d4ffm6xjvyqd.peer.home.arpa"] = "2026-11-28T20:00:00Z" }
 tunic_queue_days = 5
 tunic_queue_retry = 60
 ssl = { certificate = "/run/tunic/xmpp/cert.pem", key = "/run/tunic/xmpp/key.pem" }
