@@ -305,3 +305,25 @@ func TestChildPassesGrantsOn(t *testing.T) {
 		t.Errorf("%v", replies)
 	}
 }
+
+// Somebody asked while the household was open, and it is closed by the time that
+// the loop comes to it: the rules stay closed.
+func TestGrantOpensNothingThatIsClosed(t *testing.T) {
+	for what, shut := range map[string]func(*house){
+		"lockdown":     func(h *house) { h.held, h.opened = true, false },
+		"rules failed": func(h *house) { h.opened = false },
+	} {
+		h := bypassHouse(t)
+		if _, err := h.grants.add([]Granted{{rules.Grant{MAC: "02:00:00:00:00:10", To: netip.MustParseAddr("203.0.113.7")}, "bank.example"}}, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		err := h.do(t.Context(), func(ctx context.Context) error {
+			shut(h)
+			h.took()
+			return h.loadGrants(ctx)
+		})
+		if j := h.took(); !errors.Is(err, errNotOpen) || strings.Contains(j, "rules") {
+			t.Errorf("%s: %v, did %s", what, err, j)
+		}
+	}
+}

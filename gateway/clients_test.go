@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 )
@@ -201,5 +202,15 @@ func TestImportedClients(t *testing.T) {
 	}
 	if o := h.torOnion("photos"); o == nil || !slices.Equal(o.Clients, []onion.ClientKey{bobClient}) {
 		t.Errorf("with its clients in its file: %+v", o)
+	}
+}
+
+// Who may find a home that is for everybody is nobody in particular.
+func TestAPublicHomeHasNoClients(t *testing.T) {
+	c := &config.Config{Peers: []config.Peer{{Name: "bob", ClientKey: clientOfPhotos}}}
+	for public, want := range map[bool]int{true: 0, false: 1} {
+		if list := clients(c, config.Onion{Name: config.HomeOnion, Public: public}); len(list) != want {
+			t.Errorf("public %v: %+v", public, list)
+		}
 	}
 }

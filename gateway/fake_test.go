@@ -55,6 +55,13 @@ func (b *box) did(what string, args ...any) error {
 	return b.fail[what]
 }
 
+// failure is what the box is told to fail with.
+func (b *box) failure(what string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fail[what]
+}
+
 // took returns the journal since the last call.
 func (b *box) took() string {
 	b.mu.Lock()
@@ -128,7 +135,7 @@ func (k fakeKernel) Facts(context.Context, []string) (Facts, error) {
 }
 
 func (k fakeKernel) Group(context.Context, []string) (uint32, error) {
-	return 0x74756e, k.fail["group"]
+	return 0x74756e, k.failure("group")
 }
 
 func (k fakeKernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) { return nil, nil }
@@ -137,7 +144,7 @@ func (k fakeKernel) Neighbours(context.Context, []string) ([]Neighbour, error) {
 	return []Neighbour{
 		{MAC: "02:00:00:00:00:10", Addr: netip.MustParseAddr("192.168.77.10")},
 		{MAC: "02:00:00:00:00:99", Addr: netip.MustParseAddr("192.168.77.99")},
-	}, k.fail["neighbours"]
+	}, k.failure("neighbours")
 }
 
 type fakeTor struct{ *box }

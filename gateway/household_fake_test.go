@@ -28,7 +28,7 @@ func (f fakeSystem) Leases() ([]leases.Lease, error) {
 		{MAC: "02:00:00:00:00:99", Addr: netip.MustParseAddr("192.168.77.99"), Name: "phone"},
 		{MAC: "02:00:00:00:00:98", Addr: netip.MustParseAddr("192.168.77.98"), Name: "twin"},
 		{MAC: "02:00:00:00:00:97", Addr: netip.MustParseAddr("192.168.77.97"), Name: "twin"},
-	}, f.fail["leases"]
+	}, f.failure("leases")
 }
 
 func (f fakeSystem) Resolvers() []netip.Addr {
@@ -40,7 +40,7 @@ func (f fakeSystem) Addresses() ([]netip.Addr, error) {
 }
 
 func (f fakeSystem) Counters(context.Context, rules.Family) (map[string][]uint64, error) {
-	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.fail["counters"]
+	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.failure("counters")
 }
 
 func (f fakeTor) AskAnew(_ context.Context, host string)          { _ = f.did("ask anew", host) }

@@ -32,7 +32,7 @@ func TestLines(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if Hidden("a") == Hidden("b") || Hidden("a") != Hidden("a") || strings.Contains(Hidden("geheim"), "geheim") {
+	if Hidden("a") == Hidden("b") || Hidden("a") != Hidden(strings.TrimSpace(" a")) || strings.Contains(Hidden("geheim"), "geheim") {
 		t.Error("a hidden value does not stand for itself")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -78,15 +79,15 @@ func TestKeepFailures(t *testing.T) {
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("left after a failure: %v", left)
 	}
-	kept, err := Keep(path)
+	kept, err := Keep(path, filepath.Join(dir, "new"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700), os.MkdirAll(filepath.Join(dir, "new", "full"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if kept.PutBack() == nil {
-		t.Error("a directory is in the way, and nobody says so")
+	if err := kept.PutBack(); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), filepath.Join(dir, "new")+" back") {
+		t.Errorf("directories are in the way: %v", err)
 	}
 }
 

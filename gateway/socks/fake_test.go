@@ -67,10 +67,11 @@ func (f *fakeTor) handle(c *net.TCPConn) {
 	}
 	f.mu.Lock()
 	f.streams = append(f.streams, s)
+	reply, serve := f.reply, f.serve
 	f.mu.Unlock()
-	c.Write(f.reply)
-	if f.reply[1] == 0 {
-		f.serve(c)
+	c.Write(reply)
+	if reply[1] == 0 {
+		serve(c)
 	}
 }
 

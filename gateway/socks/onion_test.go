@@ -56,7 +56,9 @@ func TestReasons(t *testing.T) {
 	tor := newFakeTor(t)
 	p := newProxy(t, Options{DialTor: tor.dial})
 	for code, want := range map[byte]string{0xF0: "no directory has its descriptor", 0xF5: "our key is not among", 0x77: "0x77"} {
+		tor.mu.Lock()
 		tor.reply = []byte{5, code, 0, 1, 0, 0, 0, 0, 0, 0}
+		tor.mu.Unlock()
 		_, err := p.DialOnion(t.Context(), "", anOnion, 80)
 		if got := Reason(err); !strings.Contains(got, want) {
 			t.Errorf("reply %#x: %q", code, got)

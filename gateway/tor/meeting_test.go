@@ -139,11 +139,14 @@ func TestAskAnew(t *testing.T) {
 	if n := len(got); n < 4 || !slices.Equal(got[n-4:], []string{"HSFETCH abc", "HSFETCH abc", "GETINFO circuit-status", "CLOSECIRCUIT 40 IfUnused"}) {
 		t.Errorf("tor was told %q", got)
 	}
+	x.meetings.mu.Lock()
+	defer x.meetings.mu.Unlock()
 	if _, waits := x.meetings.waiting["41"]; !waits || len(x.meetings.waiting) != 1 {
 		t.Errorf("%d circuits wait", len(x.meetings.waiting))
 	}
-	new(Tor).AskAnew(t.Context(), "abc.onion") // without a process
 }
+
+func TestAskAnewWithoutAProcess(t *testing.T) { new(Tor).AskAnew(t.Context(), "abc.onion") }
 
 // A circuit that an onion has come to by now, or that is gone, is not closed.
 func TestWaitsAreAskedFor(t *testing.T) {
