@@ -36,17 +36,22 @@ func (w *world) domain() string {
 	return strings.TrimSuffix(w.must(box, "tunic", "address", "home"), ".onion") + ".peer.home.arpa"
 }
 
-// imapLogin reads the folders with curl, and a mail that serve has delivered
-// with the next scenario.
+// imapLogin reads the folders, and the first mail that serve has delivered.
 func imapLogin(w *world) {
 	ca := w.authority()
-	w.eventually("the folders are read", serverLimit, func() bool {
-		return strings.Contains(w.exec("laptop", "curl", "-sS", "-m", "20", "--cacert", ca, "-u", "ann:"+password, "imaps://box.home.arpa/").Stdout, "Drafts")
-	})
+	w.folders(ca)
 	w.mail("ann@box.home.arpa", "to myself")
 	w.eventually("the mail is read", serverLimit, func() bool {
 		return strings.Contains(w.exec("laptop", "curl", "-sS", "-m", "20", "--cacert", ca, "-u", "ann:"+password,
 			"imaps://box.home.arpa/INBOX;MAILINDEX=1").Stdout, "to myself")
+	})
+}
+
+// folders logs in and reads the folders with curl.
+func (w *world) folders(ca string) {
+	w.Helper()
+	w.eventually("the folders are read", serverLimit, func() bool {
+		return strings.Contains(w.exec("laptop", "curl", "-sS", "-m", "20", "--cacert", ca, "-u", "ann:"+password, "imaps://box.home.arpa/").Stdout, "Drafts")
 	})
 }
 
