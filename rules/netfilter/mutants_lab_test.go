@@ -190,16 +190,33 @@ func (tr *trials) gates(h *house, s setting, set rules.Ruleset) {
 // setting tries the other rules. The second wall is away meanwhile, and what leads
 // past it: behind them hardly a rule of TUNIC-FORWARD would be missed.
 func (tr *trials) setting(h *house, s setting, set rules.Ruleset) {
-	set = without(set, []string{ofWall.String()})
+	whole := mutants(set)
+	set = without(refusedLater(set), []string{ofWall.String()})
 	h.razed = true
 	h.apply(set)
 	h.hits(s.shots)
-	tr.each(h, s, set, func(mutant) bool { return true })
+	tr.each(h, s, set, func(m mutant) bool { return slices.ContainsFunc(whole, func(w mutant) bool { return w.String() == m.String() }) })
 	for _, p := range partners() {
 		if p.setting == s.name {
 			tr.pair(h, s, set, p)
 		}
 	}
+}
+
+// refusedLater has nat leave to the filter what it leads to be refused at once.
+func refusedLater(set rules.Ruleset) rules.Ruleset {
+	var later rules.Ruleset
+	for _, table := range set.Tables {
+		chains := slices.Clone(table.Chains)
+		for i, c := range chains {
+			chains[i].Rules = slices.Clone(c.Rules)
+			for j, rule := range c.Rules {
+				chains[i].Rules[j] = strings.Replace(rule, "-g TUNIC-SINK", "-j RETURN", 1)
+			}
+		}
+		later.Tables = append(later.Tables, rules.Table{Family: table.Family, Name: table.Name, Chains: chains})
+	}
+	return later
 }
 
 // each tries those rules that nobody has missed in the settings before, one of
