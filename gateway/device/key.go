@@ -7,6 +7,7 @@
 package device
 
 import (
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -40,16 +41,16 @@ type Table struct {
 	read time.Time
 }
 
-// Of returns the device that has the address. A link-local one must have its
-// zone. When the kernel cannot be asked, devices count by network, never each
+// Of returns the device that has the address. A link-local one without its zone
+// is found if it is on one wire only. When the kernel cannot be asked, devices count by network, never each
 // address alone.
 func (t *Table) Of(a netip.Addr) Key {
 	a = a.Unmap()
-	if a.IsLoopback() {
-		return box
-	}
 	if mac := t.mac(a); mac != "" {
 		return Key("mac " + mac)
+	}
+	if a.IsLoopback() {
+		return box
 	}
 	return network(a)
 }
@@ -88,8 +89,25 @@ func (t *Table) mac(a netip.Addr) string {
 func (t *Table) refresh() {
 	t.read = time.Now()
 	if macs, err := t.Read(); err == nil {
-		t.macs = macs
+		t.macs = withBare(macs)
 	}
+}
+
+// withBare adds the addresses that have a zone without it. One that several
+// hosts have, each on its own wire, is nobody's without.
+func withBare(macs map[netip.Addr]string) map[netip.Addr]string {
+	all := maps.Clone(macs)
+	for a, mac := range macs {
+		bare := a.WithZone("")
+		if bare == a {
+			continue
+		}
+		if other, ok := all[bare]; ok && other != mac {
+			mac = ""
+		}
+		all[bare] = mac
+	}
+	return all
 }
 
 // network is what hosts without a hardware address count by: their part of the

@@ -31,6 +31,12 @@ func TestAddressesOfOneDevice(t *testing.T) {
 	if len(keys) != 3 || keys["mac "+phone] != 1001 {
 		t.Errorf("%v", keys)
 	}
+	if got := table.Of(netip.MustParseAddr("fe80::2")); got != "mac "+phone {
+		t.Errorf("without its zone: %q", got)
+	}
+	if got := table.Of(netip.MustParseAddr("fe80::1")); got != "net fe80::/64%" {
+		t.Errorf("without its zone, on two wires: %q", got)
+	}
 	if got := table.Of(netip.MustParseAddr("::ffff:192.168.77.10")); got != "mac "+phone {
 		t.Errorf("written as IPv6: %q", got)
 	}

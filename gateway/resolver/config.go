@@ -75,7 +75,7 @@ type state struct {
 }
 
 func newState(o Options, c Config) (*state, error) {
-	s := &state{config: c.Clone(), forward: make(map[string]netip.AddrPort), cache: newCache()}
+	s := &state{config: c.Clone(), forward: make(map[string]netip.AddrPort), cache: newCache(o.Devices.Of)}
 	if c.TLS.Addr.IsValid() {
 		if o.DialTLS == nil {
 			return nil, fmt.Errorf("setting the resolver: there is no way to a TLS server")
