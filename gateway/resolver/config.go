@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"tunic/gateway/special"
 )
 
 // Config is what the resolver should do. It is a plain value.
@@ -131,7 +133,7 @@ func (s *state) home(a netip.Addr) bool {
 	if s.virtual(a) {
 		return false
 	}
-	if !a.IsValid() || specialAddr(a) {
+	if special.Addr(a) {
 		return true
 	}
 	return slices.ContainsFunc(s.config.Box, func(p netip.Prefix) bool { return p.Masked().Contains(a) })
