@@ -13,6 +13,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/link"
+	"tunic/gateway/special"
 	"tunic/rules"
 )
 
@@ -183,7 +184,7 @@ func permits(in rules.Input, mac, domain string) bool {
 // grantable reports whether an address can be outside the house. The resolver
 // has looked too; this side does not rely on it.
 func grantable(in rules.Input, a netip.Addr) bool {
-	if !a.IsValid() || a.Is4In6() || a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() {
+	if a.Is4In6() || a.Zone() != "" || special.Addr(a) {
 		return false
 	}
 	inside := append(slices.Clone(in.Prefixes), in.Virtual4, in.Virtual6)

@@ -124,7 +124,7 @@ func (a *attempt) giveTor(apply func() error) error {
 func bridgeFindings(c config.Tor, unreached func(fingerprint string) bool) []health.Finding {
 	var list []health.Finding
 	for i, b := range c.Bridges {
-		if unreached(b.Fingerprint) {
+		if b.Fingerprint != "" && unreached(b.Fingerprint) { // tor counts by it
 			list = append(list, health.New(health.BridgeUnreached,
 				fmt.Sprintf("bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times", i+1, len(c.Bridges), b.TransportName())))
 		}

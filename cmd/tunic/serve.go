@@ -12,6 +12,7 @@ import (
 
 	"tunic/gateway/link"
 	"tunic/gateway/serve"
+	"tunic/rules/netfilter"
 )
 
 // self is this program, also for a user who may not enter the directory that
@@ -41,6 +42,7 @@ func serveCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s.Devices.Read = netfilter.HardwareAddrs
 			return s.Run(cmd.Context(), parent)
 		},
 	}

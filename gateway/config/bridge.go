@@ -15,14 +15,15 @@ import (
 type Bridge struct {
 	Transport   string         // one of Transports; "" for a bridge without one
 	Addr        netip.AddrPort // some transports do not dial it, and it is a mere name
-	Fingerprint string         // of the bridge's identity key, 40 hex digits in upper case
+	Fingerprint string         // of the bridge's identity key, 40 hex digits in upper case; meek_lite alone may have none
 	Args        []string       // "key=value", in the order in which they were written
 }
 
 // Line is the bridge as tor reads it, without the word Bridge (tor(1)).
 func (b Bridge) Line() string {
 	words := append([]string{b.Transport, b.Addr.String(), b.Fingerprint}, b.Args...)
-	return strings.TrimLeft(strings.Join(words, " "), " ")
+	words = slices.DeleteFunc(words, func(w string) bool { return w == "" })
+	return strings.Join(words, " ")
 }
 
 // String does not name the bridge.
@@ -44,6 +45,10 @@ func (b Bridge) TransportName() string {
 func (b Bridge) Host() string {
 	for _, arg := range b.Args {
 		value, ok := strings.CutPrefix(arg, "url=")
+		if targets, several := strings.CutPrefix(arg, "targets="); several {
+			value, _, _ = strings.Cut(targets, "|") // of lyrebird: URL|front+front
+			ok = true
+		}
 		u, err := url.Parse(value)
 		if !ok || err != nil {
 			continue
@@ -115,10 +120,14 @@ func parseBridge(line string) (Bridge, *problem) {
 	if err != nil || addr.Port() == 0 || addr.Addr().Zone() != "" || !isHost(addr.Addr()) {
 		return b, problemf(bridgeHint, "%q is not the address and port of a bridge", words[0])
 	}
+	b.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	if b.Transport == "meek_lite" && strings.Contains(words[1], "=") {
+		b.Args = words[1:] // TLS to the front is what protects it, and its lines are handed out so
+		return b, b.checkArgs()
+	}
 	if !fingerprintPattern.MatchString(words[1]) {
 		return b, problemf("without one, anybody on the way could pose as the bridge", "the fingerprint must have 40 hexadecimal digits")
 	}
-	b.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	b.Fingerprint, b.Args = strings.ToUpper(words[1]), words[2:]
 	return b, b.checkArgs()
 }
@@ -140,7 +149,7 @@ func (b Bridge) checkArgs() *problem {
 		keys[key] = true
 	}
 	for _, key := range neededArgs[b.Transport] {
-		if !keys[key] {
+		if !keys[key] && !(b.Transport == "meek_lite" && keys["targets"]) {
 			return problemf(bridgeHint, "%s= is missing: %s cannot work without it", key, b.Transport)
 		}
 	}

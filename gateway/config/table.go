@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,6 +23,11 @@ type document struct {
 // text is not TOML.
 func parseDocument(file string, text []byte) (*document, *table) {
 	d := &document{file: file}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // some editors begin UTF-8 so (RFC 3629, section 6)
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		d.errs = append(d.errs, Error{File: file, Line: 1, Msg: "it is UTF-16", Hint: "save it as UTF-8"})
+		return d, &table{doc: d, broken: true}
+	}
 	values := make(map[string]any)
 	if err := toml.Unmarshal(text, &values); err != nil {
 		d.syntax(err)

@@ -1,9 +1,11 @@
 package endpoint
 
 import (
-	"sync"
+	"math"
 	"sync/atomic"
 	"time"
+
+	"tunic/gateway/fair"
 )
 
 // Limits bound what visitors can take from the box. A zero field is no limit.
@@ -23,67 +25,60 @@ type Stats struct {
 }
 
 // Limiter applies Limits to connections. One Limiter may serve several
-// listeners, which then share its limits. It is safe for concurrent use.
+// listeners, which then share its limits. When there is no room left, the
+// visitor that has the most connections loses the oldest of them (fair.Share).
+// It is safe for concurrent use.
 type Limiter struct {
-	limits Limits
-	panics atomic.Uint64
+	limits                    Limits
+	share                     *fair.Share[visitor]
+	panics, accepted, refused atomic.Uint64
+	nameless                  atomic.Uint64
+}
 
-	mu         sync.Mutex
-	active     int
-	perVisitor map[string]int // only visitors that have a connection now
-	accepted   uint64
-	refused    uint64
+// visitor is who counts as one: an id, or a number if there is none.
+type visitor struct {
+	id     string
+	number uint64
 }
 
 // NewLimiter returns a Limiter with nothing acquired.
 func NewLimiter(l Limits) *Limiter {
-	return &Limiter{limits: l, perVisitor: make(map[string]int)}
+	return &Limiter{limits: l, share: fair.New[visitor](orAll(l.MaxPerVisitor), orAll(l.MaxConns))}
 }
 
 // Limits returns what NewLimiter was given.
 func (l *Limiter) Limits() Limits { return l.limits }
 
-// Acquire asks for room for one connection of the visitor with this id. If ok,
+// Acquire is Enter for a connection that makes no room for others.
+func (l *Limiter) Acquire(id string) (release func(), ok bool) { return l.Enter(id, nil) }
+
+// Enter asks for room for one connection of the visitor with this id. If ok,
 // release must be called once the connection is closed; further calls of it do
-// nothing. If not ok, release is nil and the connection is to be closed. With
-// the empty id only the limit for all visitors counts.
-func (l *Limiter) Acquire(id string) (release func(), ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	full := over(l.active, l.limits.MaxConns)
-	if id != "" {
-		full = full || over(l.perVisitor[id], l.limits.MaxPerVisitor)
+// nothing. If not ok, release is nil and the connection is to be closed. cut is
+// called if the connection has to make room for another's; it must not block.
+// With the empty id only the limit for all visitors counts.
+func (l *Limiter) Enter(id string, cut func()) (release func(), ok bool) {
+	who := visitor{id: id}
+	if id == "" {
+		who.number = l.nameless.Add(1)
 	}
-	if full {
-		l.refused++
+	if release, ok = l.share.Enter(who, cut); !ok {
+		l.refused.Add(1)
 		return nil, false
 	}
-	l.accepted++
-	l.active++
-	if id != "" {
-		l.perVisitor[id]++
-	}
-	return sync.OnceFunc(func() { l.release(id) }), true
+	l.accepted.Add(1)
+	return release, true
 }
 
 // Stats returns the counters.
 func (l *Limiter) Stats() Stats {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return Stats{Active: l.active, Accepted: l.accepted, Refused: l.refused, Panics: l.panics.Load()}
+	return Stats{Active: l.share.Open(), Accepted: l.accepted.Load(), Refused: l.refused.Load(), Panics: l.panics.Load()}
 }
 
-func (l *Limiter) release(id string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.active--
-	if id == "" {
-		return
+// orAll makes a limit of 0 none.
+func orAll(limit int) int {
+	if limit <= 0 {
+		return math.MaxInt
 	}
-	if l.perVisitor[id]--; l.perVisitor[id] == 0 {
-		delete(l.perVisitor, id)
-	}
+	return limit
 }
-
-// over reports whether one more than have would be over limit.
-func over(have, limit int) bool { return limit > 0 && have >= limit }

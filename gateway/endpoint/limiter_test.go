@@ -69,7 +69,24 @@ func TestLimiterForgetsVisitors(t *testing.T) {
 	if got := l.Stats(); got.Active != 0 || got.Accepted+got.Refused != 100 {
 		t.Errorf("Stats() = %+v, want none active of 100", got)
 	}
-	if n := len(l.perVisitor); n != 0 {
-		t.Errorf("%d visitors remembered after all left", n)
+	if n := l.share.Open(); n != 0 {
+		t.Errorf("%d places are taken after all left", n)
+	}
+}
+
+// One visitor who takes all that he can makes room for twenty others.
+func TestLimiterIsFair(t *testing.T) {
+	l := NewLimiter(Limits{MaxConns: 64, MaxPerVisitor: 64})
+	cut := 0
+	for range 64 {
+		l.Enter("greedy", func() { cut++ })
+	}
+	for i := range 20 {
+		if _, ok := l.Enter(string(rune('a'+i)), func() { t.Error("an ordinary visitor was cut") }); !ok {
+			t.Errorf("ordinary visitor %d was refused", i)
+		}
+	}
+	if got := l.Stats(); cut != 20 || got.Active != 64 {
+		t.Errorf("%d of the greedy visitor's were cut, %+v", cut, got)
 	}
 }

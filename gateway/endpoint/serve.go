@@ -62,7 +62,7 @@ func Serve(ctx context.Context, ln net.Listener, ep Endpoint, lim *Limiter, visi
 // limits leave no room, c is closed at once.
 func ServeOne(ctx context.Context, c net.Conn, ep Endpoint, v Visitor, lim *Limiter, log *slog.Logger) {
 	defer c.Close()
-	release, ok := lim.Acquire(v.ID)
+	release, ok := lim.Enter(v.ID, func() { c.Close() })
 	if !ok {
 		return
 	}

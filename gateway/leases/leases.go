@@ -34,13 +34,15 @@ type Lease struct {
 // a household some dozens of them.
 const maxBytes = 1 << 20
 
-// Paths are where dnsmasq keeps its list on Debian and on OpenWrt, below root.
+// Paths are where dnsmasq keeps its list on Debian and on OpenWrt, and in
+// Pi-hole, below root.
 func Paths(root string) []string {
-	return []string{filepath.Join(root, "var/lib/misc/dnsmasq.leases"), filepath.Join(root, "tmp/dhcp.leases")}
+	return []string{filepath.Join(root, "var/lib/misc/dnsmasq.leases"), filepath.Join(root, "tmp/dhcp.leases"),
+		filepath.Join(root, "etc/pihole/dhcp.leases")}
 }
 
 // Read returns the leases in the files that exist. A file that somebody other
-// than root or dnsmasq could have written is refused: its names would be
+// than root or the DHCP server could have written is refused: its names would be
 // anybody's. What could be read is returned also with an error.
 func Read(paths []string) ([]Lease, error) {
 	var all []Lease
@@ -72,13 +74,17 @@ func readFile(path string) ([]Lease, error) {
 	return Parse(io.LimitReader(f, maxBytes))
 }
 
-// trusted reports whether a uid is root's, our own or dnsmasq's.
+// trusted reports whether a uid is root's, our own or a DHCP server's.
 func trusted(uid uint32) bool {
 	if uid == 0 || int(uid) == os.Geteuid() {
 		return true
 	}
-	u, err := user.Lookup("dnsmasq")
-	return err == nil && u.Uid == strconv.FormatUint(uint64(uid), 10)
+	for _, name := range []string{"dnsmasq", "pihole"} {
+		if u, err := user.Lookup(name); err == nil && u.Uid == strconv.FormatUint(uint64(uid), 10) {
+			return true
+		}
+	}
+	return false
 }
 
 // Parse reads lines "EXPIRY MAC ADDRESS NAME CLIENT-ID" (dnsmasq(8),

@@ -45,13 +45,13 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if list, err := Read(paths); err != nil || len(list) != 8 {
-		t.Errorf("two files: %d leases, %v", len(list), err)
+	if list, err := Read(paths); err != nil || len(list) != 12 {
+		t.Errorf("three files: %d leases, %v", len(list), err)
 	}
 	if err := os.Chmod(paths[1], 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := Read(paths); err == nil || len(list) != 4 {
+	if list, err := Read(paths); err == nil || len(list) != 8 {
 		t.Errorf("one that all may write: %d leases, %v", len(list), err)
 	}
 	if err := os.Remove(paths[1]); err != nil {
@@ -60,7 +60,7 @@ func TestRead(t *testing.T) {
 	if err := os.Symlink(paths[0], paths[1]); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := Read(paths); err == nil || len(list) != 4 {
+	if list, err := Read(paths); err == nil || len(list) != 8 {
 		t.Errorf("a link: %d leases, %v", len(list), err)
 	}
 }

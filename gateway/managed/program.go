@@ -74,7 +74,7 @@ func (s Spec) version(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, s.Version.Args...)
-	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin"}
+	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin", "TZ=UTC"}
 	cmd.SysProcAttr = s.credential()
 	out, err := cmd.CombinedOutput()
 	found := number.FindString(string(out))

@@ -1,18 +1,19 @@
 package ntp
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"tunic/gateway/device"
 )
 
 // Limits. A client asks every minute or less often, and a few times at start.
 const (
 	deviceEvery = 2 * time.Second
 	deviceBurst = 8
-	allPerSec   = 200 // a device has more IPv6 addresses than a table can hold
+	allPerSec   = 200 // however many devices there are
 	allBurst    = 400
 	maxDevices  = 1024
 	forgetAfter = time.Minute // of silence; by then a device's burst is full again
@@ -22,20 +23,20 @@ const (
 type limiter struct {
 	mu   sync.Mutex
 	all  *rate.Limiter
-	each map[netip.Addr]*device
+	each map[device.Key]*client
 }
 
-type device struct {
+type client struct {
 	*rate.Limiter
 	last time.Time
 }
 
 func newLimiter() *limiter {
-	return &limiter{all: rate.NewLimiter(allPerSec, allBurst), each: make(map[netip.Addr]*device)}
+	return &limiter{all: rate.NewLimiter(allPerSec, allBurst), each: make(map[device.Key]*client)}
 }
 
 // allow reports whether a question of that device is answered.
-func (l *limiter) allow(from netip.Addr, now time.Time) bool {
+func (l *limiter) allow(from device.Key, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.each[from]
@@ -43,7 +44,7 @@ func (l *limiter) allow(from netip.Addr, now time.Time) bool {
 		if len(l.each) >= maxDevices && !l.forget(now) {
 			return false
 		}
-		d = &device{Limiter: rate.NewLimiter(rate.Every(deviceEvery), deviceBurst)}
+		d = &client{Limiter: rate.NewLimiter(rate.Every(deviceEvery), deviceBurst)}
 		l.each[from] = d
 	}
 	d.last = now

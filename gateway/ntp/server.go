@@ -14,13 +14,18 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"tunic/gateway/device"
 )
 
-// Options are what a Server is made of. Every field is required.
+// Options are what a Server is made of. Log and Clock are required.
 type Options struct {
+	// Devices says which device an address belongs to. nil means that each
+	// network is one.
+	Devices *device.Table
+
 	Log   *slog.Logger
 	Clock func() Clock // called for each answer
 }
@@ -43,6 +48,9 @@ type Stats struct {
 func New(o Options) (*Server, error) {
 	if o.Log == nil || o.Clock == nil {
 		return nil, errors.New("making the time server: a logger and a clock are required")
+	}
+	if o.Devices == nil {
+		o.Devices = new(device.Table)
 	}
 	return &Server{Options: o, limit: newLimiter()}, nil
 }
@@ -92,18 +100,10 @@ func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
 // reply returns the answer to a packet, nil for none.
 func (s *Server) reply(b []byte, from net.Addr, received time.Time) []byte {
 	r, ok := parse(b)
-	if !ok || !s.limit.allow(deviceOf(from), received) {
+	if !ok || !s.limit.allow(s.Devices.OfConn(from), received) {
 		s.refused.Add(1)
 		return nil
 	}
 	s.answered.Add(1)
 	return r.answer(received, time.Now(), s.Clock())
-}
-
-func deviceOf(a net.Addr) netip.Addr {
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap().WithZone("")
 }

@@ -3,11 +3,14 @@ package ntp
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
 	"time"
+
+	"tunic/gateway/device"
 )
 
 func newServer(t *testing.T, c Clock) *Server {
@@ -91,32 +94,32 @@ func TestLimits(t *testing.T) {
 	a, b := netip.MustParseAddr("192.168.77.10"), netip.MustParseAddr("192.168.77.11")
 	n := 0
 	for range 100 {
-		if l.allow(a, now) {
+		if l.allow(key(a), now) {
 			n++
 		}
 	}
-	if n != deviceBurst || !l.allow(b, now) {
+	if n != deviceBurst || !l.allow(key(b), now) {
 		t.Errorf("one device got %d answers at once, want %d, and the other must get its own", n, deviceBurst)
 	}
-	if !l.allow(a, now.Add(deviceEvery)) {
+	if !l.allow(key(a), now.Add(deviceEvery)) {
 		t.Error("it never gets any again")
 	}
 	addr := netip.MustParseAddr("2001:db8::")
 	for range 2 * maxDevices {
 		addr = addr.Next()
-		l.allow(addr, now)
+		l.allow(key(addr), now)
 	}
-	if len(l.each) != maxDevices || l.allow(addr.Next(), now) {
+	if len(l.each) != maxDevices || l.allow(key(addr.Next()), now) {
 		t.Errorf("%d devices are remembered", len(l.each))
 	}
 	later := now.Add(2 * forgetAfter)
-	if !l.allow(addr.Next(), later) || len(l.each) != 1 {
+	if !l.allow(key(addr.Next()), later) || len(l.each) != 1 {
 		t.Errorf("%d devices after a silence", len(l.each))
 	}
 	n = 0
 	for range 2 * allBurst {
 		addr = addr.Next()
-		if l.allow(addr, later) {
+		if l.allow(key(addr), later) {
 			n++
 		}
 	}
@@ -152,4 +155,37 @@ func TestKernelClock(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	t.Logf("this machine: %+v", c)
+}
+
+// key takes each address for a device.
+func key(a netip.Addr) device.Key { return device.Key(a.String()) }
+
+// A device that asks from many addresses is answered as often as from one.
+func TestDeviceWithManyAddresses(t *testing.T) {
+	s, err := New(Options{Log: slog.New(slog.DiscardHandler), Clock: func() Clock { return Clock{} },
+		Devices: &device.Table{Read: func() (map[netip.Addr]string, error) {
+			macs := make(map[netip.Addr]string)
+			for i := range 256 {
+				macs[netip.AddrFrom4([4]byte{127, 0, 1, byte(i)})] = "02:00:5e:10:ff:ff"
+				macs[netip.AddrFrom4([4]byte{127, 0, 2, byte(i)})] = fmt.Sprintf("02:00:5e:10:00:%02x", i)
+			}
+			return macs, nil
+		}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, n := time.Now(), 0
+	for i := range 256 {
+		if s.limit.allow(s.Devices.Of(netip.AddrFrom4([4]byte{127, 0, 1, byte(i)})), now) {
+			n++
+		}
+	}
+	if n != deviceBurst {
+		t.Errorf("%d answers", n)
+	}
+	for i := range 20 {
+		if !s.limit.allow(s.Devices.Of(netip.AddrFrom4([4]byte{127, 0, 2, byte(i)})), now) {
+			t.Errorf("ordinary device %d is refused", i)
+		}
+	}
 }

@@ -36,12 +36,12 @@ func TestShare(t *testing.T) {
 	}
 	// 1 and 2 have 4 each. A third takes what is free, then what others have
 	// more than it.
-	if in, _ := v.enter(3, 4); in != 3 || len(v.cut) != 1 || v.open != 10 {
-		t.Errorf("a third has %d, cut %v, open %d", in, v.cut, v.open)
+	if in, _ := v.enter(3, 4); in != 3 || len(v.cut) != 1 || v.Open() != 10 {
+		t.Errorf("a third has %d, cut %v, open %d", in, v.cut, v.Open())
 	}
 	for id := uint32(4); id <= 10; id++ {
-		if in, _ := v.enter(id, 1); in != 1 || v.open != 10 {
-			t.Errorf("circuit %d has %d, open %d", id, in, v.open)
+		if in, _ := v.enter(id, 1); in != 1 || v.Open() != 10 {
+			t.Errorf("circuit %d has %d, open %d", id, in, v.Open())
 		}
 	}
 	if in, _ := v.enter(11, 1); in != 0 {
@@ -50,8 +50,8 @@ func TestShare(t *testing.T) {
 	for _, l := range leave { // of streams most of which are cut
 		l()
 	}
-	if v.open != 9 || len(v.circuits[2]) != 0 {
-		t.Errorf("open %d, %d of the one that left", v.open, len(v.circuits[2]))
+	if v.Open() != 9 {
+		t.Errorf("open %d", v.Open())
 	}
 }
 

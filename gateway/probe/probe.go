@@ -51,7 +51,7 @@ var protocols = map[string]converse{
 	"tls":         checkTLS,
 	"http":        checkHTTP,
 	"https":       checkHTTPS,
-	"ssh":         banner("SSH-"), // RFC 4253, section 4.2
+	"ssh":         checkSSH,
 	"smtp":        banner("220"),  // RFC 5321, section 4.3.1
 	"imap":        banner("* OK"), // RFC 9051, section 7.1.1
 	"vnc":         banner("RFB "), // RFC 6143, section 7.1.1
@@ -155,6 +155,29 @@ func banner(prefix string) converse {
 		}
 		return Result{Saw: text}, err
 	}
+}
+
+// maxBefore is how many lines an SSH server may say before its version (RFC
+// 4253, section 4.2, has no bound).
+const maxBefore = 16
+
+// checkSSH passes over what the server says before its version.
+func checkSSH(c *conversation, _ string) (Result, error) {
+	first := ""
+	for range maxBefore {
+		text, err := c.line()
+		switch {
+		case strings.HasPrefix(text, "SSH-"):
+			return Result{Saw: text}, err
+		case err != nil && first == "":
+			return Result{Saw: text}, err
+		case err != nil:
+			return Result{Saw: first}, fmt.Errorf("%w: it says %q", ErrOther, Line(first))
+		case first == "":
+			first = text
+		}
+	}
+	return Result{Saw: first}, fmt.Errorf("%w: it says %q", ErrOther, Line(first))
 }
 
 // maxLine bounds what is kept of what a server says.

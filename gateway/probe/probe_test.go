@@ -70,6 +70,7 @@ func TestServersThatSpeakTheirProtocol(t *testing.T) {
 	}{
 		{"tcp", says(""), ""},
 		{"ssh", says("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "SSH-2.0-OpenSSH_9.2p1 Debian-2"},
+		{"ssh", says("Welcome to this host\r\nSSH-2.0-OpenSSH_9.2\r\n"), "SSH-2.0-OpenSSH_9.2"}, // RFC 4253, section 4.2
 		{"smtp", says("220 mail ESMTP\r\n"), "220 mail ESMTP"},
 		{"imap", says("* OK [CAPABILITY IMAP4rev1] ready\r\n"), "* OK [CAPABILITY IMAP4rev1] ready"},
 		{"vnc", says("RFB 003.008\n"), "RFB 003.008"},

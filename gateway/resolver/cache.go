@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"tunic/gateway/device"
 )
 
 const (
@@ -44,10 +46,18 @@ func keyOf(q dns.Question) question {
 
 // cache remembers answers for each device apart. Sharing them would let a
 // device find out, by how fast an answer comes, what another one has asked.
-// Both levels are bounded, and a device pushes out only answers of its own.
+// Both levels are bounded, and a device pushes out only answers of its own:
+// also one with many addresses, for each of which its answers are apart.
 type cache struct {
+	of      func(netip.Addr) device.Key
 	mu      sync.Mutex
-	devices lru[netip.Addr, *lru[question, entry]]
+	devices lru[device.Key, *lru[asked, entry]]
+}
+
+// asked is a question and the address that put it.
+type asked struct {
+	from netip.Addr
+	question
 }
 
 type entry struct {
@@ -55,19 +65,20 @@ type entry struct {
 	expires time.Time
 }
 
-func newCache() *cache {
-	return &cache{devices: newLRU[netip.Addr, *lru[question, entry]](cachedDevices)}
+func newCache(of func(netip.Addr) device.Key) *cache {
+	return &cache{of: of, devices: newLRU[device.Key, *lru[asked, entry]](cachedDevices)}
 }
 
 // get returns the answer with the time that it still holds.
-func (c *cache) get(device netip.Addr, q question, now time.Time) (answer, bool) {
+func (c *cache) get(from netip.Addr, q question, now time.Time) (answer, bool) {
+	key := c.of(from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answers, ok := c.devices.get(device)
+	answers, ok := c.devices.get(key)
 	if !ok {
 		return answer{}, false
 	}
-	e, ok := answers.get(q)
+	e, ok := answers.get(asked{from, q})
 	if !ok || !now.Before(e.expires) {
 		return answer{}, false
 	}
@@ -75,23 +86,31 @@ func (c *cache) get(device netip.Addr, q question, now time.Time) (answer, bool)
 	return e.answer, true
 }
 
-func (c *cache) put(device netip.Addr, q question, a answer, now time.Time) {
+func (c *cache) put(from netip.Addr, q question, a answer, now time.Time) {
+	key := c.of(from)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answers, ok := c.devices.get(device)
+	answers, ok := c.devices.get(key)
 	if !ok {
-		fresh := newLRU[question, entry](cachedAnswers)
+		fresh := newLRU[asked, entry](cachedAnswers)
 		answers = &fresh
-		c.devices.put(device, answers)
+		c.devices.put(key, answers)
 	}
-	answers.put(q, entry{answer: a, expires: now.Add(a.ttl)})
+	answers.put(asked{from, q}, entry{answer: a, expires: now.Add(a.ttl)})
 }
 
-// forget drops all that was learned for a device.
-func (c *cache) forget(device netip.Addr) {
+// forget drops all that was learned for an address, whosever it was then.
+func (c *cache) forget(from netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.devices.remove(device)
+	for at := range c.devices.index {
+		answers := c.devices.index[at].Value.(*pair[device.Key, *lru[asked, entry]]).value
+		for q := range answers.index {
+			if q.from == from {
+				answers.remove(q)
+			}
+		}
+	}
 }
 
 // lru keeps the max entries that were used last. It is not safe for

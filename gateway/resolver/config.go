@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"tunic/gateway/special"
 )
 
 // Config is what the resolver should do. It is a plain value.
@@ -75,7 +77,7 @@ type state struct {
 }
 
 func newState(o Options, c Config) (*state, error) {
-	s := &state{config: c.Clone(), forward: make(map[string]netip.AddrPort), cache: newCache()}
+	s := &state{config: c.Clone(), forward: make(map[string]netip.AddrPort), cache: newCache(o.Devices.Of)}
 	if c.TLS.Addr.IsValid() {
 		if o.DialTLS == nil {
 			return nil, fmt.Errorf("setting the resolver: there is no way to a TLS server")
@@ -131,7 +133,7 @@ func (s *state) home(a netip.Addr) bool {
 	if s.virtual(a) {
 		return false
 	}
-	if !a.IsValid() || specialAddr(a) {
+	if special.Addr(a) {
 		return true
 	}
 	return slices.ContainsFunc(s.config.Box, func(p netip.Prefix) bool { return p.Masked().Contains(a) })

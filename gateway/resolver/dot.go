@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"tunic/gateway/device"
 )
 
 // TLSServer is a server that speaks DNS over TLS (RFC 7858).
@@ -47,6 +49,7 @@ type pool struct {
 	idle   time.Duration
 	silent time.Duration // lineSilence, but in tests
 
+	of     func(netip.Addr) device.Key
 	mu     sync.Mutex
 	lines  map[netip.Addr]*line
 	closed bool
@@ -57,7 +60,7 @@ func newPool(o Options, server TLSServer) *pool {
 	if name == "" {
 		name = server.Addr.Addr().String()
 	}
-	return &pool{dial: o.DialTLS, server: server.Addr, idle: lineIdle, silent: lineSilence, lines: make(map[netip.Addr]*line),
+	return &pool{dial: o.DialTLS, server: server.Addr, idle: lineIdle, silent: lineSilence, of: o.Devices.Of, lines: make(map[netip.Addr]*line),
 		tls: &tls.Config{ServerName: name, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}}
 }
 
@@ -87,7 +90,7 @@ func (p *pool) line(ctx context.Context, device netip.Addr) (l *line, fresh bool
 	if l := p.lines[device]; l != nil && l.why() == nil {
 		return l, false, nil
 	}
-	if len(p.lines) >= maxLines && !p.hangUpIdle() {
+	if len(p.lines) >= maxLines && !p.hangUp(p.of(device)) {
 		return nil, false, errLinesFull
 	}
 	l = &line{idle: p.idle, silent: p.silent, ready: make(chan struct{}), ended: make(chan struct{}), waiting: make(map[uint16]*waiter)}
@@ -121,16 +124,34 @@ func (p *pool) connect(ctx context.Context, device netip.Addr) (net.Conn, error)
 	return conn, nil
 }
 
-// hangUpIdle ends one connection on which nobody waits.
-func (p *pool) hangUpIdle() bool {
-	for device, l := range p.lines {
+// hangUp ends one connection for a new one of who: one on which nobody waits, of
+// the device that has the most, or any of that device if it has more than who
+// will.
+func (p *pool) hangUp(who device.Key) bool {
+	count := make(map[device.Key]int)
+	for a := range p.lines {
+		count[p.of(a)]++
+	}
+	var worst netip.Addr
+	most := 0
+	for a, l := range p.lines {
+		n := count[p.of(a)]
 		if l.quiet() {
-			delete(p.lines, device)
-			l.end(errLineEnded)
-			return true
+			n += maxLines // before all on which somebody waits
+		} else if n <= count[who]+1 {
+			continue
+		}
+		if n > most {
+			worst, most = a, n
 		}
 	}
-	return false
+	l := p.lines[worst]
+	if l == nil {
+		return false
+	}
+	delete(p.lines, worst)
+	l.end(errLineEnded)
+	return true
 }
 
 func (p *pool) drop(device netip.Addr, l *line) {

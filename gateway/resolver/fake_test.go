@@ -164,6 +164,17 @@ type home struct {
 	tor  *upstream
 }
 
+// manyDevices takes each of 127.0.0.x for a device, and 127.0.1.x for addresses
+// of one more.
+func manyDevices() (map[netip.Addr]string, error) {
+	macs := make(map[netip.Addr]string)
+	for i := range 256 {
+		macs[netip.AddrFrom4([4]byte{127, 0, 0, byte(i)})] = fmt.Sprintf("02:00:5e:10:00:%02x", i)
+		macs[netip.AddrFrom4([4]byte{127, 0, 1, byte(i)})] = "02:00:5e:10:ff:ff"
+	}
+	return macs, nil
+}
+
 // newHome starts a resolver whose devices are 127.0.0.x. A nil tor is one that
 // nothing may be asked of.
 func newHome(t *testing.T, c Config, tor *upstream, change ...func(*Resolver)) *home {
@@ -185,6 +196,7 @@ func newHome(t *testing.T, c Config, tor *upstream, change ...func(*Resolver)) *
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Devices.Read = manyDevices
 	for _, f := range change {
 		f(r)
 	}

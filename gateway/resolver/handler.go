@@ -95,15 +95,18 @@ func (h handler) reply(device netip.Addr, req *dns.Msg) *dns.Msg {
 	if known && len(s.bypass) == 0 {
 		return m
 	}
-	if !h.queries.enter(device) {
+	ctx, cancel := context.WithCancel(h.ctx)
+	defer cancel()
+	leave, ok := h.queries.Enter(h.Devices.Of(device), cancel)
+	if !ok {
 		if !known {
 			m.Rcode = rcodeBusy
 		}
 		return m
 	}
-	defer h.queries.leave(device)
+	defer leave()
 	if !known {
-		h.fetch(m, s, device, req, to)
+		h.fetch(ctx, m, s, device, req, to)
 	}
 	if to.to == toTor {
 		h.letThrough(s, device, q, m)
@@ -143,8 +146,8 @@ func tooManyOPT(req *dns.Msg) bool {
 
 // fetch asks upstream and fills m in. Any failure is SERVFAIL: no second
 // place is asked.
-func (h handler) fetch(m *dns.Msg, s *state, device netip.Addr, req *dns.Msg, to route) {
-	ctx, cancel := context.WithTimeout(h.ctx, h.timeout)
+func (h handler) fetch(ctx context.Context, m *dns.Msg, s *state, device netip.Addr, req *dns.Msg, to route) {
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	q := req.Question[0]
 	var a answer

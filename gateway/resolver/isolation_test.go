@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"tunic/gateway/device"
 )
 
 // Each device reaches tor from an address of its own, and neither shares an
@@ -107,8 +109,38 @@ func TestLoopbackFor(t *testing.T) {
 	}
 }
 
+// apart takes each address for a device.
+func apart(a netip.Addr) device.Key { return device.Key(a.String()) }
+
+// A device with many addresses pushes out no answer of another device.
+func TestCacheOfOneDeviceWithManyAddresses(t *testing.T) {
+	c := newCache(func(a netip.Addr) device.Key {
+		if a.Is6() {
+			return "greedy"
+		}
+		return apart(a)
+	})
+	now := time.Unix(1000, 0)
+	q := question{name: "kept.example.com.", qtype: dns.TypeA}
+	for i := range 20 {
+		c.put(netip.AddrFrom4([4]byte{192, 168, 77, byte(10 + i)}), q, answer{ttl: time.Minute}, now)
+	}
+	for i := range 10 * cachedDevices {
+		c.put(netip.AddrFrom16([16]byte{0xfe, 0x80, 14: byte(i >> 8), 15: byte(i)}), q, answer{ttl: time.Minute}, now)
+	}
+	for i := range 20 {
+		if _, ok := c.get(netip.AddrFrom4([4]byte{192, 168, 77, byte(10 + i)}), q, now); !ok {
+			t.Errorf("the answer of ordinary device %d was pushed out", i)
+		}
+	}
+	c.forget(netip.MustParseAddr("192.168.77.10"))
+	if _, ok := c.get(netip.MustParseAddr("192.168.77.10"), q, now); ok {
+		t.Error("an answer was not forgotten")
+	}
+}
+
 func TestCacheIsBounded(t *testing.T) {
-	c, now := newCache(), time.Unix(1000, 0)
+	c, now := newCache(apart), time.Unix(1000, 0)
 	quiet := netip.MustParseAddr("192.168.77.10")
 	kept := question{name: "kept.example.com.", qtype: dns.TypeA}
 	c.put(quiet, kept, answer{ttl: time.Minute}, now)

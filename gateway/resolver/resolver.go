@@ -26,6 +26,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"tunic/gateway/device"
+	"tunic/gateway/fair"
 )
 
 // Limits that protect the box and the household's other devices.
@@ -66,6 +69,10 @@ type Options struct {
 	// the certificates of the box.
 	Roots *x509.CertPool
 
+	// Devices says which device an address belongs to, for limits of each. nil
+	// means that each network is one.
+	Devices *device.Table
+
 	// Grant opens the way outside Tor to addresses of a domain of
 	// Config.Bypass, for one device and as long as the answer holds. It
 	// returns when the way is open. Required only with Bypass.
@@ -79,8 +86,8 @@ type Resolver struct {
 	state   atomic.Pointer[state]
 	timeout time.Duration      // upstreamTimeout, but in tests
 	flights singleflight.Group // one question of one device to Tor at a time
-	queries *gate
-	conns   *gate
+	queries *fair.Share[device.Key]
+	conns   *fair.Share[device.Key]
 	counts  counters
 }
 
@@ -103,11 +110,14 @@ func New(o Options, c Config) (*Resolver, error) {
 	if o.Log == nil || o.DialTor == nil || o.DialForward == nil {
 		return nil, errors.New("making the resolver: a logger and both dialers are required")
 	}
+	if o.Devices == nil {
+		o.Devices = new(device.Table)
+	}
 	r := &Resolver{
 		Options: o,
 		timeout: upstreamTimeout,
-		queries: newGate(maxQueries, maxQueriesPerDevice),
-		conns:   newGate(maxConns, maxConnsPerDevice),
+		queries: fair.New[device.Key](maxQueriesPerDevice, maxQueries),
+		conns:   fair.New[device.Key](maxConnsPerDevice, maxConns),
 	}
 	if err := r.Set(c); err != nil {
 		return nil, err

@@ -111,6 +111,8 @@ func (s *state) routePublic(name string, q dns.Question) route {
 		return route{to: toTor}
 	case name == ".", name == "arpa.", name == "home.arpa.":
 		return answered(dns.RcodeSuccess) // names lie below them, so they exist
+	case inZone(name, "resolver.arpa."):
+		return answered(dns.RcodeSuccess) // it exists, and designates nobody (RFC 9462, sections 4 and 6.4)
 	case !hostName(name):
 		return answered(dns.RcodeNameError)
 	}

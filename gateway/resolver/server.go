@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -21,7 +19,8 @@ const stopGrace = 2 * time.Second
 
 // Serve answers on udp and tcp until ctx ends, then closes both and returns
 // nil; it returns an error if one of them fails before. It may run several
-// times at once, for several interfaces; the limits count for all together.
+// times at once, for several interfaces; the limits count for all together,
+// and the device that has most makes room (fair.Share).
 //
 // udp must be a *net.UDPConn: each answer then leaves from the address that
 // was asked, also on a wildcard socket.
@@ -93,9 +92,8 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		device := deviceOf(c.RemoteAddr())
-		if l.r.conns.enter(device) {
-			return &conn{Conn: c, gate: l.r.conns, device: device}, nil
+		if leave, ok := l.r.conns.Enter(l.r.Devices.OfConn(c.RemoteAddr()), func() { c.Close() }); ok {
+			return &conn{Conn: c, leave: leave}, nil
 		}
 		l.r.counts.refused.Add(1)
 		c.Close()
@@ -106,9 +104,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // not take its answer.
 type conn struct {
 	net.Conn
-	gate   *gate
-	device netip.Addr
-	once   sync.Once
+	leave func()
 }
 
 func (c *conn) Write(b []byte) (int, error) {
@@ -119,6 +115,6 @@ func (c *conn) Write(b []byte) (int, error) {
 }
 
 func (c *conn) Close() error {
-	c.once.Do(func() { c.gate.leave(c.device) })
+	c.leave()
 	return c.Conn.Close()
 }

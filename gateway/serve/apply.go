@@ -121,8 +121,8 @@ func (s *Server) serveHousehold(ctx context.Context, f *os.File, ep endpoint.End
 	if err != nil {
 		return err
 	}
-	return endpoint.Serve(ctx, ln, ep, s.household, func(c net.Conn) endpoint.Visitor {
-		return endpoint.Visitor{Host: boxName(c), Port: port, ID: remote(c).String()}
+	return endpoint.Serve(ctx, ln, ep, s.household.of(ep.Name()), func(c net.Conn) endpoint.Visitor {
+		return s.visitor(c, port)
 	}, s.log)
 }
 

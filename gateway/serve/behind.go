@@ -134,8 +134,8 @@ func (a *application) behind(want []link.Behind) {
 				if err != nil {
 					return err
 				}
-				return endpoint.Serve(ctx, ln, ep, a.waiting, func(c net.Conn) endpoint.Visitor {
-					return endpoint.Visitor{Host: boxName(c), Port: w.Port, ID: remote(c).String()}
+				return endpoint.Serve(ctx, ln, ep, a.waiting.of(w.Name), func(c net.Conn) endpoint.Visitor {
+					return a.visitor(c, w.Port)
 				}, a.log)
 			})
 		}

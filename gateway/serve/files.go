@@ -167,8 +167,8 @@ func (a *application) files(want *link.Files) {
 			if err != nil {
 				return fmt.Errorf("taking over the listener: %w", err)
 			}
-			return endpoint.Serve(ctx, ln, files{a.Server}, a.waiting, func(c net.Conn) endpoint.Visitor {
-				return endpoint.Visitor{Host: dialled(c), Port: config.FilesPort, ID: remote(c).String()}
+			return endpoint.Serve(ctx, ln, files{a.Server}, a.waiting.of("files"), func(c net.Conn) endpoint.Visitor {
+				return endpoint.Visitor{Host: dialled(c), Port: config.FilesPort, ID: string(a.Devices.OfConn(c.RemoteAddr()))}
 			}, a.log)
 		})
 	}

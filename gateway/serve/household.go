@@ -6,8 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
+	"tunic/gateway/device"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/onion"
 )
@@ -19,7 +21,8 @@ const (
 	onionStreams   = 1024
 )
 
-// householdLimits bound what one device can take of the box's endpoints.
+// householdLimits bound what devices, and each of them, can take of one endpoint
+// of the box.
 var householdLimits = endpoint.Limits{MaxConns: 512, MaxPerVisitor: 64, Idle: 10 * time.Minute}
 
 // hostedLimits are left to the front, which has counted the stream already.
@@ -52,10 +55,43 @@ func boxName(c net.Conn) string {
 	return "box.home.arpa"
 }
 
+// visitor is who a device's connection is for, and which device it counts for.
+func (s *Server) visitor(c net.Conn, port uint16) endpoint.Visitor {
+	return endpoint.Visitor{Host: boxName(c), Port: port, ID: string(s.Devices.OfConn(c.RemoteAddr()))}
+}
+
 // remote is the address of the device that is calling.
-func remote(c net.Conn) netip.Addr {
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
+func remote(c net.Conn) netip.Addr { return device.Addr(c.RemoteAddr()) }
+
+// limiters are a Limiter for each service of the household, so that whoever
+// fills one service shuts nobody out of the others.
+type limiters struct {
+	limits endpoint.Limits
+
+	mu  sync.Mutex
+	all map[string]*endpoint.Limiter
+}
+
+// of returns the service's Limiter, which lives as long as the process.
+func (l *limiters) of(service string) *endpoint.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = make(map[string]*endpoint.Limiter)
 	}
-	return netip.Addr{}
+	if l.all[service] == nil {
+		l.all[service] = endpoint.NewLimiter(l.limits)
+	}
+	return l.all[service]
+}
+
+// panics counts those of all services.
+func (l *limiters) panics() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := uint64(0)
+	for _, one := range l.all {
+		n += one.Stats().Panics
+	}
+	return n
 }

@@ -37,7 +37,8 @@ func newResolver(s *Server) (*resolver.Resolver, error) {
 		DialTLS: func(ctx context.Context, device netip.Addr, server netip.AddrPort) (net.Conn, error) {
 			return s.socks.Dial(ctx, device, server)
 		},
-		Grant: s.grants.grant,
+		Grant:   s.grants.grant,
+		Devices: s.Devices,
 	}, resolver.Config{})
 }
 
@@ -47,6 +48,7 @@ func newSOCKS(s *Server) (*socks.Server, error) {
 		Log:      s.log,
 		Home:     s.resolver,
 		Identity: s.identities.number,
+		Devices:  s.Devices,
 		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
 			c, err := new(net.Dialer).DialContext(ctx, "tcp4", netip.AddrPortFrom(loopback, config.SocksPort).String())
 			if err != nil {

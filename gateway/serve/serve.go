@@ -18,7 +18,7 @@ import (
 	"sync/atomic"
 
 	"tunic/gateway/account"
-	"tunic/gateway/endpoint"
+	"tunic/gateway/device"
 	"tunic/gateway/endpoint/gopher"
 	"tunic/gateway/endpoint/pair"
 	"tunic/gateway/link"
@@ -29,6 +29,10 @@ import (
 
 // Server is the state of one serve process.
 type Server struct {
+	// Devices says which device an address belongs to. Its Read may be set
+	// before Run; without, each network is one device.
+	Devices *device.Table
+
 	log      *slog.Logger
 	resolver *resolver.Resolver
 	socks    *socks.Server
@@ -41,11 +45,11 @@ type Server struct {
 	dialer     *pair.Dialer
 
 	listeners map[string]*listener
-	gopher    *hole             // nil: no Gopher endpoint
-	household *endpoint.Limiter // for the household's side of endpoints
-	post      office            // mail
+	gopher    *hole    // nil: no Gopher endpoint
+	household limiters // for the household's side of endpoints
+	post      office   // mail
 	signer    signer
-	waiting   *endpoint.Limiter // for clients of servers on the box
+	waiting   limiters // for clients of servers on the box
 	looks     looks
 	users     link.Users
 	book      atomic.Pointer[account.Book] // who may log in
@@ -84,10 +88,11 @@ type hole struct {
 func New(log *slog.Logger) (*Server, error) {
 	s := &Server{
 		log:       log,
+		Devices:   new(device.Table),
 		listeners: make(map[string]*listener),
 		fronts:    make(map[string]*front),
-		household: endpoint.NewLimiter(householdLimits),
-		waiting:   endpoint.NewLimiter(waitingLimits),
+		household: limiters{limits: householdLimits},
+		waiting:   limiters{limits: waitingLimits},
 	}
 	s.book.Store(account.NewBook("", nil))
 	var err error

@@ -7,10 +7,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
 	"tunic/gateway/autoconfig"
+	"tunic/gateway/device"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/link"
 )
@@ -27,7 +27,7 @@ func (a *application) setup(want *link.Setup) {
 			if err != nil {
 				return err
 			}
-			return servePages(ctx, limited{ln, a.household}, pages.Handler())
+			return servePages(ctx, limited{ln, a.household.of("setup"), a.Devices}, pages.Handler())
 		})
 	}
 }
@@ -55,7 +55,8 @@ func (nobody) Write(p []byte) (int, error) { return len(p), nil }
 // limited closes connections beyond what a device may have.
 type limited struct {
 	net.Listener
-	limits *endpoint.Limiter
+	limits  *endpoint.Limiter
+	devices *device.Table
 }
 
 func (l limited) Accept() (net.Conn, error) {
@@ -64,8 +65,8 @@ func (l limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if release, ok := l.limits.Acquire(remote(c).String()); ok {
-			return &counted{Conn: c, release: sync.OnceFunc(release)}, nil
+		if release, ok := l.limits.Enter(string(l.devices.OfConn(c.RemoteAddr())), func() { c.Close() }); ok {
+			return &counted{Conn: c, release: release}, nil
 		}
 		c.Close()
 	}

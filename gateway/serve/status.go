@@ -14,7 +14,7 @@ func (s *Server) status(ctx context.Context) link.Status {
 	s.mu.Lock()
 	fronts := slices.Clone(s.wished)
 	counted := make([]link.FrontStatus, len(fronts))
-	st := link.Status{Panics: s.household.Stats().Panics + s.waiting.Stats().Panics}
+	st := link.Status{Panics: s.household.panics() + s.waiting.panics()}
 	for i, f := range fronts {
 		counted[i] = link.FrontStatus{Onion: f.Onion}
 		if running := s.fronts[f.Onion]; running != nil {

@@ -24,8 +24,8 @@ func newTimeServer(s *Server) (*timeServer, error) {
 	t := &timeServer{}
 	t.want.Store(&link.NTP{})
 	var err, ownErr error
-	t.devices, err = ntp.New(ntp.Options{Log: s.log, Clock: t.clock})
-	t.own, ownErr = ntp.New(ntp.Options{Log: s.log, Clock: t.relays})
+	t.devices, err = ntp.New(ntp.Options{Log: s.log, Devices: s.Devices, Clock: t.clock})
+	t.own, ownErr = ntp.New(ntp.Options{Log: s.log, Devices: s.Devices, Clock: t.relays})
 	return t, errors.Join(err, ownErr)
 }
 

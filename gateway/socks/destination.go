@@ -27,13 +27,14 @@ func destinationOf(a statute.AddrSpec) (destination, bool) {
 		to.addr = addr.Unmap()
 		return to, ok
 	}
-	literal := strings.TrimSuffix(strings.TrimPrefix(a.FQDN, "["), "]")
+	host := strings.TrimSuffix(a.FQDN, ".") // an absolute name is the same name (RFC 1034, section 3.1)
+	literal := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	if addr, err := netip.ParseAddr(literal); err == nil {
 		to.addr = addr.Unmap()
 		return to, addr.Zone() == ""
 	}
-	to.host = a.FQDN
-	return to, printable(a.FQDN)
+	to.host = host
+	return to, host != "" && printable(host)
 }
 
 // printable keeps control characters, spaces and NUL away from tor.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tunic/gateway/device"
 )
 
 // stream is what the fake tor was asked for.
@@ -171,6 +173,19 @@ type proxy struct {
 	stop func() error // ends Serve and waits for it
 }
 
+// hundredDevices takes each of 127.0.0.1 to 127.0.0.100 for a device, and
+// 127.0.1.0/24 for addresses of one more.
+func hundredDevices() (map[netip.Addr]string, error) {
+	macs := make(map[netip.Addr]string)
+	for i := range 256 {
+		macs[netip.AddrFrom4([4]byte{127, 0, 1, byte(i)})] = "02:00:5e:10:ff:ff"
+		if i < 100 {
+			macs[netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 1)})] = fmt.Sprintf("02:00:5e:10:00:%02x", i+1)
+		}
+	}
+	return macs, nil
+}
+
 func newProxy(t *testing.T, o Options) *proxy {
 	t.Helper()
 	if o.Log == nil {
@@ -181,6 +196,9 @@ func newProxy(t *testing.T, o Options) *proxy {
 	}
 	if o.Grace == 0 {
 		o.Grace = 50 * time.Millisecond
+	}
+	if o.Devices == nil {
+		o.Devices = &device.Table{Read: hundredDevices}
 	}
 	s, err := New(o)
 	if err != nil {

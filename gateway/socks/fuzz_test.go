@@ -63,8 +63,8 @@ func FuzzDevice(f *testing.F) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			s.enter(near, netip.Addr{})
-			s.handle(t.Context(), near, netip.Addr{})
+			leave, _ := s.share.Enter("", func() { near.Close() })
+			s.handle(t.Context(), near, leave)
 		}()
 		far.Write(b)
 		far.CloseWrite()

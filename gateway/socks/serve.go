@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"tunic/gateway/device"
 )
 
 // acceptPause is how long accepting rests after an error, such as too many
@@ -24,7 +26,8 @@ func keepAlive() net.KeepAliveConfig {
 // Serve accepts connections on ln until ctx ends, waits up to Options.Grace
 // for those that it accepted, closes the rest and returns nil. It returns an
 // error if ln is closed by somebody else. It closes ln. It may run several
-// times at once, for several listeners; the limits count for all together.
+// times at once, for several listeners; the limits count for all
+// together, and the device that has most makes room (fair.Share).
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
@@ -33,15 +36,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	streams, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var running sync.WaitGroup
-	err := s.accept(ctx, ln, func(c *net.TCPConn, device netip.Addr) {
-		running.Go(func() { s.handle(streams, c, device) })
+	err := s.accept(ctx, ln, func(c *net.TCPConn, leave func()) {
+		running.Go(func() { s.handle(streams, c, leave) })
 	})
 	s.drain(&running, cut)
 	return err
 }
 
 // accept calls start with each connection that is within the limits.
-func (s *Server) accept(ctx context.Context, ln net.Listener, start func(*net.TCPConn, netip.Addr)) error {
+func (s *Server) accept(ctx context.Context, ln net.Listener, start func(*net.TCPConn, func())) error {
 	failing := false
 	for {
 		c, err := ln.Accept()
@@ -67,8 +70,9 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, start func(*net.TC
 			c.Close()
 			return fmt.Errorf("accepting SOCKS connections: the listener gives a %T, not TCP", c)
 		}
-		if device := deviceOf(tcp); s.enter(tcp, device) {
-			start(tcp, device)
+		if leave, ok := s.share.Enter(s.Devices.OfConn(tcp.RemoteAddr()), func() { tcp.Close() }); ok {
+			s.counts.conns.Add(1)
+			start(tcp, leave)
 		} else {
 			s.counts.refused.Add(1)
 			tcp.Close()
@@ -83,47 +87,20 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// deviceOf returns the address that identifies a device.
-func deviceOf(c *net.TCPConn) netip.Addr {
-	addr, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	return addr.AddrPort().Addr().Unmap().WithZone("")
-}
-
-// enter takes c in if the limits allow; leave must follow.
-func (s *Server) enter(c *net.TCPConn, device netip.Addr) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.open) >= s.MaxConns || s.each[device] >= s.MaxPerDevice {
-		return false
-	}
-	s.open[c] = struct{}{}
-	s.each[device]++
-	s.counts.conns.Add(1)
-	return true
-}
-
-func (s *Server) leave(c *net.TCPConn, device netip.Addr) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, c)
-	if s.each[device]--; s.each[device] == 0 {
-		delete(s.each, device)
-	}
-}
+// addressOf returns the device's address, by which its streams are kept apart
+// from those of others.
+func addressOf(c *net.TCPConn) netip.Addr { return device.Addr(c.RemoteAddr()).WithZone("") }
 
 // handle serves one connection and closes it. A panic costs no other one.
-func (s *Server) handle(ctx context.Context, c *net.TCPConn, device netip.Addr) {
-	defer s.leave(c, device)
+func (s *Server) handle(ctx context.Context, c *net.TCPConn, leave func()) {
+	defer leave()
 	defer c.Close()
 	defer s.recover()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	c.SetKeepAliveConfig(keepAlive()) // an old kernel's defaults are good enough
 	c.SetDeadline(time.Now().Add(s.HandshakeTimeout))
-	s.converse(ctx, c, device)
+	s.converse(ctx, c, addressOf(c))
 }
 
 // recover is deferred in each goroutine that handles strangers' bytes.

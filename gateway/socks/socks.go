@@ -24,9 +24,11 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"tunic/gateway/device"
+	"tunic/gateway/fair"
 )
 
 // Defaults of Options.
@@ -68,8 +70,12 @@ type Options struct {
 	// with what it did before. nil means that it never does.
 	Identity func(device netip.Addr) uint64
 
+	// Devices says which device an address belongs to, for MaxPerDevice. nil
+	// means that each network is one.
+	Devices *device.Table
+
 	MaxConns         int           // all devices, handshakes included; 0 means 1024
-	MaxPerDevice     int           // of them from one address; 0 means 256
+	MaxPerDevice     int           // of them of one device; 0 means 256
 	HandshakeTimeout time.Duration // until the device has said where to; 0 means 30 s
 	ConnectTimeout   time.Duration // until tor has connected; 0 means 120 s
 	Grace            time.Duration // for open streams when Serve ends; 0 means 5 s
@@ -80,10 +86,7 @@ type Server struct {
 	Options
 	secret [32]byte // makes credentials; new in each process
 	counts counters
-
-	mu   sync.Mutex
-	open map[*net.TCPConn]struct{} // devices' ends
-	each map[netip.Addr]int        // how many of them a device has
+	share  *fair.Share[device.Key] // of devices' ends
 }
 
 // counters are the live form of Stats.
@@ -107,6 +110,9 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil || o.Home == nil || o.DialTor == nil {
 		return nil, errors.New("making the SOCKS server: a logger, the household and a way to tor are required")
 	}
+	if o.Devices == nil {
+		o.Devices = new(device.Table)
+	}
 	setDefault(&o.MaxConns, defaultMaxConns)
 	setDefault(&o.MaxPerDevice, defaultMaxPerDevice)
 	setDefault(&o.HandshakeTimeout, defaultHandshakeTimeout)
@@ -114,8 +120,7 @@ func New(o Options) (*Server, error) {
 	setDefault(&o.Grace, defaultGrace)
 	s := &Server{
 		Options: o,
-		open:    make(map[*net.TCPConn]struct{}),
-		each:    make(map[netip.Addr]int),
+		share:   fair.New[device.Key](o.MaxPerDevice, o.MaxConns),
 	}
 	rand.Read(s.secret[:]) // never fails
 	return s, nil
@@ -129,11 +134,8 @@ func setDefault[T int | time.Duration](v *T, to T) {
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
-	s.mu.Lock()
-	active := len(s.open)
-	s.mu.Unlock()
 	return Stats{
-		Active:  active,
+		Active:  s.share.Open(),
 		Conns:   s.counts.conns.Load(),
 		Refused: s.counts.refused.Load(),
 		Failed:  s.counts.failed.Load(),

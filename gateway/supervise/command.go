@@ -18,6 +18,10 @@ import (
 // make it look ready or dead.
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// defaultZone keeps the box's time zone out of what children tell strangers:
+// without TZ they read /etc/localtime.
+const defaultZone = "TZ=UTC"
+
 // outputDelay is how long the output of an ended process may stay open, held
 // by something that left its process group.
 const outputDelay = 2 * time.Second
@@ -27,7 +31,7 @@ type Command struct {
 	Name string   // what people call it, in logs and errors
 	Path string   // the program; without a slash it is looked up on the daemon's PATH
 	Args []string // without the program's name
-	Env  []string // the whole environment, "KEY=value"; PATH is added if absent
+	Env  []string // the whole environment, "KEY=value"; PATH and TZ=UTC are added if absent
 	Dir  string   // working directory; "" means "/"
 
 	SetUser  bool // take on UID, GID and Groups; needs the capabilities SETUID and SETGID
@@ -79,8 +83,11 @@ func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
 
 func (c Command) environment() []string {
 	env := slices.Clone(c.Env)
-	if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
-		env = append(env, defaultPath)
+	for _, kv := range []string{defaultPath, defaultZone} {
+		name, _, _ := strings.Cut(kv, "=")
+		if !slices.ContainsFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") }) {
+			env = append(env, kv)
+		}
 	}
 	return env
 }

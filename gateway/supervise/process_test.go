@@ -97,9 +97,9 @@ func TestEnvironmentIsExact(t *testing.T) {
 	for _, tc := range []struct {
 		env, want []string
 	}{
-		{nil, []string{defaultPath}},
-		{[]string{"A=1"}, []string{"A=1", defaultPath}},
-		{[]string{"PATH=/bin:/usr/bin"}, []string{"PATH=/bin:/usr/bin"}},
+		{nil, []string{defaultPath, "TZ=UTC"}},
+		{[]string{"A=1"}, []string{"A=1", defaultPath, "TZ=UTC"}},
+		{[]string{"PATH=/bin:/usr/bin"}, []string{"PATH=/bin:/usr/bin", "TZ=UTC"}},
 	} {
 		p, err := Start(Command{Name: "env", Path: "env", Env: tc.env}, quiet(), nil)
 		if err != nil {

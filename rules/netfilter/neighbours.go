@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
@@ -37,6 +38,41 @@ func Neighbours(interfaces []string) ([]Neighbour, error) {
 		}
 	}
 	return found, nil
+}
+
+// HardwareAddrs returns the hardware address of each neighbour on any interface,
+// lower case with colons. Link-local addresses have the interface as their
+// zone. It needs no privilege.
+func HardwareAddrs() (map[netip.Addr]string, error) {
+	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
+	if err != nil {
+		return nil, fmt.Errorf("reading the neighbours: %w", err)
+	}
+	names := make(map[int]string)
+	found := make(map[netip.Addr]string, len(entries))
+	for _, e := range entries {
+		addr, ok := netip.AddrFromSlice(e.IP)
+		if addr = addr.Unmap(); !ok || len(e.HardwareAddr) == 0 || e.State&lost != 0 {
+			continue
+		}
+		if addr.IsLinkLocalUnicast() && addr.Is6() {
+			addr = addr.WithZone(interfaceName(names, e.LinkIndex))
+		}
+		found[addr] = e.HardwareAddr.String()
+	}
+	return found, nil
+}
+
+// interfaceName is the name of an interface, "" if it went away. It remembers.
+func interfaceName(names map[int]string, index int) string {
+	name, ok := names[index]
+	if !ok {
+		if i, err := net.InterfaceByIndex(index); err == nil {
+			name = i.Name
+		}
+		names[index] = name
+	}
+	return name
 }
 
 // lost are the states of entries that stand for no device.

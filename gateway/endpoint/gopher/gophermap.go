@@ -152,7 +152,7 @@ func writeMapLine(m *menu, line, dir string) {
 		return
 	}
 	fields = append(fields, "", "", "")
-	k, display, selector, host := kind(line[0]), fields[0][1:], fields[1], fields[2]
+	k, display, selector, host := kind(line[0]), fields[0][1:], fields[1], strings.TrimSpace(fields[2])
 	switch {
 	case k == kindInfo || k == kindError:
 		m.item(k, display, "")
@@ -182,6 +182,7 @@ func mapSelector(selector, dir string) string {
 }
 
 func mapPort(text string) (uint16, error) {
+	text = strings.TrimSpace(text)
 	if text == "" || text == "+" {
 		return gopherPort, nil
 	}

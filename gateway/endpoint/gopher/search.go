@@ -26,6 +26,9 @@ const (
 // errEnough ends a search that has reached one of its bounds.
 var errEnough = errors.New("enough was searched")
 
+// errBusy is for a search that had to wait too long for others.
+var errBusy = errors.New("too many searches")
+
 // search answers with a menu of the files and directories that have all words
 // in their name or, for texts, inside.
 func (s *Server) search(ctx context.Context, words string, m *menu) error {
@@ -34,20 +37,15 @@ func (s *Server) search(ctx context.Context, words string, m *menu) error {
 		m.fail("name the words to search for")
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, searchTime)
-	defer cancel()
-	select {
-	case s.searches <- struct{}{}:
-		defer func() { <-s.searches }()
-	case <-ctx.Done():
+	found, err := s.hunt(ctx, wanted)
+	if errors.Is(err, errBusy) {
 		m.fail("too many searches at this time, try again later")
 		return nil
 	}
-	h := &hunt{server: s, menu: m, wanted: wanted}
-	err := fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		return h.visit(ctx, name, d, err)
-	})
-	if h.found == 0 {
+	for _, f := range found {
+		m.item(f.kind, f.name, selectorOf(f.name))
+	}
+	if len(found) == 0 {
 		m.info("Nothing was found.")
 	}
 	if err != nil {
@@ -55,6 +53,24 @@ func (s *Server) search(ctx context.Context, words string, m *menu) error {
 	}
 	m.end()
 	return nil
+}
+
+// hunt looks for the words. Others may search before the answer is sent: how
+// fast its reader takes it is for the reader to choose.
+func (s *Server) hunt(ctx context.Context, wanted [][]byte) ([]find, error) {
+	ctx, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	select {
+	case s.searches <- struct{}{}:
+		defer func() { <-s.searches }()
+	case <-ctx.Done():
+		return nil, errBusy
+	}
+	h := &hunt{server: s, wanted: wanted}
+	err := fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		return h.visit(ctx, name, d, err)
+	})
+	return h.found, err
 }
 
 // splitWords returns the different words in lower case, at most maxWords.
@@ -68,12 +84,17 @@ func splitWords(text string) [][]byte {
 	return list
 }
 
+// find is a line of the answer.
+type find struct {
+	kind kind
+	name string
+}
+
 // hunt is one search under way.
 type hunt struct {
 	server  *Server
-	menu    *menu
 	wanted  [][]byte
-	found   int
+	found   []find
 	visited int
 	read    int64 // bytes
 }
@@ -91,7 +112,7 @@ func (h *hunt) visit(ctx context.Context, name string, d fs.DirEntry, err error)
 	case name == ".":
 		return nil
 	}
-	if h.visited++; h.visited > maxVisited || h.found >= maxResults {
+	if h.visited++; h.visited > maxVisited || len(h.found) >= maxResults {
 		return errEnough
 	}
 	switch {
@@ -116,8 +137,7 @@ func (h *hunt) visit(ctx context.Context, name string, d fs.DirEntry, err error)
 // show adds a line to the answer.
 func (h *hunt) show(name string, mode fs.FileMode) {
 	if k, ok := h.server.announce(name, mode); ok {
-		h.found++
-		h.menu.item(k, name, selectorOf(name))
+		h.found = append(h.found, find{k, name})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -83,6 +84,43 @@ func TestSearchesWaitForEachOther(t *testing.T) {
 	if got := ask(t, s, friend, "/search\ta\r\n"); !strings.Contains(got, "/a.txt") {
 		t.Errorf("a search after another one ended: %q", got)
 	}
+}
+
+// stuck takes nothing until it is let go: a visitor who does not read.
+type stuck struct{ writes, let chan struct{} }
+
+func (s stuck) Write(b []byte) (int, error) {
+	s.writes <- struct{}{}
+	<-s.let
+	return len(b), nil
+}
+
+// Visitors who do not read their answers stop nobody's search.
+func TestSlowReadersStopNoSearch(t *testing.T) {
+	files := make(map[string]string)
+	for i := range maxResults {
+		files[fmt.Sprintf("many/%s%04d.txt", strings.Repeat("note", 40), i)] = "" // more than a buffer of answer
+	}
+	s := newServer(t, files)
+	slow := stuck{make(chan struct{}, 1000), make(chan struct{})}
+	var all sync.WaitGroup
+	for range maxSearches {
+		all.Go(func() { s.search(t.Context(), "note", newMenu(slow, friend)) })
+		<-slow.writes
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var b strings.Builder
+	m := newMenu(&b, friend)
+	if err := s.search(ctx, "note", m); err != nil {
+		t.Fatal(err)
+	}
+	m.w.Flush()
+	if !strings.Contains(b.String(), "0many/note") && !strings.Contains(b.String(), "note0000") {
+		t.Errorf("the third search: %.200q", b.String())
+	}
+	close(slow.let)
+	all.Wait()
 }
 
 func TestOwnSearchFile(t *testing.T) {
