@@ -216,7 +216,7 @@ func (m *Machine) Cut(ctx context.Context) error {
 	errs := []error{
 		m.freeze(true),
 		m.until(ctx, "freezing", time.Second, func() bool { return frozen(group) }),
-		copyImage(ctx, m.image(), m.image()+".cut"),
+		m.copyStill(ctx, m.image()+".cut"),
 		os.WriteFile(filepath.Join(group, "cgroup.kill"), []byte("1"), 0),
 		m.gone(ctx, bootLimit),
 		m.clean(),
@@ -244,6 +244,45 @@ func (m *Machine) freeze(stop bool) error {
 func frozen(group string) bool {
 	text, err := os.ReadFile(filepath.Join(group, "cgroup.events"))
 	return err == nil && strings.Contains(string(text), "frozen 1")
+}
+
+// copyStill copies the disk as it is at one moment: the kernel goes on writing
+// when all processes stand still, and half of a copy from before and half from
+// after such a write would be a disk that never was.
+func (m *Machine) copyStill(ctx context.Context, to string) error {
+	for range 20 {
+		before, err := m.writes()
+		if err != nil {
+			return err
+		}
+		if err := copyImage(ctx, m.image(), to); err != nil {
+			return err
+		}
+		if after, err := m.writes(); err != nil || after == before {
+			return err
+		}
+	}
+	return fmt.Errorf("copying %s: the kernel does not stop writing to it", m.image())
+}
+
+// writes is how often something was written to the disk (Documentation/block/stat).
+func (m *Machine) writes() (string, error) {
+	loops, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		return "", err
+	}
+	for _, path := range loops {
+		if text, err := os.ReadFile(path); err != nil || strings.TrimSpace(string(text)) != m.image() {
+			continue // of another, or just gone
+		}
+		stat, err := os.ReadFile(filepath.Join(filepath.Dir(path), "../stat"))
+		fields := strings.Fields(string(stat))
+		if err != nil || len(fields) < 5 {
+			return "", fmt.Errorf("reading how often the disk was written: %q, %w", stat, err)
+		}
+		return fields[4], nil
+	}
+	return "", fmt.Errorf("no loop device has %s", m.image())
 }
 
 func copyImage(ctx context.Context, from, to string) error {
