@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"tunic/gateway/account"
 	"tunic/gateway/ca"
@@ -365,6 +366,20 @@ func (d *Desired) addHousehold(in Inputs) {
 		d.Serve.Gopher = &link.Gopher{Root: root}
 	}
 	d.eachFamily(in, d.addInterface)
+	if in.Config.Gateway.OwnTraffic == config.OwnTor {
+		d.addOwnDNS(in.Facts.IPv6)
+	}
+}
+
+// addOwnDNS wishes the sockets for the box's own questions, which the rules lead
+// to the loopback address of their family: what is not for outside, such as a
+// friend's name or a printer's, reaches no exit.
+func (d *Desired) addOwnDNS(ipv6 bool) {
+	for _, family := range loopbackFamilies(ipv6) {
+		d.Serve.DNS.Listeners = append(d.Serve.DNS.Listeners, link.DNSListener{
+			UDP: d.listenLoopback("own-dns", "udp"+family, config.ServeOwnDNSPort),
+			TCP: d.listenLoopback("own-dns", "tcp"+family, config.ServeOwnDNSPort)})
+	}
 }
 
 func (d *Desired) addInterface(i InterfaceFacts, family string) {
@@ -375,6 +390,24 @@ func (d *Desired) addInterface(i InterfaceFacts, family string) {
 	if g := d.Serve.Gopher; g != nil {
 		g.Listeners = append(g.Listeners, d.listen("gopher", i, "tcp"+family, config.ServeGopherPort))
 	}
+}
+
+func loopbackFamilies(ipv6 bool) []string {
+	if ipv6 {
+		return []string{"4", "6"}
+	}
+	return []string{"4"}
+}
+
+// listenLoopback wishes a socket for the box itself. It is bound to the address,
+// not to the interface: by that, IPv6 finds no way back to the box's other addresses.
+func (d *Desired) listenLoopback(what, network string, port uint16) string {
+	name, addr := what+"/"+network, netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if strings.HasSuffix(network, "6") {
+		addr = netip.IPv6Loopback()
+	}
+	d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Addr: addr, Port: port})
+	return name
 }
 
 // listen wishes one socket and returns its name. The interface's index is part

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net/netip"
 	"time"
 
 	"tunic/gateway/api"
@@ -10,7 +9,6 @@ import (
 	"tunic/gateway/link"
 	"tunic/gateway/ntp"
 	"tunic/gateway/relaytime"
-	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -103,37 +101,23 @@ func (d *Desired) addNTP(in Inputs) {
 		})
 	}
 	if in.Config.Gateway.OwnTraffic == config.OwnTor {
-		n.Own = d.ownTime(in.Facts.IPv6)
+		for _, family := range loopbackFamilies(in.Facts.IPv6) {
+			n.Own = append(n.Own, d.listenLoopback("own-time", "udp"+family, config.ServeOwnTimePort))
+		}
 	}
 	if len(n.Listeners)+len(n.Own) > 0 {
 		d.Serve.NTP = &n
 	}
 }
 
-// ownTime wishes the sockets for the box's own questions, which the rules lead
-// to the loopback address of their family. They are bound to the address, not to
-// the interface: by that, IPv6 finds no way back to the box's other addresses.
-func (d *Desired) ownTime(ipv6 bool) (names []string) {
-	listen := func(network, addr string) {
-		name := "own-time/" + network
-		d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Addr: netip.MustParseAddr(addr), Port: config.ServeOwnTimePort})
-		names = append(names, name)
-	}
-	listen("udp4", "127.0.0.1")
-	if ipv6 {
-		listen("udp6", "::1")
-	}
-	return names
-}
-
 // addTime lets devices ask for the time, and the box itself where its owner
-// says; its other questions are answered here.
+// says; its other questions, and those of the DNS, are answered here.
 func addTime(r *rules.Input, c *config.Config) {
 	if c.Gateway.NTP {
 		r.NTPPort = config.ServeNTPPort
 	}
 	if c.Gateway.OwnTraffic == config.OwnTor {
-		r.OwnTime = config.ServeOwnTimePort
+		r.OwnDNS, r.OwnTime = config.ServeOwnDNSPort, config.ServeOwnTimePort
 	}
 	for _, server := range c.Gateway.NTPServers {
 		r.Exceptions = append(r.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: alone(server), Port: ntpPort})

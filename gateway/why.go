@@ -197,7 +197,7 @@ func portWords(port uint16) string {
 		return "goes through Tor"
 	case config.DNSPort:
 		return "is a question that Tor answers"
-	case config.ServeDNSPort:
+	case config.ServeDNSPort, config.ServeOwnDNSPort:
 		return "is a question that the box answers, through Tor"
 	case config.ServeSocksPort:
 		return "reaches the box's SOCKS proxy, and goes on through Tor"

@@ -94,7 +94,7 @@ func TestExplain(t *testing.T) {
 		{"tor itself", ownTor, own(971, "tcp", "198.51.100.1:9001"), Passed, 0, 0, "TUNIC-POST"},
 		{"tor's UDP", ownTor, own(971, "udp", "198.51.100.1:9001"), Refused, 0, 0, "TUNIC-REFUSE"},
 		{"the box's web", ownTor, own(0, "tcp", "198.51.100.1:443"), Redirected, 9240, 0, "TUNIC-POST"},
-		{"the box's DNS", ownTor, own(0, "udp", "9.9.9.9:53"), Redirected, 9253, 0, "TUNIC-POST"},
+		{"the box's DNS", ownTor, own(0, "udp", "9.9.9.9:53"), Redirected, 9354, 0, "TUNIC-POST"},
 		{"the box's UDP", ownTor, own(0, "udp", "198.51.100.1:9001"), Refused, 0, 0, "TUNIC-REFUSE"},
 		{"the box's question for the time", ownTor, own(0, "udp", "198.51.100.1:123"), Redirected, 9324, 0, "TUNIC-POST"},
 		{"tor's question for the time", ownTor, own(971, "udp", "198.51.100.1:123"), Refused, 0, 0, "TUNIC-REFUSE"},

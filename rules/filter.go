@@ -175,6 +175,7 @@ func (c compiler) output() Chain {
 	chain.add("%s -j DROP", c.detour)
 	c.linkLayer(&chain)
 	c.children(&chain)
+	c.torsDNS(&chain)
 	chain.add("-o lo -j RETURN")
 	c.eachTo(&chain, c.destinations(), "-j RETURN")
 	chain.add("-d %v -m conntrack --ctstate DNAT --ctdir ORIGINAL -j RETURN", c.loopback)

@@ -55,6 +55,7 @@ type Input struct {
 	OverTor    bool     // devices that use Tor themselves may reach relays directly
 	Passes     []Pass   // those that do
 	NTPPort    uint16   // of our time server, UDP; 0: the household's questions for the time are refused
+	OwnDNS     uint16   // of our resolver for the box's own questions, UDP and TCP, on both loopbacks; 0: they are refused. Only with OwnTor
 	OwnTime    uint16   // of our time server for the box's own questions, UDP, on both loopbacks; 0: they are refused. Only with OwnTor
 	Bypasses   []Bypass // what devices may reach outside Tor
 	Grants     []Grant  // addresses of the bypasses' domains, for the moment

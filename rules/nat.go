@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -107,7 +108,8 @@ func (c compiler) redirectTime(chain *Chain, match string) {
 // own turns the box's own connections to tor; REDIRECT in OUTPUT lands on the
 // loopback address of the family. It is the same in lockdown: while tor is not
 // up nobody listens there, and the connection is refused. As for devices, DNS
-// comes before the household's prefixes and link-local addresses (L02, L09).
+// comes before the household's prefixes and link-local addresses (L02, L09);
+// without a resolver of ours it is led to where it is refused.
 func (c compiler) own() Chain {
 	chain := Chain{Name: chainOwn}
 	if c.TorUID != 0 {
@@ -116,8 +118,8 @@ func (c compiler) own() Chain {
 	chain.add("-o lo -j RETURN")
 	c.eachException(&chain, c.redirected, "-j RETURN")
 	if c.OwnTor {
-		chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.DNSPort)
-		chain.add("-p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", dnsPort, c.TransPort)
+		chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", dnsPort, cmp.Or(c.OwnDNS, c.DNSPort))
+		chain.add("-p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", dnsPort, cmp.Or(c.OwnDNS, c.TransPort))
 	}
 	if v := c.virtual(); v.IsValid() {
 		chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", v, c.TransPort)

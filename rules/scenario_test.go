@@ -56,7 +56,7 @@ func scenarios() map[string]Input {
 	closed := house()
 	closed.Mode = Lockdown
 	ownTor := house()
-	ownTor.OwnTor, ownTor.OwnTime = true, 9324
+	ownTor.OwnTor, ownTor.OwnDNS, ownTor.OwnTime = true, 9354, 9324
 	closedOwnTor := ownTor
 	closedOwnTor.Mode = Lockdown
 	booting := closedOwnTor
@@ -130,6 +130,6 @@ func scenarios() map[string]Input {
 		"lockdown":          closed,
 		"lockdown-own-tor":  closedOwnTor,
 		"lockdown-booting":  booting,
-		"lockdown-early":    {OwnTor: true, TransPort: 9240, DNSPort: 9253},
+		"lockdown-early":    {OwnTor: true, OwnDNS: 9354, TransPort: 9240, DNSPort: 9253},
 	}
 }

@@ -150,6 +150,12 @@ func (in Input) validateServices() error {
 	if in.OwnTime != 0 && (!in.OwnTor || internal[in.OwnTime] || in.OwnTime == in.NTPPort) {
 		errs = append(errs, fmt.Errorf("the port %d for the box's own questions for the time is taken, or its traffic goes direct", in.OwnTime))
 	}
+	if in.OwnDNS != 0 && (!in.OwnTor || internal[in.OwnDNS]) {
+		errs = append(errs, fmt.Errorf("the port %d for the box's own questions of the DNS is taken, or its traffic goes direct", in.OwnDNS))
+	}
+	if in.OwnDNS != 0 {
+		internal[in.OwnDNS] = true
+	}
 	if in.OwnTime != 0 {
 		internal[in.OwnTime] = true
 	}

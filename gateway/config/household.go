@@ -119,7 +119,7 @@ func readSocks(t *table, s *Socks) {
 func takenPorts() []uint16 { return append(internalPorts(), 53, 70, 587, IMAPSPort) }
 
 func internalPorts() []uint16 {
-	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeGopherPort, ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort,
+	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort,
 		ServeSetupPort, ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort, ServeIRCPort, ServeIRCTLSPort,
 		ProsodyClientPort, ProsodyServerPort, ProsodyFilesPort, NgircdPort}
 }

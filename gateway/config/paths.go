@@ -12,6 +12,7 @@ const (
 
 	ServeSocksPort   uint16 = 9350 // serve, SOCKS5 for the household
 	ServeDNSPort     uint16 = 9353 // serve, DNS for the household, UDP and TCP
+	ServeOwnDNSPort  uint16 = 9354 // serve, DNS for the box itself, UDP and TCP, 127.0.0.1 and [::1]
 	ServeOwnTimePort uint16 = 9324 // serve, time for the box itself, UDP, 127.0.0.1 and [::1]
 	ServeGopherPort  uint16 = 9370 // serve, Gopher for the household
 	ServeNTPPort     uint16 = 9323 // serve, time for the household, UDP

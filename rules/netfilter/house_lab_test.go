@@ -185,10 +185,10 @@ func (h *house) quiet(interfaces ...string) {
 
 // servers starts everything that answers.
 func (h *house) servers() {
-	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9370": "gopher", ":9380": "setup", ":22": "ssh", ":2222": "own"} {
+	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9354": "owndns", ":9370": "gopher", ":9380": "setup", ":22": "ssh", ":2222": "own"} {
 		h.says(h.gateway, name, port)
 	}
-	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9323": "ntp", ":9324": "owntime", ":2222": "own", ":2223": "open"} {
+	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9354": "owndns", ":9323": "ntp", ":9324": "owntime", ":2222": "own", ":2223": "open"} {
 		h.gateway.echoAs(name+" ", port)
 	}
 	for _, port := range []string{":22", ":53", ":80", ":443", ":853", ":9001"} {
@@ -250,11 +250,12 @@ func openHouse() rules.Input {
 	in.Interfaces = []string{"lan1"}
 	in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24"), netip.MustParsePrefix("2001:db8:77::/64"), netip.MustParsePrefix("fd77::/64")}
 	in.OwnTor, in.Children = true, []rules.Child{
-		{UID: 972, May: []rules.Way{{Protocol: rules.ProtocolTCP, Port: 80}, {Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9353}}}, {UID: 973}}
+		{UID: 972, May: []rules.Way{{Protocol: rules.ProtocolTCP, Port: 80}, {Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9353},
+			{Protocol: rules.ProtocolUDP, To: netip.MustParseAddr("127.0.0.1"), Port: 9253}}}, {UID: 973}}
 	in.Devices = []rules.Device{{MAC: macOf("laptop"), Policy: rules.Direct}, {MAC: macOf("tablet"), Policy: rules.Onion}, {MAC: macOf("tv"), Policy: rules.Block}}
 	in.Services = append(in.Services, rules.Service{Name: "gopher", Public: 70, Internal: 9370},
 		rules.Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.9")})
-	in.NTPPort, in.OwnTime = 9323, 9324
+	in.NTPPort, in.OwnDNS, in.OwnTime = 9323, 9354, 9324
 	in.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}, {Protocol: rules.ProtocolUDP, Port: 2223}, {Protocol: rules.ProtocolUDP, Port: 4011}} // nobody listens on the last
 	in.TorUDP, in.OverTor = rules.AnyUDP, true
 	in.Bypasses = []rules.Bypass{{Domains: []string{"bank.example"}, MACs: []string{macOf("phone")}}}

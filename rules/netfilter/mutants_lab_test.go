@@ -195,7 +195,9 @@ func (tr *trials) setting(h *house, s setting, set rules.Ruleset) {
 	h.razed = true
 	h.apply(set)
 	h.hits(s.shots)
-	tr.each(h, s, set, func(m mutant) bool { return slices.ContainsFunc(whole, func(w mutant) bool { return w.String() == m.String() }) })
+	tr.each(h, s, set, func(m mutant) bool {
+		return slices.ContainsFunc(whole, func(w mutant) bool { return w.String() == m.String() })
+	})
 	for _, p := range partners() {
 		if p.setting == s.name {
 			tr.pair(h, s, set, p)
