@@ -36,7 +36,7 @@ func (r *reception) Reset() { r.from, r.size, r.rcpts = address.Mailbox{}, 0, ni
 func (r *reception) Logout() error { return nil }
 
 // strangers reports whether everybody may come through this door.
-func (r *reception) strangers() bool { return r.door.name == "strangers" }
+func (r *reception) strangers() bool { return r.door.name == strangersName }
 
 // Mail takes the sender of the next message.
 func (r *reception) Mail(from string, o *gosmtp.MailOptions) error {
@@ -80,7 +80,7 @@ func (r *reception) welcome(m address.Mailbox) error {
 	now := r.door.now()
 	key, isOnion := m.Key()
 	switch {
-	case now.own(key):
+	case key == r.door.key:
 		return errSelf
 	case r.strangers():
 		return nil
@@ -99,7 +99,7 @@ func (r *reception) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 		return r.refuse(refusal(err))
 	}
 	now := r.door.now()
-	if key, ok := m.Key(); !ok || !now.own(key) {
+	if key, ok := m.Key(); !ok || key != r.door.key {
 		return r.refuse(errRelay)
 	}
 	m.Domain = now.domain()
@@ -164,12 +164,12 @@ func (r *reception) accept(in *incoming) error {
 func (r *reception) unseen(c claim) (rcpts, seen []string, release func(), err error) {
 	for _, m := range r.rcpts {
 		rcpts = append(rcpts, m.String())
+		if c.transfer != "" { // by the name that it has at this door: what comes in at others is not felt here
+			seen = append(seen, spool.Key(string(c.key), c.transfer, strings.ToLower(m.Local+"@"+r.door.domain)))
+		}
 	}
 	if c.transfer == "" {
 		return rcpts, nil, func() {}, nil
-	}
-	for _, to := range rcpts {
-		seen = append(seen, spool.Key(string(c.key), c.transfer, strings.ToLower(to)))
 	}
 	isNew, release, ok := r.door.spool.Ledger().Claim(seen)
 	if !ok {

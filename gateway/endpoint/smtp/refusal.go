@@ -28,6 +28,7 @@ var (
 	errFull     = refuse(452, 4, 3, 1, "no room is left on this box: try again later")
 	errQuota    = refuse(452, 4, 2, 2, "this mailbox is full: try again when its owner has made room")
 	errBusy     = refuse(421, 4, 7, 0, "too many connections: try again later")
+	errNotHere  = refuse(421, 4, 3, 2, "no mail is taken at this address: try again later")
 	errTries    = refuse(421, 4, 7, 0, "too many refused commands on one connection")
 	errSender   = refuse(550, 5, 7, 1, "your box is not connected with this one: its owner must invite you first")
 	errSelf     = refuse(550, 5, 7, 1, "this box does not write to itself from outside")

@@ -104,7 +104,7 @@ type Server struct {
 	entrances [2]*entrance
 
 	mu    sync.Mutex
-	doors map[string]*door // by what they are for; see door
+	doors map[doorName]*door
 }
 
 // settings are a Config with what follows from it.
@@ -126,7 +126,7 @@ const conversationTime = time.Hour
 
 // New opens the spool. Nothing is served or delivered before Set and Run.
 func New(o Options) (*Server, error) {
-	s := &Server{Options: o, doors: make(map[string]*door),
+	s := &Server{Options: o, doors: make(map[doorName]*door),
 		friends: endpoint.NewLimiter(friendLimits), others: endpoint.NewLimiter(strangerLimits)}
 	var err error
 	if s.spool, err = spool.Open(filepath.Join(o.Dir, ".spool"), o.Log); err != nil {
@@ -145,6 +145,7 @@ func (s *Server) Set(c Config) {
 		next.groups[g.Name] = g
 	}
 	s.config.Store(next)
+	s.shut(next)
 	s.queue.sort()
 }
 
