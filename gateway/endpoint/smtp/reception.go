@@ -103,7 +103,7 @@ func (r *reception) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 		return r.refuse(errRelay)
 	}
 	m.Domain = now.domain()
-	if err := r.door.recipient(m, r.from, r.size); err != nil {
+	if err := r.door.recipient(m, r.from, r.size, r.strangers()); err != nil {
 		return r.refuse(err)
 	}
 	r.rcpts = append(r.rcpts, m)
@@ -111,13 +111,16 @@ func (r *reception) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 }
 
 // recipient says whether mail for a local address is taken from a sender.
-func (s *Server) recipient(to, from address.Mailbox, size int64) error {
+func (s *Server) recipient(to, from address.Mailbox, size int64, stranger bool) error {
 	boxes := s.People().Mailboxes(to.User())
 	if len(boxes) == 0 {
-		return s.now().mayWrite(to, from)
+		if err := s.now().mayWrite(to, from); err != nil {
+			return err
+		}
+		return s.held(to.User(), size)
 	}
 	for _, user := range boxes {
-		if s.full(user, size) {
+		if s.full(user, size, stranger) {
 			return errQuota
 		}
 	}
@@ -145,7 +148,7 @@ func (r *reception) accept(in *incoming) error {
 		return nil // all of it was here before: the sender has not heard of our "250"
 	}
 	now := r.door.now()
-	e := &spool.Envelope{ID: spool.NewID(), From: r.from.String(), Origin: spool.Received, Arrived: time.Now(), Seen: seen, Recipients: waiting(rcpts...)}
+	e := &spool.Envelope{ID: spool.NewID(), From: r.from.String(), Origin: spool.Received, Arrived: time.Now(), Stranger: r.strangers(), Seen: seen, Recipients: waiting(rcpts...)}
 	with := "ESMTP"
 	trace := message.Header{
 		message.New("Return-Path", "<"+r.from.String()+">"),

@@ -27,6 +27,7 @@ var (
 	errAddress  = refuse(501, 5, 1, 3, "this is no mail address that this box knows how to read")
 	errFull     = refuse(452, 4, 3, 1, "no room is left on this box: try again later")
 	errQuota    = refuse(452, 4, 2, 2, "this mailbox is full: try again when its owner has made room")
+	errGroup    = refuse(452, 4, 2, 2, "much mail of this group is still on its way to its members: try again later")
 	errBusy     = refuse(421, 4, 7, 0, "too many connections: try again later")
 	errNotHere  = refuse(421, 4, 3, 2, "no mail is taken at this address: try again later")
 	errTries    = refuse(421, 4, 7, 0, "too many refused commands on one connection")
