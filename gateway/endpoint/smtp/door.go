@@ -51,27 +51,28 @@ func (e *entrance) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor
 	ctx, cancel := context.WithTimeout(ctx, conversationTime)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	d, limit := e.enter(v)
+	d, crowd := e.enter(v)
 	if d == nil {
 		_, err := c.Write([]byte("421 4.3.2 " + errNotHere.Message + "\r\n"))
 		return err
 	}
-	if limit != nil {
-		release, ok := limit.Acquire(v.ID)
+	visit := &visit{Conn: c, ctx: ctx, visitor: v, door: d, over: make(chan struct{})}
+	if crowd != nil {
+		g, ok := crowd.enter(v.ID, func() { visit.Close() })
 		if !ok {
 			_, err := c.Write([]byte("421 4.7.0 " + errBusy.Message + "\r\n"))
 			return err
 		}
-		defer release()
+		defer g.leave()
+		visit.guest = g
 	}
-	d.feed.serve(&visit{Conn: c, ctx: ctx, visitor: v, door: d, over: make(chan struct{})})
+	d.feed.serve(visit)
 	return nil
 }
 
-// enter finds the door for a visitor, and the limit that holds there beside
-// that of the listener. There is none for an address that this box has not, or
+// enter finds the door for a visitor, and the crowd there. There is none for an address that this box has not, or
 // does not know of yet.
-func (e *entrance) enter(v endpoint.Visitor) (*door, *endpoint.Limiter) {
+func (e *entrance) enter(v endpoint.Visitor) (*door, *crowd) {
 	now := e.now()
 	if e.name == submissionName {
 		return e.door(submissionName, now.Home), nil
@@ -163,7 +164,8 @@ type visit struct {
 	once    sync.Once
 	over    chan struct{} // closed when go-smtp is done with it
 
-	refused int // commands; used by the session alone
+	guest   *guest // among those at the door; nil: in the household
+	refused int    // commands; used by the session alone
 }
 
 // Close tells that the conversation is over.

@@ -139,6 +139,9 @@ func (r *reception) accept(in *incoming) error {
 	if err != nil {
 		return err
 	}
+	if !r.strangers() { // there everybody has as many onions as they like
+		r.guest.prove(string(claim.key))
+	}
 	rcpts, seen, release, err := r.unseen(claim)
 	if err != nil {
 		return err

@@ -244,7 +244,7 @@ func TestTooManyFromOneCircuit(t *testing.T) {
 	n := newNetwork()
 	a, b := n.build(t, "a"), n.build(t, "b")
 	befriend(a, b)
-	for range friendLimits.MaxPerVisitor {
+	for range friendConnsPerCircuit {
 		b.friend()
 	}
 	c, err := n.dial(t.Context(), b.key, false) // another circuit
