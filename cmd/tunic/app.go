@@ -39,15 +39,23 @@ type app struct {
 	uid      int // who asks
 }
 
-func (a *app) paths() config.Paths               { return config.NewPaths(a.root) }
-func (a *app) client() *api.Client               { return api.NewClient(a.paths().API()) }
-func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, args...) }
+func (a *app) paths() config.Paths { return config.NewPaths(a.root) }
+func (a *app) client() *api.Client { return api.NewClient(a.paths().API()) }
+
+// printf prints what the format says, and none of its arguments begins a line.
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, inLines(args)...) }
+
+// print prints lines.
+func (a *app) print(text string) { io.WriteString(a.out, text) }
 
 // json prints v for scripts.
 func (a *app) json(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = a.out.Write(append(escaped(text), '\n'))
+	return err
 }
 
 // failure is an error with its exit status and what to do next.
@@ -76,6 +84,7 @@ func wrongInput(err error, hint string) error {
 
 // execute runs one command line and returns its exit status.
 func execute(ctx context.Context, a *app, args []string) int {
+	a.out, a.err = visible{a.out}, visible{a.err}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(a.in)

@@ -65,7 +65,7 @@ func alreadyThere(path string) error {
 func (a *app) backup(path string, plan backup.Plan, asJSON bool) error {
 	made, err := backup.Create(path, plan)
 	if plan.Progress != nil {
-		fmt.Fprint(a.err, "\r\033[K") // take its line away (ECMA-48, EL)
+		fmt.Fprint(raw(a.err), "\r\033[K") // take its line away (ECMA-48, EL)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return alreadyThere(path)
@@ -162,7 +162,7 @@ func (a *app) passphrase(ctx context.Context, isNew bool) (string, error) {
 
 // progress shows on a terminal how far a backup is, a few times a second.
 func (a *app) progress() func(files int, bytes int64) {
-	f, ok := a.err.(*os.File)
+	f, ok := raw(a.err).(*os.File)
 	if !ok || !isTerminal(f) {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (a *app) progress() func(files int, bytes int64) {
 			return
 		}
 		last = time.Now()
-		fmt.Fprintf(a.err, "\r%d files, %s ", files, size(bytes))
+		fmt.Fprintf(raw(a.err), "\r%d files, %s ", files, size(bytes))
 	}
 }
 

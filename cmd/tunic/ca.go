@@ -35,7 +35,7 @@ The certificate goes to standard output, in PEM.`,
 				return a.json(map[string]string{"name": authority.Name(), "fingerprint_sha256": authority.Fingerprint(),
 					"not_after": authority.NotAfter().Format(time.RFC3339), "pem": authority.Certificate()})
 			}
-			a.printf("%s", authority.Certificate())
+			a.print(authority.Certificate())
 			fmt.Fprintf(a.err, "%s, until %s\nSHA-256 %s\n", authority.Name(), authority.NotAfter().Format(time.DateOnly), authority.Fingerprint())
 			return nil
 		},

@@ -97,7 +97,7 @@ func mailShowCommand(a *app) *cobra.Command {
 				return a.json(l)
 			}
 			a.printLetter(l)
-			a.printf("\n%s", strings.ReplaceAll(l.Header, "\r\n", "\n"))
+			a.print("\n" + strings.ReplaceAll(l.Header, "\r\n", "\n"))
 			return nil
 		},
 	}

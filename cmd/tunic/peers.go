@@ -26,7 +26,7 @@ the invitations that are under way, with what to do about each.`,
 				return a.json(list)
 			}
 			for _, p := range list {
-				a.printf("%s", peerLines(p, time.Now()))
+				a.print(peerLines(p, time.Now()))
 			}
 			if len(list) == 0 {
 				a.printf("no friends yet: `tunic invite NAME` makes an invitation for a friend's box\n")
@@ -41,8 +41,8 @@ the invitations that are under way, with what to do about each.`,
 // peerLines describe a friend or an invitation.
 func peerLines(p api.Peer, now time.Time) string {
 	var b strings.Builder
-	line := func(words ...string) { b.WriteString("    " + strings.Join(words, "") + "\n") }
-	b.WriteString(p.Name + ": " + p.Text + "\n")
+	line := func(words ...string) { b.WriteString("    " + oneLine(strings.Join(words, "")) + "\n") }
+	b.WriteString(oneLine(p.Name+": "+p.Text) + "\n")
 	if p.State == api.PeerFriend {
 		seen := "not seen yet"
 		if p.LastSeen != nil {

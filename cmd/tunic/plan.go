@@ -65,7 +65,7 @@ func printPlan(a *app, p api.Plan) {
 		fmt.Fprintf(a.err, "the household is closed now (%s); what opens it is not listed here\n", p.Closed)
 	}
 	for _, line := range p.Changes {
-		a.printf("%s\n", line)
+		a.print(line + "\n")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func statusCommand(a *app) *cobra.Command {
 					return err
 				}
 				if watch && !asJSON {
-					a.printf("\x1b[H\x1b[2J")
+					io.WriteString(raw(a.out), "\x1b[H\x1b[2J") // clear it (ECMA-48, CUP and ED)
 				}
 				if err := a.show(s, asJSON); err != nil || !watch {
 					return err

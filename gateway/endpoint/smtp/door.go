@@ -11,12 +11,15 @@ import (
 
 	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/smtp/address"
+	"tunic/gateway/onion"
 )
 
 // Port 25 and port 587 (RFC 5321, RFC 6409) are the names of the two endpoints.
+// Port 25 has a door of its own for strangers.
 const (
 	friendsName    = "smtp"
 	submissionName = "submission"
+	strangersName  = "strangers"
 )
 
 // maxLine is how long a line of a message may be. RFC 5321 allows 1,000 bytes;
@@ -48,63 +51,94 @@ func (e *entrance) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor
 	ctx, cancel := context.WithTimeout(ctx, conversationTime)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	d, limit := e.enter(v)
-	if limit != nil {
-		release, ok := limit.Acquire(v.ID)
+	d, crowd := e.enter(v)
+	if d == nil {
+		_, err := c.Write([]byte("421 4.3.2 " + errNotHere.Message + "\r\n"))
+		return err
+	}
+	visit := &visit{Conn: c, ctx: ctx, visitor: v, door: d, over: make(chan struct{})}
+	if crowd != nil {
+		g, ok := crowd.enter(v.ID, func() { visit.Close() })
 		if !ok {
 			_, err := c.Write([]byte("421 4.7.0 " + errBusy.Message + "\r\n"))
 			return err
 		}
-		defer release()
+		defer g.leave()
+		visit.guest = g
 	}
-	d.feed.serve(&visit{Conn: c, ctx: ctx, visitor: v, door: d, over: make(chan struct{})})
+	d.feed.serve(visit)
 	return nil
 }
 
-// enter finds the door for a visitor, and the limit that holds there beside
-// that of the listener.
-func (e *entrance) enter(v endpoint.Visitor) (*door, *endpoint.Limiter) {
+// enter finds the door for a visitor, and the crowd there. There is none for an address that this box has not, or
+// does not know of yet.
+func (e *entrance) enter(v endpoint.Visitor) (*door, *crowd) {
 	now := e.now()
 	if e.name == submissionName {
-		return e.door(submissionName, now.domain(), true), nil
+		return e.door(submissionName, now.Home), nil
 	}
-	if key, ok := address.Key(strings.ToLower(v.Host)); ok && key == now.Strangers {
-		return e.door("strangers", address.Domain(key), false), e.others
+	key, ok := address.Key(strings.ToLower(v.Host))
+	switch {
+	case !ok || !now.own(key):
+		return nil, nil
+	case key == now.Strangers:
+		return e.door(strangersName, key), e.others
 	}
-	return e.door(friendsName, now.domain(), false), e.friends
+	return e.door(friendsName, key), e.friends
 }
 
 // door is one go-smtp server: what it says in its greeting, and who may come.
+// It is called by one address and knows of no other that the box has: who has
+// one is not to find out here whether another is the same box's.
 type door struct {
 	*Server
-	name   string // "smtp", "strangers", "submission"
-	domain string
+	doorName
+	domain string // of key
 	server *gosmtp.Server
 	feed   *feed
 }
 
-// door returns a running door, or a new one if it is to have another name.
-func (s *Server) door(name, domain string, household bool) *door {
+// doorName is what a door is for, and the onion by which it is reached.
+type doorName struct {
+	name string // "smtp", "strangers", "submission"
+	key  onion.Address
+}
+
+// door returns a running door, or a new one.
+func (s *Server) door(name string, key onion.Address) *door {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	max := s.now().MaxSize
-	if d := s.doors[name]; d != nil && d.domain == domain && d.server.MaxMessageBytes == max {
+	id := doorName{name, key}
+	if d := s.doors[id]; d != nil && d.server.MaxMessageBytes == max {
 		return d
 	}
-	d := &door{Server: s, name: name, domain: domain, feed: &feed{make(chan net.Conn), make(chan struct{})}}
+	d := &door{Server: s, doorName: id, domain: address.Domain(key), feed: &feed{make(chan net.Conn), make(chan struct{})}}
 	d.server = gosmtp.NewServer(d)
-	d.server.Domain, d.server.MaxMessageBytes, d.server.MaxRecipients = domain, max, maxRecipients
+	d.server.Domain, d.server.MaxMessageBytes, d.server.MaxRecipients = d.domain, max, maxRecipients
 	d.server.MaxLineLength = maxLine
 	d.server.ErrorLog = quiet{s.Log.With("door", name)}
-	if household {
+	if name == submissionName {
 		d.server.TLSConfig = s.TLS
 	}
 	go d.server.Serve(d.feed)
-	if old := s.doors[name]; old != nil {
+	if old := s.doors[id]; old != nil {
 		close(old.feed.gone) // it ends with its last visitor
 	}
-	s.doors[name] = d
+	s.doors[id] = d
 	return d
+}
+
+// shut ends the doors at addresses that the box has no more.
+func (s *Server) shut(now *settings) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, d := range s.doors {
+		if !now.own(id.key) {
+			close(d.feed.gone)
+			delete(s.doors, id)
+		}
+	}
 }
 
 // NewSession implements gosmtp.Backend.
@@ -130,7 +164,8 @@ type visit struct {
 	once    sync.Once
 	over    chan struct{} // closed when go-smtp is done with it
 
-	refused int // commands; used by the session alone
+	guest   *guest // among those at the door; nil: in the household
+	refused int    // commands; used by the session alone
 }
 
 // Close tells that the conversation is over.

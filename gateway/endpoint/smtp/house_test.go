@@ -199,12 +199,23 @@ type dialogue struct {
 // knock opens a conversation through a door of the house.
 func (h *house) knock(ep endpoint.Endpoint, host string) *dialogue {
 	h.t.Helper()
-	ours, theirs := net.Pipe()
-	go endpoint.ServeOne(context.Background(), theirs, ep, endpoint.Visitor{Host: host, Port: 25, ID: "9"}, endpoint.NewLimiter(endpoint.Limits{}), h.Log)
-	d := &dialogue{h.t, ours, textproto.NewConn(ours)}
-	h.t.Cleanup(func() { ours.Close() })
+	return h.knockAs(ep, host, "9")
+}
+
+// knockAs is knock over a circuit.
+func (h *house) knockAs(ep endpoint.Endpoint, host, circuit string) *dialogue {
+	h.t.Helper()
+	d := h.call(ep, host, circuit)
 	d.want("220 ")
 	return d
+}
+
+// call opens a conversation and reads nothing yet.
+func (h *house) call(ep endpoint.Endpoint, host, circuit string) *dialogue {
+	ours, theirs := net.Pipe()
+	go endpoint.ServeOne(context.Background(), theirs, ep, endpoint.Visitor{Host: host, Port: 25, ID: circuit}, endpoint.NewLimiter(endpoint.Limits{}), h.Log)
+	h.t.Cleanup(func() { ours.Close() })
+	return &dialogue{h.t, ours, textproto.NewConn(ours)}
 }
 
 // friend is a conversation on port 25 after EHLO.

@@ -97,7 +97,7 @@ func (q *queue) deliverTo(ctx context.Context, e *spool.Envelope, to string, aga
 // store puts a message into a user's Maildir.
 func (q *queue) store(e *spool.Envelope, user string, again bool) error {
 	dir := q.maildir(user)
-	name := maildir.Name(e.Arrived, e.ID, e.Size)
+	name := maildir.Name(e.Arrived, e.ID, e.Size, e.Stranger)
 	err := maildir.Deliver(dir, q.spool.Path(e.ID), name, again || e.Origin == spool.Notice || e.Origin == spool.Relayed)
 	if err != nil {
 		if made := maildir.Ensure(dir); made != nil {
@@ -106,7 +106,7 @@ func (q *queue) store(e *spool.Envelope, user string, again bool) error {
 		err = maildir.Deliver(dir, q.spool.Path(e.ID), name, again)
 	}
 	if err == nil {
-		q.grew(user, e.Size)
+		q.grew(user, e)
 	}
 	return err
 }

@@ -92,9 +92,10 @@ var (
 )
 
 // notify makes a delivery status notification (RFC 3464) for the sender of a
-// message. A notice has no sender, so nobody is told about one.
+// message. A notice has no sender, so nobody is told about one, and strangers
+// are told nothing.
 func (q *queue) notify(e *spool.Envelope, about []spool.Recipient, k kind) error {
-	if e.From == "" || len(about) == 0 {
+	if e.From == "" || e.Stranger || len(about) == 0 { // strangers would learn who has the box they wrote to
 		return nil
 	}
 	now := q.now()

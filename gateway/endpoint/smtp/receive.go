@@ -39,7 +39,8 @@ func (s *Server) read(r io.Reader) (*incoming, error) {
 
 // take reads a message and has keep decide about it. The error is the answer.
 func (v *visit) take(text io.Reader, keep func(*incoming) error) error {
-	in, err := v.door.read(text)
+	defer v.guest.shrink()
+	in, err := v.door.read(&measuring{Reader: text, visit: v})
 	if err == nil {
 		defer in.body.Close()
 		err = keep(in)
@@ -49,6 +50,31 @@ func (v *visit) take(text io.Reader, keep func(*incoming) error) error {
 	}
 	return nil
 }
+
+// measuring reads a message as long as there is room for it: its size is what it
+// is, and not what its sender has said.
+type measuring struct {
+	io.Reader
+	*visit
+	unchecked int64 // bytes since the disk was asked
+}
+
+func (m *measuring) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if !m.guest.grow(int64(n), draftsPerSize*m.door.server.MaxMessageBytes) {
+		return 0, errFull
+	}
+	if m.unchecked += int64(n); m.unchecked > roomStep {
+		m.unchecked = 0
+		if err := m.door.room(0); err != nil {
+			return 0, err
+		}
+	}
+	return n, err
+}
+
+// roomStep is how many bytes are read before the disk is asked again.
+const roomStep = 1 << 20
 
 // text is the whole message.
 func (in *incoming) text() (io.Reader, error) {

@@ -36,7 +36,7 @@ func (r *reception) Reset() { r.from, r.size, r.rcpts = address.Mailbox{}, 0, ni
 func (r *reception) Logout() error { return nil }
 
 // strangers reports whether everybody may come through this door.
-func (r *reception) strangers() bool { return r.door.name == "strangers" }
+func (r *reception) strangers() bool { return r.door.name == strangersName }
 
 // Mail takes the sender of the next message.
 func (r *reception) Mail(from string, o *gosmtp.MailOptions) error {
@@ -80,7 +80,7 @@ func (r *reception) welcome(m address.Mailbox) error {
 	now := r.door.now()
 	key, isOnion := m.Key()
 	switch {
-	case now.own(key):
+	case key == r.door.key:
 		return errSelf
 	case r.strangers():
 		return nil
@@ -99,11 +99,11 @@ func (r *reception) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 		return r.refuse(refusal(err))
 	}
 	now := r.door.now()
-	if key, ok := m.Key(); !ok || !now.own(key) {
+	if key, ok := m.Key(); !ok || key != r.door.key {
 		return r.refuse(errRelay)
 	}
 	m.Domain = now.domain()
-	if err := r.door.recipient(m, r.from, r.size); err != nil {
+	if err := r.door.recipient(m, r.from, r.size, r.strangers()); err != nil {
 		return r.refuse(err)
 	}
 	r.rcpts = append(r.rcpts, m)
@@ -111,13 +111,16 @@ func (r *reception) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 }
 
 // recipient says whether mail for a local address is taken from a sender.
-func (s *Server) recipient(to, from address.Mailbox, size int64) error {
+func (s *Server) recipient(to, from address.Mailbox, size int64, stranger bool) error {
 	boxes := s.People().Mailboxes(to.User())
 	if len(boxes) == 0 {
-		return s.now().mayWrite(to, from)
+		if err := s.now().mayWrite(to, from); err != nil {
+			return err
+		}
+		return s.held(to.User(), size)
 	}
 	for _, user := range boxes {
-		if s.full(user, size) {
+		if s.full(user, size, stranger) {
 			return errQuota
 		}
 	}
@@ -136,6 +139,9 @@ func (r *reception) accept(in *incoming) error {
 	if err != nil {
 		return err
 	}
+	if !r.strangers() { // there everybody has as many onions as they like
+		r.guest.prove(string(claim.key))
+	}
 	rcpts, seen, release, err := r.unseen(claim)
 	if err != nil {
 		return err
@@ -145,7 +151,7 @@ func (r *reception) accept(in *incoming) error {
 		return nil // all of it was here before: the sender has not heard of our "250"
 	}
 	now := r.door.now()
-	e := &spool.Envelope{ID: spool.NewID(), From: r.from.String(), Origin: spool.Received, Arrived: time.Now(), Seen: seen, Recipients: waiting(rcpts...)}
+	e := &spool.Envelope{ID: spool.NewID(), From: r.from.String(), Origin: spool.Received, Arrived: time.Now(), Stranger: r.strangers(), Seen: seen, Recipients: waiting(rcpts...)}
 	with := "ESMTP"
 	trace := message.Header{
 		message.New("Return-Path", "<"+r.from.String()+">"),
@@ -164,12 +170,12 @@ func (r *reception) accept(in *incoming) error {
 func (r *reception) unseen(c claim) (rcpts, seen []string, release func(), err error) {
 	for _, m := range r.rcpts {
 		rcpts = append(rcpts, m.String())
+		if c.transfer != "" { // by the name that it has at this door: what comes in at others is not felt here
+			seen = append(seen, spool.Key(string(c.key), c.transfer, strings.ToLower(m.Local+"@"+r.door.domain)))
+		}
 	}
 	if c.transfer == "" {
 		return rcpts, nil, func() {}, nil
-	}
-	for _, to := range rcpts {
-		seen = append(seen, spool.Key(string(c.key), c.transfer, strings.ToLower(to)))
 	}
 	isNew, release, ok := r.door.spool.Ledger().Claim(seen)
 	if !ok {

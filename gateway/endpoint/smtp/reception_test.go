@@ -152,14 +152,14 @@ func TestSizesAndRoom(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "1.x,S=4194000:2,"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "1.x,S=4190000:2,"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d := b.friend()
 	d.say(fmt.Sprintf("MAIL FROM:<%s> SIZE=%d", a.at("ann"), 1<<20+1), "552 5.3.4 ")
 	d.bring(a.at("ann"), b.at("bob"), a.letter(a.at("ann"), b.at("bob"), "message-1")+strings.Repeat("0123456789abcde\r\n", 80000), "552 5.3.4 ")
 	d = b.friend()
-	d.say("MAIL FROM:<"+a.at("ann")+"> SIZE=1000", "250 ")
+	d.say("MAIL FROM:<"+a.at("ann")+"> SIZE=5000", "250 ")
 	d.say("RCPT TO:<"+b.at("bob")+">", "452 4.2.2 ")
 	d.say("RCPT TO:<"+b.at("ann")+">", "250 ")
 }
@@ -244,7 +244,7 @@ func TestTooManyFromOneCircuit(t *testing.T) {
 	n := newNetwork()
 	a, b := n.build(t, "a"), n.build(t, "b")
 	befriend(a, b)
-	for range friendLimits.MaxPerVisitor {
+	for range friendConnsPerCircuit {
 		b.friend()
 	}
 	c, err := n.dial(t.Context(), b.key, false) // another circuit

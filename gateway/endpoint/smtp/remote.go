@@ -125,9 +125,9 @@ func (q *queue) linger(ctx context.Context, name lane) (item, bool) {
 func (q *queue) why(err error) string {
 	var answer *gosmtp.SMTPError
 	if errors.As(err, &answer) {
-		return "the box said: " + answer.Message
+		return "the box said: " + oneLine(answer.Message)
 	}
-	return "the box was not reached: " + q.Reason(err)
+	return "the box was not reached: " + oneLine(q.Reason(err))
 }
 
 // firstPause is how long a destination is left alone after the first failure. Who

@@ -3,7 +3,6 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -43,28 +42,6 @@ func internet(rcpts []address.Mailbox) (boxes, others []address.Mailbox) {
 	}
 	return boxes, others
 }
-
-// outward is a message as the internet may see it: the author has the address
-// that the provider has given, and nothing says where the box is.
-func (c *settings) outward(h message.Header) (message.Header, error) {
-	h = h.Without("DKIM-Signature", "Reply-To", transferField)
-	_, domain, _ := strings.Cut(c.Smarthost.From, "@")
-	for i, f := range h {
-		switch {
-		case f.Is("From"):
-			author := mail.Address{Address: c.Smarthost.From}
-			if list, err := addressesOf(f); err == nil && len(list) == 1 {
-				author.Name = list[0].Name
-			}
-			h[i] = message.New("From", author.String())
-		case f.Is("Message-ID"):
-			h[i].Raw, _ = rewrite(f, func(v string) (string, error) { return cleanIDs(v, domain, true), nil })
-		}
-	}
-	return h, nil
-}
-
-func addressesOf(f message.Field) ([]*mail.Address, error) { return mail.ParseAddressList(f.Value()) }
 
 // submitOutward keeps a message for the recipients in the internet.
 func (u *submission) submitOutward(in *incoming, header message.Header, to []address.Mailbox) error {

@@ -27,7 +27,6 @@ import (
 
 	"github.com/emersion/go-sasl"
 
-	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/smtp/address"
 	"tunic/gateway/endpoint/smtp/spool"
 	"tunic/gateway/onion"
@@ -97,14 +96,14 @@ type Server struct {
 	queue   *queue
 	logins  throttle
 	config  atomic.Pointer[settings]
-	friends *endpoint.Limiter
-	others  *endpoint.Limiter
+	friends *crowd
+	others  *crowd
 	usage   usages
 
 	entrances [2]*entrance
 
 	mu    sync.Mutex
-	doors map[string]*door // by what they are for; see door
+	doors map[doorName]*door
 }
 
 // settings are a Config with what follows from it.
@@ -116,9 +115,9 @@ type settings struct {
 
 // Limits of what comes from outside. A friend's box opens a few connections at
 // a time, each for many messages.
-var (
-	friendLimits   = endpoint.Limits{MaxConns: 64, MaxPerVisitor: 8}
-	strangerLimits = endpoint.Limits{MaxConns: 16, MaxPerVisitor: 4}
+const (
+	friendConns, friendConnsPerCircuit     = 64, 8
+	strangerConns, strangerConnsPerCircuit = 16, 4
 )
 
 // conversationTime bounds one connection: 50 MB take 20 minutes at 40 kB/s.
@@ -126,8 +125,8 @@ const conversationTime = time.Hour
 
 // New opens the spool. Nothing is served or delivered before Set and Run.
 func New(o Options) (*Server, error) {
-	s := &Server{Options: o, doors: make(map[string]*door),
-		friends: endpoint.NewLimiter(friendLimits), others: endpoint.NewLimiter(strangerLimits)}
+	s := &Server{Options: o, doors: make(map[doorName]*door),
+		friends: newCrowd(friendConnsPerCircuit, friendConns), others: newCrowd(strangerConnsPerCircuit, strangerConns)}
 	var err error
 	if s.spool, err = spool.Open(filepath.Join(o.Dir, ".spool"), o.Log); err != nil {
 		return nil, err
@@ -145,6 +144,7 @@ func (s *Server) Set(c Config) {
 		next.groups[g.Name] = g
 	}
 	s.config.Store(next)
+	s.shut(next)
 	s.queue.sort()
 }
 

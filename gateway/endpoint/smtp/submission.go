@@ -157,7 +157,7 @@ func (u *submission) reachable(to string) (address.Mailbox, error) {
 		return m, nil
 	case now.own(key):
 		m.Domain = now.domain()
-		return m, u.door.recipient(m, u.from, u.size)
+		return m, u.door.recipient(m, u.from, u.size, false)
 	case now.book.Petname(key) == "":
 		return m, now.unconnected()
 	}

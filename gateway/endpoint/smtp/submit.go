@@ -2,8 +2,6 @@ package smtp
 
 import (
 	"fmt"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,9 +19,6 @@ var addressFields = []string{"From", "Sender", "Reply-To", "To", "Cc", "Resent-F
 // server may say.
 var privateFields = []string{"Bcc", "Resent-Bcc", "Received", "X-Originating-IP", "X-Received", "Return-Path", "Delivered-To",
 	"Authentication-Results", transferField}
-
-// idFields hold message identifiers, into which programs write host names.
-var idFields = []string{"Message-ID", "In-Reply-To", "References", "Resent-Message-ID"}
 
 // submit makes of what a user's program sent what other boxes may see, signs
 // and keeps it.
@@ -69,15 +64,18 @@ func (u *submission) cleaned(h message.Header) (message.Header, error) {
 	// A Sender other than the author would be an address that nobody checked.
 	h = h.Without(append(privateFields, "Sender")...)
 	now := u.door.now()
+	h = eachID(h, func(f message.Field, _, right string) string {
+		if isOwnID(f) || isLocalName(right) {
+			return now.domain()
+		}
+		return right
+	})
+	h = universal(h)
 	for i, f := range h {
-		switch {
-		case slices.ContainsFunc(addressFields, f.Is):
+		if slices.ContainsFunc(addressFields, f.Is) {
 			if h[i].Raw, err = rewrite(f, now.book.RewriteHeader); err != nil {
 				return nil, err
 			}
-		case slices.ContainsFunc(idFields, f.Is):
-			own := f.Is("Message-ID") || f.Is("Resent-Message-ID")
-			h[i].Raw, _ = rewrite(f, func(v string) (string, error) { return cleanIDs(v, now.domain(), own), nil })
 		}
 	}
 	return h, nil
@@ -87,38 +85,6 @@ func (u *submission) cleaned(h message.Header) (message.Header, error) {
 func rewrite(f message.Field, change func(string) (string, error)) (string, error) {
 	value, err := change(strings.TrimSuffix(f.Raw[len(f.Name)+1:], "\r\n"))
 	return f.Name + ":" + value + "\r\n", err
-}
-
-// idPattern is a message identifier (RFC 5322, section 3.6.4).
-var idPattern = regexp.MustCompile(`<([^<>@\s]+)@([^<>@\s]+)>`)
-
-// cleanIDs replaces the right sides of identifiers that name hosts of the house
-// by the box's domain. Of an identifier that this mail gives itself, any other
-// right side than the box's is such a name. The mapping is always the same, so
-// that answers still find what they answer to.
-func cleanIDs(value, domain string, own bool) string {
-	return idPattern.ReplaceAllStringFunc(value, func(id string) string {
-		parts := idPattern.FindStringSubmatch(id)
-		if right := strings.ToLower(parts[2]); right != domain && (own || isLocalName(right)) {
-			return "<" + parts[1] + "@" + domain + ">"
-		}
-		return id
-	})
-}
-
-// localSuffixes end names that mean something in one house alone.
-var localSuffixes = []string{".lan", ".local", ".localdomain", ".home", ".internal", ".intranet", ".corp", ".private", ".home.arpa", ".arpa"}
-
-// isLocalName reports whether a host name, or an address, is the house's own.
-func isLocalName(name string) bool {
-	if strings.HasSuffix(name, ".peer.home.arpa") {
-		return false
-	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return true
-	}
-	return !strings.Contains(name, ".") || strings.HasPrefix(name, "[") ||
-		slices.ContainsFunc(localSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
 }
 
 // complete adds what every mail has (RFC 6409, section 8), and its name on the

@@ -29,10 +29,18 @@ const (
 
 // Name is a message's file name, the same at every attempt: when it arrived,
 // what makes it unique, and its size in bytes as readers expect it (Maildir++).
-// It holds no host name: Maildirs are copied and shown around.
-func Name(arrived time.Time, id string, size int64) string {
-	return fmt.Sprintf("%d.%s.tunic,S=%d", arrived.Unix(), id, size)
+// It holds no host name: Maildirs are copied and shown around. What a stranger
+// has sent says so, and is counted apart.
+func Name(arrived time.Time, id string, size int64, stranger bool) string {
+	from := "tunic"
+	if stranger {
+		from = strangers
+	}
+	return fmt.Sprintf("%d.%s.%s,S=%d", arrived.Unix(), id, from, size)
 }
+
+// strangers stands in the names of files that strangers have sent.
+const strangers = "tunic-strangers"
 
 // Ensure makes the three directories of a Maildir where they are missing.
 func Ensure(dir string) error {
@@ -87,43 +95,58 @@ func copyTo(dir, path, name string) (err error) {
 	return os.Link(tmp, filepath.Join(dir, "new", name))
 }
 
-// Usage is the number of bytes of all messages in a Maildir and its folders
-// (Maildir++: directories whose names begin with a dot).
-func Usage(dir string) (int64, error) {
-	var sum int64
+// Use is how many bytes of a disk messages take.
+type Use struct {
+	Strangers int64 // what Name has marked as such
+	Others    int64
+}
+
+// block is what the smallest file takes.
+const block = 4096
+
+// Cost is how many bytes a message of a size takes: many small ones fill a disk
+// as one large one does.
+func Cost(size int64) int64 { return max((size+block-1)/block, 1) * block }
+
+// Usage adds up all messages in a Maildir and its folders (Maildir++:
+// directories whose names begin with a dot).
+func Usage(dir string) (Use, error) {
+	var sum Use
 	folders, err := filepath.Glob(filepath.Join(dir, ".*"))
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
 	for _, folder := range append(folders, dir) {
 		for _, name := range []string{"new", "cur"} {
-			n, err := usage(filepath.Join(folder, name))
-			if err != nil {
-				return 0, fmt.Errorf("measuring a Maildir: %w", err)
+			if err := sum.add(filepath.Join(folder, name)); err != nil {
+				return sum, fmt.Errorf("measuring a Maildir: %w", err)
 			}
-			sum += n
 		}
 	}
 	return sum, nil
 }
 
-func usage(dir string) (int64, error) {
+func (u *Use) add(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return 0, nil
+		return nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	var sum int64
 	for _, e := range entries {
-		if n, ok := sizeIn(e.Name()); ok {
-			sum += n
-		} else if info, err := e.Info(); err == nil { // it may just have been moved
-			sum += info.Size()
+		n, ok := sizeIn(e.Name())
+		if !ok {
+			info, err := e.Info()
+			if err != nil {
+				continue // it may just have been moved
+			}
+			n = info.Size()
+		}
+		if strings.Contains(e.Name(), "."+strangers+",") {
+			u.Strangers += Cost(n)
+		} else {
+			u.Others += Cost(n)
 		}
 	}
-	return sum, nil
+	return err
 }
 
 // sizeIn finds ",S=SIZE" in a file name.

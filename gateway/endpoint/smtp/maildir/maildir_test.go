@@ -30,7 +30,7 @@ func count(t *testing.T, dir string) int {
 
 func TestDeliveredOnce(t *testing.T) {
 	dir, path := setup(t)
-	name := Name(time.Unix(1700000000, 0), "abc", 21)
+	name := Name(time.Unix(1700000000, 0), "abc", 21, false)
 	for range 3 {
 		if err := Deliver(dir, path, name, false); err != nil {
 			t.Fatal(err)
@@ -84,16 +84,17 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, body := range map[string]string{
-		"new/1.a.tunic,S=100": "", "cur/2.b.tunic,S=20:2,S": "", ".Sent/cur/plain": "12345", "cur/odd,S=x": "12",
+		"new/1.a.tunic,S=5000": "", "cur/4.d.tunic-strangers,S=1:2,S": "", "cur/2.b.tunic,S=20:2,S": "", ".Sent/cur/plain": "12345", "cur/odd,S=x": "12",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n, err := Usage(dir); err != nil || n != 127 {
-		t.Errorf("Usage = %d, %v, want 127", n, err)
+	want := Use{Others: 3*4096 + 8192, Strangers: 4096}
+	if n, err := Usage(dir); err != nil || n != want {
+		t.Errorf("Usage = %+v, %v, want %+v", n, err, want)
 	}
-	if n, err := Usage(filepath.Join(path, "none")); err != nil || n != 0 {
+	if n, err := Usage(filepath.Join(path, "none")); err != nil || n != (Use{}) {
 		t.Errorf("Usage of nothing = %d, %v", n, err)
 	}
 }

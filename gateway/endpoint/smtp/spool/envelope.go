@@ -47,8 +47,9 @@ type Envelope struct {
 	From       string      `json:"from"` // "" is the null sender
 	Origin     Origin      `json:"origin"`
 	Arrived    time.Time   `json:"arrived"`
-	Size       int64       `json:"size"`           // bytes of the content
-	Seen       []string    `json:"seen,omitempty"` // ledger keys of what came in with it
+	Stranger   bool        `json:"stranger,omitempty"` // it was received where everybody may come
+	Size       int64       `json:"size"`               // bytes of the content
+	Seen       []string    `json:"seen,omitempty"`     // ledger keys of what came in with it
 	Warned     bool        `json:"warned,omitempty"`
 	Attempts   int         `json:"attempts,omitempty"`
 	Recipients []Recipient `json:"recipients"`

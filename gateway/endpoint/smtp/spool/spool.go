@@ -238,6 +238,19 @@ func (s *Spool) All() []*Envelope {
 	return list
 }
 
+// Size adds up what messages take on the disk, in bytes.
+func (s *Spool) Size(of func(*Envelope) bool) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var sum int64
+	for _, e := range s.envelopes {
+		if of(e) {
+			sum += e.Size + 2*4096 // two files
+		}
+	}
+	return sum
+}
+
 // Content opens the content of a message.
 func (s *Spool) Content(id string) (*os.File, error) {
 	f, err := os.Open(s.Path(id))
