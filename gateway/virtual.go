@@ -65,24 +65,30 @@ func (v *virtuals) number(want []claim) error {
 			return err
 		}
 	}
-	next := numbering{given: slices.Clone(v.given), by: make(map[onion.Address]onion.Address)}
+	next, lacking := v.with(want)
+	if !slices.Equal(next, v.given) {
+		if err := v.keep(next); err != nil {
+			return fmt.Errorf("keeping the virtual addresses: %w", err)
+		}
+	}
+	return lacking
+}
+
+// with returns what is given when these are claimed.
+func (v *virtuals) with(want []claim) ([]given, error) {
+	next := numbering{given: slices.Clone(v.given), by: make(map[onion.Address]onion.Address), count: make(map[onion.Address]int)}
 	for _, c := range want {
 		next.by[c.Onion] = c.By
 	}
-	var errs []error
 	next.settle()
 	has := v.numbers()
+	var errs []error
 	for _, c := range want {
 		if _, there := has[c.Onion]; !there {
 			errs = append(errs, next.give(c))
 		}
 	}
-	if !slices.Equal(next.given, v.given) {
-		if err := v.keep(next.given); err != nil {
-			return fmt.Errorf("keeping the virtual addresses: %w", err)
-		}
-	}
-	return errors.Join(errs...)
+	return next.given, errors.Join(errs...)
 }
 
 // numbering is a change of what is given.
@@ -90,12 +96,13 @@ type numbering struct {
 	given []given
 	by    map[onion.Address]onion.Address // who claims what now
 	count map[onion.Address]int           // of the numbers by who claimed them last
+	taken [lastVirtual + 1]bool
+	last  int // the highest that was ever taken
 }
 
 // settle counts each number against who claims it now, and drops what is too
 // much, as of a file that was full before friends were counted.
 func (n *numbering) settle() {
-	n.count = make(map[onion.Address]int)
 	for i, g := range n.given {
 		n.given[i].By = cmp.Or(n.by[g.Onion], g.By)
 		n.count[n.given[i].By]++
@@ -107,6 +114,10 @@ func (n *numbering) settle() {
 		}
 		return over
 	})
+	n.last = firstVirtual - 1
+	for _, g := range n.given {
+		n.taken[g.Number], n.last = true, max(n.last, int(g.Number))
+	}
 }
 
 // give gives an onion that has none a number: one that is free, or that of the
@@ -142,19 +153,15 @@ func (n *numbering) take(is func(given) bool) (uint16, bool) {
 
 // free finds a number that nobody has: one that nobody had, while there are any.
 func (n *numbering) free() (uint16, bool) {
-	last, taken := firstVirtual-1, make(map[uint16]bool, len(n.given))
-	for _, g := range n.given {
-		last, taken[g.Number] = max(last, int(g.Number)), true
+	i := n.last + 1
+	if n.last == lastVirtual {
+		i = firstVirtual + slices.Index(n.taken[firstVirtual:], false)
 	}
-	if last < lastVirtual {
-		return uint16(last + 1), true
+	if i < firstVirtual {
+		return 0, false
 	}
-	for i := firstVirtual; i <= lastVirtual; i++ {
-		if !taken[uint16(i)] {
-			return uint16(i), true
-		}
-	}
-	return 0, false
+	n.taken[i], n.last = true, max(n.last, i)
+	return uint16(i), true
 }
 
 func (v *virtuals) keep(next []given) error {
