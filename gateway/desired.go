@@ -201,7 +201,6 @@ func torSpec(in Inputs) tor.Spec {
 	enterBy(&spec, in.Config.Tor, in.Entry)
 	spec.Onions, spec.Snippets = torOnions(in, false), torSnippets(in.Config)
 	visit(&spec, in)
-	visitSelf(&spec, in)
 	return spec
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -29,12 +30,13 @@ type Friends struct {
 type Sign func(dir string, owner IDs, message []byte) (peer.Signature, error)
 
 // meet reads what is known of friends and invitations.
-func (a *attempt) meet() bool {
+func (a *attempt) meet(ctx context.Context) bool {
 	a.comeBack(a.Tor.Status().Bootstrap)
 	home, ok := a.in.Addresses[config.HomeOnion]
 	if !ok {
 		return true // its keys are at fault, which is a finding already
 	}
+	a.selves = a.ownAddresses()
 	book, err := a.openBook(home)
 	if err != nil {
 		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
@@ -42,6 +44,7 @@ func (a *attempt) meet() bool {
 	if err := book.SetPeers(a.in.Config.Peers); err != nil {
 		a.find(health.FriendsUnusable, "reading what is known of friends: %v", err)
 	}
+	a.listen(ctx, book)
 	if _, err := book.Tidy(); err != nil {
 		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
 	}
@@ -60,7 +63,7 @@ func (a *attempt) meet() bool {
 	if err := a.virtual.number(named(a.in.Config, f)); err != nil {
 		a.find(health.NamesUnusable, "friends have no names: %v", err)
 	}
-	f.Virtual = a.virtual.numbers
+	f.Virtual = a.virtual.numbers()
 	a.in.Friends = f
 	for _, o := range withHome(a.in.Config) {
 		if keys := a.in.Config.ClientKeys(o); a.in.Addresses[o.Name] != "" && keys != nil && len(keys) == 0 {
@@ -98,23 +101,34 @@ func (g *Gateway) openBook(home onion.Address) (*peer.Book, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.book != nil && g.book.Self == home {
+		g.book.SetOwn(g.selves)
 		return g.book, nil
 	}
 	book, err := peer.OpenBook(peer.Options{Paths: g.Paths, Now: time.Now, Self: home, Sign: func(message []byte) (peer.Signature, error) {
 		return g.Sign(g.Paths.OnionKeys(config.HomeOnion), g.TorIDs, message)
 	}})
+	book.SetOwn(g.selves)
 	g.book = book
 	return book, err
 }
 
-// named are the onions that have names of their own: friends' homes, and what
-// they have granted us.
-func named(c *config.Config, f Friends) []onion.Address {
-	var list []onion.Address
+// named are the onions that have names of their own, and whose box says so:
+// friends' homes, then what they have granted us. None is there twice.
+func named(c *config.Config, f Friends) []claim {
+	var list []claim
+	there := make(map[onion.Address]bool)
+	add := func(a onion.Address, p config.Peer) {
+		if !there[a] {
+			list = append(list, claim{a, onion.Address(p.Onion)})
+		}
+		there[a] = true
+	}
 	for _, p := range c.Peers {
-		list = append(list, onion.Address(p.Onion))
+		add(onion.Address(p.Onion), p)
+	}
+	for _, p := range c.Peers {
 		for _, o := range f.Offers[onion.Address(p.Onion)] {
-			list = append(list, o.Onion)
+			add(o.Onion, p)
 		}
 	}
 	return list
@@ -246,25 +260,31 @@ func (g *Gateway) theBook() (*peer.Book, error) {
 	return g.book, nil
 }
 
-// visit gives tor the keys by which it finds onions of others, and the fixed
-// addresses of those that have a name.
+// visit gives tor the keys by which it finds onions, one for each, and the fixed
+// addresses of those that have a name. The first key counts: our own for our
+// onions, then that of an invitation that we have accepted (it comes before that
+// of a friend who forgot us), then those of friends.
 func visit(spec *tor.Spec, in Inputs) {
 	seen := make(map[onion.Address]bool)
+	visitSelf(spec, in)
+	for _, a := range spec.Auth {
+		seen[a.Onion] = true
+	}
 	for _, v := range in.Friends.Visits {
-		if !seen[v.Onion] { // an invitation's key comes before that of a friend who forgot us
+		if !seen[v.Onion] {
 			spec.Auth = append(spec.Auth, tor.Auth{Onion: v.Onion, Key: v.Key})
 		}
 		seen[v.Onion] = true
 	}
 	mapped := named(in.Config, in.Friends)
-	slices.Sort(mapped)
-	for _, a := range slices.Compact(mapped) {
-		n, ok := in.Friends.Virtual[a]
+	slices.SortFunc(mapped, func(x, y claim) int { return cmp.Compare(x.Onion, y.Onion) })
+	for _, m := range mapped {
+		n, ok := in.Friends.Virtual[m.Onion]
 		if !ok {
 			continue
 		}
 		for _, virtual := range virtualAddrs(in.Ranges, n) {
-			spec.Maps = append(spec.Maps, tor.Map{Virtual: virtual, Onion: a})
+			spec.Maps = append(spec.Maps, tor.Map{Virtual: virtual, Onion: m.Onion})
 		}
 	}
 }

@@ -200,13 +200,13 @@ func TestFriendsHaveFixedAddresses(t *testing.T) {
 	}
 	again := virtuals{path: a.virtual.path}
 	stranger := onion.FromPublicKey([]byte(strings.Repeat("s", 32)))
-	if err := again.number([]onion.Address{stranger, photos}); err != nil {
+	if err := again.number([]claim{{stranger, stranger}, {photos, b.addressOf()}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := virtualAddrs(r, again.numbers[photos]); !slices.Equal(got, byLabel["photos.bob"]) {
+	if got := virtualAddrs(r, again.numbers()[photos]); !slices.Equal(got, byLabel["photos.bob"]) {
 		t.Errorf("after a restart photos has %v, not %v", got, byLabel["photos.bob"])
 	}
-	if n := again.numbers[stranger]; slices.Contains(byLabel["bob"], virtualAddrs(r, n)[0]) {
+	if n := again.numbers()[stranger]; slices.Contains(byLabel["bob"], virtualAddrs(r, n)[0]) {
 		t.Error("a stranger has bob's address")
 	}
 }

@@ -165,6 +165,7 @@ type Gateway struct {
 	temporary temporaries
 	rotations *rotations
 	self      Self
+	selves    []onion.Address // every address of this box that is known
 
 	mu   sync.Mutex // guards what Status reads
 	view view

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
@@ -32,7 +33,12 @@ func (g *Gateway) Pair(ctx context.Context, m link.Pairing) link.Paired {
 
 func (g *Gateway) step(ctx context.Context, b *peer.Book, m link.Pairing, reply *link.Paired) (err error) {
 	id, who := peer.ID(m.Invite), peer.Key(m.Onion)
-	defer g.Wake()
+	before := b.Changes()
+	defer func() {
+		if b.Changes() != before { // a stranger who is refused has changed nothing
+			g.Wake()
+		}
+	}()
 	switch m.Step {
 	case link.PairClaim:
 		reply.Nonce, reply.Client, err = linkKeys(b.Claim(id, who, peer.Key(m.Commit)))
@@ -41,6 +47,9 @@ func (g *Gateway) step(ctx context.Context, b *peer.Book, m link.Pairing, reply 
 		s, reply.Confirmed, err = b.Prove(id, who, peer.Key(m.Nonce), peer.Key(m.Client), m.Signature)
 		reply.Signature = s
 	case link.PairFinish:
+		if b.Settled(id, who) {
+			return nil
+		}
 		return g.do(ctx, func(context.Context) error {
 			p, err := b.Finish(id, who)
 			if err == nil {
@@ -83,25 +92,39 @@ func linkKeys(a, b peer.Key, err error) (link.Key, link.Key, error) {
 	return link.Key(a), link.Key(b), err
 }
 
-// Met keeps what a friend's box has said of itself.
+// Met keeps what a friend's box has said of itself, or has it wait its time.
 func (g *Gateway) Met(ctx context.Context, m link.Seen) link.Paired {
 	reply := link.Paired{ID: m.ID}
 	book, err := g.theBook()
+	var taken bool
+	var again time.Duration
 	if err == nil {
-		err = book.Called(peer.Key(m.Onion), seenOf(m), delivered(m))
-	}
-	if err == nil {
-		err = book.Introduced(peer.Key(m.Onion), introductions(m))
+		taken, again, err = book.Heard(peer.Key(m.Onion), peer.Word{Seen: seenOf(m), Delivered: delivered(m), Introduced: introductions(m)})
 	}
 	if why, refused := errors.AsType[peer.Refusal](err); refused {
 		reply.Refusal = uint8(why)
 	} else if err != nil {
 		reply.Error = err.Error()
-	} else {
-		g.Tor.AskAnew(ctx, string(peer.Key(m.Onion).Address()))
 	}
-	g.Wake()
+	if taken {
+		g.Tor.AskAnew(ctx, string(peer.Key(m.Onion).Address()))
+		g.Wake()
+	}
+	if again > 0 {
+		time.AfterFunc(again, g.Wake) // one for each friend at most
+	}
 	return reply
+}
+
+// listen takes what friends' boxes have said too soon to be looked at then.
+func (a *attempt) listen(ctx context.Context, book *peer.Book) {
+	from, err := book.Late()
+	if err != nil {
+		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
+	}
+	for _, who := range from {
+		a.Tor.AskAnew(ctx, string(who))
+	}
 }
 
 func seenOf(m link.Seen) peer.Seen {

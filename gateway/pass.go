@@ -57,7 +57,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 // steps are in the order of the package comment. Each says why it stopped.
 func (a *attempt) steps(ctx context.Context) bool {
 	a.temporarily()
-	if !a.learn(ctx) || !a.prepare(ctx) || !a.meet() {
+	if !a.learn(ctx) || !a.prepare(ctx) || !a.meet(ctx) {
 		return false
 	}
 	a.checkClock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,18 +81,37 @@ func withSelf(keys []onion.ClientKey, self Self) []onion.ClientKey {
 	return append(keys, self.Public)
 }
 
-// visitSelf gives tor the key for the private onions of this box.
+// visitSelf gives tor the key for the private onions of this box. It comes first:
+// nobody else's key for them counts here.
 func visitSelf(spec *tor.Spec, in Inputs) {
 	if in.Self.Public == "" {
 		return
 	}
-	for _, list := range [][]tor.Onion{torOnions(in, false), torOnions(in, true)} {
-		for _, o := range list {
-			address := onion.Address(o.Address)
-			known := slices.ContainsFunc(spec.Auth, func(a tor.Auth) bool { return a.Onion == address })
-			if len(o.Clients) > 0 && !known {
-				spec.Auth = append(spec.Auth, tor.Auth{Onion: address, Key: in.Self.Secret})
-			}
+	for _, o := range append(torOnions(in, false), torOnions(in, true)...) {
+		address := onion.Address(o.Address)
+		known := slices.ContainsFunc(spec.Auth, func(a tor.Auth) bool { return a.Onion == address })
+		if len(o.Clients) > 0 && !known {
+			spec.Auth = append(spec.Auth, tor.Auth{Onion: address, Key: in.Self.Secret})
 		}
 	}
+}
+
+// ownAddresses are all addresses of this box's onions whose keys are here:
+// published or not, with those that they had before.
+func (a *attempt) ownAddresses() []onion.Address {
+	list := slices.Collect(maps.Values(a.in.Addresses))
+	retired, _ := filepath.Glob(a.Paths.RetiredKeys("*", "*")) // the patterns are right
+	for _, dir := range retired {
+		list = append(list, onion.Address(filepath.Base(dir)))
+	}
+	kept, _ := filepath.Glob(a.Paths.OnionKeys("*"))
+	for _, dir := range kept {
+		if _, known := a.in.Addresses[filepath.Base(dir)]; known {
+			continue
+		}
+		if i, err := onion.ReadIdentity(dir); err == nil { // else it has no address
+			list = append(list, i.Address)
+		}
+	}
+	return list
 }

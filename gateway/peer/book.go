@@ -42,12 +42,24 @@ type Book struct {
 	pairings map[ID]*Pairing
 	peers    []config.Peer             // as the configuration has them
 	friends  map[onion.Address]*Friend // what we know of them
+	own      map[onion.Address]bool    // addresses of this box beside Self
+	granted  map[onion.Address][]Offer // which offers of each friend are in force
+	heard    map[onion.Address]heard   // of friends, not kept on the disk
+	changes  uint64
+}
+
+// Changes counts the changes of invitations. Who compares two counts knows
+// whether something that was asked for has changed anything.
+func (b *Book) Changes() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changes
 }
 
 // OpenBook reads what is under way. A file that cannot be read is an error of
 // its own and leaves the others usable.
 func OpenBook(o Options) (*Book, error) {
-	b := &Book{Options: o, pairings: make(map[ID]*Pairing), friends: make(map[onion.Address]*Friend)}
+	b := &Book{Options: o, pairings: make(map[ID]*Pairing), friends: make(map[onion.Address]*Friend), heard: make(map[onion.Address]heard)}
 	entries, err := os.ReadDir(o.Paths.Invites())
 	if errors.Is(err, os.ErrNotExist) {
 		return b, nil
@@ -74,6 +86,7 @@ func (b *Book) change(p Pairing) error {
 		return fmt.Errorf("keeping an invitation: %w", err)
 	}
 	b.pairings[p.Invite] = &p
+	b.changes++
 	return nil
 }
 
@@ -82,6 +95,7 @@ func (b *Book) drop(id ID) error {
 		return fmt.Errorf("removing an invitation: %w", err)
 	}
 	delete(b.pairings, id)
+	b.changes++
 	return nil
 }
 
@@ -210,7 +224,7 @@ func (b *Book) Accept(i Invite, as string) (string, error) {
 	id := i.Token.ID()
 	old := b.pairings[id]
 	switch {
-	case i.Onion == b.Self || old != nil && old.Role == Inviter:
+	case b.ours(i.Onion) || old != nil && old.Role == Inviter:
 		return "", ErrOwn
 	case old != nil && old.State != Failed && (as == "" || as == old.Name):
 		return old.Name, nil // it is under way
@@ -338,7 +352,12 @@ func (b *Book) cleanName(name string, who onion.Address) string {
 		if !taken || p.Onion == string(who) {
 			return name
 		}
-		stem := name[:min(len(name), maxPetname-4)]
-		name = strings.TrimRight(stem, "-") + fmt.Sprintf("-%d", n)
+		name = numbered(name, n)
 	}
+}
+
+// numbered is a petname with a number after it.
+func numbered(name string, n int) string {
+	stem := name[:min(len(name), maxPetname-4)]
+	return strings.TrimRight(stem, "-") + fmt.Sprintf("-%d", n)
 }

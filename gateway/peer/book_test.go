@@ -456,13 +456,13 @@ func TestWhatAFriendMaySay(t *testing.T) {
 	}
 	good, _ := box(5)
 	s := Seen{RoundTrip: -1, Endpoints: []string{"gopher", "not a name", "mail"}, Offers: []Offer{
-		{"photos", good}, {"photos", a.Self}, {"mine", a.Self}, {"../x", good}, {"bad", "x"}}}
+		{Name: "photos", Onion: good}, {Name: "photos", Onion: a.Self}, {Name: "mine", Onion: a.Self}, {Name: "../x", Onion: good}, {Name: "bad", Onion: "x"}}}
 	if err := a.Called(b.key(), s, nil); err != nil {
 		t.Fatal(err)
 	}
 	a.restart()
 	f := a.Friend(b.Self)
-	if !slices.Equal(f.Offers, []Offer{{"photos", good}}) || !slices.Equal(f.Endpoints, []string{"gopher"}) || f.RoundTrip != 0 || !f.At.Equal(a.now) {
+	if !slices.Equal(f.Offers, []Offer{{"photos", good, a.now}}) || !slices.Equal(f.Endpoints, []string{"gopher"}) || f.RoundTrip != 0 || !f.At.Equal(a.now) {
 		t.Errorf("kept: %+v", f.Seen)
 	}
 	if v := a.FriendVisits(); len(v) != 2 || v[1].Onion != good {

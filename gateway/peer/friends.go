@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ const (
 type Offer struct {
 	Name  string        `json:"name"`
 	Onion onion.Address `json:"onion"`
+	Since time.Time     `json:"since"` // it has been offered by that box all the time
 }
 
 // Introduction proposes a third box. The friend who makes it sends the same
@@ -85,6 +87,8 @@ func (b *Book) SetPeers(peers []config.Peer) error {
 		}
 	}
 	b.friends = friends
+	maps.DeleteFunc(b.heard, func(a onion.Address, _ heard) bool { return friends[a] == nil })
+	b.judge()
 	return errors.Join(errs...)
 }
 
@@ -103,32 +107,36 @@ func (b *Book) readFriend(p config.Peer) (*Friend, error) {
 	return f, errors.Join(err, seenErr, outErr)
 }
 
-// Friend returns what we know of a friend.
+// Friend returns what we know of a friend. Its offers are those in force.
 func (b *Book) Friend(a onion.Address) Friend {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if f := b.friends[a]; f != nil {
-		return *f
+	f := Friend{}
+	if b.friends[a] != nil {
+		f = *b.friends[a]
 	}
-	return Friend{}
+	f.Offers = b.granted[a]
+	return f
 }
 
-// FriendVisits are the onions of friends, and the keys by which we find them.
+// FriendVisits are the onions of friends, and the keys by which we find them:
+// their homes first. None is there twice.
 func (b *Book) FriendVisits() []Visit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var list []Visit
+	var homes, offers []Visit
 	for _, p := range b.peers {
-		f := b.friends[onion.Address(p.Onion)]
+		a := onion.Address(p.Onion)
+		f := b.friends[a]
 		if f == nil || f.key == "" {
 			continue
 		}
-		list = append(list, Visit{onion.Address(p.Onion), f.key})
-		for _, o := range f.Offers {
-			list = append(list, Visit{o.Onion, f.key})
+		homes = append(homes, Visit{a, f.key})
+		for _, o := range b.granted[a] {
+			offers = append(offers, Visit{o.Onion, f.key})
 		}
 	}
-	return list
+	return append(homes, offers...)
 }
 
 // Called notes that a friend's box has spoken to us, or we to it: then it has
@@ -153,6 +161,7 @@ func (b *Book) Called(who Key, s Seen, delivered []ID) error {
 		return fmt.Errorf("keeping what a friend's box said: %w", err)
 	}
 	b.friends[a] = &next
+	b.judge()
 	for _, q := range b.sorted() {
 		if q.State == Finished && q.Onion == a {
 			err = errors.Join(err, b.drop(q.Invite))
@@ -167,13 +176,18 @@ func (b *Book) checked(s, before Seen) Seen {
 	s.RoundTrip = cmp.Or(max(s.RoundTrip, 0), before.RoundTrip)
 	taken := make(map[string]bool)
 	s.Offers = slices.DeleteFunc(slices.Clone(s.Offers), func(o Offer) bool {
-		_, err := onion.Parse(string(o.Onion))
-		bad := err != nil || !ValidOffer(o.Name) || taken[o.Name] || o.Onion == b.Self
+		bad := !b.foreign(o.Onion) || !ValidOffer(o.Name) || taken[o.Name]
 		taken[o.Name] = true
 		return bad
 	})
 	s.Endpoints = slices.DeleteFunc(slices.Clone(s.Endpoints), func(e string) bool { return !ValidOffer(e) })
 	s.Offers = s.Offers[:min(len(s.Offers), MaxOffers)]
+	for i, o := range s.Offers {
+		s.Offers[i].Since = s.At
+		if k := slices.IndexFunc(before.Offers, func(old Offer) bool { return old.Onion == o.Onion }); k >= 0 {
+			s.Offers[i].Since = before.Offers[k].Since
+		}
+	}
 	s.Endpoints = s.Endpoints[:min(len(s.Endpoints), MaxEndpoints)]
 	return s
 }
@@ -244,7 +258,7 @@ func (b *Book) Introduced(by Key, list []Introduction) error {
 		if !b.welcome(friend.Name, i) {
 			continue
 		}
-		p, err := newPairing(i.Role, Introduced, b.cleanName(i.Name, i.Onion), i.Token, i.Expires)
+		p, err := newPairing(i.Role, Introduced, b.introducedName(i.Name, i.Onion), i.Token, i.Expires)
 		if err != nil {
 			return err
 		}
@@ -258,10 +272,8 @@ func (b *Book) Introduced(by Key, list []Introduction) error {
 
 // welcome reports whether an introduction is to be shown to our owner.
 func (b *Book) welcome(by string, i Introduction) bool {
-	_, known := b.peer(byOnion(i.Onion))
-	_, addrErr := onion.Parse(string(i.Onion))
 	left := i.Expires.Sub(b.Now())
-	if known || addrErr != nil || i.Onion == b.Self || config.CheckPetname(i.Name) != nil ||
+	if !b.foreign(i.Onion) || config.CheckPetname(i.Name) != nil ||
 		i.Role != Inviter && i.Role != Invited || left <= 0 || left > Lifetime+time.Hour || b.pairings[i.Token.ID()] != nil {
 		return false
 	}

@@ -133,6 +133,20 @@ func (b *Book) Finished(id ID) error {
 	return b.change(next)
 }
 
+// Settled reports whether Finish and Finished are done for that box with these
+// keys, so that the same step again changes nothing.
+func (b *Book) Settled(id ID, who Key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, err := b.invited(id, who)
+	if err != nil || p.State != Finished {
+		return false
+	}
+	friend, ok := b.peer(byOnion(p.Onion))
+	client, err := p.TheirClient.clientKey()
+	return ok && err == nil && friend.ClientKey == string(client)
+}
+
 // Answer is the invited side's step after the other box has told its nonce and
 // key: it returns what opens our commitment, and our proof.
 func (b *Book) Answer(id ID, theirNonce, theirClient Key) (nonce, client Key, s Signature, err error) {

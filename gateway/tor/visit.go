@@ -22,6 +22,21 @@ func (t *Tor) newVisits(s *session, old, spec Spec) {
 	}
 }
 
+// endVisits has tor drop the keys for onions that old has and spec has not. It
+// reads the directory of keys again, but what it was told on the control
+// connection it knows until it ends (control-spec, "ONION_CLIENT_AUTH_REMOVE";
+// 251 says that it did not know).
+func (t *Tor) endVisits(s *session, old, spec Spec) {
+	for _, a := range old.Auth {
+		if slices.ContainsFunc(spec.Auth, func(b Auth) bool { return b.Onion == a.Onion }) {
+			continue
+		}
+		if _, err := s.commands.command("ONION_CLIENT_AUTH_REMOVE " + string(a.Onion)); err != nil {
+			t.log.Warn("tor knows the key of a private onion of somebody else until it ends", "error", err)
+		}
+	}
+}
+
 // command is control-spec's ONION_CLIENT_AUTH_ADD. It holds the key.
 func (a Auth) command() string {
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(string(a.Key))

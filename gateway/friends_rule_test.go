@@ -1,0 +1,179 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"tunic/gateway/api"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/peer"
+)
+
+// circle is a box with the friends alice, who lies, and bob, and an own private
+// onion that both may find.
+func circle(t *testing.T) (a, alice, bob *house) {
+	t.Helper()
+	a, alice, bob = newBox(t), newBox(t), newBox(t)
+	for name, h := range map[string]*house{"alice": alice, "bob": bob} {
+		i, err := a.Invite(t.Context(), api.InviteRequest{Name: name, Suggest: "a", Auto: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Accept(t.Context(), api.AcceptRequest{Word: i.Word}); err != nil {
+			t.Fatal(err)
+		}
+		makeFriends(t, a, h)
+	}
+	a.write(t, "onions/photos.toml", "private = true\nclients = [\"alice\", \"bob\"]\n[ports]\n80 = \"192.168.77.20:80\"\n")
+	if err := a.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return a, alice, bob
+}
+
+func keyOf(a onion.Address) link.Key { return link.Key(peer.KeyOf(a)) }
+
+// met is a hello of a friend, or with a round trip its answer to ours.
+func (h *house) met(t *testing.T, m link.Seen) {
+	t.Helper()
+	if r := h.Met(t.Context(), m); r.Error != "" || r.Refusal != 0 {
+		t.Fatal(r)
+	}
+	h.settle(t)
+}
+
+// others is what tor, the resolver and the servers were told, but for what is
+// of one friend.
+func (h *house) others(t *testing.T, but *house) string {
+	t.Helper()
+	h.box.mu.Lock()
+	spec, served := h.torSpec.Clone(), h.served
+	h.box.mu.Unlock()
+	v := h.snapshot()
+	theirs := []onion.Address{but.addressOf()}
+	for _, o := range v.friends.Offers[but.addressOf()] {
+		theirs = append(theirs, o.Onion)
+	}
+	text := fmt.Sprintf("%+v\n%v\n", spec.Onions, v.findings)
+	for _, a := range spec.Auth {
+		if public, err := a.Key.Public(); err != nil || !slices.Contains(theirs, a.Onion) {
+			text += fmt.Sprintf("key %s %s\n", a.Onion, public)
+		}
+	}
+	for _, m := range spec.Maps {
+		if !slices.Contains(theirs, m.Onion) {
+			text += fmt.Sprintf("map %v\n", m)
+		}
+	}
+	for _, n := range served.DNS.Names {
+		if n.Label != "alice" && !strings.HasSuffix(n.Label, ".alice") {
+			text += fmt.Sprintf("name %+v\n", n)
+		}
+	}
+	text += fmt.Sprintf("calls %+v fronts %+v\n", served.Peers.Calls, served.Fronts)
+	for _, f := range served.Peers.Friends {
+		if f.Onion != keyOf(but.addressOf()) {
+			text += fmt.Sprintf("friend %+v came %s\n", f, v.friends.Came[peer.Key(f.Onion).Address()])
+		}
+	}
+	return text
+}
+
+// Whatever one friend's box says, in any order, names, keys and addresses of all
+// others stay as they were, and nothing of theirs is begun again or ended.
+func TestOneFriendChangesNothingOfOthers(t *testing.T) {
+	a, alice, bob := circle(t)
+	films := address(7000)
+	a.met(t, link.Seen{Onion: keyOf(bob.addressOf()), RoundTrip: 1, Offers: []link.Offer{{Name: "films", Onion: keyOf(films)}}})
+	a.met(t, link.Seen{Onion: keyOf(alice.addressOf()), RoundTrip: 1}) // her invitation has done its work
+	before := a.others(t, alice)
+	a.took()
+	if !strings.Contains(before, "key "+string(films)) || !strings.Contains(before, "films.bob") {
+		t.Fatalf("what is to stay is not there: %s", before)
+	}
+	all := []onion.Address{a.addressOf(), a.snapshot().addresses["photos"], alice.addressOf(), bob.addressOf(), films}
+	random := rand.New(rand.NewPCG(60, 60))
+	for i := range 60 {
+		m := link.Seen{Onion: keyOf(alice.addressOf()), RoundTrip: 1, Endpoints: []string{"gopher", "bob"}}
+		for j := range random.IntN(70) {
+			who := address(random.IntN(1 << 20))
+			if random.IntN(2) == 0 {
+				who = all[random.IntN(len(all))]
+			}
+			m.Offers = append(m.Offers, link.Offer{Name: []string{"bob", "films", "x", "photos"}[random.IntN(4)] + fmt.Sprint("-", j), Onion: keyOf(who)})
+			m.Introduced = append(m.Introduced, link.Introduction{Token: peer.Token{byte(j)}, Role: uint8(random.IntN(3)), Onion: keyOf(who), Name: "bob", Expires: 1 << 40})
+		}
+		a.met(t, m)
+		a.Gateway.Pair(t.Context(), link.Pairing{Step: link.PairStep(random.IntN(9)), Invite: [16]byte{byte(i)}, Onion: keyOf(alice.addressOf())})
+		if after := a.others(t, alice); after != before {
+			t.Fatalf("after %d words, of which the last is %+v:\n%s\nbut before\n%s", i+1, m, after, before)
+		}
+	}
+	for _, step := range strings.Split(a.took(), ", ") {
+		if strings.HasPrefix(step, "cut") || strings.HasPrefix(step, "ask anew") && !strings.Contains(step, string(alice.addressOf())) {
+			t.Errorf("done for what alice said: %s", step)
+		}
+	}
+}
+
+// A friend who says hello again and again is answered, and changes something
+// once a minute.
+func TestHellosAreRemembered(t *testing.T) {
+	a, b := friends(t)
+	asked := func() int { return strings.Count(a.took(), "ask anew "+string(b.addressOf())) }
+	a.met(t, link.Seen{Onion: keyOf(b.addressOf())})
+	came, first := a.snapshot().friends.Came[b.addressOf()], asked()
+	for i := range 200 {
+		a.met(t, link.Seen{Onion: keyOf(b.addressOf()), Offers: []link.Offer{{Name: "x", Onion: keyOf(address(i))}}})
+	}
+	v := a.snapshot().friends
+	if again := asked(); again != 0 || first != 1 || v.Came[b.addressOf()] != came || len(v.Offers[b.addressOf()]) != 0 {
+		t.Errorf("asked for a descriptor %d times, then %d, came %s and %s, offers %v", first, again, came, v.Came[b.addressOf()], v.Offers)
+	}
+}
+
+// What changes nothing wakes nobody: refused claims of strangers, and hellos
+// that come too soon.
+func TestNobodyIsWokenForNothing(t *testing.T) {
+	h := newHouse(t, nil)
+	h.pass(context.Background())
+	book, err := h.theBook()
+	if err != nil {
+		t.Fatal(err)
+	}
+	woken := func() bool {
+		select {
+		case <-h.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	woken()
+	invite, err := book.Invite("bob", "", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []link.PairStep{link.PairClaim, link.PairProve, link.PairAnswer, link.PairJudge, link.PairFail} {
+		if r := h.Gateway.Pair(t.Context(), link.Pairing{Step: step, Invite: [16]byte{1}, Onion: keyOf(address(1))}); step < link.PairFinish && r.Refusal == 0 {
+			t.Fatalf("step %d of a stranger: %+v", step, r)
+		} else if woken() {
+			t.Errorf("step %d of a stranger wakes the loop", step)
+		}
+	}
+	if h.Gateway.Met(t.Context(), link.Seen{Onion: keyOf(address(1))}); woken() {
+		t.Error("the hello of a stranger wakes the loop")
+	}
+	claim := link.Pairing{Step: link.PairClaim, Invite: invite.Token.ID(), Onion: keyOf(address(1))}
+	if r := h.Gateway.Pair(t.Context(), claim); r.Refusal != 0 || !woken() {
+		t.Errorf("a claim that is right: %+v, or nobody is woken", r)
+	}
+	if h.Gateway.Pair(t.Context(), claim); woken() {
+		t.Error("the same claim again wakes the loop")
+	}
+}

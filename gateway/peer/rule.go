@@ -1,0 +1,173 @@
+package peer
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"tunic/gateway/onion"
+)
+
+// The rule (docs/decisions/0060): a friend's box speaks for itself alone. What
+// it says can change what is kept of it, and nothing that is kept of this box or
+// of another friend. All that a friend's box has a say in goes by what is in
+// this file:
+//
+//   - an onion that it offers is no address of this box, no friend's home, and
+//     none that another friend offered first (judge);
+//   - a box that it introduces is neither (foreign), and takes no name that
+//     somebody has or may get (introducedName);
+//   - what it says of its own accord is looked at once a minute (Heard).
+
+// HelloEvery is how often what a friend's box says of its own accord is looked
+// at. The last that it has said in between waits until then, in memory.
+const HelloEvery = time.Minute
+
+// Word is what a friend's box has said in one conversation.
+type Word struct {
+	Seen                      // RoundTrip is 0 if that box has called us
+	Delivered  []ID           // introductions that it has got
+	Introduced []Introduction // what it proposes
+}
+
+// heard is when a friend's box was listened to last, and what it said since.
+type heard struct {
+	at   time.Time
+	late *Word
+}
+
+// SetOwn tells the Book all addresses of this box beside home: every onion,
+// published or not, under each address that it has or had.
+func (b *Book) SetOwn(own []onion.Address) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.own = make(map[onion.Address]bool)
+	for _, a := range own {
+		b.own[a] = true
+	}
+	b.judge()
+}
+
+// ours reports whether an address is one of this box.
+func (b *Book) ours(a onion.Address) bool { return a == b.Self || b.own[a] }
+
+// foreign reports whether an address is neither of this box nor a friend's home.
+func (b *Book) foreign(a onion.Address) bool {
+	_, home := b.peer(byOnion(a))
+	_, err := onion.Parse(string(a))
+	return err == nil && !home && !b.ours(a)
+}
+
+// judge says which offers are in force. It looks at all of them whenever
+// friends, addresses or offers change: an offer that was good once can have
+// become that of a friend's home. An onion that several offer is granted by the
+// one who began first; the others are refused, and change nothing.
+func (b *Book) judge() {
+	type claim struct {
+		Offer
+		by onion.Address
+	}
+	var claims []claim
+	for _, p := range b.peers {
+		if f := b.friends[onion.Address(p.Onion)]; f != nil {
+			for _, o := range f.Offers {
+				claims = append(claims, claim{o, onion.Address(p.Onion)})
+			}
+		}
+	}
+	slices.SortStableFunc(claims, func(x, y claim) int { return x.Since.Compare(y.Since) })
+	first := make(map[onion.Address]onion.Address)
+	b.granted = make(map[onion.Address][]Offer)
+	for _, c := range claims {
+		if !b.foreign(c.Onion) {
+			continue
+		}
+		first[c.Onion] = cmp.Or(first[c.Onion], c.by)
+		if first[c.Onion] == c.by {
+			b.granted[c.by] = append(b.granted[c.by], c.Offer)
+		}
+	}
+}
+
+// Heard notes what a friend's box has said. What it says in answer to our call
+// is taken at once, since only we decide when we call. What it says in its own
+// call is taken if the last such word is HelloEvery ago; else it waits, in the
+// place of what waited before, and again says when to ask for it by Late: 0 if
+// that was said already. taken is false for a word that waits.
+func (b *Book) Heard(who Key, w Word) (taken bool, again time.Duration, err error) {
+	wait, again := b.mustWait(who.Address(), w)
+	if wait {
+		return false, again, nil
+	}
+	err = b.take(who, w)
+	return err == nil, 0, err
+}
+
+func (b *Book) mustWait(a onion.Address, w Word) (wait bool, again time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h, now := b.heard[a], b.Now()
+	left := HelloEvery - now.Sub(h.at)
+	switch _, known := b.peer(byOnion(a)); {
+	case !known: // Called says so
+		return false, 0
+	case w.RoundTrip > 0:
+		h.late = nil // it is older
+	case !h.at.IsZero() && left > 0:
+		if h.late == nil {
+			again = left
+		}
+		h.late, wait = &w, true
+	default:
+		h = heard{at: now}
+	}
+	b.heard[a] = h
+	return wait, again
+}
+
+// Late takes the words that have waited long enough, and returns whose they were.
+func (b *Book) Late() (from []onion.Address, err error) {
+	for a, w := range b.due() {
+		failed := b.take(KeyOf(a), *w)
+		err = errors.Join(err, failed)
+		if failed == nil {
+			from = append(from, a)
+		}
+	}
+	return from, err
+}
+
+// due are the words whose time has come; another minute begins for those boxes.
+func (b *Book) due() map[onion.Address]*Word {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make(map[onion.Address]*Word)
+	for a, h := range b.heard {
+		if h.late != nil && b.Now().Sub(h.at) >= HelloEvery {
+			list[a], b.heard[a] = h.late, heard{at: b.Now()}
+		}
+	}
+	return list
+}
+
+func (b *Book) take(who Key, w Word) error {
+	if err := b.Called(who, w.Seen, w.Delivered); err != nil {
+		return err
+	}
+	return b.Introduced(who, w.Introduced)
+}
+
+// introducedName is a name for a box that is introduced, as near to the
+// proposed one as can be: no friend has it, and nothing under way.
+func (b *Book) introducedName(proposed string, who onion.Address) string {
+	name := proposed
+	for n := 2; ; n++ {
+		p, friend := b.peer(byName(name))
+		q := b.named(name)
+		if (!friend || p.Onion == string(who)) && (q == nil || q.Onion == who) {
+			return name
+		}
+		name = numbered(proposed, n)
+	}
+}
