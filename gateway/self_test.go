@@ -8,6 +8,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 	"tunic/gateway/tor"
 )
 
@@ -57,6 +58,15 @@ func TestTheBoxFindsItsOwnPrivateOnions(t *testing.T) {
 	if want := []tor.Auth{{Onion: photos, Key: self.Secret}}; !slices.Equal(d.Tor.Auth, want) {
 		t.Errorf("the box visits %+v", d.Tor.Auth)
 	}
+	other, err := onion.NewClientSecret()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Friends.Visits = []peer.Visit{{Onion: photos, Key: other}}
+	if again := desire(in); !slices.Equal(again.Tor.Auth, d.Tor.Auth) {
+		t.Errorf("somebody else's key for an own onion counts: %+v", again.Tor.Auth)
+	}
+	in.Friends.Visits = nil
 	v := view{config: in.Config, desired: d, self: self.Public, addresses: in.Addresses}
 	if watched(v)["photos"].locked {
 		t.Error("the box does not call an onion that it may visit")

@@ -179,7 +179,7 @@ func refusedInvitations(w *world) {
 // have, in clients without any setting.
 func friendsNames(w *world, key string) {
 	w.must("gateway", "tunic", "publish", "pictures", "80="+lab.NASOnionTarget, "2222="+nas4+":"+strconv.Itoa(int(lab.NASEchoPort)), "--private", "--client", "bob")
-	took := w.eventually("bob's box has heard of the onion", 60*time.Second, func() bool {
+	took := w.eventually("bob's box has heard of the onion", 90*time.Second, func() bool {
 		return slices.Contains(w.peer("friend", "alice").Onions, "pictures.alice.peer.home.arpa")
 	})
 	w.timed("publish for a friend to the name on her box", took)
