@@ -39,6 +39,7 @@ var (
 	errLogin    = refuse(530, 5, 7, 0, "log in first, with the name and password of your mail")
 	errHeader   = refuse(550, 5, 6, 0, "this mail's header cannot be understood: it needs one From with an address")
 	errLines    = refuse(550, 5, 6, 0, "a line of this mail does not end in CR LF")
+	errLong     = refuse(550, 5, 6, 0, "a line of this mail is longer than %d bytes", maxLine)
 	errLater    = refuse(451, 4, 3, 0, "this mail cannot be kept at the moment: try again later")
 	errAtOnce   = refuse(451, 4, 5, 0, "this mail is just being sent over another connection")
 	errSigning  = refuse(451, 4, 7, 0, "this mail cannot be signed at the moment: try again in a minute")
@@ -81,6 +82,8 @@ func refusal(err error) error {
 		return errLines
 	case errors.Is(err, message.ErrHeader), errors.Is(err, message.ErrTooLong):
 		return errHeader
+	case errors.Is(err, gosmtp.ErrTooLongLine):
+		return errLong
 	case errors.Is(err, address.ErrRoute):
 		return refuse(550, 5, 7, 1, "%s", address.ErrRoute)
 	case errors.Is(err, address.ErrSyntax):

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"io"
+	"strings"
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
@@ -16,6 +17,7 @@ type submission struct {
 	conn      *gosmtp.Conn
 	encrypted bool
 	user      string // who has logged in; "" is nobody yet
+	claimed   string // who tries to log in
 
 	from  address.Mailbox
 	size  int64
@@ -46,7 +48,10 @@ func (u *submission) Auth(mechanism string) (sasl.Server, error) {
 		return &login{Server: sasl.NewPlainServer(u.plain), done: func() error { return nil }, fail: u.failed}, nil
 	case "SCRAM-SHA-256":
 		x := u.door.People().Exchange()
-		return &login{Server: x, done: func() error { return u.enter(x.Name()) }, fail: u.failed}, nil
+		return &login{Server: x, done: func() error { return u.enter(x.Name()) }, fail: func(err error) error {
+			u.claimed = accountOf(x.Name())
+			return u.failed(err)
+		}}, nil
 	}
 	return nil, gosmtp.ErrAuthUnknownMechanism
 }
@@ -54,10 +59,23 @@ func (u *submission) Auth(mechanism string) (sasl.Server, error) {
 // plain checks a login by RFC 4616. Nobody logs in as somebody else.
 func (u *submission) plain(identity, username, password string) error {
 	name, ok := u.door.People().Login(username, password)
+	u.claimed = accountOf(username)
 	if !ok || identity != "" && identity != username {
 		return gosmtp.ErrAuthFailed
 	}
 	return u.enter(name)
+}
+
+// maxAccount is longer than any account's name.
+const maxAccount = 64
+
+// accountOf is the account that a login names, "" if there cannot be one.
+func accountOf(login string) string {
+	name, _, _ := strings.Cut(login, "@")
+	if len(name) > maxAccount {
+		return ""
+	}
+	return strings.ToLower(name)
 }
 
 // enter makes name the one who sends, if there is a mailbox of that name.
@@ -66,12 +84,22 @@ func (u *submission) enter(name string) error {
 	if len(boxes) != 1 || boxes[0] != name {
 		return refuse(535, 5, 7, 8, "guests have chat, and no mail")
 	}
+	if err := u.door.logins.checkAccount(name, u.visitor.ID); err != nil {
+		return err
+	}
+	u.door.logins.enter(name, u.visitor.ID)
 	u.user = name
 	return nil
 }
 
 func (u *submission) failed(err error) error {
 	u.door.logins.fail(u.visitor.ID)
+	if u.claimed != "" {
+		if blocked := u.door.logins.checkAccount(u.claimed, u.visitor.ID); blocked != nil {
+			err = blocked // the same for a right password
+		}
+		u.door.logins.fail(ofAccount(u.claimed))
+	}
 	if _, ok := err.(*gosmtp.SMTPError); !ok {
 		err = gosmtp.ErrAuthFailed
 	}

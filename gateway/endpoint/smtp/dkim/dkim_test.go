@@ -17,7 +17,7 @@ func identity(seed byte) (onion.Address, Signer) {
 }
 
 const (
-	header = "From: Bob <bob@b.example>\r\nTo: alice@a.example\r\nSubject: hello\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@b.example>\r\nTrace: <x>\r\n"
+	header = "From: Bob <bob@b.example>\r\nTo: alice@a.example\r\nSubject: hello\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@b.example>\r\nReply-To: bob@b.example\r\nReferences: <0@b.example>\r\nIn-Reply-To: <0@b.example>\r\nDisposition-Notification-To: bob@b.example\r\nMail-Followup-To: bob@b.example\r\nTrace: <x>\r\n"
 	body   = "hello\r\nworld\r\n"
 )
 
@@ -57,6 +57,11 @@ func TestChangedMessageDoesNotVerify(t *testing.T) {
 		"body":           strings.Replace(text, "world", "word", 1),
 		"longer body":    text + "more\r\n",
 		"second author":  "From: eve@e.example\r\n" + text,
+		"reply above":    "Reply-To: eve@e.example\r\n" + text,
+		"thread above":   "References: <2@e.example>\r\n" + text,
+		"answer above":   "In-Reply-To: <2@e.example>\r\n" + text,
+		"receipt above":  "Disposition-Notification-To: eve@e.example\r\n" + text,
+		"followup above": "Mail-Followup-To: eve@e.example\r\n" + text,
 		"second subject": "Subject: other\r\n" + text,
 		"new type":       "Content-Type: text/html\r\n" + text,
 		"copy":           "Cc: eve@e.example\r\n" + text,

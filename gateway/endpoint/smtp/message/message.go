@@ -61,6 +61,8 @@ func Read(r *bufio.Reader) (Header, error) {
 		switch {
 		case size > maxHeader || len(h) > maxFields:
 			return nil, ErrTooLong
+		case errors.Is(err, io.EOF) && line == "" && len(h) > 0:
+			return h, nil // no body, and so no empty line (RFC 5322, section 3.5)
 		case errors.Is(err, io.EOF):
 			return nil, ErrHeader
 		case err != nil:

@@ -39,7 +39,7 @@ func TestReadRefuses(t *testing.T) {
 		" folded first: x\r\n\r\n":    ErrHeader,
 		"From : a@b.example\r\n\r\n":  ErrHeader,
 		"Fröm: a@b.example\r\n\r\n":   ErrHeader,
-		"From: a@b.example\r\n":       ErrHeader,
+		"":                            ErrHeader,
 		": x\r\n\r\n":                 ErrHeader,
 		"From: a@b.example\n\n":       ErrLineEnds,
 		"From: a\rb\r\n\r\n":          ErrLineEnds,
