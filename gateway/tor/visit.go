@@ -22,10 +22,10 @@ func (t *Tor) newVisits(s *session, old, spec Spec) {
 	}
 }
 
-// endVisits has tor drop the keys for onions that old has and spec has not. It
-// reads the directory of keys again, but what it was told on the control
-// connection it knows until it ends (control-spec, "ONION_CLIENT_AUTH_REMOVE";
-// 251 says that it did not know).
+// endVisits has tor drop the keys for onions that old has and spec has not
+// (control-spec, "ONION_CLIENT_AUTH_REMOVE"). tor 0.4.9.11 has dropped them
+// already, as it reads all keys again at LOADCONF, and answers 251; no
+// specification says that it does.
 func (t *Tor) endVisits(s *session, old, spec Spec) {
 	for _, a := range old.Auth {
 		if slices.ContainsFunc(spec.Auth, func(b Auth) bool { return b.Onion == a.Onion }) {
