@@ -118,11 +118,16 @@ func inviteSum(raw []byte) []byte {
 	return labelled("tunic invite checksum v1", raw)[:checksumLen]
 }
 
-// ParseInvite reads a word, in either case, also when it was broken into lines.
-// It does not look at the clock.
+// aroundWords is what people, mail programs and messengers put around a word and
+// into it: quotes, ends of sentences, marks of quoted lines and of lines that go on.
+const aroundWords = "<>()[]\"'.,;!=*`“”‘’«»"
+
+// ParseInvite reads a word, in either case, also when it was broken into lines or
+// has signs in it that can be no part of it, which its checksum makes safe. It
+// does not look at the clock.
 func ParseInvite(word string) (Invite, error) {
 	word = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(aroundWords, r) {
 			return -1
 		}
 		return r
@@ -131,6 +136,7 @@ func ParseInvite(word string) (Invite, error) {
 	if !ok {
 		return Invite{}, fmt.Errorf("%w: it does not begin with %s", ErrInvite, invitePrefix)
 	}
+	text = strings.TrimPrefix(text, "//")
 	raw, err := noPadding.DecodeString(strings.ToUpper(text))
 	if err != nil || !strings.EqualFold(noPadding.EncodeToString(raw), text) {
 		return Invite{}, fmt.Errorf("%w: a letter in it is wrong", ErrInvite)
