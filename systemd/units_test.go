@@ -52,7 +52,8 @@ func TestDaemon(t *testing.T) {
 		"SystemCallFilter":         {"@system-service adjtimex", "~@resources"},
 		"SystemCallErrorNumber":    {"EPERM"},
 		"ProtectClock":             nil, // it refuses to tell the clock's state
-		"ProtectProc":              nil, // the daemon looks at children of other users
+		"ProtectProc":              {"invisible"},
+		"ProtectHome":              {"yes"},
 		"NoNewPrivileges":          {"yes"},
 		"CapabilityBoundingSet":    {"CAP_NET_ADMIN CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_NET_BIND_SERVICE"},
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
+	"tunic/gateway/supervise"
 )
 
 func logsCommand(a *app) *cobra.Command {
@@ -35,18 +36,15 @@ name users, so they are kept in memory alone, and are gone with the daemon.`,
 	return c
 }
 
-// confineCommand starts a managed server. It is the server's process from the
-// first moment: see managed.Options.
+// confineCommand is the first moment of every child: see supervise.Command.
 func confineCommand(*app) *cobra.Command {
 	return &cobra.Command{
-		Use:                "confine PROGRAM [ARG...]",
-		Short:              "Become another program without a way to privileges; started by `tunic run`",
+		Use:                "confine OOMSCORE MEMORY PROGRAM [ARG...]",
+		Short:              "Become another program, within limits and without a way to privileges; started by `tunic run`",
 		Hidden:             true,
 		DisableFlagParsing: true,
-		Args:               cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return becomeConfined(args[0], args)
-		},
+		Args:               cobra.MinimumNArgs(3),
+		RunE:               func(_ *cobra.Command, args []string) error { return supervise.Confine(args) },
 	}
 }
 

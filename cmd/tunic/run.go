@@ -143,12 +143,13 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 		Pair: func(ctx context.Context, m link.Pairing) link.Paired { return g.Pair(ctx, m) },
 		Met:  func(ctx context.Context, m link.Seen) link.Paired { return g.Met(ctx, m) },
 		Command: supervise.Command{
-			Name: "serve", Path: self, Args: []string{"serve"}, Env: certificates(a.env),
-			SetUser: true, UID: p.serveIDs.UID, GID: p.serveGroup(), Groups: []uint32{p.serveIDs.GID}}}
-	torProcess := tor.New(tor.Options{Log: log, Changed: wake})
-	fastTor := tor.New(tor.Options{Log: log.With("tor", "fast"), Changed: wake})
+			Name: "serve", Path: self, Args: []string{"serve"}, Env: append(certificates(a.env), serveHeap),
+			SetUser: true, UID: p.serveIDs.UID, GID: p.serveGroup(), Groups: []uint32{p.serveIDs.GID},
+			Confine: confine, Limits: supervise.Limits{Memory: serveMemory}}}
+	torProcess := tor.New(tor.Options{Log: log, Changed: wake, Confine: confine})
+	fastTor := tor.New(tor.Options{Log: log.With("tor", "fast"), Changed: wake, Confine: confine})
 	servers := managed.New(context.WithoutCancel(ctx), managed.Options{Log: log, Changed: wake,
-		Confine: []string{self, "confine"}, Dial: new(net.Dialer).DialContext})
+		Confine: confine, Dial: new(net.Dialer).DialContext})
 	sockets := &supervise.Listeners{}
 	defer sockets.Close()
 	g = gateway.New(gateway.Options{

@@ -2,10 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -19,6 +17,19 @@ import (
 // and child are always of one version.
 const self = "/proc/self/exe"
 
+// confine is before every child (supervise.Command).
+var confine = []string{self, "confine"}
+
+// serveMemory bounds serve's data; Go collects garbage in earnest, and takes the
+// time for it, at serveHeap (GOMEMLIMIT, package runtime).
+const (
+	serveMemory = 512 << 20
+	serveHeap   = "GOMEMLIMIT=384MiB"
+)
+
+// startedByRun is what to say to others.
+const startedByRun = "this is started by `tunic run` and nobody else"
+
 // linkDescriptor is where the parent puts the child's end of the link.
 const linkDescriptor = 3
 
@@ -28,14 +39,14 @@ func serveCommand(a *app) *cobra.Command {
 		Short:  "The daemon's child that talks to devices and visitors; started by `tunic run`",
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := shed(); err != nil {
-				return err
+			if err := withoutPrivileges(); err != nil {
+				return &failure{exitUsage, err, startedByRun}
 			}
 			unix.Umask(0o007)                                             // mail is for serve's group too, which is the IMAP server's
 			_ = os.WriteFile("/proc/self/comm", []byte("tunic-serve"), 0) // for ps; without it, the name is "exe"
 			parent, err := link.FromFile(os.NewFile(linkDescriptor, "link"))
 			if err != nil {
-				return &failure{exitUsage, err, "this is started by `tunic run` and nobody else"}
+				return &failure{exitUsage, err, startedByRun}
 			}
 			s, err := serve.New(slog.New(slog.NewTextHandler(a.err, childLog)))
 			if err != nil {
@@ -54,27 +65,15 @@ var childLog = &slog.HandlerOptions{ReplaceAttr: func(_ []string, at slog.Attr) 
 	return at
 }}
 
-// shed refuses to serve strangers with any privilege, and gives up the ways to
-// get one: no_new_privs (prctl(2)) is a thread's own and inherited by what it
-// executes, so this program executes itself once to have it in all threads.
-func shed() error {
+// withoutPrivileges refuses to serve strangers with any privilege, or with a way
+// to get one (no_new_privs, prctl(2)).
+func withoutPrivileges() error {
 	if os.Geteuid() == 0 {
 		return errors.New("serve must not run as root")
 	}
 	set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
-	if err != nil || set == 1 {
-		return err
+	if err == nil && set != 1 {
+		err = errors.New("serve must have no way to privileges")
 	}
-	return becomeConfined(self, append([]string{"tunic"}, os.Args[1:]...))
-}
-
-// becomeConfined replaces this process by a program that has no way to
-// privileges. It returns only if that failed.
-func becomeConfined(path string, args []string) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("setting no_new_privs: %w", err)
-	}
-	return fmt.Errorf("starting %s without ways to privileges: %w", path, unix.Exec(path, args, os.Environ()))
+	return err
 }

@@ -79,10 +79,19 @@ func (c *Config) own(name string) (Endpoint, bool) {
 	return c.Endpoints[i], true
 }
 
+// homes are what the daemon's unit hides from it and from its children
+// (ProtectHome=, systemd.exec(5)).
+var homes = []string{"/home", "/root", "/run/user"}
+
 // checkRoot refuses what cannot be served and what must not be.
 func (l *loader) checkRoot(root string) *problem {
 	if !filepath.IsAbs(root) {
 		return problemf("write the whole path, like \"/srv/gopher\"", "%q does not begin with /", root)
+	}
+	for _, home := range homes {
+		if contains(home, root) {
+			return problemf("move it, to /srv/gopher for example", "%s lies in %s, and strangers are shown nothing from a home", root, home)
+		}
 	}
 	switch info, err := os.Stat(root); {
 	case os.IsNotExist(err):

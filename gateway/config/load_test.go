@@ -156,6 +156,23 @@ func TestExample(t *testing.T) {
 	}
 }
 
+// TestHomes: what the daemon's unit hides from it is refused by everybody.
+func TestHomes(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/root", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []string{"/root", "/home/bob/gopher", "/run/user/1000", link} {
+		p := (&loader{}).checkRoot(root)
+		if p == nil || !strings.Contains(p.msg, "from a home") {
+			t.Errorf("%s: %+v", root, p)
+		}
+	}
+	if p := (&loader{}).checkRoot(t.TempDir()); p != nil {
+		t.Errorf("another directory: %+v", p)
+	}
+}
+
 // TestLoadReportsEverything has a mistake of each kind in each file.
 func TestLoadReportsEverything(t *testing.T) {
 	p := newBox(t, map[string]string{

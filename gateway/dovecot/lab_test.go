@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,7 +26,16 @@ import (
 
 	"tunic/gateway/account"
 	"tunic/gateway/managed"
+	"tunic/gateway/supervise"
 )
+
+// The test binary is also what confines.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "confine" {
+		panic(supervise.Confine(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
 
 // session speaks IMAP as serve hands it on.
 type session struct {
@@ -133,7 +143,7 @@ func newBox(t *testing.T) *box {
 		}
 	}
 	b.Manager = managed.New(t.Context(), managed.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Changed: func() {},
-		Confine: []string{"setpriv", "--no-new-privs"}, Dial: new(net.Dialer).DialContext})
+		Confine: []string{"/proc/self/exe", "confine"}, Dial: new(net.Dialer).DialContext})
 	t.Cleanup(func() {
 		if t.Failed() {
 			lines, _ := b.Tail("dovecot")
@@ -259,8 +269,11 @@ func TestDovecot(t *testing.T) {
 	}
 }
 
+var memoryBound = regexp.MustCompile(`Max data size +268435456 +268435456 `)
+
 // unprivileged looks whether all of a server's processes have its user, no
-// capability, and no way to get one (proc_pid_status(5)).
+// capability, and no way to get one (proc_pid_status(5)), and bounded memory, but
+// for the first one.
 func unprivileged(t *testing.T, group int, uid uint32) {
 	t.Helper()
 	paths, _ := filepath.Glob("/proc/[0-9]*/status")
@@ -279,6 +292,10 @@ func unprivileged(t *testing.T, group int, uid uint32) {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("process %d has no %q:\n%s", pid, want, text)
 			}
+		}
+		limits, err := os.ReadFile(filepath.Join(filepath.Dir(path), "limits"))
+		if err == nil && pid != group && !memoryBound.Match(limits) {
+			t.Errorf("process %d may have other memory than 256 MB:\n%s", pid, limits)
 		}
 	}
 	if seen < 4 {

@@ -2,6 +2,7 @@ package managed
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"tunic/gateway/supervise"
 	"tunic/internal/native"
 )
 
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "confine":
 			fmt.Println("confined")
-			panic(syscall.Exec(os.Args[2], os.Args[2:], os.Environ()))
+			panic(supervise.Confine(os.Args[2:]))
 		case "serve":
 			serve(os.Args[2], os.Args[3])
 			return
@@ -37,7 +39,8 @@ func TestMain(m *testing.M) {
 }
 
 // serve greets whoever says hello, and says what is in its file. It falls
-// silent on SIGUSR1.
+// silent on SIGUSR1, and takes all the memory that it gets, up to a gigabyte,
+// for whoever says feast.
 func serve(addr, path string) {
 	var mu sync.Mutex
 	var greeting []byte
@@ -75,12 +78,18 @@ func serve(addr, path string) {
 		go func() {
 			defer c.Close()
 			line, _ := bufio.NewReader(c).ReadString('\n')
+			for eaten := 0; line == "feast\n" && eaten < 1<<30; eaten += 1 << 20 {
+				plates = append(plates, bytes.Repeat([]byte{1}, 1<<20))
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			fmt.Fprintf(c, "hi %s%s\n", strings.TrimSpace(line), greeting)
 		}()
 	}
 }
+
+// plates are what a feast has taken.
+var plates [][]byte
 
 // house is a Manager with a server to run.
 type house struct {

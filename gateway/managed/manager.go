@@ -14,9 +14,7 @@ import (
 type Options struct {
 	Log *slog.Logger
 
-	// Confine is the program, with its first arguments, that gives up the ways
-	// to privileges and then becomes the server whose path and arguments follow.
-	Confine []string
+	Confine []string // see supervise.Command
 
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error) // for probes, on the box
 	Changed func()                                                            // called when a server's state changed; must not block

@@ -169,10 +169,9 @@ func (s *server) start(spec Spec, path string) (*supervise.Process, error) {
 	if err := spec.prepare(s.version); err != nil {
 		return nil, err
 	}
-	confine := s.manager.Confine
 	p, err := supervise.Start(supervise.Command{
-		Name: s.name, Path: confine[0], Args: append(append(confine[1:len(confine):len(confine)], path), spec.Args...),
-		SetUser: spec.setUser(), UID: spec.UID, GID: spec.GID, OOMScore: expendable,
+		Name: s.name, Path: path, Args: spec.Args, SetUser: spec.setUser(), UID: spec.UID, GID: spec.GID,
+		Confine: s.manager.Confine, Limits: supervise.Limits{OOMScore: expendable, Memory: spec.Memory},
 	}, s.manager.Log, s.log.add)
 	if err != nil {
 		return nil, err

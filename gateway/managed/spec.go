@@ -18,6 +18,7 @@ type Spec struct {
 
 	Args     []string
 	UID, GID uint32
+	Memory   int64 // bytes of data that each of its processes may have; 0: it bounds itself
 
 	// Dir is root's, for root and the server to read; Files are in it. Work is
 	// a directory in Dir that belongs to the server.

@@ -34,10 +34,12 @@ type Command struct {
 	UID, GID uint32
 	Groups   []uint32 // supplementary groups; none at all if empty
 
-	// OOMScore is how much sooner than other processes the kernel ends it when
-	// memory runs out, from 0 to 1000 (oom_score_adj, proc_pid_oom_score_adj(5)).
-	// The daemon's own, which may be lower, is never handed on.
-	OOMScore int
+	// Confine is a program, with its first arguments, that calls the function of
+	// the same name with what follows: by it the process takes on Limits and has
+	// no way to privileges. Without it there are no limits, and the daemon's OOM
+	// score is handed on.
+	Confine []string
+	Limits  Limits
 
 	Files []*os.File // become descriptors 3, 4, ...; the caller keeps and closes its own
 }
@@ -52,7 +54,11 @@ type Command struct {
 func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
 	out := &output{line: line}
 	// The process must outlive any context: Stop ends it in order.
-	cmd := exec.Command(c.Path, c.Args...)
+	path, args, err := c.Limits.through(c.Confine, c.Path, c.Args)
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
+	}
+	cmd := exec.Command(path, args...)
 	cmd.Env = c.environment()
 	cmd.Dir = c.Dir
 	if cmd.Dir == "" {
@@ -69,9 +75,6 @@ func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
 		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
 	}
 	p := &Process{name: c.Name, cmd: cmd, out: out, log: log, done: make(chan struct{})}
-	if err := p.setOOMScore(c.OOMScore); err != nil {
-		log.Debug("the process is as dear to the kernel as the daemon", "process", c.Name, "error", err)
-	}
 	log.Debug("process started", "process", c.Name, "pid", p.PID())
 	go p.wait()
 	return p, nil

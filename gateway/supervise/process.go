@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -78,11 +77,6 @@ func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
 		return fmt.Errorf("killing %s: process %d is still there after %v", p.name, p.PID(), killWait)
 	}
 	return nil
-}
-
-// setOOMScore fails without harm for a process that has ended.
-func (p *Process) setOOMScore(score int) error {
-	return os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.PID()), []byte(strconv.Itoa(score)), 0)
 }
 
 // wait reaps the process. What is left of its group ends first: as long as the

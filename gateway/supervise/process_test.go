@@ -200,17 +200,3 @@ func TestStartFails(t *testing.T) {
 		}
 	}
 }
-
-// TestOOMScore: whatever the daemon's own is, a child has what was said.
-func TestOOMScore(t *testing.T) {
-	for _, want := range []int{0, 500} {
-		p := shell(t, "sleep 0.3; cat /proc/self/oom_score_adj", func(c *Command) { c.OOMScore = want }, nil)
-		await(t, p)
-		if own, _ := os.ReadFile("/proc/self/oom_score_adj"); want == 0 && strings.TrimSpace(string(own)) != "0" && os.Geteuid() != 0 {
-			continue // it takes a privilege to lower it
-		}
-		if tail := p.Tail(); len(tail) != 1 || tail[0] != strconv.Itoa(want) {
-			t.Errorf("the score is %q, not %d", tail, want)
-		}
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strconv"
@@ -38,7 +37,7 @@ type session struct {
 // startProcess starts tor. It follows this process into death by itself: it
 // looks every 15 s whether the owner that its command line names is there.
 // A tor that an earlier daemon left behind holds the ports: it is ended first.
-func startProcess(s Spec, v Version, log *slog.Logger) (*supervise.Process, error) {
+func (t *Tor) startProcess(s Spec, v Version) (*supervise.Process, error) {
 	if err := supervise.EndLeftover(s.record(), stopGrace); err != nil {
 		return nil, err
 	}
@@ -50,13 +49,14 @@ func startProcess(s Spec, v Version, log *slog.Logger) (*supervise.Process, erro
 	}
 	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile(),
 		"--__OwningControllerProcess", strconv.Itoa(os.Getpid()))
+	c.Confine = t.confine
 	hide := s.hider()
-	proc, err := supervise.Start(c, log, func(line string) { log.Debug("tor says", "line", hide(line)) })
+	proc, err := supervise.Start(c, t.log, func(line string) { t.log.Debug("tor says", "line", hide(line)) })
 	if err != nil {
 		return nil, err
 	}
 	if err := proc.Record(s.record()); err != nil {
-		log.Warn("a later daemon will have to wait for this tor if this one is killed", "error", err)
+		t.log.Warn("a later daemon will have to wait for this tor if this one is killed", "error", err)
 	}
 	return proc, nil
 }

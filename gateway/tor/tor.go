@@ -18,12 +18,15 @@ type Options struct {
 	// Changed, if set, is called after each change of the Status. It must not
 	// block: the next event waits for it.
 	Changed func()
+
+	Confine []string // see supervise.Command
 }
 
 // Tor owns one tor process. Make it with New. Serve must run once; Apply and
 // Status may be called from any goroutine, before and while it runs.
 type Tor struct {
 	log     *slog.Logger
+	confine []string
 	tracker *tracker
 	dialers dialers
 	users   users
@@ -48,6 +51,7 @@ func New(o Options) *Tor {
 	}
 	return &Tor{
 		log:     o.Log,
+		confine: o.Confine,
 		tracker: &tracker{changed: o.Changed},
 		wish:    make(chan struct{}),
 		restart: func() {},
@@ -99,7 +103,7 @@ func (t *Tor) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proc, err := startProcess(spec, version, t.log)
+	proc, err := t.startProcess(spec, version)
 	if err != nil {
 		return err
 	}

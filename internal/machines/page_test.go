@@ -29,12 +29,15 @@ const reasons = `
 
 | point | why |
 |---|---|
-| root, and nine capabilities | the parent makes rules, becomes the children's users, and owns key files that are tor's; the children have none |
+| root, and nine capabilities | the parent makes rules, becomes the children's users, ends them, and owns key files that are tor's; the children have none |
+| @privileged system calls | by them the parent becomes the children's users and gives them files (setuid, chown) |
+| the clock (ProtectClock, @clock) | adjtimex, by which the kernel says whether its clock is kept and how wrong it is: devices are told so. To set the clock takes CAP_SYS_TIME, which nobody in the unit has |
 | the network of the host | the whole point: rules and interfaces of the host |
-| AF_NETLINK, AF_INET, AF_INET6 | rules and addresses are told by netlink, tor and serve speak IP |
+| AF_NETLINK, AF_UNIX, AF_INET, AF_INET6 | rules and addresses are told by netlink, tor is told by a unix socket what to do, tor and serve speak IP |
 | PrivateUsers | capabilities over the host's network do not exist in a user namespace |
 | IPAddressDeny | tor speaks to relays at any address; the rules are tunic's own |
-| ProtectHome=read-only | a Gopher directory may lie in a home |
+| ProcSubset | the network's switches, whether packets are forwarded for one, are in /proc/sys |
+| RootDirectory | the configuration, the state and Debian's servers lie in the file system of the host |
 
 ## What is not tried on machines
 

@@ -17,7 +17,16 @@ import (
 	"time"
 
 	"tunic/gateway/managed"
+	"tunic/gateway/supervise"
 )
+
+// The test binary is also what confines.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "confine" {
+		panic(supervise.Confine(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
 
 // TestParser has the ngIRCd of this machine read the golden file.
 func TestParser(t *testing.T) {
@@ -53,7 +62,7 @@ func start(t *testing.T) (addr string) {
 	s := Settings{Dir: dir + "/irc", User: "tunic-irc", UID: uint32(uid), GID: uint32(gid), Listen: netip.MustParseAddrPort(ln.Addr().String()),
 		Secrets: Secrets{Salt: "salt", Operator: "secret"}, Admins: []string{"ann"}, Channels: []Channel{{"#home", "the kitchen table"}}}
 	m := managed.New(t.Context(), managed.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Changed: func() {},
-		Confine: []string{"setpriv", "--no-new-privs"}, Dial: new(net.Dialer).DialContext})
+		Confine: []string{"/proc/self/exe", "confine"}, Dial: new(net.Dialer).DialContext})
 	t.Cleanup(func() { m.Stop() })
 	m.Apply([]managed.Spec{s.Spec()})
 	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {

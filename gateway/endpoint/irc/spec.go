@@ -57,7 +57,7 @@ func (s Settings) Spec() managed.Spec {
 		c.MOTDFile, text = motd, strings.Join(s.MOTD, "\n")+"\n"
 	}
 	return managed.Spec{
-		Name: "ngircd", Program: "ngircd", Package: "ngircd",
+		Name: "ngircd", Program: "ngircd", Package: "ngircd", Memory: 64 << 20,
 		Version: managed.Versions{Args: []string{"--version"}, From: "26", Below: "28"},
 		Args:    []string{"-n", "-f", conf},
 		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work,

@@ -44,7 +44,7 @@ func (s Settings) Spec() managed.Spec {
 		// configuration; both read this file.
 		Version: managed.Versions{Program: "cat", Args: []string{library + "prosody.version"}, From: "0.12", Below: "14"},
 		Args:    []string{"-F", "--config", in("prosody.cfg.lua")},
-		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work,
+		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work, Memory: 256 << 20,
 		Stale: []string{c.PIDFile},
 		Probe: managed.Probe{Addr: s.Clients, Expect: "<?xml version='1.0'?>",
 			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
