@@ -43,6 +43,7 @@ func confineCommand(*app) *cobra.Command {
 		Short:              "Become another program, within limits and without a way to privileges; started by `tunic run`",
 		Hidden:             true,
 		DisableFlagParsing: true,
+		Args:               cobra.MinimumNArgs(3),
 		RunE:               func(_ *cobra.Command, args []string) error { return supervise.Confine(args) },
 	}
 }

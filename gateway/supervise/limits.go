@@ -11,8 +11,8 @@ import (
 )
 
 // Limits are what a process takes on before it becomes the program that it was
-// started for. The daemon cannot set them from outside: that takes a view of
-// other users' processes and privileges that it does not have.
+// started for. To bound another user's process from outside takes CAP_SYS_RESOURCE
+// (prlimit(2)), which the daemon does not have.
 type Limits struct {
 	// OOMScore is how much sooner than other processes the kernel ends it when
 	// memory runs out, from 0 to 1000 (oom_score_adj, proc_pid_oom_score_adj(5)).
@@ -56,7 +56,15 @@ func Confine(args []string) error {
 			return fmt.Errorf("bounding memory: %w", err)
 		}
 	}
-	return become(args[2], args[2:])
+	return become(args[2], append([]string{called(args[2])}, args[3:]...))
+}
+
+// called is what a program is told to be called, and shown as.
+func called(path string) string {
+	if name, err := os.Executable(); err == nil && path == "/proc/self/exe" {
+		return name
+	}
+	return path
 }
 
 // become executes a program without a way to privileges: no_new_privs (prctl(2))

@@ -62,6 +62,18 @@ func TestNoNewPrivileges(t *testing.T) {
 	}
 }
 
+func TestCalled(t *testing.T) {
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/usr/sbin/tor": "/usr/sbin/tor", "/proc/self/exe": own} {
+		if got := called(path); got != want {
+			t.Errorf("%s is called %s", path, got)
+		}
+	}
+}
+
 func TestConfineFails(t *testing.T) {
 	for _, args := range [][]string{nil, {"0", "0"}, {"0", "much", "/bin/true"}, {"0", "-1", "/bin/true"}} {
 		if err := Confine(args); err == nil {
