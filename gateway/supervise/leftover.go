@@ -14,13 +14,8 @@ import (
 
 // Record writes to path which process this is, for EndLeftover. The directory
 // must belong to the daemon: who can write there can have any process ended.
-// Where /proc hides other users' processes from the daemon nothing is written:
-// that is a service manager's doing, which ends what a daemon leaves.
 func (p *Process) Record(path string) error {
 	start, err := startTime(p.PID())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("recording process %s: %w", p.name, err)
 	}
