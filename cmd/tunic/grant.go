@@ -34,8 +34,8 @@ stay. A client is a friend's name, or an x25519 public key, or NAME:KEY.
 
 With --new it makes a key for somebody without a box, who enters it in Tor
 Browser when it asks for the onion's key. The key is shown once and kept
-nowhere: give it to her over a channel that nobody else reads. NAME is what you
-call her, for ` + "`tunic revoke`" + `.
+nowhere: give it to them over a channel that nobody else reads. NAME is what you
+call them, for ` + "`tunic revoke`" + `.
 
 An onion that is for everybody becomes private with --private: at once, for those
 who have it open too.`,
@@ -121,7 +121,7 @@ func (a *app) showGranted(g granted) error {
 	if g.SecretKey == "" {
 		return nil
 	}
-	fmt.Fprintf(a.err, "Give her these two lines over a channel that nobody else reads; the key is kept nowhere:\n")
+	fmt.Fprintf(a.err, "Give them these two lines over a channel that nobody else reads; the key is kept nowhere:\n")
 	a.printf("%s\n%s\n", orDash(g.Address), g.SecretKey)
 	fmt.Fprintf(a.err, "Tor Browser asks for the key when it opens the address. For another tor, a file in its\nClientOnionAuthDir (%s.auth_private) has the line\n  %s\n", g.Onion, orDash(g.Line))
 	return nil
@@ -151,7 +151,7 @@ func revokeCommand(a *app) *cobra.Command {
 		Short: "Shut a client out of a private onion, at once",
 		Long: `Revoke removes a client from onions/ONION.toml and applies it. What the client has
 open through the onion is cut, and what it remembers of the onion leads nowhere.
-For that the onion is published anew: the other clients are cut too, and connect
+For that the onion is published again: the other clients are cut too, and connect
 again within seconds.`,
 		Example: "  tunic revoke photos grandma",
 		Args:    cobra.ExactArgs(2),

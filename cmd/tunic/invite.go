@@ -26,7 +26,7 @@ The boxes need not be on line at the same time. When the other box has come,
 "tunic peers" shows four words; compare them with your friend, by voice, and say
 "tunic confirm PEER". With --auto nobody is asked.
 
-For a friend the invitation renews the keys, and only her box can use it. The
+For a friend the invitation renews the keys, and only that friend's box can use it. The
 same again prints the same word; "tunic forget PEER" withdraws it.`,
 		Example: "  tunic invite alice\n  tunic invite alice --me bob --auto",
 		Args:    cobra.ExactArgs(1),
@@ -59,7 +59,7 @@ func (a *app) showInvitation(i api.Invitation) error {
 	if i.Renews {
 		fmt.Fprintf(a.err, "%s is a friend already: the word renews the keys, and no other box can use it\n", i.Name)
 	}
-	fmt.Fprintf(a.err, "it can be used once, until %s; `tunic peers` shows what becomes of it\n", i.Expires.Local().Format("2006-01-02 15:04"))
+	fmt.Fprintf(a.err, "it can be used once, until %s; `tunic peers` shows how far it is\n", i.Expires.Local().Format("2006-01-02 15:04"))
 	return nil
 }
 

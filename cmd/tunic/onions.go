@@ -163,7 +163,7 @@ func publishedWords(o api.Onion, now time.Time) string {
 	}
 	words += "; " + visitorWords(o, now)
 	if o.Repairs > 0 && o.RepairedAt != nil {
-		words += fmt.Sprintf("; published anew %s, %s", count(o.Repairs, "time", "times"), ago(*o.RepairedAt, now))
+		words += fmt.Sprintf("; published again %s, %s", count(o.Repairs, "time", "times"), ago(*o.RepairedAt, now))
 	}
 	return words + fmt.Sprintf("; %s", count(int(o.Streams), "stream", "streams"))
 }

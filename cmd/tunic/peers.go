@@ -72,9 +72,9 @@ func forgetCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "forget PEER",
 		Short: "End a friendship or an invitation, at once",
-		Long: `Forget removes a friend. When it returns her box cannot reach this one any more,
-whatever it has remembered: the onions that she could find are published anew, so
-other friends' connections break off and are there again within seconds. Her box
+		Long: `Forget removes a friend. When it returns that box cannot reach this one any more,
+whatever it has remembered: the onions that it could find are published again, so
+other friends' connections break off and are there again within seconds. That box
 is not told. An invitation is withdrawn. It asks before it does so.
 
 The friend can be invited again later.`,
@@ -82,7 +82,7 @@ The friend can be invited again later.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
-				if err := a.confirm("Forget " + args[0] + "? Her box will not reach this one any more."); err != nil {
+				if err := a.confirm("Forget " + args[0] + "? That box will not reach this one any more."); err != nil {
 					return err
 				}
 			}

@@ -82,7 +82,7 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
 // fastWarning says what --fast gives up.
 func fastWarning(name string) string {
 	return "The onion " + name + ` will not be anonymous: some of Tor's relays learn the internet address of
-this box and that it publishes this onion. A visitor can have such a relay of his
+this box and that it publishes this onion. A visitor can have such a relay of their
 own, so take the address for known to all who know the onion. Visitors stay
 anonymous, and nothing else of the household changes. Publish it like that?`
 }

@@ -26,7 +26,7 @@ func whyCommand(a *app) *cobra.Command {
 	var o whyOptions
 	c := &cobra.Command{
 		Use:   "why [ADDRESS]",
-		Short: "Explain what becomes of a connection, rule by rule",
+		Short: "Explain what happens to a connection, rule by rule",
 		Long: `Why follows the first packet of a connection through the rules that are in
 force, and prints each rule of tunic's that it meets, with how many packets that
 rule has matched so far.
