@@ -94,9 +94,10 @@ func (b *Book) judge() {
 // is taken at once, since only we decide when we call. What it says in its own
 // call is taken if the last such word is HelloEvery ago; else it waits, in the
 // place of what waited before, and again says when to ask for it by Late: 0 if
-// that was said already. taken is false for a word that waits.
+// that was said already. taken is false for a word that waits. Introductions, which a
+// box says once, are never lost with the word that they came in.
 func (b *Book) Heard(who Key, w Word) (taken bool, again time.Duration, err error) {
-	wait, again := b.mustWait(who.Address(), w)
+	w, wait, again := b.mustWait(who.Address(), w)
 	if wait {
 		return false, again, nil
 	}
@@ -104,26 +105,44 @@ func (b *Book) Heard(who Key, w Word) (taken bool, again time.Duration, err erro
 	return err == nil, 0, err
 }
 
-func (b *Book) mustWait(a onion.Address, w Word) (wait bool, again time.Duration) {
+func (b *Book) mustWait(a onion.Address, w Word) (_ Word, wait bool, again time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h, now := b.heard[a], b.Now()
 	left := HelloEvery - now.Sub(h.at)
 	switch _, known := b.peer(byOnion(a)); {
 	case !known: // Called says so
-		return false, 0
+		return w, false, 0
 	case w.RoundTrip > 0:
-		h.late = nil // it is older
+		w, h.late = w.after(h.late), nil
 	case !h.at.IsZero() && left > 0:
 		if h.late == nil {
 			again = left
 		}
-		h.late, wait = &w, true
+		w, wait = w.after(h.late), true
+		h.late = &w
 	default:
 		h = heard{at: now}
 	}
 	b.heard[a] = h
-	return wait, again
+	return w, wait, again
+}
+
+// maxWaiting bounds what waits of one friend's words beside the last one.
+const maxWaiting = 64
+
+// after is the word with what an older one, which was not taken, has said for
+// the only time: introductions, and which of ours arrived.
+func (w Word) after(older *Word) Word {
+	if older == nil {
+		return w
+	}
+	last := func(n int) int { return max(n-maxWaiting, 0) }
+	w.Introduced = slices.Concat(older.Introduced, w.Introduced)
+	w.Introduced = w.Introduced[last(len(w.Introduced)):]
+	w.Delivered = slices.Concat(older.Delivered, w.Delivered)
+	w.Delivered = w.Delivered[last(len(w.Delivered)):]
+	return w
 }
 
 // Late takes the words that have waited long enough, and returns whose they were.

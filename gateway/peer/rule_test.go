@@ -166,6 +166,26 @@ func TestHellosAreTakenOnceAMinute(t *testing.T) {
 	}
 }
 
+// An introduction is said once: it is not lost with the word that it came in.
+func TestIntroductionsWait(t *testing.T) {
+	for name, next := range map[string]Word{"another hello": {}, "the answer to our call": {Seen: Seen{RoundTrip: time.Second}}} {
+		h, alice, _ := circle(t)
+		says(t, h, alice, offer(5))
+		for _, w := range []Word{{Introduced: []Introduction{introduction(h, 9)}}, next} {
+			if _, _, err := h.Heard(alice.key(), w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.now = h.now.Add(HelloEvery)
+		if _, err := h.Late(); err != nil {
+			t.Fatal(err)
+		}
+		if list := h.Pairings(); len(list) != 1 {
+			t.Errorf("after %s: %+v", name, list)
+		}
+	}
+}
+
 func introduction(h *house, seed byte) Introduction {
 	a, _ := box(seed)
 	return Introduction{Token: Token{seed}, Role: Inviter, Onion: a, Name: "carol", Expires: h.now.Add(time.Hour)}

@@ -33,7 +33,7 @@ func drill(w *world, a postBox) {
 		{user: config.ServeUser, reads: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`), writes: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`),
 			ports: []uint16{config.SocksPort, config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort, config.ProsodyFilesPort, config.NgircdPort}},
 		{user: config.MailUser, reads: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`), writes: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`)},
-		{user: config.XMPPUser, reads: regexp.MustCompile(`^(var/lib/tunic/(xmpp|prosody)|run/tunic/prosody)/`), writes: regexp.MustCompile(`^(var/lib/tunic/xmpp|run/tunic/xmpp)/`),
+		{user: config.XMPPUser, reads: regexp.MustCompile(`^(var/lib/tunic/(xmpp|prosody)|run/tunic/prosody)/`), writes: regexp.MustCompile(`^(var/lib/tunic/xmpp|run/tunic/prosody/work)/`),
 			ports: []uint16{config.SocksPort}},
 		{user: config.IRCUser, reads: regexp.MustCompile(`^run/tunic/irc/`), writes: regexp.MustCompile(`^run/tunic/irc/work/`)},
 	} {
@@ -186,7 +186,7 @@ func (w *world) uid(name string) int {
 	return n
 }
 
-// everybodys are files that the lab puts there, and the configuration.
+// everybodys are files that the lab puts there, the configuration, and what time relays said it was.
 var everybodys = regexp.MustCompile(`^(ca\.crt$|srv/gopher/|etc/tunic/)`)
 
 // files lists all that the attacker can read and write below the box's root,
