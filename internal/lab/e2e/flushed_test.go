@@ -108,7 +108,7 @@ func whileStorming(w *world, send func()) {
 	if times < crowdFlushes {
 		w.Errorf("only %d flushes", times)
 	}
-	w.eventually("the rules are back", 10*time.Second, func() bool { return w.saveRules().ours() == before })
+	w.eventually("the rules are back", 30*time.Second, func() bool { return w.saveRules().ours() == before })
 }
 
 // ours is the text of tunic's rules alone: a flush takes other tables too.
