@@ -314,7 +314,8 @@ func TestGrantOpensNothingThatIsClosed(t *testing.T) {
 		"rules failed": func(h *house) { h.opened = false },
 	} {
 		h := bypassHouse(t)
-		if _, err := h.grants.add([]Granted{{rules.Grant{MAC: "02:00:00:00:00:10", To: netip.MustParseAddr("203.0.113.7")}, "bank.example"}}, time.Now().Add(time.Minute)); err != nil {
+		granted := []Granted{{rules.Grant{MAC: "02:00:00:00:00:10", To: netip.MustParseAddr("203.0.113.7")}, "bank.example"}}
+		if _, err := h.grants.add(granted, time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		err := h.do(t.Context(), func(ctx context.Context) error {

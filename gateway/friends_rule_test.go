@@ -90,7 +90,7 @@ func TestOneFriendChangesNothingOfOthers(t *testing.T) {
 	a, alice, bob := circle(t)
 	films := address(7000)
 	a.met(t, link.Seen{Onion: keyOf(bob.addressOf()), RoundTrip: 1, Offers: []link.Offer{{Name: "films", Onion: keyOf(films)}}})
-	a.met(t, link.Seen{Onion: keyOf(alice.addressOf()), RoundTrip: 1}) // her invitation has done its work
+	a.met(t, link.Seen{Onion: keyOf(alice.addressOf()), RoundTrip: 1}) // the invitation has done its work
 	before := a.others(t, alice)
 	a.took()
 	if !strings.Contains(before, "key "+string(films)) || !strings.Contains(before, "films.bob") {

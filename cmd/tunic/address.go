@@ -68,7 +68,8 @@ func (a *app) printVisit(v api.Visit) {
 		say("  until %s also at %s", moment(old.Until), old.Address)
 	}
 	if v.Private {
-		say("  private: %s can find it. Tor Browser asks for the client's key; for another tor,\n  a file (%s.auth_private) in its ClientOnionAuthDir has the line, with her key in it:\n    %s",
+		say("  private: %s can find it. Tor Browser asks for the client's key; for another tor,\n"+
+			"  a file (%s.auth_private) in its ClientOnionAuthDir has the line, with that key in it:\n    %s",
 			orDash(clientNames(api.Onion{Clients: v.Clients})), v.Name, v.ClientLine)
 		say("  a key for another visitor: tunic grant %s NAME --new", v.Name)
 	}

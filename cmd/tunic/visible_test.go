@@ -17,8 +17,8 @@ import (
 	"tunic/gateway/health"
 )
 
-// hostile is what somebody says who knows terminals: he names the window, clears
-// it, begins a line of his own, and turns the direction of writing round.
+// hostile is what somebody says who knows terminals: it names the window, clears
+// it, begins a line of its own, and turns the direction of writing round.
 const hostile = "x\x1b]0;pwned\x07\x1b[2J\x9b2J\u009b2J\x7f\u202e\r\nFORGED\u2028y"
 
 // fill puts the hostile text wherever a value has text.
@@ -99,7 +99,8 @@ func TestForeignTextIsText(t *testing.T) {
 		answer any
 		lines  bool // texts have lines of their own here
 	}{
-		"mail queue": {200, []api.Letter{letter}, false}, "mail show x": {200, letter, true}, "mail flush x": {200, filled[api.MailFlush](), false},
+		"mail queue": {200, []api.Letter{letter}, false}, "mail show x": {200, letter, true},
+		"mail flush x": {200, filled[api.MailFlush](), false},
 		"peers": {200, []api.Peer{peer, invited}, false}, "status": {200, status, false}, "onions": {200, status, false},
 		"devices": {200, []api.Device{filled[api.Device]()}, false}, "logs dovecot": {200, []string{hostile}, false},
 		"user list": {200, []api.User{filled[api.User]()}, false}, "plan": {200, filled[api.Plan](), true},

@@ -74,7 +74,7 @@ func TestLimiterForgetsVisitors(t *testing.T) {
 	}
 }
 
-// One visitor who takes all that he can makes room for twenty others.
+// A visitor who takes all that there is makes room for twenty others.
 func TestLimiterIsFair(t *testing.T) {
 	l := NewLimiter(Limits{MaxConns: 64, MaxPerVisitor: 64})
 	cut := 0

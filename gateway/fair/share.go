@@ -12,8 +12,8 @@ import (
 )
 
 // Share bounds what each holder of K has at one time, and what all have. When
-// there is no room left, the holder that has the most gives up the oldest of
-// his for one that has fewer. It is safe for concurrent use.
+// there is no room left, the holder that has the most gives up its
+// oldest one for one that has fewer. It is safe for concurrent use.
 type Share[K comparable] struct {
 	each, total int
 

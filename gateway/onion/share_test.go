@@ -10,51 +10,6 @@ import (
 	"time"
 )
 
-// visitors is a Share under test that remembers whom it cut.
-type visitors struct {
-	*Share
-	cut []uint32
-}
-
-func (v *visitors) enter(circuit uint32, n int) (in int, leave []func()) {
-	for range n {
-		if l, ok := v.Enter(circuit, func() { v.cut = append(v.cut, circuit) }); ok {
-			in, leave = in+1, append(leave, l)
-		}
-	}
-	return in, leave
-}
-
-func TestShare(t *testing.T) {
-	v := &visitors{Share: NewShare(4, 10)}
-	if in, _ := v.enter(1, 10_000); in != 4 {
-		t.Errorf("one circuit has %d streams", in)
-	}
-	in, leave := v.enter(2, 9)
-	if in != 4 || len(v.cut) != 0 {
-		t.Errorf("another has %d, cut %v", in, v.cut)
-	}
-	// 1 and 2 have 4 each. A third takes what is free, then what others have
-	// more than it.
-	if in, _ := v.enter(3, 4); in != 3 || len(v.cut) != 1 || v.Open() != 10 {
-		t.Errorf("a third has %d, cut %v, open %d", in, v.cut, v.Open())
-	}
-	for id := uint32(4); id <= 10; id++ {
-		if in, _ := v.enter(id, 1); in != 1 || v.Open() != 10 {
-			t.Errorf("circuit %d has %d, open %d", id, in, v.Open())
-		}
-	}
-	if in, _ := v.enter(11, 1); in != 0 {
-		t.Error("there was room for an eleventh where each has one")
-	}
-	for _, l := range leave { // of streams most of which are cut
-		l()
-	}
-	if v.Open() != 9 {
-		t.Errorf("open %d", v.Open())
-	}
-}
-
 // A flood of one circuit, streams that say nothing, and a target that never
 // answers: others are served, and places come back.
 func TestAbuse(t *testing.T) {

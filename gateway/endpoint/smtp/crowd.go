@@ -119,7 +119,7 @@ func (g *guest) leave() {
 	g.remove(g)
 }
 
-// prove notes whose conversation it is, and that he may have more time.
+// prove notes whose conversation it is, and that it may have more time.
 func (g *guest) prove(friend string) {
 	if g == nil {
 		return

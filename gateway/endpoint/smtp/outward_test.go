@@ -108,7 +108,7 @@ func TestOnionsInTextAreRefused(t *testing.T) {
 	}
 }
 
-// An author's display name is his own as long as it is no address.
+// An author's display name stays as long as it is no address.
 func TestAuthorOfTheProvider(t *testing.T) {
 	s := newSender()
 	for name, want := range map[string]string{"Ann": `"Ann" <ann@provider.example>`, `"ann@` + s.own + `"`: "<ann@provider.example>"} {

@@ -157,8 +157,8 @@ func attack(t *testing.T, addr, from, to, user string) {
 	hears("never")
 }
 
-// TestForgers: a stranger, and one who calls himself a friend, at each host of
-// the box, with a DNS that says whatever he likes.
+// TestForgers: a stranger, and one under a friend's name, at each host of
+// the box, with a DNS that says whatever suits them.
 func TestForgers(t *testing.T) {
 	l := startLiar(t)
 	a, _, _ := boxes(t)
