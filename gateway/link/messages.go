@@ -127,6 +127,7 @@ type DNS struct {
 	Virtual6  netip.Prefix
 	Forward   []Forward
 	Resolver  *Resolver // nil: tor's own
+	Private   []string  // domains whose names may lead to private addresses
 	Bypass    []string  // domains whose addresses need a Grant
 	Names     []Name    // that have a meaning in this house alone
 	Mail      *DNSMail  // nil: nobody has mail
