@@ -175,7 +175,7 @@ type Status struct {
 	Panics  uint64 // connections that ended in a panic
 	Fronts  []FrontStatus
 	Queries uint64 // DNS queries since start
-	Failed  uint64 // of them not answered
+	Failed  uint64 // of them answered SERVFAIL
 	SOCKS   uint64 // SOCKS connections since start
 	Peers   []PeerStatus
 }
@@ -185,7 +185,7 @@ type FrontStatus struct {
 	Onion   string
 	Streams uint64 // since start
 	Active  int
-	Refused uint64 // by a limit
+	Refused uint64 // beyond a limit, or for a port that it has not
 	Ports   []PortStatus
 }
 
