@@ -347,6 +347,7 @@ func (d *Desired) addDNS(in Inputs) {
 	for _, f := range in.Config.DNS.Forward {
 		d.Serve.DNS.Forward = append(d.Serve.DNS.Forward, link.Forward{Domain: f.Domain, Server: f.Server})
 	}
+	d.Serve.DNS.Private = in.Config.DNS.Private
 	if r := in.Config.DNS.Resolver; r.Server.IsValid() {
 		d.Serve.DNS.Resolver = &link.Resolver{Server: r.Server, Name: r.Name}
 	}

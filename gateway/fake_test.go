@@ -216,9 +216,9 @@ func (f fakeServer) Apply(_ context.Context, d link.Desired, _ map[string]*os.Fi
 func (f fakeServer) Status(context.Context) (link.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var s link.Status
+	s := link.Status{Panics: 1, Queries: 2, Failed: 3, SOCKS: 4}
 	for _, front := range f.served.Fronts {
-		fs := link.FrontStatus{Onion: front.Onion}
+		fs := link.FrontStatus{Onion: front.Onion, Refused: 5}
 		for _, p := range front.Ports {
 			fs.Ports = append(fs.Ports, link.PortStatus{Virtual: p.Virtual, Reachable: true})
 		}

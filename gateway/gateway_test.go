@@ -359,6 +359,19 @@ func TestInterfaceRenamed(t *testing.T) {
 	}
 }
 
+// TestStatusHasWhatServeCounts: no number of it is sent for nobody.
+func TestStatusHasWhatServeCounts(t *testing.T) {
+	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
+	h.pass(t.Context())
+	s := h.Gateway.Status(t.Context())
+	if got, want := s.Household.Served, (api.Served{Faults: 1, Questions: 2, Unanswered: 3, Connections: 4}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if o := s.Onions[len(s.Onions)-1]; o.Name != "photos" || o.Turned != 5 {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestStatusMergesDevices(t *testing.T) {
 	h := newHouse(t, map[string]string{"devices/tv.toml": "mac = \"02:00:00:00:00:10\"\npolicy = \"direct\"\n"})
 	h.pass(t.Context())

@@ -39,7 +39,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Findings:  slices.Clone(v.findings),
 		Tor:       torStatus(t),
 		Clock:     clockStatus(v.facts, t),
-		Household: g.household(ctx, v),
+		Household: g.household(ctx, v, served),
 		FastTor:   g.fastStatus(v),
 		Onions:    g.onionStatus(v, g.withFast(t), served),
 		Servers:   g.serverStatus(v),
@@ -102,7 +102,8 @@ func (g *Gateway) onionStatus(v view, t tor.Status, served link.Status) []api.On
 		}
 		i := slices.IndexFunc(served.Fronts, func(f link.FrontStatus) bool { return f.Onion == o.Name })
 		if i >= 0 {
-			s.Streams, s.Active = served.Fronts[i].Streams, served.Fronts[i].Active
+			f := served.Fronts[i]
+			s.Streams, s.Active, s.Turned = f.Streams, f.Active, f.Refused
 		}
 		for _, old := range v.old {
 			if old.Onion == o.Name && published(v.config, o) {
@@ -153,7 +154,7 @@ func targetFindings(onions []api.Onion) []health.Finding {
 }
 
 // household is the state of the household's interfaces and devices.
-func (g *Gateway) household(ctx context.Context, v view) api.Household {
+func (g *Gateway) household(ctx context.Context, v view, served link.Status) api.Household {
 	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
 	for _, i := range v.facts.Interfaces {
 		s := api.Interface{Name: i.Name, Present: i.Index != 0 && !i.Away, Addresses: []string{}}
@@ -163,6 +164,7 @@ func (g *Gateway) household(ctx context.Context, v view) api.Household {
 		h.Interfaces = append(h.Interfaces, s)
 	}
 	h.Devices = g.devices(ctx, v)
+	h.Served = api.Served{Questions: served.Queries, Unanswered: served.Failed, Connections: served.SOCKS, Faults: served.Panics}
 	return h
 }
 

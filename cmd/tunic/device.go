@@ -20,9 +20,11 @@ func devicesCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "devices",
 		Short: "List the household's devices with their policies",
-		Long: `Devices lists those that have a file, and those that the kernel or the DHCP
-server (dnsmasq) knows. A name in parentheses is what the device calls itself:
-it may call itself anything.`,
+		Long: `Devices lists those that have a file, and those that the kernel or a DHCP
+server on this box (dnsmasq, Pi-hole, Kea, ISC dhcpd, odhcpd; where Debian and
+OpenWrt keep their leases) knows. A name in parentheses is what the device calls
+itself: it may call itself anything. Where another box gives out the addresses,
+names come from files alone: tunic device NAME --mac MAC.`,
 		Example: "  tunic devices\n  tunic devices --json | jq '.[] | select(.policy == \"direct\")'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := a.client().Devices(cmd.Context())

@@ -79,6 +79,7 @@ func (a *app) show(s api.Status, asJSON bool) error {
 		}
 		a.printf("  device    %-10s %s  %-7s %s\n", orDash(d.Name), d.MAC, d.Policy, seen)
 	}
+	a.printf("  %s\n", servedWords(s.Household.Served))
 	a.printf("\nOnions\n")
 	for _, o := range s.Onions {
 		a.showOnion("  ", o)
@@ -94,6 +95,14 @@ func (a *app) show(s api.Status, asJSON bool) error {
 		a.printf("\n%s %s: %s\n  %s\n", strings.ToUpper(string(f.Severity)), f.Code, strings.TrimSpace(f.Text), f.Action)
 	}
 	return nil
+}
+
+func servedWords(s api.Served) string {
+	words := fmt.Sprintf("asked for %d names, %d without an answer; %d connections by SOCKS", s.Questions, s.Unanswered, s.Connections)
+	if s.Faults > 0 {
+		words += fmt.Sprintf("; %d ended by a fault of tunic, see its log", s.Faults)
+	}
+	return words
 }
 
 func stateWords(s api.Status) string {

@@ -22,7 +22,7 @@ type system struct {
 }
 
 // Leases implements gateway.System.
-func (s system) Leases() ([]leases.Lease, error) { return leases.Read(leases.Paths(s.paths.Root)) }
+func (s system) Leases() ([]leases.Lease, error) { return leases.Read(s.paths.Root) }
 
 // resolvConfs are where a box keeps the servers that its uplink told it of, the
 // most telling first: /etc/resolv.conf often names a server of the box itself.

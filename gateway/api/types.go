@@ -61,6 +61,16 @@ type Household struct {
 	DefaultPolicy string      `json:"default_policy"`
 	Interfaces    []Interface `json:"interfaces"`
 	Devices       []Device    `json:"devices"` // configured ones, and those in the neighbour table
+	Served        Served      `json:"served"`
+}
+
+// Served counts what devices asked of the box since the process that answers
+// them has started.
+type Served struct {
+	Questions   uint64 `json:"dns_questions"`
+	Unanswered  uint64 `json:"dns_unanswered"`    // of them: SERVFAIL
+	Connections uint64 `json:"socks_connections"` // that the SOCKS port accepted
+	Faults      uint64 `json:"faults"`            // conversations, of visitors too, that a mistake in tunic has ended; the log has it
 }
 
 // Interface is one household interface.
@@ -94,6 +104,7 @@ type Onion struct {
 	UploadedAt *time.Time    `json:"uploaded_at,omitempty"`
 	Streams    uint64        `json:"streams"`
 	Active     int           `json:"active"`
+	Turned     uint64        `json:"streams_refused"` // beyond a limit, or for a port that it has not; not in Streams
 	Ports      []Port        `json:"ports"`
 	Old        []OldAddress  `json:"old,omitempty"` // where it was before, and is still found
 	Reach

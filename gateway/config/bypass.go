@@ -48,7 +48,7 @@ func (l *loader) deviceNames() []string {
 func readBypass(t *table, known []string) Bypass {
 	var b Bypass
 	domains, _ := t.texts("domains", func(path, text string) {
-		domain, p := parseBypassDomain(text)
+		domain, p := parsePublicDomain(text, bypassHint)
 		b.Domains = addOnce(t, path, b.Domains, domain, p)
 	})
 	prefixes, _ := t.texts("prefixes", func(path, text string) {
@@ -86,17 +86,18 @@ func addOnce[T comparable](t *table, path string, list []T, v T, p *problem) []T
 	return list
 }
 
-func parseBypassDomain(text string) (string, *problem) {
+// parsePublicDomain takes a domain outside the house.
+func parsePublicDomain(text, hint string) (string, *problem) {
 	domain := strings.ToLower(strings.TrimSuffix(text, "."))
 	if domain == "" || !strings.Contains(strings.TrimPrefix(domain, "*."), ".") {
-		return "", problemf(bypassHint, "%q is too wide: name one site or service", text)
+		return "", problemf(hint, "%q is too wide: name one site or service", text)
 	}
-	return checkBypassDomain(text, domain)
+	return checkPublicDomain(text, domain)
 }
 
-// checkBypassDomain leaves the rest to the check that forwards have: neither
+// checkPublicDomain leaves the rest to the check that forwards have: neither
 // may be an onion or a friend.
-func checkBypassDomain(text, domain string) (string, *problem) {
+func checkPublicDomain(text, domain string) (string, *problem) {
 	switch {
 	case strings.HasPrefix(domain, "*."):
 		return "", problemf(`write "`+domain[2:]+`"`, "%q: the names below a domain are always let through with it", text)

@@ -89,6 +89,7 @@ const (
 type DNS struct {
 	Resolver Resolver // of public names; the zero value is tor's own
 	Forward  []Forward
+	Private  []string // domains whose names may lead to private addresses; lower case, no final dot
 }
 
 // Forward is one [[dns.forward]]: names below Domain are asked of Server, outside Tor.

@@ -20,7 +20,7 @@ const dnsPort = 53
 const ownNames = "peer.home.arpa"
 
 func readDNS(t *table, d *DNS) {
-	readResolver(t, &d.Resolver)
+	readPrivate(t, d, readResolver(t, &d.Resolver))
 	var first []*table // where each of d.Forward stands
 	for _, e := range t.tables("forward") {
 		f, ok := readForward(e)
@@ -35,6 +35,18 @@ func readDNS(t *table, d *DNS) {
 		d.Forward, first = append(d.Forward, f), append(first, e)
 	}
 	t.finish()
+}
+
+// readPrivate wants a resolver too: tor believes no exit that tells a private
+// address (ClientDNSRejectInternalAddresses, which cannot be changed).
+func readPrivate(t *table, d *DNS, resolver bool) {
+	n, _ := t.texts("private-answers", func(path, text string) {
+		domain, p := parsePublicDomain(text, `name what has private addresses, like "plex.direct"`)
+		d.Private = addOnce(t, path, d.Private, domain, p)
+	})
+	if n > 0 && !resolver {
+		t.add("private-answers", problemf(`add a server that tells them, like resolver = "tls://9.9.9.9"`, "Tor's own resolver never tells private addresses"))
+	}
 }
 
 func readForward(t *table) (f Forward, ok bool) {

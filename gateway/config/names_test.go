@@ -16,6 +16,7 @@ ntp = false
 ntp-servers = ["192.0.2.1", "2001:db8::7b"]
 [dns]
 resolver = "tls://[2620:fe::fe]:8853#DNS.quad9.net"
+private-answers = ["Plex.direct.", "nas.mydomain.example"]
 [[bypass]]
 domains = ["Bank.example.", "game.example"]
 devices = ["tv"]
@@ -32,6 +33,9 @@ prefixes = ["198.51.100.0/24", "2001:db8:5::/48", "203.0.113.9"]
 	}
 	if got := c.DNS.Resolver.String(); got != "tls://[2620:fe::fe]:8853#dns.quad9.net" {
 		t.Errorf("resolver: %s", got)
+	}
+	if !slices.Equal(c.DNS.Private, []string{"plex.direct", "nas.mydomain.example"}) {
+		t.Errorf("private answers: %q", c.DNS.Private)
 	}
 	want := []Bypass{
 		{Domains: []string{"bank.example", "game.example"}, Devices: []string{"tv"}},
@@ -96,6 +100,9 @@ func TestTimeNamesAndBypassMistakes(t *testing.T) {
 		{"[dns]\nresolver = \"tls://192.168.1.1\"", "dns.resolver", "192.168.1.1 is not on the internet: an exit could not reach it"},
 		{"[dns]\nresolver = \"tls://127.0.0.1\"", "dns.resolver", "127.0.0.1 is not on the internet: an exit could not reach it"},
 		{"[dns]\nresolver = \"tls://9.9.9.9#\"", "dns.resolver", "there is no name after the #"},
+		{"[dns]\nprivate-answers = [\"plex.direct\"]", "dns.private-answers", "Tor's own resolver never tells private addresses"},
+		{"[dns]\nresolver = \"\"\nprivate-answers = [\"plex.direct\"]", "dns.private-answers", "Tor's own resolver never tells private addresses"},
+		{"[dns]\nresolver = \"tls://9.9.9.9\"\nprivate-answers = [\"com\"]", "dns.private-answers[0]", `"com" is too wide: name one site or service`},
 		{"[[bypass]]\n", "bypass[0].domains", "missing"},
 		{"[[bypass]]\ndomains = []", "bypass[0].domains", "missing"},
 		{"[[bypass]]\ndomains = [\"com\"]", "bypass[0].domains[0]", `"com" is too wide: name one site or service`},

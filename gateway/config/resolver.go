@@ -30,15 +30,17 @@ func (r Resolver) String() string {
 	return text
 }
 
-func readResolver(t *table, r *Resolver) {
+// readResolver reports whether one is named.
+func readResolver(t *table, r *Resolver) bool {
 	text, ok := t.text("resolver")
 	if !ok || text == "" {
-		return
+		return false
 	}
 	var p *problem
 	if *r, p = parseResolver(text); p != nil {
 		t.add("resolver", p)
 	}
+	return true
 }
 
 // parseResolver takes tls://ADDRESS[:PORT][#NAME], with brackets around IPv6.

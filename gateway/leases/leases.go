@@ -1,13 +1,13 @@
 // Package leases reads how the household's devices call themselves, from the
-// list that the DHCP server dnsmasq keeps.
+// lists that DHCP servers on the box keep: dnsmasq (Pi-hole too), Kea, ISC dhcpd
+// and odhcpd.
 //
-// Use it to show names to the owner of the box, and to find the device that he
-// means. Do not use it to decide what a device may do: a device chooses its
+// Use it to show names to the owner of the box, and to find the device that
+// they mean. Do not use it to decide what a device may do: a device chooses its
 // name by itself, and two may choose the same.
 package leases
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Lease is one device's address and what it calls itself.
@@ -30,34 +31,64 @@ type Lease struct {
 	Name string // "" if it gave none that could be a device's name
 }
 
-// maxBytes bounds what is read of a list: a lease has some hundred bytes, and
-// a household some dozens of them.
-const maxBytes = 1 << 20
+// maxBytes bounds what is read of a file: a lease has some hundred bytes, and a
+// household some dozens of them; Kea and dhcpd write each renewal behind the last.
+const maxBytes = 4 << 20
 
-// Paths are where dnsmasq keeps its list on Debian and on OpenWrt, and in
-// Pi-hole, below root.
-func Paths(root string) []string {
-	return []string{filepath.Join(root, "var/lib/misc/dnsmasq.leases"), filepath.Join(root, "tmp/dhcp.leases"),
-		filepath.Join(root, "etc/pihole/dhcp.leases")}
+// list is where a server keeps its leases, below the root of the box, and what
+// reads them. Several files are parts of one list, the oldest first.
+type list struct {
+	paths []string
+	parse func(r io.Reader, now time.Time) ([]Lease, error)
 }
 
-// Read returns the leases in the files that exist. A file that somebody other
-// than root or the DHCP server could have written is refused: its names would be
-// anybody's. What could be read is returned also with an error.
-func Read(paths []string) ([]Lease, error) {
+// lists returns those of Debian and of OpenWrt.
+func lists() []list {
+	const kea = "var/lib/kea/kea-leases4.csv"
+	return []list{
+		{[]string{"var/lib/misc/dnsmasq.leases"}, parseDnsmasq},
+		{[]string{"tmp/dhcp.leases"}, parseDnsmasq},
+		{[]string{"etc/pihole/dhcp.leases"}, parseDnsmasq},
+		{[]string{kea + ".2", kea + ".1", kea}, parseKea}, // .1 and .2 while Kea cleans up, and what that left
+		{[]string{"var/lib/dhcp/dhcpd.leases"}, parseDhcpd},
+		{[]string{"tmp/hosts/odhcpd"}, parseOdhcpd},
+		{[]string{"tmp/odhcpd.leases"}, parseOdhcpd},
+	}
+}
+
+// Read returns the leases in the lists that exist below root. A file that
+// somebody other than root or a DHCP server could have written is refused: its
+// names would be anybody's. What could be read is returned also with an error.
+func Read(root string) ([]Lease, error) {
 	var all []Lease
 	var errs []error
-	for _, path := range paths {
-		list, err := readFile(path)
-		all = append(all, list...)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("reading the DHCP leases: %w", err))
-		}
+	for _, l := range lists() {
+		text, err := l.read(root)
+		errs = append(errs, err)
+		leases, err := l.parse(strings.NewReader(text), time.Now())
+		all, errs = append(all, leases...), append(errs, err)
 	}
-	return all, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return all, fmt.Errorf("reading the DHCP leases: %w", err)
+	}
+	return all, nil
 }
 
-func readFile(path string) ([]Lease, error) {
+// read returns the text of a list's files that exist.
+func (l list) read(root string) (string, error) {
+	var all strings.Builder
+	var errs []error
+	for _, path := range l.paths {
+		text, err := readFile(filepath.Join(root, path))
+		all.Write(text)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return all.String(), errors.Join(errs...)
+}
+
+func readFile(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -71,7 +102,7 @@ func readFile(path string) ([]Lease, error) {
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || !trusted(owner) {
 		return nil, fmt.Errorf("%s could be anybody's: it belongs to uid %d and has mode %v", path, owner, info.Mode())
 	}
-	return Parse(io.LimitReader(f, maxBytes))
+	return io.ReadAll(io.LimitReader(f, maxBytes))
 }
 
 // trusted reports whether a uid is root's, our own or a DHCP server's.
@@ -79,41 +110,12 @@ func trusted(uid uint32) bool {
 	if uid == 0 || int(uid) == os.Geteuid() {
 		return true
 	}
-	for _, name := range []string{"dnsmasq", "pihole"} {
+	for _, name := range []string{"dnsmasq", "pihole", "_kea", "dhcpd"} {
 		if u, err := user.Lookup(name); err == nil && u.Uid == strconv.FormatUint(uint64(uid), 10) {
 			return true
 		}
 	}
 	return false
-}
-
-// Parse reads lines "EXPIRY MAC ADDRESS NAME CLIENT-ID" (dnsmasq(8),
-// --dhcp-leasefile). The hardware address may have a type before it
-// ("06-02:00:..."). Lines that are something else, such as those of DHCPv6,
-// which have no hardware address, are left out.
-func Parse(r io.Reader) ([]Lease, error) {
-	var list []Lease
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		words := strings.Fields(lines.Text())
-		if len(words) < 4 {
-			continue
-		}
-		hardware := words[1]
-		if kind, rest, ok := strings.Cut(hardware, "-"); ok && len(kind) == 2 {
-			hardware = rest
-		}
-		mac, err := net.ParseMAC(hardware)
-		addr, addrErr := netip.ParseAddr(words[2])
-		if err != nil || len(mac) != 6 || addrErr != nil || addr.Zone() != "" {
-			continue
-		}
-		list = append(list, Lease{MAC: mac.String(), Addr: addr.Unmap(), Name: deviceName(words[3])})
-	}
-	if err := lines.Err(); err != nil {
-		return list, fmt.Errorf("reading a line: %w", err)
-	}
-	return list, nil
 }
 
 // name is what a device of ours can be called.
@@ -127,4 +129,14 @@ func deviceName(word string) string {
 		return ""
 	}
 	return word
+}
+
+// lease makes one of words; false if they are something else.
+func lease(hardware, address, name string) (Lease, bool) {
+	mac, err := net.ParseMAC(hardware)
+	addr, addrErr := netip.ParseAddr(address)
+	if err != nil || len(mac) != 6 || addrErr != nil || addr.Zone() != "" {
+		return Lease{}, false
+	}
+	return Lease{MAC: mac.String(), Addr: addr.Unmap(), Name: deviceName(name)}, true
 }

@@ -127,6 +127,7 @@ type DNS struct {
 	Virtual6  netip.Prefix
 	Forward   []Forward
 	Resolver  *Resolver // nil: tor's own
+	Private   []string  // domains whose names may lead to private addresses
 	Bypass    []string  // domains whose addresses need a Grant
 	Names     []Name    // that have a meaning in this house alone
 	Mail      *DNSMail  // nil: nobody has mail
@@ -174,7 +175,7 @@ type Status struct {
 	Panics  uint64 // connections that ended in a panic
 	Fronts  []FrontStatus
 	Queries uint64 // DNS queries since start
-	Failed  uint64 // of them not answered
+	Failed  uint64 // of them answered SERVFAIL
 	SOCKS   uint64 // SOCKS connections since start
 	Peers   []PeerStatus
 }
@@ -184,7 +185,7 @@ type FrontStatus struct {
 	Onion   string
 	Streams uint64 // since start
 	Active  int
-	Refused uint64 // by a limit
+	Refused uint64 // beyond a limit, or for a port that it has not
 	Ports   []PortStatus
 }
 

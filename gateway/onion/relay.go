@@ -40,7 +40,10 @@ const afterVisitor = 30 * time.Second
 
 // ServeStream dials the target and copies until both sides have ended.
 func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error {
-	x := &exchange{visitor: c, host: r.HTTPHost, patience: r.Patience, linger: afterVisitor, up: make(chan error, 1)}
+	x := &exchange{visitor: c, patience: r.Patience, linger: afterVisitor, up: make(chan error, 1)}
+	if r.HTTPHost != "" {
+		x.talk = newTalk(r.HTTPHost)
+	}
 	if err := x.open(ctx, r, s); err != nil {
 		return err
 	}
@@ -51,7 +54,7 @@ func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error
 type exchange struct {
 	visitor *net.UnixConn
 	target  net.Conn
-	host    string // see Relay.HTTPHost
+	talk    *talk // see Relay.HTTPHost; nil: what is said is not looked at
 	linger  time.Duration
 
 	patience time.Duration // see Relay.Patience
@@ -75,6 +78,9 @@ func (x *exchange) open(ctx context.Context, r Relay, s Stream) (err error) {
 // how a stream is cut, the target's is too.
 func (x *exchange) run() error {
 	go x.send()
+	if x.talk != nil {
+		return x.finish(pass(x.visitor, x.target, x.talk.answers(x.visitor, x.target)))
+	}
 	return x.finish(pass(x.visitor, x.target, move(x.visitor, x.target, 0)))
 }
 
@@ -88,10 +94,10 @@ func (x *exchange) finish(down error) error {
 // send copies what the visitor sends.
 func (x *exchange) send() {
 	var err error
-	if x.host == "" {
+	if x.talk == nil {
 		err = move(x.target, x.visitor, x.patience)
 	} else {
-		err = rewriteHosts(x.target, x.visitor, x.host)
+		err = x.talk.requests(x.target, x.visitor)
 	}
 	err = pass(x.target, x.visitor, err)
 	_ = x.target.SetReadDeadline(time.Now().Add(x.linger))

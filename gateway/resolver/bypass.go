@@ -20,17 +20,17 @@ const (
 	grantWait = time.Second
 )
 
-// readBypass makes the domains ready for zoneOf.
-func readBypass(domains []string) (map[string]string, error) {
-	bypass := make(map[string]string)
+// readDomains makes the domains ready for zoneOf.
+func readDomains(domains []string) (map[string]string, error) {
+	table := make(map[string]string)
 	for _, d := range domains {
 		name := dns.CanonicalName(d)
 		if _, ok := dns.IsDomainName(d); !ok || name == "." || name == onionZone || strings.HasSuffix(name, "."+onionZone) {
-			return nil, fmt.Errorf("setting the bypass of %q: not a domain outside", d)
+			return nil, fmt.Errorf("%q is not a domain outside", d)
 		}
-		bypass[name] = d
+		table[name] = d
 	}
-	return bypass, nil
+	return table, nil
 }
 
 // letThrough opens the way to the addresses in an answer if the owner lets

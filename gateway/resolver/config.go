@@ -34,6 +34,10 @@ type Config struct {
 	// has its global name, KEY.peer.home.arpa, all the same.
 	Names []Name
 
+	// Private has the domains whose names may lead to private addresses and
+	// into the household. Only a TLS server's answers can.
+	Private []string
+
 	// Bypass has the domains whose addresses devices may reach outside Tor.
 	Bypass []string
 
@@ -51,7 +55,7 @@ type Forward struct {
 func (c Config) Equal(d Config) bool {
 	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
 		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
-		c.TLS == d.TLS && slices.Equal(c.Bypass, d.Bypass) && slices.EqualFunc(c.Names, d.Names, Name.equal) &&
+		c.TLS == d.TLS && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) && slices.EqualFunc(c.Names, d.Names, Name.equal) &&
 		c.Mail.equal(d.Mail)
 }
 
@@ -59,6 +63,7 @@ func (c Config) Equal(d Config) bool {
 func (c Config) Clone() Config {
 	c.Box = slices.Clone(c.Box)
 	c.Forward = slices.Clone(c.Forward)
+	c.Private = slices.Clone(c.Private)
 	c.Bypass = slices.Clone(c.Bypass)
 	c.Names = slices.Clone(c.Names) // nobody changes their addresses
 	c.Mail = c.Mail.clone()
@@ -71,6 +76,7 @@ type state struct {
 	forward map[string]netip.AddrPort // by canonical domain: "lan."
 	cache   *cache
 	pool    *pool             // nil: public names are asked of tor's DNSPort
+	private map[string]string // as bypass
 	bypass  map[string]string // what the owner wrote, by canonical domain
 	names   map[string]Name   // by canonical name
 	reverse map[netip.Addr]string
@@ -86,8 +92,11 @@ func newState(o Options, c Config) (*state, error) {
 	}
 	s.learnNames(c.Names)
 	var err error
-	if s.bypass, err = readBypass(c.Bypass); err != nil {
-		return nil, err
+	if s.private, err = readDomains(c.Private); err != nil {
+		return nil, fmt.Errorf("setting private answers: %w", err)
+	}
+	if s.bypass, err = readDomains(c.Bypass); err != nil {
+		return nil, fmt.Errorf("setting the bypass: %w", err)
 	}
 	if len(c.Bypass) > 0 && o.Grant == nil {
 		return nil, fmt.Errorf("setting the bypass: nobody opens the way")
@@ -136,6 +145,11 @@ func (s *state) home(a netip.Addr) bool {
 	if special.Addr(a) {
 		return true
 	}
+	return s.household(a)
+}
+
+// household reports whether a lies in one of the household's prefixes.
+func (s *state) household(a netip.Addr) bool {
 	return slices.ContainsFunc(s.config.Box, func(p netip.Prefix) bool { return p.Masked().Contains(a) })
 }
 

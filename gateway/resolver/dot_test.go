@@ -222,6 +222,49 @@ func TestAllTypesOverTLS(t *testing.T) {
 	}
 }
 
+// TestPrivateAnswers: a domain that the owner names may lead to a device in the
+// house; a name elsewhere may not, by way of that domain neither.
+func TestPrivateAnswers(t *testing.T) {
+	const plex = "192-168-1-20.0123456789abcdef0123456789abcdef.plex.direct"
+	dig := zone(plex+". 300 A 192.168.1.20", plex+". 300 AAAA fd00::20", plex+". 300 A 127.0.0.1", plex+". 300 A 10.192.0.7",
+		plex+". 300 AAAA fe80::1", plex+". 300 AAAA ::ffff:192.168.1.20", plex+". 300 AAAA 2001:db8:77::20",
+		plex+`. 300 HTTPS 1 . alpn="h2" ipv4hint="192.168.1.20,127.0.0.1"`,
+		"plex.direct. 300 A 192.168.77.20", "xplex.direct. 300 A 192.168.77.20", "evil.example. 300 CNAME "+plex+".")
+	s := newTLSServer(t, &upstream{dig: func(q dns.Question, req *dns.Msg) *dns.Msg {
+		m := dig(q, req)
+		if strings.HasPrefix(q.Name, "evil") {
+			m.Answer = append(m.Answer, rr(plex+". 300 A 192.168.1.20"))
+		}
+		return m
+	}}, "127.0.0.1")
+	h := newTLSHome(t, s, "")
+	c := testConfig.Clone()
+	c.TLS, c.Private = TLSServer{Addr: s.addr}, []string{"plex.direct"}
+	for _, tc := range []struct {
+		name      string
+		qtype     uint16
+		want, now string // without and with the domain
+	}{
+		{plex, dns.TypeA, "NOERROR", "NOERROR 192.168.1.20"},
+		{plex, dns.TypeAAAA, "NOERROR", "NOERROR fd00::20 2001:db8:77::20"},
+		{plex, dns.TypeHTTPS, `NOERROR 1 . alpn="h2"`, `NOERROR 1 . alpn="h2" ipv4hint="192.168.1.20"`},
+		{"Plex.Direct", dns.TypeA, "NOERROR", "NOERROR 192.168.77.20"},
+		{"xplex.direct", dns.TypeA, "NOERROR", "NOERROR"},
+		{"evil.example", dns.TypeA, "NOERROR " + plex + ".", "NOERROR " + plex + "."},
+	} {
+		if got := brief(h.ask(t, "", "udp", tc.name, tc.qtype)); got != tc.want {
+			t.Errorf("%s %s: %s, want %s", tc.name, dns.TypeToString[tc.qtype], got, tc.want)
+		}
+		own := newTLSHome(t, s, "")
+		if err := own.Set(c); err != nil {
+			t.Fatal(err)
+		}
+		if got := brief(own.ask(t, "", "udp", tc.name, tc.qtype)); got != tc.now {
+			t.Errorf("allowed: %s %s: %s, want %s", tc.name, dns.TypeToString[tc.qtype], got, tc.now)
+		}
+	}
+}
+
 func TestEachDeviceHasItsLine(t *testing.T) {
 	s := newTLSServer(t, &upstream{dig: zone("example.com. 300 A 93.184.216.34")}, "dns.test")
 	h := newTLSHome(t, s, "dns.test")

@@ -87,8 +87,9 @@ func (s *state) fullAnswer(reply *dns.Msg, q dns.Question) (answer, error) {
 		return answer{}, fmt.Errorf("asking the resolver: it answered %s", dns.RcodeToString[reply.Rcode])
 	}
 	a := answer{rcode: reply.Rcode, full: true, secure: reply.AuthenticatedData, ttl: maxTTL}
+	inside := s.insideFor(q.Name)
 	for _, rr := range reply.Answer {
-		if rr = s.outside(rr); rr == nil || !whole(rr) {
+		if rr = outside(rr, inside); rr == nil || !whole(rr) {
 			continue
 		}
 		a.rrs = append(a.rrs, rr)
@@ -122,38 +123,52 @@ func negative(ns []dns.RR) time.Duration {
 	return negativeTTL
 }
 
-// outside returns a record without addresses in the house, or nil: with them,
-// a web site could reach the household through a name (rebinding).
-func (s *state) outside(rr dns.RR) dns.RR {
+// insideFor returns which addresses lead into the house, or nowhere, where the
+// answer about a name may not lead: with them, a web site could reach the
+// household through a name (rebinding). The owner may let a domain have private
+// addresses; it is the name that was asked that counts, not one that it points
+// to. None gets the addresses of loopback, of links and of onions.
+func (s *state) insideFor(name string) func(netip.Addr) bool {
+	_, allowed := zoneOf(s.private, dns.CanonicalName(name))
+	return func(a netip.Addr) bool {
+		if a.Is4In6() || s.virtual(a) || a.IsLoopback() || a.IsLinkLocalUnicast() {
+			return true
+		}
+		return s.home(a) && !(allowed && (a.IsPrivate() || s.household(a)))
+	}
+}
+
+// outside returns a record without addresses that are inside, or nil.
+func outside(rr dns.RR, inside func(netip.Addr) bool) dns.RR {
 	if a, ok := addrOf(rr); ok {
-		if a.Is4In6() || s.home(a) || s.virtual(a) {
+		if inside(a) {
 			return nil
 		}
 		return rr
 	}
 	switch rr := rr.(type) {
 	case *dns.HTTPS:
-		s.dropHints(&rr.SVCB)
+		dropHints(&rr.SVCB, inside)
 	case *dns.SVCB:
-		s.dropHints(rr)
+		dropHints(rr, inside)
 	}
 	return rr
 }
 
 // dropHints takes such addresses out of a service's hints (RFC 9460,
 // section 7.3). A hint without any is no hint.
-func (s *state) dropHints(rr *dns.SVCB) {
-	inside := func(ip net.IP) bool {
+func dropHints(rr *dns.SVCB, inside func(netip.Addr) bool) {
+	drop := func(ip net.IP) bool {
 		a, ok := netip.AddrFromSlice(ip)
-		return !ok || s.home(a.Unmap()) || s.virtual(a.Unmap())
+		return !ok || inside(a.Unmap())
 	}
 	rr.Value = slices.DeleteFunc(rr.Value, func(v dns.SVCBKeyValue) bool {
 		switch hint := v.(type) {
 		case *dns.SVCBIPv4Hint:
-			hint.Hint = slices.DeleteFunc(hint.Hint, inside)
+			hint.Hint = slices.DeleteFunc(hint.Hint, drop)
 			return len(hint.Hint) == 0
 		case *dns.SVCBIPv6Hint:
-			hint.Hint = slices.DeleteFunc(hint.Hint, inside)
+			hint.Hint = slices.DeleteFunc(hint.Hint, drop)
 			return len(hint.Hint) == 0
 		}
 		return false

@@ -60,7 +60,7 @@ func newSOCKS(s *Server) (*socks.Server, error) {
 }
 
 func resolverConfig(d link.DNS) resolver.Config {
-	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6, Bypass: d.Bypass}
+	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6, Private: d.Private, Bypass: d.Bypass}
 	if m := d.Mail; m != nil {
 		c.Mail = &resolver.Mail{Domain: m.Domain, Setup: m.Setup}
 		for _, s := range m.Services {

@@ -4,16 +4,15 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
-	socks5 "github.com/things-go/go-socks5"
 	"github.com/things-go/go-socks5/statute"
 )
 
-// conversation is one device's connection while go-socks5 reads its wishes.
+// conversation is one device's connection with the proxy.
 type conversation struct {
 	*Server
 	ctx    context.Context
@@ -22,102 +21,87 @@ type conversation struct {
 	bridge bool // the request was good and is in our hands
 }
 
-// converse runs the SOCKS5 protocol on c. The errors of go-socks5 name the
-// destination, so they are counted and not kept.
+// converse runs the SOCKS5 protocol on c. Its errors may name the destination,
+// so they are counted and not kept.
 func (s *Server) converse(ctx context.Context, c *net.TCPConn, device netip.Addr) {
 	talk := &conversation{Server: s, ctx: ctx, client: c, device: device}
-	hello, err := greet(c)
+	if err := talk.run(bufio.NewReader(c)); err != nil && !talk.bridge {
+		s.counts.refused.Add(1)
+	}
+}
+
+var errRefused = errors.New("only CONNECT, RESOLVE and RESOLVE_PTR to the outside are served")
+
+// run reads what the device wants, and does it.
+func (t *conversation) run(in *bufio.Reader) error {
+	given, err := t.authenticate(in)
 	if err != nil {
-		s.counts.refused.Add(1)
-		return
+		return err
 	}
-	err = socks5.NewServer(
-		socks5.WithResolver(noResolver{}),
-		socks5.WithRule(&socks5.PermitCommand{EnableConnect: true}),
-		socks5.WithAuthMethods([]socks5.Authenticator{
-			socks5.UserPassAuthenticator{Credentials: anyone{}},
-			socks5.NoAuthAuthenticator{},
-		}),
-		socks5.WithConnectHandle(talk.connect),
-		// Never reached; without it an ASSOCIATE that passed the rule would
-		// send datagrams around Tor.
-		socks5.WithDial(refuseDial),
-		socks5.WithAssociateHandle(refuseCommand),
-		socks5.WithBindHandle(refuseCommand),
-	).ServeConn(hello)
-	if err != nil && !talk.bridge {
-		s.counts.refused.Add(1)
+	req, err := statute.ParseRequest(in)
+	if errors.Is(err, statute.ErrUnrecognizedAddrType) {
+		t.reply(statute.RepAddrTypeNotSupported)
 	}
+	if err != nil {
+		return err
+	}
+	switch req.Command {
+	case statute.CommandConnect:
+		return t.connect(req, given, in)
+	case commandResolve, commandResolvePTR:
+		return t.resolve(req, given)
+	}
+	t.reply(statute.RepCommandNotSupported)
+	return errRefused
 }
 
 var errVersion = errors.New("not SOCKS5")
 
-// greet reads the version and refuses others than 5. go-socks5 looks at it
-// only behind the list of methods, for which SOCKS4 or HTTP would let it wait.
-func greet(c *net.TCPConn) (net.Conn, error) {
-	var version [1]byte
-	if _, err := io.ReadFull(c, version[:]); err != nil {
-		return nil, err
+// authenticate agrees on a method and returns the credentials that the program
+// gave, if any. All are accepted: they only isolate. The version is looked at
+// first, as behind it SOCKS4 or HTTP would be waited for.
+func (t *conversation) authenticate(in *bufio.Reader) (credentials, error) {
+	if version, err := in.Peek(1); err != nil || version[0] != statute.VersionSocks5 {
+		return credentials{}, errors.Join(errVersion, err)
 	}
-	if version[0] != statute.VersionSocks5 {
-		return nil, errVersion
+	offer, err := statute.ParseMethodRequest(in)
+	switch {
+	case err != nil:
+		return credentials{}, err
+	case slices.Contains(offer.Methods, statute.MethodUserPassAuth):
+		return t.login(in)
+	case slices.Contains(offer.Methods, statute.MethodNoAuth):
+		_, err := t.client.Write([]byte{statute.VersionSocks5, statute.MethodNoAuth})
+		return credentials{}, err
 	}
-	return &greeted{TCPConn: c, unread: version[:]}, nil
+	t.client.Write([]byte{statute.VersionSocks5, statute.MethodNoAcceptable})
+	return credentials{}, statute.ErrNoSupportedAuth
 }
 
-// greeted is a connection with bytes put back. Only the handshake reads from
-// it: relaying needs the bare socket.
-type greeted struct {
-	*net.TCPConn
-	unread []byte
-}
-
-func (g *greeted) Read(p []byte) (int, error) {
-	if len(g.unread) == 0 {
-		return g.TCPConn.Read(p)
+// login reads a user name and a password (RFC 1929).
+func (t *conversation) login(in *bufio.Reader) (credentials, error) {
+	if _, err := t.client.Write([]byte{statute.VersionSocks5, statute.MethodUserPassAuth}); err != nil {
+		return credentials{}, err
 	}
-	n := copy(p, g.unread)
-	g.unread = g.unread[n:]
-	return n, nil
-}
-
-// noResolver leaves names to tor. The default would ask the box's own DNS.
-type noResolver struct{}
-
-func (noResolver) Resolve(ctx context.Context, _ string) (context.Context, net.IP, error) {
-	return ctx, nil, nil
-}
-
-// anyone accepts all credentials: they only isolate.
-type anyone struct{}
-
-func (anyone) Valid(_, _, _ string) bool { return true }
-
-var errRefused = errors.New("only CONNECT is served")
-
-func refuseDial(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
-
-func refuseCommand(_ context.Context, w io.Writer, _ *socks5.Request) error {
-	if err := socks5.SendReply(w, statute.RepCommandNotSupported, nil); err != nil {
-		return err
+	given, err := statute.ParseUserPassRequest(in)
+	if err != nil {
+		return credentials{}, err
 	}
-	return errRefused
+	_, err = t.client.Write([]byte{statute.UserPassAuthVersion, statute.AuthSuccess})
+	return credentials{user: string(given.User), password: string(given.Pass)}, err
 }
 
 // connect answers a CONNECT request: dial through tor, reply, relay.
-func (t *conversation) connect(_ context.Context, _ io.Writer, req *socks5.Request) error {
-	to, ok := destinationOf(req.DstAddr)
-	if onion := t.Home.OnionName(to.host); ok && onion != "" {
-		to.host = onion
-	}
-	if !ok || to.isHome(t.Home) {
+func (t *conversation) connect(req statute.Request, given credentials, in *bufio.Reader) error {
+	to, ok := t.outside(req.DstAddr)
+	if !ok || to.port == 0 {
 		t.reply(statute.RepRuleFailure)
 		return errRefused
 	}
 	t.bridge = true
 	ctx, cancel := context.WithTimeout(t.ctx, t.ConnectTimeout)
 	defer cancel()
-	upstream, err := t.dial(ctx, to, req.AuthContext.Payload)
+	upstream, err := t.dial(ctx, to, given)
 	if err != nil {
 		t.counts.failed.Add(1)
 		t.reply(replyCode(err))
@@ -127,28 +111,43 @@ func (t *conversation) connect(_ context.Context, _ io.Writer, req *socks5.Reque
 	if err := t.reply(statute.RepSuccess); err != nil {
 		return err
 	}
-	return t.relay(upstream, req.Reader)
+	return t.relay(upstream, in)
+}
+
+// outside is where a request leads, with an onion in place of its name in this
+// house, and false if that is in the house or nowhere.
+func (t *conversation) outside(a statute.AddrSpec) (destination, bool) {
+	to, ok := destinationOf(a)
+	if !ok {
+		return to, false
+	}
+	if onion := t.Home.OnionName(to.host); onion != "" {
+		to.host = onion
+	}
+	return to, !to.isHome(t.Home)
 }
 
 // reply answers the device and ends the time limit of the handshake. The bound
 // address is the empty one, as from tor: ours would only confuse.
-func (t *conversation) reply(code uint8) error {
+func (t *conversation) reply(code uint8) error { return t.replyWith(code, unbound) }
+
+// replyWith is reply with an address as it stands in a reply.
+func (t *conversation) replyWith(code uint8, bound []byte) error {
 	t.client.SetDeadline(time.Now().Add(t.HandshakeTimeout))
-	if err := socks5.SendReply(t.client, code, &net.TCPAddr{IP: net.IPv4zero}); err != nil {
+	if _, err := t.client.Write(append([]byte{statute.VersionSocks5, code, 0}, bound...)); err != nil {
 		return err
 	}
 	return t.client.SetDeadline(time.Time{})
 }
 
+// unbound is 0.0.0.0, port 0.
+var unbound = []byte{statute.ATYPIPv4, 0, 0, 0, 0, 0, 0}
+
 // relay copies both ways until both ends are done or one fails.
-func (t *conversation) relay(upstream *net.TCPConn, early io.Reader) error {
+func (t *conversation) relay(upstream *net.TCPConn, in *bufio.Reader) error {
 	stop := context.AfterFunc(t.ctx, func() { upstream.Close() })
 	defer stop()
-	// What the device sent behind its request lies in go-socks5's buffer.
-	var first []byte
-	if b, ok := early.(*bufio.Reader); ok {
-		first, _ = b.Peek(b.Buffered())
-	}
+	first, _ := in.Peek(in.Buffered()) // what the device sent behind its request
 	down := make(chan error, 1)
 	go func() {
 		defer close(down)

@@ -15,12 +15,9 @@ type destination struct {
 }
 
 // destinationOf reads the target of a request. Many clients send an address
-// as a name; it is treated as the address that it is. Port 0, an empty name
-// and bytes that no name has are no destination.
+// as a name; it is treated as the address that it is. An empty name and bytes
+// that no name has are no destination.
 func destinationOf(a statute.AddrSpec) (destination, bool) {
-	if a.Port < 1 || a.Port > 65535 {
-		return destination{}, false
-	}
 	to := destination{port: uint16(a.Port)}
 	if a.FQDN == "" {
 		addr, ok := netip.AddrFromSlice(a.IP)

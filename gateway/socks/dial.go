@@ -11,7 +11,7 @@ import (
 // nobody else's. It is for what the box does for a device, such as asking for
 // names. The connection has no deadline.
 func (s *Server) Dial(ctx context.Context, device netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	return s.dialAs(ctx, s.credentialsFor(device, nil), destination{addr: to.Addr(), port: to.Port()})
+	return s.dialAs(ctx, s.credentialsFor(device, credentials{}), destination{addr: to.Addr(), port: to.Port()})
 }
 
 // DialName is Dial for an onion or a host name, which an exit looks up.
@@ -19,5 +19,5 @@ func (s *Server) DialName(ctx context.Context, device netip.Addr, host string, p
 	if !dialable(host) {
 		return nil, errNoName
 	}
-	return s.dialAs(ctx, s.credentialsFor(device, nil), destination{host: host, port: port})
+	return s.dialAs(ctx, s.credentialsFor(device, credentials{}), destination{host: host, port: port})
 }

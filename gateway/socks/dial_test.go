@@ -28,7 +28,7 @@ func TestDialIsTheDevices(t *testing.T) {
 	if len(asked) != 3 || asked[0].to != "addr 9.9.9.9:853" || asked[0] != asked[2] || asked[0].password == asked[1].password {
 		t.Errorf("tor was asked for %v", asked)
 	}
-	if want := p.credentialsFor(a, nil); asked[0].user != want.user || asked[0].password != want.password {
+	if want := p.credentialsFor(a, credentials{}); asked[0].user != want.user || asked[0].password != want.password {
 		t.Errorf("as %s, the device's other connections are %s", asked[0].user, want.user)
 	}
 }

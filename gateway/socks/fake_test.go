@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 type stream struct {
 	user, password string
 	to             string // "name example.com:80", "addr 1.2.3.4:80"
+	command        byte   // 1, 0xF0 or 0xF1
 }
 
 func (s stream) String() string { return s.to + " as " + s.user }
@@ -72,7 +74,7 @@ func (f *fakeTor) handle(c *net.TCPConn) {
 	reply, serve := f.reply, f.serve
 	f.mu.Unlock()
 	c.Write(reply)
-	if reply[1] == 0 {
+	if reply[1] == 0 && s.command == 1 {
 		serve(c)
 	}
 }
@@ -115,7 +117,8 @@ func readStream(r *bufio.Reader, w io.Writer) (stream, error) {
 	}
 	w.Write([]byte{1, 0})
 	head, err := take(r, 4)
-	if err != nil || [3]byte(head) != [3]byte{5, 1, 0} {
+	s.command = head[1]
+	if err != nil || head[0] != 5 || head[2] != 0 || !slices.Contains([]byte{1, 0xF0, 0xF1}, s.command) {
 		return s, fmt.Errorf("request % x, %v", head, err)
 	}
 	switch head[3] {

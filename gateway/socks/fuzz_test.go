@@ -23,7 +23,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte("\x05\xf4\x00\x01\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bytes.NewReader(b)
-		err := readReply(r)
+		_, err := readReply(r)
 		used := len(b) - r.Len()
 		if err != nil {
 			if code := replyCode(err); code == 0 || code > 8 {
@@ -38,19 +38,20 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// FuzzDevice: whatever a device sends, tor is dialled only for a good CONNECT
-// to a destination that is not home.
+// FuzzDevice: whatever a device sends, tor is dialled only for a good request
+// about a destination that is not home.
 func FuzzDevice(f *testing.F) {
 	f.Add([]byte("\x05\x01\x00" + requestTo("example.com", 80)))
 	f.Add([]byte("\x05\x01\x00" + requestTo("192.168.77.20", 80)))
 	f.Add([]byte("\x05\x01\x02\x01\x01a\x01b" + requestTo("printer", 80)))
 	f.Add([]byte("\x05\x01\x00\x05\x03\x00\x01\x08\x08\x08\x08\x00\x50"))
+	f.Add([]byte("\x05\x01\x00\x05\xf1\x00\x01\x08\x08\x08\x08\x00\x00"))
 	f.Add([]byte("\x04\x01\x00\x50\x08\x08\x08\x08me\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := New(Options{
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Home: watch{t},
 			DialTor: func(context.Context) (*net.TCPConn, error) {
-				if !bytes.HasPrefix(b, []byte{5}) || !bytes.Contains(b, []byte{5, 1}) {
+				if !bytes.HasPrefix(b, []byte{5}) || !bytes.Contains(b, []byte{5, 1}) && !bytes.Contains(b, []byte{5, 0xF0}) && !bytes.Contains(b, []byte{5, 0xF1}) {
 					t.Errorf("tor is dialled for %q", b)
 				}
 				return nil, errors.New("not in this test")

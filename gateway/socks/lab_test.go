@@ -15,18 +15,21 @@ import (
 	"time"
 )
 
+// servePage is a web server of one page.
+func servePage(c *net.TCPConn) {
+	r := bufio.NewReader(c)
+	for {
+		if line, err := r.ReadString('\n'); err != nil || line == "\r\n" {
+			break
+		}
+	}
+	fmt.Fprint(c, "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+}
+
 // curl is a client that nobody here wrote.
 func TestCurl(t *testing.T) {
 	tor := newFakeTor(t)
-	tor.serve = func(c *net.TCPConn) {
-		r := bufio.NewReader(c)
-		for {
-			if line, err := r.ReadString('\n'); err != nil || line == "\r\n" {
-				break
-			}
-		}
-		fmt.Fprint(c, "HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
-	}
+	tor.serve = servePage
 	p := newProxy(t, Options{DialTor: tor.dial})
 	for _, tc := range []struct {
 		args, want string
@@ -149,5 +152,23 @@ func streamOf(t *testing.T, c net.Conn, lines *bufio.Reader, host string) string
 			t.Logf("%s", strings.TrimSpace(line))
 			return line
 		}
+	}
+}
+
+// TestTorsocks: a program in torsocks, which asks for names by RESOLVE, and
+// connects to what it is told.
+func TestTorsocks(t *testing.T) {
+	tor := newFakeTor(t)
+	tor.reply = []byte("\x05\x00\x00\x01\xcb\x00\x71\x50\x00\x00")
+	tor.serve = servePage
+	p := newProxy(t, Options{DialTor: tor.dial})
+	_, port, _ := net.SplitHostPort(p.addr)
+	out, err := exec.Command("torsocks", "-a", "127.0.0.1", "-P", port, "curl", "--silent", "--max-time", "5", "--ipv4", "http://web.example/").CombinedOutput()
+	if err != nil || string(out) != "hello\n" {
+		t.Errorf("torsocks curl: %q, %v", out, err)
+	}
+	asked := tor.asked()
+	if len(asked) != 2 || asked[0].to != "name web.example:0" || asked[0].command != commandResolve || asked[1].to != "addr 203.0.113.80:80" {
+		t.Errorf("tor was asked for %v", asked)
 	}
 }

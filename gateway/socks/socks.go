@@ -7,9 +7,9 @@
 // other programs. Any credentials are accepted: they isolate, they admit
 // nobody. Host names reach tor as they came and are resolved nowhere else.
 //
-// Only CONNECT is served. BIND and UDP ASSOCIATE are refused, as Tor has
-// neither; so are tor's own RESOLVE commands, which go-socks5 does not know
-// (a device that wants a name asks the resolver). SOCKS4 clients are closed.
+// CONNECT is served, and tor's own RESOLVE and RESOLVE_PTR, without which
+// torsocks finds no name. BIND and UDP ASSOCIATE are refused, as Tor has
+// neither. SOCKS4 clients are closed.
 //
 // Use it in the unprivileged process that talks to devices. It dials nothing
 // by itself: listeners and the way to tor are given to it. It keeps no

@@ -48,22 +48,26 @@ func TestRefusals(t *testing.T) {
 		request string
 		want    int
 	}{
-		"bind":              {"\x05\x02\x00\x01\x08\x08\x08\x08\x00\x50", 2},
-		"UDP associate":     {"\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00", 2},
-		"tor's RESOLVE":     {"\x05\xf0\x00\x03\x0bexample.com\x00\x00", 7},
-		"tor's RESOLVE_PTR": {"\x05\xf1\x00\x01\x08\x08\x08\x08\x00\x00", 7},
-		"address type":      {"\x05\x01\x00\x05", 8},
-		"home address":      {"\x05\x01\x00\x01\xc0\xa8\x4d\x14\x00\x50", 2},
-		"home as IPv6":      {"\x05\x01\x00\x04" + string(net.ParseIP("::ffff:192.168.77.20").To16()) + "\x00\x50", 2},
-		"home as a name":    {requestTo("192.168.77.20", 80), 2},
-		"in brackets":       {requestTo("[::1]", 80), 2},
-		"with a zone":       {requestTo("fe80::1%eth0", 80), 2},
-		"home name":         {requestTo("printer", 80), 2},
-		"port 0":            {requestTo("example.com", 0), 2},
-		"no name":           {requestTo("", 80), 2},
-		"NUL":               {requestTo("example.com\x00.onion", 80), 2},
-		"line break":        {requestTo("example.com\r\nX", 80), 2},
-		"not ASCII":         {requestTo("ex\xc3\xa4mple.com", 80), 2},
+		"bind":            {"\x05\x02\x00\x01\x08\x08\x08\x08\x00\x50", 7},
+		"UDP associate":   {"\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00", 7},
+		"another command": {"\x05\xf2\x00\x03\x0bexample.com\x00\x00", 7},
+		"RESOLVE at home": {"\x05\xf0\x00\x03\x07printer\x00\x00", 2},
+		"RESOLVE of home": {"\x05\xf0\x00\x01\xc0\xa8\x4d\x14\x00\x00", 2},
+		"RESOLVE of none": {"\x05\xf0\x00\x03\x00\x00\x00", 2},
+		"PTR at home":     {"\x05\xf1\x00\x01\xc0\xa8\x4d\x14\x00\x00", 2},
+		"PTR of a name":   {"\x05\xf1\x00\x03\x0bexample.com\x00\x00", 2},
+		"address type":    {"\x05\x01\x00\x05", 8},
+		"home address":    {"\x05\x01\x00\x01\xc0\xa8\x4d\x14\x00\x50", 2},
+		"home as IPv6":    {"\x05\x01\x00\x04" + string(net.ParseIP("::ffff:192.168.77.20").To16()) + "\x00\x50", 2},
+		"home as a name":  {requestTo("192.168.77.20", 80), 2},
+		"in brackets":     {requestTo("[::1]", 80), 2},
+		"with a zone":     {requestTo("fe80::1%eth0", 80), 2},
+		"home name":       {requestTo("printer", 80), 2},
+		"port 0":          {requestTo("example.com", 0), 2},
+		"no name":         {requestTo("", 80), 2},
+		"NUL":             {requestTo("example.com\x00.onion", 80), 2},
+		"line break":      {requestTo("example.com\r\nX", 80), 2},
+		"not ASCII":       {requestTo("ex\xc3\xa4mple.com", 80), 2},
 	} {
 		p := newProxy(t, Options{DialTor: func(context.Context) (*net.TCPConn, error) {
 			t.Errorf("%s: tor was dialled", name)
@@ -207,7 +211,7 @@ func TestIsolation(t *testing.T) {
 		t.Errorf("%d different credentials for %d", len(seen), len(all))
 	}
 	other := newProxy(t, Options{DialTor: tor.dial})
-	if p.credentialsFor(netip.MustParseAddr("127.0.0.2"), nil) == other.credentialsFor(netip.MustParseAddr("127.0.0.2"), nil) {
+	if p.credentialsFor(netip.MustParseAddr("127.0.0.2"), credentials{}) == other.credentialsFor(netip.MustParseAddr("127.0.0.2"), credentials{}) {
 		t.Error("another process has the same credentials")
 	}
 }

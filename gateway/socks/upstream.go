@@ -28,12 +28,12 @@ type credentials struct{ user, password string }
 // that nobody outside this process can know. What the program itself gave is
 // mixed into the token, so that it isolates within the device and never
 // matches another device's.
-func (s *Server) credentialsFor(device netip.Addr, given map[string]string) credentials {
+func (s *Server) credentialsFor(device netip.Addr, given credentials) credentials {
 	var identity [8]byte
 	if s.Identity != nil {
 		binary.BigEndian.PutUint64(identity[:], s.Identity(device))
 	}
-	return s.credentials(device.String(), given["username"], given["password"], string(identity[:]))
+	return s.credentials(device.String(), given.user, given.password, string(identity[:]))
 }
 
 // credentials are those of a user and of the parts that set apart within him.
@@ -48,36 +48,43 @@ func (s *Server) credentials(user string, parts ...string) credentials {
 
 // dial asks tor for a stream to the destination. The connection is bare and
 // has no deadline any more.
-func (t *conversation) dial(ctx context.Context, to destination, given map[string]string) (*net.TCPConn, error) {
+func (t *conversation) dial(ctx context.Context, to destination, given credentials) (*net.TCPConn, error) {
 	return t.dialAs(ctx, t.credentialsFor(t.device, given), to)
 }
 
 // dialAs asks tor for a stream under these credentials.
 func (s *Server) dialAs(ctx context.Context, as credentials, to destination) (*net.TCPConn, error) {
+	c, _, err := s.ask(ctx, as, statute.CommandConnect, to)
+	return c, err
+}
+
+// ask makes a request of tor under these credentials, and returns the
+// connection and the address in tor's reply, as readReply does.
+func (s *Server) ask(ctx context.Context, as credentials, command byte, to destination) (*net.TCPConn, []byte, error) {
 	c, err := s.DialTor(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reaching tor: %w", err)
+		return nil, nil, fmt.Errorf("reaching tor: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-	err = request(c, as, to)
+	bound, err := request(c, as, command, to)
 	if !stop() && err == nil {
 		err = ctx.Err() // it ended between the reply and here
 	}
 	if err != nil {
 		c.Close()
-		return nil, fmt.Errorf("connecting through tor: %w", err)
+		return nil, nil, fmt.Errorf("connecting through tor: %w", err)
 	}
-	return c, nil
+	return c, bound, nil
 }
 
 // request speaks the client's side of RFC 1928 and RFC 1929 and reads not a
 // byte beyond the reply.
-func request(c io.ReadWriter, as credentials, to destination) error {
+func request(c io.ReadWriter, as credentials, command byte, to destination) ([]byte, error) {
 	if err := authenticate(c, as); err != nil {
-		return fmt.Errorf("giving credentials: %w", err)
+		return nil, fmt.Errorf("giving credentials: %w", err)
 	}
-	if _, err := c.Write(to.bytes()); err != nil {
-		return fmt.Errorf("sending the request: %w", err)
+	if _, err := c.Write(to.bytes(command)); err != nil {
+		return nil, fmt.Errorf("sending the request: %w", err)
 	}
 	return readReply(c)
 }
@@ -106,9 +113,9 @@ func expect(c io.ReadWriter, message []byte, version, status byte) error {
 	return nil
 }
 
-// bytes is the CONNECT request (RFC 1928, section 4).
-func (d destination) bytes() []byte {
-	b := []byte{statute.VersionSocks5, statute.CommandConnect, 0}
+// bytes is a request (RFC 1928, section 4).
+func (d destination) bytes(command byte) []byte {
+	b := []byte{statute.VersionSocks5, command, 0}
 	switch {
 	case d.addr.Is4():
 		b = append(append(b, statute.ATYPIPv4), d.addr.AsSlice()...)
@@ -121,17 +128,18 @@ func (d destination) bytes() []byte {
 }
 
 // readReply reads a reply by its address type: tor's is 10 bytes long on an
-// IPv4 SocksPort and 22 on others. The bound address says nothing of use.
-func readReply(r io.Reader) error {
+// IPv4 SocksPort and 22 on others. It returns the address as it stands there:
+// type, address and port. It is of use for RESOLVE alone.
+func readReply(r io.Reader) ([]byte, error) {
 	var head [5]byte // version, reply, reserved, address type, first byte of the address
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return fmt.Errorf("reading the reply: %w", err)
+		return nil, fmt.Errorf("reading the reply: %w", err)
 	}
 	if head[0] != statute.VersionSocks5 {
-		return fmt.Errorf("reading the reply: version %d", head[0])
+		return nil, fmt.Errorf("reading the reply: version %d", head[0])
 	}
 	if head[1] != statute.RepSuccess {
-		return replyError(head[1])
+		return nil, replyError(head[1])
 	}
 	rest := 2 // the port
 	switch head[3] {
@@ -142,12 +150,13 @@ func readReply(r io.Reader) error {
 	case statute.ATYPDomain:
 		rest += int(head[4])
 	default:
-		return fmt.Errorf("reading the reply: address type %d", head[3])
+		return nil, fmt.Errorf("reading the reply: address type %d", head[3])
 	}
-	if _, err := io.CopyN(io.Discard, r, int64(rest)); err != nil {
-		return fmt.Errorf("reading the reply: %w", err)
+	bound := append(head[3:5:5], make([]byte, rest)...)
+	if _, err := io.ReadFull(r, bound[2:]); err != nil {
+		return nil, fmt.Errorf("reading the reply: %w", err)
 	}
-	return nil
+	return bound, nil
 }
 
 // replyCode is what the device is told of a failure. tor's codes are passed

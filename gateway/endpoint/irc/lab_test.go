@@ -134,3 +134,50 @@ func TestTalk(t *testing.T) {
 	fmt.Fprintf(ann, "OPER ann %s\r\n", password)
 	ann.await(" 381 ")
 }
+
+// abroad puts /etc of another time zone over the machine's, in a mount namespace
+// of its own, and runs a test there. The link itself has to change: what it leads
+// to may be the file of UTC.
+const abroad = `
+mount -t tmpfs none "$2"
+mkdir "$2/upper" "$2/work"
+mount -t overlay -o "lowerdir=/etc,upperdir=$2/upper,workdir=$2/work" none /etc
+ln -sf /usr/share/zoneinfo/Asia/Kolkata /etc/localtime
+date +%Z
+exec "$0" -test.v -test.timeout 2m -test.run "^$1\$"`
+
+// TestTimesAreUTC: on a box in another time zone, nobody on IRC learns of it.
+func TestTimesAreUTC(t *testing.T) {
+	const mark = "TUNIC_IRC_ZONE"
+	if os.Getenv(mark) == "" {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-ec", abroad, self, t.Name(), t.TempDir())
+		cmd.Env = append(os.Environ(), mark+"=1")
+		out, err := cmd.CombinedOutput()
+		t.Logf("%s", out)
+		if err != nil || !strings.HasPrefix(string(out), "IST\n") {
+			t.Errorf("in another zone: %v", err)
+		}
+		return
+	}
+	addr := start(t)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t, c, bufio.NewReader(c)}
+	fmt.Fprint(c, "NICK ann\r\nUSER ann 0 * :ann\r\n")
+	for _, ask := range []struct{ command, number string }{{"", " 003 "}, {"TIME\r\n", " 391 "}, {"INFO\r\n", "On-line since"}} {
+		fmt.Fprint(c, ask.command)
+		if line := v.await(ask.number); !strings.Contains(line, "UTC") || strings.Contains(line, "IST") {
+			t.Errorf("the zone is told: %s", line)
+		}
+	}
+}

@@ -50,6 +50,12 @@ func testSOCKS(w *world) {
 	if got, ok := w.curl("phone", 10, "--socks5-hostname", box4+":9050", "http://"+nas4+":8080/"); ok {
 		w.Errorf("the proxy leads into the house: %q", got)
 	}
+	if got := strings.TrimSpace(w.must("phone", "tor-resolve", "web.example", box4+":9050")); got != web4 && got != web6 {
+		w.Errorf("tor-resolve finds web.example at %q", got)
+	}
+	if r := w.exec("phone", "tor-resolve", "printer", box4+":9050"); r.Code == 0 {
+		w.Errorf("an exit was asked for a name of the house: %q", r.Stdout)
+	}
 	if from, ok := w.curl("phone", 20, "--socks5-hostname", "["+box6+"]:9050", "http://web.example/ip"); !ok || !isExit(from) {
 		w.Errorf("by the proxy's IPv6 address the phone arrived from %q", from)
 	}
