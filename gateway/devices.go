@@ -26,6 +26,8 @@ type System interface {
 	// Counters says how many packets matched each rule of our chains, by
 	// "TABLE CHAIN", in their order there.
 	Counters(ctx context.Context, f rules.Family) (map[string][]uint64, error)
+	// Wall says what is wrong with the second wall (decision 44); nothing: it stands.
+	Wall() ([]string, error)
 }
 
 // Devices lists configured devices and those that the kernel or the DHCP

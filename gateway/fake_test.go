@@ -34,6 +34,7 @@ type box struct {
 
 	loaded   rules.Ruleset
 	drift    []string
+	wall     []string // what is wrong with it
 	around   Around
 	facts    Facts
 	status   tor.Status

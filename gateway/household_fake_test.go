@@ -43,6 +43,12 @@ func (f fakeSystem) Counters(context.Context, rules.Family) (map[string][]uint64
 	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.failure("counters")
 }
 
+func (f fakeSystem) Wall() ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wall, f.fail["wall"]
+}
+
 func (f fakeTor) AskAnew(_ context.Context, host string)          { _ = f.did("ask anew", host) }
 func (f fakeTor) Republish(_ context.Context, onion string) error { return f.did("republish", onion) }
 

@@ -45,7 +45,7 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 			return err
 		}
 		changes, err := differences(now, next)
-		plan.Changes = append(append(plan.Changes, changes...), diffOnions(v.config, c)...)
+		plan.Changes = slices.Concat(plan.Changes, WallChanges(g.lookAtWall().Wrong), changes, diffOnions(v.config, c))
 		return err
 	})
 	return plan, err
@@ -160,6 +160,15 @@ func differences(now, next Desired) ([]string, error) {
 		diffLines("", describe.Lines("listener", now.Listeners), describe.Lines("listener", next.Listeners)),
 		diffLines("", describe.Lines("serve", now.Serve), describe.Lines("serve", next.Serve)),
 		diffServers(now.Servers, next.Servers)), nil
+}
+
+// WallChanges say that the second wall is built again, and why.
+func WallChanges(wrong []string) []string {
+	var lines []string
+	for _, line := range wrong {
+		lines = append(lines, "! the second wall is built again: "+line)
+	}
+	return lines
 }
 
 func diffRules(applied rules.Ruleset, in rules.Input) ([]string, error) {

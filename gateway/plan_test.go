@@ -34,6 +34,33 @@ func TestPlanOfAClosedHousehold(t *testing.T) {
 	}
 }
 
+// TestWall: status says whether the second wall stands, and a plan that it is
+// built again.
+func TestWall(t *testing.T) {
+	h := newHouse(t, nil)
+	h.running(t)
+	look := func() (bool, string, []string) {
+		t.Helper()
+		p, err := h.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := h.Gateway.Status(t.Context())
+		return s.Wall.Stands, strings.Join(s.Wall.Wrong, "|"), p.Changes
+	}
+	if stands, wrong, plan := look(); !stands || wrong != "" || len(plan) > 0 {
+		t.Errorf("where it stands: %v, %q, %q", stands, wrong, plan)
+	}
+	h.set(func() { h.box.wall = []string{"ip4 routing policy: rules of the wall are missing"} })
+	if stands, wrong, plan := look(); stands || !strings.HasPrefix(wrong, "ip4") || len(plan) != 1 || !strings.Contains(plan[0], "second wall is built again: ip4") {
+		t.Errorf("where a half of it is gone: %v, %q, %q", stands, wrong, plan)
+	}
+	h.set(func() { h.box.wall, h.fail["wall"] = nil, errors.New("no answer") })
+	if stands, wrong, _ := look(); stands || wrong != "no answer" {
+		t.Errorf("where it cannot be looked at: %v, %q", stands, wrong)
+	}
+}
+
 // Whatever a reload would change is in the plan, and what is secret is not; when
 // the plan is empty a reload changes nothing.
 func TestPlanShowsAllThatAReloadChanges(t *testing.T) {

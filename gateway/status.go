@@ -39,6 +39,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Findings:  slices.Clone(v.findings),
 		Tor:       torStatus(t),
 		Clock:     clockStatus(v.facts, t),
+		Wall:      g.lookAtWall(),
 		Household: g.household(ctx, v, served),
 		FastTor:   g.fastStatus(v),
 		Onions:    g.onionStatus(v, g.withFast(t), served),
@@ -62,6 +63,15 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 func torStatus(t tor.Status) api.Tor {
 	return api.Tor{Version: t.Version, Running: t.Running, Bootstrap: t.Bootstrap, Summary: t.Summary,
 		Warning: t.Warning, ClockSkew: int(t.ClockSkew.Seconds()), Restarts: t.Restarts}
+}
+
+// lookAtWall says whether the second wall stands.
+func (g *Gateway) lookAtWall() api.Wall {
+	wrong, err := g.System.Wall()
+	if err != nil {
+		wrong = []string{err.Error()}
+	}
+	return api.Wall{Stands: len(wrong) == 0, Wrong: append([]string{}, wrong...)}
 }
 
 func hasCode(list []health.Finding, c health.Code) bool {

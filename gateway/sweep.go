@@ -3,6 +3,7 @@ package gateway
 import (
 	"path/filepath"
 
+	"tunic/gateway/backup"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
 )
@@ -20,6 +21,9 @@ func (g *Gateway) sweep() {
 			g.Log.Warn("what was left half written stays", "directory", dir, "error", err)
 		}
 	}
+	for _, dir := range backup.Leftovers(BackupTrees(g.Paths)) { // where the unit lets nobody write
+		g.Log.Warn("a restore that was interrupted has left keys and mail: remove the directory, or restore again", "directory", dir)
+	}
 }
 
 // ownDirs are the directories that files are written in by another name first,
@@ -29,9 +33,11 @@ func ownDirs(p config.Paths) map[string]string {
 	for _, dir := range []string{p.State, filepath.Dir(p.OnionKeys("x")), p.Invites(), p.Accounts(), p.CA()} {
 		dirs[dir] = ""
 	}
-	friends, _ := filepath.Glob(p.PeerKeys("*")) // the pattern is right
-	for _, dir := range friends {
-		dirs[dir] = ""
+	for _, keys := range []string{p.PeerKeys("*"), p.OnionKeys("*"), p.RetiredKeys("*", "*")} {
+		found, _ := filepath.Glob(keys) // the pattern is right
+		for _, dir := range found {
+			dirs[dir] = ""
+		}
 	}
 	for _, dir := range []string{p.Etc, p.DeviceDir(), p.OnionDir(), p.PeerDir(), p.ProfileDir(), p.EndpointDir(), p.GroupDir()} {
 		dirs[dir] = ".toml"

@@ -10,10 +10,6 @@ import (
 	"tunic/rules/netfilter"
 )
 
-// repairEvery is the pause between looks at the rules when nothing is known to
-// have changed them: it covers what the kernel did not tell.
-const repairEvery = 2 * time.Minute
-
 // guardRules puts the rules back when another program changes them. It does not
 // wait for the gateway's passes: one of them may be busy with tor for seconds.
 func guardRules(ctx context.Context, log *slog.Logger, k *netfilter.Kernel, g *gateway.Gateway) error {
@@ -27,11 +23,6 @@ func guardRules(ctx context.Context, log *slog.Logger, k *netfilter.Kernel, g *g
 			g.Wake() // a pass loads all of them, or closes
 		}
 	}
-	go func() {
-		for pause(ctx, repairEvery) {
-			repair()
-		}
-	}()
 	return supervise.Keep(ctx, "rule events", log, supervise.Backoff{Min: time.Second, Max: time.Minute, Healthy: time.Minute},
 		func(ctx context.Context) error { return k.WatchRules(ctx, repair) })
 }

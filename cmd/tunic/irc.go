@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -31,7 +30,7 @@ func ircCommand(a *app) *cobra.Command {
 		Long: `Irc speaks to the box's own IRC server as its operator.
 
 A ban is by the circuit by which a visitor has come, or by the device of the
-house. It is for the moment: who comes by Tor can have another circuit. What
+house: for either, others see a cloak, such as u.98f6ef32. It is for the moment: who comes by Tor can have another circuit. What
 lasts is ` + "`tunic forget`" + `, which takes the whole box of a friend off.`,
 	}
 	return group(a, c, ircBan, ircUnban, ircBans, ircOperator)
@@ -83,7 +82,7 @@ const banLimit = 30 * day
 func ircBan(a *app) *cobra.Command {
 	lasts, reason := day, ""
 	c := &cobra.Command{
-		Use:   "ban NICK|CIRCUIT",
+		Use:   "ban NICK|CIRCUIT|CLOAK",
 		Short: "End what somebody has open, and let nobody in from there",
 		Example: `  tunic irc ban flooder
   tunic irc ban 4711 --for 1h --reason sleep`,
@@ -97,19 +96,14 @@ func ircBan(a *app) *cobra.Command {
 				return usageError("", "the reason is one line of at most 200 bytes")
 			}
 			return a.withIRC(cmd.Context(), func(s *irc.Session) error {
-				address, err := banned(s, args[0])
+				cloak, err := banned(s, args[0])
 				if err != nil {
 					return err
 				}
-				if err := s.Ban(address, lasts, reason); err != nil {
+				if err := s.Ban(cloak, lasts, reason); err != nil {
 					return err
 				}
-				if nickPattern.MatchString(args[0]) { // a circuit or an address has no nick to end
-					if err := s.Kill(args[0], reason); err != nil {
-						return err
-					}
-				}
-				a.printf("%s is banned for %s\n`tunic irc unban %s` ends that\n", args[0], api.SpanWords(lasts), address)
+				a.printf("%s is banned for %s\n`tunic irc unban %s` ends that\n", args[0], api.SpanWords(lasts), cloak)
 				return nil
 			})
 		},
@@ -122,39 +116,46 @@ func ircBan(a *app) *cobra.Command {
 // nickPattern is what the server takes for a nick (RFC 2812, 2.3.1).
 var nickPattern = regexp.MustCompile("^[a-zA-Z\\[\\]\\\\`_^{|}][a-zA-Z0-9\\[\\]\\\\`_^{|}-]{0,29}$")
 
-// banned returns the address of a nick, of a circuit, or the address itself.
-func banned(s *irc.Session, who string) (string, error) {
-	if n, err := strconv.ParseUint(who, 10, 32); err == nil {
-		return onion.CircuitSource(uint32(n)).String(), nil
+// cloakPattern is what others see of an address.
+var cloakPattern = regexp.MustCompile(`^u\.[0-9a-f]{1,8}$`)
+
+// banned returns the cloak of a nick or of a circuit, or the cloak itself.
+func banned(s *irc.Session, who string) (cloak string, err error) {
+	n, notNumber := strconv.ParseUint(who, 10, 32)
+	switch {
+	case cloakPattern.MatchString(who):
+		return who, nil
+	case notNumber == nil:
+		cloak, err = s.CloakOf(onion.CircuitSource(uint32(n)).String())
+	case nickPattern.MatchString(who):
+		cloak, err = s.Cloak(who)
+	default:
+		return "", usageError("", "%q is neither a nick nor a cloak (u.98f6ef32) nor the number of a circuit", who)
 	}
-	if addr, err := netip.ParseAddr(who); err == nil && addr.Is4() && addr.IsLoopback() {
-		return addr.String(), nil
+	switch {
+	case errors.Is(err, irc.ErrOwn):
+		err = usageError("", "%s is on the box itself", who)
+	case errors.Is(err, irc.ErrNobody) && notNumber == nil:
+		err = usageError("", "nobody is connected by the circuit %s now", who)
+	case errors.Is(err, irc.ErrNobody):
+		err = usageError("a client lists the nicks in a channel with /names", "nobody is called %q now", who)
 	}
-	if !nickPattern.MatchString(who) {
-		return "", usageError("", "%q is neither a nick nor the number of a circuit", who)
-	}
-	address, err := s.Address(who)
-	if errors.Is(err, irc.ErrNoNick) {
-		return "", usageError("a client lists the nicks in a channel with /names", "nobody is called %q now", who)
-	}
-	if err == nil && address == "127.0.0.1" {
-		return "", usageError("", "%s is on the box itself", who)
-	}
-	return address, err
+	return cloak, err
 }
 
 func ircUnban(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "unban ADDRESS|CIRCUIT",
+		Use:     "unban CLOAK",
 		Short:   "End a ban",
-		Example: "  tunic irc unban 127.128.18.103",
+		Long:    "Unban ends a ban of those that `tunic irc bans` lists.",
+		Example: "  tunic irc unban u.98f6ef32",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cloakPattern.MatchString(args[0]) {
+				return usageError("`tunic irc bans` lists them", "%q is no cloak, such as u.98f6ef32", args[0])
+			}
 			return a.withIRC(cmd.Context(), func(s *irc.Session) error {
-				address, err := banned(s, args[0])
-				if err == nil {
-					err = s.Unban(address)
-				}
+				err := s.Unban(args[0])
 				if err == nil {
 					a.printf("%s is let in again\n", args[0])
 				}
@@ -177,8 +178,8 @@ func ircBans(a *app) *cobra.Command {
 				if err != nil || asJSON {
 					return errors.Join(err, a.json(append([]string{}, list...)))
 				}
-				for _, address := range list {
-					a.printf("%s\n", address)
+				for _, cloak := range list {
+					a.printf("%s\n", cloak)
 				}
 				return nil
 			})

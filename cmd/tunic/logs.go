@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -12,13 +13,18 @@ import (
 func logsCommand(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "logs SERVER",
-		Short: "Print what a managed server said last",
+		Use:   "logs [SERVER]",
+		Short: "Show recent log lines of the mail and chat servers",
 		Long: `Logs prints the last lines of a server that tunic runs, such as dovecot. They may
-name users, so they are kept in memory alone, and are gone with the daemon.`,
-		Example: "  tunic logs dovecot",
-		Args:    cobra.ExactArgs(1),
+name users, so they are kept in memory alone, and are gone with the daemon.
+Without a name it lists which logs there are.`,
+		Example: `  tunic logs
+  tunic logs dovecot`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.listLogs(cmd.Context(), asJSON)
+			}
 			lines, err := a.client().Tail(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -34,6 +40,26 @@ name users, so they are kept in memory alone, and are gone with the daemon.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// listLogs says which logs there are, and where the others are.
+func (a *app) listLogs(ctx context.Context, asJSON bool) error {
+	s, err := a.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for _, server := range s.Servers {
+		names = append(names, server.Name)
+	}
+	if asJSON {
+		return a.json(names)
+	}
+	for _, name := range names {
+		a.printf("%-10s tunic logs %s\n", name, name)
+	}
+	a.printf("%-10s journalctl -u tunic (what tunic says, also of tor)\n", "tunic")
+	return nil
 }
 
 // confineCommand is the first moment of every child: see supervise.Command.

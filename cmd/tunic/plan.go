@@ -97,7 +97,13 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 		_, err2 := lookupUser(config.ServeUser)
 		return api.Plan{}, errors.Join(err, err2)
 	}
-	return gateway.PlanAlone(ctx, kernel{k}, in)
+	plan, err := gateway.PlanAlone(ctx, kernel{k}, in)
+	if err != nil {
+		return plan, err
+	}
+	wrong, err := k.Wall()
+	plan.Changes = append(gateway.WallChanges(wrong), plan.Changes...)
+	return plan, err
 }
 
 // boxInputs has the paths and the system users of this box; one that does not

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os/user"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +67,9 @@ func (a *app) run(ctx context.Context, log *slog.Logger) error {
 	if a.uid != 0 {
 		return &failure{exitFailed, errors.New("the daemon must be started as root"), "use sudo, or systemctl start tunic"}
 	}
+	// The daemon decides, and carries nothing: with one processor no idle thread of
+	// Go's is woken by each socket that another one opens (decision 53).
+	runtime.GOMAXPROCS(1)
 	lock, err := gateway.TakeLock(a.paths())
 	if err != nil {
 		return err

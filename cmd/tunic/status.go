@@ -64,6 +64,7 @@ func (a *app) show(s api.Status, asJSON bool) error {
 		a.printf("Tor for onions that are not anonymous: %s\n", torWords(*s.FastTor))
 	}
 	a.printf("Clock: %s\n", clockWords(s.Clock))
+	a.printf("Second wall: %s\n", wallWords(s.Wall))
 	a.printf("\nHousehold (default policy %s)\n", s.Household.DefaultPolicy)
 	for _, i := range s.Household.Interfaces {
 		words := strings.Join(i.Addresses, ", ")
@@ -139,6 +140,13 @@ func clockWords(c api.Clock) string {
 		words = append(words, "not certain")
 	}
 	return strings.Join(words, "; ")
+}
+
+func wallWords(w api.Wall) string {
+	if w.Stands {
+		return "stands: without the packet filter's rules nothing that a device sends gets out"
+	}
+	return "DOES NOT STAND: " + strings.Join(w.Wrong, "; ")
 }
 
 func clientNames(o api.Onion) string {

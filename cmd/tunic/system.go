@@ -65,6 +65,9 @@ func (s system) Counters(ctx context.Context, f rules.Family) (map[string][]uint
 	return s.kernel.Counters(ctx, f)
 }
 
+// Wall implements gateway.System.
+func (s system) Wall() ([]string, error) { return s.kernel.Wall() }
+
 // rootOwns reports whether a file can be trusted: where everybody may make one,
 // it must be root's.
 func rootOwns(path string) bool {

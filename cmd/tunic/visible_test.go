@@ -101,7 +101,7 @@ func TestForeignTextIsText(t *testing.T) {
 	}{
 		"mail queue": {200, []api.Letter{letter}, false}, "mail show x": {200, letter, true},
 		"mail flush x": {200, filled[api.MailFlush](), false},
-		"peers": {200, []api.Peer{peer, invited}, false}, "status": {200, status, false}, "onions": {200, status, false},
+		"peers":        {200, []api.Peer{peer, invited}, false}, "status": {200, status, false}, "onions": {200, status, false},
 		"devices": {200, []api.Device{filled[api.Device]()}, false}, "logs dovecot": {200, []string{hostile}, false},
 		"user list": {200, []api.User{filled[api.User]()}, false}, "plan": {200, filled[api.Plan](), true},
 		"why 192.0.2.1": {200, filled[api.Why](), true}, "newnym tv": {200, filled[api.NewNym](), true},

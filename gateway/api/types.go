@@ -29,6 +29,7 @@ type Status struct {
 	Tor       Tor              `json:"tor"`
 	Clock     Clock            `json:"clock"`
 	FastTor   *Tor             `json:"fast_tor,omitempty"` // the one for onions that are not anonymous, while there are any
+	Wall      Wall             `json:"wall"`
 	Household Household        `json:"household"`
 	Onions    []Onion          `json:"onions"`
 	Servers   []Server         `json:"servers"`    // those that others have written
@@ -54,6 +55,13 @@ type Clock struct {
 	Relays  int     `json:"relays"`        // of the Tor network that agreed on the time; 0: none, or too long ago
 	Asked   int     `json:"relays_asked"`  // of so many
 	Error   float64 `json:"error_seconds"` // how wrong what they said can be by now
+}
+
+// Wall is the second wall: rules of routing policy, which hold what devices send
+// when the packet filter's rules are gone (decision 44).
+type Wall struct {
+	Stands bool     `json:"stands"`
+	Wrong  []string `json:"wrong"` // in words, a line for each address family; empty when it stands
 }
 
 // Household is the part of the network that tunic is in charge of.

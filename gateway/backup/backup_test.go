@@ -183,6 +183,33 @@ func TestForRecipients(t *testing.T) {
 	}
 }
 
+// What a restore that was killed has unpacked goes with the next one, and
+// nothing else does.
+func TestLeftovers(t *testing.T) {
+	from, to := full(t), newHome(t)
+	path, key := from.backup("correct horse")
+	to.write("etc/.tunic.restore-123/tunic.toml", "half", 0o600)
+	to.write("var/lib/.tunic.restore-4/onions/photos/key", "secret", 0o600)
+	others := []string{"etc/.tunic.restore-", "etc/.tunic.restore-mine", "etc/tunic.before-2026", "var/lib/.other.restore-1"}
+	for _, dir := range others {
+		to.write(dir+"/x", "not ours", 0o600)
+	}
+	if left := Leftovers(to.trees); !slices.Equal(left, []string{to.path("etc/.tunic.restore-123"), to.path("var/lib/.tunic.restore-4")}) {
+		t.Errorf("left over: %q", left)
+	}
+	_, err := Restore(path, key, to.trees, fine)
+	to.must(err)
+	t.Cleanup(func() { os.Chmod(to.path("var/lib/tunic/onions/photos"), 0o700) })
+	if left := Leftovers(to.trees); len(left) > 0 {
+		t.Errorf("after another restore: %q", left)
+	}
+	for _, dir := range others {
+		if _, err := os.Stat(to.path(dir + "/x")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // What is there is kept, and stays after every error.
 func TestRestoreOverSomething(t *testing.T) {
 	from, to := full(t), newHome(t)

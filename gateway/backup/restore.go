@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -75,8 +76,32 @@ func open(path string, f func(io.Reader) (Header, error)) (Header, error) {
 	return h, nil
 }
 
-// stage makes an empty directory beside each tree.
+// stagedPrefix begins the name of the directory beside a tree in which a backup is
+// unpacked; digits follow.
+func stagedPrefix(t Tree) string { return "." + filepath.Base(t.Dir) + ".restore-" }
+
+// Leftovers are the directories in which a restore that did not live to its end
+// has unpacked a backup. The next one removes them.
+func Leftovers(trees []Tree) (dirs []string) {
+	for _, t := range trees {
+		entries, _ := os.ReadDir(filepath.Dir(t.Dir)) // where nothing can be read nothing was left
+		for _, e := range entries {
+			if n, ok := strings.CutPrefix(e.Name(), stagedPrefix(t)); ok && n != "" && strings.Trim(n, "0123456789") == "" {
+				dirs = append(dirs, filepath.Join(filepath.Dir(t.Dir), e.Name()))
+			}
+		}
+	}
+	return dirs
+}
+
+// stage makes an empty directory beside each tree, and removes those of an
+// earlier time: the caller is the only one who restores.
 func stage(trees []Tree) (dirs []string, remove func(), err error) {
+	for _, d := range Leftovers(trees) {
+		if err := os.RemoveAll(d); err != nil {
+			return nil, nil, fmt.Errorf("removing what an interrupted restore left: %w", err)
+		}
+	}
 	remove = func() {
 		for _, d := range dirs {
 			os.RemoveAll(d) // nothing is there any more if it took the tree's place
@@ -88,7 +113,7 @@ func stage(trees []Tree) (dirs []string, remove func(), err error) {
 			remove()
 			return nil, nil, err
 		}
-		dir, err := os.MkdirTemp(parent, "."+filepath.Base(t.Dir)+".restore-")
+		dir, err := os.MkdirTemp(parent, stagedPrefix(t))
 		if err != nil {
 			remove()
 			return nil, nil, err

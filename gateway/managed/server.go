@@ -16,7 +16,7 @@ import (
 type times struct {
 	start      time.Duration // until it answers for the first time
 	startEvery time.Duration
-	probeEvery time.Duration
+	probeEvery time.Duration // all servers are asked at the same moments: each wakes the box
 	silent     time.Duration // between probes after one that failed
 	probe      time.Duration // for one answer
 	stop       time.Duration // to end in order
@@ -24,7 +24,7 @@ type times struct {
 	rest       time.Duration // of a server that ends again and again before it has answered
 }
 
-var usualTimes = times{start: time.Minute, startEvery: 100 * time.Millisecond, probeEvery: 15 * time.Second, silent: time.Second,
+var usualTimes = times{start: time.Minute, startEvery: 100 * time.Millisecond, probeEvery: time.Minute, silent: time.Second,
 	probe: 10 * time.Second, stop: 10 * time.Second, look: 10 * time.Second, rest: 10 * time.Minute}
 
 // maxEarlyEnds in a row, and starting the same server with the same files once
@@ -201,7 +201,7 @@ func (s *server) watch(ctx context.Context, p *supervise.Process, probe Probe) e
 		s.answered(err)
 		switch {
 		case err == nil:
-			wait, silences, deadline = t.probeEvery, 0, time.Time{}
+			wait, silences, deadline = untilNext(t.probeEvery), 0, time.Time{}
 		case deadline.IsZero():
 			wait, silences = t.silent, silences+1
 		}
@@ -209,6 +209,14 @@ func (s *server) watch(ctx context.Context, p *supervise.Process, probe Probe) e
 			return errSilent
 		}
 	}
+}
+
+// began is when the first of the moments was.
+var began = time.Now()
+
+// untilNext is how long it takes until the next moment.
+func untilNext(every time.Duration) time.Duration {
+	return every - time.Since(began)%every
 }
 
 func closed(c <-chan struct{}) bool {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"tunic/gateway/durable"
 )
 
 // keyDir is an open key directory. Everything goes through the os.Root: the
@@ -73,7 +75,7 @@ func (d keyDir) readFile(name string, limit int) ([]byte, error) {
 // before it has its name, and taking the name fails if something else has it:
 // that is why the name is linked, not renamed.
 func (d keyDir) write(name string, content []byte) error {
-	tmp := name + ".new"
+	tmp := durable.Unfinished + "0" // what a power cut leaves of it durable.Sweep takes away
 	if err := d.root.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tunic/gateway/durable"
 )
 
 func ensure(t *testing.T, dir string) (Address, error) {
@@ -75,8 +77,7 @@ func TestEnsureKeysKeepsAndCompletes(t *testing.T) {
 			for _, name := range missing {
 				mustRemove(t, filepath.Join(dir, name))
 			}
-			mustWrite(t, filepath.Join(dir, secretFile+".new"), "left by a power cut")
-			mustWrite(t, filepath.Join(dir, hostnameFile+".new"), "left by a power cut")
+			mustWrite(t, filepath.Join(dir, durable.Unfinished+"0"), "left by a power cut")
 			again, err := ensure(t, dir)
 			if err != nil || again != address {
 				t.Fatalf("EnsureKeys = %q, %v; was %q", again, err, address)

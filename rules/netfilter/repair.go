@@ -75,7 +75,8 @@ func (k *Kernel) whoChanged() culprit {
 // routing policy, until ctx ends. With
 // nf_tables the kernel tells; legacy tables have to be looked at, ten times a
 // second, without starting a program. Several changes may come as one call;
-// changed may take its time.
+// changed may take its time. The first call comes at once, for what was changed
+// before.
 func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
 	dirty, failed := make(chan struct{}, 1), make(chan error, 2)
 	stop, err := watchWall(ctx, dirty, failed)
@@ -84,12 +85,14 @@ func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
 	}
 	defer stop()
 	if k.version.Backend != BackendNFT {
+		signal(dirty)
 		return k.watchLegacy(ctx, dirty, failed, changed)
 	}
 	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
 	if err != nil {
 		return fmt.Errorf("watching rules: %w", err)
 	}
+	signal(dirty)
 	// More room than a process may usually have; without it, overflows are noticed too.
 	_ = socket.SetReceiveBufferSize(nftBuffer, true)
 	defer closeWith(ctx, socket)()

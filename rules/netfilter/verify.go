@@ -24,16 +24,11 @@ func (k *Kernel) Verify(ctx context.Context, set rules.Ruleset) ([]string, error
 	for _, t := range set.Tables {
 		drift = append(drift, k.drift(t, now)...)
 	}
-	for _, f := range rules.Families() {
-		w, err := lookAtWall(f)
-		if err != nil {
-			return nil, fmt.Errorf("verifying rules: %w", err)
-		}
-		if line := w.drift(f); line != "" {
-			drift = append(drift, line)
-		}
+	wall, err := k.Wall()
+	if err != nil {
+		return nil, fmt.Errorf("verifying rules: %w", err)
 	}
-	return drift, nil
+	return append(drift, wall...), nil
 }
 
 // drift compares one table with what was applied last.

@@ -229,6 +229,22 @@ func watchWall(ctx context.Context, dirty chan<- struct{}, failed chan<- error) 
 	return closeWith(ctx, socket), nil
 }
 
+// Wall says what is wrong with the second wall, a line for each family in which it
+// does not stand.
+func (k *Kernel) Wall() ([]string, error) {
+	var wrong []string
+	for _, f := range rules.Families() {
+		w, err := lookAtWall(f)
+		if err != nil {
+			return nil, fmt.Errorf("looking at the wall: %w", err)
+		}
+		if line := w.drift(f); line != "" {
+			wrong = append(wrong, line)
+		}
+	}
+	return wrong, nil
+}
+
 // removeWall takes all our rules of routing policy out of both families.
 func removeWall() error {
 	var errs []error

@@ -87,7 +87,13 @@ type visitor struct {
 
 func join(t *testing.T, addr, nick string) *visitor {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
+	return joinFrom(t, "127.0.0.1", addr, nick)
+}
+
+func joinFrom(t *testing.T, from, addr, nick string) *visitor {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,4 +186,52 @@ func TestTimesAreUTC(t *testing.T) {
 			t.Errorf("the zone is told: %s", line)
 		}
 	}
+}
+
+// TestBan: whoever comes from a banned circuit is out at once, also one who hides
+// and says nothing; others stay, and the circuit does not come back.
+func TestBan(t *testing.T) {
+	addr := start(t)
+	const circuit = "127.128.18.103"
+	idle, hidden, bob := joinFrom(t, circuit, addr, "idle"), joinFrom(t, circuit, addr, "hidden"), joinFrom(t, "127.128.18.104", addr, "bob")
+	fmt.Fprint(hidden, "PART #home\r\nMODE hidden +i\r\n")
+	hidden.await(" MODE hidden ")
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	s, err := LogIn(conn, "tunic1", Secrets{Salt: "salt", Operator: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	cloak, err := s.CloakOf(circuit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ban(cloak, time.Hour, "sleep well"); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []*visitor{idle, hidden} {
+		if line := v.await("ERROR "); !strings.Contains(line, "sleep well") {
+			t.Errorf("the last words are %q", line)
+		}
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("they were there for %s more", took)
+	}
+	fmt.Fprint(bob, "PING :here\r\n")
+	bob.await(" PONG ")
+	again, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(circuit)}}).Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := again.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	v := &visitor{t, again, bufio.NewReader(again)}
+	fmt.Fprint(again, "NICK idle2\r\nUSER idle2 0 * :idle2\r\n")
+	v.await("ERROR ")
 }

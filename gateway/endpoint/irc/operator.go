@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Session is a conversation with the server as its operator (RFC 2812).
 type Session struct {
+	nick string
 	conn net.Conn
 	in   *bufio.Scanner
 }
@@ -20,7 +22,8 @@ const answerTime = 10 * time.Second
 
 // Errors of a Session.
 var (
-	ErrNoNick   = errors.New("nobody has that nick")
+	ErrNobody   = errors.New("nobody like that is connected")
+	ErrOwn      = errors.New("that is the session's own")
 	ErrRefused  = errors.New("the server refuses")
 	errHungUp   = errors.New("the server hung up")
 	errNoSecret = errors.New("the server does not take the operator's password: wait until it has been started anew")
@@ -50,7 +53,7 @@ func parse(line string) message {
 
 // LogIn makes a session of a connection to the server. nick must be free.
 func LogIn(conn net.Conn, nick string, s Secrets) (*Session, error) {
-	session := &Session{conn, bufio.NewScanner(conn)}
+	session := &Session{nick, conn, bufio.NewScanner(conn)}
 	err := session.say("NICK %s", nick)
 	if err == nil {
 		err = session.say("USER %s 0 * :%s", Operator, Operator)
@@ -103,45 +106,107 @@ func (s *Session) until(commands ...string) (message, error) {
 	return message{}, errHungUp
 }
 
-// Address returns where somebody comes from, which her cloak hides from others:
-// an address in 127.0.0.0/8 that stands for a circuit or a device.
-func (s *Session) Address(nick string) (string, error) {
-	if err := s.say("WHOIS %s", nick); err != nil {
-		return "", err
+// Everybody who is connected has a cloak in the place of the address, which others
+// see and by which the server itself knows clients: a ban of an address would match
+// nobody (CloakHost, ngircd.conf(5)). Equal addresses have equal cloaks, so a cloak
+// stands for a circuit or a device.
+
+// client is somebody who is connected.
+type client struct{ nick, cloak string }
+
+// connected lists everybody; operators are told of those too who hide.
+func (s *Session) connected() (list []client, err error) {
+	if err := s.say("STATS L"); err != nil {
+		return nil, err
 	}
-	address, nobody := "", false
 	for {
-		m, err := s.until("378", "318", "401")
-		switch {
-		case err != nil:
-			return "", err
-		case m.command == "401":
-			nobody = true
-		case m.command == "378": // "is connecting from *@127.1.2.3 127.1.2.3"
-			if words := strings.Fields(m.params[len(m.params)-1]); len(words) > 0 {
-				address = words[len(words)-1]
-			}
-		case nobody:
-			return "", ErrNoNick
-		case address == "":
-			return "", fmt.Errorf("%w: it does not say where %s comes from", ErrRefused, nick)
-		default:
-			return address, nil
+		m, err := s.until("211", "219")
+		if err != nil || m.command == "219" {
+			return list, err
+		}
+		if len(m.params) > 1 { // "op bob!bob@u.f0ee88a3 0 20 1603 4 64 :2"
+			nick, _, _ := strings.Cut(m.params[1], "!")
+			_, cloak, _ := strings.Cut(m.params[1], "@")
+			list = append(list, client{nick, cloak})
 		}
 	}
 }
 
-// Ban ends what an address has open and lets it in no more for a while.
-func (s *Session) Ban(address string, d time.Duration, reason string) error {
-	return s.change("KLINE *!*@%s %d :%s", address, int(d/time.Second), reason)
+// Cloak returns the cloak of a nick, in any case of letters. The error is
+// ErrNobody if nobody is called that, and ErrOwn if it is the session's own.
+func (s *Session) Cloak(nick string) (string, error) {
+	return s.find(func(c client) (bool, error) { return strings.EqualFold(c.nick, nick), nil })
 }
 
-// Kill ends what a nick has open now (RFC 2812, 3.7.1). In a test somebody idle was
-// still there a minute after a KLINE alone.
-func (s *Session) Kill(nick, reason string) error { return s.change("KILL %s :%s", nick, reason) }
+// CloakOf returns the cloak of those who come from an address that is not the
+// session's. The error is ErrNobody if nobody does.
+func (s *Session) CloakOf(address string) (string, error) {
+	asked := make(map[string]bool)
+	return s.find(func(c client) (bool, error) {
+		if asked[c.cloak] || c.nick == s.nick {
+			return false, nil
+		}
+		asked[c.cloak] = true
+		found, err := s.address(c.nick)
+		return found == address, err
+	})
+}
+
+// find returns the cloak of the first who is looked for.
+func (s *Session) find(looked func(client) (bool, error)) (string, error) {
+	everybody, err := s.connected()
+	if err != nil {
+		return "", err
+	}
+	for _, c := range everybody {
+		is, err := looked(c)
+		switch {
+		case err != nil:
+			return "", err
+		case is && slices.Contains(everybody, client{s.nick, c.cloak}):
+			return "", ErrOwn
+		case is:
+			return c.cloak, nil
+		}
+	}
+	return "", ErrNobody
+}
+
+// address returns where somebody comes from; nowhere if that one is gone.
+func (s *Session) address(nick string) (string, error) {
+	if err := s.say("WHOIS %s", nick); err != nil {
+		return "", err
+	}
+	address := ""
+	for {
+		m, err := s.until("378", "318")
+		if err != nil || m.command == "318" {
+			return address, err
+		}
+		// "is connecting from *@u.f0ee88a3 127.1.2.3"
+		if words := strings.Fields(m.params[len(m.params)-1]); len(words) > 0 {
+			address = words[len(words)-1]
+		}
+	}
+}
+
+// Ban lets a cloak in no more for a while, and ends what it has open: the server
+// looks at bans when somebody comes, and at those who are there when they speak.
+func (s *Session) Ban(cloak string, d time.Duration, reason string) error {
+	if err := s.change("KLINE *!*@%s %d :%s", cloak, int(d/time.Second), reason); err != nil {
+		return err
+	}
+	everybody, err := s.connected()
+	for _, c := range everybody {
+		if c.cloak == cloak {
+			err = errors.Join(err, s.change("KILL %s :%s", c.nick, reason)) // RFC 2812, 3.7.1
+		}
+	}
+	return err
+}
 
 // Unban ends a ban.
-func (s *Session) Unban(address string) error { return s.change("KLINE *!*@%s", address) }
+func (s *Session) Unban(cloak string) error { return s.change("KLINE *!*@%s", cloak) }
 
 // change sends a command and waits until the server has worked on it.
 func (s *Session) change(format string, args ...any) error {

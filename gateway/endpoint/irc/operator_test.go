@@ -47,11 +47,13 @@ var usual = map[string][]string{
 	"OPER tunic wrong":  {":irc.home.arpa 464 op :Password incorrect"},
 	"WHOIS bob": {":irc.home.arpa 311 op bob bob u.f0ee88a3 * :bob", ":irc.home.arpa 378 op bob :is connecting from *@127.128.18.103 127.128.18.103",
 		":irc.home.arpa 318 op bob :End of WHOIS list"},
-	"WHOIS eve":           {":irc.home.arpa 401 op eve :No such nick or channel name", ":irc.home.arpa 318 op eve :End of WHOIS list"},
-	"WHOIS ann":           {":irc.home.arpa 318 op ann :End of WHOIS list"},
-	"STATS k":             {":irc.home.arpa 216 op K *!*@127.128.18.103 * * :x", ":irc.home.arpa 219 op k :End of STATS report"},
-	"PING ":               {":irc.home.arpa PONG irc.home.arpa :tunic-done"},
-	"KLINE *!*@127.1.1.1": {":irc.home.arpa 481 op :Permission denied"},
+	"WHOIS eve": {":irc.home.arpa 401 op eve :No such nick or channel name", ":irc.home.arpa 318 op eve :End of WHOIS list"},
+	"WHOIS ann": {":irc.home.arpa 318 op ann :End of WHOIS list"},
+	"STATS L": {":irc.home.arpa 211 op bob!bob@u.f0ee88a3 0 20 1603 4 64 :2", ":irc.home.arpa 211 op bob2!b@u.f0ee88a3 0 20 1603 4 64 :2",
+		":irc.home.arpa 211 op eve!e@u.00000000 0 20 1603 4 64 :2", ":irc.home.arpa 211 op op!op@u.128835c1 0 20 1603 4 64 :2", ":irc.home.arpa 219 op L :End of STATS report"},
+	"STATS k":       {":irc.home.arpa 216 op K *!*@u.f0ee88a3 * * :x", ":irc.home.arpa 219 op k :End of STATS report"},
+	"PING ":         {":irc.home.arpa PONG irc.home.arpa :tunic-done"},
+	"KLINE *!*@u.1": {":irc.home.arpa 481 op :Permission denied"},
 }
 
 func TestOperator(t *testing.T) {
@@ -60,19 +62,27 @@ func TestOperator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, err := s.Address("bob"); err != nil || a != "127.128.18.103" {
-		t.Errorf("bob comes from %q, %v", a, err)
+	for _, cloak := range []func() (string, error){
+		func() (string, error) { return s.Cloak("BOB") }, func() (string, error) { return s.CloakOf("127.128.18.103") }} {
+		if c, err := cloak(); err != nil || c != "u.f0ee88a3" {
+			t.Errorf("bob's cloak is %q, %v", c, err)
+		}
 	}
-	if _, err := s.Address("eve"); !errors.Is(err, ErrNoNick) {
-		t.Errorf("eve: %v", err)
+	for nick, want := range map[string]error{"op": ErrOwn, "nobody": ErrNobody} {
+		if _, err := s.Cloak(nick); !errors.Is(err, want) {
+			t.Errorf("%s: %v", nick, err)
+		}
 	}
-	if list, err := s.Bans(); err != nil || !slices.Equal(list, []string{"127.128.18.103"}) {
+	if _, err := s.CloakOf("127.1.1.1"); !errors.Is(err, ErrNobody) {
+		t.Errorf("an address without anybody: %v", err)
+	}
+	if list, err := s.Bans(); err != nil || !slices.Equal(list, []string{"u.f0ee88a3"}) {
 		t.Errorf("bans: %q, %v", list, err)
 	}
-	if err := s.Ban("127.128.18.103", time.Hour, "sleep well"); err != nil {
+	if err := s.Ban("u.f0ee88a3", time.Hour, "sleep well"); err != nil {
 		t.Error(err)
 	}
-	if err := s.Ban("127.1.1.1", time.Hour, "x"); !errors.Is(err, ErrRefused) {
+	if err := s.Ban("u.1", time.Hour, "x"); !errors.Is(err, ErrRefused) {
 		t.Errorf("a ban that the server refuses: %v", err)
 	}
 	conn.Close()
@@ -81,10 +91,13 @@ func TestOperator(t *testing.T) {
 	for line := range told {
 		all = append(all, line)
 	}
-	for _, want := range []string{"PONG :123", "KLINE *!*@127.128.18.103 3600 :sleep well"} {
+	for _, want := range []string{"PONG :123", "KLINE *!*@u.f0ee88a3 3600 :sleep well", "KILL bob :sleep well", "KILL bob2 :sleep well"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("it was not told %q: %q", want, all)
 		}
+	}
+	if slices.ContainsFunc(all, func(line string) bool { return strings.HasPrefix(line, "KILL eve") || line == "WHOIS bob2" }) {
+		t.Errorf("it was told too much: %q", all)
 	}
 }
 

@@ -115,14 +115,14 @@ func channel(w *world, a, b postBox) {
 	if w.Failed() {
 		w.Logf("ann has read\n%s", ann.log("#home"))
 	}
-	address := regexp.MustCompile(`127\.[0-9.]+`).FindString(out)
-	if list := w.must(a.node, "tunic", "irc", "bans"); address == "" || !strings.Contains(list, address) {
-		w.Errorf("the ban of %q is not among %q", address, list)
+	cloak := regexp.MustCompile(`u\.[0-9a-f]+`).FindString(out)
+	if list := w.must(a.node, "tunic", "irc", "bans"); cloak == "" || !strings.Contains(list, cloak) {
+		w.Errorf("the ban of %q is not among %q", cloak, list)
 	}
 	if who := gone(); !slices.Equal(who, []string{"bob", "cat"}) {
 		w.Errorf("gone are %v:\n%s", who, ann.log("#home"))
 	}
-	w.must(a.node, "tunic", "irc", "unban", address)
+	w.must(a.node, "tunic", "irc", "unban", cloak)
 	if list := w.must(a.node, "tunic", "irc", "bans"); list != "" {
 		w.Errorf("there are bans: %q", list)
 	}
