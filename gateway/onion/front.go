@@ -149,8 +149,8 @@ func (f *Front) serve(ctx context.Context, c *net.UnixConn) {
 	cut := func() { cancel(); c.Close() }
 	leave, ok := f.Limits.Enter(s.Circuit, cut)
 	if !ok {
+		f.refused.Add(1) // it counts before the visitor sees the end
 		cut()
-		f.refused.Add(1)
 		f.active.Done()
 		return
 	}
