@@ -61,6 +61,7 @@ type Inputs struct {
 	Temporary Temporary // what is in force for a while; its policies are in Config already
 	Entry     Entry
 	OverTor   []tor.OverTor // devices that use Tor themselves
+	Full      []string      // MACs of devices that have all connections through Tor that they may have
 	Friends   Friends
 
 	ClockTrusted bool // devices may be told the time
@@ -261,6 +262,8 @@ func ruleInput(in Inputs) rules.Input {
 		Children:   childRules(in),
 		OwnTor:     c.Gateway.OwnTraffic == config.OwnTor,
 		TransPort:  config.TransPort,
+		Streams:    tor.DeviceStreams,
+		Full:       in.Full,
 		DNSPort:    config.DNSPort,
 		Virtual4:   in.Ranges.Virtual4,
 		Virtual6:   in.Ranges.Virtual6,

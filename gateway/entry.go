@@ -104,7 +104,8 @@ func torExceptions(c config.Tor) []string {
 // lookForTor learns what tor's settings depend on.
 func (a *attempt) lookForTor() {
 	a.in.Entry, a.missing = FindEntry(a.in.Config)
-	a.in.OverTor = a.Tor.Status().OverTor
+	seen := a.Tor.Status()
+	a.in.OverTor, a.in.Full = seen.OverTor, seen.Full
 	if err := a.Backend(); err != nil {
 		a.find(health.RulesMixed, "%v", err)
 	}

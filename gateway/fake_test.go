@@ -90,7 +90,7 @@ func (k fakeKernel) Apply(_ context.Context, r rules.Ruleset) error {
 
 // mode reads from the rules themselves whether they are open.
 func mode(r rules.Ruleset) string {
-	if strings.Contains(r.Text(rules.IPv4, "nat"), "-A TUNIC-LAN -p tcp -j REDIRECT") {
+	if strings.Contains(r.Text(rules.IPv4, "nat"), "-A TUNIC-TRANS -p tcp -j REDIRECT") {
 		return "open"
 	}
 	return "closed"

@@ -66,7 +66,8 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (Des
 	if in.Entry, err = FindEntry(c); err != nil {
 		return Desired{}, err
 	}
-	in.OverTor, in.Grants = g.Tor.Status().OverTor, g.grants.current(time.Now())
+	seen := g.Tor.Status()
+	in.OverTor, in.Full, in.Grants = seen.OverTor, seen.Full, g.grants.current(time.Now())
 	return desire(g.own(in)), nil
 }
 

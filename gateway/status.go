@@ -56,6 +56,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
 	s.Findings = append(s.Findings, cleartextFindings(t.Cleartext, time.Now())...)
 	s.Findings = append(s.Findings, overTorFindings(t.OverTor, s.Household.Devices, v.config)...)
+	s.Findings = append(s.Findings, fullFindings(t.Full, s.Household.Devices)...)
 	s.Ready, s.Why = ready(s)
 	return s
 }

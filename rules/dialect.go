@@ -11,6 +11,7 @@ const ntpPort = 123
 // dialect is everything in which the two families differ.
 type dialect struct {
 	family    Family
+	bits      int // of an address
 	loopback  netip.Prefix
 	linkLocal netip.Prefix
 	onLink    []netip.Prefix // never leave the wire, or go to everybody on it
@@ -42,6 +43,7 @@ func dialect4() dialect {
 	linkLocal := netip.MustParsePrefix("169.254.0.0/16")
 	return dialect{
 		family:    IPv4,
+		bits:      32,
 		loopback:  netip.MustParsePrefix("127.0.0.0/8"),
 		linkLocal: linkLocal,
 		onLink: []netip.Prefix{
@@ -75,6 +77,7 @@ func dialect6() dialect {
 	linkLocal := netip.MustParsePrefix("fe80::/10")
 	return dialect{
 		family:           IPv6,
+		bits:             128,
 		loopback:         netip.MustParsePrefix("::1/128"),
 		linkLocal:        linkLocal,
 		onLink:           []netip.Prefix{linkLocal, netip.MustParsePrefix("ff00::/8")},

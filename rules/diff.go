@@ -9,7 +9,7 @@ type Change struct {
 	Rule   string
 }
 
-// String returns the change for people: "+ ip6 nat TUNIC-LAN -p tcp -j REDIRECT --to-ports 9240".
+// String returns the change for people: "+ ip6 nat TUNIC-TRANS -p tcp -j REDIRECT --to-ports 9240".
 func (c Change) String() string {
 	sign := "-"
 	if c.Added {

@@ -25,8 +25,11 @@ func (w *walk) match(rule string) (matches bool, target []string, err error) {
 			return matches, words, nil
 		}
 		values := 1
-		if words[0] == "--tcp-flags" {
+		switch words[0] {
+		case "--tcp-flags":
 			values = 2
+		case "--connlimit-saddr":
+			values = 0
 		}
 		if len(words) < 1+values {
 			return false, nil, fmt.Errorf("it ends in the middle")
@@ -43,10 +46,14 @@ func (w *walk) match(rule string) (matches bool, target []string, err error) {
 
 // is reports whether one condition is true of the packet.
 func (w *walk) is(option string, values []string) (bool, error) {
+	switch option {
+	case "-m", "--connlimit-saddr", "--connlimit-mask": // a module is known by its options
+		return true, nil
+	case "--connlimit-above":
+		return false, nil // a person asks about one connection
+	}
 	value := values[0]
 	switch option {
-	case "-m": // the module is known by its options
-		return true, nil
 	case "-i":
 		return value == w.In, nil
 	case "-o":

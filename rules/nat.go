@@ -40,7 +40,7 @@ func (c compiler) lan() Chain {
 		}
 	}
 	c.redirectTime(&chain, "-m addrtype --dst-type LOCAL ")
-	chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", c.virtual(), c.TransPort)
+	chain.add("-d %v -p tcp -g %s", c.virtual(), chainFull)
 	chain.add("-d %v -g %s", c.virtual(), chainSink)
 	chain.add("%s -g %s", midStream, chainSink)
 	chain.add("%s -j RETURN", marked(Direct))
@@ -56,8 +56,40 @@ func (c compiler) lan() Chain {
 	chain.add("-m addrtype --dst-type LOCAL -j RETURN")
 	c.redirectTime(&chain, "")
 	chain.add("%s -j RETURN", marked(Onion))
-	chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
+	chain.add("-p tcp -g %s", chainFull)
 	chain.add("-g %s", chainSink)
+	return chain
+}
+
+// full refuses devices that have all that they may have. Their connections would
+// otherwise begin at an exit before tor can be told to end them, and tor ends
+// such a stream without a word to the exit.
+func (c compiler) full() Chain {
+	chain := Chain{Name: chainFull}
+	if c.open() {
+		for _, mac := range c.Full {
+			chain.add("-m mac --mac-source %s -g %s", mac, chainSink)
+		}
+		chain.add("-g %s", chainTrans)
+	}
+	return chain
+}
+
+// trans leads a connection to tor, unless its address has as many there as it may
+// have. Each is counted once, here; the kernel forgets those that are over
+// (xt_connlimit). There is no bound for the household in sum: a device that makes
+// up addresses would fill that with packets of which tor never hears, for all.
+// What a device has by all its addresses gateway/tor counts, which knows a device
+// by its hardware address, and names it in TUNIC-FULL then.
+func (c compiler) trans() Chain {
+	chain := Chain{Name: chainTrans}
+	if !c.open() {
+		return chain
+	}
+	if c.Streams != 0 {
+		chain.add("-m connlimit --connlimit-above %d --connlimit-mask %d --connlimit-saddr -g %s", c.Streams, c.bits, chainSink)
+	}
+	chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
 	return chain
 }
 

@@ -34,6 +34,7 @@ func house() Input {
 			{UID: 974},
 		},
 		TransPort: 9240,
+		Streams:   1024,
 		DNSPort:   9253,
 		Services: []Service{
 			{Name: "dns", UDP: true, Public: 53, Internal: 9353},
@@ -101,6 +102,7 @@ func scenarios() map[string]Input {
 	closedGuests.Mode = Lockdown
 	named := ownTor
 	named.Others = []string{"wg0", "docker0"}
+	named.Full = []string{"02:00:00:00:00:04", "02:00:00:00:00:02", "03:00:00:00:00:01", "x -j ACCEPT"} // the last two are no device's
 	named.Bridges = []string{"docker0"}
 	named.Inbound = []Inbound{{Protocol: ProtocolUDP, Port: 51820}, {Protocol: ProtocolTCP, Port: 22}}
 	named.Exceptions = append(slices.Clone(named.Exceptions), Exception{Protocol: 112, To: netip.MustParsePrefix("224.0.0.18/32")})

@@ -19,6 +19,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/device"
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
@@ -150,7 +151,8 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 			Name: "serve", Path: self, Args: []string{"serve"}, Env: append(certificates(a.env), serveHeap),
 			SetUser: true, UID: p.serveIDs.UID, GID: p.serveGroup(), Groups: []uint32{p.serveIDs.GID},
 			Confine: confine, Limits: supervise.Limits{Memory: serveMemory}}}
-	torProcess := tor.New(tor.Options{Log: log, Changed: wake, Confine: confine})
+	devices := &device.Table{Read: netfilter.HardwareAddrs, Again: 5 * time.Millisecond}
+	torProcess := tor.New(tor.Options{Log: log, Changed: wake, Confine: confine, Devices: devices})
 	fastTor := tor.New(tor.Options{Log: log.With("tor", "fast"), Changed: wake, Confine: confine})
 	servers := managed.New(context.WithoutCancel(ctx), managed.Options{Log: log, Changed: wake,
 		Confine: confine, Dial: new(net.Dialer).DialContext})

@@ -7,9 +7,11 @@
 package device
 
 import (
+	"cmp"
 	"maps"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -21,6 +23,15 @@ import (
 type Key string
 
 const box Key = "box"
+
+// MAC returns the hardware address of a device, "" for others.
+func (k Key) MAC() string {
+	mac, ok := strings.CutPrefix(string(k), "mac ")
+	if !ok {
+		return ""
+	}
+	return mac
+}
 
 // How long what the kernel said holds: for an address that it knew, and for one
 // that it did not know.
@@ -35,6 +46,11 @@ type Table struct {
 	// Read returns the hardware address of each neighbour, lower case with
 	// colons. Link-local addresses have the interface as their zone.
 	Read func() (map[netip.Addr]string, error)
+
+	// Again is the least time between two looks for addresses that are not known;
+	// 0 means 200 ms. Less is for who asks only about addresses to which the kernel
+	// has spoken, as it has at the far end of a TCP connection.
+	Again time.Duration
 
 	mu   sync.Mutex
 	macs map[netip.Addr]string
@@ -77,7 +93,7 @@ func (t *Table) mac(a netip.Addr) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	mac, known := t.macs[a]
-	if age := time.Since(t.read); age > knownFor || !known && age > unknownFor {
+	if age := time.Since(t.read); age > knownFor || !known && age > cmp.Or(t.Again, unknownFor) {
 		t.refresh()
 		mac = t.macs[a]
 	}

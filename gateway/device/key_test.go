@@ -63,7 +63,7 @@ func TestUnknownCountByNetwork(t *testing.T) {
 			}
 		}
 	}
-	if got := new(Table).Of(netip.Addr{}); got != "net" {
+	if got := new(Table).Of(netip.Addr{}); got != "net" || got.MAC() != "" {
 		t.Errorf("no address: %q", got)
 	}
 }
@@ -85,6 +85,11 @@ func TestTableIsReadSeldom(t *testing.T) {
 		time.Sleep(unknownFor + time.Millisecond)
 		if got := table.Of(fresh); got != "mac "+phone {
 			t.Errorf("a device that came: %q", got)
+		}
+		table.Again, macs = time.Millisecond, map[netip.Addr]string{fresh: phone, netip.MustParseAddr("192.168.77.13"): phone}
+		time.Sleep(2 * time.Millisecond)
+		if got := table.Of(netip.MustParseAddr("192.168.77.13")); got.MAC() != phone {
+			t.Errorf("another, a moment later: %q", got)
 		}
 		time.Sleep(knownFor + time.Millisecond)
 		macs = nil

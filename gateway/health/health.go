@@ -41,6 +41,7 @@ const (
 	GeoIPMissing       Code = "geoip-missing"
 	BridgeUnreached    Code = "bridge-unreached"
 	TorOverTor         Code = "tor-over-tor"
+	DeviceFull         Code = "device-full"
 	TorTwice           Code = "tor-twice"
 	Lockdown           Code = "lockdown"
 	ServeDown          Code = "serve-down"
@@ -119,6 +120,7 @@ var catalog = map[Code]entry{
 	GeoIPMissing:       {Error, "tor is not started, and the household is closed, until the package is there or [tor] exit-countries is gone"},
 	BridgeUnreached:    {Warning, "compare its line with what you were given; if it is right, the bridge is off or blocked: ask for others at bridges.torproject.org"},
 	TorTwice:           {Warning, "Debian's own tor is stopped for good with `systemctl disable --now tor@default tor`; tunic does not need it"},
+	DeviceFull:         {Info, "other devices are not held up; have it open fewer, in the settings of the program that shares files, for one"},
 	TorOverTor:         {Info, "such a device needs no gateway: give it policy direct, or see [tor] over-tor"},
 	RulesDrift:         {Warning, "tunic has put its rules back; find out which program removes them"},
 	Lockdown:           {Warning, "`tunic reload` opens the household again"},

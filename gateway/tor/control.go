@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +19,9 @@ import (
 // commandWait is the longest that tor may take over one command. It answers in
 // milliseconds, but on a small router it may be busy with a new consensus.
 const commandWait = 60 * time.Second
+
+// commandsAtOnce is how many short commands are sent before their answers are read.
+const commandsAtOnce = 256
 
 // controller is one authenticated control connection. bine deadlocks with two
 // commands at once and knows no deadline, so both are done here. A connection
@@ -102,6 +107,40 @@ func (c *controller) command(line string) ([]string, error) {
 		return nil, errors.New("sending a command to tor: it holds a control character")
 	}
 	return c.send(line)
+}
+
+// commandAll sends lines together, and calls refused with each that tor refuses. Tor
+// looks at its control connections once for all else that it does: when it is
+// busy, commands that wait for each other's answers take seconds.
+func (c *controller) commandAll(lines []string, refused func(line string, err *RefusedError)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for part := range slices.Chunk(lines, commandsAtOnce) {
+		if err := c.sendAll(part, refused); err != nil {
+			c.close()
+			return fmt.Errorf("waiting for tor's answers: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *controller) sendAll(lines []string, refused func(line string, err *RefusedError)) error {
+	if err := c.raw.SetDeadline(time.Now().Add(c.wait)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(c.raw, strings.Join(lines, "\r\n")+"\r\n"); err != nil {
+		return err
+	}
+	for _, line := range lines {
+		resp, err := c.conn.ReadResponse()
+		if err != nil {
+			return err
+		}
+		if !resp.IsOk() {
+			refused(line, &RefusedError{Code: resp.Err.Code, Text: plain(resp.Err.Msg)})
+		}
+	}
+	return c.raw.SetDeadline(time.Time{})
 }
 
 // loadConf replaces tor's whole configuration by text (control-spec,

@@ -38,6 +38,9 @@ type Status struct {
 	// OverTor are the devices that dialled relays in the last day; it outlives
 	// the process.
 	OverTor []OverTor
+	// Full are the MACs of devices that have all connections through TransPort
+	// that they may have: see DeviceStreams.
+	Full []string
 
 	// The tracker's own, by address.
 	holders directories

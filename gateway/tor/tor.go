@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tunic/gateway/device"
 	"tunic/gateway/supervise"
 )
 
@@ -20,6 +21,10 @@ type Options struct {
 	Changed func()
 
 	Confine []string // see supervise.Command
+
+	// Devices tells which device an address belongs to, for what each may have of
+	// TransPort; nil: those of a network are one.
+	Devices *device.Table
 }
 
 // Tor owns one tor process. Make it with New. Serve must run once; Apply and
@@ -30,6 +35,7 @@ type Tor struct {
 	tracker *tracker
 	dialers dialers
 	users   users
+	crowd   *crowd
 
 	meetings meetings
 	silences silences
@@ -49,12 +55,16 @@ func New(o Options) *Tor {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
+	if o.Devices == nil {
+		o.Devices = new(device.Table)
+	}
 	return &Tor{
 		log:     o.Log,
 		confine: o.Confine,
 		tracker: &tracker{changed: o.Changed},
 		wish:    make(chan struct{}),
 		restart: func() {},
+		crowd:   newCrowd(o.Devices, o.Changed),
 	}
 }
 
@@ -62,6 +72,7 @@ func New(o Options) *Tor {
 func (t *Tor) Status() Status {
 	s := t.tracker.snapshot()
 	s.OverTor = t.dialers.list(time.Now())
+	s.Full = t.crowd.fullDevices()
 	return s
 }
 
@@ -110,6 +121,7 @@ func (t *Tor) live(ctx context.Context) error {
 	t.users.reset()
 	t.meetings.reset()
 	t.silences.reset()
+	t.crowd.reset()
 	t.tracker.started(proc.PID(), version, spec.Onions)
 	err = t.attend(ctx, proc, spec, version)
 	// ctx may have ended, and the end in order takes its time nevertheless.
@@ -140,6 +152,7 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 	defer s.close() // a command that waits for its answer ends with the connection
 	defer cancel()
 	group.Go(func() { t.giveRest(ctx, s) })
+	group.Go(func() { t.endStreams(ctx, s) })
 	if !t.current().SingleHop { // no device uses it
 		group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })
 	}
@@ -149,6 +162,7 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 		switch kind, _, _ := strings.Cut(line, " "); kind {
 		case "STREAM":
 			t.users.event(line, time.Now())
+			t.crowd.event(line)
 			t.silences.event(line, doubt)
 			if t.dialers.event(line, time.Now()) {
 				t.tracker.changed()

@@ -40,7 +40,7 @@ type ends struct {
 }
 
 // The last part of addresses and hardware addresses of devices.
-var deviceHosts = map[string]int{"phone": 10, "laptop": 11, "tablet": 12, "tv": 13, "guest": 14, "nas": 20, "printer": 30}
+var deviceHosts = map[string]int{"phone": 10, "laptop": 11, "tablet": 12, "tv": 13, "guest": 14, "glutton": 15, "nas": 20, "printer": 30}
 
 // Places in the internet, besides the server: what a bypass names for all, for
 // the phone, and what was granted to it; a relay, an exception of the box's.
@@ -255,6 +255,7 @@ func openHouse() rules.Input {
 	in.Devices = []rules.Device{{MAC: macOf("laptop"), Policy: rules.Direct}, {MAC: macOf("tablet"), Policy: rules.Onion}, {MAC: macOf("tv"), Policy: rules.Block}}
 	in.Services = append(in.Services, rules.Service{Name: "gopher", Public: 70, Internal: 9370},
 		rules.Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.9")})
+	in.Streams, in.Full = houseStreams, []string{macOf("glutton")}
 	in.NTPPort, in.OwnDNS, in.OwnTime = 9323, 9354, 9324
 	in.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}, {Protocol: rules.ProtocolUDP, Port: 2223}, {Protocol: rules.ProtocolUDP, Port: 4011}} // nobody listens on the last
 	in.TorUDP, in.OverTor = rules.AnyUDP, true

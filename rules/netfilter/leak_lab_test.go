@@ -30,7 +30,7 @@ const (
 	layerSink     = `-g TUNIC-SINK$`
 	layerPolicy   = `^TUNIC-POLICY -j TUNIC-REFUSE$`
 	layerPost     = `^TUNIC-POST -s (192|2001|fd77).* -j DROP$`
-	layerTrans    = `^TUNIC-LAN -p tcp -j REDIRECT`
+	layerTrans    = `^TUNIC-LAN -p tcp -g TUNIC-FULL$`
 	layerMid      = `^TUNIC-(POLICY|OUTPUT) .*--ctstate NEW -j`
 	layerInvalid  = `--ctstate INVALID -j DROP$`
 	layerSource   = `^TUNIC-FROM -j DROP$`

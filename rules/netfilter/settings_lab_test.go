@@ -106,7 +106,8 @@ func torShots() []shot {
 	}
 	return []shot{
 		tcp("phone", "internet", 80, "tor $phone"), local("tcp", "internet", 80, "tor $phone/local"),
-		tcp("phone", "virtual", 80, "tor $phone/virtual"),
+		tcp("phone", "virtual", 80, "tor $phone/virtual"), beyond("printer", "internet", 80, "refused"),
+		tcp("glutton", "internet", 80, "refused"), tcp("glutton", "virtual", 80, "refused"), tcp("glutton", "nas", 80, "nas $glutton"), udp("glutton", "internet", 53, "dns $glutton"),
 		tcp("phone", "nas", 80, "nas $phone"), local("tcp", "nas/local", 80, "nas $phone/local"),
 		udp("phone", "nas", 443, "nas $phone"), local("udp", "nas/local", 443, "nas $phone/local"),
 		udp("phone", "internet", 443, "refused"), local("udp", "internet", 443, "refused"),

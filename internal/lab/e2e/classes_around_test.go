@@ -41,7 +41,7 @@ func aroundClasses() []class {
 		{id: "L47", what: "the time, of whomever a device likes", from: household,
 			send: device(slices.Concat(datagrams(phone4, web4, 123, 37, 13), datagrams(phone6, web6, 123, 37))...), sent: "udp and " + fromPhone, count: 5, layers: forward},
 		{id: "M13", what: "virtual addresses of a tor before", from: household, send: staleVirtual, sent: "tcp dst port 70 and " + fromPhone, count: 2,
-			layers: append([]string{`^TUNIC-LAN -d \S+ -p tcp -j REDIRECT`, layerVirtual}, through...)},
+			layers: append([]string{`^TUNIC-LAN -d \S+ -p tcp -g TUNIC-FULL$`, layerVirtual}, through...)},
 		own(fromBox(slices.Concat(datagrams(wan4, "224.0.0.251", 5353), datagrams(wan4, web4, 5353, 1900), datagrams(wan6, web6, 5353))...), "-p udp --dport 5353", 3, "L46", "what a box tells of itself: mDNS, SSDP"),
 		own(boundToUplink, "-p udp --dport 5001", 3, "M09", "sockets of the box that are bound to the uplink"),
 		own(func(w *world) error {

@@ -17,7 +17,7 @@ const (
 	layerSink     = `-g TUNIC-SINK$`
 	layerPolicy   = `^TUNIC-POLICY -j TUNIC-REFUSE$`
 	layerPost     = `^TUNIC-POST -s (192|2001|fd77)\S* -j DROP$`
-	layerTrans    = `^TUNIC-LAN -p tcp -j REDIRECT`
+	layerTrans    = `^TUNIC-LAN -p tcp -g TUNIC-FULL$`
 	layerDNS      = `^TUNIC-LAN -p (udp|tcp) .*--dport 53 -j REDIRECT`
 	layerMid      = `^TUNIC-(POLICY|OUTPUT) .*--ctstate NEW -j`
 	layerInvalid  = `--ctstate INVALID -j DROP$`

@@ -65,6 +65,7 @@ func TestEndToEnd(t *testing.T) {
 		{"wall", testWall},
 		{"states", testStates},
 		{"reload under load", testLoad},
+		{"crowded", testCrowded},
 		{"over tor", testOverTor},
 		{"bridges", testBridges},
 		{"peers", testPeers},
