@@ -46,6 +46,17 @@ func (c compiler) child() Chain {
 	return chain
 }
 
+// astray refuses what a child sends to a host of the household that the box looks
+// for elsewhere, as when the interface has no address: it would leave, with
+// own-traffic = direct.
+func (c compiler) astray(chain *Chain) {
+	for _, child := range c.Children {
+		if slices.ContainsFunc(child.May, func(w Way) bool { return !w.To.IsLoopback() }) {
+			chain.add("-m owner --uid-owner %d -j %s", child.UID, chainRefuse)
+		}
+	}
+}
+
 // torsDNS keeps tor's DNSPort for the child that asks it: a datagram that is no
 // question ends tor (libevent 2.1.12, evdns, github.com/libevent/libevent/issues/1231).
 func (c compiler) torsDNS(chain *Chain) {

@@ -184,9 +184,7 @@ func (c compiler) output() Chain {
 	chain.add("%s --ctdir REPLY -j RETURN", established)
 	chain.add("%s -j RETURN", c.dhcpClient)
 	c.eachException(&chain, func(Exception) bool { return true }, "-j RETURN")
-	for _, child := range c.Children { // what it may dial never lies outside, also with own-traffic = direct
-		chain.add("-m owner --uid-owner %d -j %s", child.UID, chainRefuse)
-	}
+	c.astray(&chain)
 	if c.OwnTor {
 		chain.add("-j %s", chainRefuse)
 	} else if v := c.virtual(); v.IsValid() {

@@ -49,6 +49,7 @@ func newHouseBeside(t testing.TB) *house {
 	h.quiet("lan1")
 	h.servers()
 	n.kernel = n.gateway.kernel()
-	n.wan, h.lan, h.port = n.internet.start("eth0", &capture{links: true}), n.phone.start("eth0", &capture{links: true}), &capture{}
+	n.wan, h.lan = n.internet.start("eth0", &capture{links: true}), n.phone.start("eth0", &capture{links: true})
+	h.port, h.box = &capture{}, &capture{}
 	return h
 }

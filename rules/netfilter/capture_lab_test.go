@@ -61,6 +61,42 @@ func (n *node) start(device string, c *capture) *capture {
 	return c
 }
 
+// listens captures what is delivered to the node itself, of the protocols that no
+// server of a test could be asked by: whoever has answered, it was let in.
+func (n *node) listens() *capture {
+	n.t.Helper()
+	c := &capture{}
+	for protocol, network := range map[byte][]string{1: {"ip4:1"}, 17: {"ip4:17", "ip6:17"}, 50: {"ip4:50", "ip6:50"}, 58: {"ip6:58"}} {
+		for _, name := range network {
+			var l net.PacketConn
+			var err error
+			n.do(func() { l, err = net.ListenPacket(name, "") })
+			if err != nil {
+				n.t.Fatal(err)
+			}
+			n.t.Cleanup(func() { l.Close() })
+			go c.hear(l, protocol)
+		}
+	}
+	return c
+}
+
+func (c *capture) hear(l net.PacketConn, protocol byte) {
+	b := make([]byte, 2048)
+	for {
+		size, from, err := l.ReadFrom(b)
+		if err != nil {
+			return // closed at the end
+		}
+		if a, ok := from.(*net.IPAddr); ok {
+			source, _ := netip.AddrFromSlice(a.IP)
+			c.mu.Lock()
+			c.packets = append(c.packets, packetText(source.Unmap(), netip.IPv6Unspecified(), protocol, b[:size]))
+			c.mu.Unlock()
+		}
+	}
+}
+
 func (c *capture) read(fd int, stop <-chan struct{}, stopped chan<- struct{}) {
 	defer close(stopped)
 	frame := make([]byte, 65536)

@@ -29,6 +29,7 @@ type house struct {
 	nodes map[string]*node
 	lan   *capture // what comes to the phone's cable
 	port  *capture // what comes to the printer
+	box   *capture // what the rules have let in to the box, whoever listens for it
 
 	limit time.Duration // of the patience of all shots
 }
@@ -53,13 +54,13 @@ func newEnds(f rules.Family) ends {
 	e := ends{f, map[string]string{
 		"internet": internet4, "gateway": gateway4, "box": "192.168.77.1", "stranger": stranger4, "virtual": "10.192.0.7", "setup": "10.192.0.9",
 		"loopback": "127.0.0.1", "neighbour": "169.254.7.7", "box/link": "192.168.77.1", "everybody": "224.0.0.1", "broadcast": "255.255.255.255", "printer/link": "169.254.7.30",
-		"camera": "192.168.78.20", "box/near": "198.51.100.65", "near household": "192.168.99.20", "near virtual": "10.77.0.20"}}
+		"ten": "10.9.9.9", "private": "172.20.9.9", "astray": "192.168.77.99", "camera": "192.168.78.20", "box/near": "198.51.100.65", "near household": "192.168.99.20", "near virtual": "10.77.0.20"}}
 	device, place := "192.168.77.%d", "198.51.100.%d"
 	if f == rules.IPv6 {
 		e.addrs = map[string]string{
 			"internet": internet6, "gateway": gateway6, "box": "2001:db8:77::1", "box/local": "fd77::1", "stranger": stranger6, "virtual": "fdc7:7a3e:91b2::7",
 			"loopback": "::1", "neighbour": "fe80::77:10", "box/link": "fe80::77:1", "everybody": "ff02::1", "printer/link": "fe80::77:30",
-			"camera": "2001:db8:78::20", "box/near": "2001:db8:5:1::1", "near household": "2001:db8:77:1::20", "near local": "fd77:0:1::20", "near virtual": "fdc7:7a3e:1::20"}
+			"astray": "2001:db8:77::99", "camera": "2001:db8:78::20", "box/near": "2001:db8:5:1::1", "near household": "2001:db8:77:1::20", "near local": "fd77:0:1::20", "near virtual": "fdc7:7a3e:1::20"}
 		device, place = "2001:db8:77::%d", "2001:db8:5::%d"
 	}
 	for name, host := range deviceHosts {
@@ -134,6 +135,11 @@ func newHouse(t testing.TB) *house {
 		}
 		n.gateway.ip("addr add " + e.single("box/near") + " dev wan0 preferred_lft 0") // never a source
 	}
+	for _, f := range rules.Families() { // an address of the household that the box looks for on the uplink
+		astray := newEnds(f).single("astray")
+		n.internet.ip("addr add " + astray + " dev eth0")
+		n.gateway.ip("route add " + astray + " via " + map[rules.Family]string{rules.IPv4: internet4, rules.IPv6: internet6}[f])
+	}
 	n.gateway.ip("route add default via " + internet4)
 	n.gateway.ip("-6 route add default via " + internet6)
 	for _, name := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
@@ -144,6 +150,7 @@ func newHouse(t testing.TB) *house {
 	n.kernel = n.gateway.kernel()
 	n.wan, h.lan = n.internet.start("eth0", &capture{links: true}), n.phone.start("eth0", &capture{links: true})
 	h.port = h.nodes["printer"].start("eth0", &capture{links: true})
+	h.box = n.gateway.listens()
 	return h
 }
 
@@ -185,12 +192,13 @@ func (h *house) quiet(interfaces ...string) {
 
 // servers starts everything that answers.
 func (h *house) servers() {
-	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9354": "owndns", ":9370": "gopher", ":9380": "setup", ":22": "ssh", ":2222": "own"} {
+	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9354": "owndns", ":9370": "gopher", ":9380": "setup", ":22": "ssh", ":2222": "own", ":80": "web"} {
 		h.says(h.gateway, name, port)
 	}
 	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9354": "owndns", ":9323": "ntp", ":9324": "owntime", ":2222": "own", ":2223": "open"} {
 		h.gateway.echoAs(name+" ", port)
 	}
+	h.gateway.echoBy(childUID, "child ", ":2225")
 	for _, port := range []string{":22", ":53", ":80", ":443", ":853", ":9001"} {
 		h.says(h.internet, "internet", port)
 	}
@@ -209,6 +217,8 @@ func (h *house) servers() {
 	h.ftp()
 	h.gateway.run("iptables -t nat -A PREROUTING -i wan0 -p tcp --dport 8080 -j DNAT --to-destination 192.168.77.20:80")
 	h.gateway.run("ip6tables -t nat -A PREROUTING -i wan0 -p tcp --dport 8080 -j DNAT --to-destination [2001:db8:77::20]:80")
+	h.gateway.run("iptables -t nat -A PREROUTING -i lan1 -p tcp --dport 8082 -j DNAT --to-destination 192.168.78.20:80")
+	h.gateway.run("ip6tables -t nat -A PREROUTING -i lan1 -p tcp --dport 8082 -j DNAT --to-destination [2001:db8:78::20]:80")
 	h.gateway.run("iptables -t nat -A PREROUTING -i wan0 -p tcp --dport 8081 -j DNAT --to-destination 192.168.78.20:80")
 	h.gateway.run("ip6tables -t nat -A PREROUTING -i wan0 -p tcp --dport 8081 -j DNAT --to-destination [2001:db8:78::20]:80")
 }
@@ -244,13 +254,26 @@ func (h *house) serve(on *node, address string, answer func(net.Conn)) {
 	}()
 }
 
+// newHouseFirewalled has another firewall, which drops what devices send to a port.
+func newHouseFirewalled(t testing.TB) *house {
+	t.Helper()
+	h := newHouse(t)
+	for _, tool := range []string{"iptables", "ip6tables"} {
+		h.gateway.run(tool + " -A INPUT -i lan1 -p tcp --dport 9249 -j DROP")
+	}
+	return h
+}
+
+// childUID is the user of a child that may dial ports, and answers.
+const childUID = 972
+
 // openHouse is everything that rules can be made from.
 func openHouse() rules.Input {
 	in := household()
 	in.Interfaces = []string{"lan1"}
 	in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24"), netip.MustParsePrefix("2001:db8:77::/64"), netip.MustParsePrefix("fd77::/64")}
 	in.OwnTor, in.Children = true, []rules.Child{
-		{UID: 972, May: []rules.Way{{Protocol: rules.ProtocolTCP, Port: 80}, {Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9353},
+		{UID: childUID, May: []rules.Way{{Protocol: rules.ProtocolTCP, Port: 80}, {Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9353},
 			{Protocol: rules.ProtocolUDP, To: netip.MustParseAddr("127.0.0.1"), Port: 9253}}}, {UID: 973}}
 	in.Devices = []rules.Device{{MAC: macOf("laptop"), Policy: rules.Direct}, {MAC: macOf("tablet"), Policy: rules.Onion}, {MAC: macOf("tv"), Policy: rules.Block}}
 	in.Services = append(in.Services, rules.Service{Name: "gopher", Public: 70, Internal: 9370},

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 
+	"tunic/internal/lab/traffic"
 	"tunic/rules"
 )
 
@@ -172,27 +173,29 @@ func (n *node) server(address string) <-chan net.Conn {
 func (n *node) echo(port string) { n.t.Helper(); n.echoAs("", port) }
 
 // echoAs does the same, with a name before the address.
-func (n *node) echoAs(name, port string) {
+func (n *node) echoAs(name, port string) { n.t.Helper(); n.echoBy(0, name, port) }
+
+// echoBy does it as a user of the node.
+func (n *node) echoBy(uid int, name, port string) {
 	n.t.Helper()
-	n.do(func() {
+	err := traffic.Host{Namespace: n.name, UID: uid}.Do(func() error {
 		four, err := net.ListenPacket("udp4", port)
 		if err != nil {
-			n.t.Error(err)
-			return
+			return err
 		}
 		six, err := net.ListenPacket("udp6", port)
 		if err != nil {
-			n.t.Error(err)
-			return
+			return errors.Join(err, four.Close())
 		}
 		n.t.Cleanup(func() { four.Close(); six.Close() })
 		p4, p6 := ipv4.NewPacketConn(four), ipv6.NewPacketConn(six)
-		if err := errors.Join(p4.SetControlMessage(ipv4.FlagDst, true), p6.SetControlMessage(ipv6.FlagDst, true)); err != nil {
-			n.t.Error(err)
-		}
 		go echo4(p4, name)
 		go echo6(p6, name)
+		return errors.Join(p4.SetControlMessage(ipv4.FlagDst, true), p6.SetControlMessage(ipv6.FlagDst, true))
 	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // echo4 answers from the address that was asked: the system would choose any

@@ -21,6 +21,8 @@ type setting struct {
 	input rules.Input
 	shots []shot
 	tries string // an expression for the rules that are tried there; "": all
+
+	emptied bool // whether all tables but mangle are empty
 }
 
 func settings() []setting {
@@ -42,19 +44,24 @@ func settings() []setting {
 	mixed := two // one goes by its name, and one by its group
 	mixed.Interfaces, mixed.Group = []string{"lan1", "lan9"}, houseGroup
 	return []setting{
-		{"open, the box's own traffic through Tor", newHouse, openHouse(), slices.Concat(openShots(), unnamedShots()), ""},
-		{"open, the box's own traffic direct", newHouse, direct, directBoxShots(), ""},
-		{"closed", newHouse, closed, closedShots(), ""},
-		{"closed, the household's addresses not known yet", newHouse, booting, bootingShots(), ""},
-		{"closed, nothing known", newHouse, rules.Input{OwnTor: true, TransPort: 9240, DNSPort: 9253}, earlyShots(), ""},
-		{"open, beside the router", newHouseBeside, openHouse(), besideShots(), ""},
+		{"open, the box's own traffic through Tor", newHouse, openHouse(), slices.Concat(openShots(), unnamedShots()), "", false},
+		{"open, the box's own traffic direct", newHouse, direct, directBoxShots(), "", false},
+		{"closed", newHouse, closed, closedShots(), "", false},
+		{"closed, the household's addresses not known yet", newHouse, booting, bootingShots(), "", false},
+		{"closed, nothing known", newHouse, rules.Input{OwnTor: true, TransPort: 9240, DNSPort: 9253}, earlyShots(), "", false},
+		{"open, beside the router", newHouseBeside, openHouse(), besideShots(), "", false},
 		// The rules that go by the group of interfaces repeat those that go by names.
-		{"open, the interface renamed", newHouse, named, openShots(), `group`},
-		{"open, the interface renamed and in no group", newHouse, lost, lostShots(), `^TUNIC-FORWARD -d `},
+		{"open, the interface renamed", newHouse, named, openShots(), `group`, false},
+		{"open, the interface renamed and in no group", newHouse, lost, lostShots(), `^TUNIC-FORWARD -d `, false},
 		// A second interface repeats the rules of the first; those that are about both are new.
-		{"open, another network named", newHouse, other, namedShots(), ` lan2 `},
-		{"open, two interfaces", newHouse, two, twoShots(), `^TUNIC-TO -i lan`},
-		{"open, one of two interfaces renamed", newHouseUngrouped, mixed, twoShots(), `^TUNIC-TO -m devgroup`},
+		{"open, another network named", newHouse, other, namedShots(), ` lan2 |^TUNIC-INPUT -p udp .*--dport 9249 -j DROP$`, false},
+		{"open, two interfaces", newHouse, two, twoShots(), `^TUNIC-TO -i lan|^TUNIC-LEAVE -m addrtype`, false},
+		{"open, one of two interfaces renamed", newHouseUngrouped, mixed, twoShots(), `^TUNIC-TO -m devgroup`, false},
+		{"open, behind a firewall that drops", newHouseFirewalled, openHouse(), []shot{tcp("tv", "internet", 80, "refused")}, `--dport 9249 -g TUNIC-CLOSED$`, false},
+		// Without the filter and nat the rules before the second wall are alone.
+		{"open, all but mangle empty", newHouse, openHouse(), wallShotsOpen(), ``, true},
+		{"open, another network named, all but mangle empty", newHouse, other, wallShotsNamed(), ``, true},
+		{"closed, all but mangle empty", newHouse, closed, wallShotsClosed(), ``, true},
 	}
 }
 
@@ -63,6 +70,47 @@ const houseGroup = 0x77
 
 func openShots() []shot {
 	return slices.Concat(torShots(), directShots(), otherShots(), inboundShots(), boxShots(), linkShots(), wireShots(), strayShots())
+}
+
+// wallShotsOpen are those by which it is seen what is marked to pass the second
+// wall: nothing else is in the way.
+func wallShotsOpen() []shot {
+	return []shot{
+		raw("a direct device's datagram", "laptop", "", "wan", ` > $internet protocol 17 ports 40000 > 4040`, "seen", datagram("laptop", "internet", 40000, 4040)),
+		raw("a tor device's datagram", "phone", "", "wan", ` > $internet protocol 17 ports 40000 > 4041`, "nothing", datagram("phone", "internet", 40000, 4041)),
+		raw("impossible flags to another device", "laptop", "", "lan", `^$laptop > $nas protocol 6 ports 40000 > 4042`, "nothing", segment("laptop", "nas", 4042, traffic.SYN|traffic.FIN)),
+		raw("a direct device in mid-stream", "laptop", "", "wan", ` > $internet protocol 6 ports 40000 > 4043`, "nothing", segment("laptop", "internet", 4043, traffic.PSH|traffic.ACK)),
+		raw("a direct device to a virtual address", "laptop", "", "wan", ` > $virtual protocol 17 ports 40000 > 4044`, "nothing", datagram("laptop", "virtual", 40000, 4044)),
+		raw("a blocked device to another", "tv", "", "lan", `^$tv > $nas protocol 17 ports 40000 > 4045`, "nothing", datagram("tv", "nas", 40000, 4045)),
+	}
+}
+
+// wallShotsNamed are those of a network that is named, under addresses of the
+// household and to them.
+func wallShotsNamed() []shot {
+	shots := []shot{raw("the other network's datagram", "camera", "", "wan", ` > $internet protocol 17 ports 40000 > 4046`, "seen", datagram("camera", "internet", 40000, 4046))}
+	for _, device := range []string{"phone", "phone/local"} {
+		list := []shot{
+			raw("from there with the address of the "+device, "camera", "", "wan", ` > $internet protocol 17 ports 40000 > 4047`, "nothing", datagram(device, "internet", 40000, 4047)),
+			raw("from there to the "+device, "camera", "", "lan", ` > $`+device+` protocol 17 ports 40000 > 4048`, "nothing", datagram("camera", device, 40000, 4048)),
+		}
+		for i := range list {
+			if device != "phone" {
+				list[i] = list[i].only(rules.IPv6)
+			}
+		}
+		shots = append(shots, list...)
+	}
+	return shots
+}
+
+// wallShotsClosed are a guest's.
+func wallShotsClosed() []shot {
+	return []shot{
+		raw("a guest's connection", "guest", "", "wan", ` > $internet protocol 6 ports 40000 > 80 `, "seen", segment("guest", "internet", 80, traffic.SYN)),
+		raw("a guest to a device", "guest", "", "lan", `^$guest > $nas protocol 6 ports 40000 > 80 `, "nothing", segment("guest", "nas", 80, traffic.SYN)),
+		raw("a guest to a device's local address", "guest", "", "lan", `^$guest/local > $nas/local protocol 6 ports 40000 > 443 `, "nothing", segment("guest/local", "nas/local", 443, traffic.SYN)).only(rules.IPv6),
+	}
 }
 
 // unnamedShots are those of a network that nobody has named.
@@ -74,7 +122,7 @@ func unnamedShots() []shot {
 func namedShots() []shot {
 	return []shot{
 		tcp("camera", "internet", 80, "internet $camera"), udp("camera", "internet", 443, "internet $camera"), tcp("camera", "phone", 80, "silence"), tcp("camera", "box", 2222, "own $camera"),
-		tcp("internet", "camera", 80, "silence"), tcp("internet", "gateway", 8081, "camera $internet"),
+		udp("camera", "box", 9249, "silence"), tcp("internet", "camera", 80, "silence"), tcp("internet", "gateway", 8081, "camera $internet"),
 	}
 }
 
@@ -116,6 +164,7 @@ func torShots() []shot {
 		udp("phone", "internet", 123, "ntp $phone"), udp("phone", "box", 123, "ntp $phone"),
 		tcp("phone", "box", 9050, "socks $phone"), tcp("phone", "box", 70, "gopher $phone"), tcp("phone", "setup", 80, "setup $phone").only(rules.IPv4),
 		tcp("phone", "box", 22, "ssh $phone"), tcp("phone", "gateway", 22, "ssh $phone"), udp("phone", "box", 2222, "own $phone"),
+		udp("phone", "box", 2225, "child $phone"),
 		tcp("phone", "box", 9240, "refused"), tcp("phone", "box", 9350, "refused"), tcp("phone", "box", 9353, "refused"), tcp("phone", "box", 9370, "refused"), tcp("phone", "box", 9380, "refused"),
 		udp("phone", "box", 9253, "refused"), udp("phone", "box", 9353, "refused"), udp("phone", "box", 9323, "refused"),
 		local("tcp", "box/local", 9240, "refused"), link("tcp", 22, "ssh $neighbour"),
@@ -167,11 +216,32 @@ func inboundShots() []shot {
 		raw("a reset of the box to the internet", "internet", "", "wan", `^$gateway > $internet protocol 6 ports 4010 > .* flags 0x.4`, "nothing", segment("internet", "gateway", 4010, traffic.ACK)),
 		raw("an unreachable of the box to the internet", "internet", "", "wan", `^$gateway > $internet protocol (1 type 3/3|58 type 1/4)`, "nothing", datagram("internet", "gateway", 40000, 4011)),
 	}
+	shots = append(shots, arrivalShots()...)
 	for _, port := range []uint16{9240, 9350, 9353, 9370, 9380} {
 		shots = append(shots, tcp("internet", "gateway", port, "silence"))
 	}
 	for _, port := range []uint16{9253, 9353, 9323} {
 		shots = append(shots, udp("internet", "gateway", port, "silence"))
+	}
+	return shots
+}
+
+// arrivalShots are what the link to the internet needs, and what is named.
+func arrivalShots() []shot {
+	arrives := func(what, from, pattern string, packets func(ends) []traffic.IP) shot {
+		return raw(what+" arrives", "internet", "", "box", `^$`+from+` > :: protocol `+pattern, "seen", packets)
+	}
+	shots := []shot{
+		arrives("an offer of DHCP", "internet", `17 ports 67 > 68`, datagram("internet", "gateway", 67, 68)).only(rules.IPv4),
+		arrives("an advertisement of DHCP", "neighbour", `17 ports 547 > 546`, datagram("neighbour", "gateway", 547, 546)).only(rules.IPv6),
+		arrives("what is named", "internet", `17 ports 40000 > 4011`, datagram("internet", "gateway", 40000, 4011)),
+		arrives("the other end's ESP", "excepted", `50`, packet("excepted", "gateway", traffic.ESP)),
+	}
+	for _, kind := range []byte{3, 11, 12} {
+		shots = append(shots, arrives(fmt.Sprintf("ICMP %d", kind), "internet", fmt.Sprintf(`1 type %d/`, kind), control("internet", "gateway", kind, 0)).only(rules.IPv4))
+	}
+	for _, kind := range []byte{1, 2, 3, 4, 130, 134, 135, 136} {
+		shots = append(shots, arrives(fmt.Sprintf("ICMPv6 %d", kind), "internet", fmt.Sprintf(`58 type %d/1`, kind), control("internet", "gateway", 0, kind)).only(rules.IPv6))
 	}
 	return shots
 }
@@ -193,6 +263,7 @@ func boxShots() []shot {
 		call{network: "udp", from: "gateway", source: "box/link", to: "neighbour", port: 443}.shot("phone $box/link"),
 		tcp("gateway", "loopback", 22, "ssh $loopback"), tcp("gateway", "gateway", 22, "ssh $gateway"), tcp("gateway", "loopback", 9353, "dns $loopback"),
 		as(971, "tcp", "internet", 80, "internet $gateway"), as(971, "udp", "internet", 443, "internet $gateway"),
+		as(972, "tcp", "loopback", 80, "web $loopback"), as(972, "tcp", "nas/local", 80, "nas $box/local").only(rules.IPv6),
 		as(972, "tcp", "nas", 80, "nas $box"), as(972, "tcp", "nas", 53, "refused"), as(972, "tcp", "loopback", 22, "refused"), as(972, "tcp", "loopback", 9353, "dns $loopback").only(rules.IPv4),
 		as(973, "tcp", "nas", 80, "refused"), as(973, "udp", "nas", 443, "denied"), as(973, "tcp", "loopback", 9353, "refused"), as(973, "udp", "internet", 53, "denied"), as(973, "tcp", "internet", 80, "refused"),
 		tcp("gateway", "excepted", 53, "internet $gateway"), udp("gateway", "excepted", 53, "internet $gateway"),
@@ -225,6 +296,7 @@ func wireShots() []shot {
 	}
 	shots := []shot{
 		call{network: "tcp", from: "phone", source: "neighbour", to: "printer/link", port: 80}.shot("printer $neighbour").only(rules.IPv6),
+		wired("everybody"), wired("broadcast").only(rules.IPv4), wired("printer/link"),
 		seen("the phone to everybody on the wire", "phone", "phone", "everybody", 253), seen("the laptop to everybody on the wire", "laptop", "laptop", "everybody", 254),
 		seen("the phone's broadcast", "phone", "phone", "broadcast", 253).only(rules.IPv4), seen("the laptop's broadcast", "laptop", "laptop", "broadcast", 254).only(rules.IPv4),
 		seen("the phone to the printer's local link", "phone", "neighbour", "printer/link", 253), seen("the laptop to the printer's local link", "laptop", "laptop", "printer/link", 254).only(rules.IPv4),
@@ -240,15 +312,25 @@ func wireShots() []shot {
 	return shots
 }
 
+// wired is a datagram that nobody leads anywhere.
+func wired(to string) shot {
+	return raw("the phone's datagram to "+to, "phone", "eth0", "port", `^$neighbour > $`+to+` protocol 17 ports 40000 > 4060`, "seen", datagram("neighbour", to, 40000, 4060))
+}
+
 // twoShots are between two interfaces of the household.
 func twoShots() []shot {
-	return []shot{tcp("phone", "camera", 80, "camera $phone"), tcp("camera", "phone", 80, "phone $camera"), udp("camera", "phone", 443, "phone $camera"), tcp("camera", "internet", 80, "tor $camera")}
+	return []shot{tcp("phone", "camera", 80, "camera $phone"), tcp("camera", "phone", 80, "phone $camera"), udp("camera", "phone", 443, "phone $camera"), tcp("camera", "internet", 80, "tor $camera"),
+		tcp("phone", "gateway", 8082, "camera $phone")}
 }
 
 // strayShots are packets of no connection, and with addresses of others.
 func strayShots() []shot {
 	return []shot{
 		raw("a ping of the phone is refused", "phone", "", "lan", `> $phone protocol (1 type 3/(10|13)|58 type 1/1)`, "seen", echo("phone", "internet")),
+		raw("a ping from a local address is refused", "phone", "", "lan", `> $phone/local protocol 58 type 1/1`, "seen", echo("phone/local", "internet")).only(rules.IPv6),
+		raw("a ping from a link's address is refused", "phone", "", "lan", `> $neighbour protocol 58 type 1/1`, "seen", echo("neighbour", "internet")).only(rules.IPv6),
+		raw("a datagram from a link's address is refused", "phone", "", "lan", `> $neighbour protocol 58 type 1/4`, "seen", datagram("neighbour", "internet", 40000, 4061)).only(rules.IPv6),
+		raw("an answer to a stranger's ping", "phone", "", "wan", ` > $stranger protocol (1|58) type (0|129)/`, "nothing", echo("stranger", "internet")),
 		raw("a stranger's source", "phone", "", "wan", ` > $internet protocol 17 ports 40000 > 4001`, "nothing", datagram("stranger", "internet", 40000, 4001)),
 		raw("an answer to a stranger", "phone", "", "wan", `^$box > $stranger `, "nothing", segment("stranger", "box", 22, traffic.SYN)),
 		raw("impossible flags", "laptop", "", "wan", ` > $internet protocol 6 ports .* > 4002`, "nothing", segment("laptop", "internet", 4002, traffic.SYN|traffic.FIN)),
@@ -266,7 +348,7 @@ func strayShots() []shot {
 func directBoxShots() []shot {
 	return []shot{
 		tcp("gateway", "internet", 80, "internet $gateway"), udp("gateway", "internet", 443, "internet $gateway"),
-		as(972, "tcp", "internet", 80, "refused"), as(972, "udp", "internet", 443, "denied"), as(973, "tcp", "internet", 80, "refused"), as(971, "tcp", "internet", 80, "internet $gateway"),
+		as(972, "tcp", "internet", 80, "refused"), as(972, "tcp", "astray", 80, "refused"), as(972, "udp", "internet", 443, "denied"), as(973, "tcp", "internet", 80, "refused"), as(971, "tcp", "internet", 80, "internet $gateway"),
 		tcp("gateway", "virtual", 80, "tor $gateway"), udp("gateway", "virtual", 443, "denied"),
 		tcp("gateway", "nas", 80, "nas $box"), tcp("internet", "gateway", 2222, "silence"),
 		raw("the box with impossible flags", "gateway", "", "wan", `^$gateway > $internet protocol 6 ports .* > 4020`, "nothing", segment("gateway", "internet", 4020, traffic.SYN|traffic.FIN)),
@@ -285,6 +367,9 @@ func closedShots() []shot {
 		tcp("phone", "box", 22, "ssh $phone"), tcp("phone", "box", 9240, "refused"), tcp("internet", "gateway", 22, "ssh $internet"), tcp("internet", "gateway", 2222, "silence"),
 		tcp("camera", "internet", 80, "silence"),
 		tcp("guest", "internet", 80, "internet $guest/outside"), tcp("guest", "nas", 80, "refused"), tcp("guest", "virtual", 80, "refused"),
+		udp("guest", "nas", 53, "internet $guest/outside"), tcp("guest", "nas", 53, "internet $guest/outside"),
+		raw("a reset to a stranger", "phone", "", "wan", ` > $stranger protocol 6 `, "nothing", segment("stranger", "internet", 80, traffic.SYN)),
+		raw("a link's address is refused", "phone", "", "lan", `> $neighbour protocol 6 ports 80 > 40000 flags 0x.4`, "seen", segment("neighbour", "internet", 80, traffic.SYN)).only(rules.IPv6),
 		call{network: "tcp", from: "guest", source: "guest/local", to: "nas/local", port: 80}.shot("refused").only(rules.IPv6),
 		raw("a guest in mid-stream", "guest", "", "wan", ` > $internet protocol 6 ports 40000 > 80 flags 0x18`, "nothing", segment("guest", "internet", 80, traffic.PSH|traffic.ACK)),
 		tcp("gateway", "internet", 80, "tor $gateway"), as(971, "tcp", "internet", 80, "internet $gateway"),
@@ -302,11 +387,17 @@ func bootingShots() []shot {
 func earlyShots() []shot {
 	return []shot{
 		tcp("phone", "internet", 80, "silence"), udp("phone", "internet", 443, "silence"), tcp("phone", "nas", 80, "silence"), tcp("internet", "phone", 80, "silence"),
+		near("ten", 4031), near("private", 4032),
 		raw("a datagram before anything is known", "phone", "", "wan", ` > $internet protocol 17 ports .* > 4030`, "nothing", datagram("phone", "internet", 40000, 4030)),
 		tcp("phone", "box", 22, "ssh $phone").only(rules.IPv4), tcp("phone", "box", 22, "silence").only(rules.IPv6), tcp("internet", "gateway", 22, "silence"), tcp("phone", "box", 9240, "silence"),
 		call{network: "tcp", from: "phone", source: "phone/local", to: "box/local", port: 22}.shot("ssh $phone/local").only(rules.IPv6),
 		call{network: "tcp", from: "phone", source: "neighbour", to: "box/link", port: 22}.shot("ssh $neighbour"),
 	}
+}
+
+// near is a datagram of whoever corrects the configuration.
+func near(from string, port uint16) shot {
+	return raw("a datagram from "+from, "internet", "", "box", fmt.Sprintf(`^$%s > :: protocol 17 ports 40000 > %d`, from, port), "seen", datagram(from, "gateway", 40000, port)).only(rules.IPv4)
 }
 
 // besideShots are those of a box beside the router: answers come in by the

@@ -179,7 +179,7 @@ func raw(what, from, iface, on, pattern, want string, packets func(e ends) []tra
 		}
 		err := traffic.Host{Namespace: h.nodes[from].name}.On(iface).Send(all...)
 		return func() string {
-			switch c := map[string]*capture{"wan": h.wan, "lan": h.lan, "port": h.port}[on]; {
+			switch c := map[string]*capture{"wan": h.wan, "lan": h.lan, "port": h.port, "box": h.box}[on]; {
 			case err != nil:
 				return err.Error()
 			case c.has(regexp.MustCompile(quoted(e, pattern))):
@@ -340,6 +340,7 @@ func (h *house) shoot(shots []shot, families ...rules.Family) map[rules.Family][
 	h.wan.clear()
 	h.lan.clear()
 	h.port.clear()
+	h.box.clear()
 	results := make(map[rules.Family][]string)
 	var looks []func()
 	var mu sync.Mutex
