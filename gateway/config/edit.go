@@ -139,7 +139,7 @@ func writeFile(path string, text []byte) (err error) {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -148,17 +148,17 @@ func writeFile(path string, text []byte) (err error) {
 	return syncDir(dir)
 }
 
-// makeDir makes a directory of the configuration, for all to read whatever the
-// umask is.
+// makeDir makes a directory of the configuration, whatever the umask is: for
+// nobody else to read, as it tells who the friends are and what devices there are.
 func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o755)
+	err := os.Mkdir(dir, 0o700)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		err = os.MkdirAll(dir, 0o755)
+		err = os.MkdirAll(dir, 0o700)
 	}
-	return errors.Join(err, os.Chmod(dir, 0o755), syncDir(filepath.Dir(dir)))
+	return errors.Join(err, os.Chmod(dir, 0o700), syncDir(filepath.Dir(dir)))
 }
 
 // syncDir makes a change of names in a directory survive a power cut.

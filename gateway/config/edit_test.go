@@ -38,7 +38,7 @@ func TestWriteOnion(t *testing.T) {
 		if err != nil || string(text) != tt.want {
 			t.Errorf("file of %+v: %q, %v; want %q", tt.onion, text, err, tt.want)
 		}
-		if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
+		if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 			t.Errorf("mode of the file: %v, %v", info.Mode(), err)
 		}
 		cfg, err := Load(p)

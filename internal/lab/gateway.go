@@ -49,6 +49,9 @@ func (l *Lab) writeRoot(gateway string, authorities []Authority) error {
 			return fmt.Errorf("making the root of %s: %w", gateway, err)
 		}
 	}
+	if err := os.Chmod(paths.Etc, 0o700); err != nil { // as `make install` makes it
+		return fmt.Errorf("making the root of %s: %w", gateway, err)
+	}
 	return nil
 }
 

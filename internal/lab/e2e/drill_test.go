@@ -186,8 +186,8 @@ func (w *world) uid(name string) int {
 	return n
 }
 
-// everybodys are files that the lab puts there, the configuration, and what time relays said it was.
-var everybodys = regexp.MustCompile(`^(ca\.crt$|srv/gopher/|etc/tunic/|run/tunic/clock/)`)
+// everybodys are files that the lab puts there, and what time relays said it was.
+var everybodys = regexp.MustCompile(`^(ca\.crt$|srv/gopher/|run/tunic/clock/)`)
 
 // files lists all that the attacker can read and write below the box's root,
 // and tries what would open the house: its rules, tor's control port, the
