@@ -282,10 +282,10 @@ end
 
 -- What tor dials while the other box is only just coming back uses what it knew of
 -- the box before, and hangs until the daemon or tor gives it up; a dial some seconds later does not.
--- So a box that has said hello is dialled again some times, with more patience each time. No other
+-- So a box that has come back is dialled again some times, with more patience each time. No other
 -- box is, and no dial is given up that is younger than the patience of the moment.
 local patience = { 6, 12, 24, 48 }; -- seconds
-local came = module:get_option("tunic_came", {}); -- when each box has said hello
+local came = module:get_option("tunic_came", {}); -- when each box has come back
 
 local function redial(to, age)
 	local box = boxes[to];
@@ -295,18 +295,25 @@ local function redial(to, age)
 	end
 end
 
+-- step is, for each box that is being dialled again, whose patience is next. It
+-- has one timer, however often it says hello.
+local step = {};
+
 local function redial_often(to)
 	redial(to, patience[1]);
-	local passed = 0;
-	for n = 2, #patience do
-		local age = patience[n - 1];
-		passed = passed + age;
-		module:add_timer(passed, function () redial(to, age); end);
-	end
+	local running = step[to];
+	step[to] = 1;
+	if running then return; end
+	module:add_timer(patience[1], function ()
+		local n = step[to];
+		redial(to, patience[n]);
+		step[to] = n + 1 < #patience and n + 1 or nil;
+		return step[to] and patience[n + 1];
+	end);
 end
 
--- The daemon reloads us when a friend's box has said hello, or the list of
--- friends is another one.
+-- The daemon reloads us when a friend's box has come back, or the list of friends
+-- is another one.
 module:hook_global("config-reloaded", function ()
 	follow_map();
 	local now = module:get_option("tunic_came", {});
