@@ -83,6 +83,7 @@ type box struct {
 	dir   string
 	addr  string
 	extra string // more lines of configuration
+	edit  func(string) string
 	conf  Config
 	cmd   *exec.Cmd
 	log   *os.File
@@ -192,6 +193,9 @@ func (b *box) write() string {
 	b.t.Helper()
 	path := b.dir + "/prosody.cfg.lua"
 	text := strings.Replace(Render(b.conf, newest(b.t)), "\nVirtualHost", "\n"+b.extra+"\nVirtualHost", 1)
+	if b.edit != nil {
+		text = b.edit(text)
+	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
@@ -455,7 +459,7 @@ func TestLinkDies(t *testing.T) {
 // TestGivenBack: what waits too long, and what is too much, is told to the sender.
 func TestGivenBack(t *testing.T) {
 	a, _, _ := boxes(t)
-	a.extra = "tunic_queue_items = 2\ntunic_queue_days = 3 / 86400\ntunic_queue_retry = 1"
+	a.extra = "tunic_queue_items = 4\ntunic_queue_days = 3 / 86400\ntunic_queue_retry = 1"
 	a.start()
 	alices := a.login("alice")
 	for i := 1; i <= 3; i++ {

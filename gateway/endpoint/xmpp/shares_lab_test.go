@@ -1,0 +1,489 @@
+//go:build lab
+
+package xmpp
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ordinary are the twenty whom one attacker shall not disturb.
+func ordinary(b *box) (names []string) {
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("user%d", i+1))
+		b.account(names[i])
+	}
+	return names
+}
+
+func (b *box) own() {
+	b.t.Helper()
+	if out, err := exec.Command("chown", "-R", fmt.Sprint(nobody), b.dir).CombinedOutput(); err != nil {
+		b.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// file is where Prosody keeps what is in a store for somebody.
+func (b *box) file(host, store, user string) string {
+	return filepath.Join(b.conf.Data, strings.ReplaceAll(host, ".", "%2e"), store, user+".list")
+}
+
+// keep writes what is in an archive already.
+func (b *box) keep(user string, lines ...string) {
+	b.t.Helper()
+	path := b.file(b.conf.Host, "archive", user)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "")), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	b.own()
+}
+
+// item is a message as Prosody keeps it in an archive.
+func item(n int, from, with, body string) string {
+	when := time.Now().Add(-time.Hour).Unix() + int64(n)
+	return fmt.Sprintf("item({\n\t[\"name\"] = \"message\";\n\t[\"attr\"] = {\n\t\t[\"from\"] = %q;\n\t\t[\"to\"] = %q;\n\t\t[\"type\"] = \"chat\";\n\t\t[\"stamp\"] = %q;\n\t};\n"+
+		"\t[\"when\"] = %d;\n\t[\"with\"] = %q;\n\t[\"key\"] = \"old%d\";\n\t{\n\t\t[\"name\"] = \"body\";\n\t\t[\"attr\"] = {};\n\t\t%q;\n\t};\n});\n",
+		from+"/x", alice, time.Unix(when, 0).UTC().Format(time.RFC3339), when, with, n, body)
+}
+
+// waits has two people write to each other for a while and returns how long
+// each word took.
+func waits(t *testing.T, from, to *client, n int, pause time.Duration) (took []time.Duration) {
+	t.Helper()
+	for i := range n {
+		begin := time.Now()
+		from.send(to.jid, fmt.Sprint("word ", i))
+		for {
+			m, ok := to.next(arrivalTime)
+			if !ok {
+				t.Fatal("a word was lost")
+			}
+			if m.Body == fmt.Sprint("word ", i) {
+				break
+			}
+		}
+		took = append(took, time.Since(begin))
+		time.Sleep(pause)
+	}
+	return took
+}
+
+func mean(list []time.Duration) (sum time.Duration) {
+	for _, d := range list {
+		sum += d
+	}
+	return sum / time.Duration(len(list))
+}
+
+const mb = 1 << 20
+
+// TestArchiveShares: a friend who writes as fast as the box reads, to a user
+// whose archive that friend has filled already, pushes out nothing but words of that friend,
+// fills no disk and has nobody wait.
+func TestArchiveShares(t *testing.T) {
+	a, b, _ := boxes(t)
+	names := ordinary(a)
+	var lines []string
+	for i, name := range append(names, "alice") { // the oldest words of all
+		lines = append(lines, item(i, name+"@"+hostA, name+"@"+hostA, "old word of "+name))
+	}
+	for i, size := 100, 0; size < 8*mb-100<<10; i++ {
+		lines = append(lines, item(i, bob, bob, strings.Repeat("flood ", 1000)))
+		size += len(lines[len(lines)-1])
+	}
+	a.keep("alice", lines...)
+	b.extra = "tunic_queue_bytes = 500000" // what bob may have waiting at home, and be late with
+	a.start()
+	b.start()
+	var users []*client
+	for _, name := range names {
+		users = append(users, a.login(name))
+	}
+	bobs := b.login("bob")
+	bobs.send("user1@"+hostA, "the stream is open")
+	users[0].next(arrivalTime)
+	for _, u := range users {
+		u.send(alice, "new word of "+u.jid)
+	}
+	before := waits(t, users[1], users[2], 50, 100*time.Millisecond)
+
+	stop, stopped := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for ; ; n++ {
+			select {
+			case <-stop:
+				stopped <- n
+				return
+			default:
+				fmt.Fprintf(bobs.conn, "<message to='%s' type='chat'><body>%s</body></message>", alice, strings.Repeat("flood ", 3000))
+			}
+		}
+	}()
+	during := waits(t, users[1], users[2], 150, 100*time.Millisecond)
+	close(stop)
+	bobs.conn.Close()
+	t.Logf("%d messages of 18 kB in 15 s; a word takes %s before that and %s then, at worst %s and %s", <-stopped, mean(before), mean(during), slices.Max(before), slices.Max(during))
+	if limit := 2 * max(mean(before), 10*time.Millisecond); mean(during) > limit {
+		t.Errorf("others wait for %s instead of %s", mean(during), mean(before))
+	}
+	for store, most := range map[string]int64{"archive": 8 * mb, "offline": 2 * mb} {
+		info, err := os.Stat(a.file(hostA, store, "alice"))
+		if err != nil || info.Size() > most*5/4 || info.Size() < most/2 {
+			t.Errorf("%s: %v, %v bytes", store, err, info.Size())
+		}
+	}
+	archive, err := os.ReadFile(a.file(hostA, "archive", "alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(names, "alice") {
+		if !strings.Contains(string(archive), "old word of "+name+`"`) {
+			t.Errorf("the old word of %s is gone", name)
+		}
+	}
+	for _, u := range users {
+		if !strings.Contains(string(archive), "new word of "+u.jid) {
+			t.Errorf("the new word of %s is gone", u.jid)
+		}
+	}
+	alices, heard := a.login("alice"), make(map[string]bool)
+	for m, ok := alices.next(10 * time.Second); ok; m, ok = alices.next(time.Second) {
+		heard[m.Body] = true
+	}
+	for _, u := range users {
+		if !heard["new word of "+u.jid] {
+			t.Errorf("alice is not told the word of %s", u.jid)
+		}
+	}
+}
+
+// TestRoomShares: a friend with many nicknames in a room pushes out the own
+// words alone, and the archive tells nobody who that was.
+func TestRoomShares(t *testing.T) {
+	a, b, _ := boxes(t)
+	names := ordinary(a)[:2]
+	a.own()
+	fast := func(text string) string { return strings.ReplaceAll(text, "100kb/s", "100mb/s") }
+	a.edit, b.edit = fast, fast
+	a.start()
+	b.start()
+	room := "hall@" + Rooms(hostA)
+	enter := func(c *client, nick string) {
+		c.say("<presence to='%s/%s'><x xmlns='http://jabber.org/protocol/muc'/></presence>", room, nick)
+	}
+	say := func(c *client, word string) {
+		c.say("<message to='%s' type='groupchat'><body>%s</body></message>", room, word)
+	}
+	one, two := a.login(names[0]), a.login(names[1])
+	enter(one, "one")
+	enter(two, "two")
+	say(one, "word of one")
+	say(two, "word of two")
+	bobs := b.login("bob")
+	enter(bobs, "bob0")
+	go func() { // who writes has to listen
+		for range bobs.got {
+		}
+	}()
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		n := 0
+		for m, ok := one.next(20 * time.Second); ok && n < 600; m, ok = one.next(20 * time.Second) {
+			if strings.HasPrefix(m.Body, "flood") {
+				n++
+			}
+		}
+	}()
+	go func() {
+		for range two.got {
+		}
+	}()
+	for i := range 600 {
+		if i%50 == 49 {
+			enter(bobs, fmt.Sprint("bob", i))
+		}
+		say(bobs, strings.Repeat("flood ", 3000))
+	}
+	<-done
+	path := a.file(Rooms(hostA), "muc_log", "hall")
+	archive, err := os.ReadFile(path)
+	if err != nil || len(archive) > 10*mb || len(archive) < 4*mb {
+		t.Errorf("%v, the archive has %d bytes", err, len(archive))
+	}
+	for _, word := range []string{"word of one", "word of two"} {
+		if !strings.Contains(string(archive), word) {
+			t.Errorf("there is no %s any more", word)
+		}
+	}
+	if !strings.Contains(string(archive), `["tunic-by"] = "`+hostB) {
+		t.Error("the archive does not say whose words they are")
+	}
+	three := a.login("alice")
+	enter(three, "three")
+	three.say("<iq type='set' to='%s' id='h'><query xmlns='urn:xmpp:mam:2'/></iq>", room)
+	found := 0
+	for timeout := time.After(20 * time.Second); len(three.iqs) == 0; {
+		select {
+		case m := <-three.got:
+			if strings.Contains(m.All, "urn:xmpp:mam:2") {
+				found++
+			}
+			if strings.Contains(m.All, "tunic-by") || strings.Contains(m.All, keyB) {
+				t.Errorf("the room tells who it was: %.300s", m.All)
+			}
+		case <-timeout:
+			t.Fatal("the room does not answer")
+		}
+	}
+	if found == 0 {
+		t.Error("the room's archive is empty")
+	}
+}
+
+// TestGuesser: one device that guesses passwords is refused, twenty others log in as
+// ever, the owner of the account too; many devices slow down an account for
+// strangers to it alone.
+func TestGuesser(t *testing.T) {
+	a, _, _ := boxes(t)
+	names := ordinary(a)
+	a.own()
+	a.start()
+	addr := net.JoinHostPort(a.addr, fmt.Sprint(clientPort))
+	try := func(from, user, password string) string {
+		t.Helper()
+		c := connect(t, from, addr, hostA)
+		defer c.conn.Close()
+		return c.authenticate(user, password)
+	}
+	want := func(got, want, what string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %s, not %s", what, got, want)
+		}
+	}
+	began := time.Now()
+	for i, name := range names {
+		want(try(fmt.Sprintf("127.128.1.%d", i+1), name, password), "success", name)
+	}
+	before := time.Since(began)
+	const guesser = "127.128.2.1"
+	for i := range 10 {
+		want(try(guesser, "alice", fmt.Sprint("guess ", i)), "not-authorized", "a guess")
+	}
+	flood := connect(t, guesser, addr, hostA)
+	for i := range 200 { // on one connection, at once
+		want(flood.authenticate("alice", fmt.Sprint("guess ", i)), "temporary-auth-failure", "one guess too many")
+	}
+	want(try(guesser, "alice", password), "temporary-auth-failure", "the right one at last")
+	began = time.Now()
+	for i, name := range names {
+		want(try(fmt.Sprintf("127.128.1.%d", i+1), name, password), "success", name)
+	}
+	if during := time.Since(began); during > 2*before {
+		t.Errorf("twenty logins take %s, and took %s", during, before)
+	}
+	want(try("127.128.2.2", "alice", password), "success", "alice's own device")
+	for d := range 5 {
+		for i := range 10 {
+			try(fmt.Sprintf("127.128.3.%d", d+1), "Alice", fmt.Sprint("guess ", i))
+		}
+	}
+	want(try("127.128.3.9", "alice", password), "temporary-auth-failure", "another device of the guesser's")
+	want(try("127.128.2.2", "alice", password), "success", "alice's own device after that")
+	want(try("127.128.3.9", "user1", password), "success", "another account")
+}
+
+var slotURL = regexp.MustCompile(`<put url='([^']*)'[^>]*>.*Bearer ([^<]*)<`)
+
+// upload shares a file and returns its path, or why there is no place for it.
+func upload(t *testing.T, b *box, c *client, name string, size int) (path, refused string) {
+	t.Helper()
+	answer := c.ask("get", Files(b.conf.Host), fmt.Sprintf("<request xmlns='urn:xmpp:http:upload:0' filename='%s' size='%d'/>", name, size))
+	slot := slotURL.FindStringSubmatch(strings.ReplaceAll(answer.Inner, `"`, "'"))
+	if slot == nil {
+		return "", answer.Inner
+	}
+	_, path, _ = strings.Cut(strings.TrimPrefix(slot[1], "https://"), "/")
+	code := request(t, b, "PUT", "/"+path, "Bearer "+slot[2], strings.NewReader(strings.Repeat("x", size)))
+	if code != http.StatusCreated {
+		t.Errorf("uploading %s: %d", name, code)
+	}
+	return "/" + path, ""
+}
+
+func request(t *testing.T, b *box, method, path, auth string, body io.Reader) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, fmt.Sprintf("http://%s:%d%s", b.addr, b.conf.FilesPort, path), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = b.conf.Host
+	r.Header.Set("Authorization", auth)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode
+}
+
+// TestFilesShare: one user who shares files all the time loses the oldest of them;
+// twenty others have place, and their files stay.
+func TestFilesShare(t *testing.T) {
+	a, _, _ := boxes(t)
+	names := ordinary(a)
+	a.own()
+	a.edit = func(text string) string {
+		return regexp.MustCompile(`tunic_files_bytes = \d+`).ReplaceAllString(text, "tunic_files_bytes = 2097152")
+	}
+	a.start()
+	var paths []string
+	share := func(users []string) {
+		for _, name := range users {
+			path, refused := upload(t, a, a.login(name), "picture", 20<<10)
+			if refused != "" {
+				t.Errorf("%s is refused: %s", name, refused)
+			}
+			paths = append(paths, path)
+		}
+	}
+	share(names[:10])
+	greedy := a.login("alice")
+	var own []string
+	for i := range 30 {
+		path, refused := upload(t, a, greedy, fmt.Sprint("film", i), 200<<10)
+		if refused != "" {
+			t.Fatalf("film %d is refused: %s", i, refused)
+		}
+		own = append(own, path)
+	}
+	share(names[10:])
+	for i, path := range paths {
+		if code := request(t, a, "GET", path, "", nil); code != http.StatusOK {
+			t.Errorf("the picture of %s: %d", names[i], code)
+		}
+	}
+	if first, last := request(t, a, "GET", own[0], "", nil), request(t, a, "GET", own[29], "", nil); first == http.StatusOK || last != http.StatusOK {
+		t.Errorf("of the greedy one's, the first and the last: %d, %d", first, last)
+	}
+	size := int64(0)
+	_ = filepath.Walk(a.conf.Data, func(path string, info os.FileInfo, err error) error {
+		if err == nil && strings.HasSuffix(path, ".bin") {
+			size += info.Size()
+		}
+		return nil
+	})
+	if size == 0 || size > 2*mb {
+		t.Errorf("the files have %d bytes", size)
+	}
+}
+
+// TestRequests: of one friend's box so many requests wait, whatever names it makes up.
+func TestRequests(t *testing.T) {
+	a, b, _ := boxes(t)
+	for i := range 40 {
+		b.account(fmt.Sprint("eve", i))
+	}
+	b.own()
+	a.start()
+	b.start()
+	alices := a.login("alice")
+	for i := range 40 {
+		b.login(fmt.Sprint("eve", i)).say("<presence type='subscribe' to='%s'/>", alice)
+	}
+	bobs := b.login("bob")
+	bobs.send(alice, "all is said")
+	for m, ok := alices.next(arrivalTime); m.Body != "all is said"; m, ok = alices.next(arrivalTime) {
+		if !ok {
+			t.Fatal("alice hears nothing")
+		}
+	}
+	roster, err := os.ReadFile(strings.TrimSuffix(a.file(hostA, "roster", "alice"), ".list") + ".dat")
+	if n := strings.Count(string(roster), `"eve`); err != nil || n == 0 {
+		t.Errorf("%v, %d requests wait", err, n)
+	}
+	waiting := make(map[string]bool)
+	for _, name := range regexp.MustCompile(`eve\d+@`).FindAllString(string(roster), -1) {
+		waiting[name] = true
+	}
+	if len(waiting) != 32 {
+		t.Errorf("%d requests wait", len(waiting))
+	}
+}
+
+// TestQueueShares: one user who writes to a friend's box that is off leaves
+// place for what others write.
+func TestQueueShares(t *testing.T) {
+	a, _, _ := boxes(t)
+	names := ordinary(a)
+	a.own()
+	a.extra = "tunic_queue_items = 100"
+	a.start()
+	greedy := a.login("alice")
+	for i := range 200 {
+		greedy.send(bob, fmt.Sprint(i))
+	}
+	for n := 0; n < 150; n++ {
+		if m, ok := greedy.next(arrivalTime); !ok || m.Error == nil {
+			t.Fatalf("after %d refusals alice is told %+v", n, m)
+		}
+	}
+	for _, name := range names {
+		c := a.login(name)
+		c.send(bob, "one word")
+		if m, ok := c.next(500 * time.Millisecond); ok {
+			t.Errorf("%s is told %+v", name, m)
+		}
+	}
+	a.waitStored(70)
+}
+
+// watch is a module that says when a timer of the length of the first patience begins.
+const watch = `
+local timer = require "util.timer";
+local add = timer.add_task;
+timer.add_task = function (delay, ...)
+	if delay == 6 then module:log("info", "a dial later"); end
+	return add(delay, ...);
+end
+`
+
+// TestOneTimerForEachFriend: hellos of one box do not pile up dials of it.
+func TestOneTimerForEachFriend(t *testing.T) {
+	a, _, _ := boxes(t)
+	if err := os.WriteFile(a.conf.Modules+"/mod_tunic_watch.lua", []byte(watch), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a.edit = func(text string) string {
+		return strings.Replace(text, "modules_enabled = {", `modules_enabled = { "tunic_watch",`, 1)
+	}
+	a.start()
+	a.login("alice").send(bob, "1")
+	a.waitStored(1)
+	for range 5 {
+		a.hello(0)
+		time.Sleep(300 * time.Millisecond)
+	}
+	if n := strings.Count(a.logged(), "a dial later"); n != 2 { // of the host and of its rooms
+		t.Errorf("five hellos began %d timers", n)
+	}
+	if n := strings.Count(a.logged(), "Reloading configuration"); n == 0 {
+		t.Error("it was not reloaded")
+	}
+}
