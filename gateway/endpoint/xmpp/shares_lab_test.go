@@ -203,7 +203,7 @@ func TestRoomShares(t *testing.T) {
 	go func() {
 		defer close(done)
 		n := 0
-		for m, ok := one.next(20 * time.Second); ok && n < 600; m, ok = one.next(20 * time.Second) {
+		for m, ok := one.next(20 * time.Second); ok && n < 500; m, ok = one.next(20 * time.Second) {
 			if strings.HasPrefix(m.Body, "flood") {
 				n++
 			}
@@ -213,7 +213,7 @@ func TestRoomShares(t *testing.T) {
 		for range two.got {
 		}
 	}()
-	for i := range 600 {
+	for i := range 500 {
 		if i%50 == 49 {
 			enter(bobs, fmt.Sprint("bob", i))
 		}
@@ -237,8 +237,10 @@ func TestRoomShares(t *testing.T) {
 	enter(three, "three")
 	three.say("<iq type='set' to='%s' id='h'><query xmlns='urn:xmpp:mam:2'/></iq>", room)
 	found := 0
-	for timeout := time.After(20 * time.Second); len(three.iqs) == 0; {
+	for answered, timeout := false, time.After(20*time.Second); !answered; {
 		select {
+		case <-three.iqs:
+			answered = true
 		case m := <-three.got:
 			if strings.Contains(m.All, "urn:xmpp:mam:2") {
 				found++
