@@ -65,6 +65,17 @@ func patience(t config.Target) time.Duration {
 	return 0
 }
 
+// ircPlaces are what visitors, and the household, each have of ngIRCd's places.
+var ircPlaces = link.Places{Each: irc.PlacesEach, Total: irc.Places}
+
+// places are what visitors have of a target's; none: it has no bound of ours.
+func places(t config.Target) link.Places {
+	if t.Addr == loopback(config.NgircdPort) {
+		return ircPlaces
+	}
+	return link.Places{}
+}
+
 // chat prepares what the chat servers need: their secrets, and for XMPP its
 // certificate, its directory and the users in it.
 func (a *attempt) chat() {
@@ -227,8 +238,8 @@ func (d *Desired) addIRC(in Inputs) {
 		s.Channels = append(s.Channels, irc.Channel(ch))
 	}
 	d.Servers = append(d.Servers, s.Spec())
-	d.addBehind(in, link.Behind{Name: "irc", Server: s.Listen, Port: config.IRCPort}, config.ServeIRCPort)
-	d.addBehind(in, link.Behind{Name: "ircs", Server: s.Listen, Port: config.IRCTLSPort, TLS: true}, config.ServeIRCTLSPort)
+	d.addBehind(in, link.Behind{Name: "irc", Server: s.Listen, Port: config.IRCPort, Places: ircPlaces}, config.ServeIRCPort)
+	d.addBehind(in, link.Behind{Name: "ircs", Server: s.Listen, Port: config.IRCTLSPort, TLS: true, Places: ircPlaces}, config.ServeIRCTLSPort)
 }
 
 func (d *Desired) addXMPP(in Inputs) {

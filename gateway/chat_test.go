@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -77,12 +78,45 @@ func TestXMPP(t *testing.T) {
 		t.Errorf("the rules have %+v, %v", in.Services, in.Children)
 	}
 
-	// A friend who comes back is a reason to try at once.
-	a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf()))})
-	a.settle(t)
-	again, _ := a.server("prosody")
-	if text(again, "prosody.cfg.lua") == conf {
+	// A friend who comes back is a reason to try at once, if there is anything to
+	// try; any other hello leaves Prosody as it is.
+	hello := func() string {
+		t.Helper()
+		a.book.Now = func() func() time.Time {
+			next := a.book.Now().Add(2 * peer.HelloEvery)
+			return func() time.Time { return next }
+		}()
+		a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf()))})
+		a.settle(t)
+		s, _ := a.server("prosody")
+		return text(s, "prosody.cfg.lua")
+	}
+	conf = hello() // that box has not spoken before
+	for range 20 {
+		if hello() != conf {
+			t.Fatal("a hello for which nothing waits reloads Prosody")
+		}
+	}
+	queue := filepath.Join(filepath.Dir(accounts), "tunic_queue")
+	if err := os.Mkdir(queue, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	waiting := filepath.Join(queue, friend+"%2epeer%2ehome%2earpa.list")
+	if err := os.WriteFile(waiting, []byte("item({})"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := hello()
+	if again == conf {
 		t.Error("Prosody does not hear of a friend who is back")
+	}
+	if err := os.Remove(waiting); err != nil {
+		t.Fatal(err)
+	}
+	if hello() != again {
+		t.Error("Prosody is reloaded once more when nothing waits")
+	}
+	if c := (comeback{heard: time.Unix(0, 0)}).after(time.Unix(3600, 0), func() bool { return false }); c.came != c.heard {
+		t.Errorf("a box that was away for an hour: %+v", c)
 	}
 	if want := "ask anew " + string(b.addressOf()); !strings.Contains(a.took(), want) {
 		t.Errorf("%q was not done", want)

@@ -336,7 +336,7 @@ func (d *Desired) addFronts(in Inputs) {
 			f.Ports = append(f.Ports, link.Port{
 				Virtual: p.Virtual, Addr: p.Target.Addr, Host: p.Target.Host, HostPort: p.Target.Port, Unix: p.Target.Unix,
 				Endpoint: p.Target.Endpoint, Proxy: string(p.Target.Proxy), HTTPHost: p.Target.HTTPHost,
-				Patience: patience(p.Target), Probe: kind, Guessed: guessed})
+				Patience: patience(p.Target), Places: places(p.Target), Probe: kind, Guessed: guessed})
 		}
 		d.Serve.Fronts = append(d.Serve.Fronts, f)
 		d.Listeners = append(d.Listeners, supervise.ListenerSpec{

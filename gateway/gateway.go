@@ -158,8 +158,9 @@ type Gateway struct {
 	reaches reaches
 
 	virtual   virtuals
-	connected bool   // tor was, at the last pass
-	returns   uint64 // how often it became so
+	comebacks map[onion.Address]comeback // see comeBacks
+	connected bool                       // tor was, at the last pass
+	returns   uint64                     // how often it became so
 
 	last      rules.Input // what was applied last, in either mode
 	temporary temporaries

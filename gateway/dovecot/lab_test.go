@@ -269,6 +269,31 @@ func TestDovecot(t *testing.T) {
 	}
 }
 
+// TestGuesser: a device that guesses passwords is slowed down more and more, by
+// the address that serve has for it, and the owner's device is not.
+func TestGuesser(t *testing.T) {
+	b := newBox(t)
+	b.Apply([]managed.Spec{b.settings.Spec()})
+	b.ready(0)
+	login := func(device, password, want string) time.Duration {
+		t.Helper()
+		begin := time.Now()
+		if got := b.dial(device).say(fmt.Sprintf("LOGIN bob %q", password)); !strings.Contains(got, want) {
+			t.Errorf("from %s: %s", device, got)
+		}
+		return time.Since(begin)
+	}
+	before := login("127.128.0.2", "tall order of chips", "a OK")
+	var guess time.Duration
+	for i := range 4 {
+		guess = login("127.128.0.1", fmt.Sprint("guess ", i), "a NO [AUTHENTICATIONFAILED]")
+	}
+	during := login("127.128.0.2", "tall order of chips", "a OK")
+	if t.Logf("the fourth guess takes %s, the owner %s and then %s", guess, before, during); guess < 4*time.Second || during > 2*max(before, time.Second) {
+		t.Error("the guesser is not slowed down alone")
+	}
+}
+
 var memoryBound = regexp.MustCompile(`Max data size +268435456 +268435456 `)
 
 // unprivileged looks whether all of a server's processes have its user, no

@@ -16,18 +16,35 @@ import (
 // oldest one for one that has fewer. It is safe for concurrent use.
 type Share[K comparable] struct {
 	each, total int
+	lasting     bool
 
 	mu      sync.Mutex
+	entered uint64 // places given so far
 	open    int
 	holders map[K][]*held // the oldest first; no holder without a place
 }
 
 // held is a place; without cut it cannot be taken away.
-type held struct{ cut func() }
+type held struct {
+	cut    func()
+	number uint64 // of those given
+}
 
 // New returns a Share of at most each places for a holder, and total in all.
 func New[K comparable](each, total int) *Share[K] {
 	return &Share[K]{each: each, total: total, holders: make(map[K][]*held)}
+}
+
+// Lasting returns a Share for places that are held for hours, by those who cannot be
+// told from one that comes under many names. The older half keeps its places;
+// of the younger, whoever has the most gives up its oldest, and if nobody has
+// more than the one that comes, the oldest of all goes. So who was there before
+// a crowd stays, and who comes during it gets in, for as long as the crowd takes to bring half of
+// all places again.
+func Lasting[K comparable](each, total int) *Share[K] {
+	s := New[K](each, total)
+	s.lasting = true
+	return s
 }
 
 // Enter asks for a place. cut is called, with the Share locked, if the place has
@@ -39,7 +56,8 @@ func (s *Share[K]) Enter(who K, cut func()) (leave func(), ok bool) {
 	if len(s.holders[who]) >= s.each || s.open >= s.total && !s.makeRoom(who) {
 		return nil, false
 	}
-	h := &held{cut}
+	h := &held{cut, s.entered}
+	s.entered++
 	s.open++
 	s.holders[who] = append(s.holders[who], h)
 	return func() { s.leave(who, h) }, true
@@ -55,24 +73,59 @@ func (s *Share[K]) Open() int {
 // makeRoom takes a place from the holder that has the most, if that has more
 // than the one that comes would have then.
 func (s *Share[K]) makeRoom(who K) bool {
+	first := s.youngerHalf()
 	greediest, most := who, len(s.holders[who])+1
 	for k, list := range s.holders {
-		if len(list) > most && slices.ContainsFunc(list, evictable) {
-			greediest, most = k, len(list)
+		if n := len(list); n > most && s.movable(list, first) >= 0 {
+			greediest, most = k, n
 		}
 	}
-	list := s.holders[greediest]
-	if most == len(s.holders[who])+1 {
+	if most == len(s.holders[who])+1 && !s.lasting {
 		return false
 	}
-	i := slices.IndexFunc(list, evictable)
-	oldest := list[i]
+	if most == len(s.holders[who])+1 {
+		greediest = s.oldest(first, who)
+	}
+	i := s.movable(s.holders[greediest], first)
+	if i < 0 {
+		return false
+	}
+	oldest := s.holders[greediest][i]
 	s.remove(greediest, i)
 	oldest.cut()
 	return true
 }
 
-func evictable(h *held) bool { return h.cut != nil }
+// youngerHalf is the number of the first place that may have to make room.
+func (s *Share[K]) youngerHalf() uint64 {
+	if !s.lasting {
+		return 0
+	}
+	var numbers []uint64
+	for _, list := range s.holders {
+		for _, h := range list {
+			numbers = append(numbers, h.number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers[len(numbers)/2]
+}
+
+// oldest is who has the oldest place that may have to make room.
+func (s *Share[K]) oldest(first uint64, found K) K {
+	least := s.entered
+	for k, list := range s.holders {
+		if i := s.movable(list, first); i >= 0 && list[i].number < least {
+			found, least = k, list[i].number
+		}
+	}
+	return found
+}
+
+// movable is the oldest of a holder's places that may have to make room, -1 for none.
+func (s *Share[K]) movable(list []*held, first uint64) int {
+	return slices.IndexFunc(list, func(h *held) bool { return h.cut != nil && h.number >= first })
+}
 
 // leave gives the place back, unless it was taken away.
 func (s *Share[K]) leave(who K, h *held) {

@@ -74,3 +74,44 @@ func TestKeptPlaces(t *testing.T) {
 		t.Errorf("open %d", s.Open())
 	}
 }
+
+// TestLasting: who comes under many names does not end what others have held
+// before, nor keep others out who come during it.
+func TestLasting(t *testing.T) {
+	const total = 40
+	v := &takers{Share: Lasting[uint32](4, total)}
+	for who := range uint32(10) {
+		v.enter(1+who, 1)
+	}
+	crowd := uint32(1000)
+	come := func(n int) {
+		for range n {
+			if in, _ := v.enter(crowd, 1); in != 1 {
+				t.Fatal("there is no room for one of the crowd")
+			}
+			crowd++
+		}
+	}
+	come(10 * total)
+	for who := range uint32(10) {
+		if in, _ := v.enter(101+who, 1); in != 1 {
+			t.Errorf("%d does not get in", 101+who)
+		}
+	}
+	come(total/2 - 10)
+	for _, who := range v.cut {
+		if who < 1000 {
+			t.Errorf("%d was cut", who)
+		}
+	}
+	if in, _ := v.enter(999, 100); in != 4 || v.Open() != total {
+		t.Errorf("one has %d of %d places", in, v.Open())
+	}
+	before := len(v.cut)
+	come(3)
+	for _, who := range v.cut[before:] {
+		if who != 999 {
+			t.Errorf("the greediest had 4, and %d gave way", who)
+		}
+	}
+}

@@ -18,10 +18,17 @@ type Behind struct {
 	// TLS ends in serve; what is inside goes on.
 	TLS bool
 
-	// Proxy has the server told which device is calling (PROXY protocol version
-	// 1); else the device has an address in 127.0.0.0/8 of its own.
+	// A device has an address in 127.0.0.0/8 of its own. Proxy has the server told
+	// so (PROXY protocol version 1); else it is dialled from there.
 	Proxy bool
+
+	// Places are what the household has of the server's.
+	Places Places `json:",omitzero"`
 
 	// Onion has visitors of the home onion reach it by its name too.
 	Onion bool
 }
+
+// Places are how many connections a server takes: Each of one device or
+// circuit, and Total of all. Zero: it has no bound of its own.
+type Places struct{ Each, Total int }

@@ -114,6 +114,7 @@ type Port struct {
 	HTTPHost string `json:",omitempty"` // replaces Host in HTTP/1.1 requests
 
 	Patience time.Duration `json:",omitzero"` // see onion.Relay
+	Places   Places        `json:",omitzero"` // what visitors have of Addr's
 
 	Probe   string `json:",omitempty"` // the protocol that the target speaks; one of probe.Kinds
 	Guessed bool   `json:",omitempty"` // by the port's number: it may be another

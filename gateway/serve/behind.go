@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"tunic/gateway/endpoint"
+	"tunic/gateway/fair"
 	"tunic/gateway/link"
+	"tunic/gateway/onion"
 )
 
 // waitingLimits are for clients that stay connected and wait: they say something
@@ -27,8 +29,9 @@ const handshakeTime = 20 * time.Second
 // behind serves a protocol by a server on the box.
 type behind struct {
 	link.Behind
-	config *tls.Config // of TLS
-	dial   func(ctx context.Context, from netip.AddrPort) (net.Conn, error)
+	config *tls.Config         // of TLS
+	share  *fair.Share[string] // of the server's places; nil: no bound
+	dial   func(ctx context.Context, id string) (net.Conn, error)
 }
 
 // Name implements endpoint.Endpoint.
@@ -36,19 +39,26 @@ func (b behind) Name() string { return b.Behind.Name }
 
 // ServeConn implements endpoint.Endpoint. Where there is TLS nothing is dialled
 // before the client has shown that it speaks it.
-func (b behind) ServeConn(ctx context.Context, c net.Conn, _ endpoint.Visitor) error {
+func (b behind) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) error {
+	if b.share != nil {
+		leave, ok := b.share.Enter(v.ID, func() { c.Close() })
+		if !ok {
+			return errNoPlace
+		}
+		defer leave()
+	}
 	client, err := b.open(ctx, c)
 	if err != nil {
 		return err
 	}
-	server, err := b.dial(ctx, remoteAddr(c.RemoteAddr()))
+	server, err := b.dial(ctx, v.ID)
 	if err != nil {
 		return fmt.Errorf("connecting to the server of %s: %w", b.Name(), err)
 	}
 	defer server.Close()
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if b.Proxy {
-		if _, err := io.WriteString(server, proxyLine(c)); err != nil {
+		if _, err := io.WriteString(server, proxyLine(c, v.ID)); err != nil {
 			return err
 		}
 	}
@@ -104,14 +114,11 @@ func closeWrite(c net.Conn) error {
 	return nil
 }
 
-// proxyLine says whom a connection is for (the PROXY protocol, version 1).
-func proxyLine(c net.Conn) string {
+// proxyLine says whom a connection is for (the PROXY protocol, version 1): not
+// the address of a device, which may have many, but the one that stands for it.
+func proxyLine(c net.Conn, id string) string {
 	from, to := remoteAddr(c.RemoteAddr()), remoteAddr(c.LocalAddr())
-	family := "TCP4"
-	if from.Addr().Is6() {
-		family = "TCP6"
-	}
-	return fmt.Sprintf("PROXY %s %s %s %d %d\r\n", family, from.Addr(), to.Addr(), from.Port(), to.Port())
+	return fmt.Sprintf("PROXY TCP4 %s 127.0.0.1 %d %d\r\n", onion.CircuitSource(deviceNumber(id)), from.Port(), to.Port())
 }
 
 func remoteAddr(a net.Addr) netip.AddrPort {
@@ -125,7 +132,7 @@ func (a *application) behind(want []link.Behind) {
 	for _, w := range want {
 		ep := a.hosted[w.Name] // nobody else writes it
 		if ep == nil || !reflect.DeepEqual(ep.Behind, w) {
-			ep = &behind{w, a.tlsConfig(), a.dialBehind(w)}
+			ep = &behind{w, a.tlsConfig(), a.places.of(w.Server, false, w.Places), a.dialBehind(w)}
 		}
 		running[w.Name] = ep
 		for _, name := range w.Listeners {
@@ -147,19 +154,19 @@ func (a *application) behind(want []link.Behind) {
 
 // dialBehind connects to a server for one device. Where the server is not told
 // which, a device has an address of its own, so that a limit or a ban there
-// hits it alone.
-func (s *Server) dialBehind(w link.Behind) func(context.Context, netip.AddrPort) (net.Conn, error) {
-	return func(ctx context.Context, from netip.AddrPort) (net.Conn, error) {
-		if w.Proxy || !from.IsValid() {
+// hits it alone, whatever addresses it has.
+func (s *Server) dialBehind(w link.Behind) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, id string) (net.Conn, error) {
+		if w.Proxy {
 			return new(net.Dialer).DialContext(ctx, "tcp", w.Server.String())
 		}
-		return s.dialTarget(ctx, w.Server, deviceNumber(from.Addr()))
+		return s.dialTarget(ctx, w.Server, deviceNumber(id))
 	}
 }
 
 // deviceNumber stands for a device as a circuit's does for a visitor.
-func deviceNumber(a netip.Addr) uint32 {
+func deviceNumber(id string) uint32 {
 	h := fnv.New32a()
-	h.Write(a.AsSlice())
+	io.WriteString(h, id)
 	return h.Sum32()
 }

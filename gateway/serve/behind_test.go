@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"tunic/gateway/ca"
+	"tunic/gateway/device"
 	"tunic/gateway/link"
+	"tunic/gateway/onion"
 )
 
 // mailServer answers one line, and says bye; lines gets what it was told.
@@ -82,7 +84,8 @@ func TestIMAPBehindTLS(t *testing.T) {
 	}
 	local := c.LocalAddr().(*net.TCPAddr)
 	_, port, _ := net.SplitHostPort(addr)
-	if got, want := <-lines, fmt.Sprintf("PROXY TCP4 127.0.0.1 127.0.0.1 %d %s", local.Port, port); got != want {
+	device := onion.CircuitSource(deviceNumber("box"))
+	if got, want := <-lines, fmt.Sprintf("PROXY TCP4 %s 127.0.0.1 %d %s", device, local.Port, port); got != want {
 		t.Errorf("the server was told %q, want %q", got, want)
 	}
 
@@ -156,7 +159,7 @@ func TestBehindWithoutTLS(t *testing.T) {
 	if seen := netip.MustParseAddrPort(<-from).Addr(); !seen.IsLoopback() || seen == netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("the server sees %s", seen)
 	}
-	if deviceNumber(netip.MustParseAddr("192.168.77.10")) == deviceNumber(netip.MustParseAddr("192.168.77.11")) {
+	if deviceNumber("mac 02:00:5e:10:00:01") == deviceNumber("mac 02:00:5e:10:00:02") {
 		t.Error("two devices look like one")
 	}
 	if s.endpoint("irc") != nil {
@@ -169,4 +172,91 @@ func TestBehindWithoutTLS(t *testing.T) {
 	if ep == nil || ep != s.endpoint("irc") {
 		t.Error("the same wish gives another endpoint, which would cut visitors off")
 	}
+}
+
+// TestGreedyDevice: one device with all its addresses has a part of a server's
+// places, under one address, and twenty others have theirs.
+func TestGreedyDevice(t *testing.T) {
+	s, err := New(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Devices = &device.Table{Read: func() (map[netip.Addr]string, error) {
+		macs := make(map[netip.Addr]string)
+		for i := range 200 { // of the greedy one
+			macs[netip.AddrFrom4([4]byte{127, 1, 0, byte(i + 1)})] = "02:00:5e:10:00:01"
+		}
+		for i := range 20 {
+			macs[netip.AddrFrom4([4]byte{127, 2, 0, byte(i + 1)})] = fmt.Sprintf("02:00:5e:10:01:%02x", i)
+		}
+		return macs, nil
+	}}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	seen := make(chan net.Addr, 1000)
+	go func() {
+		for c, err := ln.Accept(); err == nil; c, err = ln.Accept() {
+			seen <- c.RemoteAddr()
+			go io.Copy(c, c)
+		}
+	}()
+	server := netip.MustParseAddrPort(ln.Addr().String())
+	addr, tls := handOver(t, s, "irc"), handOver(t, s, "ircs")
+	places := link.Places{Each: 10, Total: 40}
+	if failed := s.apply(t.Context(), link.Desired{Behind: []link.Behind{{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667, Places: places},
+		{Name: "ircs", Listeners: []string{"ircs"}, Server: server, Port: 6697, Places: places}}}); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	defer s.stopAll()
+	// answers reports whether a new connection from an address is served.
+	answers := func(from netip.Addr, to string) (net.Conn, bool) {
+		t.Helper()
+		c, err := (&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}).Dial("tcp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c, alive(c)
+	}
+	served := 0
+	for i := range 100 {
+		_, ok := answers(netip.AddrFrom4([4]byte{127, 1, 0, byte(i + 1)}), []string{addr, tls}[i%2])
+		if ok {
+			served++
+		}
+	}
+	if served != places.Each {
+		t.Errorf("the greedy device has %d places", served)
+	}
+	addresses := make(map[string]bool)
+	for len(seen) > 0 {
+		addresses[(<-seen).(*net.TCPAddr).IP.String()] = true
+	}
+	if len(addresses) != 1 {
+		t.Errorf("the server sees the greedy device at %d addresses", len(addresses))
+	}
+	var others []net.Conn
+	for i := range 20 {
+		c, ok := answers(netip.AddrFrom4([4]byte{127, 2, 0, byte(i + 1)}), addr)
+		if !ok {
+			t.Errorf("device %d has no place", i)
+		}
+		others = append(others, c)
+	}
+	for i, c := range others {
+		if !alive(c) {
+			t.Errorf("device %d has lost its place", i)
+		}
+	}
+}
+
+// alive reports whether what is said to an echo comes back.
+func alive(c net.Conn) bool {
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	io.WriteString(c, "x")
+	n, _ := c.Read(make([]byte, 1))
+	return n == 1
 }

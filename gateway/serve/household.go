@@ -38,10 +38,13 @@ type hosted struct {
 // ServeStream implements onion.Handler.
 func (h hosted) ServeStream(ctx context.Context, c *net.UnixConn, s onion.Stream) error {
 	endpoint.ServeOne(ctx, c, h.Endpoint, endpoint.Visitor{
-		Host: h.host, Port: s.Port, ID: strconv.FormatUint(uint64(s.Circuit), 10),
+		Host: h.host, Port: s.Port, ID: circuitID(s.Circuit),
 	}, endpoint.NewLimiter(hostedLimits), h.log)
 	return nil
 }
+
+// circuitID is a circuit as a Visitor.ID.
+func circuitID(circuit uint32) string { return strconv.FormatUint(uint64(circuit), 10) }
 
 // boxName is how the box is called in answers to a device: the IPv4 address
 // that it dialled, else the name that our resolver gives the box, because

@@ -50,6 +50,7 @@ type Server struct {
 	post      office   // mail
 	signer    signer
 	waiting   limiters // for clients of servers on the box
+	places    places   // of servers on the box
 	looks     looks
 	users     link.Users
 	book      atomic.Pointer[account.Book] // who may log in

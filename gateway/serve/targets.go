@@ -20,7 +20,11 @@ func (s *Server) route(f link.Front, p link.Port) onion.Route {
 		ep := s.endpoint(p.Endpoint)
 		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, s.log}}
 	}
-	return onion.Route{Key: fmt.Sprintf("%s %s %s", targetName(p), p.Proxy, p.HTTPHost), Handler: s.relay(p)}
+	r := onion.Route{Key: fmt.Sprintf("%s %s %s %v", targetName(p), p.Proxy, p.HTTPHost, p.Places), Handler: s.relay(p)}
+	if share := s.places.of(p.Addr, true, p.Places); share != nil {
+		r.Handler = placed{r.Handler, share}
+	}
+	return r
 }
 
 // relay passes streams on to the target of a port.

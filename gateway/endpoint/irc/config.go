@@ -44,10 +44,20 @@ type Channel struct {
 	Topic string
 }
 
-// Limits, for floods: a household and its friends are some dozens.
+// Places are how many connections visitors, and the household, each have of the
+// server, and PlacesEach how many of them one circuit or device. serve divides
+// them: ngIRCd would refuse whoever comes when all are taken.
 const (
-	maxConnections   = 500
-	maxPerAddress    = 10 // of one circuit, or one device
+	Places     = 240
+	PlacesEach = 10
+)
+
+// Limits, for floods: a household and its friends are some dozens. Those for
+// connections are never reached: there is room for what serve has ended
+// already and ngIRCd not yet.
+const (
+	maxConnections   = 2*Places + 120
+	maxPerAddress    = 2 * PlacesEach
 	maxJoins         = 30
 	maxNickLength    = 30
 	pingTimeout      = 180 // seconds; a circuit that is being built anew takes its time

@@ -21,6 +21,13 @@ type client struct {
 	dec  *xml.Decoder
 	jid  string
 	got  chan message
+	iqs  chan iq // answers, while there is room
+}
+
+// iq is an answer to a question.
+type iq struct {
+	Type  string `xml:"type,attr"`
+	Inner string `xml:",innerxml"`
 }
 
 type message struct {
@@ -35,40 +42,73 @@ type message struct {
 	Error  *struct {
 		Inner string `xml:",innerxml"`
 	} `xml:"error"`
+	All string `xml:",innerxml"`
 }
 
 // login connects a user and makes it available.
 func login(t *testing.T, addr, user, host, password string) *client {
 	t.Helper()
+	c := connect(t, "127.0.0.1", addr, host)
+	if answer := c.authenticate(user, password); answer != "success" {
+		t.Fatalf("the server says %s to %s", answer, user)
+	}
+	c.open(host)
+	c.say("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>test</resource></bind></iq>")
+	c.expect("iq")
+	c.say("<presence/>")
+	c.jid = user + "@" + host + "/test"
+	c.conn.SetDeadline(time.Time{})
+	go c.read()
+	return c
+}
+
+// connect opens an encrypted stream from an address.
+func connect(t *testing.T, from, addr, host string) *client {
+	t.Helper()
 	var conn net.Conn
 	var err error
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		if conn, err = net.Dial("tcp", addr); err == nil || time.Now().After(end) {
+		if conn, err = dialer.Dial("tcp", addr); err == nil || time.Now().After(end) {
 			break
 		}
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client{t: t, conn: conn, got: make(chan message, 1000)}
+	c := &client{t: t, conn: conn, got: make(chan message, 1000), iqs: make(chan iq, 1)}
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	c.open(host)
 	c.say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
 	c.expect("proceed")
 	c.conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // the test's own certificate
 	c.open(host)
-	c.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>",
-		base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))
-	c.expect("success")
-	c.open(host)
-	c.say("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>test</resource></bind></iq>")
-	c.expect("iq")
-	c.say("<presence/>")
-	c.jid = user + "@" + host + "/test"
-	conn.SetDeadline(time.Time{})
-	go c.read()
 	t.Cleanup(func() { c.conn.Close() })
 	return c
+}
+
+// authenticate returns the name of the answer: success, or the condition of a failure.
+func (c *client) authenticate(user, password string) string {
+	c.t.Helper()
+	c.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>",
+		base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))
+	for {
+		tok, err := c.dec.Token()
+		if err != nil {
+			return err.Error()
+		}
+		start, ok := tok.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		var answer struct {
+			Conditions []struct{ XMLName xml.Name } `xml:",any"`
+		}
+		if err := c.dec.DecodeElement(&answer, &start); err == nil && len(answer.Conditions) > 0 {
+			return answer.Conditions[0].XMLName.Local
+		}
+		return start.Name.Local
+	}
 }
 
 func (c *client) say(format string, args ...any) {
@@ -119,6 +159,15 @@ func (c *client) read() {
 		if !ok {
 			continue
 		}
+		if start.Name.Local == "iq" {
+			var answer iq
+			_ = c.dec.DecodeElement(&answer, &start)
+			select {
+			case c.iqs <- answer:
+			default:
+			}
+			continue
+		}
 		if start.Name.Local != "message" {
 			_ = c.dec.Skip()
 			continue
@@ -137,6 +186,19 @@ func (c *client) send(to, body string) {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(body))
 	c.say("<message to='%s' type='chat' id='%s'><body>%s</body></message>", to, body, b.String())
+}
+
+// ask sends a question and waits for the answer.
+func (c *client) ask(kind, to, inner string) iq {
+	c.t.Helper()
+	c.say("<iq type='%s' to='%s' id='q'>%s</iq>", kind, to, inner)
+	select {
+	case answer := <-c.iqs:
+		return answer
+	case <-time.After(20 * time.Second):
+		c.t.Fatalf("no answer to %s", inner)
+		return iq{}
+	}
 }
 
 // next waits for a message with a body or an error.

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +87,8 @@ func Render(c Config, newest bool) string {
 		line("component_admins_as_room_owners = true")
 	}
 	line("modules_disabled = { %s }", list(disabled))
-	line(`storage = "internal"`)
+	line("storage = { %s } -- others are internal", storage)
+	line("storage_archive_item_limit = %d -- tunic's stores have bounds of their own", math.MaxInt32)
 	line(`authentication = "internal_hashed"`)
 	line(`password_hash = "SHA-256"`)
 	line("c2s_require_encryption = true")
@@ -123,7 +125,7 @@ func Render(c Config, newest bool) string {
 	line("  http_external_url = %s", quote("https://"+c.Host+":"+strconv.Itoa(int(c.PublicFilesPort))+"/"))
 	line("  http_file_share_size_limit = %d", fileSize)
 	line("  http_file_share_daily_quota = %d", fileDay)
-	line("  http_file_share_global_quota = %d", fileTotal)
+	line("  tunic_files_bytes = %d", fileTotal)
 	line("  http_file_share_expires_after = %d", fileDays*24*60*60)
 	line("  http_file_share_access = { %s }", quote(c.Host))
 	return b.String()
@@ -134,8 +136,11 @@ var enabled = []string{
 	"roster", "saslauth", "tls", "dialback", "disco", "ping",
 	"carbons", "mam", "offline", "smacks", "csi_simple",
 	"pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy",
-	"limits", "onions", "tunic_friends", "tunic_queue", "tunic_users",
+	"limits", "onions", "tunic_friends", "tunic_logins", "tunic_queue", "tunic_requests", "tunic_users",
 }
+
+// storage has what others can fill kept by mod_storage_tunic, which divides it.
+const storage = `archive = "tunic", muc_log = "tunic", offline = "tunic", uploads = "tunic"`
 
 // disabled: s2s_bidi would let a friend's stream carry our answers, which
 // mod_onions does not understand, and s2s_auth_certs lets a certificate of any

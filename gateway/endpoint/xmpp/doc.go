@@ -4,6 +4,8 @@
 // Prosody federates with friends' boxes alone, by their onions (mod_onions), and
 // serves the household's users. Messages for a box that is off wait in
 // mod_tunic_queue; its comment says how. mod_tunic_users logs removed users out.
+// mod_storage_tunic divides what is kept among those who wrote it, mod_tunic_logins
+// slows down who guesses passwords.
 //
 // The package is pure: it makes texts. Who starts Prosody, and on what ports, is
 // the supervisor's business.

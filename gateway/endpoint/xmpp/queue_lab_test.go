@@ -3,7 +3,6 @@
 package xmpp
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hmac"
@@ -23,7 +22,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -83,6 +81,7 @@ type box struct {
 	dir   string
 	addr  string
 	extra string // more lines of configuration
+	edit  func(string) string
 	conf  Config
 	cmd   *exec.Cmd
 	log   *os.File
@@ -192,6 +191,9 @@ func (b *box) write() string {
 	b.t.Helper()
 	path := b.dir + "/prosody.cfg.lua"
 	text := strings.Replace(Render(b.conf, newest(b.t)), "\nVirtualHost", "\n"+b.extra+"\nVirtualHost", 1)
+	if b.edit != nil {
+		text = b.edit(text)
+	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
@@ -221,100 +223,6 @@ func (b *box) hello(n int) {
 func (b *box) login(user string) *client {
 	b.t.Helper()
 	return login(b.t, net.JoinHostPort(b.addr, fmt.Sprint(clientPort)), user, b.conf.Host, password)
-}
-
-// proxy is what tor is to Prosody: SOCKS5 without authentication, names only.
-type proxy struct {
-	mu    sync.Mutex
-	deaf  bool // what the far side says does not come back
-	conns []net.Conn
-	slow  time.Duration  // before it dials
-	dials map[string]int // by the name of the onion
-}
-
-func startProxy(t *testing.T) *proxy {
-	t.Helper()
-	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", socksPort))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{dials: make(map[string]int)}
-	t.Cleanup(func() { ln.Close(); p.cut() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) serve(c net.Conn) {
-	defer c.Close()
-	r := bufio.NewReader(c)
-	head := make([]byte, 3)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return
-	}
-	c.Write([]byte{5, 0})
-	request := make([]byte, 5)
-	if _, err := io.ReadFull(r, request); err != nil {
-		return
-	}
-	name := make([]byte, int(request[4])+2)
-	if _, err := io.ReadFull(r, name); err != nil {
-		return
-	}
-	onion := string(name[:len(name)-2])
-	p.mu.Lock()
-	p.dials[onion]++
-	slow := p.slow
-	p.mu.Unlock()
-	time.Sleep(slow)
-	to := map[string]string{onionA: addrA, onionB: addrB}[onion]
-	far, err := net.Dial("tcp", net.JoinHostPort(to, fmt.Sprint(serverPort)))
-	if err != nil {
-		c.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0})
-		return
-	}
-	defer far.Close()
-	p.mu.Lock()
-	p.conns = append(p.conns, c, far)
-	p.mu.Unlock()
-	c.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
-	go func() { io.Copy(far, r); far.Close() }()
-	buf := make([]byte, 4096)
-	for {
-		n, err := far.Read(buf)
-		if err != nil {
-			return
-		}
-		p.mu.Lock()
-		deaf := p.deaf
-		p.mu.Unlock()
-		if !deaf {
-			c.Write(buf[:n])
-		}
-	}
-}
-
-func (p *proxy) setDeaf(deaf bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.deaf = deaf
-}
-
-// cut ends all connections.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		c.Close()
-	}
-	p.conns = nil
 }
 
 func boxes(t *testing.T) (a, b *box, p *proxy) {
@@ -455,7 +363,7 @@ func TestLinkDies(t *testing.T) {
 // TestGivenBack: what waits too long, and what is too much, is told to the sender.
 func TestGivenBack(t *testing.T) {
 	a, _, _ := boxes(t)
-	a.extra = "tunic_queue_items = 2\ntunic_queue_days = 3 / 86400\ntunic_queue_retry = 1"
+	a.extra = "tunic_queue_items = 4\ntunic_queue_days = 3 / 86400\ntunic_queue_retry = 1"
 	a.start()
 	alices := a.login("alice")
 	for i := 1; i <= 3; i++ {

@@ -49,7 +49,7 @@ func (s Settings) Spec() managed.Spec {
 		Probe: managed.Probe{Addr: s.Clients, Expect: "<?xml version='1.0'?>",
 			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
 	}
-	for _, name := range []string{"mod_tunic_friends.lua", "mod_tunic_queue.lua", "mod_tunic_sendq.lua", "mod_tunic_users.lua"} {
+	for _, name := range []string{"mod_storage_tunic.lua", "mod_tunic_friends.lua", "mod_tunic_logins.lua", "mod_tunic_queue.lua", "mod_tunic_requests.lua", "mod_tunic_sendq.lua", "mod_tunic_users.lua"} {
 		text, err := Modules.ReadFile(path.Join("modules", name))
 		if err != nil {
 			panic(err) // they are of one piece

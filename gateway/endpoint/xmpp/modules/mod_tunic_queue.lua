@@ -11,10 +11,13 @@
 -- between two boxes arrives once, in order, and survives kill -9 of either.
 --
 -- Options: tunic_queue_days (5), tunic_queue_retry (seconds between tries, 60),
--- tunic_queue_items and tunic_queue_bytes (what may wait for one box).
+-- tunic_queue_items and tunic_queue_bytes (what may wait for one box). Each sender
+-- may have as much waiting as is free, so that one who fills the queue leaves half
+-- of it to others, two leave a third.
 
 local datetime = require "util.datetime";
 local new_id = require "util.id".medium;
+local jid_bare = require "util.jid".bare;
 local st = require "util.stanza";
 local modulemanager = require "core.modulemanager";
 local destroy_session = require "core.s2smanager".destroy_session;
@@ -25,8 +28,8 @@ local seen = module:open_store("tunic_seen");
 
 local keep = module:get_option_number("tunic_queue_days", 5) * 86400;
 local retry = module:get_option_number("tunic_queue_retry", 60);
-local max_items = module:get_option_number("tunic_queue_items", 1000);
-local max_bytes = module:get_option_number("tunic_queue_bytes", 4 * 1024 * 1024);
+local max_items = module:get_option_number("tunic_queue_items", 2000);
+local max_bytes = module:get_option_number("tunic_queue_bytes", 8 * 1024 * 1024);
 
 local xmlns = "urn:tunic:queue:0";
 local ping_timeout = 60; -- seconds; a stream over Tor that needs longer is dead
@@ -37,6 +40,7 @@ local longest_id = 64; -- bytes; ours have 18, and whoever sends longer ones doe
 
 -- boxes holds, for each host that something waits for:
 --   items, bytes  what is in the store
+--   of            the same for each sender
 --   sent          how many of them went out on session
 --   session       the stream that they went out on, nil if that is gone
 --   asking        when the ping that is under way was sent, nil if none is
@@ -46,13 +50,20 @@ local function size(stanza)
 	return #tostring(stanza);
 end
 
--- waits counts what is in the store for a box.
-local function waits(to)
-	local items, bytes = 0, 0;
-	for _, stanza in queue:find(to) do
-		items, bytes = items + 1, bytes + size(stanza);
+-- add counts a message for a box, and for its sender.
+local function add(box, stanza)
+	local from = jid_bare(stanza.attr.from) or "";
+	box.of[from] = box.of[from] or { items = 0, bytes = 0 };
+	for _, sum in ipairs { box, box.of[from] } do
+		sum.items, sum.bytes = sum.items + 1, sum.bytes + size(stanza);
 	end
-	return items, bytes;
+end
+
+-- waits counts what is in the store for a box.
+local function waits(to, box)
+	box.items, box.bytes, box.of = 0, 0, {};
+	for _, stanza in queue:find(to) do add(box, stanza); end
+	return box;
 end
 
 -- drop removes the n oldest messages for a box from the store.
@@ -64,7 +75,7 @@ local function drop(to, n)
 		return;
 	end
 	queue:delete(to, { truncate = box.items - n });
-	box.items, box.bytes = waits(to);
+	waits(to, box);
 	box.sent = math.max(box.sent - n, 0);
 end
 
@@ -157,7 +168,8 @@ local function ask_soon(to)
 end
 
 local function full(box, stanza)
-	return box.items >= max_items or box.bytes + size(stanza) > max_bytes;
+	local mine = box.of[jid_bare(stanza.attr.from)] or { items = 0, bytes = 0 };
+	return mine.items >= max_items - box.items or mine.bytes + size(stanza) > max_bytes - box.bytes;
 end
 
 -- give_back removes the n oldest messages for a box and tells their senders.
@@ -190,7 +202,7 @@ local strangers = "This box is not connected with that one.";
 module:hook("route/remote", function (event)
 	local stanza, to = event.stanza, event.to_host;
 	if event.from_host ~= host or not wanted(stanza) then return; end
-	local box = boxes[to] or { items = 0, bytes = 0, sent = 0 };
+	local box = boxes[to] or { items = 0, bytes = 0, sent = 0, of = {} };
 	if full(box, stanza) then
 		fail(stanza, "wait", "resource-constraint", "Too much waits for that box already.");
 		return true;
@@ -204,7 +216,7 @@ module:hook("route/remote", function (event)
 	boxes[to] = box;
 	local session = stream(to);
 	local through = session and (box.session == session and box.sent == box.items or box.items == 0);
-	box.items, box.bytes = box.items + 1, box.bytes + size(stanza);
+	add(box, stanza);
 	if through then
 		box.session, box.sent = session, box.items;
 		session.sends2s(marked(stanza, id));
@@ -282,10 +294,10 @@ end
 
 -- What tor dials while the other box is only just coming back uses what it knew of
 -- the box before, and hangs until the daemon or tor gives it up; a dial some seconds later does not.
--- So a box that has said hello is dialled again some times, with more patience each time. No other
+-- So a box that has come back is dialled again some times, with more patience each time. No other
 -- box is, and no dial is given up that is younger than the patience of the moment.
 local patience = { 6, 12, 24, 48 }; -- seconds
-local came = module:get_option("tunic_came", {}); -- when each box has said hello
+local came = module:get_option("tunic_came", {}); -- when each box has come back
 
 local function redial(to, age)
 	local box = boxes[to];
@@ -295,18 +307,25 @@ local function redial(to, age)
 	end
 end
 
+-- step is, for each box that is being dialled again, whose patience is next. It
+-- has one timer, however often it says hello.
+local step = {};
+
 local function redial_often(to)
 	redial(to, patience[1]);
-	local passed = 0;
-	for n = 2, #patience do
-		local age = patience[n - 1];
-		passed = passed + age;
-		module:add_timer(passed, function () redial(to, age); end);
-	end
+	local running = step[to];
+	step[to] = 1;
+	if running then return; end
+	module:add_timer(patience[1], function ()
+		local n = step[to];
+		redial(to, patience[n]);
+		step[to] = n + 1 < #patience and n + 1 or nil;
+		return step[to] and patience[n + 1];
+	end);
 end
 
--- The daemon reloads us when a friend's box has said hello, or the list of
--- friends is another one.
+-- The daemon reloads us when a friend's box has come back, or the list of friends
+-- is another one.
 module:hook_global("config-reloaded", function ()
 	follow_map();
 	local now = module:get_option("tunic_came", {});
@@ -360,8 +379,8 @@ end
 
 -- What an earlier process kept.
 for to in queue:users() do
-	local items, bytes = waits(to);
-	if items > 0 then boxes[to] = { items = items, bytes = bytes, sent = 0 }; end
+	local box = waits(to, { sent = 0 });
+	if box.items > 0 then boxes[to] = box; end
 end
 
 module:add_timer(2, function ()

@@ -11,9 +11,10 @@ s2s_direct_tls_ports = {}
 http_ports = { 5280 }
 http_interfaces = { "127.0.0.1" }
 https_ports = {}
-modules_enabled = { "posix", "roster", "saslauth", "tls", "dialback", "disco", "ping", "carbons", "mam", "offline", "smacks", "csi_simple", "pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy", "limits", "onions", "tunic_friends", "tunic_queue", "tunic_users" }
+modules_enabled = { "posix", "roster", "saslauth", "tls", "dialback", "disco", "ping", "carbons", "mam", "offline", "smacks", "csi_simple", "pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy", "limits", "onions", "tunic_friends", "tunic_logins", "tunic_queue", "tunic_requests", "tunic_users" }
 modules_disabled = { "s2s_bidi", "s2s_auth_certs", "admin_shell", "admin_socket" }
-storage = "internal"
+storage = { archive = "tunic", muc_log = "tunic", offline = "tunic", uploads = "tunic" } -- others are internal
+storage_archive_item_limit = 2147483647 -- tunic's stores have bounds of their own
 authentication = "internal_hashed"
 password_hash = "SHA-256"
 c2s_require_encryption = true
@@ -50,6 +51,6 @@ Component "files.b2rjtnpx6bk2v5cwmdyvrtvxcypkqjpyfcvlkg7yhuslwpamaoxz7gqd.peer.h
   http_external_url = "https://b2rjtnpx6bk2v5cwmdyvrtvxcypkqjpyfcvlkg7yhuslwpamaoxz7gqd.peer.home.arpa:5281/"
   http_file_share_size_limit = 16777216
   http_file_share_daily_quota = 209715200
-  http_file_share_global_quota = 2147483648
+  tunic_files_bytes = 2147483648
   http_file_share_expires_after = 2678400
   http_file_share_access = { "b2rjtnpx6bk2v5cwmdyvrtvxcypkqjpyfcvlkg7yhuslwpamaoxz7gqd.peer.home.arpa" }

@@ -1,0 +1,63 @@
+//go:build lab
+
+package xmpp
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+)
+
+// TestGuesser: one device that guesses passwords is refused, twenty others log in as
+// ever, the owner of the account too; many devices slow down an account for
+// strangers to it alone.
+func TestGuesser(t *testing.T) {
+	a, _, _ := boxes(t)
+	names := ordinary(a)
+	a.own()
+	a.start()
+	addr := net.JoinHostPort(a.addr, fmt.Sprint(clientPort))
+	try := func(from, user, password string) string {
+		t.Helper()
+		c := connect(t, from, addr, hostA)
+		defer c.conn.Close()
+		return c.authenticate(user, password)
+	}
+	want := func(got, want, what string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %s, not %s", what, got, want)
+		}
+	}
+	began := time.Now()
+	for i, name := range names {
+		want(try(fmt.Sprintf("127.128.1.%d", i+1), name, password), "success", name)
+	}
+	before := time.Since(began)
+	const guesser = "127.128.2.1"
+	for i := range 10 {
+		want(try(guesser, "alice", fmt.Sprint("guess ", i)), "not-authorized", "a guess")
+	}
+	flood := connect(t, guesser, addr, hostA)
+	for i := range 200 { // on one connection, at once
+		want(flood.authenticate("alice", fmt.Sprint("guess ", i)), "temporary-auth-failure", "one guess too many")
+	}
+	want(try(guesser, "alice", password), "temporary-auth-failure", "the right one at last")
+	began = time.Now()
+	for i, name := range names {
+		want(try(fmt.Sprintf("127.128.1.%d", i+1), name, password), "success", name)
+	}
+	if during := time.Since(began); during > 2*before {
+		t.Errorf("twenty logins take %s, and took %s", during, before)
+	}
+	want(try("127.128.2.2", "alice", password), "success", "alice's own device")
+	for d := range 5 {
+		for i := range 10 {
+			try(fmt.Sprintf("127.128.3.%d", d+1), "Alice", fmt.Sprint("guess ", i))
+		}
+	}
+	want(try("127.128.3.9", "alice", password), "temporary-auth-failure", "another device of the guesser's")
+	want(try("127.128.2.2", "alice", password), "success", "alice's own device after that")
+	want(try("127.128.3.9", "user1", password), "success", "another account")
+}

@@ -1,0 +1,75 @@
+-- mod_tunic_logins: who guesses passwords has to wait.
+--
+-- The rule is that of submission (throttle.go of gateway/endpoint/smtp): a device may
+-- get a password wrong so often in so long. An account at which many devices
+-- guess is slow for those that have not logged in to it before, and never for
+-- others, so that nobody is locked out by somebody else's guesses. serve gives
+-- each device one address, whatever addresses it has.
+
+local base64 = require "util.encodings".base64;
+local nodeprep = require "util.encodings".stringprep.nodeprep;
+local st = require "util.stanza";
+
+local xmlns = "urn:ietf:params:xml:ns:xmpp-sasl";
+local of_device, of_account = 10, 50;
+local reset = 600; -- seconds
+local max_known = 4096;
+
+local tries = {}; -- { count, since } of each device and account
+local known, knows = {}, 0; -- which device has logged in to which account
+
+local function over(id, limit)
+	local now = os.time();
+	for k, f in pairs(tries) do
+		if now - f.since > reset then tries[k] = nil; end
+	end
+	return tries[id] and tries[id].count >= limit;
+end
+
+local function fail(id)
+	tries[id] = tries[id] or { count = 0, since = os.time() };
+	tries[id].count = tries[id].count + 1;
+end
+
+local function pair(account, ip) return account.." "..ip; end
+
+-- named is the account in the first words of a login: PLAIN (RFC 4616) or SCRAM (RFC 5802).
+local function named(mechanism, text)
+	local words = text and base64.decode(text) or "";
+	local name = mechanism == "PLAIN" and words:match("^[^%z]*%z([^%z]*)") or words:match(",n=([^,]*)") or "";
+	return nodeprep(name) or name;
+end
+
+local function check(event)
+	local session = event.origin;
+	if session.type ~= "c2s_unauthed" then return; end
+	if event.stanza.name == "auth" then
+		session.tunic_account = named(event.stanza.attr.mechanism, event.stanza[1]);
+	end
+	local account, ip, text = session.tunic_account or "", session.ip or "", nil;
+	if over("device "..ip, of_device) then
+		text = "Too many wrong passwords from this device: try again in ten minutes";
+	elseif not known[pair(account, ip)] and over("account "..account, of_account) then
+		text = "Too many wrong passwords for this account: try again in ten minutes";
+	end
+	if not text then return; end
+	session.sasl_handler = nil;
+	session.send(st.stanza("failure", { xmlns = xmlns }):tag("temporary-auth-failure"):up():text_tag("text", text));
+	return true;
+end
+
+module:hook("stanza/"..xmlns..":auth", check, 100);
+module:hook("stanza/"..xmlns..":response", check, 100);
+
+module:hook("authentication-failure", function (event)
+	local session = event.session;
+	fail("device "..(session.ip or ""));
+	fail("account "..(session.tunic_account or ""));
+end);
+
+module:hook("authentication-success", function (event)
+	local session = event.session;
+	if knows > max_known then known, knows = {}, 0; end
+	local who = pair(session.tunic_account or "", session.ip or "");
+	if not known[who] then known[who], knows = true, knows + 1; end
+end);

@@ -1,0 +1,25 @@
+-- mod_tunic_requests: a friend's box asks a user for so many contacts, and no more.
+--
+-- Each request to see somebody's presence (RFC 6121, 3.1.3) waits in the roster
+-- of the user who is asked, as it came, until it is answered. A box can invent
+-- as many names as it likes to ask in.
+
+local jid = require "util.jid";
+local load_roster = require "core.rostermanager".load_roster;
+
+local most = 32; -- from one box, waiting
+local largest = 4096; -- bytes; a name and a picture's digest have some hundreds
+
+module:hook("presence/bare", function (event)
+	local stanza = event.stanza;
+	local from = jid.host(stanza.attr.from);
+	if stanza.attr.type ~= "subscribe" or prosody.hosts[from] then return; end
+	local user = jid.node(stanza.attr.to);
+	local roster = user and load_roster(user, module.host);
+	local waiting = roster and roster[false] and roster[false].pending or {};
+	local n = #tostring(stanza) > largest and most or 0;
+	for address in pairs(waiting) do
+		if jid.host(address) == from then n = n + 1; end
+	end
+	if n >= most and not waiting[jid.bare(stanza.attr.from)] then return true; end
+end, 1000);
