@@ -358,9 +358,19 @@ func TestBothThere(t *testing.T) {
 	}
 }
 
+// store is the directory of one of Prosody's stores.
+func (b *box) store(name string) string {
+	return filepath.Join(b.conf.Data, strings.ReplaceAll(b.conf.Host, ".", "%2e"), name)
+}
+
+// listOf is the file of one name in a store.
+func (b *box) listOf(store, name string) string {
+	return filepath.Join(b.store(store), strings.ReplaceAll(name, ".", "%2e")+".list")
+}
+
 // stored lists the queue's files, once they have had time to go.
 func (b *box) stored() []string {
-	dir := filepath.Join(b.conf.Data, strings.ReplaceAll(b.conf.Host, ".", "%2e"), "tunic_queue")
+	dir := b.store("tunic_queue")
 	var left []string
 	for range 100 {
 		left, _ = filepath.Glob(dir + "/*")
@@ -403,7 +413,7 @@ func TestOneIsOff(t *testing.T) {
 // waitStored waits until so many messages are in the store.
 func (b *box) waitStored(n int) {
 	b.t.Helper()
-	file := filepath.Join(b.conf.Data, strings.ReplaceAll(b.conf.Host, ".", "%2e"), "tunic_queue", strings.ReplaceAll(hostB, ".", "%2e")+".list")
+	file := b.listOf("tunic_queue", hostB)
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		text, _ := os.ReadFile(file)
 		if strings.Count(string(text), "item(") >= n {
