@@ -82,7 +82,8 @@ type box struct {
 	t     *testing.T
 	dir   string
 	addr  string
-	extra string // more lines of configuration
+	extra string              // more lines of configuration
+	edit  func(string) string // changes the configuration, to take a wall away
 	conf  Config
 	cmd   *exec.Cmd
 	log   *os.File
@@ -192,6 +193,9 @@ func (b *box) write() string {
 	b.t.Helper()
 	path := b.dir + "/prosody.cfg.lua"
 	text := strings.Replace(Render(b.conf, newest(b.t)), "\nVirtualHost", "\n"+b.extra+"\nVirtualHost", 1)
+	if b.edit != nil {
+		text = b.edit(text)
+	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
