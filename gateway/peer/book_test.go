@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -344,11 +345,35 @@ func TestNamesThatAreTaken(t *testing.T) {
 	if err := a.Renames("bob", "mail"); err == nil {
 		t.Error("renamed to a reserved name")
 	}
+	if err := a.Renames("bob", "bob"); !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), "already") {
+		t.Errorf("renaming to the same: %v", err)
+	}
+	if err := a.Renames("bob", "robert"); err != nil {
+		t.Errorf("renaming to a free name: %v", err)
+	}
 	if err := a.Renames("nobody", "x"); !errors.Is(err, ErrNobody) {
 		t.Errorf("renaming nobody: %v", err)
 	}
 	if _, err := b.Accept(i, "other"); !errors.Is(err, ErrTaken) {
 		t.Errorf("a friend under another name: %v", err)
+	}
+}
+
+// A word that has failed is tried again under another name, if it is still good.
+func TestAcceptAfterAFailure(t *testing.T) {
+	a, b := newHouse(t, 0), newHouse(t, 1)
+	i := invite(t, a, b, true)
+	if err := b.Fail(i.Token.ID(), Declined); err != nil {
+		t.Fatal(err)
+	}
+	if p := b.Pairings(); len(p) != 1 || p[0].State != Failed || len(b.Calls()) != 0 {
+		t.Fatalf("after the failure: %v", p)
+	}
+	if name, err := b.Accept(i, "alina"); err != nil || name != "alina" {
+		t.Fatalf("accepted as %q, %v", name, err)
+	}
+	if p := b.Pairings(); len(p) != 1 || p[0].State != Waiting || p[0].Reason != "" || len(b.Calls()) != 1 {
+		t.Errorf("after the second try: %+v", p)
 	}
 }
 
@@ -395,6 +420,10 @@ func TestIntroduction(t *testing.T) {
 		if err := converse(hub, h, always); err != nil {
 			t.Fatal(err)
 		}
+	}
+	stranger, _ := box(9)
+	if left := hub.Outbox(stranger); len(left) != 0 {
+		t.Errorf("for a stranger there wait %v", left)
 	}
 	if err := hub.Introduce("bob", "nobody"); !errors.Is(err, ErrNobody) {
 		t.Errorf("introducing nobody: %v", err)
