@@ -33,7 +33,7 @@ func (c *settings) outward(h message.Header) (message.Header, error) {
 		if f.Raw != "" {
 			out = append(out, f)
 		}
-		if !strings.HasPrefix(f.Name, "Content-") && tellsHouse(f) { // those belong to the body
+		if !strings.HasPrefix(strings.ToLower(f.Name), "content-") && tellsHouse(f) { // those belong to the body
 			return nil, refuse(550, 5, 7, 1, "the field %s of this mail tells the internet of an onion: take its address out", f.Name)
 		}
 	}

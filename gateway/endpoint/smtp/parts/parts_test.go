@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"tunic/gateway/endpoint/smtp/address"
 	"tunic/gateway/endpoint/smtp/message"
@@ -45,7 +46,7 @@ func rewrite(text string) (string, error) {
 		return "", err
 	}
 	var out bytes.Buffer
-	h, err = rules.Rewrite(&out, leaving(h), func() (io.Reader, error) { return bytes.NewReader(body), nil })
+	h, err = rules.Rewrite(&out, leaving(h), opens(string(body)))
 	return h.String() + "\r\n" + out.String(), err
 }
 
@@ -108,26 +109,38 @@ func TestMissingEnds(t *testing.T) {
 	}
 }
 
-// A body that cannot be read does not leave.
+// opens is a body that is opened as often as one likes.
+func opens(body string) func() (io.Reader, error) {
+	return func() (io.Reader, error) { return strings.NewReader(body), nil }
+}
+
+// failsToOpen is a body that is opened n times.
+func failsToOpen(err error, n int) func() (io.Reader, error) {
+	return func() (io.Reader, error) {
+		if n--; n < 0 {
+			return nil, err
+		}
+		return strings.NewReader("x\r\n"), nil
+	}
+}
+
+// A body that cannot be read to its end does not leave, at the first time or at
+// the second.
 func TestUnreadableBody(t *testing.T) {
 	broken := errors.New("broken")
-	for n := range 2 {
+	for whole := range 2 {
+		n := whole
 		_, err := rules.Rewrite(io.Discard, nil, func() (io.Reader, error) {
-			n--
-			if n < 0 {
-				return io.MultiReader(strings.NewReader("x\r\n"), failing{broken}), nil
+			if n--; n < 0 {
+				return io.MultiReader(strings.NewReader("x\r\n"), iotest.ErrReader(broken)), nil
 			}
 			return strings.NewReader("x\r\n"), nil
 		})
 		if !errors.Is(err, broken) {
-			t.Errorf("%v", err)
+			t.Errorf("after %d times: %v", whole, err)
 		}
 	}
 }
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // Whatever leaves mentions no onion, has no part's field that is not allowed, and
 // is a mail that leaves a second time.
