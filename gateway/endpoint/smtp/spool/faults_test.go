@@ -94,8 +94,14 @@ func TestDaysOfTheLedger(t *testing.T) {
 	if left, _ := os.ReadDir(l.dir); len(left) != 0 {
 		t.Errorf("%d days are left", len(left))
 	}
-	first, err := l.today(now)
-	if again, _ := l.today(now); err != nil || again != first {
+	if err := os.MkdirAll(filepath.Join(l.dir, now.AddDate(0, 0, -keepDays-2).Format(day), "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.forget(now); err == nil {
+		t.Error("a day that cannot be removed is no error")
+	}
+	first, err := l.today(now.AddDate(0, 0, -keepDays)) // none but that day is too old by then
+	if again, _ := l.today(now.AddDate(0, 0, -keepDays)); err != nil || again != first {
 		t.Errorf("the day was opened again, %v", err)
 	}
 }
