@@ -256,6 +256,55 @@ func TestHellosOfAnother(t *testing.T) {
 	}
 }
 
+// TestNewFriend: a friend who comes is spoken to, one who goes is not, and the
+// household's own sessions stay.
+func TestNewFriend(t *testing.T) {
+	a, b, _ := boxes(t)
+	peers := a.conf.Peers
+	a.conf.Peers = nil
+	a.start()
+	b.start()
+	alices, bobs := a.login("alice"), b.login("bob")
+	alices.send(bob, "0")
+	if m, ok := alices.next(arrivalTime); !ok || m.Error == nil {
+		t.Fatalf("before they are friends alice was told %+v", m)
+	}
+	a.conf.Peers = peers
+	a.write()
+	a.reload()
+	begin := time.Now()
+	alices.send(bob, "1")
+	for m, ok := alices.next(time.Second); ok && time.Since(begin) < arrivalTime; m, ok = alices.next(time.Second) {
+		if m.Error == nil {
+			t.Fatalf("alice was told %+v", m)
+		}
+		alices.send(bob, "1") // the reload was not done yet
+	}
+	inOrder(t, bobs, 1)
+	a.conf.Peers = nil
+	a.write()
+	a.reload()
+	for begin = time.Now(); time.Since(begin) < arrivalTime; {
+		alices.send(bob, "2")
+		if m, ok := alices.next(time.Second); ok && m.Error != nil {
+			return
+		}
+	}
+	t.Error("after they are no friends any more messages go through")
+}
+
+// TestStrangersAreNotSpokenTo: only peers are in the map.
+func TestStrangersAreNotSpokenTo(t *testing.T) {
+	a, _, _ := boxes(t)
+	a.start()
+	alices := a.login("alice")
+	alices.send("someone@jabber.example", "hello")
+	m, ok := alices.next(arrivalTime)
+	if !ok || m.Error == nil || !strings.Contains(m.Error.Inner, "not connected") {
+		t.Errorf("alice was told %+v", m)
+	}
+}
+
 func (b *box) logged() string {
 	b.t.Helper()
 	text, err := os.ReadFile(b.dir + "/log")
