@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -190,17 +191,23 @@ func TestServeTotal(t *testing.T) {
 	}
 }
 
+// Who says something within the limit stays, for longer than it, and who says
+// nothing is ended when it is over.
 func TestServeIdle(t *testing.T) {
-	const idle = 150 * time.Millisecond
-	s := serve(t, Limits{Idle: idle}, echo)
-	busy, silent := s.dial(t), s.dial(t)
-	for range 6 {
-		time.Sleep(idle / 3)
-		ask(t, busy, "still here")
-	}
-	silent.SetDeadline(time.Now().Add(time.Second))
-	wantClosed(t, silent)
-	wantClosed(t, busy)
+	synctest.Test(t, func(t *testing.T) {
+		const idle = 150 * time.Millisecond
+		near, far := net.Pipe()
+		go ServeOne(t.Context(), far, endpointFunc(echo), Visitor{}, NewLimiter(Limits{Idle: idle}), slog.New(slog.DiscardHandler))
+		for range 6 {
+			time.Sleep(idle - 1)
+			ask(t, near, "still here")
+		}
+		silent := time.Now()
+		wantClosed(t, near)
+		if took := time.Since(silent); took != idle {
+			t.Errorf("ended after %v", took)
+		}
+	})
 }
 
 // flakyListener fails with each error in turn before it accepts.
@@ -268,7 +275,9 @@ func TestLogsNameNobody(t *testing.T) {
 	}
 }
 
-func TestIdleConnDeadlines(t *testing.T) {
+func TestIdleConnDeadlines(t *testing.T) { synctest.Test(t, idleConnDeadlines) }
+
+func idleConnDeadlines(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
 	c := &idleConn{Conn: near, idle: time.Minute}

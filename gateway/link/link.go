@@ -161,9 +161,6 @@ func (c *Conn) body(header []byte, n, files int) (Message, error) {
 }
 
 func parseRights(oob []byte) ([]*os.File, error) {
-	if len(oob) == 0 {
-		return nil, nil
-	}
 	cmsgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
 		return nil, fmt.Errorf("receiving descriptors: %w", err)

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -344,41 +345,17 @@ func TestNamesThatAreTaken(t *testing.T) {
 	if err := a.Renames("bob", "mail"); err == nil {
 		t.Error("renamed to a reserved name")
 	}
+	if err := a.Renames("bob", "bob"); !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), "already") {
+		t.Errorf("renaming to the same: %v", err)
+	}
+	if err := a.Renames("bob", "robert"); err != nil {
+		t.Errorf("renaming to a free name: %v", err)
+	}
 	if err := a.Renames("nobody", "x"); !errors.Is(err, ErrNobody) {
 		t.Errorf("renaming nobody: %v", err)
 	}
 	if _, err := b.Accept(i, "other"); !errors.Is(err, ErrTaken) {
 		t.Errorf("a friend under another name: %v", err)
-	}
-}
-
-// A friend who is invited again gets new keys and keeps her name; nobody else
-// can use that word.
-func TestRenewal(t *testing.T) {
-	a, b, c := newHouse(t, 0), newHouse(t, 1), newHouse(t, 2)
-	invite(t, a, b, true)
-	if err := converse(a, b, always); err != nil {
-		t.Fatal(err)
-	}
-	before := b.peers[0].ClientKey
-	i, err := a.Invite("bob", "", true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Accept(i, "alice"); err != nil {
-		t.Fatal(err)
-	}
-	if err := converse(a, c, always); !errors.Is(err, NotYours) {
-		t.Errorf("another box: %v", err)
-	}
-	if name, err := b.Accept(i, ""); err != nil || name != "alice" {
-		t.Fatalf("accepted as %q, %v", name, err)
-	}
-	if err := converse(a, b, always); err != nil {
-		t.Fatal(err)
-	}
-	if len(a.peers) != 1 || len(b.peers) != 1 || b.peers[0].ClientKey == before || b.peers[0].Name != "alice" {
-		t.Errorf("after the renewal: %+v, %+v", a.peers, b.peers)
 	}
 }
 
@@ -395,6 +372,10 @@ func TestIntroduction(t *testing.T) {
 		if err := converse(hub, h, always); err != nil {
 			t.Fatal(err)
 		}
+	}
+	stranger, _ := box(9)
+	if left := hub.Outbox(stranger); len(left) != 0 {
+		t.Errorf("for a stranger there wait %v", left)
 	}
 	if err := hub.Introduce("bob", "nobody"); !errors.Is(err, ErrNobody) {
 		t.Errorf("introducing nobody: %v", err)

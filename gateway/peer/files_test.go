@@ -7,10 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
 	"time"
-	"tunic/gateway/config"
 
+	"tunic/gateway/config"
 	"tunic/gateway/onion"
 )
 
@@ -60,6 +59,24 @@ func TestFiles(t *testing.T) {
 		if strings.Contains(p.String(), i.Word()[10:30]) {
 			t.Error("a secret in a text")
 		}
+	}
+}
+
+// What cannot be moved is said, and a friend of whom nothing is kept is not.
+func TestRenameThatFails(t *testing.T) {
+	a := newHouse(t, 0)
+	if err := a.Rename("bob", "robert"); err != nil {
+		t.Errorf("nothing is kept: %v", err)
+	}
+	dir := a.Paths.PeerKeys("bob")
+	if err := os.MkdirAll(filepath.Dir(filepath.Dir(dir)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Dir(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Rename("bob", "robert"); err == nil {
+		t.Error("a file stands where directories should")
 	}
 }
 

@@ -220,10 +220,7 @@ func (b *Book) Introduce(first, second string) error {
 
 // post puts an introduction where the next conversation takes it from.
 func (b *Book) post(to config.Peer, i Introduction) error {
-	f := b.friends[onion.Address(to.Onion)]
-	if f == nil {
-		return fmt.Errorf("%w: %q", ErrNobody, to.Name)
-	}
+	f := b.friends[onion.Address(to.Onion)] // each peer has one
 	next := *f
 	next.outbox = slices.DeleteFunc(slices.Clone(f.outbox), func(o Introduction) bool { return o.Onion == i.Onion || b.Now().After(o.Expires) })
 	next.outbox = append(next.outbox, i)

@@ -53,6 +53,22 @@ func TestInviteChecksum(t *testing.T) {
 	}
 }
 
+// A word is written in one way alone: bits that stand for nothing are zero.
+func TestInviteHasOneSpelling(t *testing.T) {
+	spellings := 0
+	for _, name := range []string{"", "a", "al", "ali", "alic"} {
+		word := anInvite(name).Word()
+		for _, last := range "abcdefghijklmnopqrstuvwxyz234567" {
+			if _, err := ParseInvite(word[:len(word)-1] + string(last)); err == nil {
+				spellings++
+			}
+		}
+	}
+	if spellings != 5 {
+		t.Errorf("five words have %d spellings", spellings)
+	}
+}
+
 func TestInviteOfAnotherKind(t *testing.T) {
 	later := append([]byte{inviteVersion + 1}, make([]byte, 90)...)
 	if _, err := ParseInvite(invitePrefix + noPadding.EncodeToString(later)); !errors.Is(err, ErrVersion) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tunic/gateway/endpoint"
@@ -28,21 +29,27 @@ func TestSlowVisitors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			near, far := net.Pipe()
-			defer near.Close()
-			defer far.Close()
-			go near.Write([]byte(tt.sent))
-			start := time.Now()
-			err := s.ServeConn(t.Context(), far, friend)
-			if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) > 2*time.Second {
-				t.Errorf("ServeConn = %v after %v", err, time.Since(start))
-			}
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				defer near.Close()
+				defer far.Close()
+				go near.Write([]byte(tt.sent))
+				start := time.Now()
+				err := s.ServeConn(t.Context(), far, friend)
+				if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 50*time.Millisecond {
+					t.Errorf("ServeConn = %v after %v", err, time.Since(start))
+				}
+			})
 		})
 	}
 }
 
 // TestSteadyVisitor takes longer for all than the limit for a part allows.
 func TestSteadyVisitor(t *testing.T) {
+	synctest.Test(t, steadyVisitor)
+}
+
+func steadyVisitor(t *testing.T) {
 	const size = 6 * bufferSize
 	s := newServer(t, map[string]string{"big.bin": strings.Repeat("x", size)})
 	s.write = 200 * time.Millisecond
@@ -61,7 +68,7 @@ func TestSteadyVisitor(t *testing.T) {
 		if err != nil {
 			break
 		}
-		time.Sleep(60 * time.Millisecond)
+		time.Sleep(199 * time.Millisecond)
 	}
 	if err := <-served; err != nil || got != size {
 		t.Errorf("got %d of %d bytes, ServeConn = %v", got, size, err)

@@ -166,13 +166,10 @@ func (h *house) mail(user string, n int) []string {
 			}
 			texts = append(texts, string(text))
 		}
-		if len(texts) >= n && n > 0 {
+		if len(texts) >= n {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
-		if n == 0 {
-			break
-		}
 	}
 	return texts
 }

@@ -97,7 +97,7 @@ func TestInternetLearnsNothingOfTheBox(t *testing.T) {
 func TestOnionsInTextAreRefused(t *testing.T) {
 	s := newSender()
 	for _, header := range []string{"Subject: write to ann@OWN\r\n", "Subject: =?utf-8?b?" + b64([]byte("at "+s.own)) + "?=\r\n",
-		"Content-Type: text/plain; name=OWN\r\n", "Subject: " + strings.ToUpper(s.own[:56]) + "\r\n"} {
+		"Subject: " + strings.ToUpper(s.own[:56]) + "\r\n"} {
 		_, out, err := s.hand(t, header)
 		if answer := new(gosmtp.SMTPError); !errors.As(err, &answer) || answer.Code != 550 {
 			t.Errorf("%s: %v\n%s", header, err, out)

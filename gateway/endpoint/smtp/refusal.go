@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway/endpoint/smtp/address"
 	"tunic/gateway/endpoint/smtp/message"
+	"tunic/gateway/endpoint/smtp/parts"
 	"tunic/gateway/endpoint/smtp/spool"
 )
 
@@ -73,11 +74,14 @@ func (c *settings) someFriends() string {
 func refusal(err error) error {
 	var answer *gosmtp.SMTPError
 	var unknown *address.UnknownPetnameError
+	var telling *parts.Error
 	switch {
 	case errors.As(err, &answer):
 		return answer
 	case errors.As(err, &unknown):
 		return refuse(550, 5, 1, 2, "%s: see `tunic peers` for the names of your friends", unknown)
+	case errors.As(err, &telling):
+		return refuse(550, 5, 7, 1, "%s", telling)
 	case errors.Is(err, message.ErrLineEnds):
 		return errLines
 	case errors.Is(err, message.ErrHeader), errors.Is(err, message.ErrTooLong):

@@ -25,6 +25,12 @@ type Smarthost struct {
 	From     string // the address that the provider has given: LOCAL@DOMAIN
 }
 
+// domain is the provider's.
+func (s Smarthost) domain() string {
+	_, domain, _ := strings.Cut(s.From, "@")
+	return domain
+}
+
 // smarthostLane is for the internet.
 const smarthostLane lane = "smarthost"
 
@@ -53,8 +59,16 @@ func (u *submission) submitOutward(in *incoming, header message.Header, to []add
 	if err != nil {
 		return err
 	}
+	if err := u.door.room(in.body.Size()); err != nil {
+		return err
+	}
+	body := u.door.spool.Draft()
+	defer body.Close()
+	if header, err = now.outwardBody(body, header, in.body); err != nil {
+		return err
+	}
 	e := &spool.Envelope{ID: spool.NewID(), From: u.from.String(), Origin: spool.Submitted, Arrived: time.Now(), Recipients: waiting(distinct(to)...)}
-	return u.door.commit(e, nil, header, in.body)
+	return u.door.commit(e, nil, header, body)
 }
 
 // distinct are the addresses of mailboxes, each once.

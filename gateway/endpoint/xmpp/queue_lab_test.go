@@ -80,8 +80,8 @@ type box struct {
 	t     *testing.T
 	dir   string
 	addr  string
-	extra string // more lines of configuration
-	edit  func(string) string
+	extra string              // more lines of configuration
+	edit  func(string) string // changes the configuration, to take a wall away
 	conf  Config
 	cmd   *exec.Cmd
 	log   *os.File
@@ -266,9 +266,19 @@ func TestBothThere(t *testing.T) {
 	}
 }
 
+// store is the directory of one of Prosody's stores.
+func (b *box) store(name string) string {
+	return filepath.Join(b.conf.Data, strings.ReplaceAll(b.conf.Host, ".", "%2e"), name)
+}
+
+// listOf is the file of one name in a store.
+func (b *box) listOf(store, name string) string {
+	return filepath.Join(b.store(store), strings.ReplaceAll(name, ".", "%2e")+".list")
+}
+
 // stored lists the queue's files, once they have had time to go.
 func (b *box) stored() []string {
-	dir := filepath.Join(b.conf.Data, strings.ReplaceAll(b.conf.Host, ".", "%2e"), "tunic_queue")
+	dir := b.store("tunic_queue")
 	var left []string
 	for range 100 {
 		left, _ = filepath.Glob(dir + "/*")
@@ -311,7 +321,7 @@ func TestOneIsOff(t *testing.T) {
 // waitStored waits until so many messages are in the store.
 func (b *box) waitStored(n int) {
 	b.t.Helper()
-	file := filepath.Join(b.conf.Data, strings.ReplaceAll(b.conf.Host, ".", "%2e"), "tunic_queue", strings.ReplaceAll(hostB, ".", "%2e")+".list")
+	file := b.listOf("tunic_queue", hostB)
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		text, _ := os.ReadFile(file)
 		if strings.Count(string(text), "item(") >= n {
@@ -382,54 +392,5 @@ func TestGivenBack(t *testing.T) {
 	}
 	if left := a.stored(); len(left) != 0 {
 		t.Errorf("still waiting: %v", left)
-	}
-}
-
-// TestNewFriend: a friend who comes is spoken to, one who goes is not, and the
-// household's own sessions stay.
-func TestNewFriend(t *testing.T) {
-	a, b, _ := boxes(t)
-	peers := a.conf.Peers
-	a.conf.Peers = nil
-	a.start()
-	b.start()
-	alices, bobs := a.login("alice"), b.login("bob")
-	alices.send(bob, "0")
-	if m, ok := alices.next(arrivalTime); !ok || m.Error == nil {
-		t.Fatalf("before they are friends alice was told %+v", m)
-	}
-	a.conf.Peers = peers
-	a.write()
-	a.reload()
-	begin := time.Now()
-	alices.send(bob, "1")
-	for m, ok := alices.next(time.Second); ok && time.Since(begin) < arrivalTime; m, ok = alices.next(time.Second) {
-		if m.Error == nil {
-			t.Fatalf("alice was told %+v", m)
-		}
-		alices.send(bob, "1") // the reload was not done yet
-	}
-	inOrder(t, bobs, 1)
-	a.conf.Peers = nil
-	a.write()
-	a.reload()
-	for begin = time.Now(); time.Since(begin) < arrivalTime; {
-		alices.send(bob, "2")
-		if m, ok := alices.next(time.Second); ok && m.Error != nil {
-			return
-		}
-	}
-	t.Error("after they are no friends any more messages go through")
-}
-
-// TestStrangersAreNotSpokenTo: only peers are in the map.
-func TestStrangersAreNotSpokenTo(t *testing.T) {
-	a, _, _ := boxes(t)
-	a.start()
-	alices := a.login("alice")
-	alices.send("someone@jabber.example", "hello")
-	m, ok := alices.next(arrivalTime)
-	if !ok || m.Error == nil || !strings.Contains(m.Error.Inner, "not connected") {
-		t.Errorf("alice was told %+v", m)
 	}
 }

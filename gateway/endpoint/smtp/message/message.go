@@ -2,8 +2,8 @@
 // byte of what it does not change (RFC 5322), so that signatures made elsewhere
 // still hold.
 //
-// Use it for trace fields, for addresses, and to look at who claims what. Do not
-// use it for the parts of a body: those are the business of mail readers.
+// Use it for trace fields, for addresses, and to look at who claims what. It
+// knows nothing of the parts of a body: package parts does.
 package message
 
 import (

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -28,7 +29,7 @@ type Ledger struct {
 	dir string
 
 	mu       sync.Mutex
-	seen     map[string]bool
+	seen     map[string]string // the day of each key
 	inFlight map[string]bool
 	file     *os.File
 	date     string // of file
@@ -45,32 +46,47 @@ func Key(from, transfer, to string) string {
 
 // openLedger reads the days that count and removes older ones.
 func openLedger(dir string, now time.Time) (*Ledger, error) {
-	l := &Ledger{dir: dir, seen: make(map[string]bool), inFlight: make(map[string]bool)}
+	l := &Ledger{dir: dir, seen: make(map[string]string), inFlight: make(map[string]bool)}
+	if err := l.forget(now); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	oldest := now.AddDate(0, 0, -keepDays).Format(day)
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		switch _, err := time.Parse(day, e.Name()); {
-		case err != nil: // nobody's
-		case e.Name() < oldest:
-			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
-		default:
-			if err := l.read(path); err != nil {
-				return nil, err
-			}
+		if _, err := time.Parse(day, e.Name()); err != nil {
+			continue // nobody's
+		}
+		if err := l.read(e.Name()); err != nil {
+			return nil, err
 		}
 	}
 	return l, nil
 }
 
+// forget removes the days that do not count any more.
+func (l *Ledger) forget(now time.Time) error {
+	oldest := now.UTC().AddDate(0, 0, -keepDays).Format(day)
+	maps.DeleteFunc(l.seen, func(_, date string) bool { return date < oldest })
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, err := time.Parse(day, e.Name()); err != nil || e.Name() >= oldest {
+			continue
+		}
+		if err := os.Remove(filepath.Join(l.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // read takes over one day. A line that a power cut left short is no key.
-func (l *Ledger) read(path string) error {
-	f, err := os.Open(path)
+func (l *Ledger) read(date string) error {
+	f, err := os.Open(filepath.Join(l.dir, date))
 	if err != nil {
 		return err
 	}
@@ -78,7 +94,7 @@ func (l *Ledger) read(path string) error {
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		if len(lines.Text()) == 32 {
-			l.seen[lines.Text()] = true
+			l.seen[lines.Text()] = date
 		}
 	}
 	return lines.Err()
@@ -97,7 +113,7 @@ func (l *Ledger) Claim(keys []string) (isNew []bool, release func(), ok bool) {
 	}
 	for _, k := range keys {
 		l.inFlight[k] = true
-		isNew = append(isNew, !l.seen[k])
+		isNew = append(isNew, l.seen[k] == "")
 	}
 	return isNew, func() { l.release(keys) }, true
 }
@@ -116,7 +132,7 @@ func (l *Ledger) Add(keys []string, now time.Time) error {
 	text := ""
 	l.mu.Lock()
 	for _, k := range keys {
-		if !l.seen[k] {
+		if l.seen[k] == "" {
 			text += k + "\n"
 		}
 	}
@@ -137,7 +153,7 @@ func (l *Ledger) Add(keys []string, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, k := range keys {
-		l.seen[k] = true
+		l.seen[k] = now.UTC().Format(day)
 	}
 	return nil
 }
@@ -153,5 +169,5 @@ func (l *Ledger) today(now time.Time) (*os.File, error) {
 		return nil, err
 	}
 	l.file, l.date = f, date // somebody may still write to the last one: it closes when nobody does
-	return f, durable.SyncDir(l.dir)
+	return f, errors.Join(l.forget(now), durable.SyncDir(l.dir))
 }

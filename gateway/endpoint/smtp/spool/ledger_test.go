@@ -75,3 +75,55 @@ func TestLedgerForgetsAndSurvivesShortLines(t *testing.T) {
 		t.Error("an old day is still there")
 	}
 }
+
+// A day that does not count any more is forgotten by a process that goes on, and
+// the others are not.
+func TestLedgerForgetsWithoutARestart(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir).Ledger()
+	now := time.Now()
+	for n, id := range map[int]string{0: "1", keepDays: "2", keepDays + 1: "3"} {
+		if err := l.Add([]string{Key("k", id, "x")}, now.AddDate(0, 0, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Add([]string{Key("k", "4", "x")}, now.AddDate(0, 0, keepDays+2)); err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, id := range []string{"1", "2", "3", "4"} {
+		keys = append(keys, Key("k", id, "x"))
+	}
+	if isNew, _, _ := l.Claim(keys); !isNew[0] || isNew[1] || isNew[2] || isNew[3] || len(l.seen) != 3 {
+		t.Errorf("new are %v of %d", isNew, len(l.seen))
+	}
+	if days, _ := os.ReadDir(filepath.Join(dir, "seen")); len(days) != 3 {
+		t.Errorf("there are %d days", len(days))
+	}
+}
+
+// A key takes 34 bytes, however many there are, and one that is there takes none.
+func TestLedgerAppends(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir).Ledger()
+	now := time.Now()
+	path := filepath.Join(dir, "seen", now.UTC().Format(day))
+	var first *os.File
+	for n := range 100 {
+		for range 2 {
+			if err := l.Add([]string{Key("k", string(rune(n)), "x")}, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if first == nil {
+			var err error
+			if first, err = os.Open(path); err != nil {
+				t.Fatal(err)
+			}
+			defer first.Close()
+		}
+	}
+	if info, err := first.Stat(); err != nil || info.Size() != 100*34 {
+		t.Errorf("the file has %d bytes, %v", info.Size(), err)
+	}
+}

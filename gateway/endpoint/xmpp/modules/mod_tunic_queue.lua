@@ -19,12 +19,13 @@ local datetime = require "util.datetime";
 local new_id = require "util.id".medium;
 local jid_bare = require "util.jid".bare;
 local st = require "util.stanza";
+local datamanager = require "core.storagemanager".olddm; -- what the store "internal" writes with
 local modulemanager = require "core.modulemanager";
 local destroy_session = require "core.s2smanager".destroy_session;
 
 local host = module.host;
 local queue = module:open_store("tunic_queue", "archive");
-local seen = module:open_store("tunic_seen");
+local seen = module:open_store("tunic_seen", "archive");
 
 local keep = module:get_option_number("tunic_queue_days", 5) * 86400;
 local retry = module:get_option_number("tunic_queue_retry", 60);
@@ -35,7 +36,7 @@ local xmlns = "urn:tunic:queue:0";
 local ping_timeout = 60; -- seconds; a stream over Tor that needs longer is dead
 local ping_delay = 0.5; -- seconds; one ping answers for a burst
 local dial_timeout = 125; -- seconds; tor itself gives up after 120 (SocksTimeout)
-local remembered = 500; -- ids of each other box
+local remembered = 500; -- ids of each other box; up to twice as many are in the store
 local longest_id = 64; -- bytes; ours have 18, and whoever sends longer ones does not want them remembered
 
 -- boxes holds, for each host that something waits for:
@@ -45,6 +46,29 @@ local longest_id = 64; -- bytes; ours have 18, and whoever sends longer ones doe
 --   session       the stream that they went out on, nil if that is gone
 --   asking        when the ping that is under way was sent, nil if none is
 local boxes = {};
+
+-- mend makes a list of a store readable after a power cut, which may leave a
+-- part of the item that was written last, or zeros in its place. It goes.
+local function mend(store, name)
+	local items, err = datamanager.list_load(name, host, store);
+	if items or not err then return; end
+	local path = datamanager.getpath(name, host, store, "list");
+	local file = io.open(path, "rb");
+	local text = file and file:read("a") or "";
+	if file then file:close(); end
+	os.remove(datamanager.getpath(name, host, store, "lidx")); -- Prosody makes another
+	module:log("warn", "a list that a power cut has left was mended");
+	return datamanager.store_raw(path, text:match("^(.*%);\n)") or "");
+end
+
+local function mend_all(store)
+	local names = {};
+	for name in datamanager.users(host, store, "list") do names[#names + 1] = name; end
+	for _, name in ipairs(names) do mend(store, name); end
+end
+
+mend_all("tunic_queue");
+mend_all("tunic_seen");
 
 local function size(stanza)
 	return #tostring(stanza);
@@ -337,22 +361,49 @@ end);
 
 -- arrived drops what came a second time. The ids are written once the message
 -- itself is in the archive: a kill -9 in between may repeat it, not lose it.
-local known, changed = {}, {};
+-- Each is one line more in the store, which is written whole once in 500.
+-- known holds, for each box that has sent something:
+--   ids, has    the last ids in order, and whether one is among them
+--   fresh       those that are not in the store yet
+--   stored      how many are
+local known = {};
+
+local function remember(box, id)
+	box.ids[#box.ids + 1], box.has[id] = id, true;
+	if #box.ids > remembered then box.has[table.remove(box.ids, 1)] = nil; end
+end
+
+local function known_of(from)
+	local box = known[from];
+	if box then return box; end
+	box = { ids = {}, has = {}, fresh = {}, stored = 0 };
+	known[from] = box;
+	for _, item in seen:find(from) do
+		remember(box, item.attr.id);
+		box.stored = box.stored + 1;
+	end
+	return box;
+end
 
 local function write_ids()
-	for from in pairs(changed) do seen:set(from, known[from]); end
-	changed = {};
+	for from, box in pairs(known) do
+		for _, id in ipairs(box.fresh) do
+			seen:append(from, nil, st.stanza("seen", { id = id }), os.time(), "");
+			box.stored = box.stored + 1;
+		end
+		box.fresh = {};
+		if box.stored >= 2 * remembered then
+			seen:delete(from, { truncate = remembered });
+			box.stored = remembered;
+		end
+	end
 end
 
 local function note(from, id)
-	local ids = known[from] or seen:get(from) or {};
-	known[from] = ids;
-	for _, old in ipairs(ids) do
-		if old == id then return false; end
-	end
-	ids[#ids + 1] = id;
-	if #ids > remembered then table.remove(ids, 1); end
-	changed[from] = true;
+	local box = known_of(from);
+	if box.has[id] then return false; end
+	remember(box, id);
+	box.fresh[#box.fresh + 1] = id;
 	module:add_timer(0, write_ids); -- for what is not archived
 	return true;
 end

@@ -1,0 +1,108 @@
+package parts
+
+import (
+	"bytes"
+	"io"
+)
+
+// decoder decodes what is written to it, whole lines each time, and is nil for
+// encodings that say nothing. It goes on after what is no valid text, since the
+// readers of mail do.
+func decoder(encoding string, w io.Writer) io.Writer {
+	switch encoding {
+	case "base64":
+		return &unbase64{w: w}
+	case "quoted-printable":
+		return unquote{w}
+	}
+	return nil
+}
+
+// unbase64 decodes base64 and skips all other letters (RFC 2045, section 6.8).
+type unbase64 struct {
+	w    io.Writer
+	bits uint32
+	n    uint // how many of bits are not written yet
+}
+
+func (u *unbase64) Write(p []byte) (int, error) {
+	var out []byte
+	for _, c := range p {
+		v, ok := sextet(c)
+		if c == '=' {
+			u.bits, u.n = 0, 0 // another text may follow
+		}
+		if !ok {
+			continue
+		}
+		if u.bits, u.n = u.bits<<6|v, u.n+6; u.n >= 8 {
+			u.n -= 8
+			out = append(out, byte(u.bits>>u.n))
+		}
+	}
+	_, err := u.w.Write(out)
+	return len(p), err
+}
+
+func sextet(c byte) (uint32, bool) {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return uint32(c - 'A'), true
+	case 'a' <= c && c <= 'z':
+		return uint32(c-'a') + 26, true
+	case '0' <= c && c <= '9':
+		return uint32(c-'0') + 52, true
+	case c == '+':
+		return 62, true
+	case c == '/':
+		return 63, true
+	}
+	return 0, false
+}
+
+// unquote decodes quoted-printable (RFC 2045, section 6.7).
+type unquote struct{ w io.Writer }
+
+func (u unquote) Write(p []byte) (int, error) {
+	var out []byte
+	for line := range bytes.Lines(p) {
+		text := bytes.TrimRight(line, " \t\r\n") // RFC 2045: what stands there was added on the way
+		if soft, ok := bytes.CutSuffix(text, []byte("=")); ok {
+			out = unquoteLine(out, soft)
+			continue
+		}
+		out = unquoteLine(out, text)
+		if bytes.HasSuffix(line, []byte("\n")) {
+			out = append(out, "\r\n"...)
+		}
+	}
+	_, err := u.w.Write(out)
+	return len(p), err
+}
+
+func unquoteLine(out, text []byte) []byte {
+	for i := 0; i < len(text); i++ {
+		if text[i] == '=' && i+2 < len(text) {
+			high, ok := nibble(text[i+1])
+			if low, also := nibble(text[i+2]); ok && also {
+				out = append(out, high<<4|low)
+				i += 2
+				continue
+			}
+		}
+		out = append(out, text[i])
+	}
+	return out
+}
+
+func nibble(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
+}
