@@ -20,11 +20,16 @@ func (p Plan) SentFilter(gateway string) string {
 
 // TorFilter is a BPF expression for what the gateway's tor sends: TCP from one
 // of the gateway's own addresses to a port of the Tor network. A device's
-// packet to the same port, with the device's address, is not covered.
+// packet to the same port, with the device's address, is not covered. Beside a
+// router the gateway has its addresses of the household alone.
 func (p Plan) TorFilter(gateway string) string {
 	var own, or, dir []string
 	if n, err := p.Node(gateway); err == nil {
-		for _, a := range n.Uplink.Addrs {
+		addrs := n.Uplink.Addrs
+		if n.Beside {
+			addrs = n.LAN.Addrs
+		}
+		for _, a := range addrs {
 			own = append(own, fmt.Sprintf("src host %s", a.Addr()))
 		}
 	}

@@ -55,7 +55,7 @@ func FindRelease(codename string) (Release, error) {
 var packages = []string{
 	"systemd", "systemd-sysv", "systemd-timesyncd", "dbus", "udev", "kmod", "ca-certificates", // a minimal Debian
 	"make", "sudo", "iproute2", "iputils-ping", "procps", "curl", "netcat-openbsd", // tools
-	"nftables", "ufw", // other programs with rules
+	"nftables", "ufw", "network-manager", "dnsmasq-base", // other programs with rules; the last shares for the one before it
 	"tor", "iptables", "dovecot-imapd", "prosody", "prosody-modules", "ngircd",
 }
 
