@@ -16,8 +16,9 @@ import (
 )
 
 // configure makes the mounted system a router, as its owner would: addresses by
-// systemd-networkd, forwarding on, the firewall of Debian enabled with its stock
-// rules. tunic is not there yet; only its tor is told of the lab's network.
+// systemd-networkd (NetworkManager is there, and off), forwarding on, the firewall
+// of Debian enabled with its stock rules. tunic is not there yet; only its tor is
+// told of the lab's network.
 func (m *Machine) configure(ctx context.Context) error {
 	plan := m.lab.Plan()
 	n, err := plan.Node(m.gateway)

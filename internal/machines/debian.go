@@ -1,6 +1,6 @@
 // Package machines boots whole Debian systems in the place of a lab's gateway:
 // systemd is process 1, tunic is installed by the README's steps and run by its
-// units, the network is configured by systemd-networkd. What such a machine
+// units, the network is configured by systemd-networkd or NetworkManager. What such a machine
 // sends is captured from before it is switched on. It can be switched off, or
 // lose its power: then what no program has synced is lost with it.
 //

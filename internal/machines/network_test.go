@@ -3,6 +3,7 @@
 package machines
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -99,17 +100,27 @@ var wrong = []health.Code{health.RulesFailed, health.RulesMixed, health.RulesDri
 func (w *world) stands() {
 	w.Helper()
 	w.protected()
+	asked := w.status().Household.Served.Questions
 	w.eventually("a name is found", protectedLimit, func() bool {
 		return w.exec("phone", "curl", "-sS", "-m", "15", "http://web.example/ip").Code == 0
 	})
-	for _, family := range []string{"-4", "-6"} {
-		if rules := w.must(box, "ip", family, "rule"); strings.Count(rules, "proto 116") != 6 {
-			w.Errorf("the second wall is not whole:\n%s", rules)
-		}
+	if w.status().Household.Served.Questions == asked {
+		w.Error("somebody other than the box has found the name")
 	}
+	w.walled()
 	for _, f := range w.status().Findings {
 		if slices.Contains(wrong, f.Code) {
 			w.Errorf("tunic finds %s: %s", f.Code, f.Text)
+		}
+	}
+}
+
+// walled checks the second wall at the kernel.
+func (w *world) walled() {
+	w.Helper()
+	for _, family := range []string{"-4", "-6"} {
+		if rules := w.must(box, "ip", family, "rule"); strings.Count(rules, "proto 116") != 6 {
+			w.Errorf("the second wall is not whole:\n%s", rules)
 		}
 	}
 }
@@ -121,20 +132,37 @@ func (w *world) hotspot() {
 	if rules := w.must(box, "nft", "list", "ruleset"); !strings.Contains(rules, "nm-shared-"+lab.MachineLAN) || !strings.Contains(rules, "masquerade") {
 		w.Errorf("NetworkManager shares nothing:\n%s", rules)
 	}
-	if out := w.exec(box, "pgrep", "-a", "dnsmasq").Stdout; !strings.Contains(out, "NetworkManager") {
-		w.Errorf("NetworkManager serves no addresses: %s", out)
-	}
+	w.eventually("a guest is offered an address", protectedLimit, func() bool { return w.offered().IsValid() })
 	w.stands()
 }
 
+// offered is the address that a device is offered by DHCP, which it does not take
+// (RFC 2131; the magic and the message's type: RFC 2132).
+func (w *world) offered() netip.Addr {
+	w.Helper()
+	discover := make([]byte, 300)
+	copy(discover, []byte{1, 1, 6, 0, 't', 'u', 'n', 'i'})
+	discover[10] = 0x80 // answer by broadcast: nobody here has an address yet
+	copy(discover[28:], []byte{2, 0, 0, 0xa, 0, 0x99})
+	copy(discover[236:], []byte{99, 130, 83, 99, 53, 1, 1, 255})
+	const ask = `echo "$0" | base64 -d | socat -t 3 - UDP4-DATAGRAM:255.255.255.255:67,bind=0.0.0.0:68,broadcast,so-bindtodevice=eth0 | base64 -w 0`
+	answer, _ := base64.StdEncoding.DecodeString(w.exec("laptop", "sh", "-c", ask, base64.StdEncoding.EncodeToString(discover)).Stdout)
+	if len(answer) < 240 || answer[0] != 2 || string(answer[4:8]) != "tuni" {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom4([4]byte(answer[16:20]))
+}
+
 // sharedWithoutRules: of tunic's only the second wall is there while the
-// connection is shared.
+// connection is shared, and nobody who would build it again.
 func (w *world) sharedWithoutRules() {
 	w.Helper()
 	w.must(box, "systemctl", "stop", "tunic")
 	w.closed()
 	w.must(box, "systemctl", "restart", "nftables") // takes NetworkManager's rules too
+	w.must(box, "systemctl", "restart", "NetworkManager")
 	w.must(box, "nmcli", "connection", "up", "home")
+	w.walled()
 	w.closed()
 	time.Sleep(2 * time.Second) // in which the phone sends
 	w.must(box, "systemctl", "start", "tunic")
@@ -158,7 +186,7 @@ func installBeside(w *world) {
 	}
 	w.boot()
 	w.eventually("the web is reached past Tor", bootedLimit, func() bool {
-		return w.exec("phone", "curl", "-sS", "-m", "5", whoAmI).Stdout == "192.168.77.10"
+		return strings.TrimSpace(w.exec("phone", "curl", "-sS", "-m", "5", whoAmI).Stdout) == "192.168.77.10"
 	})
 	w.installed(besideConfig)
 	w.stands()
