@@ -25,6 +25,9 @@ func TestBeside(t *testing.T) {
 	if !strings.Contains(own, "192.168.77.1") || strings.Contains(own, "203.0.113") {
 		t.Errorf("tor's own addresses are %s", own)
 	}
+	if foreign := p.ForeignFilter("gateway"); !strings.Contains(foreign, "not src host 203.0.113.100") {
+		t.Errorf("what the router says is the gateway's: %s", foreign)
+	}
 	p.Nodes[3].Beside = false
 	if own, _, _ := strings.Cut(p.TorFilter("gateway"), ") and"); !strings.Contains(own, "203.0.113.100") {
 		t.Errorf("between the networks tor's own addresses are %s", own)
