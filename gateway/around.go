@@ -20,6 +20,7 @@ type Around struct {
 	Renamed []string    // household interfaces that were there before under that name
 	Visits  []Visit     // connections to servers of the box that are open now
 	Routers []Neighbour // hosts of the household that say they are IPv6 routers
+	Ways    []Neighbour // hosts of the household by which the box itself reaches the internet
 	Spoken  []Neighbour // IPv4 devices of the household that the box has just spoken with
 	Fast    []string    // what lets packets past the rules, in words
 	Others  []Firewall  // of other programs, which refuse what these rules let pass
@@ -41,10 +42,7 @@ func (a *attempt) tellAround() {
 	around := a.in.Around
 	a.findings = append(a.findings, Surroundings(a.in.Config, around)...)
 	a.findings = append(a.findings, firewallFindings(a.in.Config, around.Others)...)
-	routers := byMAC(around.Routers)
-	for _, mac := range slices.Sorted(maps.Keys(routers)) {
-		a.find(health.OtherRouter, "%s (%s) says that it is a router", nameOf(a.in.Config, mac), listed(routers[mac]))
-	}
+	a.tellRouters(around)
 	spoken := byMAC(around.Spoken)
 	for _, mac := range slices.Sorted(maps.Keys(spoken)) {
 		addrs := spoken[mac]
@@ -59,6 +57,19 @@ func (a *attempt) tellAround() {
 	}
 	for _, what := range around.Fast {
 		a.find(health.FastPath, "packets of connections that are let through once can pass the rules by %s", what)
+	}
+}
+
+// tellRouters is about others in the household who say that they are routers. Beside
+// the router its own one is there, and has to be; devices may still take it.
+func (a *attempt) tellRouters(around Around) {
+	routers, ways := byMAC(around.Routers), byMAC(around.Ways)
+	for _, mac := range slices.Sorted(maps.Keys(routers)) {
+		code, words := health.OtherRouter, "%s (%s) says that it is a router"
+		if a.in.Config.Household.OneArm && ways[mac] != nil {
+			code, words = health.RouterBeside, "%s (%s) is the router by which this box reaches the internet, and devices can reach it too"
+		}
+		a.find(code, words, nameOf(a.in.Config, mac), listed(routers[mac]))
 	}
 }
 

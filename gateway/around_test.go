@@ -67,6 +67,23 @@ func TestAroundIsFound(t *testing.T) {
 	}
 }
 
+// The router that a box with one cable goes out by is no stranger there, and
+// another one is.
+func TestRoutersBeside(t *testing.T) {
+	at := func(mac, addr string) Neighbour { return Neighbour{MAC: mac, Addr: netip.MustParseAddr(addr)} }
+	around := Around{
+		Routers: []Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:88", "fe80::88")},
+		Ways:    []Neighbour{at("02:00:00:00:00:77", "192.168.77.254")},
+	}
+	for oneArm, want := range map[bool][]health.Code{true: {health.RouterBeside, health.OtherRouter}, false: {health.OtherRouter, health.OtherRouter}} {
+		a := &attempt{in: Inputs{Config: &config.Config{Household: config.Household{OneArm: oneArm}}}}
+		a.tellRouters(around)
+		if len(a.findings) != 2 || a.findings[0].Code != want[0] || a.findings[1].Code != want[1] {
+			t.Errorf("beside the router %v: %+v, want %q", oneArm, a.findings, want)
+		}
+	}
+}
+
 func TestCleartextFindings(t *testing.T) {
 	now := time.Now()
 	if got := cleartextFindings(map[uint16]time.Time{110: now, 23: now.Add(-time.Hour), 143: now.Add(-25 * time.Hour)}, now); len(got) != 1 || !strings.HasSuffix(got[0].Text, "port 23, 110") {

@@ -10,7 +10,8 @@ import (
 // Around implements gateway.Kernel.
 func (kernel) Around(_ context.Context, household []string) (gateway.Around, error) {
 	read, err := netfilter.LookAround(household)
-	around := gateway.Around{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers), Spoken: neighbours(read.Spoken)}
+	around := gateway.Around{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers),
+		Ways: neighbours(read.Ways), Spoken: neighbours(read.Spoken)}
 	for _, l := range read.Links {
 		around.Links = append(around.Links, gateway.Link{Name: l.Name, Up: l.Up, Carrier: l.Carrier, Household: l.Household, Default: l.Default,
 			Bridge: l.Bridge, Port: l.Port, Addresses: withNetworks(l.Interface), Hosts: l.Hosts})

@@ -20,11 +20,16 @@ func (p Plan) SentFilter(gateway string) string {
 
 // TorFilter is a BPF expression for what the gateway's tor sends: TCP from one
 // of the gateway's own addresses to a port of the Tor network. A device's
-// packet to the same port, with the device's address, is not covered.
+// packet to the same port, with the device's address, is not covered. Beside a
+// router the gateway has its addresses of the household alone.
 func (p Plan) TorFilter(gateway string) string {
 	var own, or, dir []string
 	if n, err := p.Node(gateway); err == nil {
-		for _, a := range n.Uplink.Addrs {
+		addrs := n.Uplink.Addrs
+		if n.Beside {
+			addrs = n.LAN.Addrs
+		}
+		for _, a := range addrs {
 			own = append(own, fmt.Sprintf("src host %s", a.Addr()))
 		}
 	}
@@ -46,7 +51,14 @@ const neighbourFilter = "(icmp6 and ip6[40] >= 133 and ip6[40] <= 136) or " +
 
 // ForeignFilter is a BPF expression for what must not be: packets that left
 // the gateway on its uplink and are neither Tor nor the link's own business
-// (ARP, neighbour discovery). A gateway that leaks nothing has none.
+// (ARP, neighbour discovery). A gateway that leaks nothing has none. What the
+// router says itself that a gateway is beside is not the gateway's.
 func (p Plan) ForeignFilter(gateway string) string {
-	return fmt.Sprintf("(%s) and not arp and not (%s) and not (%s)", p.SentFilter(gateway), p.TorFilter(gateway), neighbourFilter)
+	sent := p.SentFilter(gateway)
+	if n, err := p.Node(gateway); err == nil && n.Beside {
+		for _, a := range n.Uplink.Addrs {
+			sent += fmt.Sprintf(" and not src host %s", a.Addr())
+		}
+	}
+	return fmt.Sprintf("(%s) and not arp and not (%s) and not (%s)", sent, p.TorFilter(gateway), neighbourFilter)
 }

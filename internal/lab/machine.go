@@ -57,8 +57,8 @@ func panelUp(n Node) batch {
 
 // PlugIn makes a new network namespace for the machine in a gateway's place,
 // with the interfaces MachineUplink and MachineLAN, down, as a kernel has them
-// when it has just started. It returns the namespace's name; the one of before
-// goes, with all that was in it.
+// when it has just started; beside a router MachineLAN alone. It returns the
+// namespace's name; the one of before goes, with all that was in it.
 func (l *Lab) PlugIn(ctx context.Context, gateway string) (namespace string, err error) {
 	n, err := l.machine(gateway)
 	if err != nil {
@@ -72,9 +72,10 @@ func (l *Lab) PlugIn(ctx context.Context, gateway string) (namespace string, err
 	for _, port := range []string{uplinkPort, lanPort} { // a namespace goes a moment after its last process
 		_ = run(ctx, "", "ip", "-n", n.Namespace, "link", "delete", port)
 	}
-	b := batch{Node: gateway, Lines: slices.Concat(
-		machineCable(uplinkPort, uplinkBridge, MachineUplink, n.Uplink.MAC, namespace),
-		machineCable(lanPort, n.LAN.Name, MachineLAN, n.LAN.MAC, namespace))}
+	b := batch{Node: gateway, Lines: machineCable(lanPort, n.LAN.Name, MachineLAN, n.LAN.MAC, namespace)}
+	if !n.Beside {
+		b.Lines = append(b.Lines, machineCable(uplinkPort, uplinkBridge, MachineUplink, n.Uplink.MAC, namespace)...)
+	}
 	return namespace, l.apply(ctx, []batch{b})
 }
 

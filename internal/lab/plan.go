@@ -45,6 +45,7 @@ type Node struct {
 	Default   []netip.Addr `json:"default,omitempty"`   // default routes, IPv4 and IPv6
 	Resolver  netip.Addr   `json:"resolver"`            // for /etc/resolv.conf; invalid on the switch
 	Machine   bool         `json:"machine,omitempty"`   // gateways only: a machine is plugged in, see Lab.PlugIn
+	Beside    bool         `json:"beside,omitempty"`    // machines only: beside the household's router, see Lab.SetBeside
 }
 
 // Plan is everything about a lab that is known before it is built.

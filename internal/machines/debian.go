@@ -1,6 +1,6 @@
 // Package machines boots whole Debian systems in the place of a lab's gateway:
 // systemd is process 1, tunic is installed by the README's steps and run by its
-// units, the network is configured by systemd-networkd. What such a machine
+// units, the network is configured by systemd-networkd or NetworkManager. What such a machine
 // sends is captured from before it is switched on. It can be switched off, or
 // lose its power: then what no program has synced is lost with it.
 //
@@ -55,7 +55,7 @@ func FindRelease(codename string) (Release, error) {
 var packages = []string{
 	"systemd", "systemd-sysv", "systemd-timesyncd", "dbus", "udev", "kmod", "ca-certificates", // a minimal Debian
 	"make", "sudo", "iproute2", "iputils-ping", "procps", "curl", "netcat-openbsd", // tools
-	"nftables", "ufw", // other programs with rules
+	"nftables", "ufw", "network-manager", "dnsmasq-base", // other programs with rules; the last shares for the one before it
 	"tor", "iptables", "dovecot-imapd", "prosody", "prosody-modules", "ngircd",
 }
 

@@ -53,6 +53,15 @@ func New(ctx context.Context, l *lab.Lab, gateway, root, checkout string) (*Mach
 	return m, os.WriteFile(m.madeFile(), text, 0o644)
 }
 
+// Reconfigure gives a machine that is off the network of the place that it has
+// now, see Lab.SetBeside.
+func (m *Machine) Reconfigure(ctx context.Context) error {
+	if err := errors.Join(m.mount(ctx), m.configureNetwork(), m.unmount()); err != nil {
+		return fmt.Errorf("configuring the network of %s: %w", m.gateway, err)
+	}
+	return nil
+}
+
 // Load returns the machine that New has made in a lab.
 func Load(l *lab.Lab, gateway string) (*Machine, error) {
 	m := at(l, gateway)

@@ -21,6 +21,9 @@ type scenario struct {
 	open bool // the household is outside tunic for a while: what leaves is no leak
 }
 
+// uninstalled takes tunic away: the machine is measured before it.
+const uninstalled = "uninstall"
+
 var scenarios = []scenario{
 	{"install, by the README's steps", install, false, true},
 	{"boot", boot, false, false},
@@ -34,6 +37,7 @@ var scenarios = []scenario{
 	{"restart of nftables", func(w *world) { w.restarted("nftables") }, false, false},
 	{"restart of systemd-networkd", func(w *world) { w.restarted("systemd-networkd") }, true, false},
 	{"ufw enabled", ufw, true, false},
+	{"NetworkManager, and its hotspot", networkManager, true, false},
 	{"reboot", reboot, false, false},
 	{"power cut", powerCut, false, false},
 	{"stop", stop, true, false},
@@ -42,7 +46,9 @@ var scenarios = []scenario{
 	{"no internet", noInternet, true, false},
 	{"boot without internet", bootWithoutInternet, true, false},
 	{"wrong interface", wrongInterface, true, false},
-	{"uninstall", uninstall, true, true},
+	{uninstalled, uninstall, true, true},
+	{"install beside the router, with one cable", installBeside, true, true},
+	{"reboot, flush, stop, start and power cut there", beside, true, false},
 }
 
 // TestMachines installs tunic on each Debian, boots it, and has happen to it
@@ -55,11 +61,11 @@ func TestMachines(t *testing.T) {
 			w := w.in(t)
 			w.newMachine(r)
 			w.boot()
-			for i, s := range scenarios {
+			for _, s := range scenarios {
 				if s.long && !long {
 					continue
 				}
-				if long && i == len(scenarios)-1 { // which takes tunic away
+				if long && s.name == uninstalled {
 					w.report.figures(w.in(t))
 				}
 				if !t.Run(s.name, func(t *testing.T) { w.in(t).play(s) }) && s.name == scenarios[0].name {

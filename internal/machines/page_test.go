@@ -6,8 +6,8 @@ const heading = `# Real machines
 
 Written by ` + "`make machines-long`" + `. Each Debian is a whole system: systemd is process 1, tunic was
 installed by the README's own steps and is run by its units, Debian's tor, Dovecot, Prosody, ngIRCd and
-nftables are there as their packages leave them, and systemd-networkd configures the network. It stands in
-the place of the lab's gateway (` + "`internal/machines`" + `). All the time a device sends 200 packets a second
+nftables are there as their packages leave them, and systemd-networkd configures the network, or where the
+table says so NetworkManager, in whose hotspot the household is then. It stands in the place of the lab's gateway (` + "`internal/machines`" + `). All the time a device sends 200 packets a second
 that have no way out: UDP, NTP, TCP without a connection and ICMP, of both families.
 
 Leaked are packets on the uplink, from before the machine was switched on, that are neither tor's to a relay
@@ -43,7 +43,6 @@ const reasons = `
 
 | what | why, and what is tried instead |
 |---|---|
-| NetworkManager's shared hotspot | the roots have systemd-networkd, and no radio; TestHotspot of rules/netfilter stands in for it |
+| the radio of a hotspot | there is none; NetworkManager shares its connection with an Ethernet interface, for which it makes the same rules and starts the same server of addresses |
 | a clock that is years behind, and systemd-timesyncd | a container has the clock of the system that runs the tests, which no test may set; time namespaces leave CLOCK_REALTIME out, LD_PRELOAD does not reach a static program, and systemd-timesyncd does not run in a container. With User Mode Linux the same machine woke in 2024, but took minutes to come to its network. TestEndToEnd/clock and the tests of gateway/relaytime stand in for it |
-| a box with one cable | the lab's household has no router of its own beside a machine; TestOneArm of rules/netfilter stands in for it |
 `

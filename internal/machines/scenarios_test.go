@@ -35,12 +35,13 @@ func (w *world) readmeSteps() (steps []string) {
 	return steps
 }
 
-// install follows the README. Only the editor has somebody else at its keys.
-func install(w *world) {
+// installed follows the README. Only the editor has somebody else at its keys.
+func (w *world) installed(config string) {
+	w.Helper()
 	edited := false
 	for _, step := range w.readmeSteps() {
 		if file, ok := strings.CutPrefix(step, "sudoedit "); ok {
-			w.write(file, mainConfig)
+			w.write(file, config)
 			edited = true
 			continue
 		}
@@ -50,6 +51,10 @@ func install(w *world) {
 	if !edited {
 		w.Error("the README has nobody name the interface")
 	}
+}
+
+func install(w *world) {
+	w.installed(mainConfig)
 	w.write("etc/tunic/endpoints/smtp.toml", "# mail\n")
 	w.write("etc/tunic/endpoints/xmpp.toml", "# chat\n")
 	w.write("etc/tunic/endpoints/irc.toml", "# IRC\n")

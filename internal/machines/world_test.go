@@ -125,6 +125,9 @@ func (w *world) newMachine(r Release) {
 		w.Fatal(err)
 	}
 	w.release = r
+	if err := w.lab.SetBeside(w.ctx, box, false); err != nil { // as the machine before it may be
+		w.Fatal(err)
+	}
 	if w.m, err = New(w.ctx, w.lab, box, root, w.checkout); err != nil {
 		w.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type Around struct {
 	Visits    []Visit     // who is connected to servers of the box
 	Firewalls []Firewall  // other programs that refuse what these rules let pass
 	Routers   []Neighbour // hosts of the household that say they are IPv6 routers (RFC 4861, section 4.4)
+	Ways      []Neighbour // hosts of the household by which the box itself reaches the internet
 	Spoken    []Neighbour // IPv4 devices of the household that the box has just spoken with
 	Fast      []string    // what lets packets past the rules, in words: "the flowtable ft of inet fw4"
 }
@@ -61,10 +62,11 @@ func LookAround(household []string) (Around, error) {
 				continue
 			}
 		}
-		link := Link{Interface: i, Carrier: attrs.RawFlags&unix.IFF_LOWER_UP != 0, Default: uplinks[attrs.Index],
+		hops, leads := uplinks[attrs.Index]
+		link := Link{Interface: i, Carrier: attrs.RawFlags&unix.IFF_LOWER_UP != 0, Default: leads,
 			Household: slices.Contains(household, attrs.Name) || attrs.Group == Group, Bridge: l.Type() == "bridge", Port: port}
 		if !port {
-			if err := a.lookAt(attrs, &link); err != nil {
+			if err := a.lookAt(attrs, &link, hops); err != nil {
 				return Around{}, fmt.Errorf("reading the neighbours on %q: %w", attrs.Name, err) // half of the interfaces would mislead
 			}
 		}
@@ -80,22 +82,27 @@ func LookAround(household []string) (Around, error) {
 }
 
 // defaultRoutes are the indexes of interfaces with a route to everywhere, in
-// any table: policies choose between several.
-func defaultRoutes() (map[int]bool, error) {
+// any table: policies choose between several; and the next hops there, of which
+// one to a provider may have none.
+func defaultRoutes() (map[int][]netip.Addr, error) {
 	routes, err := whole(func() ([]netlink.Route, error) {
 		return netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{}, netlink.RT_FILTER_TABLE)
 	})
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[int]bool)
+	found := make(map[int][]netip.Addr)
+	add := func(index int, hop net.IP) {
+		addr, _ := netip.AddrFromSlice(hop)
+		found[index] = append(found[index], addr.Unmap())
+	}
 	for _, r := range routes {
 		if p := toPrefix(r.Dst); p.IsValid() && p.Bits() > 0 || r.Type != unix.RTN_UNICAST {
 			continue
 		}
-		found[r.LinkIndex] = true
+		add(r.LinkIndex, r.Gw)
 		for _, hop := range r.MultiPath {
-			found[hop.LinkIndex] = true
+			add(hop.LinkIndex, hop.Gw)
 		}
 	}
 	return found, nil
@@ -107,7 +114,8 @@ const known = recent | netlink.NUD_STALE
 // recent are the states of entries that were confirmed within some seconds.
 const recent = netlink.NUD_REACHABLE | netlink.NUD_DELAY | netlink.NUD_PROBE
 
-func (a *Around) lookAt(attrs *netlink.LinkAttrs, link *Link) error {
+// lookAt reads the neighbours on an interface; hops are next hops of default routes.
+func (a *Around) lookAt(attrs *netlink.LinkAttrs, link *Link, hops []netip.Addr) error {
 	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(attrs.Index, netlink.FAMILY_ALL) })
 	if err != nil {
 		return err
@@ -121,6 +129,9 @@ func (a *Around) lookAt(attrs *netlink.LinkAttrs, link *Link) error {
 			link.Hosts++
 		}
 		n := Neighbour{MAC: e.HardwareAddr.String(), Addr: addr}
+		if link.Household && slices.Contains(hops, addr) {
+			a.Ways = append(a.Ways, n)
+		}
 		switch {
 		case !link.Household:
 		case addr.Is6() && e.Flags&netlink.NTF_ROUTER != 0:

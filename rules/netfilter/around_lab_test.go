@@ -94,6 +94,15 @@ func TestLookAround(t *testing.T) {
 		t.Errorf("routers: %+v", a.Routers)
 	}
 
+	if a := look(); len(a.Ways) > 0 {
+		t.Errorf("ways out in the household: %+v", a.Ways)
+	}
+	n.gateway.ip("route add default via " + phone4 + " table 99")
+	if a := look(); !slices.Equal(a.Ways, []Neighbour{{MAC: phoneMAC, Addr: netip.MustParseAddr(phone4)}}) {
+		t.Errorf("ways out in the household, with one by the phone: %+v", a.Ways)
+	}
+	n.gateway.ip("route del default table 99")
+
 	n.gateway.do(func() {
 		fd, err := passAll()
 		if err != nil {
