@@ -52,3 +52,34 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("after the renewal: %+v, %+v", a.peers, b.peers)
 	}
 }
+
+// What is of no invitation, or not refused for good, changes nothing; and the
+// box signs a hello for friends alone.
+func TestStepsOfNobody(t *testing.T) {
+	a, b := newHouse(t, 0), newHouse(t, 1)
+	i := invite(t, a, b, true)
+	if err := b.Fail(ID{}, Declined); err == nil {
+		t.Error("an invitation that is not there has failed")
+	}
+	if err := b.Fail(i.Token.ID(), Busy); err != nil || len(b.Calls()) != 1 {
+		t.Errorf("refused for now: %v, %d calls", err, len(b.Calls()))
+	}
+	if err := a.Fail(i.Token.ID(), Declined); err == nil {
+		t.Error("the inviting side was refused")
+	}
+	if a.Settled(ID{}, b.key()) || a.Settled(i.Token.ID(), b.key()) {
+		t.Error("what nobody has finished is settled")
+	}
+	if err := a.Finished(ID{}); err != nil {
+		t.Errorf("finishing what is not there: %v", err)
+	}
+	if _, err := a.Hello(b.key(), Key{}, Key{}, Key{}); !errors.Is(err, NoFriend) {
+		t.Errorf("a hello for a stranger: %v", err)
+	}
+	if err := converse(a, b, always); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Hello(b.key(), Key{}, Key{}, Key{}); err != nil {
+		t.Errorf("a hello for a friend: %v", err)
+	}
+}
