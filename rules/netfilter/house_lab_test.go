@@ -198,6 +198,7 @@ func (h *house) servers() {
 	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9354": "owndns", ":9323": "ntp", ":9324": "owntime", ":2222": "own", ":2223": "open"} {
 		h.gateway.echoAs(name+" ", port)
 	}
+	h.gateway.echoAs("nobody ", ":9249") // what is led there is refused before
 	h.gateway.echoBy(childUID, "child ", ":2225")
 	for _, port := range []string{":22", ":53", ":80", ":443", ":853", ":9001"} {
 		h.says(h.internet, "internet", port)

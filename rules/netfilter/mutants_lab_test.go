@@ -206,6 +206,7 @@ func (h *house) empty() {
 // past it: behind them hardly a rule of TUNIC-FORWARD would be missed.
 func (tr *trials) setting(h *house, s setting, set rules.Ruleset) {
 	whole := mutants(set)
+	s.shots = slices.DeleteFunc(slices.Clone(s.shots), func(s shot) bool { return s.walled })
 	set = without(refusedLater(set), []string{ofWall.String()})
 	h.razed = true
 	h.apply(set)
@@ -219,7 +220,7 @@ func (tr *trials) setting(h *house, s setting, set rules.Ruleset) {
 // pairs tries the rules of a setting that have a partner.
 func (tr *trials) pairs(h *house, s setting, set rules.Ruleset, wall bool) {
 	for _, p := range partners() {
-		if p.setting == s.name && strings.HasPrefix(p.rule, "^TUNIC-INPUT ") == wall {
+		if p.setting == s.name && (s.emptied || strings.HasPrefix(p.rule, "^TUNIC-INPUT ")) == wall {
 			tr.pair(h, s, set, p)
 		}
 	}
@@ -380,11 +381,14 @@ type partner struct {
 
 func partners() []partner {
 	open, direct, closed, named, lost := settings()[0].name, settings()[1].name, settings()[2].name, settings()[6].name, settings()[7].name
+	emptied, otherEmptied := settings()[12].name, settings()[13].name
 	answer := `^TUNIC-POST -m connmark ! --mark \S+ -m conntrack --ctdir REPLY -j DROP$`
 	return []partner{
 		{open, `^TUNIC-INPUT -i lan1 -p (icmp|ipv6-icmp) -m conntrack --ctstate DNAT -j DROP$`, answer},
 		{named, `^TUNIC-INPUT -m devgroup --src-group \S+ -p (icmp|ipv6-icmp) -m conntrack --ctstate DNAT -j DROP$`, answer},
-		{closed, `^TUNIC-INPUT -p tcp -m tcp --dport 9249 -j DROP$`, answer},
+		{closed, `^TUNIC-INPUT -p tcp -m tcp --dport 9249 -j DROP$`, answer + `|^TUNIC-OUTPUT -p tcp -m tcp --tcp-flags RST RST -m conntrack --ctdir REPLY -j DROP$`},
+		{emptied, `^TUNIC-LEAVE -d (10|fdc7)\S* -j RETURN$`, `^TUNIC-POST -d (10|fdc7)\S* -j DROP$`},
+		{otherEmptied, `^TUNIC-GATE -s \S+ -j RETURN$`, `^TUNIC-POST -s (192|2001|fd77)\S* -j DROP$`},
 		{open, `^TUNIC-FORWARD -o lan1 -g TUNIC-TO$`, `^TUNIC-FORWARD (-d .*-g TUNIC-TO|-j DROP)$`},
 		{lost, `^TUNIC-FORWARD -d \S+ -g TUNIC-TO$`, `^TUNIC-FORWARD -j DROP$`},
 		{named, `^TUNIC-FORWARD -m devgroup --dst-group \S+ -g TUNIC-TO$`, `^TUNIC-FORWARD (-d .*-g TUNIC-TO|-j DROP)$`},
@@ -404,6 +408,9 @@ func (tr *trials) pair(h *house, s setting, set rules.Ruleset, p partner) {
 			continue
 		}
 		h.apply(less)
+		if s.emptied {
+			h.empty()
+		}
 		h.flush()
 		base := h.shoot(s.shots, m.family)
 		h.load(less, m, true)
@@ -414,6 +421,9 @@ func (tr *trials) pair(h *house, s setting, set rules.Ruleset, p partner) {
 		h.load(less, m, false)
 	}
 	h.apply(set)
+	if s.emptied {
+		h.empty()
+	}
 }
 
 // left are the rules that nobody misses.

@@ -48,7 +48,7 @@ func settings() []setting {
 		{"open, the box's own traffic direct", newHouse, direct, directBoxShots(), "", false},
 		{"closed", newHouse, closed, closedShots(), "", false},
 		{"closed, the household's addresses not known yet", newHouse, booting, bootingShots(), "", false},
-		{"closed, nothing known", newHouse, rules.Input{OwnTor: true, TransPort: 9240, DNSPort: 9253}, earlyShots(), "", false},
+		{"closed, nothing known", newHouse, rules.Input{OwnTor: true, OwnDNS: 9354, TransPort: 9240, DNSPort: 9253}, earlyShots(), "", false},
 		{"open, beside the router", newHouseBeside, openHouse(), besideShots(), "", false},
 		// The rules that go by the group of interfaces repeat those that go by names.
 		{"open, the interface renamed", newHouse, named, openShots(), `group`, false},
@@ -89,6 +89,7 @@ func wallShotsOpen() []shot {
 // household and to them.
 func wallShotsNamed() []shot {
 	shots := []shot{raw("the other network's datagram", "camera", "", "wan", ` > $internet protocol 17 ports 40000 > 4046`, "seen", datagram("camera", "internet", 40000, 4046))}
+	shots = append(shots, tcp("camera", "internet", 80, "internet $camera"))
 	for _, device := range []string{"phone", "phone/local"} {
 		list := []shot{
 			raw("from there with the address of the "+device, "camera", "", "wan", ` > $internet protocol 17 ports 40000 > 4047`, "nothing", datagram(device, "internet", 40000, 4047)),
@@ -122,7 +123,7 @@ func unnamedShots() []shot {
 func namedShots() []shot {
 	return []shot{
 		tcp("camera", "internet", 80, "internet $camera"), udp("camera", "internet", 443, "internet $camera"), tcp("camera", "phone", 80, "silence"), tcp("camera", "box", 2222, "own $camera"),
-		udp("camera", "box", 9249, "silence"), tcp("internet", "camera", 80, "silence"), tcp("internet", "gateway", 8081, "camera $internet"),
+		udp("camera", "box", 9249, "silence").before(), tcp("internet", "camera", 80, "silence"), tcp("internet", "gateway", 8081, "camera $internet"),
 	}
 }
 
@@ -238,7 +239,7 @@ func arrivalShots() []shot {
 		arrives("the other end's ESP", "excepted", `50`, packet("excepted", "gateway", traffic.ESP)),
 	}
 	for _, kind := range []byte{3, 11, 12} {
-		shots = append(shots, arrives(fmt.Sprintf("ICMP %d", kind), "internet", fmt.Sprintf(`1 type %d/`, kind), control("internet", "gateway", kind, 0)).only(rules.IPv4))
+		shots = append(shots, arrives(fmt.Sprintf("ICMP %d", kind), "internet", fmt.Sprintf(`1 type %d/1`, kind), control("internet", "gateway", kind, 0)).only(rules.IPv4))
 	}
 	for _, kind := range []byte{1, 2, 3, 4, 130, 134, 135, 136} {
 		shots = append(shots, arrives(fmt.Sprintf("ICMPv6 %d", kind), "internet", fmt.Sprintf(`58 type %d/1`, kind), control("internet", "gateway", 0, kind)).only(rules.IPv6))
@@ -297,6 +298,7 @@ func wireShots() []shot {
 	shots := []shot{
 		call{network: "tcp", from: "phone", source: "neighbour", to: "printer/link", port: 80}.shot("printer $neighbour").only(rules.IPv6),
 		wired("everybody"), wired("broadcast").only(rules.IPv4), wired("printer/link"),
+		raw("a blocked device's datagram to the printer's local link", "tv", "eth0", "port", `^$tv > $printer/link protocol 17 ports 40000 > 4062`, "seen", datagram("tv", "printer/link", 40000, 4062)).only(rules.IPv6),
 		seen("the phone to everybody on the wire", "phone", "phone", "everybody", 253), seen("the laptop to everybody on the wire", "laptop", "laptop", "everybody", 254),
 		seen("the phone's broadcast", "phone", "phone", "broadcast", 253).only(rules.IPv4), seen("the laptop's broadcast", "laptop", "laptop", "broadcast", 254).only(rules.IPv4),
 		seen("the phone to the printer's local link", "phone", "neighbour", "printer/link", 253), seen("the laptop to the printer's local link", "laptop", "laptop", "printer/link", 254).only(rules.IPv4),
@@ -328,8 +330,8 @@ func strayShots() []shot {
 	return []shot{
 		raw("a ping of the phone is refused", "phone", "", "lan", `> $phone protocol (1 type 3/(10|13)|58 type 1/1)`, "seen", echo("phone", "internet")),
 		raw("a ping from a local address is refused", "phone", "", "lan", `> $phone/local protocol 58 type 1/1`, "seen", echo("phone/local", "internet")).only(rules.IPv6),
-		raw("a ping from a link's address is refused", "phone", "", "lan", `> $neighbour protocol 58 type 1/1`, "seen", echo("neighbour", "internet")).only(rules.IPv6),
-		raw("a datagram from a link's address is refused", "phone", "", "lan", `> $neighbour protocol 58 type 1/4`, "seen", datagram("neighbour", "internet", 40000, 4061)).only(rules.IPv6),
+		raw("a ping from a link's address is refused", "phone", "", "lan", `> $neighbour protocol 58 type 1/1`, "seen", echo("neighbour", "internet")).only(rules.IPv6).before(),
+		raw("a datagram from a link's address is refused", "phone", "", "lan", `^($box/link|$internet) > $neighbour protocol 58 type 1/4`, "seen", datagram("neighbour", "internet", 40000, 4061)).only(rules.IPv6).before(),
 		raw("an answer to a stranger's ping", "phone", "", "wan", ` > $stranger protocol (1|58) type (0|129)/`, "nothing", echo("stranger", "internet")),
 		raw("a stranger's source", "phone", "", "wan", ` > $internet protocol 17 ports 40000 > 4001`, "nothing", datagram("stranger", "internet", 40000, 4001)),
 		raw("an answer to a stranger", "phone", "", "wan", `^$box > $stranger `, "nothing", segment("stranger", "box", 22, traffic.SYN)),
@@ -369,7 +371,7 @@ func closedShots() []shot {
 		tcp("guest", "internet", 80, "internet $guest/outside"), tcp("guest", "nas", 80, "refused"), tcp("guest", "virtual", 80, "refused"),
 		udp("guest", "nas", 53, "internet $guest/outside"), tcp("guest", "nas", 53, "internet $guest/outside"),
 		raw("a reset to a stranger", "phone", "", "wan", ` > $stranger protocol 6 `, "nothing", segment("stranger", "internet", 80, traffic.SYN)),
-		raw("a link's address is refused", "phone", "", "lan", `> $neighbour protocol 6 ports 80 > 40000 flags 0x.4`, "seen", segment("neighbour", "internet", 80, traffic.SYN)).only(rules.IPv6),
+		raw("a link's address is refused", "phone", "", "lan", `> $neighbour protocol 6 ports 80 > 40000 flags 0x.4`, "seen", segment("neighbour", "internet", 80, traffic.SYN)).only(rules.IPv6).before(),
 		call{network: "tcp", from: "guest", source: "guest/local", to: "nas/local", port: 80}.shot("refused").only(rules.IPv6),
 		raw("a guest in mid-stream", "guest", "", "wan", ` > $internet protocol 6 ports 40000 > 80 flags 0x18`, "nothing", segment("guest", "internet", 80, traffic.PSH|traffic.ACK)),
 		tcp("gateway", "internet", 80, "tor $gateway"), as(971, "tcp", "internet", 80, "internet $gateway"),

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,6 +29,7 @@ import (
 type shot struct {
 	name, want string
 	family     rules.Family // 0: both
+	walled     bool         // only what is before the second wall answers so
 	fire       func(h *house, e ends) (look func() string)
 }
 
@@ -83,6 +85,12 @@ func (s shot) only(f rules.Family) shot {
 	return s
 }
 
+// before limits a shot to where the second wall is.
+func (s shot) before() shot {
+	s.walled = true
+	return s
+}
+
 func (e ends) at(name string) string {
 	a, ok := e.addrs[name]
 	if !ok {
@@ -96,11 +104,17 @@ func (e ends) expand(text string) string {
 	return regexp.MustCompile(`\$([a-z/]+)`).ReplaceAllStringFunc(text, func(name string) string { return e.at(name[1:]) })
 }
 
-// scoped adds the interface to a link-local address.
+// scoped adds the interface to a link-local address, by its number in the
+// namespace that it is called in: package net remembers names for a minute, of
+// whatever namespace.
 func (e ends) scoped(from, name string) string {
 	a := netip.MustParseAddr(e.at(name))
 	if a.Is6() && a.IsLinkLocalUnicast() {
-		return a.WithZone(map[bool]string{true: "lan1", false: "eth0"}[from == "gateway"]).String()
+		link, err := net.InterfaceByName(map[bool]string{true: "lan1", false: "eth0"}[from == "gateway"])
+		if err != nil {
+			return a.String()
+		}
+		return a.WithZone(strconv.Itoa(link.Index)).String()
 	}
 	return a.String()
 }
