@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
 
-.PHONY: help deps servers lab-deps users build demo test unit race e2e cross cross-test reproducible machines machines-long cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -103,8 +103,12 @@ CUTS ?= 50
 cuts: lab-deps build ## take the power of both Debians away 50 times while people use them (as root)
 	TUNIC_CUTS=$(CUTS) $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestCuts$$' ./internal/machines
 
+long: lab-deps build ## run the tests that take minutes and rarely fail (as root)
+	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/(move|three_peers)$$' ./internal/lab/e2e
+	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 10m -v -run 'Test(Archive|Room)Shares$$' ./gateway/endpoint/xmpp
+
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
-	$(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e
+	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e
 
 streams-long: ## keep streams between two boxes open, idle for 2 minutes and busy for 10 (as root)
 	TUNIC_STREAMS_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/peers$$' ./internal/lab/e2e
@@ -124,7 +128,7 @@ chaos-mail: build ## send 2000 mails between two boxes while their processes are
 TUNIC_ROOTS ?= $(shell ls -d /var/cache/tunic-machines/*-???????????? 2>/dev/null | paste -sd:)
 dialects: ## run the managed servers of the Debians in TUNIC_ROOTS=DIR:DIR (the machines') with their dialects (as root)
 	@[ -n "$(TUNIC_ROOTS)" ] || { echo "there are no Debians: run make machines first, or make dialects TUNIC_ROOTS=DIR:DIR"; exit 1; }
-	TUNIC_ROOTS=$(TUNIC_ROOTS) $(GO) test -tags lab -count=1 -timeout 40m -v ./internal/lab/roots
+	TUNIC_LONG=1 TUNIC_ROOTS=$(TUNIC_ROOTS) $(GO) test -tags lab -count=1 -timeout 40m -v ./internal/lab/roots
 
 race: ## run the unit tests with Go's race detector, which takes a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...

@@ -87,10 +87,19 @@ func mean(list []time.Duration) (sum time.Duration) {
 
 const mb = 1 << 20
 
+// long leaves a test to `make long`: it writes thousands of messages.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("TUNIC_LONG") == "" {
+		t.Skip("a minute and more: make long")
+	}
+}
+
 // TestArchiveShares: a friend who writes as fast as the box reads, to a user
 // whose archive that friend has filled already, pushes out nothing but words of that friend,
 // fills no disk and has nobody wait.
 func TestArchiveShares(t *testing.T) {
+	long(t)
 	a, b, _ := boxes(t)
 	names := ordinary(a)
 	var lines []string
@@ -172,6 +181,7 @@ func TestArchiveShares(t *testing.T) {
 // TestRoomShares: a friend with many nicknames in a room pushes out the own
 // words alone, and the archive tells nobody who that was.
 func TestRoomShares(t *testing.T) {
+	long(t)
 	a, b, _ := boxes(t)
 	names := ordinary(a)[:2]
 	a.own()

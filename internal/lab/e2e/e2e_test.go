@@ -23,6 +23,10 @@ import (
 // one run's alone: see lockLab.
 var labID = cmp.Or(os.Getenv("TUNIC_LAB"), "e2e")
 
+// longVariable has those parts run too that take minutes and rarely fail: see
+// `make long`.
+const longVariable = "TUNIC_LONG"
+
 // suiteLimit bounds everything; two processors that nobody else uses need a third.
 const suiteLimit = 45 * time.Minute
 
@@ -69,12 +73,13 @@ func TestEndToEnd(t *testing.T) {
 		{"over tor", testOverTor},
 		{"bridges", testBridges},
 		{"peers", testPeers},
-		{"three peers", testThreePeers},
 		{"smtp", testSMTP},
 		{"talk", testTalk},
 		{"daemon", testDaemon},
 		{"clock", testClock},
-		{"move", testMove},
+	}
+	if os.Getenv(longVariable) != "" {
+		parts = append(parts, part{"move", testMove}, part{"three peers", testThreePeers})
 	}
 	if os.Getenv(chaosVariable) != "" {
 		parts = append(parts, part{"smtp chaos", testSMTPChaos})
