@@ -121,21 +121,21 @@ end
 local function give_up(store, user, who, has)
 	local left, share = {}, nothing();
 	local items, bytes = math.ceil(has.items / 4), has.bytes / 4;
-	local gone, size_gone = 0, 0;
+	local gone, size_gone = {}, 0;
 	for _, item in ipairs(files.list_load(user, host, store) or {}) do
 		local by, size = kept(store, item);
-		if by == who and (gone < items or size_gone < bytes) then
-			gone, size_gone = gone + 1, size_gone + size;
-			discard(store, item);
+		if by == who and (#gone < items or size_gone < bytes) then
+			gone[#gone + 1], size_gone = item, size_gone + size;
 		else
 			left[#left + 1] = item;
 			count(share, by, size);
 		end
 	end
 	known[name_of(store, user)] = nil; -- unless the files say so
-	if gone == 0 or not files.list_store(user, host, store, left) then return false; end
+	if #gone == 0 or not files.list_store(user, host, store, left) then return false; end
+	for _, item in ipairs(gone) do discard(store, item); end
 	known[name_of(store, user)] = share;
-	module:log("info", "%s is full: who had most of it gave up %d items", store, gone);
+	module:log("info", "%s is full: who had most of it gave up %d items", store, #gone);
 	return true;
 end
 
