@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"io"
 	"net"
 	"net/netip"
@@ -164,9 +164,10 @@ func (s *Server) dialBehind(w link.Behind) func(context.Context, string) (net.Co
 	}
 }
 
-// deviceNumber stands for a device as a circuit's does for a visitor.
-func deviceNumber(id string) uint32 {
-	h := fnv.New32a()
-	io.WriteString(h, id)
-	return h.Sum32()
-}
+// devices makes numbers of devices that nobody can foresee: whoever could would take
+// an address by which another device is known to the servers.
+var devices = maphash.MakeSeed()
+
+// deviceNumber stands for a device as a circuit's does for a visitor, until serve
+// ends.
+func deviceNumber(id string) uint32 { return uint32(maphash.String(devices, id)) }

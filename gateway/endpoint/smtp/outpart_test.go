@@ -160,7 +160,11 @@ func TestOnionsInPartsAreRefused(t *testing.T) {
 	s := newSender()
 	key := s.own[:56]
 	wide := strings.Join(strings.Split(s.own, ""), "\x00")
+	armor := "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: x\n\n" + b64([]byte("\x98\x33\x04 ann@"+s.own+"\x88")) + "\n=Ab1d\n-----END PGP PUBLIC KEY BLOCK-----\n"
 	for name, text := range map[string]string{
+		"a key":                  mixed + "Content-Type: application/pgp-keys\n\n" + armor + "--b--\n",
+		"a key in base64":        mixed + "Content-Transfer-Encoding: base64\n\n" + b64([]byte(armor)) + "\n--b--\n",
+		"a key in a text":        mixed + "\nMy key:\n" + armor + "--b--\n",
 		"text":                   mixed + "\nask ann@OWN\n--b--\n",
 		"no parts":               "From: ann@OWN\nTo: x@internet.example\n\nask ann@OWN\n",
 		"name of all":            "From: ann@OWN\nTo: x@internet.example\nContent-Type: text/plain; name=OWN\n\nx\n",

@@ -134,7 +134,8 @@ func TestArchiveShares(t *testing.T) {
 				stopped <- n
 				return
 			default:
-				fmt.Fprintf(bobs.conn, "<message to='%s' type='chat'><body>%s</body></message>", alice, strings.Repeat("flood ", 3000))
+				// who wrote it is not what it says
+				fmt.Fprintf(bobs.conn, "<message to='%s' type='chat' tunic-by='%s'><body>%s</body></message>", alice, users[n%len(users)].jid, strings.Repeat("flood ", 3000))
 			}
 		}
 	}()

@@ -44,6 +44,43 @@ func (u *unbase64) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
+// unarmor decodes the base64 that a text has between empty lines and lines of
+// dashes. Text that is none decodes to nothing that means anything.
+type unarmor struct {
+	to     unbase64
+	begun  bool // whether the line has begun
+	dashes bool // the line is no text
+}
+
+func (u *unarmor) Write(p []byte) (int, error) {
+	text := make([]byte, 0, len(p))
+	flush := func() error {
+		_, err := u.to.Write(text)
+		text, u.to.bits, u.to.n = text[:0], 0, 0
+		return err
+	}
+	for _, c := range p {
+		switch {
+		case c == '\r':
+		case c == '\n':
+			if !u.begun || u.dashes {
+				if err := flush(); err != nil {
+					return 0, err
+				}
+			}
+			u.begun, u.dashes = false, false
+		default:
+			u.dashes = u.dashes || !u.begun && c == '-'
+			u.begun = true
+			if !u.dashes {
+				text = append(text, c)
+			}
+		}
+	}
+	_, err := u.to.Write(text)
+	return len(p), err
+}
+
 func sextet(c byte) (uint32, bool) {
 	switch {
 	case 'A' <= c && c <= 'Z':

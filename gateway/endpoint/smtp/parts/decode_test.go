@@ -70,6 +70,20 @@ func TestTellingFields(t *testing.T) {
 	}
 }
 
+// However many names a mail has, they are not all held.
+func TestTooManyPictures(t *testing.T) {
+	var folded, shown strings.Builder
+	for i := range maxPictures + 1 {
+		fmt.Fprintf(&folded, " <%d>\r\n", i)
+		fmt.Fprintf(&shown, "<img src=cid:%d@laptop>\r\n", i)
+	}
+	for name, text := range map[string]string{"in a field": "\r\nContent-ID:\r\n" + folded.String(), "in a page": "Content-Type: text/html\r\n\r\n" + shown.String()} {
+		if _, err := rewrite(text); !errors.Is(err, errShape) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Names of pictures change together, in each place, and only where they have to.
 func TestPictures(t *testing.T) {
 	const head = "Content-Type: multipart/related; boundary=b; start=\"<page@laptop>\"\r\n\r\n--b\r\nContent-ID: <page@laptop>\r\nContent-Type: text/html\r\n\r\n"

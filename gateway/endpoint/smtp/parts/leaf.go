@@ -47,22 +47,24 @@ func (x *rewriter) leaf(p part) error {
 	return nil
 }
 
-// look looks for onions in a text as it is, and as it is decoded.
+// look looks for onions in a text as it is, as it is decoded, and in what is
+// armored there (RFC 9580, section 6.2), such as a key with its owner's address.
 type look struct {
 	io.Writer
-	raw, decoded address.Finder
+	raw, decoded, armored address.Finder
 }
 
 func newLook(encoding string) *look {
 	l := &look{}
-	l.Writer = &l.raw
-	if w := decoder(encoding, &l.decoded); w != nil {
+	armor := &unarmor{to: unbase64{w: &l.armored}}
+	l.Writer = io.MultiWriter(&l.raw, armor)
+	if w := decoder(encoding, io.MultiWriter(&l.decoded, armor)); w != nil {
 		l.Writer = io.MultiWriter(&l.raw, w)
 	}
 	return l
 }
 
-func (l *look) found() bool { return l.raw.Found() || l.decoded.Found() }
+func (l *look) found() bool { return l.raw.Found() || l.decoded.Found() || l.armored.Found() }
 
 // lineBytes are as many as make a line of base64 (RFC 2045, section 6.8).
 const lineBytes = 57

@@ -11,6 +11,9 @@ import (
 	"strings"
 )
 
+// maxPictures is how many identifiers a mail may have: they are held all together.
+const maxPictures = 10_000
+
 // bracketed is an identifier in its brackets; what is in them is for id to judge.
 var bracketed = regexp.MustCompile(`<([^<>\s]{1,500})>`)
 
@@ -31,6 +34,9 @@ func pictures(body *bufio.Reader) (map[string]string, error) {
 		}
 		if id := bracketed.FindStringSubmatch(line); named && id != nil {
 			ids[id[1]] = ""
+		}
+		if len(ids) > maxPictures {
+			return nil, errShape
 		}
 	}
 }
@@ -59,6 +65,8 @@ func (x *rewriter) page(raw []byte, encoding string) ([]byte, error) {
 	}
 	changed := reference.ReplaceAllFunc(text, x.refer)
 	switch {
+	case len(x.ids) > maxPictures:
+		return nil, errShape
 	case bytes.Equal(changed, text):
 		return raw, nil
 	case x.sealed:
@@ -75,7 +83,10 @@ func (x *rewriter) refer(found []byte) []byte {
 		id = plain
 	}
 	_, known := x.ids[id]
-	if outside := x.id(id); outside != id && (known || strings.Contains(id, "@")) {
+	if !known && !strings.Contains(id, "@") {
+		return found
+	}
+	if outside := x.id(id); outside != id {
 		return []byte("cid:" + outside)
 	}
 	return found

@@ -72,7 +72,8 @@ end
 -- kept is the author of what is in the files, and its size.
 local function kept(store, item)
 	if store == "uploads" then return item.with, tonumber(item.attr.size) or 0; end
-	return item.attr[mark] or party(item.attr.from), weigh(item);
+	local by = store == "muc_log" and item.attr[mark]; -- elsewhere it is what the sender says
+	return by or party(item.attr.from), weigh(item);
 end
 
 -- discard ends what belongs to an item beside its line in the store.

@@ -36,7 +36,7 @@ local function pair(account, ip) return account.." "..ip; end
 -- named is the account in the first words of a login: PLAIN (RFC 4616) or SCRAM (RFC 5802).
 local function named(mechanism, text)
 	local words = text and base64.decode(text) or "";
-	local name = mechanism == "PLAIN" and words:match("^[^%z]*%z([^%z]*)") or words:match(",n=([^,]*)") or "";
+	local name = mechanism == "PLAIN" and words:match("^[^%z]*%z([^%z]*)") or words:match("^[pny]=?[^,]*,[^,]*,m?=?[^,]*,?n=([^,]*),r=") or ""; -- as util.sasl.scram does
 	return nodeprep(name) or name;
 end
 
