@@ -125,8 +125,14 @@ func explain(err error) *failure {
 	if errors.Is(err, api.ErrNotRunning) {
 		return &failure{exitFailed, err, "start it with `systemctl start tunic`, or `tunic run` in a terminal"}
 	}
-	if _, ok := errors.AsType[config.Errors](err); ok {
-		return &failure{exitUsage, err, ""}
+	if list, ok := errors.AsType[config.Errors](err); ok {
+		hint := ""
+		for _, one := range list {
+			if strings.HasSuffix(one.Msg, fs.ErrPermission.Error()) { // only root reads the configuration
+				hint = asRoot
+			}
+		}
+		return &failure{exitUsage, err, hint}
 	}
 	if errors.Is(err, netfilter.ErrMixed) { // no start that comes later finds it otherwise
 		return &failure{exitUsage, err, ""}
@@ -135,10 +141,13 @@ func explain(err error) *failure {
 		return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return &failure{exitFailed, err, "run the command as root (sudo)"}
+		return &failure{exitFailed, err, asRoot}
 	}
 	return &failure{exitFailed, err, ""}
 }
+
+// asRoot is what helps who may not read or change something.
+const asRoot = "run the command as root (sudo)"
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
@@ -147,7 +156,9 @@ func newRoot(a *app) *cobra.Command {
 		Long: `tunic turns a router or a Raspberry Pi into the household's onion gateway.
 
 Everything the household's devices send leaves through Tor or does not leave at
-all, and any service on the LAN gets a permanent onion address.`,
+all, and any service on the LAN gets a permanent onion address.
+
+All verbs that look at the box or change it are for root (sudo).`,
 		Example: `  tunic check                                  # is the configuration right?
   tunic run                                    # the daemon (systemd does this)
   tunic status

@@ -30,8 +30,9 @@ func ircCommand(a *app) *cobra.Command {
 		Long: `Irc speaks to the box's own IRC server as its operator.
 
 A ban is by the circuit by which a visitor has come, or by the device of the
-house: for either, others see a cloak, such as u.98f6ef32. It is for the moment: who comes by Tor can have another circuit. What
-lasts is ` + "`tunic forget`" + `, which takes the whole box of a friend off.`,
+house: for either, others see a cloak, such as u.98f6ef32. A ban is for the
+moment: who comes by Tor can have another circuit. What lasts is ` + "`tunic forget`" + `,
+which takes the whole box of a friend off.`,
 	}
 	return group(a, c, ircBan, ircUnban, ircBans, ircOperator)
 }

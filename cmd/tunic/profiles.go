@@ -25,7 +25,7 @@ profiles/NAME.toml adds a profile of your own, or replaces one.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := config.LoadProfiles(a.paths())
 			if err != nil {
-				return wrongInput(err, "")
+				return err
 			}
 			if len(args) == 1 {
 				p, err := config.FindProfile(list, args[0])
@@ -84,7 +84,7 @@ func (a *app) adviseOn(profile, address string) error {
 	}
 	list, err := config.LoadProfiles(a.paths())
 	if err != nil {
-		return wrongInput(err, "")
+		return err
 	}
 	p, err := config.FindProfile(list, profile)
 	if err != nil {
