@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tunic/rules"
 )
 
 // settle is how long a packet may take through three namespaces.
@@ -181,5 +183,18 @@ func TestDescribe(t *testing.T) {
 	frame[14+20+13] = 4
 	if got, link := describe(frame); link || got != "192.168.77.10 > 203.0.113.1 protocol 6 ports 80 > 443 flags 0x04" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestBounded(t *testing.T) {
+	e := newEnds(rules.IPv4)
+	for packet, want := range map[string]bool{
+		e.at("gateway") + " > " + e.at("internet") + " protocol 6 ports 8080 > 40041 flags 0x12": false, // to whom the system gave 40041
+		e.at("phone") + " > " + e.at("internet") + " protocol 6 ports 40000 > 4004 flags 0x18":   true,
+	} {
+		c := &capture{packets: []string{packet}}
+		if got := c.has(bounded(e, ` > $internet protocol 6 ports .* > 4004`)); got != want {
+			t.Errorf("%s: %v, want %v", packet, got, want)
+		}
 	}
 }

@@ -196,12 +196,18 @@ func raw(what, from, iface, on, pattern, want string, packets func(e ends) []tra
 			switch c := map[string]*capture{"wan": h.wan, "lan": h.lan, "port": h.port, "box": h.box}[on]; {
 			case err != nil:
 				return err.Error()
-			case c.has(regexp.MustCompile(quoted(e, pattern))):
+			case c.has(bounded(e, pattern)):
 				return "seen"
 			}
 			return "nothing"
 		}
 	}}
+}
+
+// bounded is a pattern that ends where a number ends: port 4004 is not 40041, which
+// a system may choose for a connection.
+func bounded(e ends, pattern string) *regexp.Regexp {
+	return regexp.MustCompile(`(?:` + quoted(e, pattern) + `)\b`)
 }
 
 // quoted is a pattern with addresses as they are.
