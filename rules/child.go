@@ -61,7 +61,7 @@ func (c compiler) astray(chain *Chain) {
 // question ends tor (libevent 2.1.12, evdns, github.com/libevent/libevent/issues/1231).
 func (c compiler) torsDNS(chain *Chain) {
 	for _, child := range c.Children {
-		if slices.ContainsFunc(child.May, func(w Way) bool { return w.Protocol == ProtocolUDP && w.Port == c.DNSPort }) {
+		if slices.ContainsFunc(child.May, func(w Way) bool { return c.reaches(w) && w.Protocol == ProtocolUDP && w.Port == c.DNSPort }) {
 			chain.add("-o lo -p udp -m udp --dport %d -m owner --uid-owner %d -j RETURN", c.DNSPort, child.UID)
 		}
 	}
@@ -80,10 +80,13 @@ func (c compiler) way(chain *Chain, uid uint32, w Way) {
 		for _, p := range c.prefixes {
 			chain.add("-d %v %s", p, match)
 		}
-	case w.To.Is4() == (c.family == IPv4):
+	case c.reaches(w):
 		chain.add("-d %v %s", netip.PrefixFrom(w.To, w.To.BitLen()), match)
 	}
 }
+
+// reaches says whether a way leads to an address of the family.
+func (c compiler) reaches(w Way) bool { return !w.To.IsValid() || w.To.Is4() == (c.family == IPv4) }
 
 func (in Input) validateChildren() error {
 	for _, child := range in.Children {

@@ -256,7 +256,7 @@ func boxShots() []shot {
 	return []shot{
 		tcp("gateway", "internet", 80, "tor $gateway"), udp("gateway", "internet", 443, "denied"), tcp("gateway", "virtual", 80, "tor $gateway"), udp("gateway", "virtual", 443, "denied"),
 		udp("gateway", "internet", 53, "owndns $gateway"), tcp("gateway", "internet", 53, "owndns $gateway"), tcp("gateway", "nas", 53, "owndns $box"), udp("gateway", "nas", 53, "owndns $box"),
-		udp("gateway", "loopback", 9253, "denied"), as(972, "udp", "loopback", 9253, "tor's dns $loopback").only(rules.IPv4),
+		udp("gateway", "loopback", 9253, "denied"), as(972, "udp", "loopback", 9253, "tor's dns $loopback").only(rules.IPv4), as(972, "udp", "loopback", 9253, "denied").only(rules.IPv6),
 		udp("gateway", "internet", 123, "owntime $gateway"), udp("gateway", "excepted", 123, "internet $gateway"),
 		tcp("gateway", "nas", 80, "nas $box"), udp("gateway", "nas", 443, "nas $box"),
 		tcp("gateway", "nas/local", 80, "nas $box/local").only(rules.IPv6),
