@@ -189,9 +189,12 @@ func (n *node) echoBy(uid int, name, port string) {
 		}
 		n.t.Cleanup(func() { four.Close(); six.Close() })
 		p4, p6 := ipv4.NewPacketConn(four), ipv6.NewPacketConn(six)
-		go echo4(p4, name)
+		if err := errors.Join(p4.SetControlMessage(ipv4.FlagDst, true), p6.SetControlMessage(ipv6.FlagDst, true)); err != nil {
+			return err
+		}
+		go echo4(p4, name) // what it reads says its destination from the first on
 		go echo6(p6, name)
-		return errors.Join(p4.SetControlMessage(ipv4.FlagDst, true), p6.SetControlMessage(ipv6.FlagDst, true))
+		return nil
 	})
 	if err != nil {
 		n.t.Fatal(err)
