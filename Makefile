@@ -188,7 +188,7 @@ install: bin/tunic ## install the binary, units, users and an example configurat
 	install -m 0644 systemd/tunic.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf
 	install -D -m 0644 systemd/networkd.conf $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf
 	install -D -m 0644 systemd/tunic.sysctl $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf
-	install -d -m 0700 $(DESTDIR)/etc/tunic $(DESTDIR)/etc/tunic/devices $(DESTDIR)/etc/tunic/onions $(DESTDIR)/etc/tunic/endpoints $(DESTDIR)/etc/tunic/torrc.d
+	install -d -m 0700 $(DESTDIR)/etc/tunic $(addprefix $(DESTDIR)/etc/tunic/,devices onions endpoints groups profiles torrc.d)
 	install -m 0644 gateway/config/example.toml $(DESTDIR)/etc/tunic/tunic.toml.example
 	if $(SYSTEMD); then systemd-sysusers tunic.conf && systemd-tmpfiles --create tunic.conf && /lib/systemd/systemd-sysctl 50-tunic.conf && systemctl daemon-reload; fi
 

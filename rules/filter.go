@@ -114,7 +114,7 @@ func (c compiler) from() Chain {
 }
 
 // replies lets pass what answers a device that may go out. Connections that a
-// helper of conntrack expects begin anew and are not among them (M10).
+// helper of conntrack expects are new ones, and are not among them (M10).
 func (c compiler) replies(chain *Chain) {
 	for _, p := range c.leaving() {
 		chain.add("%s %s --ctdir REPLY -j RETURN", marked(p), established)

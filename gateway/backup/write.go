@@ -145,7 +145,7 @@ func (w *writer) entry(root *os.Root, t Tree, rel string, info fs.FileInfo, live
 		return w.file(name, live, func() (*os.File, error) { return root.OpenFile(rel, os.O_RDONLY|unix.O_NONBLOCK, 0) })
 	case info.Mode()&fs.ModeSymlink != 0 && t.Follow:
 		return w.link(name, filepath.Join(t.Dir, rel))
-	case info.Mode()&fs.ModeSocket == 0: // a socket is made anew by who needs it
+	case info.Mode()&fs.ModeSocket == 0: // whoever needs a socket makes it
 		w.skip(filepath.Join(t.Dir, rel) + " is no regular file")
 	}
 	return nil

@@ -11,11 +11,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/netip"
 	"os"
-	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -26,14 +23,12 @@ import (
 
 	"tunic/gateway/account"
 	"tunic/gateway/managed"
-	"tunic/gateway/supervise"
+	"tunic/internal/lab/onbox"
 )
 
 // The test binary is also what confines.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "confine" {
-		panic(supervise.Confine(os.Args[2:]))
-	}
+	onbox.Confine()
 	os.Exit(m.Run())
 }
 
@@ -109,48 +104,22 @@ type box struct {
 
 func newBox(t *testing.T) *box {
 	t.Helper()
-	u, err := user.Lookup("tunic-mail")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	root, err := os.MkdirTemp("", "tunic-dovecot")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(root) })
-	if err := os.Chmod(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	b := &box{t: t, settings: Settings{Dir: root + "/dovecot", Mail: root + "/mail", User: "tunic-mail", UID: uint32(uid), GID: uint32(gid),
-		Listen: netip.MustParseAddrPort(ln.Addr().String()), Quota: 10_000, Users: []account.User{b0(t, "bob", "tall order of chips")}}}
+	place := onbox.NewPlace(t, "tunic-mail")
+	b := &box{t: t, settings: Settings{Dir: place.Root + "/dovecot", Mail: place.Root + "/mail", User: place.User, UID: place.UID, GID: place.GID,
+		Listen: place.Listen, Quota: 10_000, Users: []account.User{b0(t, "bob", "tall order of chips")}}}
 	for _, dir := range []string{"", "/bob", "/bob/Maildir", "/bob/Maildir/cur", "/bob/Maildir/new", "/bob/Maildir/tmp"} {
 		path := b.settings.Mail + dir
 		if err := os.Mkdir(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chown(path, 0, gid); err != nil { // root stands for serve's user
+		if err := os.Chown(path, 0, int(place.GID)); err != nil { // root stands for serve's user
 			t.Fatal(err)
 		}
 		if err := os.Chmod(path, 0o770); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.Manager = managed.New(t.Context(), managed.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Changed: func() {},
-		Confine: []string{"/proc/self/exe", "confine"}, Dial: new(net.Dialer).DialContext})
-	t.Cleanup(func() {
-		if t.Failed() {
-			lines, _ := b.Tail("dovecot")
-			t.Logf("dovecot says\n%s", strings.Join(lines, "\n"))
-		}
-		b.Stop()
-	})
+	b.Manager = onbox.Manager(t)
 	return b
 }
 
@@ -166,15 +135,7 @@ func b0(t *testing.T, name, password string) account.User {
 // ready waits for another process than pid that answers.
 func (b *box) ready(pid int) managed.Status {
 	b.t.Helper()
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		s := b.Status()
-		if len(s) == 1 && s[0].Ready && s[0].PID != pid {
-			return s[0]
-		}
-		if time.Now().After(limit) {
-			b.t.Fatalf("dovecot: %+v", s)
-		}
-	}
+	return onbox.Ready(b.t, b.Manager, pid)
 }
 
 func (b *box) dial(device string) *session {

@@ -38,7 +38,7 @@ func New[K comparable](each, total int) *Share[K] {
 // Lasting returns a Share for places that are held for hours, by those who cannot be
 // told from one that comes under many names. The older half keeps its places;
 // of the younger, whoever has the most gives up its oldest, and if nobody has
-// more than the one that comes, the oldest of all goes. So who was there before
+// more than one, the oldest of all goes for one that has none. So who was there before
 // a crowd stays, and who comes during it gets in, for as long as the crowd takes to bring half of
 // all places again.
 func Lasting[K comparable](each, total int) *Share[K] {
@@ -80,11 +80,12 @@ func (s *Share[K]) makeRoom(who K) bool {
 			greediest, most = k, n
 		}
 	}
-	if most == len(s.holders[who])+1 && !s.lasting {
-		return false
-	}
-	if most == len(s.holders[who])+1 {
+	switch {
+	case most > len(s.holders[who])+1:
+	case s.lasting && len(s.holders[who]) == 0:
 		greediest = s.oldest(first, who)
+	default:
+		return false
 	}
 	i := s.movable(s.holders[greediest], first)
 	if i < 0 {

@@ -47,6 +47,25 @@ func TestShare(t *testing.T) {
 	}
 }
 
+// TestLastingOfTheGreediest: of those who came late, whoever has most gives way.
+func TestLastingOfTheGreediest(t *testing.T) {
+	v := &takers{Share: Lasting[uint32](4, 8)}
+	for who := range uint32(4) {
+		v.enter(1+who, 1)
+	}
+	if in, _ := v.enter(99, 100); in != 4 {
+		t.Errorf("one has %d places", in)
+	}
+	for who := range uint32(3) {
+		if in, _ := v.enter(11+who, 1); in != 1 {
+			t.Errorf("%d does not get in", 11+who)
+		}
+	}
+	if len(v.cut) != 3 || v.cut[0] != 99 || v.cut[1] != 99 || v.cut[2] != 99 {
+		t.Errorf("%v gave way, and 99 had most", v.cut)
+	}
+}
+
 // TestKeptPlaces: a place that cannot be taken away stays, whoever comes.
 func TestKeptPlaces(t *testing.T) {
 	s := New[string](3, 3)
@@ -104,14 +123,7 @@ func TestLasting(t *testing.T) {
 			t.Errorf("%d was cut", who)
 		}
 	}
-	if in, _ := v.enter(999, 100); in != 4 || v.Open() != total {
-		t.Errorf("one has %d of %d places", in, v.Open())
-	}
-	before := len(v.cut)
-	come(3)
-	for _, who := range v.cut[before:] {
-		if who != 999 {
-			t.Errorf("the greediest had 4, and %d gave way", who)
-		}
+	if in, _ := v.enter(999, 100); in != 1 || v.Open() != total {
+		t.Errorf("one has %d of %d places, where nobody has more than one", in, v.Open())
 	}
 }

@@ -144,7 +144,7 @@ var catalog = map[Code]entry{
 	VisitorShutOut:     {Warning, "add the port before you log out, or come by the household's network"},
 	OtherFirewall:      {Warning, "the line above lets it pass, and is looked for again at once"},
 	OtherRouter:        {Warning, "a device that believes it sends past this box: turn its router advertisements and its DHCP server off; `tunic leaktest` asks who answers"},
-	RouterBeside:       {Info, "a device that takes it for its gateway sends past this box: turn its router advertisements and its DHCP server off; `tunic leaktest` asks who answers"},
+	RouterBeside:       {Info, "a device that takes it for its gateway sends past this box: turn its router advertisements off, and its DHCP server too, or have that name this box as gateway and DNS server"},
 	AddressShared:      {Warning, "find out which of the two it is; a policy by hardware address is no authentication, so give direct and onion to devices whose neighbours you trust"},
 	FastPath:           {Warning, "switch it off (on OpenWrt: firewall.@defaults[0].flow_offloading=0) for the household's interfaces"},
 	CleartextPort:      {Info, "use the encrypted port of the same service, or an onion: Tor hides who speaks, not what is said"},

@@ -5,12 +5,9 @@ package serve
 import (
 	"bufio"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,48 +16,25 @@ import (
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/supervise"
+	"tunic/internal/lab/onbox"
 )
 
 // The test binary is also what confines.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "confine" {
-		panic(supervise.Confine(os.Args[2:]))
-	}
+	onbox.Confine()
 	os.Exit(m.Run())
 }
 
 // ngircd runs the ngIRCd of this machine as on a box.
 func ngircd(t *testing.T) netip.AddrPort {
 	t.Helper()
-	u, err := user.Lookup("tunic-irc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	dir, err := os.MkdirTemp("", "tunic-irc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	s := irc.Settings{Dir: dir + "/irc", User: "tunic-irc", UID: uint32(uid), GID: uint32(gid), Listen: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t)),
+	place := onbox.NewPlace(t, "tunic-irc")
+	s := irc.Settings{Dir: place.Root + "/irc", User: place.User, UID: place.UID, GID: place.GID, Listen: place.Listen,
 		Secrets: irc.Secrets{Salt: "salt", Operator: "secret"}}
-	m := managed.New(t.Context(), managed.Options{Log: slog.New(slog.DiscardHandler), Changed: func() {},
-		Confine: []string{"/proc/self/exe", "confine"}, Dial: new(net.Dialer).DialContext})
-	t.Cleanup(m.Stop)
+	m := onbox.Manager(t)
 	m.Apply([]managed.Spec{s.Spec()})
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if st := m.Status(); len(st) == 1 && st[0].Ready {
-			return s.Listen
-		}
-		if time.Now().After(limit) {
-			lines, _ := m.Tail("ngircd")
-			t.Fatalf("ngircd: %s", strings.Join(lines, "\n"))
-		}
-	}
+	onbox.Ready(t, m, 0)
+	return s.Listen
 }
 
 // chatter is somebody on IRC, by a circuit or from the house.

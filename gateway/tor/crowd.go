@@ -71,7 +71,7 @@ func newCrowd(table *device.Table, changed func()) *crowd {
 	return c
 }
 
-// reset begins the life of a new process, whose numbers begin anew.
+// reset begins the life of a new process, whose numbers begin at 1 again.
 func (c *crowd) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

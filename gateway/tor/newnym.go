@@ -247,7 +247,7 @@ func (u *users) forget(devices []netip.Addr) {
 	}
 }
 
-// reset begins the life of a new process, whose numbers begin anew.
+// reset begins the life of a new process, whose numbers begin at 1 again.
 func (u *users) reset() {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -56,7 +56,7 @@ func closeAll(conns []net.Conn) {
 // TestStreams: an address that has all the connections that it may have gets no
 // more, and at once one for each that ends; others get theirs, also when what has
 // not been redirected was sent to tor's port. A device that is full gets none, and
-// its coming and going lets no address begin anew.
+// its coming and going sets no count to nothing.
 func TestStreams(t *testing.T) {
 	h := newHouse(t)
 	h.apply(compile(t, openHouse()))

@@ -5,26 +5,20 @@ package irc
 import (
 	"bufio"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
-	"os/user"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"tunic/gateway/managed"
-	"tunic/gateway/supervise"
+	"tunic/internal/lab/onbox"
 )
 
 // The test binary is also what confines.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "confine" {
-		panic(supervise.Confine(os.Args[2:]))
-	}
+	onbox.Confine()
 	os.Exit(m.Run())
 }
 
@@ -40,42 +34,13 @@ func TestParser(t *testing.T) {
 // start runs the ngIRCd of this machine as on a box.
 func start(t *testing.T) (addr string) {
 	t.Helper()
-	u, err := user.Lookup("tunic-irc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	dir, err := os.MkdirTemp("", "tunic-irc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	s := Settings{Dir: dir + "/irc", User: "tunic-irc", UID: uint32(uid), GID: uint32(gid), Listen: netip.MustParseAddrPort(ln.Addr().String()),
+	place := onbox.NewPlace(t, "tunic-irc")
+	s := Settings{Dir: place.Root + "/irc", User: place.User, UID: place.UID, GID: place.GID, Listen: place.Listen,
 		Secrets: Secrets{Salt: "salt", Operator: "secret"}, Admins: []string{"ann"}, Channels: []Channel{{"#home", "the kitchen table"}}}
-	m := managed.New(t.Context(), managed.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Changed: func() {},
-		Confine: []string{"/proc/self/exe", "confine"}, Dial: new(net.Dialer).DialContext})
-	t.Cleanup(func() { m.Stop() })
+	m := onbox.Manager(t)
 	m.Apply([]managed.Spec{s.Spec()})
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		st := m.Status()
-		if len(st) == 1 && st[0].Ready {
-			t.Logf("ngircd %s", st[0].Version)
-			return s.Listen.String()
-		}
-		if time.Now().After(limit) {
-			lines, _ := m.Tail("ngircd")
-			t.Fatalf("ngircd: %+v\n%s", st, strings.Join(lines, "\n"))
-		}
-	}
+	t.Logf("ngircd %s", onbox.Ready(t, m, 0).Version)
+	return s.Listen.String()
 }
 
 // visitor is somebody on IRC (RFC 1459).

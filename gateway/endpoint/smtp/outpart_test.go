@@ -185,6 +185,8 @@ func TestOnionsInPartsAreRefused(t *testing.T) {
 		"an encoded mail":        mixed + "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + b64([]byte("Received: from laptop.lan\r\n\r\nx")) + "\n--b--\n",
 		"encoded parts":          strings.Replace(mixed, "\n\n", "\nContent-Transfer-Encoding: base64\n\n", 1) + "\nx\n--b--\n",
 		"unknown encoding":       mixed + "Content-Transfer-Encoding: x-uuencode\n\nx\n--b--\n",
+		"a piece of a mail":      mixed + "Content-Type: message/partial; id=1; number=1; total=2\n\nReceived: from laptop.lan\n\nx\n--b--\n",
+		"the header of a mail":   mixed + "Content-Type: text/rfc822-headers\n\nReceived: from laptop.lan\n--b--\n",
 		"no boundary":            strings.Replace(mixed, "boundary=b", "x=b", 1) + "\nx\n",
 		"two boundaries":         strings.Replace(mixed, "boundary=b", "boundary=a; boundary=b", 1) + "\nx\n--b--\n",
 		"too deep":               mixed + strings.Repeat("Content-Type: multipart/mixed; boundary=b\n\n--b\n", 30) + "\nx\n--b--\n",

@@ -92,10 +92,35 @@ func (c *client) authenticate(user, password string) string {
 	c.t.Helper()
 	c.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>",
 		base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))
+	answer, _ := c.answer()
+	return answer
+}
+
+// guess gets the password of an account wrong by SCRAM (RFC 5802), with another
+// name where the identity to act as belongs.
+func (c *client) guess(user, decoy string) string {
+	c.t.Helper()
+	header := "n,n=" + decoy + ","
+	c.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-256'>%s</auth>",
+		base64.StdEncoding.EncodeToString([]byte(header+"n="+user+",r=nonce")))
+	answer, text := c.answer()
+	challenge, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || answer != "challenge" {
+		return answer
+	}
+	nonce, _, _ := strings.Cut(string(challenge), ",")
+	c.say("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>%s</response>", base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "c=%s,%s,p=%s",
+		base64.StdEncoding.EncodeToString([]byte(header)), nonce, base64.StdEncoding.EncodeToString(make([]byte, 32)))))
+	answer, _ = c.answer()
+	return answer
+}
+
+// answer is the name of the next element, or of the first one in it, and its text.
+func (c *client) answer() (name, text string) {
 	for {
 		tok, err := c.dec.Token()
 		if err != nil {
-			return err.Error()
+			return err.Error(), ""
 		}
 		start, ok := tok.(xml.StartElement)
 		if !ok {
@@ -103,11 +128,12 @@ func (c *client) authenticate(user, password string) string {
 		}
 		var answer struct {
 			Conditions []struct{ XMLName xml.Name } `xml:",any"`
+			Text       string                       `xml:",chardata"`
 		}
 		if err := c.dec.DecodeElement(&answer, &start); err == nil && len(answer.Conditions) > 0 {
-			return answer.Conditions[0].XMLName.Local
+			return answer.Conditions[0].XMLName.Local, ""
 		}
-		return start.Name.Local
+		return start.Name.Local, answer.Text
 	}
 }
 

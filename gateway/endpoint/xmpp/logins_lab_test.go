@@ -60,4 +60,12 @@ func TestGuesser(t *testing.T) {
 	want(try("127.128.3.9", "alice", password), "temporary-auth-failure", "another device of the guesser's")
 	want(try("127.128.2.2", "alice", password), "success", "alice's own device after that")
 	want(try("127.128.3.9", "user1", password), "success", "another account")
+	for d := range 5 {
+		for i := range 10 {
+			c := connect(t, fmt.Sprintf("127.128.4.%d", d+1), addr, hostA)
+			want(c.guess("user2", fmt.Sprint("decoy", d, i)), "not-authorized", "a guess under another name")
+			c.conn.Close()
+		}
+	}
+	want(try("127.128.4.9", "user2", password), "temporary-auth-failure", "one more device at that account")
 }

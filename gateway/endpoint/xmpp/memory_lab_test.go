@@ -4,7 +4,6 @@ package xmpp
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"tunic/gateway/managed"
+	"tunic/internal/lab/onbox"
 )
 
 // eater is a module that takes memory until it gets no more, or has four times
@@ -91,9 +91,7 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	hungry := eating(a.spec("hungry"), a.conf.Data+"/eaten")
-	m := managed.New(t.Context(), managed.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Changed: func() {},
-		Confine: []string{"/proc/self/exe", "confine"}, Dial: new(net.Dialer).DialContext})
-	t.Cleanup(m.Stop)
+	m := onbox.Manager(t)
 	m.Apply([]managed.Spec{hungry, b.spec("other")})
 	most, began, refused := int64(0), time.Now(), false
 	for !refused && time.Since(began) < time.Minute {

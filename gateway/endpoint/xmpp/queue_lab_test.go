@@ -26,15 +26,13 @@ import (
 	"testing"
 	"time"
 
-	"tunic/gateway/supervise"
+	"tunic/internal/lab/onbox"
 )
 
 // TestMain moves the tests into a network namespace that ends with them. The
 // test binary is also what confines.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "confine" {
-		panic(supervise.Confine(os.Args[2:]))
-	}
+	onbox.Confine()
 	const inside = "TUNIC_XMPP_INSIDE"
 	if os.Getenv(inside) != "" {
 		if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {

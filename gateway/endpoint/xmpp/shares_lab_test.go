@@ -107,7 +107,8 @@ func TestArchiveShares(t *testing.T) {
 		lines = append(lines, item(i, name+"@"+hostA, name+"@"+hostA, "old word of "+name))
 	}
 	for i := len(lines); len(lines) < 9990; i++ { // Prosody itself keeps 10,000, and drops the oldest of all
-		lines = append(lines, item(i, bob, bob, strings.Repeat("flood ", 20)))
+		flood := item(i, bob, bob, strings.Repeat("flood ", 20))
+		lines = append(lines, strings.Replace(flood, `["attr"] = {`, fmt.Sprintf(`["attr"] = { ["tunic-by"] = %q;`, alice), 1)) // as it came
 	}
 	a.keep("alice", lines...)
 	b.extra = "tunic_queue_bytes = 500000" // what bob may have waiting at home, and be late with
@@ -134,8 +135,7 @@ func TestArchiveShares(t *testing.T) {
 				stopped <- n
 				return
 			default:
-				// who wrote it is not what it says
-				fmt.Fprintf(bobs.conn, "<message to='%s' type='chat' tunic-by='%s'><body>%s</body></message>", alice, users[n%len(users)].jid, strings.Repeat("flood ", 3000))
+				fmt.Fprintf(bobs.conn, "<message to='%s' type='chat'><body>%s</body></message>", alice, strings.Repeat("flood ", 3000))
 			}
 		}
 	}()
@@ -286,17 +286,43 @@ func TestRequests(t *testing.T) {
 			t.Fatal("alice hears nothing")
 		}
 	}
-	roster, err := os.ReadFile(strings.TrimSuffix(a.file(hostA, "roster", "alice"), ".list") + ".dat")
-	if n := strings.Count(string(roster), `"eve`); err != nil || n == 0 {
-		t.Errorf("%v, %d requests wait", err, n)
+	if n := a.requests(); n != 32 {
+		t.Errorf("%d requests wait", n)
+	}
+}
+
+// TestRequestsOfAnIntruder: whoever has a friend's box in their hands asks by another
+// kind of address, and with a stanza that could not be kept in a file.
+func TestRequestsOfAnIntruder(t *testing.T) {
+	a, b, _ := boxes(t)
+	a.start()
+	alices := a.login("alice")
+	i := befriended(t, a, b)
+	i.write("<presence type='subscribe' from='deep@%s' to='%s'>%s%s</presence>", hostB, alice, strings.Repeat("<a>", 200), strings.Repeat("</a>", 200))
+	for n := range 40 {
+		i.write("<presence type='subscribe' from='eve%d@%s' to='%s/x'/>", n, hostB, alice)
+	}
+	i.say("all is said")
+	if m, ok := alices.next(arrivalTime); !ok || m.Body != "all is said" {
+		t.Fatalf("alice hears %q", m.Body)
+	}
+	if n := a.requests(); n != 32 {
+		t.Errorf("%d requests wait", n)
+	}
+}
+
+// requests is how many of eve's names wait for alice, in the file.
+func (b *box) requests() int {
+	b.t.Helper()
+	roster, err := os.ReadFile(strings.TrimSuffix(b.file(hostA, "roster", "alice"), ".list") + ".dat")
+	if err != nil {
+		b.t.Error(err)
 	}
 	waiting := make(map[string]bool)
 	for _, name := range regexp.MustCompile(`eve\d+@`).FindAllString(string(roster), -1) {
 		waiting[name] = true
 	}
-	if len(waiting) != 32 {
-		t.Errorf("%d requests wait", len(waiting))
-	}
+	return len(waiting)
 }
 
 // TestQueueShares: one user who writes to a friend's box that is off leaves

@@ -76,10 +76,15 @@ func (x *rewriter) tells(f message.Field) bool {
 	return false
 }
 
+// unread are kinds with a header in them, or a piece of one, that is not read here.
+var unread = []string{"message/partial", "message/external-body", "text/rfc822-headers"}
+
 // check refuses what others would read in another way than we.
 func (p part) check() error {
 	encoded := p.encoding == "base64" || p.encoding == "quoted-printable"
 	switch {
+	case slices.Contains(unread, p.kind):
+		return refuse("a part of this mail is of the kind %q, which this box cannot look into: send it as an attached mail or as text", p.kind)
 	case p.multipart() && (p.boundary == "" || encoded), p.mail() && encoded: // RFC 2045, section 6.4
 		return errShape
 	case encoded || slices.Contains([]string{"", "7bit", "8bit", "binary"}, p.encoding):

@@ -1,7 +1,7 @@
 // Package parts changes a mail's body, part by part, into one that the internet
 // may see (RFC 2045, RFC 2046): fields of parts by an allow-list, names of
 // pictures that tell of the house replaced together with what refers to them,
-// boundaries made anew. What cannot be changed without changing what the sender
+// new boundaries. What cannot be changed without changing what the sender
 // has said is refused with an *Error.
 //
 // It holds of a body no more than one page of HTML. What is
