@@ -5,6 +5,7 @@ package netfilter
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -166,6 +167,9 @@ func TestBridgesOfOthers(t *testing.T) {
 // addresses and in any state, though servers listen on all of them (L4); one that
 // is named does. That what answers is seen, the named one shows.
 func TestPortScan(t *testing.T) {
+	if os.Getenv("TUNIC_LONG") == "" {
+		t.Skip("it takes long: make long; the same is tried end to end")
+	}
 	n := newNetwork(t)
 	for _, port := range []string{":22", ":70", ":143", ":993", ":5222", ":6667", ":9240", ":31337"} {
 		n.gateway.server(port)

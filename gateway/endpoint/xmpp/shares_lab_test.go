@@ -87,11 +87,11 @@ func mean(list []time.Duration) (sum time.Duration) {
 
 const mb = 1 << 20
 
-// long leaves a test to `make long`: it writes thousands of messages.
+// long leaves a test to `make long`.
 func long(t *testing.T) {
 	t.Helper()
 	if os.Getenv("TUNIC_LONG") == "" {
-		t.Skip("a minute and more: make long")
+		t.Skip("it takes long: make long")
 	}
 }
 

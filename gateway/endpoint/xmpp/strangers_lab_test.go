@@ -213,6 +213,7 @@ func (b *box) forged() (found string) {
 // the box, with a DNS that says whatever suits them. Nothing but mod_tunic_friends
 // stops them here.
 func TestForgers(t *testing.T) {
+	long(t)
 	l := startLiar(t)
 	a, _, _ := boxes(t)
 	a.start()

@@ -23,9 +23,8 @@ import (
 // one run's alone: see lockLab.
 var labID = cmp.Or(os.Getenv("TUNIC_LAB"), "e2e")
 
-// longVariable has those parts run too that take minutes and rarely fail: see
-// `make long`.
-const longVariable = "TUNIC_LONG"
+// long has those parts run too that take minutes and rarely fail: see `make long`.
+var long = os.Getenv("TUNIC_LONG") != ""
 
 // suiteLimit bounds everything; two processors that nobody else uses need a third.
 const suiteLimit = 45 * time.Minute
@@ -78,7 +77,7 @@ func TestEndToEnd(t *testing.T) {
 		{"daemon", testDaemon},
 		{"clock", testClock},
 	}
-	if os.Getenv(longVariable) != "" {
+	if long {
 		parts = append(parts, part{"move", testMove}, part{"three peers", testThreePeers})
 	}
 	if os.Getenv(chaosVariable) != "" {
