@@ -330,7 +330,7 @@ func hasGopher(c *config.Config) bool {
 
 func (d *Desired) addFronts(in Inputs) {
 	for _, o := range onions(in) {
-		f := link.Front{Onion: o.Name, Host: in.Addresses[o.Name].Host(), Listener: "front/" + o.Name}
+		f := link.Front{Onion: o.Name, Host: in.Addresses[o.Name].Host(), Former: formerHosts(in, o.Name), Listener: "front/" + o.Name}
 		for _, p := range o.Ports {
 			kind, guessed := in.Config.ProbeFor(o, p.Virtual)
 			f.Ports = append(f.Ports, link.Port{
@@ -343,6 +343,16 @@ func (d *Desired) addFronts(in Inputs) {
 			Name: f.Listener, Network: "unix", Path: in.Paths.Front(o.Name),
 			Mode: 0o660, UID: 0, GID: int(in.Tor.GID)})
 	}
+}
+
+// formerHosts are the addresses that an onion had and that still lead to it.
+func formerHosts(in Inputs, name string) (hosts []string) {
+	for _, old := range in.Old {
+		if old.Onion == name {
+			hosts = append(hosts, old.Address.Host())
+		}
+	}
+	return hosts
 }
 
 func (d *Desired) addDNS(in Inputs) {

@@ -133,3 +133,12 @@ func TestWithoutIPv6NothingListensOnIt(t *testing.T) {
 		t.Error("tor is told to listen on IPv6")
 	}
 }
+
+// A service is told all addresses by which it is asked, its own former ones too.
+func TestFrontHasItsFormerAddresses(t *testing.T) {
+	in := inputs()
+	in.Old = []OldAddress{{Onion: "home", Address: "bbb0"}, {Onion: "photos", Address: "ppp0"}}
+	if f := desire(in).Serve.Fronts[0]; f.Onion != "photos" || !slices.Equal(f.Former, []string{"ppp0.onion"}) {
+		t.Errorf("%+v", f)
+	}
+}

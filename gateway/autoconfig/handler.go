@@ -2,7 +2,9 @@ package autoconfig
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"strings"
 )
@@ -13,7 +15,9 @@ var userName = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
 
 const maxName = 30
 
-// Handler answers mail programs and people who look for their settings.
+// Handler answers mail programs and people who look for their settings, and no
+// page that had another name lead here (rebinding): it would learn the household's
+// onion.
 func (s Settings) Handler() http.Handler {
 	mux := http.NewServeMux()
 	xmlFile := file("text/xml; charset=utf-8", s.Thunderbird())
@@ -22,7 +26,24 @@ func (s Settings) Handler() http.Handler {
 	mux.HandleFunc("GET /ca.crt", file("application/x-x509-ca-cert", []byte(s.CA)))
 	mux.HandleFunc("GET /apple/{file}", s.apple)
 	mux.HandleFunc("GET /{$}", file("text/plain; charset=utf-8", []byte(s.page())))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.named(r.Host) {
+			http.Error(w, "These pages are at http://setup.box.home.arpa/ alone.", http.StatusMisdirectedRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// named reports whether a Host is a name of the box or of the household's mail, or
+// an address, which no DNS can lead elsewhere.
+func (s Settings) named(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	_, err := netip.ParseAddr(host[1:])
+	return err == nil || strings.HasSuffix(host, "."+s.Host) || strings.HasSuffix(host, "."+s.Domain)
 }
 
 func file(kind string, body []byte) http.HandlerFunc {

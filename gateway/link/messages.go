@@ -94,8 +94,9 @@ type Desired struct {
 
 // Front is the listener behind one onion.
 type Front struct {
-	Onion    string // its name in this house
-	Host     string // "KEY.onion"
+	Onion    string   // its name in this house
+	Host     string   // "KEY.onion"
+	Former   []string `json:",omitempty"` // "KEY.onion": addresses that it had and that still lead here
 	Listener string
 	Ports    []Port
 }

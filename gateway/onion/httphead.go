@@ -109,16 +109,22 @@ func (h head) values(name string) (list []string) {
 	return list
 }
 
+// host is the Host that was asked for, if there is one.
+func (h head) host() (string, bool) {
+	values := h.values("Host")
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
+}
+
 // with is the head's text with another Host. A request without one gets none:
 // the server is to answer that it must have one (RFC 9112, section 3.2). An
 // Origin and a Referer of the Host that was asked for are of the new one
 // (RFC 6454, section 7), so that a server that compares them finds what the
 // visitor's browser meant; any other stays.
 func (h head) with(host string) []byte {
-	var asked string
-	if values := h.values("Host"); len(values) > 0 {
-		asked = values[0]
-	}
+	asked, _ := h.host()
 	text := slices.Clone(h[0])
 	for _, line := range h[1:] {
 		name, value, _ := strings.Cut(strings.TrimSuffix(string(line), "\r\n"), ":")

@@ -15,12 +15,13 @@ var errRequest = errors.New("the visitor sent no plain HTTP/1.1 request")
 
 // talk is a connection on which HTTP/1.1 requests (RFC 9112) get another Host;
 // every other byte stays as it is, but for an Origin and a Referer that name the
-// visitor's own Host. Requests are read up to the answer 101 to one with Upgrade
+// visitor's own Host, which is one of the service's names (see known). Requests are read up to the answer 101 to one with Upgrade
 // (RFC 9110, section 7.8): what follows is another protocol. So this is a
 // convenience for servers that insist on their own name, and no wall between the
 // sites of one server.
 type talk struct {
 	host  string
+	keys  []string      // the onion's addresses, without ".onion"
 	asked chan asked    // whose answers are to come, in this order
 	ended chan struct{} // closed when no more answers will come
 }
@@ -37,20 +38,23 @@ const maxAsked = 32
 // answerWait is how long what follows an Upgrade waits for the answer to it.
 const answerWait = time.Minute
 
-func newTalk(host string) *talk {
-	return &talk{host: host, asked: make(chan asked, maxAsked), ended: make(chan struct{})}
+func newTalk(host string, keys []string) *talk {
+	return &talk{host: host, keys: keys, asked: make(chan asked, maxAsked), ended: make(chan struct{})}
 }
 
 // requests copies what a visitor sends.
 func (t *talk) requests(dst io.Writer, src io.Reader) error {
 	in := bufio.NewReaderSize(src, 4<<10)
-	for {
+	for other := errMisdirected; ; other = errMoved {
 		head, err := readHead(in)
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if host, ok := head.host(); ok && !t.known(host) {
+			return other
 		}
 		body, err := head.framing()
 		if err != nil {

@@ -27,6 +27,7 @@ type Relay struct {
 
 	Proxy    ProxyVersion // the header that the target wants first; "": none
 	HTTPHost string       // replaces the Host of HTTP/1.1 requests; "": they stay as they are
+	Keys     []string     // the onion's addresses, without ".onion": requests whose Host is replaced may be for them
 
 	// Patience is how long the target may take for 64 KiB of what a visitor
 	// sends, before the stream is cut; 0: for ever. A server that reads a
@@ -42,7 +43,7 @@ const afterVisitor = 30 * time.Second
 func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error {
 	x := &exchange{visitor: c, patience: r.Patience, linger: afterVisitor, up: make(chan error, 1)}
 	if r.HTTPHost != "" {
-		x.talk = newTalk(r.HTTPHost)
+		x.talk = newTalk(r.HTTPHost, r.Keys)
 	}
 	if err := x.open(ctx, r, s); err != nil {
 		return err
@@ -98,6 +99,9 @@ func (x *exchange) send() {
 		err = move(x.target, x.visitor, x.patience)
 	} else {
 		err = x.talk.requests(x.target, x.visitor)
+	}
+	if errors.Is(err, errMisdirected) {
+		sayLast(x.visitor, misdirected)
 	}
 	err = pass(x.target, x.visitor, err)
 	_ = x.target.SetReadDeadline(time.Now().Add(x.linger))

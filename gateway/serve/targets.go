@@ -20,11 +20,25 @@ func (s *Server) route(f link.Front, p link.Port) onion.Route {
 		ep := s.endpoint(p.Endpoint)
 		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, s.log}}
 	}
-	r := onion.Route{Key: fmt.Sprintf("%s %s %s %v", targetName(p), p.Proxy, p.HTTPHost, p.Places), Handler: s.relay(p)}
+	relay := s.relay(p)
+	r := onion.Route{Key: fmt.Sprintf("%s %s %s %v", targetName(p), p.Proxy, p.HTTPHost, p.Places)}
+	if p.HTTPHost != "" {
+		relay.Keys = keysOf(f)
+		r.Key += fmt.Sprint(" ", relay.Keys)
+	}
+	r.Handler = relay
 	if share := s.places.of(p.Addr, true, p.Places); share != nil {
 		r.Handler = placed{r.Handler, share}
 	}
 	return r
+}
+
+// keysOf are the addresses of an onion, former ones that still lead here too.
+func keysOf(f link.Front) (keys []string) {
+	for _, host := range append([]string{f.Host}, f.Former...) {
+		keys = append(keys, strings.TrimSuffix(host, ".onion"))
+	}
+	return keys
 }
 
 // relay passes streams on to the target of a port.

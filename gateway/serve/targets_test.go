@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,29 @@ func TestTargetByName(t *testing.T) {
 	}
 	if got := p.visit("photos", 82, "hello"); got != "told hello" {
 		t.Errorf("of a device that has come: %q", got)
+	}
+}
+
+// With a host of its own a service is asked by the onion's addresses, one that it
+// had before too, and by nobody's else; a change of them is in force at once.
+func TestHostsOfAnOnion(t *testing.T) {
+	page := listenPage(t)
+	p := start(t)
+	p.front("photos")
+	front := link.Front{Onion: "photos", Host: "new.onion", Former: []string{"old.onion"}, Listener: "front/photos", Ports: []link.Port{{Virtual: 80, Addr: page, HTTPHost: "photos.lan"}}}
+	p.apply(link.Desired{Fronts: []link.Front{front}})
+	ask := func(host string) bool {
+		return strings.HasPrefix(p.visit("photos", 80, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n"), "told GET / HTTP/1.1\r\nHost: photos.lan")
+	}
+	for host, want := range map[string]bool{"new.onion": true, "old.onion": true, "photos.grandma.peer.home.arpa": true, "other.onion": false, "attacker.example": false} {
+		if ask(host) != want {
+			t.Errorf("%s: %v", host, !want)
+		}
+	}
+	front.Former = nil
+	p.apply(link.Desired{Fronts: []link.Front{front}})
+	if ask("old.onion") || !ask("new.onion") {
+		t.Error("an address that has ended is a name all the same, or the one that stays is none")
 	}
 }
 
