@@ -2,6 +2,7 @@ package address
 
 import (
 	"bytes"
+	"strings"
 
 	"tunic/gateway/onion"
 )
@@ -12,12 +13,23 @@ const keyLen = 56
 // Finder looks for onions in a text of any length that is written to it: an
 // address of 56 letters whose checksum is right, wherever it stands, and a name
 // below Suffix. It looks past case and past zero bytes, which text of two bytes a
-// letter is full of.
+// letter is full of. A text that has maxTried of what only a checksum tells from an
+// address counts as one that has an address.
 type Finder struct {
-	last []byte // what was written last, in lower case
-	run  int    // how many letters of base32 it ends in
-	hit  bool
+	last  []byte // what was written last, in lower case
+	run   int    // how many letters of base32 it ends in
+	tried int    // how many checksums were computed
+	hit   bool
 }
+
+// maxTried bounds the checksums of one text: a hostile one wants one for every
+// second letter. One in 65,536 is right by chance, so a text with so many has an
+// address as likely as not; 25 MB of a picture in base64 have some hundred.
+const maxTried = 1 << 16
+
+// beforeLast are the letters of which one stands before the "d" that ends every
+// address of version 3: the version is their last three bits and the five of "d".
+const beforeLast = "aiqy"
 
 // Found reports whether there was one.
 func (f *Finder) Found() bool { return f.hit }
@@ -45,9 +57,10 @@ func (f *Finder) see(c byte) {
 		f.run = 0
 	}
 	switch {
-	case c == 'd' && f.run >= keyLen: // the last letter of every address of version 3
+	case c == 'd' && f.run >= keyLen && strings.IndexByte(beforeLast, f.last[len(f.last)-2]) >= 0:
+		f.tried++
 		_, err := onion.Parse(string(f.last[len(f.last)-keyLen:]))
-		f.hit = err == nil
+		f.hit = err == nil || f.tried > maxTried
 	case c == Suffix[len(Suffix)-1]:
 		f.hit = bytes.HasSuffix(f.last, []byte(Suffix))
 	}
