@@ -26,7 +26,7 @@ type unbase64 struct {
 }
 
 func (u *unbase64) Write(p []byte) (int, error) {
-	var out []byte
+	out := make([]byte, 0, len(p))
 	for _, c := range p {
 		v, ok := sextet(c)
 		if c == '=' {
@@ -78,6 +78,40 @@ func (u *unarmor) Write(p []byte) (int, error) {
 		}
 	}
 	_, err := u.to.Write(text)
+	return len(p), err
+}
+
+// unfold joins lines that are one for their readers: those of calendars and of
+// contacts, of which the next begins with a space (RFC 5545, section 3.1), and
+// those of text of which the last ends in one (RFC 3676, section 4.1, DelSp).
+type unfold struct {
+	w       io.Writer
+	waiting string // of blanks as spaces and of line ends: "", " ", "\n" or " \n"
+}
+
+func (u *unfold) Write(p []byte) (int, error) {
+	out := make([]byte, 0, len(p)+2)
+	for _, c := range p {
+		switch {
+		case c == '\r':
+		case c == '\n' && u.waiting != " ":
+			out, u.waiting = append(out, u.waiting...), "\n"
+		case c == '\n':
+			u.waiting = " \n"
+		case (c == ' ' || c == '\t') && len(u.waiting) > 0 && u.waiting != " ":
+			u.waiting = "" // the fold
+		case c == ' ' || c == '\t':
+			out, u.waiting = append(out, u.waiting...), " "
+		case u.waiting == "":
+			out = append(out, c)
+		default:
+			if u.waiting != " \n" {
+				out = append(out, u.waiting...)
+			}
+			out, u.waiting = append(out, c), ""
+		}
+	}
+	_, err := u.w.Write(out)
 	return len(p), err
 }
 

@@ -24,6 +24,9 @@ type part struct {
 	encoding string // of its transfer, in lower case
 	boundary string // as it is
 	fresh    string // as it leaves
+
+	attached bool // it has a name, or says that it is a file
+	mailFile bool // its name is that of a file with a mail in it
 }
 
 func (p part) multipart() bool { return strings.HasPrefix(p.kind, "multipart/") }
@@ -47,6 +50,9 @@ func (x *rewriter) content(h message.Header, kind string) (message.Header, part,
 	for _, f := range h {
 		if strings.HasPrefix(strings.ToLower(f.Name), "content-") && out.Has(f.Name) {
 			continue
+		}
+		if f.Is("Content-Type") || f.Is("Content-Disposition") {
+			p.named(f)
 		}
 		changed, err := x.field(f, &p)
 		if err != nil {
@@ -76,15 +82,14 @@ func (x *rewriter) tells(f message.Field) bool {
 	return false
 }
 
-// unread are kinds with a header in them, or a piece of one, that is not read here.
-var unread = []string{"message/partial", "message/external-body", "text/rfc822-headers"}
-
 // check refuses what others would read in another way than we.
 func (p part) check() error {
 	encoded := p.encoding == "base64" || p.encoding == "quoted-printable"
 	switch {
-	case slices.Contains(unread, p.kind):
+	case !p.mail() && (strings.HasPrefix(p.kind, "message/") || slices.Contains(mailKinds, p.kind)):
 		return refuse("a part of this mail is of the kind %q, which this box cannot look into: send it as an attached mail or as text", p.kind)
+	case p.mailFile && !p.mail():
+		return errMailFile
 	case p.multipart() && (p.boundary == "" || encoded), p.mail() && encoded: // RFC 2045, section 6.4
 		return errShape
 	case encoded || slices.Contains([]string{"", "7bit", "8bit", "binary"}, p.encoding):

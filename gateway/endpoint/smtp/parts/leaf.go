@@ -41,30 +41,38 @@ func (x *rewriter) leaf(p part) error {
 		}
 		write(text)
 	}
-	if look.found() {
+	switch {
+	case look.found():
 		return errText
+	case p.file() && look.begins.isMail():
+		return errMailFile
 	}
 	return nil
 }
 
-// look looks for onions in a text as it is, as it is decoded, and in what is
-// armored there (RFC 9580, section 6.2), such as a key with its owner's address.
+// look looks for onions in a text as it is, as it is decoded, with its lines
+// unfolded, and in what is armored there (RFC 9580, section 6.2), such as a key with
+// its owner's address. It keeps how the decoded text begins.
 type look struct {
 	io.Writer
-	raw, decoded, armored address.Finder
+	raw, decoded, unfolded, armored address.Finder
+
+	begins beginning
 }
 
 func newLook(encoding string) *look {
 	l := &look{}
-	armor := &unarmor{to: unbase64{w: &l.armored}}
-	l.Writer = io.MultiWriter(&l.raw, armor)
-	if w := decoder(encoding, io.MultiWriter(&l.decoded, armor)); w != nil {
+	meant := io.MultiWriter(&unfold{w: &l.unfolded}, &unarmor{to: unbase64{w: &l.armored}}, &l.begins)
+	l.Writer = io.MultiWriter(&l.raw, meant)
+	if w := decoder(encoding, io.MultiWriter(&l.decoded, meant)); w != nil {
 		l.Writer = io.MultiWriter(&l.raw, w)
 	}
 	return l
 }
 
-func (l *look) found() bool { return l.raw.Found() || l.decoded.Found() || l.armored.Found() }
+func (l *look) found() bool {
+	return l.raw.Found() || l.decoded.Found() || l.unfolded.Found() || l.armored.Found()
+}
 
 // lineBytes are as many as make a line of base64 (RFC 2045, section 6.8).
 const lineBytes = 57
