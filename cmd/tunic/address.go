@@ -101,8 +101,6 @@ func readHostname(p config.Paths, name string) (string, error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return "", usageError("`tunic onions` lists the names; `tunic publish` makes one", "there is no onion %q", name)
-	case errors.Is(err, os.ErrPermission):
-		return "", &failure{exitFailed, err, "run the command as root (sudo)"}
 	case err != nil:
 		return "", err
 	}

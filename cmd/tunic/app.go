@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -94,7 +94,7 @@ func execute(ctx context.Context, a *app, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	f := explain(err)
+	f := a.helped(explain(err))
 	for i, line := range strings.Split(strings.TrimRight(f.err.Error(), "\n"), "\n") {
 		if i == 0 {
 			line = "tunic: " + line
@@ -123,31 +123,39 @@ func explain(err error) *failure {
 		return &failure{exitFailed, errors.New("interrupted"), ""}
 	}
 	if errors.Is(err, api.ErrNotRunning) {
-		return &failure{exitFailed, err, "start it with `systemctl start tunic`, or `tunic run` in a terminal"}
+		return &failure{exitFailed, err, notRunning}
 	}
-	if list, ok := errors.AsType[config.Errors](err); ok {
-		hint := ""
-		for _, one := range list {
-			if strings.HasSuffix(one.Msg, fs.ErrPermission.Error()) { // only root reads the configuration
-				hint = asRoot
-			}
-		}
-		return &failure{exitUsage, err, hint}
-	}
-	if errors.Is(err, netfilter.ErrMixed) { // no start that comes later finds it otherwise
+	if _, ok := errors.AsType[config.Errors](err); ok || errors.Is(err, netfilter.ErrMixed) { // no start that comes later finds it otherwise
 		return &failure{exitUsage, err, ""}
 	}
 	if errors.Is(err, gateway.ErrRunning) {
 		return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
 	}
-	if errors.Is(err, fs.ErrPermission) {
-		return &failure{exitFailed, err, asRoot}
-	}
 	return &failure{exitFailed, err, ""}
 }
 
+// notRunning is what helps where there is no daemon.
+const notRunning = "start it with `systemctl start tunic`, or `tunic run` in a terminal"
+
 // asRoot is what helps who may not read or change something.
 const asRoot = "run the command as root (sudo)"
+
+// forbidden is how programs and the kernel say so; on the way to here an error may
+// have become text.
+var forbidden = regexp.MustCompile(`(?i)permission denied|operation not permitted|must be root`)
+
+// helped is a failure with the hint that helps somebody who is not root. What the
+// verb itself has to say would lead astray: it could not look.
+func (a *app) helped(f *failure) *failure {
+	switch {
+	case a.uid == 0:
+	case forbidden.MatchString(f.Error()):
+		return &failure{f.code, f.err, asRoot}
+	case errors.Is(f, api.ErrNotRunning):
+		return &failure{f.code, f.err, f.hint + "; and " + asRoot}
+	}
+	return f
+}
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{

@@ -71,7 +71,7 @@ func leaktestError(ctx context.Context, err error) error {
 func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.Options, error) {
 	o := leaktest.Options{Guest: []string{self, "leaktest", "guest"}}
 	if os.Geteuid() != 0 {
-		return o, &failure{exitFailed, errors.New("only root may make a guest of the household"), "run the command as root (sudo)"}
+		return o, &failure{exitFailed, errors.New("only root may make a guest of the household"), asRoot}
 	}
 	c, err := config.Load(a.paths())
 	if err != nil {

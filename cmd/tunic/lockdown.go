@@ -53,7 +53,7 @@ but [gateway] inbound. ` + "`tunic reload`" + ` opens the household again.`,
 // all interfaces, and says so afterwards.
 func (a *app) lockdownAlone(ctx context.Context) error {
 	if a.uid != 0 {
-		return &failure{exitFailed, errors.New("only root may change the rules"), "run the command as root (sudo)"}
+		return &failure{exitFailed, errors.New("only root may change the rules"), asRoot}
 	}
 	k, err := netfilter.New(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -96,7 +96,7 @@ func (a *app) rotateAlone(r api.RotateRequest) (o api.Onion, err error) {
 // belong to.
 func (a *app) withKeys(f func(owner gateway.IDs) error) error {
 	if a.uid != 0 {
-		return &failure{exitFailed, errors.New("only root may change the keys"), "run the command as root (sudo)"}
+		return &failure{exitFailed, errors.New("only root may change the keys"), asRoot}
 	}
 	lock, err := gateway.TakeLock(a.paths())
 	if err != nil {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -82,16 +80,5 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	a := &app{in: strings.NewReader(""), out: ts.Stdout(), err: ts.Stderr(), env: ts.Getenv, uid: 1000}
 	if code := execute(context.Background(), a, args[2:]); strconv.Itoa(code) != args[0] {
 		ts.Fatalf("the exit status is %d, not %s", code, args[0])
-	}
-}
-
-func TestPermissionErrorsSayRoot(t *testing.T) {
-	for _, err := range []error{
-		fmt.Errorf("reading the state file: %w", fs.ErrPermission),
-		wrongInput(fmt.Errorf("making the file: %w", fs.ErrPermission), "nothing was changed"),
-	} {
-		if f := explain(err); f.code != exitFailed || !strings.Contains(f.hint, "as root") {
-			t.Errorf("explain(%v) = %d, %q", err, f.code, f.hint)
-		}
 	}
 }

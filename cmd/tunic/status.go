@@ -227,6 +227,9 @@ func (a *app) waitReady(ctx context.Context) error {
 			last = why
 		}
 		if !pause(ctx, 250*time.Millisecond) {
+			if err != nil {
+				return &failure{exitNotReady, fmt.Errorf("not ready: %w", err), notRunning}
+			}
 			return &failure{exitNotReady, fmt.Errorf("not ready: %s", why), "see `tunic status`"}
 		}
 	}
