@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,9 +30,9 @@ func leaktestCommand(a *app) *cobra.Command {
 with a cable to the household's bridge, or, where there is no bridge, with one
 that the daemon treats as the household's. The guest takes a free address and
 sends each kind of traffic that a device can send, to addresses that belong to
-nobody (documentation prefixes). Meanwhile the uplinks are watched. First it
-asks, as a new device does, who is the router there: another one than this box
-would lead devices past it.
+nobody (documentation prefixes). Meanwhile the uplinks are watched. On a bridge
+it asks first, as a new device does, who is the router there: another one than
+this box would lead devices past it. On another interface it cannot ask that.
 
 A line is green when the household saw the packets and no uplink did. The exit
 status is 1 if any line is not. Everything is removed afterwards, even if you
@@ -151,6 +152,9 @@ func (a *app) printLeaks(r leaktest.Results) {
 	a.printf("guest of the household: %s; watched: %s\n", strings.Join(r.Guest, ", "), strings.Join(r.Uplinks, ", "))
 	if !hasIPv6(r.Guest) {
 		a.printf("the household has no IPv6 network, so only IPv4 was tried\n")
+	}
+	if !slices.ContainsFunc(r.Classes, func(c leaktest.Result) bool { return c.ID == leaktest.RouterID }) {
+		a.printf("who else says that it is a router was not asked, because the household's interface is no bridge: look on a device which gateway it has\n")
 	}
 	for _, c := range r.Classes {
 		word := "green"

@@ -3,8 +3,22 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 	"testing"
+
+	"tunic/internal/leaktest"
 )
+
+// What was not asked is no green line.
+func TestLeaktestSaysThatItDidNotAsk(t *testing.T) {
+	for classes, want := range map[*[]leaktest.Result]bool{{{ID: "tcp", Sent: 1}}: true, {{ID: leaktest.RouterID, Sent: 1}}: false} {
+		var out strings.Builder
+		(&app{out: &out}).printLeaks(leaktest.Results{Classes: *classes})
+		if strings.Contains(out.String(), "was not asked, because the household's interface is no bridge") != want {
+			t.Errorf("%+v: %s", *classes, out.String())
+		}
+	}
+}
 
 func TestInterruptedLeaktest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

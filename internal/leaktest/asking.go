@@ -227,9 +227,12 @@ func sender(from unix.Sockaddr) netip.Addr {
 	return netip.Addr{}
 }
 
+// RouterID is the ID of the result about who else is a router.
+const RouterID = "router"
+
 // routerResult is the line about the answers.
 func routerResult(answers []Answer, asked int, box []netip.Prefix) Result {
-	r := Result{ID: "router", Name: "another router or DNS server that the household's DHCP or router advertisements name", Sent: asked}
+	r := Result{ID: RouterID, Name: "another router or DNS server that the household's DHCP or router advertisements name", Sent: asked}
 	for _, a := range answers {
 		if other := a.elsewhere(box); len(other) > 0 {
 			r.Leaked++

@@ -54,7 +54,8 @@ type Result struct {
 // Leaks reports whether anything came out.
 func (r Result) Leaks() bool { return r.Leaked > 0 }
 
-// Results are those of all classes, and of what belongs to none.
+// Results are those of all classes, and of what belongs to none. Who else is a router
+// is among them (RouterID) only where the guest is on the household's own wire.
 type Results struct {
 	Uplinks []string `json:"uplinks"`
 	Guest   []string `json:"guest"` // its addresses
@@ -114,7 +115,10 @@ func Run(ctx context.Context, o Options) (r Results, err error) {
 	outside.close()
 	inside.close()
 	r.Answers = said.Answers
-	r.Classes = append(results(inside, outside), routerResult(said.Answers, said.Asked, o.Household.Box))
+	r.Classes = results(inside, outside)
+	if g.probe.Join != "" { // on a cable of its own nobody else is there to answer
+		r.Classes = append(r.Classes, routerResult(said.Answers, said.Asked, o.Household.Box))
+	}
 	return r, nil
 }
 

@@ -14,7 +14,7 @@ import (
 func leakTestRouter(w *world) {
 	defer w.rogue()()
 	r, code := w.leaks()
-	i := slices.IndexFunc(r.Classes, func(c leaktest.Result) bool { return c.ID == "router" })
+	i := slices.IndexFunc(r.Classes, func(c leaktest.Result) bool { return c.ID == leaktest.RouterID })
 	if code != 1 || i < 0 || !r.Classes[i].Leaks() {
 		w.Fatalf("status %d: %+v", code, r)
 	}
