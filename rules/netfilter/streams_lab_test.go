@@ -5,6 +5,7 @@ package netfilter
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,51 @@ func TestStreams(t *testing.T) {
 			conns = conns[2:]
 			time.Sleep(settle)
 			want(try("printer", "internet", 80), "tor $printer")
+		})
+	}
+}
+
+// TestForgedStreams: what another device can do to an address by sending in its name
+// (decision 71). It cannot see what is answered, so nothing of it comes to tor. The one
+// whose name it is resets what it has not begun, and has all its connections; one that
+// is silent about that has none until they are forgotten, and others have theirs.
+func TestForgedStreams(t *testing.T) {
+	h := newHouse(t)
+	h.gateway.set("netfilter/nf_conntrack_tcp_timeout_syn_recv", "6")
+	h.apply(compile(t, openHouse()))
+	port := uint16(20000)
+	for _, f := range rules.Families() {
+		t.Run(f.String(), func(t *testing.T) {
+			e := newEnds(f)
+			want := func(from, wanted string) {
+				t.Helper()
+				if got := (call{network: "tcp", from: from, to: "internet", port: 80, wait: patience}).try(h, e); got != e.expand(wanted) {
+					t.Errorf("%q, want %q", got, e.expand(wanted))
+				}
+			}
+			forge := func() {
+				t.Helper()
+				var packets [][]byte
+				for range 2 * houseStreams {
+					from, to := netip.MustParseAddr(e.at("printer")), netip.MustParseAddr(e.at("internet"))
+					packets = append(packets, traffic.Segment(netip.AddrPortFrom(from, port), netip.AddrPortFrom(to, 80), traffic.SYN).Bytes())
+					port++
+				}
+				if err := (traffic.Host{Namespace: h.nodes["phone"].name}).On("eth0").Send(packets...); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(settle)
+			}
+			want("printer", "tor $printer") // the box knows where it is
+			forge()
+			want("printer", "tor $printer")
+			command := map[rules.Family]string{rules.IPv4: "iptables", rules.IPv6: "ip6tables"}[f]
+			h.nodes["printer"].run(command + " -A INPUT -p tcp --dport 20000:30000 -j DROP")
+			forge()
+			want("printer", "refused")
+			want("phone", "tor $phone")
+			time.Sleep(7 * time.Second)
+			want("printer", "tor $printer")
 		})
 	}
 }
