@@ -41,15 +41,18 @@ func TestEveryVerbHasHelpWithAnExample(t *testing.T) {
 // a sudo, up to a comment or the next command.
 var invocation = regexp.MustCompile(`\btunic ([a-z][^#\n|&;)>]*)`)
 
-// Each line of an example, of the help and of the README, is one that the
+// Each line of an example, of the help, of the README and of the guide to friends, is one that the
 // command line takes: the verb exists, and so do its flags, with values and a
 // number of arguments that it accepts.
 func TestExamplesAreAccepted(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	var texts []string
+	for _, name := range []string{"README.md", "docs/friends.md"} {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, fencedCommands(string(text))...)
 	}
-	texts := fencedCommands(string(readme))
 	for _, c := range verbs(newRoot(&app{env: func(string) string { return "" }})) {
 		texts = append(texts, c.Example)
 	}
