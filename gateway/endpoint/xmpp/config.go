@@ -74,6 +74,7 @@ func Render(c Config, newest bool) string {
 	line("data_path = %s", quote(c.Data))
 	line("plugin_paths = { %s }", quote(c.Modules))
 	line(`log = { { levels = { min = "info" }, to = "console", timestamps = false } }`)
+	line(`umask = "077"`)
 	line("interfaces = { %s }", quote(c.Interface))
 	line("c2s_ports = { %d }", c.ClientPort)
 	line("s2s_ports = { %d }", c.ServerPort)
@@ -136,7 +137,7 @@ var enabled = []string{
 	"roster", "saslauth", "tls", "dialback", "disco", "ping",
 	"carbons", "mam", "offline", "smacks", "csi_simple",
 	"pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy",
-	"limits", "onions", "tunic_friends", "tunic_logins", "tunic_queue", "tunic_requests", "tunic_users",
+	"limits", "onions", "tunic_friends", "tunic_logins", "tunic_queue", "tunic_requests", "tunic_turns", "tunic_users",
 }
 
 // storage has what others can fill kept by mod_storage_tunic, which divides it.

@@ -49,12 +49,9 @@ func (s Settings) Spec() managed.Spec {
 		Probe: managed.Probe{Addr: s.Clients, Expect: "<?xml version='1.0'?>",
 			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
 	}
-	for _, name := range []string{"mod_storage_tunic.lua", "mod_tunic_friends.lua", "mod_tunic_logins.lua", "mod_tunic_queue.lua", "mod_tunic_requests.lua", "mod_tunic_sendq.lua", "mod_tunic_users.lua"} {
-		text, err := Modules.ReadFile(path.Join("modules", name))
-		if err != nil {
-			panic(err) // they are of one piece
-		}
-		spec.Files = append(spec.Files, managed.File{Path: in(name), Text: string(text), Change: managed.Restart})
+	for _, m := range modules() {
+		m.Path = in(m.Path)
+		spec.Files = append(spec.Files, m)
 	}
 	spec.Files = append(spec.Files,
 		managed.File{Path: c.Certificate, Text: s.Certificate, Change: managed.Reload},
@@ -62,4 +59,21 @@ func (s Settings) Spec() managed.Spec {
 		managed.File{Path: in("prosody.cfg.lua"), Text: Render(c, false),
 			Newer: []managed.Dialect{{From: Newest, Text: Render(c, true)}}, Change: managed.Reload})
 	return spec
+}
+
+// modules are the files of Modules, by their names.
+func modules() (list []managed.File) {
+	const dir = "modules"
+	entries, err := Modules.ReadDir(dir)
+	for _, e := range entries {
+		var text []byte
+		if text, err = Modules.ReadFile(path.Join(dir, e.Name())); err != nil {
+			break
+		}
+		list = append(list, managed.File{Path: e.Name(), Text: string(text), Change: managed.Restart})
+	}
+	if err != nil {
+		panic(err) // they are of one piece
+	}
+	return list
 }

@@ -8,17 +8,25 @@
 -- else loses anything.
 --
 -- It is a driver of storage in front of "internal", in whose files everything is
--- kept as before; it needs storage_archive_item_limit out of the way.
+-- kept as before, but read and written a part at a time (tunic_lists); it needs
+-- storage_archive_item_limit out of the way.
 --
 -- Option: tunic_files_bytes (what the files of all users may take).
 
 local storagemanager = require "core.storagemanager";
+local datetime = require "util.datetime";
 local jid = require "util.jid";
+local new_id = require "util.id".medium;
+local now = require "util.time".now;
+local serialize = require "util.serialization".serialize;
 local st = require "util.stanza";
+local lists = module:require "tunic_lists";
+local party = module:require "tunic_party";
 
 local host = module.host;
 local files = storagemanager.olddm;
 local internal = storagemanager.load_driver(host, "internal");
+local asked = module:shared("/*/tunic/asked"); -- cut: see page
 
 local MB = 1024 * 1024;
 local bounds = {
@@ -27,13 +35,7 @@ local bounds = {
 	offline = { items = 2000, bytes = 2 * MB };
 	uploads = { items = 10000, bytes = module:get_option_number("tunic_files_bytes", 2048 * MB) };
 };
-
--- party is who an address counts for.
-local function party(address)
-	local bare, of = jid.bare(address), jid.host(address);
-	if not of or prosody.hosts[of] then return bare or ""; end
-	return (of:gsub("^rooms%.", ""));
-end
+local largest_page = 256 * 1024; -- bytes
 
 -- author is who has written what is to be kept in a store.
 local author = {};
@@ -53,131 +55,183 @@ function author.muc_log(room, stanza)
 	return party(occupant and occupant.bare_jid or stanza.attr.from);
 end
 
--- weigh is about how many bytes an item takes in its file, for much less than
--- writing it would cost.
-local function weigh(tag)
-	local bytes = 60 + #tag.name;
-	for k, v in pairs(tag.attr) do bytes = bytes + #k + #tostring(v) + 12; end
-	for _, child in ipairs(tag) do
-		if type(child) == "string" then
-			local _, escaped = child:gsub('[%c"\\]', "%0");
-			bytes = bytes + #child + 3 * escaped;
-		else
-			bytes = bytes + weigh(child);
-		end
-	end
-	return bytes;
-end
-
--- kept is the author of what is in the files, and its size.
-local function kept(store, item)
-	if store == "uploads" then return item.with, tonumber(item.attr.size) or 0; end
+-- describe says whose an item in the files is, and its size if that is not its text's.
+function lists.describe(store, item)
+	if store == "uploads" then return item.with or "", tonumber(item.attr.size) or 0; end
 	local by = store == "muc_log" and item.attr[mark]; -- elsewhere it is what the sender says
-	return by or party(item.attr.from), weigh(item);
+	return by or party(item.attr.from);
 end
 
 -- discard ends what belongs to an item beside its line in the store.
-local function discard(store, item)
-	if store == "uploads" then os.remove(files.getpath(item.key, host, "http_file_share", "bin")); end
-end
-
--- known holds for each store and owner what all have of it, and each: items and bytes.
-local known = {};
-
-local function name_of(store, user) return store.."/"..(user or ""); end
-
-local function nothing() return { items = 0, bytes = 0, of = {} }; end
-
-local function count(share, who, bytes)
-	local has = share.of[who] or { items = 0, bytes = 0 };
-	share.of[who] = has;
-	for _, sum in ipairs { share, has } do
-		sum.items, sum.bytes = sum.items + 1, sum.bytes + bytes;
-	end
-end
-
-local function shares(store, user)
-	local key = name_of(store, user);
-	if not known[key] then
-		known[key] = nothing();
-		for _, item in ipairs(files.list_load(user, host, store) or {}) do
-			count(known[key], kept(store, item));
-		end
-	end
-	return known[key];
+local function discard(store, entry)
+	if store == "uploads" then os.remove(files.getpath(entry.key, host, "http_file_share", "bin")); end
 end
 
 -- greediest is who has most of the bound, of either kind.
-local function greediest(share, bound)
+local function greediest(list, bound)
 	local found, most = nil, -1;
-	for who, has in pairs(share.of) do
+	for who, has in pairs(list.of) do
 		local part = math.max(has.items / bound.items, has.bytes / bound.bytes);
 		if part > most or part == most and who < found then found, most = who, part; end
 	end
-	return found, share.of[found];
+	return found, list.of[found];
 end
 
--- give_up removes the oldest quarter of what somebody has in a store, and
--- returns whether that was anything.
-local function give_up(store, user, who, has)
-	local left, share = {}, nothing();
+-- give_up removes the oldest quarter of what somebody has in a list, and returns
+-- what is left.
+local function give_up(list, who, has)
+	local left, gone, size_gone = {}, {}, 0;
 	local items, bytes = math.ceil(has.items / 4), has.bytes / 4;
-	local gone, size_gone = {}, 0;
-	for _, item in ipairs(files.list_load(user, host, store) or {}) do
-		local by, size = kept(store, item);
-		if by == who and (#gone < items or size_gone < bytes) then
-			gone[#gone + 1], size_gone = item, size_gone + size;
+	for _, entry in ipairs(list.entries) do
+		if entry.by == who and (#gone < items or size_gone < bytes) then
+			gone[#gone + 1], size_gone = entry, size_gone + entry.size;
 		else
-			left[#left + 1] = item;
-			count(share, by, size);
+			left[#left + 1] = entry;
 		end
 	end
-	known[name_of(store, user)] = nil; -- unless the files say so
-	if #gone == 0 or not files.list_store(user, host, store, left) then return false; end
-	for _, item in ipairs(gone) do discard(store, item); end
-	known[name_of(store, user)] = share;
-	module:log("info", "%s is full: who had most of it gave up %d items", store, #gone);
-	return true;
+	local shorter, err = lists.keep(list, left);
+	if not shorter then return nil, err; end
+	for _, entry in ipairs(gone) do discard(list.store, entry); end
+	module:log("info", "%s is full: who had most of it gave up %d items", list.store, #gone);
+	return shorter;
 end
 
-local function full(share, bound, size)
-	return share.items >= bound.items or share.items > 0 and share.bytes + size > bound.bytes;
+local function full(list, bound, size)
+	return list.all.items >= bound.items or list.all.items > 0 and list.all.bytes + size > bound.bytes;
+end
+
+-- without returns a list that has no item of that key.
+local function without(list, key)
+	local left = {};
+	for _, entry in ipairs(list.entries) do
+		if entry.key ~= key then left[#left + 1] = entry; end
+	end
+	if #left == #list.entries then return list; end
+	return lists.keep(list, left);
+end
+
+-- wrapped is an item as it stands in a file.
+local function wrapped(store, user, key, stanza, when, with)
+	local item = st.preserialize(st.clone(stanza));
+	item.key, item.when, item.with = key or new_id(), when or now(), with;
+	item.attr.stamp = datetime.datetime(item.when);
+	if store == "muc_log" then item.attr[mark] = author.muc_log(user, stanza); end
+	return item, "item("..serialize(item)..");\n";
 end
 
 local shared = {};
 
 function shared:append(user, key, stanza, when, with)
 	local store, bound = self.store, bounds[self.store];
-	local who = author[store](user, stanza, with);
-	local item = st.preserialize(st.clone(stanza));
-	item.with = with;
-	local _, size = kept(store, item);
-	while full(shares(store, user), bound, size) do
-		local who_most, has = greediest(shares(store, user), bound);
-		if not give_up(store, user, who_most, has) then break; end
+	local list, err = lists.open(user, store);
+	if list and key then list, err = without(list, key); end
+	local item, text = wrapped(store, user, key, stanza, when, with);
+	local _, size = lists.describe(store, item);
+	while list and full(list, bound, size or #text) do
+		list, err = give_up(list, greediest(list, bound));
 	end
-	if store == "muc_log" then
-		stanza = st.clone(stanza);
-		stanza.attr[mark] = who;
+	if not list then return nil, err; end
+	local ok, problem = lists.add(list, item, text);
+	return ok and item.key, problem;
+end
+
+local function set_of(keys)
+	local set = {};
+	for _, key in ipairs(keys) do set[key] = true; end
+	return set;
+end
+
+-- matching are the entries that a question is about, oldest first.
+local function matching(list, query)
+	local ids, found = query.ids and set_of(query.ids), {};
+	for _, e in ipairs(list.entries) do
+		if (not query.key or e.key == query.key) and (not ids or ids[e.key]) and (not query.with or e.with == query.with)
+		and (not query.start or e.when >= query.start) and (not query["end"] or e.when <= query["end"]) then
+			found[#found + 1] = e;
+		end
 	end
-	local id, err = self.inner.append(self, user, key, stanza, when, with);
-	if id then count(shares(store, user), who, size); end
-	return id, err;
+	return found;
+end
+
+local function place(entries, key)
+	for i, entry in ipairs(entries) do
+		if entry.key == key then return i; end
+	end
+end
+
+-- page is the part of the entries that is returned: those after one and before
+-- another, so many, and no more bytes than one asker shall have at once.
+local function page(entries, query)
+	local first, last = 1, #entries;
+	if query.after then
+		local at = place(entries, query.after);
+		if not at and not query.reverse then return nil, "item-not-found"; end
+		first = (at or 0) + 1;
+	end
+	if query.before then
+		local at = place(entries, query.before);
+		if not at and query.reverse then return nil, "item-not-found"; end
+		last = (at or #entries + 1) - 1;
+	end
+	local from, to, step = first, last, 1;
+	if query.reverse then from, to, step = last, first, -1; end
+	local found, bytes = {}, 0;
+	for i = from, to, step do
+		if query.limit and #found >= query.limit then break; end
+		bytes = bytes + entries[i].length;
+		if query.limit and bytes > largest_page and #found > 0 then
+			asked.cut = true;
+			break;
+		end
+		found[#found + 1] = entries[i];
+	end
+	return found;
 end
 
 function shared:find(user, query)
-	local iter, total = self.inner.find(self, user, query);
-	if not iter or self.store ~= "muc_log" then return iter, total; end
+	query = query or {};
+	local list, err = lists.open(user, self.store);
+	if not list then return nil, err; end
+	local all = matching(list, query);
+	local entries, problem = page(all, query);
+	if not entries then return nil, problem; end
+	local iter, unread = lists.read(list, entries);
+	if not iter then return nil, unread; end
 	return function ()
-		local id, stanza, when, with = iter();
-		if stanza then stanza.attr[mark] = nil; end
-		return id, stanza, when, with;
-	end, total;
+		local item, entry = iter();
+		if not item then return; end
+		item.key, item.when, item.with = nil, nil, nil;
+		item.attr.stamp, item.attr.stamp_legacy = nil, nil;
+		if self.store == "muc_log" then item.attr[mark] = nil; end
+		return entry.key, st.deserialize(item), entry.when, entry.with;
+	end, query.total and #all or nil;
+end
+
+-- doomed are the entries that a question deletes: all but the newest so many, if
+-- it says how many.
+local function doomed(list, query)
+	local found = matching(list, query);
+	if not query.truncate then return found; end
+	local some = {};
+	for i, entry in ipairs(found) do
+		local age = query.reverse and i or #found + 1 - i;
+		if age > query.truncate then some[#some + 1] = entry; end
+	end
+	return some;
 end
 
 function shared:delete(user, query)
-	known[name_of(self.store, user)] = nil;
-	return self.inner.delete(self, user, query);
+	local list, err = lists.open(user, self.store);
+	if not list then return nil, err; end
+	local gone, left = {}, {};
+	for _, entry in ipairs(doomed(list, query or {})) do gone[entry] = true; end
+	for _, entry in ipairs(list.entries) do
+		if not gone[entry] then left[#left + 1] = entry; end
+	end
+	local n = #list.entries - #left;
+	if n == 0 then return 0; end
+	list, err = lists.keep(list, left);
+	return list and n, err;
 end
 
 -- Methods of the inner store know their files by self.store alone.
@@ -194,10 +248,6 @@ function driver:open(store, kind) -- luacheck: ignore 212/self
 end
 
 function driver:stores(user) return internal:stores(user); end -- luacheck: ignore 212/self
-
-function driver:purge(user) -- luacheck: ignore 212/self
-	known = {};
-	return internal:purge(user);
-end
+function driver:purge(user) return internal:purge(user); end -- luacheck: ignore 212/self
 
 module:provides("storage", driver);

@@ -4,7 +4,8 @@
 -- get a password wrong so often in so long. An account at which many devices
 -- guess is slow for those that have not logged in to it before, and never for
 -- others, so that nobody is locked out by somebody else's guesses. serve gives
--- each device one address, whatever addresses it has.
+-- each device one address, whatever addresses it has, and the same one for good. Which
+-- have logged in to an account is kept in a store, written when there is one more.
 
 local base64 = require "util.encodings".base64;
 local nodeprep = require "util.encodings".stringprep.nodeprep;
@@ -13,10 +14,11 @@ local st = require "util.stanza";
 local xmlns = "urn:ietf:params:xml:ns:xmpp-sasl";
 local of_device, of_account = 10, 50;
 local reset = 600; -- seconds
-local max_known = 4096;
+local most_known = 16; -- devices of an account, the latest
+local longest = 64; -- bytes of an account's name
 
 local tries = {}; -- { count, since } of each device and account
-local known, knows = {}, 0; -- which device has logged in to which account
+local store = module:open_store("tunic_logins"); -- of each account, a list of addresses
 
 local function over(id, limit)
 	local now = os.time();
@@ -31,7 +33,24 @@ local function fail(id)
 	tries[id].count = tries[id].count + 1;
 end
 
-local function pair(account, ip) return account.." "..ip; end
+local function known_of(account)
+	return #account <= longest and store:get(account) or {};
+end
+
+local function knows(account, ip)
+	for _, known in ipairs(known_of(account)) do
+		if known == ip then return true; end
+	end
+end
+
+local function remember(account, ip)
+	if knows(account, ip) or #account > longest then return; end
+	local known = known_of(account);
+	known[#known + 1] = ip;
+	if #known > most_known then table.remove(known, 1); end
+	local ok, err = store:set(account, known);
+	if not ok then module:log("error", "a device could not be remembered: %s", err); end
+end
 
 -- named is the account in the first words of a login: PLAIN (RFC 4616) or SCRAM (RFC 5802).
 local function named(mechanism, text)
@@ -49,7 +68,7 @@ local function check(event)
 	local account, ip, text = session.tunic_account or "", session.ip or "", nil;
 	if over("device "..ip, of_device) then
 		text = "Too many wrong passwords from this device: try again in ten minutes";
-	elseif not known[pair(account, ip)] and over("account "..account, of_account) then
+	elseif over("account "..account, of_account) and not knows(account, ip) then
 		text = "Too many wrong passwords for this account: try again in ten minutes";
 	end
 	if not text then return; end
@@ -69,7 +88,5 @@ end);
 
 module:hook("authentication-success", function (event)
 	local session = event.session;
-	if knows > max_known then known, knows = {}, 0; end
-	local who = pair(session.tunic_account or "", session.ip or "");
-	if not known[who] then known[who], knows = true, knows + 1; end
+	if session.username and session.ip then remember(session.username, session.ip); end
 end);

@@ -3,6 +3,7 @@ pidfile = "/run/tunic/xmpp/prosody.pid"
 data_path = "/var/lib/tunic/xmpp"
 plugin_paths = { "/run/tunic/xmpp/modules" }
 log = { { levels = { min = "info" }, to = "console", timestamps = false } }
+umask = "077"
 interfaces = { "127.0.0.1" }
 c2s_ports = { 5222 }
 s2s_ports = { 5269 }
@@ -11,7 +12,7 @@ s2s_direct_tls_ports = {}
 http_ports = { 5280 }
 http_interfaces = { "127.0.0.1" }
 https_ports = {}
-modules_enabled = { "roster", "saslauth", "tls", "dialback", "disco", "ping", "carbons", "mam", "offline", "smacks", "csi_simple", "pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy", "limits", "onions", "tunic_friends", "tunic_logins", "tunic_queue", "tunic_requests", "tunic_users", "tunic_sendq" }
+modules_enabled = { "roster", "saslauth", "tls", "dialback", "disco", "ping", "carbons", "mam", "offline", "smacks", "csi_simple", "pep", "private", "blocklist", "bookmarks", "vcard4", "vcard_legacy", "limits", "onions", "tunic_friends", "tunic_logins", "tunic_queue", "tunic_requests", "tunic_turns", "tunic_users", "tunic_sendq" }
 component_admins_as_room_owners = true
 modules_disabled = { "s2s_bidi", "s2s_auth_certs", "admin_shell", "admin_socket" }
 storage = { archive = "tunic", muc_log = "tunic", offline = "tunic", uploads = "tunic" } -- others are internal

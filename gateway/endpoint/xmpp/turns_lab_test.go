@@ -1,0 +1,269 @@
+//go:build lab
+
+package xmpp
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// question asks an archive for a page of messages (XEP-0313, XEP-0059).
+func question(to, set string) string {
+	return fmt.Sprintf("<iq type='set' to='%s' id='q'><query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'>%s</set></query></iq>", to, set)
+}
+
+// flood are messages of bob's, with which an archive is full.
+func flood(n, bytes int) (lines []string) {
+	for i := range n {
+		lines = append(lines, item(i, bob, bob, strings.Repeat("flood ", bytes/6)))
+	}
+	return lines
+}
+
+// keepRoom writes what is in a room's archive already.
+func (b *box) keepRoom(room string, lines []string) {
+	b.t.Helper()
+	path := b.file(Rooms(b.conf.Host), "muc_log", room)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	said := strings.NewReplacer(bob+"/x", room+"@"+Rooms(b.conf.Host)+"/bob", `"`+bob+`"`, `"message<groupchat"`, `["type"] = "chat"`, `["type"] = "groupchat"`)
+	if err := os.WriteFile(path, []byte(said.Replace(strings.Join(lines, ""))), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	b.own()
+}
+
+// pause is how long the server does nothing but take one message for alice.
+func pause(c *client) time.Duration {
+	c.t.Helper()
+	began := time.Now()
+	c.send(alice, "one word more")
+	c.ask("get", c.jid, "<ping xmlns='urn:xmpp:ping'/>")
+	return time.Since(began)
+}
+
+// TestFullArchive: a full archive is made shorter in less time than it takes to
+// read it once, which happens once after a start.
+func TestFullArchive(t *testing.T) {
+	a, _, _ := boxes(t)
+	a.account("user1")
+	var reads, cuts []time.Duration
+	for range 3 {
+		a.keep("alice", append([]string{item(0, "user1@"+hostA, "user1@"+hostA, "old word")}, flood(9998, 300)...)...)
+		a.start()
+		c := a.login("user1")
+		reads = append(reads, pause(c))
+		cuts = append(cuts, pause(c))
+		a.kill()
+		archive, err := os.ReadFile(a.file(hostA, "archive", "alice"))
+		if n := strings.Count(string(archive), "item("); err != nil || n < 7000 || n > 7600 {
+			t.Errorf("%v, the archive has %d items", err, n)
+		}
+		if n := strings.Count(string(archive), "word"); n != 5 { // of two, the id says it too
+			t.Errorf("%d words of user1 are left", n)
+		}
+	}
+	slices.Sort(reads)
+	slices.Sort(cuts)
+	t.Logf("reading takes %s, a quarter less %s", reads, cuts)
+	if cuts[0] > reads[0]/2 {
+		t.Errorf("a full archive takes %s, and reading it %s", cuts[0], reads[0])
+	}
+}
+
+// TestAfterAPowerCut: what a list has lost at its end costs nothing that came before
+// or comes after.
+func TestAfterAPowerCut(t *testing.T) {
+	a, _, _ := boxes(t)
+	a.account("user1")
+	whole, torn := item(0, bob, bob, "whole"), item(1, bob, bob, "torn")
+	for name, rest := range map[string]string{"a part": torn[:len(torn)/2], "zeros": strings.Repeat("\x00", 300)} {
+		a.keep("alice", whole+rest)
+		a.start()
+		pause(a.login("user1"))
+		alices := a.login("alice")
+		answer := alices.ask("set", alice, `<query xmlns="urn:xmpp:mam:2"/>`)
+		if !strings.Contains(answer.Inner, "<count>2</count>") {
+			t.Errorf("%s: the archive answers %s", name, answer.Inner)
+		}
+		a.kill()
+	}
+}
+
+var (
+	ids  = regexp.MustCompile(`<result [^>]*\bid='([^']+)'|<result [^>]*\bid="([^"]+)"`)
+	last = regexp.MustCompile(`<(first|last)[^>]*>([^<]+)</`)
+)
+
+// TestPages: a client that reads a whole archive page by page, in either
+// direction, sees each message once, though pages have a bound in bytes too.
+func TestPages(t *testing.T) {
+	a, _, _ := boxes(t)
+	var lines, want []string
+	for i := range 300 {
+		bytes := 60
+		if i%10 < 3 {
+			bytes = 30000
+		}
+		lines = append(lines, item(i, bob, bob, strings.Repeat("flood ", bytes/6)))
+		want = append(want, fmt.Sprint("old", i))
+	}
+	a.keep("alice", lines...)
+	a.start()
+	c := a.login("alice")
+	for name, way := range map[string]struct{ first, edge, next string }{
+		"forward":  {"<max>50</max>", "last", "<max>50</max><after>%s</after>"},
+		"backward": {"<max>50</max><before/>", "first", "<max>50</max><before>%s</before>"},
+	} {
+		var seen []string
+		set, pages, complete := way.first, 0, false
+		for ; !complete && pages < 100; pages++ {
+			c.say("%s", question(alice, set))
+			page, fin := c.page()
+			if way.edge == "first" {
+				seen = append(page, seen...)
+			} else {
+				seen = append(seen, page...)
+			}
+			complete = strings.Contains(fin, "complete='true'") || strings.Contains(fin, `complete="true"`)
+			for _, m := range last.FindAllStringSubmatch(fin, -1) {
+				if m[1] == way.edge {
+					set = fmt.Sprintf(way.next, m[2])
+				}
+			}
+		}
+		if !slices.Equal(seen, want) || pages < 10 || !complete {
+			t.Errorf("%s: %d messages on %d pages: %v", name, len(seen), pages, seen)
+		}
+	}
+}
+
+// page are the ids of the messages of an answer, and how it ends.
+func (c *client) page() (found []string, fin string) {
+	c.t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case m := <-c.got:
+			if id := ids.FindStringSubmatch(m.All); id != nil {
+				found = append(found, id[1]+id[2])
+			}
+		case answer := <-c.iqs:
+			for len(c.got) > 0 { // they came before it
+				if id := ids.FindStringSubmatch((<-c.got).All); id != nil {
+					found = append(found, id[1]+id[2])
+				}
+			}
+			return found, answer.Inner
+		case <-timeout:
+			c.t.Fatal("no answer of an archive")
+		}
+	}
+}
+
+// repeat writes the same again and again, as fast as it is taken, until the
+// function that it returns is called, which says how often that was.
+func (c *client) repeat(text string) (stop func() int) {
+	done, wrote := make(chan struct{}), make(chan int)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				wrote <- n
+				return
+			case <-c.got:
+			case <-c.iqs:
+			default:
+				fmt.Fprint(c.conn, text)
+			}
+		}
+	}()
+	return func() int { close(done); return <-wrote }
+}
+
+// TestQuestionsOfAFriend: a friend who asks a full room as fast as the box reads
+// keeps people from speaking no more than one who sends as many pings, and
+// nobody from asking.
+func TestQuestionsOfAFriend(t *testing.T) {
+	a, b, _ := boxes(t)
+	names := ordinary(a)[:3]
+	a.keepRoom("hall", flood(9000, 600))
+	a.start()
+	b.start()
+	room := "hall@" + Rooms(hostA)
+	enter := func(c *client, nick string) {
+		c.say("<presence to='%s/%s'><x xmlns='http://jabber.org/protocol/muc'/></presence>", room, nick)
+	}
+	one, two, three := a.login(names[0]), a.login(names[1]), a.login(names[2])
+	enter(three, "three") // makes the room
+	bobs := b.login("bob")
+	enter(bobs, "bob")
+	bobs.ask("set", room, "<query xmlns='urn:xmpp:mam:2'/>")
+	ninth := func(list []time.Duration) time.Duration { slices.Sort(list); return list[len(list)*9/10] }
+
+	ping := fmt.Sprintf("<iq type='get' to='%s' id='p'><ping xmlns='urn:xmpp:ping'/></iq>", Rooms(hostA))
+	stop := bobs.repeat(ping + strings.Repeat(" ", len(question(room, "<max>50</max><before/>"))-len(ping)))
+	time.Sleep(5 * time.Second) // what may come at once has come
+	before := ninth(waits(t, one, two, 60, 100*time.Millisecond))
+	pings := stop()
+	stop = bobs.repeat(question(room, "<max>50</max><before/>"))
+	var asked []time.Duration
+	for range 5 {
+		began := time.Now()
+		three.say("%s", question(room, "<max>20</max><before/>"))
+		if found, fin := three.page(); len(found) != 20 {
+			t.Errorf("the room says %d messages to one who asks as ever: %s", len(found), fin)
+		}
+		asked = append(asked, time.Since(began))
+	}
+	during := ninth(waits(t, one, two, 60, 100*time.Millisecond))
+	t.Logf("nine of ten words take up to %s beside %d pings, and %s beside %d questions; who asks as ever is answered after %s", before, pings, during, stop(), asked)
+	if during > 2*max(before, 50*time.Millisecond) {
+		t.Errorf("nine of ten words take up to %s instead of %s", during, before)
+	}
+	if mean(asked) > 3*time.Second {
+		t.Errorf("who asks as ever waits for %s", mean(asked))
+	}
+}
+
+// TestWhoDoesNotRead: a device that asks and takes no answers fills no memory.
+func TestWhoDoesNotRead(t *testing.T) {
+	a, _, _ := boxes(t)
+	a.account("user1")
+	a.keep("alice", flood(9000, 600)...)
+	a.edit = func(text string) string { return strings.ReplaceAll(text, "100kb/s", "100mb/s") }
+	a.start()
+	other := a.login("user1")
+	c := connect(t, "127.0.0.1", net.JoinHostPort(a.addr, fmt.Sprint(clientPort)), hostA)
+	if answer := c.authenticate("alice", password); answer != "success" {
+		t.Fatal(answer)
+	}
+	c.open(hostA)
+	c.say("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
+	c.expect("iq")
+	c.say("%s", question(alice, "<max>50</max>"))
+	c.expect("iq")
+	pid := a.cmd.Process.Pid
+	before := data(pid)
+	for range 4000 {
+		c.say("%s", question(alice, "<max>50</max>"))
+	}
+	most := before
+	for range 20 {
+		other.ask("get", other.jid, "<ping xmlns='urn:xmpp:ping'/>")
+		most = max(most, data(pid))
+		time.Sleep(250 * time.Millisecond)
+	}
+	t.Logf("Prosody has %d MB of data before 4000 questions, and at most %d MB then", before/mb, most/mb)
+	if most > before+8*mb {
+		t.Errorf("it takes %d MB more", (most-before)/mb)
+	}
+}
