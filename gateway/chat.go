@@ -261,7 +261,7 @@ func (d *Desired) addXMPP(in Inputs) {
 	}
 	slices.SortFunc(s.Peers, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
 	d.Servers = append(d.Servers, s.Spec())
-	d.addBehind(in, link.Behind{Name: "xmpp", Server: s.Clients, Port: config.XMPPPort}, config.ServeXMPPPort)
+	d.addBehind(in, link.Behind{Name: "xmpp", Server: s.Clients, Port: config.XMPPPort, Remembers: true}, config.ServeXMPPPort)
 	d.addBehind(in, link.Behind{Name: filesEndpoint, Server: s.HTTP, Port: config.FilesPort, TLS: true, Onion: true}, config.ServeFilesPort)
 	d.Serve.Files = new(link.Files)
 	d.eachFamily(in, func(i InterfaceFacts, family string) {

@@ -3,6 +3,7 @@ package account
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 )
@@ -11,7 +12,7 @@ import (
 // changed, so any number of goroutines may use it.
 type Book struct {
 	users  map[string]User
-	secret []byte // makes the salts of users that do not exist
+	secret []byte // makes the salts of users that do not exist, and Number
 }
 
 // NewBook makes a Book of accounts; secret is that of their Store.
@@ -70,4 +71,11 @@ func (b *Book) Mailboxes(local string) []string {
 	}
 	slices.Sort(admins)
 	return admins
+}
+
+// Number stands for a device towards a server that remembers devices: the same
+// one after each start, and one that nobody can foresee. There is none without
+// the secret of a Store.
+func (b *Book) Number(device string) (n uint32, ok bool) {
+	return binary.BigEndian.Uint32(mac(b.secret, "device "+device)), len(b.secret) > 0
 }

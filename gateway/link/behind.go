@@ -22,6 +22,9 @@ type Behind struct {
 	// so (PROXY protocol version 1); else it is dialled from there.
 	Proxy bool
 
+	// Remembers: a device has the same address there after serve is started again.
+	Remembers bool `json:",omitzero"`
+
 	// Places are what the household has of the server's.
 	Places Places `json:",omitzero"`
 

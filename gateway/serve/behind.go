@@ -160,8 +160,19 @@ func (s *Server) dialBehind(w link.Behind) func(context.Context, string) (net.Co
 		if w.Proxy {
 			return new(net.Dialer).DialContext(ctx, "tcp", w.Server.String())
 		}
-		return s.dialTarget(ctx, w.Server, deviceNumber(id))
+		return s.dialTarget(ctx, w.Server, s.numberFor(w, id))
 	}
+}
+
+// numberFor is what stands for a device towards a server. Where it is seen by
+// others, as in IRC, it is another one each time that serve is started.
+func (s *Server) numberFor(w link.Behind, id string) uint32 {
+	if book := s.book.Load(); w.Remembers && book != nil {
+		if n, ok := book.Number(id); ok {
+			return n
+		}
+	}
+	return deviceNumber(id)
 }
 
 // devices makes numbers of devices that nobody can foresee: whoever could would take

@@ -260,3 +260,40 @@ func alive(c net.Conn) bool {
 	n, _ := c.Read(make([]byte, 1))
 	return n == 1
 }
+
+// A server that remembers devices knows them again after serve was started again;
+// any other one, whose users may see who is who, does not.
+func TestNumbersThatStay(t *testing.T) {
+	one, err := New(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := New(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply := func(s *Server, secret string) {
+		t.Helper()
+		if failed := s.apply(t.Context(), link.Desired{Users: link.Users{Secret: secret}}); len(failed) > 0 {
+			t.Fatal(failed)
+		}
+	}
+	const id = "mac 02:00:5e:10:00:01"
+	xmpp, irc := link.Behind{Name: "xmpp", Remembers: true}, link.Behind{Name: "irc"}
+	if one.numberFor(xmpp, id) != deviceNumber(id) {
+		t.Error("without a secret a number can be foreseen")
+	}
+	apply(one, "the box's own")
+	apply(other, "the box's own")
+	n := one.numberFor(xmpp, id)
+	if n != other.numberFor(xmpp, id) || n == deviceNumber(id) || n == one.numberFor(xmpp, "mac 02:00:5e:10:00:02") {
+		t.Errorf("%d stands for the device", n)
+	}
+	if one.numberFor(irc, id) != deviceNumber(id) {
+		t.Error("IRC shows a number that stays")
+	}
+	apply(other, "another box's")
+	if n == other.numberFor(xmpp, id) {
+		t.Error("two boxes have the same number for a device")
+	}
+}

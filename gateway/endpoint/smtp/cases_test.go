@@ -1,6 +1,10 @@
 package smtp
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,7 +85,61 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 	if err := try("known", "annann"); err != nil {
 		t.Errorf("who has logged in before: %v", err)
 	}
+	a.stop()
+	a.start()
+	a.knows(nil, nil)
+	for i := range maxAccountFailures {
+		try("fe80::"+strings.Repeat("1", i), "wrong")
+	}
+	if err := try("known", "annann"); err != nil {
+		t.Errorf("who has logged in before it was started again: %v", err)
+	}
+	if err := try("new", "annann"); err != errGuessed {
+		t.Errorf("a device that is new then: %v", err)
+	}
 	if err := a.logins.checkAccount("bob", "new"); err != nil {
 		t.Errorf("another account: %v", err)
+	}
+}
+
+// What is kept of logins is written for a device that is new to an account, with
+// a bound, for nobody else's eyes, and no user can empty it for the others.
+func TestKnownDevicesAreFew(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "logins")
+	var l throttle
+	if err := l.load(file); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"laptop", "laptop"} {
+		if err := l.enter("ann", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	for i := range 3 * maxKnown {
+		if err := l.enter("bob", fmt.Sprint("phone", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, _ := os.Stat(file)
+	if err := l.enter("bob", fmt.Sprint("phone", 3*maxKnown-1)); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.Stat(file); err != nil || !os.SameFile(written, again) {
+		t.Errorf("it is written for a device that it has: %v", err)
+	}
+	var later throttle
+	if err := later.load(file); err != nil || !slices.Equal(later.known["ann"], []string{"laptop"}) || len(later.known["bob"]) != maxKnown {
+		t.Errorf("%v, %v", later.known, err)
+	}
+	if err := os.WriteFile(file, []byte(`{"ann": [`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var broken throttle
+	if err := broken.load(file); err == nil || broken.enter("ann", "laptop") != nil {
+		t.Error("what cannot be read is not said, or is in the way")
 	}
 }

@@ -131,6 +131,9 @@ func New(o Options) (*Server, error) {
 	if s.spool, err = spool.Open(filepath.Join(o.Dir, ".spool"), o.Log); err != nil {
 		return nil, err
 	}
+	if err := s.logins.load(filepath.Join(o.Dir, ".logins")); err != nil {
+		o.Log.Warn("the devices that have logged in before are not known", "error", err)
+	}
 	s.queue = newQueue(s)
 	s.entrances = [2]*entrance{{s, friendsName}, {s, submissionName}}
 	s.config.Store(&settings{})

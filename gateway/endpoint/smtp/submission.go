@@ -87,7 +87,9 @@ func (u *submission) enter(name string) error {
 	if err := u.door.logins.checkAccount(name, u.visitor.ID); err != nil {
 		return err
 	}
-	u.door.logins.enter(name, u.visitor.ID)
+	if err := u.door.logins.enter(name, u.visitor.ID); err != nil {
+		u.door.Log.Warn("a device that has logged in could not be remembered", "error", err)
+	}
 	u.user = name
 	return nil
 }

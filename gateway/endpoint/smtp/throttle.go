@@ -1,8 +1,15 @@
 package smtp
 
 import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
 	"sync"
 	"time"
+
+	"tunic/gateway/durable"
 )
 
 // A device may get a password wrong this often in this time.
@@ -22,15 +29,27 @@ var errGuessed = refuse(454, 4, 7, 0, "too many wrong passwords for this account
 // throttle slows those down who guess passwords.
 type throttle struct {
 	mu    sync.Mutex
+	file  string // of known; "" keeps nothing
 	tries map[string]*tries
-	known map[pair]bool // who has logged in
+	known map[string][]string // the devices that have logged in to an account, latest last
 }
 
-// pair is a device that has logged in to an account.
-type pair struct{ account, id string }
+// maxKnown bounds what is remembered for an account, of which each user has one.
+const maxKnown = 16
 
-// maxKnown bounds what is remembered of them.
-const maxKnown = 4096
+// load reads who has logged in before, so that nobody who guesses at an account
+// keeps its own devices out after a restart. What cannot be read is forgotten.
+func (t *throttle) load(file string) error {
+	t.file = file
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &t.known)
+	}
+	return err
+}
 
 type tries struct {
 	count int
@@ -49,7 +68,7 @@ func (t *throttle) check(id string) error {
 // who know its password already.
 func (t *throttle) checkAccount(name, id string) error {
 	t.mu.Lock()
-	known := t.known[pair{name, id}]
+	known := slices.Contains(t.known[name], id)
 	t.mu.Unlock()
 	if !known && t.over(ofAccount(name), maxAccountFailures) {
 		return errGuessed
@@ -60,14 +79,27 @@ func (t *throttle) checkAccount(name, id string) error {
 // ofAccount is an account's name among devices, which are called by addresses.
 func ofAccount(name string) string { return "account " + name }
 
-// enter notes that a device knows a password. Of very many all are forgotten.
-func (t *throttle) enter(name, id string) {
+// enter notes that a device knows a password. One more of an account's pushes
+// out the one that came first.
+func (t *throttle) enter(name, id string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.known == nil || len(t.known) > maxKnown {
-		t.known = make(map[pair]bool)
+	if slices.Contains(t.known[name], id) {
+		return nil
 	}
-	t.known[pair{name, id}] = true
+	if t.known == nil {
+		t.known = make(map[string][]string)
+	}
+	all := append(t.known[name], id)
+	t.known[name] = all[max(0, len(all)-maxKnown):]
+	if t.file == "" {
+		return nil
+	}
+	text, err := json.Marshal(t.known)
+	if err != nil {
+		return err
+	}
+	return durable.Write(t.file, append(text, '\n'), 0o600)
 }
 
 func (t *throttle) over(id string, limit int) bool {

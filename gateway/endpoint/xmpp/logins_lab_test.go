@@ -5,6 +5,8 @@ package xmpp
 import (
 	"fmt"
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -60,6 +62,26 @@ func TestGuesser(t *testing.T) {
 	want(try("127.128.3.9", "alice", password), "temporary-auth-failure", "another device of the guesser's")
 	want(try("127.128.2.2", "alice", password), "success", "alice's own device after that")
 	want(try("127.128.3.9", "user1", password), "success", "another account")
+	a.kill()
+	a.start()
+	for d := range 5 {
+		for i := range 10 {
+			try(fmt.Sprintf("127.128.3.%d", d+1), "alice", fmt.Sprint("guess ", i))
+		}
+	}
+	want(try("127.128.3.9", "alice", password), "temporary-auth-failure", "a device of the guesser's after a restart")
+	want(try("127.128.2.2", "alice", password), "success", "alice's own device after a restart")
+	for d := range 20 {
+		want(try(fmt.Sprintf("127.128.5.%d", d+1), "user3", password), "success", "one more device of user3")
+	}
+	kept := strings.TrimSuffix(a.file(hostA, "tunic_logins", "user3"), ".list") + ".dat"
+	text, err := os.ReadFile(kept)
+	if n := strings.Count(string(text), "127.128."); err != nil || n != 16 {
+		t.Errorf("%v, %d devices are remembered", err, n)
+	}
+	if info, err := os.Stat(kept); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v: %v", err, info.Mode())
+	}
 	for d := range 5 {
 		for i := range 10 {
 			c := connect(t, fmt.Sprintf("127.128.4.%d", d+1), addr, hostA)

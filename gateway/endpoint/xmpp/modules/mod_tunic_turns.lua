@@ -3,7 +3,7 @@
 -- A question to an archive (XEP-0313) has two hundred bytes, and its answer up to
 -- 256 KB (mod_storage_tunic), which this server makes in the thread in which it does
 -- everything else. So the askers take turns: all names of a friend's box are one
--- asker, each user here is another. All questions together have a quarter of this
+-- asker, each user here is another. All questions together have a tenth of this
 -- server's time at most. Nobody is answered before the last answer has left for
 -- the most part, so that who asks and does not read fills no memory. Who has many
 -- questions waiting already is told to wait (RFC 6120, 8.3.3.18).
@@ -19,7 +19,7 @@ local st = require "util.stanza";
 local party = module:require "tunic_party";
 
 local xmlns = "urn:xmpp:mam:2";
-local rest = 3; -- times as long as an answer took
+local rest = 9; -- times as long as an answer took
 local most_waiting = 16; -- questions of one asker
 local patience = 60; -- seconds that a question waits
 local most_unread = 256 * 1024; -- bytes
