@@ -4,6 +4,7 @@ package xmpp
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -189,6 +190,28 @@ func (c *client) repeat(text string) (stop func() int) {
 	return func() int { close(done); return <-wrote }
 }
 
+// beside returns how long nine of ten words between two people take beside pings of
+// somebody else, and beside as many bytes of questions to an archive.
+func beside(t *testing.T, c *client, archive, host string, one, two *client, then func()) (pings, questions time.Duration) {
+	t.Helper()
+	ask := question(archive, "<max>50</max><before/>")
+	ping := fmt.Sprintf("<iq type='get' to='%s' id='p'><ping xmlns='urn:xmpp:ping'/></iq>", host)
+	words := func() time.Duration {
+		list := waits(t, one, two, 60, 100*time.Millisecond)
+		slices.Sort(list)
+		return list[len(list)*9/10]
+	}
+	stop := c.repeat(ping + strings.Repeat(" ", len(ask)-len(ping)))
+	time.Sleep(5 * time.Second) // what may come at once has come
+	pings = words()
+	n := stop()
+	stop = c.repeat(ask)
+	then()
+	questions = words()
+	t.Logf("nine of ten words take up to %s beside %d pings, and %s beside %d questions", pings, n, questions, stop())
+	return pings, questions
+}
+
 // TestQuestionsOfAFriend: a friend who asks a full room as fast as the box reads
 // keeps people from speaking no more than one who sends as many pings, and
 // nobody from asking.
@@ -207,30 +230,92 @@ func TestQuestionsOfAFriend(t *testing.T) {
 	bobs := b.login("bob")
 	enter(bobs, "bob")
 	bobs.ask("set", room, "<query xmlns='urn:xmpp:mam:2'/>")
-	ninth := func(list []time.Duration) time.Duration { slices.Sort(list); return list[len(list)*9/10] }
-
-	ping := fmt.Sprintf("<iq type='get' to='%s' id='p'><ping xmlns='urn:xmpp:ping'/></iq>", Rooms(hostA))
-	stop := bobs.repeat(ping + strings.Repeat(" ", len(question(room, "<max>50</max><before/>"))-len(ping)))
-	time.Sleep(5 * time.Second) // what may come at once has come
-	before := ninth(waits(t, one, two, 60, 100*time.Millisecond))
-	pings := stop()
-	stop = bobs.repeat(question(room, "<max>50</max><before/>"))
 	var asked []time.Duration
-	for range 5 {
-		began := time.Now()
-		three.say("%s", question(room, "<max>20</max><before/>"))
-		if found, fin := three.page(); len(found) != 20 {
-			t.Errorf("the room says %d messages to one who asks as ever: %s", len(found), fin)
+	before, during := beside(t, bobs, room, Rooms(hostA), one, two, func() {
+		for range 5 {
+			began := time.Now()
+			three.say("%s", question(room, "<max>20</max><before/>"))
+			if found, fin := three.page(); len(found) != 20 {
+				t.Errorf("the room says %d messages to one who asks as ever: %s", len(found), fin)
+			}
+			asked = append(asked, time.Since(began))
 		}
-		asked = append(asked, time.Since(began))
-	}
-	during := ninth(waits(t, one, two, 60, 100*time.Millisecond))
-	t.Logf("nine of ten words take up to %s beside %d pings, and %s beside %d questions; who asks as ever is answered after %s", before, pings, during, stop(), asked)
+	})
+	t.Logf("who asks as ever is answered after %s", asked)
 	if during > 2*max(before, 50*time.Millisecond) {
 		t.Errorf("nine of ten words take up to %s instead of %s", during, before)
 	}
 	if mean(asked) > 3*time.Second {
 		t.Errorf("who asks as ever waits for %s", mean(asked))
+	}
+}
+
+// device logs a user in and reads nothing more.
+func (b *box) device(user string) *client {
+	b.t.Helper()
+	c := connect(b.t, "127.0.0.1", net.JoinHostPort(b.addr, fmt.Sprint(clientPort)), b.conf.Host)
+	if answer := c.authenticate(user, password); answer != "success" {
+		b.t.Fatal(answer)
+	}
+	c.open(b.conf.Host)
+	c.say("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
+	c.expect("iq")
+	_ = c.conn.SetDeadline(time.Time{})
+	return c
+}
+
+// TestQuestionsOfADevice: the same of a device in the house, which asks for the
+// largest pages and reads them as fast as they come.
+func TestQuestionsOfADevice(t *testing.T) {
+	a, _, _ := boxes(t)
+	names := ordinary(a)[:2]
+	a.keep("alice", flood(1800, 4000)...)
+	a.start()
+	one, two, c := a.login(names[0]), a.login(names[1]), a.device("alice")
+	go func() { _, _ = io.Copy(io.Discard, c.conn) }()
+	before, during := beside(t, c, alice, hostA, one, two, func() {})
+	if during > 2*max(before, 50*time.Millisecond) {
+		t.Errorf("nine of ten words take up to %s instead of %s", during, before)
+	}
+}
+
+// TestEntries: one friend who comes into a room again and again is told so often
+// what was said there, and whoever comes next is told it too.
+func TestEntries(t *testing.T) {
+	a, b, _ := boxes(t)
+	a.account("user1")
+	a.keepRoom("hall", flood(100, 600))
+	a.start()
+	b.start()
+	enter := func(c *client, kind string) {
+		c.say("<presence to='hall@%s/%s' %s><x xmlns='http://jabber.org/protocol/muc'/></presence>", Rooms(hostA), c.jid[:3], kind)
+	}
+	told := func(c *client, limit time.Duration) (n int) {
+		for m, ok := c.next(limit); ok; m, ok = c.next(5 * time.Second) {
+			if strings.HasPrefix(m.Body, "flood") {
+				n++
+			}
+		}
+		return n
+	}
+	alices := a.login("alice")
+	enter(alices, "") // makes the room
+	bobs := b.login("bob")
+	began := time.Now()
+	sum := make(chan int)
+	go func() { sum <- told(bobs, arrivalTime) }()
+	const times = 100
+	for range times {
+		enter(bobs, "")
+		enter(bobs, "type='unavailable'")
+	}
+	if n, most := <-sum, 20*(21+int(time.Since(began).Seconds())); n < 20 || n > min(most, 20*times*9/10) {
+		t.Errorf("bob is told %d messages", n)
+	}
+	users := a.login("user1")
+	enter(users, "")
+	if n := told(users, arrivalTime); n != 20 {
+		t.Errorf("user1 is told %d messages", n)
 	}
 }
 
@@ -242,13 +327,7 @@ func TestWhoDoesNotRead(t *testing.T) {
 	a.edit = func(text string) string { return strings.ReplaceAll(text, "100kb/s", "100mb/s") }
 	a.start()
 	other := a.login("user1")
-	c := connect(t, "127.0.0.1", net.JoinHostPort(a.addr, fmt.Sprint(clientPort)), hostA)
-	if answer := c.authenticate("alice", password); answer != "success" {
-		t.Fatal(answer)
-	}
-	c.open(hostA)
-	c.say("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
-	c.expect("iq")
+	c := a.device("alice")
 	c.say("%s", question(alice, "<max>50</max>"))
 	c.expect("iq")
 	pid := a.cmd.Process.Pid
