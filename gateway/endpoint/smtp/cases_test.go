@@ -117,7 +117,7 @@ func TestKnownDevicesAreFew(t *testing.T) {
 	}
 	info, err := os.Stat(file)
 	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
+		t.Errorf("%v, %v", info, err)
 	}
 	for i := range 3 * maxKnown {
 		if err := l.enter("bob", fmt.Sprint("phone", i)); err != nil {

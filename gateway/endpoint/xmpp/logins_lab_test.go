@@ -80,7 +80,7 @@ func TestGuesser(t *testing.T) {
 		t.Errorf("%v, %d devices are remembered", err, n)
 	}
 	if info, err := os.Stat(kept); err != nil || info.Mode() != 0o600 {
-		t.Errorf("%v: %v", err, info.Mode())
+		t.Errorf("%v, %v", info, err)
 	}
 	for d := range 5 {
 		for i := range 10 {

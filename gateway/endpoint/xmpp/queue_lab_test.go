@@ -170,6 +170,7 @@ func (b *box) start() {
 	b.cmd = exec.Command("prosody", "-F", "--config", path)
 	b.cmd.Dir, b.cmd.Stdout, b.cmd.Stderr = b.dir, b.log, b.log
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: syscall.SIGKILL}
+	defer syscall.Umask(syscall.Umask(0o077)) // as of tunic.service; Prosody 13 does not read its own option
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}

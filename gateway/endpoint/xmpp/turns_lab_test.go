@@ -170,20 +170,24 @@ func (c *client) page() (found []string, fin string) {
 	}
 }
 
-// repeat writes the same again and again, as fast as it is taken, until the
-// function that it returns is called, which says how often that was.
+// repeat writes the same 500 times a second, about as fast as the server reads it,
+// until the function that it returns is called, which says how often that was.
+// Faster, and what it wrote before would still be on its way.
 func (c *client) repeat(text string) (stop func() int) {
 	done, wrote := make(chan struct{}), make(chan int)
+	tick := time.NewTicker(2 * time.Millisecond)
 	go func() {
-		for n := 0; ; n++ {
+		for n := 0; ; {
 			select {
 			case <-done:
+				tick.Stop()
 				wrote <- n
 				return
 			case <-c.got:
 			case <-c.iqs:
-			default:
+			case <-tick.C:
 				fmt.Fprint(c.conn, text)
+				n++
 			}
 		}
 	}()
@@ -202,10 +206,11 @@ func beside(t *testing.T, c *client, archive, host string, one, two *client, the
 		return list[len(list)*9/10]
 	}
 	stop := c.repeat(ping + strings.Repeat(" ", len(ask)-len(ping)))
-	time.Sleep(5 * time.Second) // what may come at once has come
+	time.Sleep(5 * time.Second) // the server begins to read no faster
 	pings = words()
 	n := stop()
 	stop = c.repeat(ask)
+	time.Sleep(5 * time.Second)
 	then()
 	questions = words()
 	t.Logf("nine of ten words take up to %s beside %d pings, and %s beside %d questions", pings, n, questions, stop())
