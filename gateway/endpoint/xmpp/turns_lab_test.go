@@ -221,6 +221,7 @@ func beside(t *testing.T, c *client, archive, host string, one, two *client, the
 // keeps people from speaking no more than one who sends as many pings, and
 // nobody from asking.
 func TestQuestionsOfAFriend(t *testing.T) {
+	long(t)
 	a, b, _ := boxes(t)
 	names := ordinary(a)[:3]
 	a.keepRoom("hall", flood(9000, 600))
