@@ -38,6 +38,7 @@ type box struct {
 	around   Around
 	facts    Facts
 	status   tor.Status
+	gaveUp   bool // tor, on a guard
 	torSpec  tor.Spec
 	fast     tor.Status
 	fastSpec tor.Spec

@@ -51,6 +51,8 @@ type Tor interface {
 	Republish(ctx context.Context, onion string) error
 	// Rest ends it until the next Apply.
 	Rest()
+	// GaveUp reports whether tor has given up on a guard, and nobody is being served.
+	GaveUp(ctx context.Context) bool
 	// AskAnew ends what waits for an onion, by its host name, that has come back.
 	AskAnew(ctx context.Context, host string)
 }
@@ -153,6 +155,7 @@ type Gateway struct {
 
 	stepped time.Duration // of the note whose step of the clock tor has followed
 	away    time.Time     // since when Tor has not been reached; zero: it is
+	out     wayOut
 
 	grants  grants
 	reaches reaches

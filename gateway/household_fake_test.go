@@ -10,6 +10,7 @@ import (
 )
 
 func (f fakeTor) Rest()                        { _ = f.did("tor rests") }
+func (f fakeTor) GaveUp(context.Context) bool  { f.mu.Lock(); defer f.mu.Unlock(); return f.gaveUp }
 func (f fakeTor) NewNym(context.Context) error { return f.did("newnym") }
 
 func (f fakeTor) Forget(_ context.Context, devices []netip.Addr) (int, error) {

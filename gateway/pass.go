@@ -62,6 +62,7 @@ func (a *attempt) steps(ctx context.Context) bool {
 	}
 	a.checkClock()
 	a.followStep()
+	a.followWayOut(ctx)
 	a.people()
 	a.readSmarthost()
 	a.certify()

@@ -60,3 +60,29 @@ func (s *session) closeWaits(ctx context.Context, ids []string) error {
 	_, err = s.closeCircuits(ctx, still, 0)
 	return err
 }
+
+// GaveUp reports whether tor has given up on one of its guards (control-spec,
+// "GETINFO", entry-guards: FINGERPRINT~NAME STATUS [TIME]), while no stream has an
+// answer of its other end. Who cannot be asked has given up nothing.
+func (t *Tor) GaveUp(context.Context) bool {
+	s := t.running()
+	if s == nil {
+		return false
+	}
+	guards, err := s.commands.getInfoLines("entry-guards")
+	if err != nil {
+		return false
+	}
+	streams, err := s.commands.getInfoLines("stream-status")
+	return err == nil && gaveUp(guards, streams)
+}
+
+func gaveUp(guards, streams []string) bool {
+	state := func(word int, is string) func(string) bool {
+		return func(line string) bool {
+			words := strings.Fields(line)
+			return len(words) > word && words[word] == is
+		}
+	}
+	return slices.ContainsFunc(guards, state(1, "down")) && !slices.ContainsFunc(streams, state(1, "SUCCEEDED"))
+}

@@ -81,6 +81,12 @@ func LookAround(household []string) (Around, error) {
 	return a, errors.Join(append(errs, err)...)
 }
 
+// toEverywhere reports whether a route is a default one.
+func toEverywhere(r netlink.Route) bool {
+	p := toPrefix(r.Dst)
+	return (!p.IsValid() || p.Bits() == 0) && r.Type == unix.RTN_UNICAST
+}
+
 // defaultRoutes are the indexes of interfaces with a route to everywhere, in
 // any table: policies choose between several; and the next hops there, of which
 // one to a provider may have none.
@@ -97,7 +103,7 @@ func defaultRoutes() (map[int][]netip.Addr, error) {
 		found[index] = append(found[index], addr.Unmap())
 	}
 	for _, r := range routes {
-		if p := toPrefix(r.Dst); p.IsValid() && p.Bits() > 0 || r.Type != unix.RTN_UNICAST {
+		if !toEverywhere(r) {
 			continue
 		}
 		add(r.LinkIndex, r.Gw)

@@ -65,7 +65,8 @@ func TestWatch(t *testing.T) {
 	changed, ended := make(chan struct{}, 1), make(chan error, 1)
 	go n.do(func() { ended <- Watch(ctx, changed) })
 	time.Sleep(200 * time.Millisecond) // until it listens
-	for _, change := range []string{"link add usb0 type veth peer name cable2", "link set usb0 up", "addr add 192.168.9.1/24 dev usb0", "link del usb0"} {
+	for _, change := range []string{"link add usb0 type veth peer name cable2", "link set usb0 up", "addr add 192.168.9.1/24 dev usb0",
+		"route add default via 192.168.9.2", "route del default", "link del usb0"} {
 		for len(changed) > 0 {
 			<-changed
 		}
@@ -76,6 +77,17 @@ func TestWatch(t *testing.T) {
 			t.Errorf("no event for %q", change)
 		}
 		time.Sleep(50 * time.Millisecond)
+	}
+	n.ip("link set lo up")
+	time.Sleep(50 * time.Millisecond)
+	for len(changed) > 0 {
+		<-changed
+	}
+	n.ip("route add 198.51.100.0/24 dev lo") // leads to somewhere
+	select {
+	case <-changed:
+		t.Error("an event for a route that is not the default one")
+	case <-time.After(300 * time.Millisecond):
 	}
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {

@@ -12,8 +12,8 @@ import (
 // have been lost. Watch again, and look at everything.
 var ErrWatchEnded = errors.New("the kernel sends no more events")
 
-// Watch sends on changed when interfaces or addresses come, go or change, until
-// ctx ends. It never waits for the receiver: give it a channel with room for
+// Watch sends on changed when interfaces, addresses or routes to everywhere come,
+// go or change, until ctx ends. It never waits for the receiver: give it a channel with room for
 // one, and any number of changes meanwhile is one.
 func Watch(ctx context.Context, changed chan<- struct{}) error {
 	done := make(chan struct{})
@@ -25,24 +25,32 @@ func Watch(ctx context.Context, changed chan<- struct{}) error {
 		default:
 		}
 	}
-	links, addrs := make(chan netlink.LinkUpdate), make(chan netlink.AddrUpdate)
+	links, addrs, routes := make(chan netlink.LinkUpdate), make(chan netlink.AddrUpdate), make(chan netlink.RouteUpdate)
 	defer drain(links)
 	defer drain(addrs)
+	defer drain(routes)
 	if err := netlink.LinkSubscribeWithOptions(links, done, netlink.LinkSubscribeOptions{ErrorCallback: report}); err != nil {
 		close(links)
 		close(addrs)
+		close(routes)
 		return fmt.Errorf("watching interfaces: %w", err)
 	}
 	if err := netlink.AddrSubscribeWithOptions(addrs, done, netlink.AddrSubscribeOptions{ErrorCallback: report}); err != nil {
 		close(addrs)
+		close(routes)
 		return fmt.Errorf("watching addresses: %w", err)
 	}
-	return forward(ctx, links, addrs, failed, changed)
+	if err := netlink.RouteSubscribeWithOptions(routes, done, netlink.RouteSubscribeOptions{ErrorCallback: report}); err != nil {
+		close(routes)
+		return fmt.Errorf("watching routes: %w", err)
+	}
+	return forward(ctx, links, addrs, routes, failed, changed)
 }
 
-func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan netlink.AddrUpdate, failed <-chan error, changed chan<- struct{}) error {
+func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan netlink.AddrUpdate, routes <-chan netlink.RouteUpdate, failed <-chan error, changed chan<- struct{}) error {
 	for {
 		open := true
+		var r netlink.RouteUpdate
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -50,6 +58,10 @@ func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan 
 			return fmt.Errorf("watching networks: %w: %w", ErrWatchEnded, err)
 		case _, open = <-links:
 		case _, open = <-addrs:
+		case r, open = <-routes:
+			if open && !toEverywhere(r.Route) {
+				continue
+			}
 		}
 		if !open {
 			return fmt.Errorf("watching networks: %w", ErrWatchEnded)
