@@ -29,7 +29,7 @@ func visited(t *testing.T, server func(net.Conn)) net.Conn {
 			c.Close()
 		}
 	}()
-	dial, _ := start(t, &Front{TorUID: me()}, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), HTTPHost: "photos.lan", Keys: []string{"x"}}}})
+	dial, _ := start(t, &Front{TorUID: me()}, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: &Site{Host: "photos.lan", Keys: []string{"x"}}}}})
 	c := dial(proxyLine(1, 80))
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	return c
@@ -141,7 +141,7 @@ func TestOriginIsHost(t *testing.T) {
 
 // answersOf passes answers to requests on.
 func answersOf(text string, requests ...asked) (string, error) {
-	talk := newTalk("photos.lan", nil)
+	talk := newTalk(&Site{Host: "photos.lan", Keys: nil})
 	for _, a := range requests {
 		talk.asked <- a
 	}

@@ -20,8 +20,7 @@ var errRequest = errors.New("the visitor sent no plain HTTP/1.1 request")
 // convenience for servers that insist on their own name, and no wall between the
 // sites of one server.
 type talk struct {
-	host  string
-	keys  []string      // the onion's addresses, without ".onion"
+	*Site
 	asked chan asked    // whose answers are to come, in this order
 	ended chan struct{} // closed when no more answers will come
 }
@@ -38,8 +37,8 @@ const maxAsked = 32
 // answerWait is how long what follows an Upgrade waits for the answer to it.
 const answerWait = time.Minute
 
-func newTalk(host string, keys []string) *talk {
-	return &talk{host: host, keys: keys, asked: make(chan asked, maxAsked), ended: make(chan struct{})}
+func newTalk(s *Site) *talk {
+	return &talk{Site: s, asked: make(chan asked, maxAsked), ended: make(chan struct{})}
 }
 
 // requests copies what a visitor sends.
@@ -61,7 +60,7 @@ func (t *talk) requests(dst io.Writer, src io.Reader) error {
 			return err
 		}
 		offer := t.expect(head)
-		if _, err := dst.Write(head.with(t.host)); err != nil {
+		if _, err := dst.Write(head.with(t.Host)); err != nil {
 			return err
 		}
 		if err := body.copy(dst, in); err != nil {

@@ -14,7 +14,7 @@ import (
 func rewritten(t *testing.T, text string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	talk := newTalk("photos.lan", []string{"x"})
+	talk := newTalk(&Site{Host: "photos.lan", Keys: []string{"x"}})
 	close(talk.ended) // nobody answers
 	err := talk.requests(&out, iotest.OneByteReader(strings.NewReader(text)))
 	return out.String(), err
@@ -95,7 +95,7 @@ func TestRelayRewritesHost(t *testing.T) {
 	go server.Serve(ln)
 	defer server.Close()
 	f := &Front{TorUID: me()}
-	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), HTTPHost: "photos.lan:81", Keys: []string{"x"}}}})
+	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: &Site{Host: "photos.lan:81", Keys: []string{"x"}}}}})
 	c := dial(proxyLine(1, 80))
 	in := bufio.NewReader(c)
 	for range 2 {
@@ -116,7 +116,7 @@ func FuzzRewriteHosts(f *testing.F) {
 	f.Add("POST / HTTP/1.1\r\nHost: x.onion\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var out bytes.Buffer
-		talk := newTalk("photos.lan", []string{"x"})
+		talk := newTalk(&Site{Host: "photos.lan", Keys: []string{"x"}})
 		close(talk.ended)
 		_ = talk.requests(&out, strings.NewReader(text))
 		in := bufio.NewReader(&out)

@@ -34,18 +34,18 @@ const misdirected = "HTTP/1.1 421 Misdirected Request\r\n" +
 // is an address in figures, and localhost for who passes a port on (RFC 6761). Any
 // other name belongs to whom its DNS server says, and so does the page that has it.
 func (t *talk) known(asked string) bool {
-	host, own := hostOf(asked), hostOf(t.host)
+	host, own := hostOf(asked), hostOf(t.Host)
 	if _, err := netip.ParseAddr(host); err == nil || host == own || host == "localhost" {
 		return true
 	}
 	labels, ok := strings.CutSuffix(host, houseZone)
 	if !ok {
 		labels, ok = strings.CutSuffix(host, onionSuffix)
-		return ok && slices.Contains(t.keys, lastLabel(labels))
+		return ok && slices.Contains(t.Keys, lastLabel(labels))
 	}
 	label := lastLabel(labels)
 	_, err := Parse(label)
-	return label != "" && (err != nil || slices.Contains(t.keys, label))
+	return label != "" && (err != nil || slices.Contains(t.Keys, label))
 }
 
 // hostOf is a Host without its port, brackets and final dot, in lower case.

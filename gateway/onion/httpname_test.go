@@ -20,7 +20,7 @@ var (
 )
 
 func TestNamesOfAService(t *testing.T) {
-	talk := newTalk("photos.lan:81", []string{ownKey, "old"})
+	talk := newTalk(&Site{Host: "photos.lan:81", Keys: []string{ownKey, "old"}})
 	for host, want := range map[string]bool{
 		ownKey + ".onion": true, "www." + ownKey + ".ONION.": true, "old.onion:8080": true, ownKey + ".peer.home.arpa": true,
 		"a.b." + strings.ToUpper(ownKey) + ".peer.home.arpa:80": true, "alice.peer.home.arpa": true, "photos.alice.peer.home.arpa": true,
@@ -56,7 +56,7 @@ func album(t *testing.T) (*http.Client, *atomic.Int32) {
 	server := httptest.NewServer(protected)
 	t.Cleanup(server.Close)
 	dial, _ := start(t, &Front{TorUID: me(), Limits: counting{9}}, map[uint16]Route{
-		80: {"a", Relay{Dial: dialTo(server.Listener.Addr().String()), HTTPHost: "photos.lan", Keys: []string{ownKey}}}})
+		80: {"a", Relay{Dial: dialTo(server.Listener.Addr().String()), Site: &Site{Host: "photos.lan", Keys: []string{ownKey}}}}})
 	client := browser(dial)
 	t.Cleanup(client.CloseIdleConnections)
 	return client, taken

@@ -18,21 +18,26 @@ type Handler interface {
 const DialTimeout = 10 * time.Second
 
 // Relay passes a stream on to a target, byte for byte but for what Proxy and
-// HTTPHost ask for.
+// Site ask for. It is part of the stack on which each stream waits, and small.
 type Relay struct {
 	// Dial opens a connection to the target on behalf of one circuit. Its
 	// result should be a bare *net.TCPConn: the kernel then moves the bytes
 	// (splice(2)).
 	Dial func(ctx context.Context, circuit uint32) (net.Conn, error)
 
-	Proxy    ProxyVersion // the header that the target wants first; "": none
-	HTTPHost string       // replaces the Host of HTTP/1.1 requests; "": they stay as they are
-	Keys     []string     // the onion's addresses, without ".onion": requests whose Host is replaced may be for them
+	Proxy ProxyVersion // the header that the target wants first; "": none
+	Site  *Site        // says which Host HTTP/1.1 requests get; nil: they stay as they are
 
 	// Patience is how long the target may take for 64 KiB of what a visitor
 	// sends, before the stream is cut; 0: for ever. A server that reads a
 	// flood slowly is rid of it so.
 	Patience time.Duration
+}
+
+// Site is a service by HTTP/1.1 that wants to be asked for by its own name.
+type Site struct {
+	Host string   // replaces the one of the request
+	Keys []string // the onion's addresses, without ".onion": that one may be below them
 }
 
 // afterVisitor is how long a target may take to end once its visitor has ended:
@@ -42,8 +47,8 @@ const afterVisitor = 30 * time.Second
 // ServeStream dials the target and copies until both sides have ended.
 func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error {
 	x := &exchange{visitor: c, patience: r.Patience, linger: afterVisitor, up: make(chan error, 1)}
-	if r.HTTPHost != "" {
-		x.talk = newTalk(r.HTTPHost, r.Keys)
+	if r.Site != nil {
+		x.talk = newTalk(r.Site)
 	}
 	if err := x.open(ctx, r, s); err != nil {
 		return err
@@ -55,7 +60,7 @@ func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error
 type exchange struct {
 	visitor *net.UnixConn
 	target  net.Conn
-	talk    *talk // see Relay.HTTPHost; nil: what is said is not looked at
+	talk    *talk // see Relay.Site; nil: what is said is not looked at
 	linger  time.Duration
 
 	patience time.Duration // see Relay.Patience

@@ -23,8 +23,8 @@ func (s *Server) route(f link.Front, p link.Port) onion.Route {
 	relay := s.relay(p)
 	r := onion.Route{Key: fmt.Sprintf("%s %s %s %v", targetName(p), p.Proxy, p.HTTPHost, p.Places)}
 	if p.HTTPHost != "" {
-		relay.Keys = keysOf(f)
-		r.Key += fmt.Sprint(" ", relay.Keys)
+		relay.Site = &onion.Site{Host: p.HTTPHost, Keys: keysOf(f)}
+		r.Key += fmt.Sprint(" ", relay.Site.Keys)
 	}
 	r.Handler = relay
 	if share := s.places.of(p.Addr, true, p.Places); share != nil {
@@ -43,7 +43,7 @@ func keysOf(f link.Front) (keys []string) {
 
 // relay passes streams on to the target of a port.
 func (s *Server) relay(p link.Port) onion.Relay {
-	return onion.Relay{Proxy: onion.ProxyVersion(p.Proxy), HTTPHost: p.HTTPHost, Patience: p.Patience,
+	return onion.Relay{Proxy: onion.ProxyVersion(p.Proxy), Patience: p.Patience,
 		Dial: func(ctx context.Context, circuit uint32) (net.Conn, error) { return s.dialPort(ctx, p, circuit) }}
 }
 
