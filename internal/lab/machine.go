@@ -64,13 +64,10 @@ func (l *Lab) PlugIn(ctx context.Context, gateway string) (namespace string, err
 	if err != nil {
 		return "", err
 	}
-	namespace = n.Namespace + "-machine"
-	_ = run(ctx, "", "ip", "netns", "delete", namespace) // there may be none
+	l.unplug(ctx, n)
+	namespace = machineNamespace(n)
 	if err := run(ctx, "", "ip", "netns", "add", namespace); err != nil {
 		return "", fmt.Errorf("making the network of a machine: %w", err)
-	}
-	for _, port := range []string{uplinkPort, lanPort} { // a namespace goes a moment after its last process
-		_ = run(ctx, "", "ip", "-n", n.Namespace, "link", "delete", port)
 	}
 	b := batch{Node: gateway, Lines: machineCable(lanPort, n.LAN.Name, MachineLAN, n.LAN.MAC, namespace)}
 	if !n.Beside {
@@ -78,6 +75,43 @@ func (l *Lab) PlugIn(ctx context.Context, gateway string) (namespace string, err
 	}
 	return namespace, l.apply(ctx, []batch{b})
 }
+
+// PlugInTaps makes the cables of an emulator that plays the machine: it runs in
+// the namespace, and each cable is a tap (tuntap.rst of the kernel) that is
+// plugged in at one end already.
+func (l *Lab) PlugInTaps(ctx context.Context, gateway string) (namespace string, uplink, household Tap, err error) {
+	n, err := l.machine(gateway)
+	if err != nil {
+		return "", uplink, household, err
+	}
+	l.unplug(ctx, n)
+	uplink, household = Tap{uplinkPort, n.Uplink.MAC}, Tap{lanPort, n.LAN.MAC}
+	lines := append(tapCable(uplinkPort, uplinkBridge), tapCable(lanPort, n.LAN.Name)...)
+	return n.Namespace, uplink, household, l.apply(ctx, []batch{{Node: gateway, Lines: lines}})
+}
+
+// Tap is the cable of an emulated machine: the port in the lab, and the address
+// of the machine's interface.
+type Tap struct{ Port, MAC string }
+
+func tapCable(port, bridge string) []string {
+	return []string{
+		fmt.Sprintf("tuntap add dev %s mode tap", port),
+		fmt.Sprintf("link set %s master %s", port, bridge),
+		fmt.Sprintf("link set %s up", port),
+	}
+}
+
+// unplug removes the namespace and the cables of the machine of before. A
+// namespace goes a moment after its last process, so the cables are removed too.
+func (l *Lab) unplug(ctx context.Context, n Node) {
+	_ = run(ctx, "", "ip", "netns", "delete", machineNamespace(n)) // there may be none
+	for _, port := range []string{uplinkPort, lanPort} {
+		_ = run(ctx, "", "ip", "-n", n.Namespace, "link", "delete", port)
+	}
+}
+
+func machineNamespace(n Node) string { return n.Namespace + "-machine" }
 
 func machineCable(port, bridge, name, mac, namespace string) []string {
 	return []string{

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
 	"path/filepath"
 
@@ -42,9 +43,10 @@ func InternetListeners() InternetAddrs {
 func (l *Lab) CertificateFile() string { return filepath.Join(l.dir, "resolver.pem") }
 
 // Names returns what the lab's DNS server knows: the web server, the same with
-// one family only, and a name that points into a household.
+// one family only, a name that points into a household, and those that Debian's
+// NTP clients ask for, where nobody tells the time.
 func Names() internet.Names {
-	return internet.Names{
+	names := internet.Names{
 		"web.example.":    webAddrs,
 		"www.example.":    webAddrs,
 		"bank.example.":   webAddrs,
@@ -52,6 +54,10 @@ func Names() internet.Names {
 		"v6.example.":     webAddrs[1:],
 		"rebind.example.": {netip.MustParseAddr("192.168.77.20"), netip.MustParseAddr("fd77::20")},
 	}
+	for i := range 4 {
+		names[fmt.Sprintf("%d.debian.pool.ntp.org.", i)] = webAddrs
+	}
+	return names
 }
 
 // Queries returns all questions that the lab's DNS server has got.

@@ -2,6 +2,7 @@ package machines
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -58,5 +59,18 @@ func TestKeyNamesThePackages(t *testing.T) {
 	packages = append(slices.Clone(packages), "one-more")
 	if after := Releases[0].key(); after == before || Releases[1].key() == after {
 		t.Errorf("the keys are %s, %s and %s", before, after, Releases[1].key())
+	}
+}
+
+// A root with a kernel has what keeps its clock in the place of Debian's own,
+// and a name that `make dialects` does not find.
+func TestRootWithKernel(t *testing.T) {
+	r := Releases[0].WithKernel("chrony")
+	list := r.packages()
+	if slices.Contains(list, ownKeeper) || !slices.Contains(list, "chrony") || len(list) != len(packages)+2 || !slices.Contains(packages, ownKeeper) {
+		t.Errorf("it is made of %q", list)
+	}
+	if key := r.key(); !strings.HasPrefix(key, "bookworm-kernel.") || key == Releases[0].WithKernel(ownKeeper).key() {
+		t.Errorf("it is named %s", key)
 	}
 }

@@ -29,7 +29,7 @@ func TestCuts(t *testing.T) {
 	if cuts == 0 {
 		t.Skip("set " + cutsVariable)
 	}
-	w := newWorld(t)
+	w := newWorld(t, Releases, usual)
 	for _, r := range Releases {
 		t.Run(r.Codename, func(t *testing.T) {
 			w := w.in(t)

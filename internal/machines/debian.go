@@ -10,7 +10,8 @@
 // tunic/internal/lab/e2e can show: a boot takes seconds.
 //
 // It has no clock of its own, and no memory controller where the system that
-// runs the tests has cgroups of version 1.
+// runs the tests has cgroups of version 1. Wake runs the same system with both:
+// with Debian's kernel in an emulator, which is slow.
 package machines
 
 import (
@@ -22,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,10 +34,13 @@ import (
 type Release struct {
 	Codename string
 	Name     string
+	// keeper is the package that keeps the clock of a root that has a kernel;
+	// it is empty where the root has none.
+	keeper string
 }
 
 // Releases are all of them, the oldest first.
-var Releases = []Release{{"bookworm", "Debian 12"}, {"trixie", "Debian 13"}}
+var Releases = []Release{{Codename: "bookworm", Name: "Debian 12"}, {Codename: "trixie", Name: "Debian 13"}}
 
 // FindRelease returns the release with the code name.
 func FindRelease(codename string) (Release, error) {
@@ -53,10 +58,30 @@ func FindRelease(codename string) (Release, error) {
 // has installed. The lab's internet has no Debian mirror, so the box's own
 // packages (`make deps`) and the servers that it manages are among them.
 var packages = []string{
-	"systemd", "systemd-sysv", "systemd-timesyncd", "dbus", "udev", "kmod", "ca-certificates", // a minimal Debian
+	"systemd", "systemd-sysv", ownKeeper, "dbus", "udev", "kmod", "ca-certificates", // a minimal Debian
 	"make", "sudo", "iproute2", "iputils-ping", "procps", "curl", "netcat-openbsd", // tools
 	"nftables", "ufw", "network-manager", "dnsmasq-base", // other programs with rules; the last shares for the one before it
 	"tor", "iptables", "dovecot-imapd", "prosody", "prosody-modules", "ngircd",
+}
+
+// ownKeeper is what keeps the clock of a Debian whose owner has chosen nothing.
+const ownKeeper = "systemd-timesyncd"
+
+// WithKernel returns the release whose root has a kernel of its own, for Wake,
+// and the package keeper to keep its clock.
+func (r Release) WithKernel(keeper string) Release {
+	r.keeper = keeper
+	return r
+}
+
+// packages is what the release's root is made of.
+func (r Release) packages() []string {
+	if r.keeper == "" {
+		return packages
+	}
+	list := append(slices.Clone(packages), "linux-image-cloud-"+runtime.GOARCH, "initramfs-tools")
+	list[slices.Index(list, ownKeeper)] = r.keeper
+	return list
 }
 
 // rootVersion changes when roots are made in another way.
@@ -89,10 +114,15 @@ func (r Release) Root(ctx context.Context, say func(string)) (string, error) {
 	return dir, nil
 }
 
-// key names the root after all that it was made of.
+// key names the root after all that it was made of, and after its kernel if it
+// has one.
 func (r Release) key() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", rootVersion, strings.Join(packages, " ")))
-	return fmt.Sprintf("%s-%x", r.Codename, sum[:6])
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", rootVersion, strings.Join(r.packages(), " ")))
+	kind := ""
+	if r.keeper != "" {
+		kind = "kernel."
+	}
+	return fmt.Sprintf("%s-%s%x", r.Codename, kind, sum[:6])
 }
 
 // lock waits for the lock file at path.
@@ -146,7 +176,7 @@ func (r Release) make(ctx context.Context, dir string) error {
 		return err
 	}
 	defer os.Remove(settings)
-	args := slices.Concat([]string{"--variant=minbase", "--include=" + strings.Join(packages, ","), "--aptopt=" + settings,
+	args := slices.Concat([]string{"--variant=minbase", "--include=" + strings.Join(r.packages(), ","), "--aptopt=" + settings,
 		"--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
 		`--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/apt/sources.list" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"`,
 		r.Codename, dir + unfinished}, sources)

@@ -54,7 +54,7 @@ var scenarios = []scenario{
 // TestMachines installs tunic on each Debian, boots it, and has happen to it
 // what happens to a box, while a device sends what must not leave.
 func TestMachines(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, Releases, usual)
 	long := os.Getenv(reportVariable) != ""
 	for _, r := range Releases {
 		t.Run(r.Codename, func(t *testing.T) {

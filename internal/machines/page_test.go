@@ -14,6 +14,9 @@ Leaked are packets on the uplink, from before the machine was switched on, that 
 nor what every host says to its own link. "Outside" means that the household is outside tunic for a part of it:
 before tunic is there, and after it was taken away.
 
+A clock that is years behind, systemd-timesyncd and chrony take a kernel of their own: ` + "`make machines-clock`" + ` wakes both
+Debians so ([decision 55](decisions/0055-a-wrong-clock-is-tried-in-an-emulator.md)).
+
 `
 
 const figuresHeading = `
@@ -44,5 +47,4 @@ const reasons = `
 | what | why, and what is tried instead |
 |---|---|
 | the radio of a hotspot | there is none; NetworkManager shares its connection with an Ethernet interface, for which it makes the same rules and starts the same server of addresses |
-| a clock that is years behind, and systemd-timesyncd | a container has the clock of the system that runs the tests, which no test may set; time namespaces leave CLOCK_REALTIME out, LD_PRELOAD does not reach a static program, and systemd-timesyncd does not run in a container. With User Mode Linux the same machine woke in 2024, but took minutes to come to its network. TestEndToEnd/clock and the tests of gateway/relaytime stand in for it |
 `

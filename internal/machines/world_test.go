@@ -44,6 +44,8 @@ type world struct {
 
 	release Release
 	m       *Machine
+	awake   *Awake // where m runs in an emulator
+	tempo   tempo
 	wan     *lab.Capture
 	lan     *lab.Capture // of the phone's cable
 	report  *report
@@ -55,8 +57,9 @@ func (w *world) in(t *testing.T) *world {
 	return &sub
 }
 
-// newWorld brings the lab up with the friend's box, and no machine yet.
-func newWorld(t *testing.T) *world {
+// newWorld brings the lab up with the friend's box, and no machine of one of the
+// releases yet.
+func newWorld(t *testing.T, releases []Release, at tempo) *world {
 	t.Helper()
 	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM)
 	t.Cleanup(stop)
@@ -76,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	if err := lab.Down(ctx, "", labID, false); err != nil && !errors.Is(err, lab.ErrNotFound) {
 		t.Fatal(err)
 	}
-	makeRoots(t, ctx)
+	makeRoots(t, ctx, releases)
 	begin := time.Now()
 	l, err := lab.Up(ctx, lab.Options{ID: labID, BinDir: filepath.Join(checkout, "bin"), Daemons: []string{friend},
 		Machines: []string{box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
@@ -89,7 +92,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	t.Logf("time: the lab with the friend's box: %.1f s", time.Since(begin).Seconds())
-	w := &world{T: t, ctx: ctx, lab: l, checkout: checkout, report: &report{}}
+	w := &world{T: t, ctx: ctx, lab: l, checkout: checkout, tempo: at, report: &report{}}
 	if w.wan, err = l.Capture(box); err != nil {
 		t.Fatal(err)
 	}
@@ -101,11 +104,11 @@ func newWorld(t *testing.T) *world {
 }
 
 // makeRoots makes the roots that are missing, all at a time.
-func makeRoots(t *testing.T, ctx context.Context) {
+func makeRoots(t *testing.T, ctx context.Context, releases []Release) {
 	t.Helper()
 	begin := time.Now()
 	var group errgroup.Group
-	for _, r := range Releases {
+	for _, r := range releases {
 		group.Go(func() error {
 			_, err := r.Root(ctx, func(text string) { t.Log(text) })
 			return err
@@ -146,7 +149,13 @@ func (w *world) newMachine(r Release) {
 // run runs a command on a node, or on the machine.
 func (w *world) exec(node string, args ...string) lab.Result {
 	w.Helper()
-	r, err := w.lab.Exec(w.ctx, node, args...)
+	run := w.lab.Exec
+	if node == box && w.awake != nil {
+		run = func(ctx context.Context, _ string, args ...string) (lab.Result, error) {
+			return w.awake.Exec(ctx, args...)
+		}
+	}
+	r, err := run(w.ctx, node, args...)
 	if err != nil {
 		return lab.Result{Code: -1, Stderr: err.Error()}
 	}
@@ -171,7 +180,7 @@ func (w *world) eventually(what string, limit time.Duration, try func() bool) ti
 		if took := time.Since(begin); took > limit || w.ctx.Err() != nil {
 			w.Fatalf("%s: not after %v\n%s", what, took.Round(time.Millisecond), w.exec(box, "tunic", "status").Stdout)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(w.tempo.look)
 	}
 	return time.Since(begin)
 }
@@ -266,9 +275,16 @@ func isExit(addr string) bool {
 	})
 }
 
-// roundEvery is the pause between two rounds of packets that must not leave:
-// the phone sends them all the time.
-const roundEvery = 40 * time.Millisecond
+// tempo is the pause between two rounds of packets that must not leave, which the
+// phone sends all the time, and between two looks at what is waited for.
+type tempo struct{ round, look time.Duration }
+
+// An emulated machine has no time for anything else where it is sent two hundred
+// packets a second.
+var (
+	usual = tempo{40 * time.Millisecond, 100 * time.Millisecond}
+	slow  = tempo{time.Second, time.Second}
+)
 
 // strayPackets starts the phone.
 func (w *world) strayPackets() {
@@ -282,7 +298,7 @@ func (w *world) strayPackets() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for tick := time.NewTicker(roundEvery); ctx.Err() == nil; <-tick.C {
+		for tick := time.NewTicker(w.tempo.round); ctx.Err() == nil; <-tick.C {
 			_ = host.Send(packets...) // nobody takes them while the machine is off
 		}
 	}()
