@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -72,5 +73,24 @@ func TestRootWithKernel(t *testing.T) {
 	}
 	if key := r.key(); !strings.HasPrefix(key, "bookworm-kernel.") || key == Releases[0].WithKernel(ownKeeper).key() {
 		t.Errorf("it is named %s", key)
+	}
+}
+
+// What makes a root and is stopped half-way leaves no mount, by which removing
+// the half would empty a directory of this system.
+func TestMountsOfARootAreItsOwn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	dir := t.TempDir()
+	if out, err := ownMounts(t.Context(), "mount", "-t", "tmpfs", "none", dir).CombinedOutput(); err != nil {
+		t.Fatalf("mounting: %v: %s", err, out)
+	}
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), dir) {
+		t.Errorf("%s is mounted here", dir)
 	}
 }

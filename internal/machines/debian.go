@@ -180,11 +180,20 @@ func (r Release) make(ctx context.Context, dir string) error {
 		"--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
 		`--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/apt/sources.list" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"`,
 		r.Codename, dir + unfinished}, sources)
-	cmd := exec.CommandContext(ctx, "mmdebstrap", args...)
-	cmd.WaitDelay = 5 * time.Second
+	cmd := ownMounts(ctx, "mmdebstrap", args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 		return errors.Join(fmt.Errorf("running mmdebstrap: %w: %s", err, bytes.Join(lines[max(0, len(lines)-5):], []byte("\n"))), os.RemoveAll(dir+unfinished))
 	}
 	return os.Rename(dir+unfinished, dir)
+}
+
+// ownMounts is a command with a mount namespace of its own: when it is stopped
+// half-way, nothing of what it has mounted (mmdebstrap: the /dev/shm of the
+// system that runs the tests, among others) is in the way of removing the rest.
+func ownMounts(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
 }
