@@ -153,9 +153,9 @@ type Gateway struct {
 	looked   rules.Ruleset // what verify last looked for
 	verified time.Time     // when it was all there
 
-	stepped time.Duration // of the note whose step of the clock tor has followed
-	away    time.Time     // since when Tor has not been reached; zero: it is
-	out     wayOut
+	machineStart time.Time // by the clock as it was at the last pass
+	away         time.Time // since when Tor has not been reached; zero: it is
+	out          wayOut
 
 	grants  grants
 	reaches reaches

@@ -60,23 +60,25 @@ func clockStatus(f Facts, t tor.Status) api.Clock {
 	return c
 }
 
-// farBack is by how much a clock that was ahead leaves tor waiting: it keeps the
-// moments of its next tries by the clock, so they are that far away. A clock that
-// is set forward it follows by itself.
-const farBack = time.Hour
+// farStep is by how much a clock that was set leaves a tor behind. Set back, tor
+// waits for the moments of its next tries, which are that far away; set forward,
+// it believes that all it has is old.
+const farStep = time.Hour
 
-// followStep has another tor start when the clock was set far back.
+// followStep has other tors start when the clock was set far since the pass
+// before, by whomever. Of a tor that has started meanwhile nobody knows on which
+// side of the step.
 func (a *attempt) followStep() {
-	n := a.in.Facts.RelayTime
-	if n == nil || n.Boot == a.stepped {
+	start := time.Now().Round(0).Add(-ntp.SinceBoot())
+	moved := start.Sub(a.machineStart)
+	known := !a.machineStart.IsZero()
+	a.machineStart = start
+	if !known || moved.Abs() < farStep || a.Tor.Status().PID == 0 {
 		return
 	}
-	a.stepped = n.Boot
-	if n.Step <= -farBack && a.Tor.Status().Running {
-		a.Log.Info("the clock was set back, so tor is started again", "by", -n.Step)
-		a.Tor.Rest()
-		a.Fast.Rest()
-	}
+	a.Log.Info("the clock was set, so tor is started again", "forward by", moved.Round(time.Second))
+	a.Tor.Rest()
+	a.Fast.Rest()
 }
 
 // certain is the time, or the zero time while it is not known well enough to

@@ -30,19 +30,18 @@ func TestOwnTime(t *testing.T) {
 	}
 }
 
-// A clock that is set far back leaves tor waiting for moments that are far away.
-func TestClockIsSetBack(t *testing.T) {
+// A clock that is set far, back or forward, leaves a tor behind that runs.
+func TestClockIsSet(t *testing.T) {
 	h := newHouse(t, nil)
 	h.pass(t.Context())
-	note := relaytime.Note{Start: time.Now(), Count: 5, Asked: 9, Boot: 1}
 	for _, c := range []struct {
-		boot, step time.Duration
-		rests      bool
-	}{{1, time.Hour, false}, {2, -time.Minute, false}, {3, -400 * 24 * time.Hour, true}, {3, -400 * 24 * time.Hour, false}, {4, 0, false}} {
-		note.Boot, note.Step = c.boot, c.step
-		if err := note.Write(h.Paths.Clock()); err != nil {
-			t.Fatal(err)
-		}
+		step  time.Duration
+		pid   int
+		rests bool
+	}{{0, 7, false}, {time.Minute, 7, false}, {-time.Minute, 7, false}, {-400 * 24 * time.Hour, 7, true},
+		{0, 7, false}, {56 * 365 * 24 * time.Hour, 7, true}, {400 * 24 * time.Hour, 0, false}} {
+		h.set(func() { h.status.PID = c.pid })
+		h.Gateway.machineStart = h.Gateway.machineStart.Add(-c.step)
 		h.took()
 		h.pass(t.Context())
 		if did := h.took(); strings.Contains(did, "tor rests") != c.rests {

@@ -134,7 +134,6 @@ func (a *app) correct(c clock, agreed relaytime.Agreed) error {
 	if err := c.set(note.Now(c.boot())); err != nil {
 		return err
 	}
-	note.Step = wrong
 	a.printf("the clock was wrong by %s; %d of %d relays agree on %s\n", wrong.Round(time.Second).Abs(), agreed.Count, agreed.Asked, note.Now(boot).Format(time.DateTime))
 	return note.Write(a.paths().Clock())
 }

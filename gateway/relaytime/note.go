@@ -13,12 +13,11 @@ import (
 // Note is what the last question led to, for other processes. It goes with the
 // machine's start: it belongs into a directory that is empty after a reboot.
 type Note struct {
-	Start time.Time     `json:"start"`     // the time at which the machine started
-	Error time.Duration `json:"error"`     // how wrong that was, in nanoseconds
-	Count int           `json:"count"`     // relays that said so
-	Asked int           `json:"asked"`     // of so many
-	Boot  time.Duration `json:"asked_at"`  // after the start, in nanoseconds
-	Step  time.Duration `json:"corrected"` // how much the clock was set forward by, in nanoseconds
+	Start time.Time     `json:"start"`    // the time at which the machine started
+	Error time.Duration `json:"error"`    // how wrong that was, in nanoseconds
+	Count int           `json:"count"`    // relays that said so
+	Asked int           `json:"asked"`    // of so many
+	Boot  time.Duration `json:"asked_at"` // after the start, in nanoseconds
 }
 
 // drift is how far a bad crystal goes wrong in a second while nothing corrects it.

@@ -14,7 +14,7 @@ func TestNote(t *testing.T) {
 	if _, err := ReadNote(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	n := Note{Start: told, Error: time.Second, Count: 5, Asked: 9, Boot: time.Minute, Step: time.Hour}
+	n := Note{Start: told, Error: time.Second, Count: 5, Asked: 9, Boot: time.Minute}
 	if err := n.Write(path); err != nil {
 		t.Fatal(err)
 	}

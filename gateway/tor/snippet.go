@@ -16,7 +16,7 @@ var (
 		"BridgeRelay", "CacheDirectory", "CacheDirectoryGroupReadable", "ClientOnly", "ControlPort",
 		"ControlPortFileGroupReadable", "ControlPortWriteToFile", "ControlSocket", "ControlSocketsGroupWritable",
 		"CookieAuthentication", "CookieAuthFile", "CookieAuthFileGroupReadable", "DataDirectory",
-		"DataDirectoryGroupReadable", "DirPort", "DisableNetwork", "DNSPort", "ExitRelay", "ExtORPort",
+		"DataDirectoryGroupReadable", "DirPort", "DisableNetwork", "DNSPort", "DormantCanceledByStartup", "DormantTimeoutEnabled", "ExitRelay", "ExtORPort",
 		"FamilyKeyDirectory", "HashedControlPassword", "HTTPTunnelPort", "KeyDirectory", "KeyDirectoryGroupReadable",
 		"Log", "MetricsPort", "MetricsPortPolicy", "NATDPort", "ORPort", "PidFile", "RunAsDaemon", "SafeLogging",
 		"ServerTransportListenAddr", "ServerTransportOptions", "ServerTransportPlugin", "SocksPort",

@@ -37,6 +37,10 @@ func Render(s Spec, v Version) string {
 	line("Log notice stdout")
 	line("SafeLogging 1")
 	line("ClientOnly 1")
+	// A dormant tor waits for a question, and a closed household asks none: after
+	// a quiet day, or a clock that was set forward, it would stay closed.
+	line("DormantTimeoutEnabled 0")
+	line("DormantCanceledByStartup 1")
 	for _, l := range s.listeners() {
 		for _, addr := range l.addrs {
 			line(append([]string{l.option, addr}, l.flags...)...)
