@@ -148,7 +148,7 @@ func publishedWords(o api.Onion, now time.Time) string {
 	}
 	switch {
 	case !o.Key:
-		return "NO KEYS"
+		return "no keys yet"
 	case !o.Findable():
 		return strings.Replace(words, "for -, ", "for nobody, ", 1) + "not published"
 	case !o.Published:

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
+	"tunic/gateway/health"
 )
 
 func statusCommand(a *app) *cobra.Command {
@@ -112,7 +114,10 @@ func stateWords(s api.Status) string {
 		words = "the household is open"
 	}
 	if s.Ready {
-		return words + ", everything wanted works"
+		if slices.ContainsFunc(s.Findings, func(f health.Finding) bool { return f.Severity != health.Info }) {
+			return words + "; see the warnings at the end"
+		}
+		return words + ", everything works"
 	}
 	return words + ", not ready: " + strings.TrimSpace(s.Why)
 }

@@ -23,7 +23,7 @@ const (
 type Status struct {
 	Version   string           `json:"version"`
 	State     State            `json:"state"`
-	Ready     bool             `json:"ready"` // everything wanted works
+	Ready     bool             `json:"ready"` // what is asked for has been done; what does not work is in Findings
 	Why       string           `json:"why"`   // why it is not open or not ready, in words; empty when all is well
 	Since     time.Time        `json:"since"` // start of the daemon
 	Tor       Tor              `json:"tor"`
