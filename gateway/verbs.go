@@ -91,10 +91,14 @@ func (g *Gateway) forgetNewKeys(name string) (undo func() error) {
 
 // WriteOnion makes the file of an onion, without reading the others.
 func WriteOnion(p config.Paths, o config.Onion) error {
-	if err := config.WriteOnion(p, o); err != nil {
+	err := config.WriteOnion(p, o)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, config.ErrExists):
 		return usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")
 	}
-	return nil
+	return usage(err, "example: tunic publish photos 80=192.168.1.20:8080")
 }
 
 // Unpublish removes an onion's file and applies that. Its keys stay, so that

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +71,7 @@ func (a *app) printVisit(v api.Visit) {
 	if v.Private {
 		say("  private: %s can find it. Tor Browser asks for the client's key; for another tor,\n"+
 			"  a file (%s.auth_private) in its ClientOnionAuthDir has the line, with that key in it:\n    %s",
-			orDash(clientNames(api.Onion{Clients: v.Clients})), v.Name, v.ClientLine)
+			cmp.Or(clientNames(api.Onion{Clients: v.Clients}), "nobody"), v.Name, v.ClientLine)
 		say("  a key for another visitor: tunic grant %s NAME --new", v.Name)
 	}
 	if !v.Anonymous {

@@ -34,14 +34,18 @@ but [gateway] inbound. ` + "`tunic reload`" + ` opens the household again.`,
 				a.printf("the daemon is in charge of the household: nothing was changed\n")
 				return nil
 			}
+			opens := "`tunic reload`"
 			err := a.client().Lockdown(cmd.Context())
 			if errors.Is(err, api.ErrNotRunning) {
-				err = a.lockdownAlone(cmd.Context())
+				opens, err = "`systemctl start tunic`", a.lockdownAlone(cmd.Context())
 			}
 			if err != nil {
 				return err
 			}
 			a.printf("the household is closed\n")
+			if !boot {
+				fmt.Fprintf(a.err, "%s opens it again\n", opens)
+			}
 			return nil
 		},
 	}
@@ -133,7 +137,7 @@ OUTSIDE TOR. Stop the daemon first. It asks before it does so.`,
 func (a *app) confirm(question string) error {
 	f, ok := a.in.(*os.File)
 	if !ok || !isTerminal(f) {
-		return usageError("run it on a terminal, or add --yes", "confirmation needed")
+		return usageError("run it on a terminal, or add --yes", "confirmation needed: %s", question)
 	}
 	fmt.Fprintf(a.err, "%s [y/N] ", question)
 	line, _ := bufio.NewReader(a.in).ReadString('\n')

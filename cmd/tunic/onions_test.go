@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,11 +36,34 @@ func TestInvitationsAreCounted(t *testing.T) {
 // Publish says which services nobody serves.
 func TestTargetsAreWarnedOf(t *testing.T) {
 	var out bytes.Buffer
-	(&app{err: &out}).warnOfTargets([]api.Port{{Port: 80, Target: "192.168.1.20:8080", Reachable: true},
-		{Port: 22, Target: "nas:22", Error: "connection refused: nothing listens there"}, {Port: 70, Target: "endpoint:gopher"}})
+	ports := []api.Port{{Port: 80, Target: "192.168.1.20:8080", Reachable: true},
+		{Port: 22, Target: "nas:22", Error: "connection refused: nothing listens there"}, {Port: 70, Target: "endpoint:gopher"}}
+	(&app{err: &out}).warnOfTargets(api.Onion{Ports: ports})
+	(&app{err: &out}).warnOfTargets(api.Onion{Private: true, Ports: ports[2:]})
 	want := "warning: port 22 leads to nas:22, and that does not answer: connection refused: nothing listens there; visitors get nothing until it does\n" +
-		"port 70 leads to endpoint:gopher, which is tested as soon as Tor is connected\n"
+		"port 70 leads to endpoint:gopher, which is tested as soon as Tor is connected\n" +
+		"port 70 leads to endpoint:gopher, which is tested as soon as somebody can find the onion\n"
 	if out.String() != want {
 		t.Errorf("%s", out.String())
+	}
+}
+
+// A private onion without clients is for nobody.
+func TestVisitOfAnOnionForNobody(t *testing.T) {
+	var out bytes.Buffer
+	(&app{err: &out}).printVisit(api.Visit{Name: "diary", Private: true, Anonymous: true, Published: true})
+	if !strings.Contains(out.String(), "private: nobody can find it.") {
+		t.Errorf("%s", out.String())
+	}
+}
+
+// Who asks why about a destination without a sender is told how.
+func TestWhyOfADestination(t *testing.T) {
+	for device, told := range map[string]bool{"8.8.8.8": true, "phone": false} {
+		err := alsoDestination(&api.Failure{Problem: api.Problem{Error: "no device", Hint: "see"}}, api.WhyRequest{Device: device})
+		f, _ := errors.AsType[*api.Failure](err)
+		if strings.Contains(f.Hint, "--from DEVICE") != told {
+			t.Errorf("%s: %q", device, f.Hint)
+		}
 	}
 }

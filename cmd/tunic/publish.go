@@ -42,7 +42,12 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
   tunic publish diary 80=nas:8080 --client alice
   tunic publish films 80=nas:8096 --fast
   tunic publish shell 22=127.0.0.1:22 80=unix:/run/web.sock`,
-		Args: cobra.MinimumNArgs(2),
+		Args: func(c *cobra.Command, args []string) error {
+			if request.As != "" && len(args) == 1 {
+				return usageError(fmt.Sprintf("example: tunic publish %s --as %s 192.168.1.20", args[0], request.As), "with --as `tunic publish` also needs the HOST of the service")
+			}
+			return cobra.MinimumNArgs(2)(c, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.Name, request.Ports = args[0], args[1:]
 			request.Fast = request.Fast || notAnonymous
@@ -62,7 +67,7 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
 				return a.json(o)
 			}
 			a.printf("%s\n", o.Address)
-			a.warnOfTargets(o.Ports)
+			a.warnOfTargets(o)
 			if err := a.adviseOn(request.As, o.Address); err != nil {
 				return err
 			}
@@ -89,13 +94,17 @@ anonymous, and nothing else of the household changes. Publish it like that?`
 
 // warnOfTargets says which services nobody serves yet: the onion is published all
 // the same.
-func (a *app) warnOfTargets(ports []api.Port) {
-	for _, p := range ports {
+func (a *app) warnOfTargets(o api.Onion) {
+	when := "Tor is connected"
+	if !o.Findable() {
+		when = "somebody can find the onion"
+	}
+	for _, p := range o.Ports {
 		switch {
 		case p.Down():
 			fmt.Fprintf(a.err, "warning: port %d leads to %s, and that does not answer: %s; visitors get nothing until it does\n", p.Port, p.Target, p.Error)
 		case !p.Reachable:
-			fmt.Fprintf(a.err, "port %d leads to %s, which is tested as soon as Tor is connected\n", p.Port, p.Target)
+			fmt.Fprintf(a.err, "port %d leads to %s, which is tested as soon as %s\n", p.Port, p.Target, when)
 		}
 	}
 }

@@ -34,8 +34,9 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		check = cobra.NoArgs
 	}
 	return func(c *cobra.Command, args []string) error {
-		if check(c, args) == nil {
-			return nil
+		err := check(c, args)
+		if _, said := errors.AsType[*failure](err); err == nil || said {
+			return err
 		}
 		hint := "see `" + c.CommandPath() + " --help`"
 		if example, _, _ := strings.Cut(strings.TrimSpace(c.Example), "\n"); example != "" {

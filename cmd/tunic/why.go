@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -51,7 +52,7 @@ Rules of other programs stand below tunic's and are not looked at.`,
 					continue // no household address of that family
 				}
 				if err != nil {
-					return err
+					return alsoDestination(err, r)
 				}
 				answers = append(answers, w)
 			}
@@ -74,6 +75,16 @@ Rules of other programs stand below tunic's and are not looked at.`,
 	c.Flags().StringVar(&o.protocol, "protocol", "tcp", "tcp, udp, icmp, or the number of an IP protocol")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	return c
+}
+
+// alsoDestination says of an address that is no device's how to ask for it as a
+// destination.
+func alsoDestination(err error, r api.WhyRequest) error {
+	f, ok := errors.AsType[*api.Failure](err)
+	if _, no := netip.ParseAddr(r.Device); ok && no == nil {
+		f.Hint += "; if it is a destination, say who sends: --from DEVICE or --own"
+	}
+	return err
 }
 
 func (a *app) printWhy(w api.Why) {

@@ -62,7 +62,7 @@ func WriteOnion(p Paths, o Onion) error {
 	}
 	same, err := parseOnion(o.Name, path, old)
 	if err != nil || same.Public != o.Public || same.As != o.As || !slices.Equal(same.Ports, o.Ports) || same.Private != o.Private || same.Fast != o.Fast || !slices.Equal(same.Clients, o.Clients) {
-		return fmt.Errorf("writing onion %q: %s %w with other settings: edit it, or unpublish the onion first", o.Name, path, ErrExists)
+		return fmt.Errorf("writing onion %q: %s %w with other settings", o.Name, path, ErrExists)
 	}
 	return nil
 }
