@@ -129,7 +129,7 @@ func WriteClients(p config.Paths, e config.ClientEdit) error {
 // clientHint says what to do when the file of an onion was not changed.
 func clientHint(edit config.ClientEdit) string {
 	if len(edit.Add) > 0 {
-		return "nothing was changed; `tunic onions` lists them; an onion that is for everybody becomes private by `tunic grant " + edit.Onion + " CLIENT --private`"
+		return "nothing was changed; `tunic onions` lists the onions and their clients; one that is for everybody becomes private by `tunic grant " + edit.Onion + " CLIENT --private`"
 	}
 	return "nothing was changed; `tunic onions` lists the onions and their clients"
 }

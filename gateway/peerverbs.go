@@ -82,7 +82,7 @@ func inviteError(err error, name string) error {
 		return usage(err, "copy the whole word, from tunic: to its last letter")
 	case errors.Is(err, peer.ErrVersion):
 		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "update tunic on this box"}}
-	case errors.Is(err, peer.ErrNobody), errors.Is(err, peer.ErrState):
+	case errors.Is(err, peer.ErrNobody), errors.Is(err, peer.ErrNoFriend), errors.Is(err, peer.ErrSame), errors.Is(err, peer.ErrState):
 		return usage(err, "`tunic peers` lists friends and invitations")
 	case errors.As(err, new(config.Error)):
 		return usage(err, "")

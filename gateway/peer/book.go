@@ -17,12 +17,14 @@ import (
 
 // Errors that a person's words lead to. All are wrapped with what to do.
 var (
-	ErrTaken   = errors.New("the name is taken")
-	ErrOwn     = errors.New("this is this box's own invitation: it is for a friend's box")
-	ErrExpired = errors.New("the invitation has expired")
-	ErrNoName  = errors.New("the invitation suggests no name")
-	ErrNobody  = errors.New("there is no such friend or invitation")
-	ErrState   = errors.New("there is nothing to confirm")
+	ErrTaken    = errors.New("the name is taken")
+	ErrOwn      = errors.New("this is this box's own invitation: it is for a friend's box")
+	ErrExpired  = errors.New("the invitation has expired")
+	ErrNoName   = errors.New("the invitation suggests no name")
+	ErrNobody   = errors.New("there is no such friend or invitation")
+	ErrNoFriend = errors.New("this is no friend yet")
+	ErrSame     = errors.New("two friends are introduced to each other")
+	ErrState    = errors.New("there is nothing to confirm")
 )
 
 // Options are what a Book needs. All are required.

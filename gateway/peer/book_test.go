@@ -377,11 +377,11 @@ func TestIntroduction(t *testing.T) {
 	if left := hub.Outbox(stranger); len(left) != 0 {
 		t.Errorf("for a stranger there wait %v", left)
 	}
-	if err := hub.Introduce("bob", "nobody"); !errors.Is(err, ErrNobody) {
+	if err := hub.Introduce("bob", "nobody"); !errors.Is(err, ErrNoFriend) {
 		t.Errorf("introducing nobody: %v", err)
 	}
-	if err := hub.Introduce("bob", "bob"); !errors.Is(err, ErrTaken) {
-		t.Errorf("introducing somebody to herself: %v", err)
+	if err := hub.Introduce("bob", "bob"); !errors.Is(err, ErrSame) {
+		t.Errorf("introducing a friend to the same one: %v", err)
 	}
 	if err := errors.Join(hub.Introduce("bob", "carol"), hub.Introduce("bob", "carol")); err != nil {
 		t.Fatal(err)

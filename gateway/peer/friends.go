@@ -205,12 +205,12 @@ func (b *Book) Introduce(first, second string) error {
 	for i, name := range []string{first, second} {
 		p, ok := b.peer(byName(name))
 		if !ok {
-			return fmt.Errorf("%w: %q", ErrNobody, name)
+			return fmt.Errorf("%w: %q", ErrNoFriend, name)
 		}
 		pair[i] = p
 	}
 	if first == second {
-		return fmt.Errorf("%w: %s knows herself", ErrTaken, first)
+		return fmt.Errorf("%w: %s was named twice", ErrSame, first)
 	}
 	token, expires := newToken(), b.Now().Add(Lifetime).Truncate(time.Second).UTC()
 	return errors.Join(
