@@ -13,6 +13,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/account"
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 )
 
 func userCommand(a *app) *cobra.Command {
@@ -185,14 +186,34 @@ func userShowCommand(a *app) *cobra.Command {
 			if err := a.printQR("xmpp:" + u.Address); err != nil {
 				return err
 			}
-			a.printf("chat:        the address above and the password; server box.home.arpa if a program asks\n")
+			chat, mail := a.servers()
+			a.printf("chat:        %s\n", orServer(chat, "the address above and the password; server box.home.arpa if a program asks", "xmpp"))
 			if u.Mail {
-				a.printf("mail:        IMAP box.home.arpa:993 (TLS), SMTP box.home.arpa:587 (STARTTLS)\n")
+				a.printf("mail:        %s\n", orServer(mail, "IMAP box.home.arpa:993 (TLS), SMTP box.home.arpa:587 (STARTTLS)", "smtp"))
 			}
 			a.printf("certificate: tunic ca > tunic-ca.crt, for programs that ask whether to trust the box\n")
 			return nil
 		},
 	}
+}
+
+// servers reports which of its users' servers the files have this box run. Of files
+// that are wrong nothing is said here.
+func (a *app) servers() (chat, mail bool) {
+	c, err := config.Load(a.paths())
+	if err != nil {
+		return true, true
+	}
+	_, mail = c.Mail()
+	return c.XMPP(), mail
+}
+
+// orServer is what to enter in a program, or how there will be a server for it.
+func orServer(there bool, words, endpoint string) string {
+	if there {
+		return words
+	}
+	return "this box runs no server for it; an empty file endpoints/" + endpoint + ".toml and `tunic reload` set one up"
 }
 
 func userLine(u api.User) string {
@@ -262,6 +283,9 @@ func (a *app) sayUser(u api.User, password string, asJSON bool, what string) err
 	}
 	if password != "" {
 		a.printf("password: %s\n", password)
+	}
+	if chat, mail := a.servers(); !chat && !mail {
+		fmt.Fprintf(a.err, "this box runs no server of chat or mail yet: an empty file endpoints/xmpp.toml or endpoints/smtp.toml and `tunic reload` set one up\n")
 	}
 	return nil
 }
