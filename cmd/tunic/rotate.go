@@ -67,17 +67,32 @@ func (a *app) rotate(ctx context.Context, r api.RotateRequest, asJSON bool) erro
 		return a.json(o)
 	}
 	a.printf("%s\n", o.Address)
-	for _, old := range o.Old {
-		fmt.Fprintf(a.err, "the old address %s works until %s\n", old.Address, moment(old.Until))
-	}
+	a.sayOld(r, o)
 	if alone {
 		fmt.Fprintf(a.err, "the new address is published when the daemon runs (systemctl start tunic)\n")
 		return nil
 	}
 	if o.Private {
+		fmt.Fprintf(a.err, "who can find %s finds it there with the same key\n", o.Name)
 		return nil
 	}
 	return a.waitPublished(ctx, o.Name)
+}
+
+// sayOld tells how long the addresses that the onion had before still work.
+func (a *app) sayOld(r api.RotateRequest, o api.Onion) {
+	fmt.Fprintf(a.err, "%s has this address now\n", o.Name)
+	if r.Keep == 0 {
+		fmt.Fprintf(a.err, "the address that it had until now leads nowhere any more\n")
+	}
+	address, err := onion.ParseName(o.Address)
+	if err != nil {
+		return
+	}
+	v, _ := gateway.ForVisitors(a.paths(), o.Name, address) // what cannot be read is in the status
+	for _, old := range v.Old {
+		fmt.Fprintf(a.err, "the old address %s works until %s\n", old.Address, moment(old.Until))
+	}
 }
 
 func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
