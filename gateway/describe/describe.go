@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -68,13 +69,21 @@ func words(v reflect.Value) string {
 		}
 		return "[" + strings.Join(list, ", ") + "]"
 	case plain(v):
-		return fmt.Sprint(v.Interface())
+		return oneLine(fmt.Sprint(v.Interface()))
 	}
 	var list []string
 	for i := range v.NumField() {
 		list = append(list, field("", v, i)...)
 	}
 	return "{" + strings.TrimSpace(strings.Join(list, ",")) + "}"
+}
+
+// oneLine quotes a text that has lines of its own, as a certificate does.
+func oneLine(text string) string {
+	if strings.Contains(text, "\n") {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // plain reports whether a value is written as it says itself: it is no structure,

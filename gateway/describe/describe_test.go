@@ -32,6 +32,9 @@ func TestLines(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	if got := Lines("x", struct{ CA string }{"one\ntwo"}); !slices.Equal(got, []string{`x CA "one\ntwo"`}) {
+		t.Errorf("%q", got)
+	}
 	if Hidden("a") == Hidden("b") || Hidden("a") != Hidden(strings.TrimSpace(" a")) || strings.Contains(Hidden("geheim"), "geheim") {
 		t.Error("a hidden value does not stand for itself")
 	}
