@@ -24,7 +24,7 @@ import (
 type Lock struct{ f *os.File }
 
 // ErrRunning is in the error of TakeLock when a daemon holds the lock.
-var ErrRunning = errors.New("another tunic daemon runs already")
+var ErrRunning = errors.New("a tunic daemon runs already")
 
 // TakeLock takes the lock of a root, or says who holds it.
 func TakeLock(p config.Paths) (*Lock, error) {

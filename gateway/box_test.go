@@ -22,7 +22,7 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := TakeLock(p); err == nil || !strings.Contains(err.Error(), "another tunic daemon") {
+	if _, err := TakeLock(p); err == nil || !strings.Contains(err.Error(), "a tunic daemon") {
 		t.Errorf("a second lock: %v", err)
 	}
 	first.Release()

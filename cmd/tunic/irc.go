@@ -182,6 +182,9 @@ func ircBans(a *app) *cobra.Command {
 				for _, cloak := range list {
 					a.printf("%s\n", cloak)
 				}
+				if len(list) == 0 {
+					a.printf("nobody is banned\n")
+				}
 				return nil
 			})
 		},

@@ -19,7 +19,7 @@ func checkIRC(c *conversation, _ string) (Result, error) {
 	}
 	for _, prefix := range []string{":", "ERROR", "NOTICE", "PING", "451"} {
 		if strings.HasPrefix(text, prefix) {
-			return Result{Saw: text}, nil
+			return Result{Saw: "IRC"}, nil
 		}
 	}
 	return Result{}, fmt.Errorf("%w: it says %q", ErrOther, Line(text))

@@ -75,7 +75,7 @@ func TestServersThatSpeakTheirProtocol(t *testing.T) {
 		{"imap", says("* OK [CAPABILITY IMAP4rev1] ready\r\n"), "* OK [CAPABILITY IMAP4rev1] ready"},
 		{"vnc", says("RFB 003.008\n"), "RFB 003.008"},
 		{"rsync", says("@RSYNCD: 31.0\n"), "@RSYNCD: 31.0"},
-		{"irc", answers(6, "ERROR :Closing Link\r\n"), "ERROR :Closing Link"},
+		{"irc", answers(6, "ERROR :Closing Link\r\n"), "IRC"},
 		{"xmpp-client", answers(100, "<?xml version='1.0'?><stream:stream id='1'>"), "XMPP"},
 		{"xmpp-server", answers(100, "<stream:stream id='1'>"), "XMPP"},
 		{"gopher", answers(2, "ihello\t\tbox\t70\r\n.\r\n"), "a Gopher menu"},

@@ -27,7 +27,7 @@ func testDaemon(w *world) {
 
 func secondDaemon(w *world) {
 	r := w.exec("gateway", "tunic", "run")
-	if r.Code != 1 || !strings.Contains(r.Stderr, "another tunic daemon") {
+	if r.Code != 1 || !strings.Contains(r.Stderr, "a tunic daemon") {
 		w.Errorf("it ended with status %d: %s", r.Code, r.Stderr)
 	}
 }

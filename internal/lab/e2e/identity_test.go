@@ -139,7 +139,7 @@ func testMove(w *world) {
 		w.Fatalf("backup: %v\n%s", err, out)
 	}
 	w.timed("backup of a running box", time.Since(begin))
-	if out, err := w.feed(backupPassphrase, "gateway", "tunic", "restore", file, "--force"); err == nil || !strings.Contains(out, "another tunic daemon runs already") {
+	if out, err := w.feed(backupPassphrase, "gateway", "tunic", "restore", file, "--force"); err == nil || !strings.Contains(out, "a tunic daemon runs already") {
 		w.Errorf("restore beside a running daemon: %v\n%s", err, out)
 	}
 	w.stop(syscall.SIGTERM)
