@@ -86,7 +86,7 @@ func newNym(w *world) {
 	phone, before := w.stream(w.phone.Dial)
 	laptop, _ := w.stream(w.laptop.Dial)
 	out := w.must("gateway", "tunic", "newnym", "phone")
-	if !strings.Contains(out, "circuits are closed") || strings.Contains(out, " 0 circuits") {
+	if !strings.Contains(out, "closed, new connections get new ones") || strings.Contains(out, " 0 circuits") {
 		w.Errorf("it says %q", out)
 	}
 	if err := phone.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
