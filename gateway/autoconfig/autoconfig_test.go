@@ -186,8 +186,8 @@ func TestHandler(t *testing.T) {
 func TestNamesOfThePages(t *testing.T) {
 	h := settings().Handler()
 	for host, want := range map[string]int{
-		"setup.box.home.arpa": 200, "Setup.Box.Home.Arpa.:80": 200, "autoconfig." + settings().Domain: 200, settings().Domain: 200, "10.192.0.1": 200, "10.192.0.1:80": 200,
-		"attacker.example": 421, "setup.box.home.arpa.attacker.example": 421, "xbox.home.arpa": 421, "": 421, "[::1": 421,
+		"setup.box.home.arpa": 200, "Setup.Box.Home.Arpa.:80": 200, "autoconfig." + settings().Domain: 200, settings().Domain: 200, "10.192.0.1": 200, "10.192.0.1:80": 200, "[fd00::1]": 200, "[fd00::1]:80": 200,
+		"attacker.example": 421, "setup.box.home.arpa.attacker.example": 421, "xbox.home.arpa": 421, "": 421, "[::1": 421, "[": 421, "[]": 421,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = host

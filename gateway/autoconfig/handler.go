@@ -40,6 +40,8 @@ func (s Settings) Handler() http.Handler {
 func (s Settings) named(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
+	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") { // without a port
+		host = host[1 : len(host)-1]
 	}
 	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
 	_, err := netip.ParseAddr(host[1:])
