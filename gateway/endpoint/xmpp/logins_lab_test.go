@@ -3,6 +3,7 @@
 package xmpp
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -90,4 +91,38 @@ func TestGuesser(t *testing.T) {
 		}
 	}
 	want(try("127.128.4.9", "user2", password), "temporary-auth-failure", "one more device at that account")
+}
+
+// TestLongLogins: what a device says instead of a login costs others no time,
+// however long it is, and is no error of the server's.
+func TestLongLogins(t *testing.T) {
+	a, _, _ := boxes(t)
+	a.start()
+	alices := a.login("alice")
+	addr := net.JoinHostPort(a.addr, fmt.Sprint(clientPort))
+	const device = "127.128.6.1"
+	long := base64.StdEncoding.EncodeToString([]byte("n,,m" + strings.Repeat("n=", 3500)))
+	var many []*client
+	for range 12 {
+		many = append(many, connect(t, device, addr, hostA))
+	}
+	began := time.Now()
+	for _, c := range many {
+		c.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-256'>%s</auth>", long)
+	}
+	time.Sleep(100 * time.Millisecond) // they are there
+	alices.ask("get", alices.jid, "<ping xmlns='urn:xmpp:ping'/>")
+	took := time.Since(began)
+	t.Logf("alice waits for %s", took)
+	if took > time.Second {
+		t.Errorf("alice waits for %s", took)
+	}
+	c := connect(t, device, addr, hostA)
+	c.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'><x/></auth>")
+	if answer, _ := c.answer(); answer != "malformed-request" {
+		t.Errorf("a login that is no text: %s", answer)
+	}
+	if text, err := os.ReadFile(a.dir + "/log"); err != nil || strings.Contains(string(text), "raceback") {
+		t.Errorf("%v, the log has %s", err, text)
+	}
 }

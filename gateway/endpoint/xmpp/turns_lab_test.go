@@ -352,3 +352,30 @@ func TestWhoDoesNotRead(t *testing.T) {
 		t.Errorf("it takes %d MB more", (most-before)/mb)
 	}
 }
+
+// TestLongQuestions: the name that somebody gives a question stands in each message of
+// the answer, and makes no answer long.
+func TestLongQuestions(t *testing.T) {
+	a, _, _ := boxes(t)
+	a.account("user1")
+	a.keep("alice", flood(100, 60)...)
+	a.start()
+	c, other := a.device("alice"), a.login("user1")
+	ask := func(name string) {
+		c.say("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2' queryid='%s'><set xmlns='http://jabber.org/protocol/rsm'><max>50</max></set></query></iq>", name)
+	}
+	ask("short")
+	c.expect("iq")
+	before := data(a.cmd.Process.Pid)
+	ask(strings.Repeat("x", 200<<10))
+	most := before
+	for range 30 {
+		other.ask("get", other.jid, "<ping xmlns='urn:xmpp:ping'/>")
+		most = max(most, data(a.cmd.Process.Pid))
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("Prosody has %d MB of data before the question, and at most %d MB then", before/mb, most/mb)
+	if most > before+4*mb {
+		t.Errorf("it takes %d MB more", (most-before)/mb)
+	}
+}

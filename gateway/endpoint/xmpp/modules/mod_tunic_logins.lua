@@ -16,6 +16,7 @@ local of_device, of_account = 10, 50;
 local reset = 600; -- seconds
 local most_known = 16; -- devices of an account, the latest
 local longest = 64; -- bytes of an account's name
+local longest_words = 2048; -- of a login, in base64; Prosody's own patterns and named() take the square of it
 
 local tries = {}; -- { count, since } of each device and account
 local store = module:open_store("tunic_logins"); -- of each account, a list of addresses
@@ -60,10 +61,15 @@ local function named(mechanism, text)
 end
 
 local function check(event)
-	local session = event.origin;
+	local session, words = event.origin, event.stanza[1];
 	if session.type ~= "c2s_unauthed" then return; end
+	if words and (type(words) ~= "string" or #words > longest_words) then
+		session.sasl_handler = nil;
+		session.send(st.stanza("failure", { xmlns = xmlns }):tag("malformed-request"):up());
+		return true;
+	end
 	if event.stanza.name == "auth" then
-		session.tunic_account = named(event.stanza.attr.mechanism, event.stanza[1]);
+		session.tunic_account = named(event.stanza.attr.mechanism, words);
 	end
 	local account, ip, text = session.tunic_account or "", session.ip or "", nil;
 	if over("device "..ip, of_device) then

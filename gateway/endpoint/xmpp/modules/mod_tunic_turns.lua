@@ -21,6 +21,7 @@ local party = module:require "tunic_party";
 local xmlns = "urn:xmpp:mam:2";
 local rest = 9; -- times as long as an answer took
 local most_waiting = 16; -- questions of one asker
+local longest = 4096; -- bytes of a question, whose name for itself stands in each message of the answer
 local patience = 60; -- seconds that a question waits
 local most_unread = 256 * 1024; -- bytes
 local most_unacked = 100; -- stanzas (XEP-0198)
@@ -127,6 +128,10 @@ local function ask(host, name, event)
 	if event.tunic_turn then return; end
 	local who = party(event.stanza.attr.from);
 	local q = { host = host, name = name, origin = event.origin, stanza = event.stanza, since = now() };
+	if #tostring(q.stanza) > longest then
+		q.origin.send(st.error_reply(q.stanza, "modify", "policy-violation", "This question is too long"));
+		return true;
+	end
 	if waiting[who] and #waiting[who] >= most_waiting then
 		refuse(q);
 		return true;
