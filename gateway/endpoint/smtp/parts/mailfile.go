@@ -54,15 +54,19 @@ func (b *beginning) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// headerLine is a field of a header, as far as it says something here.
-var headerLine = regexp.MustCompile(`^([A-Za-z0-9-]{1,60})[ \t]*:(.*)`)
+// headerLine is a field of a header (RFC 5322, section 3.6.8), as far as it says something here.
+var headerLine = regexp.MustCompile(`^([!-9;-~]+)[ \t]*:(.*)`)
 
 // isMail reports whether the text begins with a header that a server or a mail
 // program wrote, or with one that has parts or an encoding behind it. It may follow
 // empty lines and what files of mails have before it: "From " and the time, or the
 // number of the mail's bytes. A patch as git writes it has none of those fields.
 func (b *beginning) isMail() bool {
-	text := bytes.TrimPrefix(bytes.ReplaceAll(b.text, []byte{0}, nil), []byte("\ufeff"))
+	text := b.text
+	if end := bytes.LastIndexByte(text, '\n'); len(text) == maxBeginning && end >= 0 {
+		text = text[:end+1] // the last line may not be whole
+	}
+	text = bytes.TrimPrefix(bytes.ReplaceAll(text, []byte{0}, nil), []byte("\ufeff"))
 	text = bytes.TrimLeft(bytes.TrimLeft(text, "\xff\xfe"), " \t\r\n")
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	if bytes.HasPrefix(first, []byte("From ")) || len(bytes.Trim(first, "0123456789 \r")) == 0 {

@@ -43,6 +43,9 @@ func TestMailsAsFiles(t *testing.T) {
 		"parts":             file("Content-Type: application/x-y", "Subject: x\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"),
 		"encoding":          file("Content-Type: application/x-y", "Subject: x\r\nContent-Transfer-Encoding: BASE64\r\n\r\n"),
 		"not in base64":     "Content-Type: application/octet-stream\r\n\r\n" + received,
+		"field of Exim's":   file("Content-Type: application/octet-stream", "Received: from laptop.lan\r\nX-Spam_score: 1.0\r\n\r\n"),
+		"long name":         file("Content-Type: application/octet-stream", "Received: from laptop.lan\r\nX-MS-Exchange-CrossTenant-OriginalAttributedTenantConnectingIp: TenantId=x\r\n\r\n"),
+		"long header":       file("Content-Type: application/octet-stream", "Received: x\r\nX: "+strings.Repeat("y", maxBeginning-20)+"\r\nX-Long: z\r\n\r\n"),
 		"named at the top":  "Content-Type: application/octet-stream; name=x.eml\r\n\r\nnothing\r\n",
 	} {
 		if left, err := rewrite(text); !errors.As(err, new(*Error)) {
