@@ -14,6 +14,10 @@ const (
 	doubtAgain  = 10 * time.Minute
 )
 
+// startTime is what a new tor has to connect before another one can take its place:
+// a cable that comes and goes must not keep all of them from it.
+const startTime = 30 * time.Second
+
 // wayOut is what is known of the box's way to the internet.
 type wayOut struct {
 	missing bool      // there was none, or none that led to Tor, and tor was not asked since
@@ -43,6 +47,8 @@ func (a *attempt) followWayOut(ctx context.Context) {
 		return
 	case !a.out.missing && !away, !a.out.missing && !connected:
 		return // there was a way out all the time, and it leads nowhere yet
+	case time.Since(a.out.rested) < startTime:
+		return // looked at then
 	}
 	a.out.missing = false
 	if st.Bootstrap == 100 && !a.Tor.GaveUp(ctx) {

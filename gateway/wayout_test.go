@@ -23,6 +23,7 @@ func TestWayOut(t *testing.T) {
 		h.pass(t.Context())
 		return strings.Contains(h.took(), "tor rests")
 	}
+	const later = "half a minute later"
 	for i, step := range []struct {
 		what         string
 		link         Link
@@ -38,9 +39,18 @@ func TestWayOut(t *testing.T) {
 		{"it is back, and guards are given up", out, 100, true, true, true},
 		{"they still are, by the new one", out, 100, true, true, false},
 		{"no route while it starts", off, 10, false, false, false},
-		{"it is back", out, 10, false, false, true},
+		{"it is back, and the new one has hardly begun", out, 10, false, false, false},
+		{later, out, 10, false, false, true},
 		{"it starts", out, 10, false, false, false},
+		{"no route once more", off, 10, false, false, false},
+		{"it is back once more", out, 10, false, false, false},
+		{"and it has connected", out, 100, true, false, false},
+		{later, out, 100, true, false, false},
+		{"a guard is down later still", out, 100, true, true, false},
 	} {
+		if step.what == later {
+			h.out.rested = h.out.rested.Add(-startTime)
+		}
 		if rests := pass(step.link, step.bootstrap, step.live, step.gaveUp); rests != step.rests {
 			t.Errorf("%d, %s: tor rests: %v", i, step.what, rests)
 		}
