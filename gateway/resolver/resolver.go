@@ -88,6 +88,7 @@ type Resolver struct {
 	flights singleflight.Group // one question of one device to Tor at a time
 	queries *fair.Share[device.Key]
 	conns   *fair.Share[device.Key]
+	onions  *onionShare
 	counts  counters
 }
 
@@ -118,6 +119,7 @@ func New(o Options, c Config) (*Resolver, error) {
 		timeout: upstreamTimeout,
 		queries: fair.New[device.Key](maxQueriesPerDevice, maxQueries),
 		conns:   fair.New[device.Key](maxConnsPerDevice, maxConns),
+		onions:  newOnionShare(),
 	}
 	if err := r.Set(c); err != nil {
 		return nil, err

@@ -62,6 +62,9 @@ func (r *Resolver) cachedPublic(ctx context.Context, s *state, device netip.Addr
 // onion asks tor for the virtual address of an onion. Nothing is cached: tor
 // answers from memory, and only it knows how long the address holds.
 func (r *Resolver) onion(ctx context.Context, s *state, device netip.Addr, q dns.Question) (answer, error) {
+	if !r.onions.take(r.Devices.Of(device), dns.CanonicalName(q.Name)) {
+		return answer{}, errOnions
+	}
 	reply, err := r.askTor(ctx, device, q)
 	if err != nil {
 		return answer{}, err
