@@ -32,7 +32,7 @@ ip link set lo up
 for name in tunic tunic-mail tunic-xmpp tunic-irc; do
   chroot "$top/root" id "$name" >/dev/null 2>&1 || chroot "$top/root" useradd --system --user-group --no-create-home --shell /usr/sbin/nologin "$name"
 done
-chroot "$top/root" sh -c 'cd /test && exec ./it -test.v -test.timeout 6m'
+chroot "$top/root" sh -c 'cd /test && exec ./it -test.v -test.timeout 20m'
 `
 
 // TestRoots needs root, and TUNIC_ROOTS: directories with a Debian each, between
