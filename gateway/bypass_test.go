@@ -258,54 +258,6 @@ func TestDesireNamesAndTime(t *testing.T) {
 	}
 }
 
-// TestChildPassesGrantsOn: serve's request reaches the one who decides, and
-// his word comes back; serve cannot make more of them than a few at a time.
-func TestChildPassesGrantsOn(t *testing.T) {
-	h := newHouse(t, nil)
-	parent, file, err := link.Pair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve, err := link.FromFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer serve.Close()
-	defer parent.Close()
-	hold := make(chan struct{})
-	c := &Child{Log: h.Log, Changed: func() {}, Grant: func(_ context.Context, r link.Grant) error {
-		if <-hold; r.Domain != "bank.example" {
-			return errBroken
-		}
-		return nil
-	}}
-	c.attach(parent, 1)
-	go c.receive(t.Context(), parent)
-	for id := range uint64(maxGranting + 1) {
-		domain := "bank.example"
-		if id == 0 {
-			domain = "evil.example"
-		}
-		if err := serve.Send(link.Grant{ID: id, Domain: domain}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	replies := make(map[uint64]string)
-	for range maxGranting + 1 {
-		m, _, err := serve.Receive()
-		if err != nil {
-			t.Fatal(err)
-		}
-		g := m.(link.Granted)
-		if replies[g.ID] = g.Error; len(replies) == 1 {
-			close(hold)
-		}
-	}
-	if replies[0] != errBroken.Error() || replies[1] != "" || replies[maxGranting] != "busy" {
-		t.Errorf("%v", replies)
-	}
-}
-
 // Somebody asked while the household was open, and it is closed by the time that
 // the loop comes to it: the rules stay closed.
 func TestGrantOpensNothingThatIsClosed(t *testing.T) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -121,7 +122,7 @@ func strangersOnion(c *config.Config) []config.Onion {
 
 // SignMail signs the digest of a mail (RFC 8463) with the key of an onion of
 // mail, and of no other. It is all that serve can have signed: 32 bytes.
-func (g *Gateway) SignMail(s link.Sign) ([]byte, error) {
+func (g *Gateway) SignMail(_ context.Context, s link.Digest) ([]byte, error) {
 	v := g.snapshot()
 	if _, ok := v.config.Mail(); !ok {
 		return nil, errors.New("mail is not set up")
@@ -133,5 +134,5 @@ func (g *Gateway) SignMail(s link.Sign) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tor.Sign(secret, s.Digest[:])
+	return tor.Sign(secret, s.Sum[:])
 }

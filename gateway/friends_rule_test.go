@@ -41,8 +41,8 @@ func keyOf(a onion.Address) link.Key { return link.Key(peer.KeyOf(a)) }
 // met is a hello of a friend, or with a round trip its answer to ours.
 func (h *house) met(t *testing.T, m link.Seen) {
 	t.Helper()
-	if r := h.Met(t.Context(), m); r.Error != "" || r.Refusal != 0 {
-		t.Fatal(r)
+	if r, err := h.Met(t.Context(), m); err != nil || r.Refusal != 0 {
+		t.Fatal(r, err)
 	}
 	h.settle(t)
 }
@@ -160,7 +160,7 @@ func TestNobodyIsWokenForNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []link.PairStep{link.PairClaim, link.PairProve, link.PairAnswer, link.PairJudge, link.PairFail} {
-		if r := h.Gateway.Pair(t.Context(), link.Pairing{Step: step, Invite: [16]byte{1}, Onion: keyOf(address(1))}); step < link.PairFinish && r.Refusal == 0 {
+		if r, _ := h.Gateway.Pair(t.Context(), link.Pairing{Step: step, Invite: [16]byte{1}, Onion: keyOf(address(1))}); step < link.PairFinish && r.Refusal == 0 {
 			t.Fatalf("step %d of a stranger: %+v", step, r)
 		} else if woken() {
 			t.Errorf("step %d of a stranger wakes the loop", step)
@@ -170,7 +170,7 @@ func TestNobodyIsWokenForNothing(t *testing.T) {
 		t.Error("the hello of a stranger wakes the loop")
 	}
 	claim := link.Pairing{Step: link.PairClaim, Invite: invite.Token.ID(), Onion: keyOf(address(1))}
-	if r := h.Gateway.Pair(t.Context(), claim); r.Refusal != 0 || !woken() {
+	if r, err := h.Gateway.Pair(t.Context(), claim); err != nil || r.Refusal != 0 || !woken() {
 		t.Errorf("a claim that is right: %+v, or nobody is woken", r)
 	}
 	if h.Gateway.Pair(t.Context(), claim); woken() {

@@ -83,9 +83,9 @@ func (h *house) settle(t *testing.T) {
 // step makes one step and expects no refusal.
 func (h *house) pair(t *testing.T, m link.Pairing) link.Paired {
 	t.Helper()
-	r := h.Gateway.Pair(t.Context(), m)
-	if r.Refusal != 0 || r.Error != "" {
-		t.Fatalf("step %d: refusal %d, %s", m.Step, r.Refusal, r.Error)
+	r, err := h.Gateway.Pair(t.Context(), m)
+	if r.Refusal != 0 || err != nil {
+		t.Fatalf("step %d: refusal %d, %v", m.Step, r.Refusal, err)
 	}
 	return r
 }
@@ -144,9 +144,9 @@ func TestHomeIsForThoseWhoAreInvited(t *testing.T) {
 		t.Errorf("b's keys: %+v", auth)
 	}
 	makeFriends(t, a, b)
-	met := a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf()))})
+	met, err := a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf()))})
 	a.settle(t)
-	if home := a.home(); met.Error != "" || len(home.Clients) != 1 || home.Clients[0] == temporary {
+	if home := a.home(); err != nil || len(home.Clients) != 1 || home.Clients[0] == temporary {
 		t.Errorf("with a friend home is %+v, %v", home, met)
 	}
 	if k, err := b.spec().Auth[0].Key.Public(); err != nil || k != a.home().Clients[0] {
@@ -170,9 +170,9 @@ func (h *house) addressOf() onion.Address { return h.snapshot().addresses["home"
 func TestFriendsHaveFixedAddresses(t *testing.T) {
 	a, b := friends(t)
 	photos := onion.FromPublicKey([]byte(strings.Repeat("p", 32)))
-	if r := a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf())), Endpoints: []string{"gopher"},
-		Offers: []link.Offer{{Name: "photos", Onion: link.Key(peer.KeyOf(photos))}}}); r.Error != "" {
-		t.Fatal(r.Error)
+	if r, err := a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf())), Endpoints: []string{"gopher"},
+		Offers: []link.Offer{{Name: "photos", Onion: link.Key(peer.KeyOf(photos))}}}); err != nil || r.Refusal != 0 {
+		t.Fatal(r, err)
 	}
 	a.settle(t)
 	byLabel := make(map[string][]netip.Addr)

@@ -99,7 +99,7 @@ type Server interface {
 	// Renew gives devices, or all if none is named, other identities towards tor.
 	Renew(ctx context.Context, devices []netip.Addr) error
 	// Mail asks about the queue of mail, or changes it.
-	Mail(ctx context.Context, verb link.MailVerb, word string) (link.MailAnswer, error)
+	Mail(ctx context.Context, q link.MailQuestion) (link.MailAnswer, error)
 }
 
 // Listeners are the sockets that serve accepts on.
@@ -213,6 +213,14 @@ func New(o Options, c *config.Config) *Gateway {
 		virtual:   virtuals{path: virtualFile(o.Paths)},
 		returns:   uint64(time.Now().UnixNano()), // other than that of any daemon before
 	}
+}
+
+// Answers says who answers what serve asks.
+func (g *Gateway) Answers(m *link.Mux) {
+	link.Handle(m, link.LetThrough, func(ctx context.Context, r link.Grant) (struct{}, error) { return struct{}{}, g.Grant(ctx, r) })
+	link.Handle(m, link.SignMail, g.SignMail)
+	link.Handle(m, link.Befriend, g.Pair)
+	link.Handle(m, link.Hear, g.Met)
 }
 
 // Wake makes the gateway look again soon. It never blocks.

@@ -43,7 +43,7 @@ func (g *Gateway) MailDrop(ctx context.Context, r api.MailRequest) error {
 
 // askMail asks serve, which has the queue.
 func (g *Gateway) askMail(ctx context.Context, verb link.MailVerb, word string) (link.MailAnswer, error) {
-	a, err := g.Server.Mail(ctx, verb, word)
+	a, err := g.Server.Mail(ctx, link.MailQuestion{Verb: verb, Word: word})
 	if v := g.snapshot(); err != nil && v.state == api.Closed {
 		if _, wanted := v.config.Mail(); wanted {
 			return a, notYet("mail", v.why)

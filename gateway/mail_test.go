@@ -70,17 +70,17 @@ func TestSignMail(t *testing.T) {
 		h.view.addresses[name] = address
 	}
 	home, photos := h.view.addresses["home"], h.view.addresses["photos"]
-	ask := link.Sign{Onion: string(home), Digest: [32]byte{1, 2, 3}}
-	if _, err := h.SignMail(ask); err == nil {
+	ask := link.Digest{Onion: string(home), Sum: [32]byte{1, 2, 3}}
+	if _, err := h.SignMail(t.Context(), ask); err == nil {
 		t.Error("a box without mail signs mail")
 	}
 	h.view.config = mailInputs(false).Config
-	signature, err := h.SignMail(ask)
-	if err != nil || !ed25519.Verify(home.PublicKey(), ask.Digest[:], signature) {
+	signature, err := h.SignMail(t.Context(), ask)
+	if err != nil || !ed25519.Verify(home.PublicKey(), ask.Sum[:], signature) {
 		t.Errorf("the signature does not verify (%v)", err)
 	}
 	for _, other := range []string{string(photos), "", strings.Repeat("a", 56)} {
-		if _, err := h.SignMail(link.Sign{Onion: other}); err == nil {
+		if _, err := h.SignMail(t.Context(), link.Digest{Onion: other}); err == nil {
 			t.Errorf("the onion %q signs mail", other)
 		}
 	}

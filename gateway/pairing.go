@@ -14,21 +14,18 @@ import (
 // Pair makes one step of a conversation with another box. All that the other
 // box has said is numbers of fixed length, and the book checks what they prove.
 // A step that makes a friend is in the files before it is answered.
-func (g *Gateway) Pair(ctx context.Context, m link.Pairing) link.Paired {
-	reply := link.Paired{ID: m.ID}
+func (g *Gateway) Pair(ctx context.Context, m link.Pairing) (reply link.Paired, err error) {
 	book, err := g.theBook()
 	if err == nil {
 		err = g.step(ctx, book, m, &reply)
 	}
-	switch why, refused := errors.AsType[peer.Refusal](err); {
-	case err == nil:
-	case refused:
-		reply.Refusal = uint8(why)
-	default:
-		g.Log.Warn("a step with another box failed", "error", err)
-		reply.Error = err.Error()
+	if why, refused := errors.AsType[peer.Refusal](err); refused {
+		reply.Refusal, err = uint8(why), nil
 	}
-	return reply
+	if err != nil {
+		g.Log.Warn("a step with another box failed", "error", err)
+	}
+	return reply, err
 }
 
 func (g *Gateway) step(ctx context.Context, b *peer.Book, m link.Pairing, reply *link.Paired) (err error) {
@@ -93,8 +90,7 @@ func linkKeys(a, b peer.Key, err error) (link.Key, link.Key, error) {
 }
 
 // Met keeps what a friend's box has said of itself, or has it wait its time.
-func (g *Gateway) Met(ctx context.Context, m link.Seen) link.Paired {
-	reply := link.Paired{ID: m.ID}
+func (g *Gateway) Met(ctx context.Context, m link.Seen) (reply link.Paired, err error) {
 	book, err := g.theBook()
 	var taken bool
 	var again time.Duration
@@ -102,9 +98,7 @@ func (g *Gateway) Met(ctx context.Context, m link.Seen) link.Paired {
 		taken, again, err = book.Heard(peer.Key(m.Onion), peer.Word{Seen: seenOf(m), Delivered: delivered(m), Introduced: introductions(m)})
 	}
 	if why, refused := errors.AsType[peer.Refusal](err); refused {
-		reply.Refusal = uint8(why)
-	} else if err != nil {
-		reply.Error = err.Error()
+		reply.Refusal, err = uint8(why), nil
 	}
 	if taken {
 		g.Tor.AskAnew(ctx, string(peer.Key(m.Onion).Address()))
@@ -113,7 +107,7 @@ func (g *Gateway) Met(ctx context.Context, m link.Seen) link.Paired {
 	if again > 0 {
 		time.AfterFunc(again, g.Wake) // one for each friend at most
 	}
-	return reply
+	return reply, err
 }
 
 // listen takes what friends' boxes have said too soon to be looked at then.

@@ -285,7 +285,7 @@ func (g *Gateway) Peers(ctx context.Context) ([]api.Peer, error) {
 // waitingMail counts the mails that wait for each box.
 func (g *Gateway) waitingMail(ctx context.Context) map[onion.Address]int {
 	counts := make(map[onion.Address]int)
-	queue, _ := g.Server.Mail(ctx, link.MailQueue, "") // an error: there is no mail here
+	queue, _ := g.Server.Mail(ctx, link.MailQuestion{Verb: link.MailQueue}) // an error: there is no mail here
 	for _, letter := range queue.Messages {
 		boxes := make(map[onion.Address]bool)
 		for _, r := range letter.Recipients {

@@ -18,9 +18,9 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/child"
 	"tunic/gateway/config"
 	"tunic/gateway/device"
-	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
@@ -142,11 +142,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	}
 	var g *gateway.Gateway
 	wake := func() { g.Wake() }
-	grant := func(ctx context.Context, r link.Grant) error { return g.Grant(ctx, r) }
-	sign := func(s link.Sign) ([]byte, error) { return g.SignMail(s) }
-	child := &gateway.Child{Log: log, Changed: wake, Grant: grant, Sign: sign,
-		Pair: func(ctx context.Context, m link.Pairing) link.Paired { return g.Pair(ctx, m) },
-		Met:  func(ctx context.Context, m link.Seen) link.Paired { return g.Met(ctx, m) },
+	process := &child.Process{Log: log, Changed: wake,
 		Command: supervise.Command{
 			Name: "serve", Path: self, Args: []string{"serve"}, Env: append(certificates(a.env), serveHeap),
 			SetUser: true, UID: p.serveIDs.UID, GID: p.serveGroup(), Groups: []uint32{p.serveIDs.GID},
@@ -160,11 +156,12 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	defer sockets.Close()
 	g = gateway.New(gateway.Options{
 		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
-		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system{p.paths, p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: child, Servers: servers, Listeners: sockets,
+		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system{p.paths, p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
 		Keys:   ensureKeys,
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
+	g.Answers(&process.Answers)
 
 	// The rules close before tor ends: the gateway has its own context.
 	outer, stopParts := context.WithCancel(context.WithoutCancel(ctx))
@@ -172,7 +169,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	var group errgroup.Group
 	group.Go(func() error { return untilDone(outer, torProcess.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
-	group.Go(func() error { return untilDone(outer, child.Serve(outer)) })
+	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, g, log)) })
 	group.Go(func() error { return untilDone(outer, watch(outer, log, wake)) })
 	group.Go(func() error { return untilDone(outer, guardRules(outer, log, p.kernel.Kernel, g)) })

@@ -7,19 +7,12 @@ import (
 
 // Grant is the one thing that serve asks the parent to change in the rules:
 // that a device reaches addresses of a domain outside Tor for a while. The
-// parent checks it against the configuration. It is answered with a Granted.
+// parent checks it against the configuration.
 type Grant struct {
-	ID     uint64
 	Device netip.Addr // that asked for the name
 	Domain string     // as the configuration names it, not the name below it
 	Addrs  []netip.Addr
 	TTL    time.Duration // of the answer that the device waits for
-}
-
-// Granted answers the Grant with the same ID.
-type Granted struct {
-	ID    uint64
-	Error string // why not; empty: it is in force
 }
 
 // NTP is the household's time server.
@@ -44,6 +37,3 @@ type Resolver struct {
 	Server netip.AddrPort
 	Name   string // in its certificate; "": the certificate names the address
 }
-
-func (Grant) kind() Kind   { return kindGrant }
-func (Granted) kind() Kind { return kindGranted }

@@ -1,10 +1,10 @@
 // Package link carries the typed messages between the privileged parent and
 // its unprivileged child serve, over one unix socketpair.
 //
-// The parent sends listeners (as file descriptors) and the desired state, and
-// asks for status; the child answers each request once. A frame is an 8-byte
-// header (kind, number of descriptors, length of the body) and a JSON body.
-// Descriptors travel with the header (SCM_RIGHTS, unix(7)).
+// The parent hands listeners over (as file descriptors). Beside that both ends
+// ask each other: what there is to ask, and how much of it at a time, stands in
+// verbs.go. A frame is an 8-byte header (kind, number of descriptors, length of
+// the body) and a JSON body. Descriptors travel with the header (SCM_RIGHTS, unix(7)).
 //
 // Use it only for these two processes: it trusts the kernel for the identity
 // of the other end, and bounds what the other end can make it allocate.
@@ -28,7 +28,7 @@ const maxBody = 16 << 20
 
 const headerLen = 8
 
-// ErrClosed is returned by Receive when the other end has gone away.
+// ErrClosed is returned when the other end has gone away.
 var ErrClosed = errors.New("the link is closed")
 
 // Conn is one end of the link. Send may be called from several goroutines,
@@ -94,13 +94,27 @@ func (c *Conn) Send(m Message, files ...*os.File) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, _, err := c.c.WriteMsgUnix(header, rights, nil); err != nil {
-		return fmt.Errorf("sending a %s message: %w", m.kind(), err)
+	_, _, err = c.c.WriteMsgUnix(header, rights, nil)
+	if err == nil {
+		_, err = c.c.Write(body)
 	}
-	if _, err := c.c.Write(body); err != nil {
-		return fmt.Errorf("sending a %s message: %w", m.kind(), err)
+	switch {
+	case err == nil:
+		return nil
+	case gone(err):
+		return ErrClosed
 	}
-	return nil
+	return fmt.Errorf("sending a %s message: %w", m.kind(), err)
+}
+
+// gone reports whether an error says that there is no other end any more.
+func gone(err error) bool {
+	for _, e := range []error{io.EOF, net.ErrClosed, unix.ECONNRESET, unix.EPIPE} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // descriptors does not use Fd, which would set the shared socket to blocking.
@@ -124,7 +138,7 @@ func (c *Conn) Receive() (Message, []*os.File, error) {
 	oob := make([]byte, unix.CmsgSpace(4*16))
 	n, oobn, _, _, err := c.c.ReadMsgUnix(header, oob)
 	if err != nil || n == 0 {
-		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, unix.ECONNRESET) {
+		if err == nil || gone(err) {
 			return nil, nil, ErrClosed
 		}
 		return nil, nil, fmt.Errorf("receiving a message: %w", err)

@@ -1,10 +1,10 @@
 package link
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"reflect"
 	"strings"
@@ -28,22 +28,12 @@ func pair(t *testing.T) (parent, child *Conn) {
 
 func TestMessagesArriveAsSent(t *testing.T) {
 	parent, child := pair(t)
+	body := json.RawMessage(`{"Word":"x"}`)
 	sent := []Message{
-		Ask{ID: 7},
-		Desired{ID: 8, TorUID: 107,
-			Fronts: []Front{{Onion: "photos", Host: "x.onion", Listener: "front/photos",
-				Ports: []Port{{Virtual: 80, Addr: netip.MustParseAddrPort("192.168.77.20:8080")}, {Virtual: 70, Endpoint: "gopher"}}}},
-			DNS:    DNS{Listeners: []DNSListener{{UDP: "u", TCP: "t"}}, Virtual4: netip.MustParsePrefix("10.192.0.0/16")},
-			Gopher: &Gopher{Root: "/srv/gopher"}},
-		Answer{ID: 8, Errors: []string{"no"}},
-		Desired{ID: 9, NTP: &NTP{Listeners: []string{"ntp"}, Trusted: true},
-			DNS: DNS{Bypass: []string{"bank.example"}, Resolver: &Resolver{Server: netip.MustParseAddrPort("9.9.9.9:853"), Name: "dns.quad9.net"}}},
-		Grant{ID: 3, Device: netip.MustParseAddr("192.168.77.10"), Domain: "bank.example",
-			Addrs: []netip.Addr{netip.MustParseAddr("203.0.113.7")}, TTL: time.Minute},
-		Granted{ID: 3, Error: "no"},
-		Sign{ID: 4, Onion: "x", Digest: [32]byte{1, 2}},
-		Signed{ID: 4, Signature: []byte{3}},
-		MailAsk{ID: 5, Verb: MailShow, Word: "x"},
+		Listener{Name: "socks"},
+		call{ID: 7, Verb: "mail", Body: body},
+		reply{ID: 8, Error: "no"},
+		reply{ID: 9, Body: body},
 	}
 	go func() {
 		for _, m := range sent {
@@ -112,10 +102,10 @@ func TestClosedEndIsErrClosed(t *testing.T) {
 func TestGarbageIsRefused(t *testing.T) {
 	for name, frame := range map[string][]byte{
 		"unknown kind":       {99, 0, 0, 0, 0, 0, 0, 2, '{', '}'},
-		"no json":            {byte(kindAsk), 0, 0, 0, 0, 0, 0, 2, '!', '!'},
-		"too long":           {byte(kindAsk), 0, 0, 0, 0xff, 0, 0, 0},
+		"no json":            {byte(kindCall), 0, 0, 0, 0, 0, 0, 2, '!', '!'},
+		"too long":           {byte(kindCall), 0, 0, 0, 0xff, 0, 0, 0},
 		"missing descriptor": {byte(kindListener), 1, 0, 0, 0, 0, 0, 2, '{', '}'},
-		"half a header":      {byte(kindAsk), 0, 0},
+		"half a header":      {byte(kindCall), 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parent, child := pair(t)
@@ -136,11 +126,11 @@ func TestGarbageIsRefused(t *testing.T) {
 func TestTooLongIsNotSent(t *testing.T) {
 	parent, child := pair(t)
 	go io.Copy(io.Discard, child.c)
-	err := parent.Send(Signed{Error: strings.Repeat("x", maxBody)})
+	err := parent.Send(reply{Error: strings.Repeat("x", maxBody)})
 	if err == nil || !strings.Contains(err.Error(), "are too many") {
 		t.Errorf("%v", err)
 	}
-	if err := parent.Send(Ask{ID: 1}); err != nil {
+	if err := parent.Send(call{ID: 1, Body: []byte("1")}); err != nil {
 		t.Errorf("the next message: %v", err)
 	}
 }

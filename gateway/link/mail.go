@@ -40,23 +40,15 @@ type MailGroup struct {
 	Members []string // LOCAL@KEY.peer.home.arpa
 }
 
-// Sign asks the parent for the signature of a mail by an onion's key. The
-// digest's length is fixed: whatever else that key signs is longer, so nothing
-// else can be had by this. It is answered with a Signed.
-type Sign struct {
-	ID     uint64
-	Onion  string // the 56 letters
-	Digest [32]byte
+// Digest is what a mail is signed by: an onion's key. Its length is fixed:
+// whatever else that key signs is longer, so nothing else can be had by this.
+// The answer to SignMail is a signature of 64 bytes.
+type Digest struct {
+	Onion string // the 56 letters
+	Sum   [32]byte
 }
 
-// Signed answers the Sign with the same ID.
-type Signed struct {
-	ID        uint64
-	Signature []byte // 64 bytes
-	Error     string // why not; empty: it is there
-}
-
-// MailVerb says what a MailAsk is about.
+// MailVerb says what a MailQuestion is about.
 type MailVerb string
 
 // The verbs about the queue of mail.
@@ -67,15 +59,13 @@ const (
 	MailDrop  MailVerb = "drop"
 )
 
-// MailAsk asks serve about its queue of mail, or to change it. It is answered
-// with an Answer.
-type MailAsk struct {
-	ID   uint64
+// MailQuestion asks serve about its queue of mail, or to change it.
+type MailQuestion struct {
 	Verb MailVerb
 	Word string // the message's ID; for flush a petname or ""
 }
 
-// MailAnswer is the part of an Answer that answers a MailAsk.
+// MailAnswer answers a MailQuestion.
 type MailAnswer struct {
 	Messages []Letter
 	Count    int // of messages that flush tries now
@@ -98,7 +88,3 @@ type LetterRecipient struct {
 	State  string
 	Reason string
 }
-
-func (Sign) kind() Kind    { return kindSign }
-func (Signed) kind() Kind  { return kindSigned }
-func (MailAsk) kind() Kind { return kindMailAsk }

@@ -12,58 +12,39 @@ type Kind byte
 
 const (
 	kindListener Kind = iota + 1
-	kindDesired
-	kindAsk
-	kindAnswer
-	kindGrant
-	kindGranted
-	kindRenew
-	kindSign
-	kindSigned
-	kindMailAsk
-	kindPairing
-	kindPaired
-	kindSeen
-	kindReach
+	kindCall
+	kindReply
 )
 
 func (k Kind) String() string {
 	switch k {
 	case kindListener:
 		return "listener"
-	case kindDesired:
-		return "desired state"
-	case kindAsk:
+	case kindCall:
 		return "question"
-	case kindAnswer:
+	case kindReply:
 		return "answer"
-	case kindGrant:
-		return "grant"
-	case kindGranted:
-		return "reply to a grant"
-	case kindRenew:
-		return "renewal"
-	case kindSign:
-		return "mail to sign"
-	case kindSigned:
-		return "signature"
-	case kindMailAsk:
-		return "question about mail"
-	case kindPairing:
-		return "step of a pairing"
-	case kindPaired:
-		return "reply about a friend"
-	case kindSeen:
-		return "word of a friend"
-	case kindReach:
-		return "call"
 	}
 	return fmt.Sprintf("kind %d", byte(k))
 }
 
-// Message is one of Listener, Desired, Ask, Answer, Grant, Granted, Renew,
-// Sign, Signed, MailAsk, Pairing, Paired, Seen, Reach.
+// Message is one of Listener and, of the calls that package link makes of verbs,
+// call and reply.
 type Message interface{ kind() Kind }
+
+// call is a question of one end.
+type call struct {
+	ID   uint64
+	Verb string
+	Body json.RawMessage
+}
+
+// reply answers the call with the same ID.
+type reply struct {
+	ID    uint64
+	Error string          `json:",omitempty"` // why there is no answer; empty: there is
+	Body  json.RawMessage `json:",omitempty"`
+}
 
 // Listener hands one listening socket over; its descriptor comes with it.
 // A second one of the same name replaces the first.
@@ -72,9 +53,8 @@ type Listener struct {
 }
 
 // Desired is the whole of what serve should do. Listeners that no part of it
-// names are closed. ID is answered with an Answer when it is in force.
+// names are closed.
 type Desired struct {
-	ID     uint64
 	TorUID uint32 // the only uid that may connect to a front
 	Fronts []Front
 	DNS    DNS
@@ -158,20 +138,6 @@ type Gopher struct {
 	Listeners []string
 }
 
-// Ask wants an Answer with the current status.
-type Ask struct {
-	ID uint64
-}
-
-// Answer replies to the Desired, Ask, Renew or Reach with the same ID.
-type Answer struct {
-	ID      uint64
-	Errors  []string   // what could not be done, in words
-	Mail    MailAnswer `json:",omitzero"`
-	Status  Status
-	Reached Reached // of a Reach
-}
-
 // Status is what serve knows of itself.
 type Status struct {
 	Panics  uint64 // connections that ended in a panic
@@ -192,40 +158,17 @@ type FrontStatus struct {
 }
 
 func (Listener) kind() Kind { return kindListener }
-func (Desired) kind() Kind  { return kindDesired }
-func (Ask) kind() Kind      { return kindAsk }
-func (Answer) kind() Kind   { return kindAnswer }
+func (call) kind() Kind     { return kindCall }
+func (reply) kind() Kind    { return kindReply }
 
 func decode(k Kind, body []byte) (Message, error) {
 	switch k {
 	case kindListener:
 		return decodeAs[Listener](k, body)
-	case kindDesired:
-		return decodeAs[Desired](k, body)
-	case kindAsk:
-		return decodeAs[Ask](k, body)
-	case kindAnswer:
-		return decodeAs[Answer](k, body)
-	case kindGrant:
-		return decodeAs[Grant](k, body)
-	case kindGranted:
-		return decodeAs[Granted](k, body)
-	case kindRenew:
-		return decodeAs[Renew](k, body)
-	case kindSign:
-		return decodeAs[Sign](k, body)
-	case kindSigned:
-		return decodeAs[Signed](k, body)
-	case kindMailAsk:
-		return decodeAs[MailAsk](k, body)
-	case kindPairing:
-		return decodeAs[Pairing](k, body)
-	case kindPaired:
-		return decodeAs[Paired](k, body)
-	case kindSeen:
-		return decodeAs[Seen](k, body)
-	case kindReach:
-		return decodeAs[Reach](k, body)
+	case kindCall:
+		return decodeAs[call](k, body)
+	case kindReply:
+		return decodeAs[reply](k, body)
 	}
 	return nil, fmt.Errorf("receiving a message: unknown %s", k)
 }

@@ -26,9 +26,8 @@ const (
 
 // Pairing asks the parent for one step of a conversation with another box: the
 // parent has the keys and the memory. What it holds of the other box is of fixed
-// length, and serve has read it. It is answered with a Paired.
+// length, and serve has read it.
 type Pairing struct {
-	ID        uint64
 	Step      PairStep
 	Invite    [16]byte
 	Onion     Key // whose box it is about
@@ -40,11 +39,9 @@ type Pairing struct {
 	Refusal   uint8
 }
 
-// Paired answers the Pairing with the same ID, or the Seen.
+// Paired answers a Pairing, or a Seen.
 type Paired struct {
-	ID        uint64
-	Refusal   uint8  // why not, a number of package peer
-	Error     string // why not, when it is the box's own trouble
+	Refusal   uint8 // why not, a number of package peer
 	Nonce     Key
 	Client    Key
 	Signature [64]byte
@@ -53,9 +50,8 @@ type Paired struct {
 
 // Seen tells the parent what a friend's box has said of itself, once it was
 // proved that it was that box. The lists are short, and each part of them has
-// the shape that it must have. It is answered with a Paired.
+// the shape that it must have.
 type Seen struct {
-	ID         uint64
 	Onion      Key
 	RoundTrip  time.Duration // 0: not measured
 	Endpoints  []string
@@ -119,7 +115,3 @@ type PeerStatus struct {
 	At    time.Time
 	Error string // empty: it was reached
 }
-
-func (Pairing) kind() Kind { return kindPairing }
-func (Paired) kind() Kind  { return kindPaired }
-func (Seen) kind() Kind    { return kindSeen }

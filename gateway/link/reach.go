@@ -2,16 +2,15 @@ package link
 
 import "time"
 
-// Reach asks serve whether an onion can be reached: whether its targets are up
+// Trial asks serve whether an onion can be reached: whether its targets are up
 // and, with Call, whether the box reaches its own front through Tor, as a
-// visitor would. It is answered with an Answer, which can take a minute.
-type Reach struct {
-	ID    uint64
+// visitor would, which can take a minute.
+type Trial struct {
 	Onion string
 	Call  bool
 }
 
-// Reached is what a Reach found out.
+// Reached is what was found out.
 type Reached struct {
 	Ports []PortStatus
 	Calls []OwnCall
@@ -36,5 +35,3 @@ type OwnCall struct {
 	Error     string        `json:",omitempty"` // why there was none
 	Elsewhere bool          `json:",omitempty"` // somebody else answered
 }
-
-func (Reach) kind() Kind { return kindReach }

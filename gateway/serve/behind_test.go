@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -111,7 +110,7 @@ func handOver(t *testing.T, s *Server, name string) string {
 	f, err := ln.(*net.TCPListener).File()
 	ln.Close()
 	if err == nil {
-		err = s.take(link.Listener{Name: name}, []*os.File{f})
+		err = s.take(name, f)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/binary"
 	"net/netip"
 	"sync"
@@ -46,18 +47,14 @@ func (i *identities) renew(devices []netip.Addr) {
 	}
 }
 
-// renew obeys a Renew: new identities first, then nothing that was learned by
-// the old ones.
-func (s *Server) renew(r link.Renew) link.Answer {
+// renew makes new identities first, then forgets what was learned by the old ones.
+func (s *Server) renew(_ context.Context, r link.Renewal) (none struct{}, err error) {
 	s.identities.renew(r.Devices)
-	a := link.Answer{ID: r.ID}
 	if len(r.Devices) == 0 {
-		if err := s.resolver.ForgetAll(); err != nil {
-			a.Errors = append(a.Errors, err.Error())
-		}
+		err = s.resolver.ForgetAll()
 	}
 	for _, d := range r.Devices {
 		s.resolver.Forget(d)
 	}
-	return a
+	return none, err
 }

@@ -94,7 +94,7 @@ func TestCrowdOnIRC(t *testing.T) {
 	if err := l.Set(t.Context(), []supervise.ListenerSpec{{Name: "irc", Network: "tcp4", Port: port}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.conn.Send(link.Listener{Name: "irc"}, l.Files()["irc"]); err != nil {
+	if err := p.end.Hand("irc", l.Files()["irc"]); err != nil {
 		t.Fatal(err)
 	}
 	places := link.Places{Each: irc.PlacesEach, Total: irc.Places}
@@ -122,7 +122,7 @@ func TestCrowdOnIRC(t *testing.T) {
 				visits++
 			}
 		}
-		for end := time.Now().Add(20 * time.Second); p.answer(link.Ask{}).Status.Fronts[0].Streams < visits && time.Now().Before(end); {
+		for end := time.Now().Add(20 * time.Second); p.status().Fronts[0].Streams < visits && time.Now().Before(end); {
 			time.Sleep(50 * time.Millisecond)
 		}
 		time.Sleep(time.Second) // the last have got as far as the places

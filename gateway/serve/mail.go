@@ -8,7 +8,6 @@ import (
 	"os"
 	"reflect"
 	"sync"
-	"time"
 
 	"tunic/gateway/account"
 	"tunic/gateway/endpoint/smtp"
@@ -58,7 +57,7 @@ func (a *application) mail(want *link.Mail) {
 
 // newPost opens the spool and begins to deliver.
 func (a *application) newPost(dir string) (*post, error) {
-	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.signer.sign, Reason: socks.Reason,
+	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.sign, Reason: socks.Reason,
 		People: func() smtp.People { return people{a.book.Load()} },
 		Dial: func(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error) {
 			return a.socks.DialOnion(ctx, isolation("smtp", fresh), key.Host(), smtpPort)
@@ -128,35 +127,30 @@ func (o *office) replace(p *post) {
 // errNoMail is the answer to questions about mail where there is none.
 var errNoMail = errors.New("mail is not set up: make the file endpoints/smtp.toml, which may be empty")
 
-// answerMail answers a MailAsk.
-func (s *Server) answerMail(ask link.MailAsk) link.Answer {
-	answer := link.Answer{ID: ask.ID}
-	err := errNoMail
+// answerMail answers the parent's questions about mail.
+func (s *Server) answerMail(_ context.Context, q link.MailQuestion) (link.MailAnswer, error) {
 	if p := s.post.get(); p != nil {
-		answer.Mail, err = p.answer(ask)
+		return p.answer(q)
 	}
-	if err != nil {
-		answer.Errors = []string{err.Error()}
-	}
-	return answer
+	return link.MailAnswer{}, errNoMail
 }
 
-func (p *post) answer(ask link.MailAsk) (a link.MailAnswer, err error) {
-	switch ask.Verb {
+func (p *post) answer(q link.MailQuestion) (a link.MailAnswer, err error) {
+	switch q.Verb {
 	case link.MailQueue:
 		for _, w := range p.Queue() {
 			a.Messages = append(a.Messages, letter(w))
 		}
 	case link.MailShow:
 		var w smtp.Waiting
-		w, err = p.Show(ask.Word)
+		w, err = p.Show(q.Word)
 		a.Messages = []link.Letter{letter(w)}
 	case link.MailFlush:
-		a.Count, err = p.Flush(ask.Word)
+		a.Count, err = p.Flush(q.Word)
 	case link.MailDrop:
-		err = p.Drop(ask.Word)
+		err = p.Drop(q.Word)
 	default:
-		err = fmt.Errorf("mail has no verb %q", ask.Verb)
+		err = fmt.Errorf("mail has no verb %q", q.Verb)
 	}
 	return a, err
 }
@@ -167,20 +161,4 @@ func letter(w smtp.Waiting) link.Letter {
 		l.Recipients = append(l.Recipients, link.LetterRecipient{To: r.To, State: string(r.State), Reason: r.Reason})
 	}
 	return l
-}
-
-// signTime is how long the parent may take to sign.
-const signTime = 30 * time.Second
-
-// signer has the parent sign mail: serve has no onion's key.
-type signer struct{ questions[link.Signed] }
-
-func (s *signer) sign(ctx context.Context, key onion.Address, digest [32]byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, signTime)
-	defer cancel()
-	reply, err := s.ask(ctx, func(id uint64) link.Message { return link.Sign{ID: id, Onion: string(key), Digest: digest} })
-	if err == nil && reply.Error != "" {
-		err = fmt.Errorf("the parent refuses: %s", reply.Error)
-	}
-	return reply.Signature, err
 }

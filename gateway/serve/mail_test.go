@@ -2,7 +2,7 @@ package serve
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,74 +15,47 @@ import (
 // A serve that is told of mail has the endpoint, has its parent sign, and
 // answers about its queue.
 func TestMailInServe(t *testing.T) {
-	s, err := New(slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	parent, child, err := link.Pair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer parent.Close()
-	end, err := link.FromFile(child)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error)
-	go func() { done <- s.Run(context.Background(), end) }()
+	home := onion.FromPublicKey(make([]byte, 32))
+	var asks link.Mux
+	link.Handle(&asks, link.SignMail, func(_ context.Context, d link.Digest) ([]byte, error) {
+		if d != (link.Digest{Onion: string(home), Sum: [32]byte{7}}) {
+			return nil, errors.New("no")
+		}
+		return []byte("good"), nil
+	})
+	p := startAnswering(t, &asks)
+	s := p.serve
 	dir := filepath.Join(t.TempDir(), "mail")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	home := onion.FromPublicKey(make([]byte, 32))
-	ask := func(m link.Message) link.Answer {
-		t.Helper()
-		if err := parent.Send(m); err != nil {
-			t.Fatal(err)
-		}
-		for {
-			got, _, err := parent.Receive()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if a, ok := got.(link.Answer); ok {
-				return a
-			}
-		}
+	ask := func(verb link.MailVerb, word string) (link.MailAnswer, error) {
+		return link.Ask(t.Context(), p.end, link.AskMail, link.MailQuestion{Verb: verb, Word: word})
 	}
-	if a := ask(link.MailAsk{ID: 1, Verb: link.MailQueue}); len(a.Errors) != 1 || !strings.Contains(a.Errors[0], "not set up") {
-		t.Errorf("without mail: %+v", a)
+	if _, err := ask(link.MailQueue, ""); err == nil || !strings.Contains(err.Error(), "not set up") {
+		t.Errorf("without mail: %v", err)
 	}
 	want := link.Mail{Dir: dir, Home: string(home), MaxSize: 1000}
 	fronts := []link.Front{{Onion: "home", Host: home.Host(), Ports: []link.Port{{Virtual: 25, Endpoint: "smtp"}}}}
-	if a := ask(link.Desired{ID: 2, Mail: &want, Fronts: fronts}); len(a.Errors) != 1 || !strings.Contains(a.Errors[0], "not handed over") { // the front's socket alone
-		t.Errorf("Desired: %v", a.Errors)
+	if failed := p.try(link.Desired{Mail: &want, Fronts: fronts}); len(failed) != 1 || !strings.Contains(failed[0], "not handed over") { // the front's socket alone
+		t.Errorf("Apply: %v", failed)
 	}
 	if ep := s.endpoint("smtp"); ep == nil || ep != s.endpoint("smtp") {
 		t.Error("the endpoint is not there, or another each time")
 	}
-	if a := ask(link.MailAsk{ID: 3, Verb: link.MailQueue}); a.ID != 3 || len(a.Errors) != 0 || len(a.Mail.Messages) != 0 {
-		t.Errorf("queue: %+v", a)
+	if a, err := ask(link.MailQueue, ""); err != nil || len(a.Messages) != 0 {
+		t.Errorf("queue: %+v, %v", a, err)
 	}
-	if a := ask(link.MailAsk{ID: 4, Verb: link.MailDrop, Word: "x"}); len(a.Errors) != 1 {
-		t.Errorf("drop: %+v", a)
+	if _, err := ask(link.MailDrop, "x"); err == nil {
+		t.Error("a mail that is not there is dropped")
 	}
-	go func() {
-		m, _, err := parent.Receive()
-		if sign, ok := m.(link.Sign); err == nil && ok && sign.Onion == string(home) && sign.Digest == [32]byte{7} {
-			parent.Send(link.Signed{ID: sign.ID, Signature: []byte("good")})
-			return
-		}
-		t.Errorf("serve sent %+v, %v", m, err)
-	}()
-	if got, err := s.signer.sign(t.Context(), home, [32]byte{7}); err != nil || string(got) != "good" {
+	if got, err := s.sign(t.Context(), home, [32]byte{7}); err != nil || string(got) != "good" {
 		t.Errorf("sign = %q, %v", got, err)
 	}
-	if a := ask(link.Desired{ID: 5}); len(a.Errors) != 0 || s.endpoint("smtp") != nil {
-		t.Errorf("after mail was taken away: %v", a.Errors)
+	if _, err := s.sign(t.Context(), home, [32]byte{8}); err == nil || !strings.Contains(err.Error(), "the parent refuses: no") {
+		t.Errorf("a mail that is not to be signed: %v", err)
 	}
-	parent.Close()
-	if err := <-done; err != nil {
-		t.Error(err)
+	if failed := p.try(link.Desired{}); len(failed) != 0 || s.endpoint("smtp") != nil {
+		t.Errorf("after mail was taken away: %v", failed)
 	}
 }

@@ -37,7 +37,7 @@ func newResolver(s *Server) (*resolver.Resolver, error) {
 		DialTLS: func(ctx context.Context, device netip.Addr, server netip.AddrPort) (net.Conn, error) {
 			return s.socks.Dial(ctx, device, server)
 		},
-		Grant:   s.grants.grant,
+		Grant:   s.grant,
 		Devices: s.Devices,
 	}, resolver.Config{})
 }

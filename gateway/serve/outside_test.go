@@ -27,7 +27,7 @@ func (p *parent) udp(name string) *net.UDPAddr {
 		p.t.Fatal(err)
 	}
 	defer f.Close()
-	if err := p.conn.Send(link.Listener{Name: name}, f); err != nil {
+	if err := p.end.Hand(name, f); err != nil {
 		p.t.Fatal(err)
 	}
 	return pc.LocalAddr().(*net.UDPAddr)
@@ -123,55 +123,25 @@ func TestOwnTime(t *testing.T) {
 }
 
 func TestGrantAsksTheParent(t *testing.T) {
-	parentEnd, file, err := link.Pair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	child, err := link.FromFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer parentEnd.Close()
-	defer child.Close()
-	var g grants
+	var asks link.Mux
+	link.Handle(&asks, link.LetThrough, func(_ context.Context, r link.Grant) (none struct{}, err error) {
+		if r.Domain != "bank.example" || r.TTL != time.Minute || len(r.Addrs) != 1 || !r.Device.Is4() {
+			err = errors.New("not that")
+		}
+		return none, err
+	})
+	p := startAnswering(t, &asks)
 	ask := func(ctx context.Context, domain string) error {
-		return g.grant(ctx, netip.MustParseAddr("192.168.77.10"), domain, []netip.Addr{netip.MustParseAddr("203.0.113.7")}, time.Minute)
+		return p.serve.grant(ctx, netip.MustParseAddr("192.168.77.10"), domain, []netip.Addr{netip.MustParseAddr("203.0.113.7")}, time.Minute)
 	}
-	if err := ask(t.Context(), "bank.example"); !errors.Is(err, errNoParent) {
+	if err := new(Server).grant(t.Context(), netip.Addr{}, "bank.example", nil, 0); !errors.Is(err, errNoParent) {
 		t.Errorf("without a parent: %v", err)
 	}
-	g.attach(child)
-	go func() {
-		for {
-			m, _, err := parentEnd.Receive()
-			if err != nil {
-				return
-			}
-			r := m.(link.Grant)
-			g.answer(r.ID+1000, link.Granted{}) // nobody's
-			switch {
-			case r.Domain == "silent.example":
-			case r.Domain != "bank.example" || r.TTL != time.Minute || len(r.Addrs) != 1 || !r.Device.Is4():
-				g.answer(r.ID, link.Granted{ID: r.ID, Error: "no"})
-			default:
-				g.answer(r.ID, link.Granted{ID: r.ID})
-			}
-		}
-	}()
+	p.status() // it has begun
 	if err := ask(t.Context(), "bank.example"); err != nil {
 		t.Errorf("granted: %v", err)
 	}
-	if err := ask(t.Context(), "evil.example"); err == nil || !strings.Contains(err.Error(), "no") {
+	if err := ask(t.Context(), "evil.example"); err == nil || !strings.Contains(err.Error(), "the parent refuses: not that") {
 		t.Errorf("refused: %v", err)
-	}
-	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := ask(short, "silent.example"); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("never answered: %v", err)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.waiting) != 0 {
-		t.Errorf("%d questions are remembered for ever", len(g.waiting))
 	}
 }

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net"
 
 	"tunic/gateway/endpoint/pair"
@@ -12,37 +11,11 @@ import (
 	"tunic/gateway/socks"
 )
 
-// keeper asks the parent about other boxes: it has the keys and the memory.
-type keeper struct{ questions[link.Paired] }
-
-// Pair implements pair.Parent.
-func (k *keeper) Pair(ctx context.Context, p link.Pairing) (link.Paired, error) {
-	return understood(k.ask(ctx, func(id uint64) link.Message { p.ID = id; return p }))
-}
-
-// Seen implements pair.Parent.
-func (k *keeper) Seen(ctx context.Context, s link.Seen) error {
-	_, err := understood(k.ask(ctx, func(id uint64) link.Message { s.ID = id; return s }))
-	return err
-}
-
-// understood makes an error of a reply that is none.
-func understood(reply link.Paired, err error) (link.Paired, error) {
-	switch {
-	case err != nil:
-	case reply.Refusal != 0:
-		err = peer.Refusal(reply.Refusal)
-	case reply.Error != "":
-		err = errors.New(reply.Error)
-	}
-	return reply, err
-}
-
 // newPeers prepares both sides of conversations with other boxes. Their dials
 // share circuits with nothing else.
 func newPeers(s *Server) {
-	s.pair = &pair.Endpoint{Parent: &s.keeper, Log: s.log, Met: s.metFriend}
-	s.dialer = &pair.Dialer{Parent: &s.keeper, Log: s.log, Met: s.metFriend, Reason: socks.Reason,
+	s.pair = &pair.Endpoint{Parent: s, Log: s.log, Met: s.metFriend}
+	s.dialer = &pair.Dialer{Parent: s, Log: s.log, Met: s.metFriend, Reason: socks.Reason,
 		Dial: func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error) {
 			return s.socks.DialOnion(ctx, isolation("pair", fresh), host, port)
 		}}

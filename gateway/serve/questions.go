@@ -4,72 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"net/netip"
+	"time"
 
 	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 )
 
 var errNoParent = errors.New("the parent has gone away")
 
-// questions are those of one kind that the parent is asked, and R is what it
-// replies.
-type questions[R any] struct {
-	mu      sync.Mutex
-	parent  *link.Conn // nil before Run
-	last    uint64
-	waiting map[uint64]chan R
-}
-
-// attach makes parent the one that is asked.
-func (q *questions[R]) attach(parent *link.Conn) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.parent, q.waiting = parent, make(map[uint64]chan R)
-}
-
-// ask sends a question and waits for its reply, or until ctx ends.
-func (q *questions[R]) ask(ctx context.Context, question func(id uint64) link.Message) (R, error) {
-	var none R
-	id, ch, parent := q.enlist()
+// ask asks the parent, which has the keys, the rules and the memory.
+func ask[Q, A any](ctx context.Context, s *Server, v link.Verb[Q, A], question Q) (answer A, err error) {
+	parent := s.parent.Load()
 	if parent == nil {
-		return none, errNoParent
+		return answer, errNoParent
 	}
-	defer q.take(id)
-	if err := parent.Send(question(id)); err != nil {
-		return none, fmt.Errorf("asking the parent: %w", err)
-	}
-	select {
-	case reply := <-ch:
-		return reply, nil
-	case <-ctx.Done():
-		return none, fmt.Errorf("waiting for the parent: %w", ctx.Err())
-	}
+	return link.Ask(ctx, parent, v, question)
 }
 
-func (q *questions[R]) enlist() (uint64, chan R, *link.Conn) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.parent == nil {
-		return 0, nil, nil
-	}
-	q.last++
-	ch := make(chan R, 1)
-	q.waiting[q.last] = ch
-	return q.last, ch, q.parent
+// grant waits until the parent has let a device through to addresses, or ctx ends.
+func (s *Server) grant(ctx context.Context, device netip.Addr, domain string, addrs []netip.Addr, ttl time.Duration) error {
+	_, err := ask(ctx, s, link.LetThrough, link.Grant{Device: device, Domain: domain, Addrs: addrs, TTL: ttl})
+	return refused(err)
 }
 
-// take removes who waits for a reply, and returns where.
-func (q *questions[R]) take(id uint64) chan R {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	ch := q.waiting[id]
-	delete(q.waiting, id)
-	return ch
+// sign has the parent sign mail: serve has no onion's key.
+func (s *Server) sign(ctx context.Context, key onion.Address, digest [32]byte) ([]byte, error) {
+	signature, err := ask(ctx, s, link.SignMail, link.Digest{Onion: string(key), Sum: digest})
+	return signature, refused(err)
 }
 
-// answer hands the parent's reply to whom it is for, if he still waits.
-func (q *questions[R]) answer(id uint64, reply R) {
-	if ch := q.take(id); ch != nil {
-		ch <- reply // has room: it is sent once
+func refused(err error) error {
+	if err != nil {
+		err = fmt.Errorf("the parent refuses: %w", err)
 	}
+	return err
+}
+
+// Pair implements pair.Parent.
+func (s *Server) Pair(ctx context.Context, p link.Pairing) (link.Paired, error) {
+	return accepted(ask(ctx, s, link.Befriend, p))
+}
+
+// Seen implements pair.Parent.
+func (s *Server) Seen(ctx context.Context, seen link.Seen) error {
+	_, err := accepted(ask(ctx, s, link.Hear, seen))
+	return err
+}
+
+// accepted makes an error of a reply that refuses.
+func accepted(reply link.Paired, err error) (link.Paired, error) {
+	if err == nil && reply.Refusal != 0 {
+		err = peer.Refusal(reply.Refusal)
+	}
+	return reply, err
 }

@@ -24,9 +24,8 @@ const (
 	maxCalls = 16
 )
 
-// reach obeys a Reach.
-func (s *Server) reach(ctx context.Context, m link.Reach) link.Answer {
-	a := link.Answer{ID: m.ID}
+// reach finds out whether an onion can be reached.
+func (s *Server) reach(ctx context.Context, m link.Trial) (reached link.Reached, err error) {
 	s.mu.Lock()
 	i := slices.IndexFunc(s.wished, func(f link.Front) bool { return f.Onion == m.Onion })
 	var want link.Front
@@ -36,14 +35,13 @@ func (s *Server) reach(ctx context.Context, m link.Reach) link.Answer {
 	running := s.fronts[m.Onion]
 	s.mu.Unlock()
 	if i < 0 || running == nil {
-		a.Errors = append(a.Errors, fmt.Sprintf("the onion %s is not served", m.Onion))
-		return a
+		return reached, fmt.Errorf("the onion %s is not served", m.Onion)
 	}
-	a.Reached.Ports = s.look(ctx, want, true)
+	reached.Ports = s.look(ctx, want, true)
 	if m.Call {
-		a.Reached.Calls = s.callAll(ctx, running.Front, want)
+		reached.Calls = s.callAll(ctx, running.Front, want)
 	}
-	return a
+	return reached, nil
 }
 
 // callAll calls the ports of an onion on one circuit that nobody has used

@@ -134,24 +134,24 @@ func callee(t *testing.T, tor *circuitTor) (*Server, link.Front) {
 func TestReachCallsThroughTor(t *testing.T) {
 	tor := &circuitTor{t: t, front: "ours", reply: always(0)}
 	s, _ := callee(t, tor)
-	a := s.reach(t.Context(), link.Reach{ID: 5, Onion: "photos", Call: true})
-	if a.ID != 5 || len(a.Errors) > 0 || len(a.Reached.Calls) != 2 {
-		t.Fatalf("%+v", a)
+	reached, err := s.reach(t.Context(), link.Trial{Onion: "photos", Call: true})
+	if err != nil || len(reached.Calls) != 2 {
+		t.Fatalf("%+v, %v", reached, err)
 	}
-	for i, c := range a.Reached.Calls {
+	for i, c := range reached.Calls {
 		if c.Error != "" || c.Elsewhere || c.Took <= 0 || c.At.IsZero() {
 			t.Errorf("call %d: %+v", i, c)
 		}
 	}
 	// One circuit for the ports of a call, another for the next call.
-	s.reach(t.Context(), link.Reach{Onion: "photos", Call: true})
+	s.reach(t.Context(), link.Trial{Onion: "photos", Call: true})
 	if len(tor.asks) != 4 || tor.asks[0] != tor.asks[1] || tor.asks[1] == tor.asks[2] || !strings.HasSuffix(tor.asks[0], " "+ourHost) {
 		t.Errorf("tor was asked for %q", tor.asks)
 	}
 	if n := s.fronts["photos"].Counts(); n.Streams != 0 || n.Active != 0 {
 		t.Errorf("calls count as visitors: %+v", n)
 	}
-	if st := a.Reached.Ports; !st[0].Reachable || !st[1].Reachable || st[1].Saw != "SSH-2.0-x" {
+	if st := reached.Ports; !st[0].Reachable || !st[1].Reachable || st[1].Saw != "SSH-2.0-x" {
 		t.Errorf("targets: %+v", st)
 	}
 }
@@ -169,7 +169,11 @@ func TestReachSaysWhyNot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.tor.t = t
 			s, _ := callee(t, tc.tor)
-			calls := s.reach(t.Context(), link.Reach{Onion: "photos", Call: true}).Reached.Calls
+			reached, err := s.reach(t.Context(), link.Trial{Onion: "photos", Call: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls := reached.Calls
 			if len(calls) != 2 || len(tc.tor.asks) != tc.tries {
 				t.Fatalf("%+v after %d tries", calls, len(tc.tor.asks))
 			}
@@ -184,8 +188,8 @@ func TestReachSaysWhyNot(t *testing.T) {
 		})
 	}
 	s, _ := callee(t, &circuitTor{t: t, reply: always(0)})
-	if a := s.reach(t.Context(), link.Reach{ID: 1, Onion: "nobody", Call: true}); len(a.Errors) != 1 {
-		t.Errorf("an onion that is not there: %+v", a)
+	if r, err := s.reach(t.Context(), link.Trial{Onion: "nobody", Call: true}); err == nil {
+		t.Errorf("an onion that is not there: %+v", r)
 	}
 }
 

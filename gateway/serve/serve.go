@@ -39,8 +39,7 @@ type Server struct {
 
 	identities identities
 	clock      *timeServer
-	grants     grants
-	keeper     keeper
+	parent     atomic.Pointer[link.End] // nil before Run
 	pair       *pair.Endpoint
 	dialer     *pair.Dialer
 
@@ -48,7 +47,6 @@ type Server struct {
 	gopher    *hole    // nil: no Gopher endpoint
 	household limiters // for the household's side of endpoints
 	post      office   // mail
-	signer    signer
 	waiting   limiters // for clients of servers on the box
 	places    places   // of servers on the box
 	looks     looks
@@ -114,54 +112,31 @@ func New(log *slog.Logger) (*Server, error) {
 // Run obeys the parent until it goes away or ctx ends.
 func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
 	defer s.stopAll()
-	s.grants.attach(parent)
-	s.signer.attach(parent)
-	s.keeper.attach(parent)
-	stop := context.AfterFunc(ctx, func() { parent.Close() })
+	end := link.NewEnd(parent, s.answers())
+	s.parent.Store(end)
+	stop := context.AfterFunc(ctx, func() { end.Close() })
 	defer stop()
-	for {
-		m, files, err := parent.Receive()
-		if errors.Is(err, link.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("listening to the parent: %w", err)
-		}
-		switch m := m.(type) {
-		case link.Listener:
-			err = s.take(m, files)
-		case link.Desired:
-			err = parent.Send(link.Answer{ID: m.ID, Errors: s.apply(ctx, m)})
-		case link.Renew:
-			err = parent.Send(s.renew(m))
-		case link.Granted:
-			s.grants.answer(m.ID, m)
-		case link.Signed:
-			s.signer.answer(m.ID, m)
-		case link.MailAsk:
-			go func() { parent.Send(s.answerMail(m)) }()
-		case link.Paired:
-			s.keeper.answer(m.ID, m)
-		case link.Reach:
-			go func() { parent.Send(s.reach(ctx, m)) }()
-		case link.Ask:
-			go func() { parent.Send(link.Answer{ID: m.ID, Status: s.status(ctx)}) }()
-		default:
-			err = fmt.Errorf("the parent sent a %T", m)
-		}
-		if err != nil {
-			return err
-		}
+	if err := end.Run(ctx); !errors.Is(err, link.ErrClosed) {
+		return fmt.Errorf("listening to the parent: %w", err)
 	}
+	return nil
+}
+
+// answers are what serve does for the parent.
+func (s *Server) answers() *link.Mux {
+	m := &link.Mux{Take: s.take}
+	link.Handle(m, link.Apply, func(ctx context.Context, d link.Desired) ([]string, error) { return s.apply(ctx, d), nil })
+	link.Handle(m, link.Report, func(ctx context.Context, _ struct{}) (link.Status, error) { return s.status(ctx), nil })
+	link.Handle(m, link.Renew, s.renew)
+	link.Handle(m, link.Reach, s.reach)
+	link.Handle(m, link.AskMail, s.answerMail)
+	return m
 }
 
 // take stores a listener; one that runs under the same name is replaced.
-func (s *Server) take(m link.Listener, files []*os.File) error {
-	if len(files) != 1 {
-		return fmt.Errorf("listener %s came with %d descriptors", m.Name, len(files))
-	}
-	s.drop(m.Name)
-	s.listeners[m.Name] = &listener{file: files[0]}
+func (s *Server) take(name string, f *os.File) error {
+	s.drop(name)
+	s.listeners[name] = &listener{file: f}
 	return nil
 }
 

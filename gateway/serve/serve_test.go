@@ -19,16 +19,22 @@ import (
 
 // parent is the other end of the link, with the sockets that it handed over.
 type parent struct {
-	t    *testing.T
-	conn *link.Conn
-	dir  string
-	last uint64
+	t     *testing.T
+	serve *Server
+	end   *link.End
+	dir   string
 
 	sockets supervise.Listeners
 	specs   []supervise.ListenerSpec
 }
 
 func start(t *testing.T) *parent {
+	t.Helper()
+	return startAnswering(t, new(link.Mux))
+}
+
+// startAnswering is start of a parent that answers what serve asks.
+func startAnswering(t *testing.T, asks *link.Mux) *parent {
 	t.Helper()
 	conn, file, err := link.Pair()
 	if err != nil {
@@ -55,7 +61,9 @@ func start(t *testing.T) *parent {
 		}
 		os.RemoveAll(dir)
 	})
-	p := &parent{t: t, conn: conn, dir: dir}
+	p := &parent{t: t, serve: s, dir: dir}
+	p.end = link.NewEnd(conn, asks)
+	go p.end.Run(t.Context())
 	t.Cleanup(p.sockets.Close)
 	return p
 }
@@ -68,32 +76,38 @@ func (p *parent) front(name string) {
 	if err := p.sockets.Set(p.t.Context(), p.specs); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := p.conn.Send(link.Listener{Name: spec.Name}, p.sockets.Files()[spec.Name]); err != nil {
+	if err := p.end.Hand(spec.Name, p.sockets.Files()[spec.Name]); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
 func (p *parent) path(name string) string { return filepath.Join(p.dir, name) }
 
-func (p *parent) answer(m link.Message) link.Answer {
+func (p *parent) status() link.Status {
 	p.t.Helper()
-	if err := p.conn.Send(m); err != nil {
-		p.t.Fatal(err)
-	}
-	got, _, err := p.conn.Receive()
+	s, err := link.Ask(p.t.Context(), p.end, link.Report, struct{}{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return got.(link.Answer)
+	return s
+}
+
+// try sends a desired state, and returns what serve could not do.
+func (p *parent) try(d link.Desired) []string {
+	p.t.Helper()
+	failed, err := link.Ask(p.t.Context(), p.end, link.Apply, d)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return failed
 }
 
 // apply sends a desired state that serve must be able to fulfil.
 func (p *parent) apply(d link.Desired) {
 	p.t.Helper()
-	p.last++
-	d.ID, d.TorUID = p.last, uint32(os.Getuid())
-	if a := p.answer(d); len(a.Errors) > 0 || a.ID != d.ID {
-		p.t.Fatalf("answer: %+v", a)
+	d.TorUID = uint32(os.Getuid())
+	if failed := p.try(d); len(failed) > 0 {
+		p.t.Fatalf("it could not: %v", failed)
 	}
 }
 
@@ -151,8 +165,7 @@ func TestFrontsLeadToTargetsAndEndpoints(t *testing.T) {
 		t.Errorf("the menu does not name the onion: %q", menu)
 	}
 
-	p.last++
-	st := p.answer(link.Ask{ID: p.last}).Status
+	st := p.status()
 	if len(st.Fronts) != 1 || st.Fronts[0].Streams != 2 || len(st.Fronts[0].Ports) != 3 {
 		t.Fatalf("status: %+v", st)
 	}
@@ -201,11 +214,11 @@ func TestDesiredStateIsReplaced(t *testing.T) {
 func TestWhatCannotBeDoneIsSaid(t *testing.T) {
 	p := start(t)
 	p.front("a")
-	got := p.answer(link.Desired{ID: 1,
+	failed := p.try(link.Desired{
 		Gopher: &link.Gopher{Root: "/does/not/exist"},
 		DNS:    link.DNS{Listeners: []link.DNSListener{{UDP: "u", TCP: "t"}}},
 		Fronts: []link.Front{{Onion: "a", Host: "a.onion", Listener: "front/a", Ports: []link.Port{{Virtual: 70, Endpoint: "gopher"}}}}})
-	text := strings.Join(got.Errors, "\n")
+	text := strings.Join(failed, "\n")
 	for _, want := range []string{"Gopher", "listener t", "onion a, port 70"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)
@@ -224,7 +237,7 @@ func TestHouseholdDNS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, f := range l.Files() {
-		if err := p.conn.Send(link.Listener{Name: name}, f); err != nil {
+		if err := p.end.Hand(name, f); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -63,7 +63,7 @@ func TestTargetByName(t *testing.T) {
 	if got := p.visit("photos", 82, "hello"); got != "" {
 		t.Errorf("of a device that is not there: %q", got)
 	}
-	st := p.answer(link.Ask{ID: 99}).Status
+	st := p.status()
 	for _, port := range st.Fronts[0].Ports {
 		if want := port.Virtual != 82; port.Reachable != want {
 			t.Errorf("port %d: %+v", port.Virtual, port)

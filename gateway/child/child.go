@@ -1,0 +1,186 @@
+// Package child keeps `tunic serve` running, which speaks with devices and
+// strangers, and is the parent's end of the link to it.
+package child
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"tunic/gateway/link"
+	"tunic/gateway/supervise"
+)
+
+// errAway is returned while no serve process is there to obey.
+var errAway = errors.New("serve is not running, it is being started")
+
+// Process is serve: the parent starts it, and again whenever it ends.
+type Process struct {
+	Command supervise.Command // without Files: the link is its descriptor 3
+	Log     *slog.Logger
+	Changed func()   // called when serve came or went; must not block
+	Answers link.Mux // to what serve asks
+
+	mu      sync.Mutex
+	end     *link.End // nil while serve is away
+	pid     int
+	sent    map[string]*os.File // listeners that this process has
+	current *link.Desired       // what this process runs
+	lastErr error               // how the last process ended
+}
+
+// Serve keeps the process running until ctx ends.
+func (p *Process) Serve(ctx context.Context) error {
+	b := supervise.Backoff{Min: 200 * time.Millisecond, Max: 30 * time.Second, Healthy: time.Minute,
+		OnExit: func(err error, _ time.Duration) {
+			p.mu.Lock()
+			p.lastErr = err
+			p.mu.Unlock()
+			p.Changed()
+		}}
+	return supervise.Keep(ctx, "serve", p.Log, b, p.run)
+}
+
+// run is the life of one process.
+func (p *Process) run(ctx context.Context) error {
+	conn, file, err := link.Pair()
+	if err != nil {
+		return err
+	}
+	end := link.NewEnd(conn, &p.Answers)
+	defer end.Close()
+	cmd := p.Command
+	cmd.Files = []*os.File{file}
+	process, err := supervise.Start(cmd, p.Log, func(line string) { p.Log.Info("serve says", "line", line) })
+	file.Close()
+	if err != nil {
+		return err
+	}
+	p.attach(end, process.PID())
+	defer p.attach(nil, 0)
+	go p.listen(ctx, end)
+	p.Changed()
+	select {
+	case <-process.Done():
+		return process.Err()
+	case <-ctx.Done():
+		end.Close() // serve ends when the link does
+		return process.Stop(context.WithoutCancel(ctx), 5*time.Second)
+	}
+}
+
+func (p *Process) attach(end *link.End, pid int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end, p.pid, p.sent, p.current = end, pid, make(map[string]*os.File), nil
+}
+
+// listen answers what serve asks, until it goes away.
+func (p *Process) listen(ctx context.Context, end *link.End) {
+	if err := end.Run(ctx); !errors.Is(err, link.ErrClosed) {
+		p.Log.Warn("the link to serve is closed", "error", err)
+	}
+}
+
+// PID is the process id of serve, 0 while it is away.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pid
+}
+
+// there is the end of the process that runs now; nil: none does.
+func (p *Process) there() *link.End {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.end
+}
+
+// ask asks serve, if it is there.
+func ask[Q, A any](ctx context.Context, end *link.End, v link.Verb[Q, A], question Q) (answer A, err error) {
+	if end == nil {
+		return answer, errAway
+	}
+	answer, err = link.Ask(ctx, end, v, question)
+	if errors.Is(err, link.ErrClosed) {
+		err = errAway
+	}
+	return answer, err
+}
+
+// Apply makes serve run d on the listeners, and returns what it could not do.
+// If serve runs just that already, nothing is sent.
+func (p *Process) Apply(ctx context.Context, d link.Desired, listeners map[string]*os.File) ([]string, error) {
+	p.mu.Lock()
+	err := p.hand(listeners)
+	same := p.current != nil && reflect.DeepEqual(*p.current, d)
+	end := p.end
+	p.mu.Unlock()
+	if err != nil || same {
+		return nil, err
+	}
+	failed, err := ask(ctx, end, link.Apply, d)
+	if err == nil && len(failed) == 0 {
+		p.runs(end, d)
+	}
+	return failed, err
+}
+
+// runs notes what a process runs, if it still does.
+func (p *Process) runs(end *link.End, d link.Desired) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.end == end {
+		p.current = &d
+	}
+}
+
+// hand sends the listeners that this process does not have yet. p.mu is held.
+func (p *Process) hand(listeners map[string]*os.File) error {
+	if p.end == nil {
+		return errors.Join(errAway, p.lastErr)
+	}
+	for name, f := range listeners {
+		if p.sent[name] == f {
+			continue
+		}
+		if err := p.end.Hand(name, f); err != nil {
+			return fmt.Errorf("handing listener %s to serve: %w", name, err)
+		}
+		p.sent[name], p.current = f, nil
+	}
+	for name := range p.sent {
+		if listeners[name] == nil {
+			delete(p.sent, name)
+		}
+	}
+	return nil
+}
+
+// Status asks serve for its counters.
+func (p *Process) Status(ctx context.Context) (link.Status, error) {
+	return ask(ctx, p.there(), link.Report, struct{}{})
+}
+
+// Reach has serve find out whether an onion can be reached; with call through Tor.
+func (p *Process) Reach(ctx context.Context, onion string, call bool) (link.Reached, error) {
+	return ask(ctx, p.there(), link.Reach, link.Trial{Onion: onion, Call: call})
+}
+
+// Renew makes serve give the devices, or all if none is named, other
+// identities towards tor.
+func (p *Process) Renew(ctx context.Context, devices []netip.Addr) error {
+	_, err := ask(ctx, p.there(), link.Renew, link.Renewal{Devices: devices})
+	return err
+}
+
+// Mail asks serve about its queue of mail, or to change it.
+func (p *Process) Mail(ctx context.Context, q link.MailQuestion) (link.MailAnswer, error) {
+	return ask(ctx, p.there(), link.AskMail, q)
+}

@@ -1,0 +1,95 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"testing"
+
+	"tunic/gateway/link"
+)
+
+// serve is a child that says what it was told to do.
+type serve struct {
+	did    []string
+	failed []string // what it cannot do
+}
+
+// begin is a process of p's that runs s.
+func begin(t *testing.T, p *Process, s *serve) *link.End {
+	t.Helper()
+	conn, file, err := link.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := link.FromFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := &link.Mux{Take: func(name string, f *os.File) error {
+		s.did = append(s.did, "take "+name)
+		return f.Close()
+	}}
+	link.Handle(mux, link.Apply, func(context.Context, link.Desired) ([]string, error) {
+		s.did = append(s.did, "apply")
+		return s.failed, nil
+	})
+	end := link.NewEnd(other, mux)
+	go end.Run(t.Context())
+	ours := link.NewEnd(conn, &p.Answers)
+	go p.listen(t.Context(), ours)
+	t.Cleanup(func() { ours.Close(); end.Close() })
+	p.attach(ours, 1)
+	return end
+}
+
+// Only what a process does not have yet is sent, and a new one gets everything.
+func TestApplySendsWhatIsNew(t *testing.T) {
+	p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {}}
+	if _, err := p.Apply(t.Context(), link.Desired{}, nil); !errors.Is(err, errAway) {
+		t.Errorf("without a process: %v", err)
+	}
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	listeners := map[string]*os.File{"socks": f}
+	first := new(serve)
+	end := begin(t, p, first)
+	want := link.Desired{TorUID: 107}
+	for _, step := range []struct {
+		d      link.Desired
+		failed []string
+		did    []string
+	}{
+		{want, nil, []string{"take socks", "apply"}},
+		{want, nil, nil},
+		{link.Desired{TorUID: 108}, []string{"no"}, []string{"apply"}},
+		{link.Desired{TorUID: 108}, nil, []string{"apply"}}, // what could not be done is tried again
+		{link.Desired{TorUID: 108}, nil, nil},
+	} {
+		first.did, first.failed = nil, step.failed
+		failed, err := p.Apply(t.Context(), step.d, listeners)
+		if err != nil || !slices.Equal(failed, step.failed) || !slices.Equal(first.did, step.did) {
+			t.Errorf("did %q, failed %q, %v", first.did, failed, err)
+		}
+	}
+	end.Close()
+	second := new(serve)
+	begin(t, p, second)
+	if _, err := p.Apply(t.Context(), link.Desired{TorUID: 108}, listeners); err != nil || !slices.Equal(second.did, []string{"take socks", "apply"}) {
+		t.Errorf("the next process did %q, %v", second.did, err)
+	}
+}
+
+// A serve that goes away while it is asked is away.
+func TestAwayIsSaid(t *testing.T) {
+	p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {}}
+	begin(t, p, new(serve)).Close()
+	if _, err := p.Status(t.Context()); !errors.Is(err, errAway) {
+		t.Errorf("Status: %v", err)
+	}
+}

@@ -1,0 +1,222 @@
+package link
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Verb is something that one end asks of the other: Q is what is asked, A what
+// is answered. All of them stand in verbs.go.
+type Verb[Q, A any] struct {
+	name    string
+	limit   int           // that are worked at at a time; one more is refused as ErrBusy
+	timeout time.Duration // of who asks
+}
+
+// inOrder is the limit of verbs that are obeyed one after another, before
+// anything that comes later over the link is looked at.
+const inOrder = 0
+
+// ErrBusy is the answer to one question too many of its verb.
+var ErrBusy = errors.New("busy")
+
+// Mux says who answers the questions of the other end. Its zero value answers
+// none and takes no listener.
+type Mux struct {
+	// Take is given the listeners that are handed over; f is its own.
+	Take func(name string, f *os.File) error
+
+	handlers map[string]handler
+}
+
+// handler answers one verb.
+type handler struct {
+	limit   int
+	working *atomic.Int32
+	answer  func(ctx context.Context, question json.RawMessage) (any, error)
+}
+
+// Handle has f answer v. The text of its error is what the other end's Ask returns.
+func Handle[Q, A any](m *Mux, v Verb[Q, A], f func(context.Context, Q) (A, error)) {
+	if m.handlers == nil {
+		m.handlers = make(map[string]handler)
+	}
+	m.handlers[v.name] = handler{v.limit, new(atomic.Int32), func(ctx context.Context, question json.RawMessage) (any, error) {
+		var q Q
+		if err := json.Unmarshal(question, &q); err != nil {
+			return nil, fmt.Errorf("decoding the question %s: %w", v.name, err)
+		}
+		return f(ctx, q)
+	}}
+}
+
+// End is one end of the link at work.
+type End struct {
+	conn *Conn
+	mux  *Mux
+
+	mu      sync.Mutex
+	last    uint64
+	waiting map[uint64]chan reply // nil: the other end has gone away
+}
+
+// NewEnd returns an end that answers as mux says while Run runs.
+func NewEnd(conn *Conn, mux *Mux) *End {
+	return &End{conn: conn, mux: mux, waiting: make(map[uint64]chan reply)}
+}
+
+// Close ends the link, and Run of both ends.
+func (e *End) Close() error { return e.conn.Close() }
+
+// Hand gives the other end a listening socket; a second one of the same name
+// replaces the first. f stays the caller's and may be closed.
+func (e *End) Hand(name string, f *os.File) error { return e.conn.Send(Listener{Name: name}, f) }
+
+// Ask asks the other end and waits for its answer, as long as the verb allows.
+// The error is ErrClosed when the other end has gone away.
+func Ask[Q, A any](ctx context.Context, e *End, v Verb[Q, A], question Q) (answer A, err error) {
+	ctx, cancel := context.WithTimeout(ctx, v.timeout)
+	defer cancel()
+	body, err := json.Marshal(question)
+	if err != nil {
+		return answer, fmt.Errorf("encoding the question %s: %w", v.name, err)
+	}
+	r, err := e.ask(ctx, call{Verb: v.name, Body: body})
+	switch {
+	case err != nil:
+		return answer, fmt.Errorf("asking %s: %w", v.name, err)
+	case r.Error == ErrBusy.Error():
+		return answer, ErrBusy
+	case r.Error != "":
+		return answer, errors.New(r.Error)
+	}
+	if err := json.Unmarshal(r.Body, &answer); err != nil {
+		return answer, fmt.Errorf("decoding the answer to %s: %w", v.name, err)
+	}
+	return answer, nil
+}
+
+func (e *End) ask(ctx context.Context, c call) (reply, error) {
+	id, ch := e.enlist()
+	if ch == nil {
+		return reply{}, ErrClosed
+	}
+	defer e.take(id)
+	c.ID = id
+	if err := e.conn.Send(c); err != nil {
+		return reply{}, err
+	}
+	select {
+	case r, ok := <-ch:
+		if !ok {
+			return reply{}, ErrClosed
+		}
+		return r, nil
+	case <-ctx.Done():
+		return reply{}, ctx.Err()
+	}
+}
+
+// enlist makes room for a reply; nil: there will be none.
+func (e *End) enlist() (uint64, chan reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.waiting == nil {
+		return 0, nil
+	}
+	e.last++
+	ch := make(chan reply, 1)
+	e.waiting[e.last] = ch
+	return e.last, ch
+}
+
+// take removes who waits for a reply, and returns where.
+func (e *End) take(id uint64) chan reply {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ch := e.waiting[id]
+	delete(e.waiting, id)
+	return ch
+}
+
+// Run answers the other end's questions until it goes away, which is ErrClosed,
+// or says what this end cannot understand. ctx is given to those who answer.
+func (e *End) Run(ctx context.Context) error {
+	defer e.release()
+	for {
+		m, files, err := e.conn.Receive()
+		if err == nil {
+			err = e.obey(ctx, m, files)
+		}
+		if err != nil {
+			e.conn.Close()
+			return err
+		}
+	}
+}
+
+// release lets everybody go who waits for a reply.
+func (e *End) release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ch := range e.waiting {
+		close(ch)
+	}
+	e.waiting = nil
+}
+
+func (e *End) obey(ctx context.Context, m Message, files []*os.File) error {
+	l, listener := m.(Listener)
+	if listener && e.mux.Take != nil && len(files) == 1 {
+		return e.mux.Take(l.Name, files[0])
+	}
+	closeAll(files)
+	switch m := m.(type) {
+	case call:
+		return e.answer(ctx, m)
+	case reply:
+		if ch := e.take(m.ID); ch != nil {
+			ch <- m // has room: it is sent once
+		}
+		return nil
+	}
+	return fmt.Errorf("a listener came that this end does not take, with %d descriptors", len(files))
+}
+
+// answer has a question answered; it fails only if this end could not say it.
+func (e *End) answer(ctx context.Context, c call) error {
+	h, ok := e.mux.handlers[c.Verb]
+	if !ok {
+		return e.conn.Send(reply{ID: c.ID, Error: fmt.Sprintf("there is no question %q", c.Verb)})
+	}
+	if h.limit == inOrder {
+		return e.conn.Send(h.reply(ctx, c))
+	}
+	if h.working.Add(1) > int32(h.limit) {
+		h.working.Add(-1)
+		return e.conn.Send(reply{ID: c.ID, Error: ErrBusy.Error()})
+	}
+	go func() {
+		defer h.working.Add(-1)
+		e.conn.Send(h.reply(ctx, c)) // fails when the other end has gone away, which Run sees
+	}()
+	return nil
+}
+
+func (h handler) reply(ctx context.Context, c call) reply {
+	r := reply{ID: c.ID}
+	answer, err := h.answer(ctx, c.Body)
+	if err == nil {
+		r.Body, err = json.Marshal(answer)
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}

@@ -1,0 +1,33 @@
+package link
+
+import "time"
+
+// What the parent asks serve. Apply and Renew are obeyed in the order of the
+// link, among the listeners that are handed over.
+var (
+	// Apply makes serve run a desired state, and returns what it could not do, in words.
+	Apply = Verb[Desired, []string]{"apply", inOrder, 10 * time.Second}
+	// Report is what serve knows of itself.
+	Report = Verb[struct{}, Status]{"report", 16, 10 * time.Second}
+	// Renew gives devices other identities towards tor.
+	Renew = Verb[Renewal, struct{}]{"renew", inOrder, 10 * time.Second}
+	// Reach finds out whether an onion can be reached; two attempts to call it
+	// through Tor are over by then.
+	Reach = Verb[Trial, Reached]{"reach", 64, 150 * time.Second}
+	// AskMail asks about the queue of mail, or changes it.
+	AskMail = Verb[MailQuestion, MailAnswer]{"mail", 64, 10 * time.Second}
+)
+
+// What serve asks the parent, which bounds what it does for it at a time: a
+// device or a stranger may have taken serve over.
+var (
+	// LetThrough has a device reach addresses outside Tor for a while; it is
+	// answered when that is in force.
+	LetThrough = Verb[Grant, struct{}]{"grant", 64, time.Minute}
+	// SignMail signs a mail by an onion's key.
+	SignMail = Verb[Digest, []byte]{"mail.sign", 64, 30 * time.Second}
+	// Befriend makes one step of a conversation with another box.
+	Befriend = Verb[Pairing, Paired]{"friend.pair", 32, time.Minute}
+	// Hear keeps what a friend's box has said of itself.
+	Hear = Verb[Seen, Paired]{"friend.hear", 32, time.Minute}
+)
