@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 
 	"tunic/gateway/api"
@@ -21,12 +20,11 @@ func ForVisitors(p config.Paths, name string, address onion.Address) (api.Visit,
 	if err != nil {
 		return v, err
 	}
-	i := slices.IndexFunc(withHome(c), func(o config.Onion) bool { return o.Name == name })
-	if i < 0 {
+	o, ok := c.Onion(name)
+	if !ok {
 		return v, nil
 	}
-	o := withHome(c)[i]
-	v.Published, v.Anonymous = published(c, o), !o.Fast
+	v.Published, v.Anonymous = c.Published(o), !o.Fast
 	for _, port := range o.Ports {
 		v.Ports = append(v.Ports, api.VisitPort{Port: port.Virtual, Visit: visitWords(v.Address, port.Virtual)})
 	}

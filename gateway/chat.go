@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,32 +25,8 @@ import (
 	"tunic/rules"
 )
 
-// filesEndpoint is the household's and the visitors' way to shared files, and
-// friendsFiles the household's to those of friends.
-const (
-	filesEndpoint = "files"
-	friendsFiles  = "friends-files"
-)
-
-// loopback is where servers listen that others have written.
-func loopback(port uint16) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
-}
-
-// chatPorts are the ports of home at which friends reach the box's own chat
-// servers.
-func chatPorts(name string) []config.Port {
-	switch name {
-	case "irc":
-		return []config.Port{{Virtual: config.IRCPort, Target: config.Target{Addr: loopback(config.NgircdPort)}}}
-	case "xmpp":
-		return []config.Port{
-			{Virtual: config.XMPPServerPort, Target: config.Target{Addr: loopback(config.ProsodyServerPort)}},
-			{Virtual: config.FilesPort, Target: config.Target{Endpoint: filesEndpoint}},
-		}
-	}
-	return nil
-}
+// friendsFiles is the household's way to the files of friends.
+const friendsFiles = "friends-files"
 
 // floodLimit is how long ngIRCd may take for what a visitor has sent ahead. It
 // reads from who sends too much about a line a second, and would for hours.
@@ -59,7 +34,7 @@ const floodLimit = 20 * time.Second
 
 // patience is how long a target may take for what a visitor sends; 0: for ever.
 func patience(t config.Target) time.Duration {
-	if t.Addr == loopback(config.NgircdPort) {
+	if t.Addr == config.Loopback(config.NgircdPort) {
 		return floodLimit
 	}
 	return 0
@@ -70,7 +45,7 @@ var ircPlaces = link.Places{Each: irc.PlacesEach, Total: irc.Places}
 
 // places are what visitors have of a target's; none: it has no bound of ours.
 func places(t config.Target) link.Places {
-	if t.Addr == loopback(config.NgircdPort) {
+	if t.Addr == config.Loopback(config.NgircdPort) {
 		return ircPlaces
 	}
 	return link.Places{}
@@ -232,7 +207,7 @@ func (d *Desired) addIRC(in Inputs) {
 	if !ok || in.IRC == (IDs{}) || in.IRCSecrets == (irc.Secrets{}) {
 		return
 	}
-	s := irc.Settings{Dir: in.Paths.Server("irc"), User: config.IRCUser, UID: in.IRC.UID, GID: in.IRC.GID, Listen: loopback(config.NgircdPort),
+	s := irc.Settings{Dir: in.Paths.Server("irc"), User: config.IRCUser, UID: in.IRC.UID, GID: in.IRC.GID, Listen: config.Loopback(config.NgircdPort),
 		Secrets: in.IRCSecrets, MOTD: c.MOTD, Admins: admins(in.Users)}
 	for _, ch := range c.Channels {
 		s.Channels = append(s.Channels, irc.Channel(ch))
@@ -248,7 +223,7 @@ func (d *Desired) addXMPP(in Inputs) {
 		return
 	}
 	s := xmpp.Settings{Dir: in.Paths.Server("prosody"), Data: in.Paths.XMPP(), UID: in.XMPP.UID, GID: in.XMPP.GID, Host: string(home) + config.PeerDomain,
-		Clients: loopback(config.ProsodyClientPort), Servers: loopback(config.ProsodyServerPort), HTTP: loopback(config.ProsodyFilesPort),
+		Clients: config.Loopback(config.ProsodyClientPort), Servers: config.Loopback(config.ProsodyServerPort), HTTP: config.Loopback(config.ProsodyFilesPort),
 		PublicFiles: config.FilesPort, SOCKS: config.SocksPort, Certificate: in.ChatLeaf.Cert, Key: in.ChatLeaf.Key}
 	s.Admins = admins(in.Users)
 	accounts := sha256.New()
@@ -262,7 +237,7 @@ func (d *Desired) addXMPP(in Inputs) {
 	slices.SortFunc(s.Peers, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
 	d.Servers = append(d.Servers, s.Spec())
 	d.addBehind(in, link.Behind{Name: "xmpp", Server: s.Clients, Port: config.XMPPPort, Remembers: true}, config.ServeXMPPPort)
-	d.addBehind(in, link.Behind{Name: filesEndpoint, Server: s.HTTP, Port: config.FilesPort, TLS: true, Onion: true}, config.ServeFilesPort)
+	d.addBehind(in, link.Behind{Name: config.FilesEndpoint, Server: s.HTTP, Port: config.FilesPort, TLS: true, Onion: true}, config.ServeFilesPort)
 	d.Serve.Files = new(link.Files)
 	d.eachFamily(in, func(i InterfaceFacts, family string) {
 		d.Serve.Files.Listeners = append(d.Serve.Files.Listeners, d.listen(friendsFiles, i, "tcp"+family, config.ServeFriendsPort))
@@ -287,7 +262,7 @@ func chatRules(r *rules.Input, in Inputs) {
 	}
 	if in.Config.XMPP() {
 		r.Services = append(r.Services, rules.Service{Name: "xmpp", Public: config.XMPPPort, Internal: config.ServeXMPPPort},
-			rules.Service{Name: filesEndpoint, Public: config.FilesPort, Internal: config.ServeFilesPort},
+			rules.Service{Name: config.FilesEndpoint, Public: config.FilesPort, Internal: config.ServeFilesPort},
 			rules.Service{Name: friendsFiles, Virtual: true, Public: config.FilesPort, Internal: config.ServeFriendsPort})
 	}
 }

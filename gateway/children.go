@@ -51,7 +51,7 @@ func serveWays(in Inputs) []rules.Way {
 			ways = append(ways, rules.Way{Protocol: protocol, To: f.Server.Addr().Unmap(), Port: f.Server.Port()})
 		}
 	}
-	for _, o := range withHome(in.Config) {
+	for _, o := range in.Config.AllOnions() {
 		for _, p := range o.Ports {
 			switch t := p.Target; {
 			case t.Host != "": // where that is changes without the configuration

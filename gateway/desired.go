@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
-	"tunic/gateway/peer"
 	"tunic/gateway/relaytime"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
@@ -92,23 +90,6 @@ type Desired struct {
 // who does not stop when refused loses the circuit.
 const circuitStreams = 512
 
-// endpointPorts are the ports at which friends expect each endpoint.
-var endpointPorts = map[string]uint16{"gopher": 70, "smtp": 25, "irc": config.IRCPort, "xmpp": config.XMPPServerPort}
-
-// homePorts are the ports that an endpoint has at the home onion.
-func homePorts(e config.Endpoint) []config.Port {
-	switch own := chatPorts(e.Name); {
-	case e.Server != (config.Target{}): // the household's own server, instead of ours
-		return []config.Port{{Virtual: endpointPorts[e.Name], Target: e.Server}}
-	case own != nil:
-		return own
-	}
-	return []config.Port{{Virtual: endpointPorts[e.Name], Target: config.Target{Endpoint: e.Name}}}
-}
-
-// pairEndpoint is the endpoint by which boxes become friends; every home has it.
-var pairEndpoint = config.Port{Virtual: peer.Port, Target: config.Target{Endpoint: peer.Endpoint}}
-
 // desire maps the configuration to the desired state. It is pure.
 func desire(in Inputs) Desired {
 	d := Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ruleInput(in)}
@@ -132,18 +113,12 @@ func desire(in Inputs) Desired {
 // endpoints' ports added to home, which exists without a file too.
 func onions(in Inputs) []config.Onion {
 	var list []config.Onion
-	for _, o := range withHome(in.Config) {
-		if _, ok := in.Addresses[o.Name]; ok && published(in.Config, o) {
+	for _, o := range in.Config.AllOnions() {
+		if _, ok := in.Addresses[o.Name]; ok && in.Config.Published(o) {
 			list = append(list, o)
 		}
 	}
 	return list
-}
-
-// published reports whether there is anybody who may find an onion.
-func published(c *config.Config, o config.Onion) bool {
-	keys := c.ClientKeys(o)
-	return len(o.Ports) > 0 && (keys == nil || len(keys) > 0)
 }
 
 // clientKeys are the keys of those who may find an onion, nil for everybody.
@@ -156,31 +131,6 @@ func clientKeys(c *config.Config, o config.Onion) []onion.ClientKey {
 	for i, k := range keys {
 		list[i] = onion.ClientKey(k)
 	}
-	return list
-}
-
-// withHome returns the configured onions and home, sorted by name.
-func withHome(c *config.Config) []config.Onion {
-	home := config.Onion{Name: config.HomeOnion}
-	list := slices.Clone(c.Onions)
-	if i := slices.IndexFunc(list, func(o config.Onion) bool { return o.Name == config.HomeOnion }); i >= 0 {
-		home = list[i]
-		list = slices.Delete(list, i, i+1)
-	}
-	home.Ports = slices.Clone(home.Ports)
-	for _, e := range c.Endpoints {
-		for _, port := range homePorts(e) {
-			if !slices.ContainsFunc(home.Ports, func(p config.Port) bool { return p.Virtual == port.Virtual }) {
-				home.Ports = append(home.Ports, port)
-			}
-		}
-	}
-	if !slices.ContainsFunc(home.Ports, func(p config.Port) bool { return p.Virtual == peer.Port }) {
-		home.Ports = append(home.Ports, pairEndpoint)
-	}
-	slices.SortFunc(home.Ports, func(a, b config.Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
-	list = append(append(list, home), strangersOnion(c)...)
-	slices.SortFunc(list, func(a, b config.Onion) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -298,7 +248,7 @@ func ruleInput(in Inputs) rules.Input {
 	r.Grants = grantRules(r, in.Grants)
 	r.Guests = guests(in.Temporary)
 	r.Services = append(r.Services, mailService(c)...)
-	if hasGopher(c) {
+	if _, ok := c.Gopher(); ok {
 		r.Services = append(r.Services, rules.Service{Name: "gopher", Public: 70, Internal: config.ServeGopherPort})
 	}
 	readMail(&r, in)
@@ -321,11 +271,6 @@ func rulePolicy(p config.Policy) rules.Policy {
 		return rules.Tor
 	}
 	return rules.Block
-}
-
-func hasGopher(c *config.Config) bool {
-	_, ok := c.Gopher()
-	return ok
 }
 
 func (d *Desired) addFronts(in Inputs) {

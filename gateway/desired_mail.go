@@ -112,14 +112,6 @@ func mailService(c *config.Config) []rules.Service {
 	return []rules.Service{{Name: "submission", Public: submissionPort, Internal: config.ServeSubmissionPort}}
 }
 
-// strangersOnion is the onion on which everybody may bring mail.
-func strangersOnion(c *config.Config) []config.Onion {
-	if mail, ok := c.Mail(); !ok || !mail.Strangers {
-		return nil
-	}
-	return []config.Onion{{Name: config.StrangersOnion, Ports: []config.Port{{Virtual: endpointPorts["smtp"], Target: config.Target{Endpoint: "smtp"}}}}}
-}
-
 // SignMail signs the digest of a mail (RFC 8463) with the key of an onion of
 // mail, and of no other. It is all that serve can have signed: 32 bytes.
 func (g *Gateway) SignMail(_ context.Context, s link.Digest) ([]byte, error) {

@@ -67,7 +67,7 @@ func (a *attempt) meet(ctx context.Context) bool {
 	}
 	f.Virtual = a.virtual.numbers()
 	a.in.Friends = f
-	for _, o := range withHome(a.in.Config) {
+	for _, o := range a.in.Config.AllOnions() {
 		if keys := a.in.Config.ClientKeys(o); a.in.Addresses[o.Name] != "" && keys != nil && len(keys) == 0 {
 			a.findNobody(o)
 		}

@@ -133,7 +133,7 @@ func TestHomeIsForThoseWhoAreInvited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if home := a.home(); len(home.Clients) != 1 || !slices.Contains(home.Ports, peer.Port) {
+	if home := a.home(); len(home.Clients) != 1 || !slices.Contains(home.Ports, config.PairPort) {
 		t.Errorf("with an invitation home is %+v", home)
 	}
 	temporary := a.home().Clients[0]

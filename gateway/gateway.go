@@ -301,7 +301,7 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 // to devices by name no longer than hostsEvery.
 func (g *Gateway) nap() time.Duration {
 	wait := max(time.Until(g.next), 0)
-	if len(hostNames(g.snapshot().config)) > 0 {
+	if len(g.snapshot().config.TargetHosts()) > 0 {
 		wait = min(wait, hostsEvery)
 	}
 	return wait

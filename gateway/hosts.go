@@ -4,10 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"tunic/gateway/api"
-	"tunic/gateway/config"
 )
 
 // lookForHosts learns where the devices are that onions lead to by name: one
@@ -18,7 +16,7 @@ func (a *attempt) lookForHosts(ctx context.Context) {
 }
 
 func (g *Gateway) hosts(ctx context.Context, v view) map[string][]netip.Addr {
-	wanted := hostNames(v.config)
+	wanted := v.config.TargetHosts()
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -29,19 +27,6 @@ func (g *Gateway) hosts(ctx context.Context, v view) map[string][]netip.Addr {
 		}
 	}
 	return found
-}
-
-// hostNames are the devices that targets name. A name with a dot is looked up
-// by the owner's server for it when somebody comes.
-func hostNames(c *config.Config) (list []string) {
-	for _, o := range c.Onions {
-		for _, p := range o.Ports {
-			if h := p.Target.Host; h != "" && !strings.Contains(h, ".") {
-				list = append(list, h)
-			}
-		}
-	}
-	return list
 }
 
 // hostAddrs are the addresses by which a device can be dialled, IPv4 first.

@@ -80,7 +80,7 @@ func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (oni
 	if err != nil {
 		return "", err
 	}
-	if !slices.ContainsFunc(withHome(c), func(o config.Onion) bool { return o.Name == r.Name }) {
+	if _, ok := c.Onion(r.Name); !ok {
 		return "", noSuchOnion(r.Name)
 	}
 	dir := p.OnionKeys(r.Name)

@@ -170,7 +170,7 @@ func (a *attempt) prepare(ctx context.Context) bool {
 	a.in.Ranges = a.ranges
 	a.lookForRoom()
 	addresses := make(map[string]onion.Address)
-	for _, o := range withHome(a.in.Config) {
+	for _, o := range a.in.Config.AllOnions() {
 		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)
 		if err != nil {
 			a.find(health.OnionKeys, "onion %s is not published: %v", o.Name, err)

@@ -219,8 +219,8 @@ func diffOnions(before, after *config.Config) []string {
 
 func onionLines(c *config.Config) []string {
 	var lines []string
-	for _, o := range withHome(c) {
-		if !published(c, o) {
+	for _, o := range c.AllOnions() {
+		if !c.Published(o) {
 			continue
 		}
 		for _, k := range c.ClientKeys(o) {

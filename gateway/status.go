@@ -99,11 +99,11 @@ func ready(s api.Status) (bool, string) {
 func (g *Gateway) onionStatus(v view, t tor.Status, served link.Status) []api.Onion {
 	g.reaches.saw(served)
 	var list []api.Onion
-	for _, o := range withHome(v.config) {
+	for _, o := range v.config.AllOnions() {
 		addr, ok := v.addresses[o.Name]
 		d := t.Onions[string(addr)]
 		s := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: v.config.ClientKeys(o) != nil, Clients: clients(v.config, o), Uploads: d.Uploads,
-			Published: published(v.config, o) && d.Out, Ports: []api.Port{}}
+			Published: v.config.Published(o) && d.Out, Ports: []api.Port{}}
 		if ok {
 			s.Address = addr.Host()
 		}
@@ -117,7 +117,7 @@ func (g *Gateway) onionStatus(v view, t tor.Status, served link.Status) []api.On
 			s.Streams, s.Active, s.Turned = f.Streams, f.Active, f.Refused
 		}
 		for _, old := range v.old {
-			if old.Onion == o.Name && published(v.config, o) {
+			if old.Onion == o.Name && v.config.Published(o) {
 				s.Old = append(s.Old, api.OldAddress{Address: old.Address.Host(), Until: old.Until,
 					Published: t.Onions[string(old.Address)].Out})
 			}

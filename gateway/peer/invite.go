@@ -18,13 +18,6 @@ import (
 	"tunic/gateway/onion"
 )
 
-// Endpoint is the name of the endpoint by which boxes become friends and say
-// hello, and Port the virtual port of a home onion at which they expect it.
-const (
-	Endpoint        = "pair"
-	Port     uint16 = 7474
-)
-
 // Lifetime is how long an invitation can be accepted.
 const Lifetime = 7 * 24 * time.Hour
 

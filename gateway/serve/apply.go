@@ -6,11 +6,11 @@ import (
 	"net"
 	"os"
 
+	"tunic/gateway/config"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/gopher"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
-	"tunic/gateway/peer"
 )
 
 // apply makes d true as far as it can and returns, in words, what it could not.
@@ -96,7 +96,7 @@ func (a *application) newGopher(want *link.Gopher) {
 // endpoint returns a running server of the box by its protocol.
 func (s *Server) endpoint(name string) endpoint.Endpoint {
 	switch {
-	case name == peer.Endpoint:
+	case name == config.PairEndpoint:
 		return s.pair
 	case s.gopher != nil && s.gopher.Name() == name:
 		return s.gopher

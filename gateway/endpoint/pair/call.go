@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"tunic/gateway/config"
 	"tunic/gateway/link"
 	"tunic/gateway/peer"
 )
@@ -97,7 +98,7 @@ const (
 // call dials a box and has f speak.
 func (d *Dialer) call(ctx context.Context, to peer.Key, patience time.Duration, f func(side) error) error {
 	dialCtx, cancel := context.WithTimeout(ctx, patience)
-	c, err := d.Dial(dialCtx, to.Address().Host(), peer.Port, patience > firstDial)
+	c, err := d.Dial(dialCtx, to.Address().Host(), config.PairPort, patience > firstDial)
 	cancel()
 	if err != nil {
 		return &unreached{err, d.Reason(err)}

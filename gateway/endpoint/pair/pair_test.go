@@ -144,7 +144,7 @@ func talk(t *testing.T, a, b *box, limit int, f func(*Dialer) error) (got error)
 	}()
 	d := &Dialer{Parent: b, Log: slog.New(slog.DiscardHandler), Reason: func(err error) string { return err.Error() },
 		Dial: func(_ context.Context, host string, port uint16, _ bool) (net.Conn, error) {
-			if host != a.Self.Host() || port != peer.Port {
+			if host != a.Self.Host() || port != config.PairPort {
 				return nil, fmt.Errorf("dialled %s:%d", host, port)
 			}
 			return &cutter{Conn: here, left: limit}, nil

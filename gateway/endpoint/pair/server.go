@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"tunic/gateway/config"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/link"
 	"tunic/gateway/peer"
@@ -67,7 +68,7 @@ func (e *Endpoint) friend(who peer.Key) (f link.Friend, selves []link.Key, ok bo
 }
 
 // Name implements endpoint.Endpoint.
-func (e *Endpoint) Name() string { return peer.Endpoint }
+func (e *Endpoint) Name() string { return config.PairEndpoint }
 
 // ServeConn implements endpoint.Endpoint.
 func (e *Endpoint) ServeConn(ctx context.Context, c net.Conn, _ endpoint.Visitor) error {
