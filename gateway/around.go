@@ -13,20 +13,6 @@ import (
 	"tunic/gateway/health"
 )
 
-// Around is what no rule of ours can hold: ways around the box, and ways past
-// its rules.
-type Around struct {
-	Links   []Link      // all interfaces but loopback
-	Renamed []string    // household interfaces that were there before under that name
-	Visits  []Visit     // connections to servers of the box that are open now
-	Routers []Neighbour // hosts of the household that say they are IPv6 routers
-	Ways    []Neighbour // hosts of the household by which the box itself reaches the internet
-	Spoken  []Neighbour // IPv4 devices of the household that the box has just spoken with
-	Fast    []string    // what lets packets past the rules, in words
-	Others  []Firewall  // of other programs, which refuse what these rules let pass
-	Tors    []string    // users of the box, other than tunic's, who run a tor
-}
-
 // lookAround reads what is around. That it cannot look closes nothing: the rules
 // then know of no more than the configuration.
 func (a *attempt) lookAround(ctx context.Context) {

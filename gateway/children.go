@@ -7,26 +7,6 @@ import (
 	"tunic/rules"
 )
 
-// ChildIDs are the users that the daemon's children run as; zero where there is
-// no such user.
-type ChildIDs struct {
-	Tor   IDs
-	Serve IDs
-	Mail  IDs // of the IMAP server
-	XMPP  IDs // of the chat servers
-	IRC   IDs
-}
-
-// Confined are those who speak with strangers and devices.
-func (c ChildIDs) Confined() (list []IDs) {
-	for _, ids := range []IDs{c.Serve, c.Mail, c.XMPP, c.IRC} {
-		if ids != (IDs{}) {
-			list = append(list, ids)
-		}
-	}
-	return list
-}
-
 // childRules say what each of these processes may dial.
 func childRules(in Inputs) (list []rules.Child) {
 	may := map[IDs][]rules.Way{

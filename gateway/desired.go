@@ -13,34 +13,10 @@ import (
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
-	"tunic/gateway/relaytime"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
-
-// IDs are a system user's numbers.
-type IDs struct {
-	UID, GID uint32
-}
-
-// Facts are what the box is like at a moment, as far as the plan depends on it.
-type Facts struct {
-	Interfaces []InterfaceFacts // one for each configured household interface, in their order
-	Forwarding bool             // net.ipv4.ip_forward
-	IPv6       bool             // the kernel speaks IPv6
-
-	ClockSynchronised bool            // the kernel says that something keeps its clock (adjtimex(2))
-	RelayTime         *relaytime.Note // what relays say it is; nil: nothing that is new enough
-}
-
-// InterfaceFacts is one household interface.
-type InterfaceFacts struct {
-	Name      string
-	Index     int            // 0: it did not exist yet
-	Away      bool           // it does not exist under this name now; the rest is what it was
-	Addresses []netip.Prefix // the box's own addresses with their on-link prefixes, without link-local ones
-}
 
 // Inputs are all that the desired state is a function of.
 type Inputs struct {

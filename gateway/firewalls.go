@@ -8,21 +8,13 @@ import (
 	"tunic/gateway/health"
 )
 
-// Firewall is another program that refuses by default what our rules let pass.
-type Firewall struct {
-	Program string // "ufw", "Docker", "firewalld", or "the table inet filter"
-	Hook    string // "input", "forward" or "output"
-	Table   string // of nf_tables: "inet filter"
-	Chain   string
-}
-
 // firewallFindings say what another program cuts, and with which line it would
 // not. What devices send through Tor is accepted by our own rules, where iptables
 // sees them; a filter in another table has a word of its own (nft(8)).
 func firewallFindings(c *config.Config, list []Firewall) (found []health.Finding) {
 	for _, f := range list {
 		for _, name := range c.Household.Interfaces {
-			line := f.line(name)
+			line := permitLine(f, name)
 			switch f.Hook {
 			case "input":
 				found = append(found, finding(health.OtherFirewall, "%s refuses what comes in by default, also what devices send through Tor, and says nothing of %s; write: %s", f.Program, name, line))
@@ -36,8 +28,8 @@ func firewallFindings(c *config.Config, list []Firewall) (found []health.Finding
 	return found
 }
 
-// line is what lets a household interface pass there.
-func (f Firewall) line(name string) string {
+// permitLine is what lets a household interface pass there.
+func permitLine(f Firewall, name string) string {
 	switch {
 	case f.Program == "ufw":
 		return "`ufw route allow in on " + name + "`"

@@ -84,12 +84,6 @@ type Kernel interface {
 	Around(ctx context.Context, household []string) (Around, error)
 }
 
-// Neighbour is a device in the kernel's neighbour table.
-type Neighbour struct {
-	MAC  string
-	Addr netip.Addr
-}
-
 // Server is the serve process.
 type Server interface {
 	Apply(ctx context.Context, d link.Desired, listeners map[string]*os.File) ([]string, error)

@@ -11,40 +11,6 @@ import (
 	"tunic/rules"
 )
 
-// Link is one interface of the box, and where it leads.
-type Link struct {
-	Name      string
-	Up        bool // switched on
-	Carrier   bool // there is a cable or a radio, and somebody at its other end
-	Household bool // by its name or, with another name, by our group
-	Default   bool // a route to everywhere leads there
-	Bridge    bool
-	Port      bool           // of a bridge or a bond, which stands for it
-	Addresses []netip.Prefix // the box's own with their networks, without link-local ones
-	Hosts     int            // neighbours that have answered lately
-}
-
-// Visit is a connection to a server of the box.
-type Visit struct {
-	Port uint16 // TCP
-	From netip.Addr
-}
-
-// words describe an interface as a person would look for it: "eth1 192.168.1.1/24".
-func (l Link) words() string {
-	parts := []string{l.Name}
-	for _, a := range l.Addresses {
-		parts = append(parts, a.String())
-	}
-	if l.Default {
-		parts = append(parts, "(default route)")
-	}
-	return strings.Join(parts, " ")
-}
-
-// network reports whether there may be devices that use the box as their gateway.
-func (l Link) network() bool { return !l.Household && !l.Default && !l.Port && l.Up }
-
 // Surroundings are the findings about the box's interfaces: whether what the
 // configuration names is there, and what is there that it does not name.
 func Surroundings(c *config.Config, around Around) []health.Finding {
@@ -103,7 +69,7 @@ func inventory(links []Link) string {
 	var words []string
 	for _, l := range links {
 		if !l.Port && !strings.HasPrefix(l.Name, ProbePrefix) {
-			words = append(words, l.words())
+			words = append(words, l.Words())
 		}
 	}
 	return strings.Join(words, ", ")
@@ -187,7 +153,7 @@ func unnamed(c *config.Config, links []Link) (list []health.Finding) {
 		if l.Default && slices.Contains(c.Gateway.OtherNetworks, l.Name) {
 			list = append(list, finding(health.NetworkIsUplink, "%s is in other-networks, and is this box's way to the internet (default route): it is treated as that", l.Name))
 		}
-		if !l.network() || len(l.Addresses) == 0 || strings.HasPrefix(l.Name, ProbePrefix) || slices.Contains(c.Gateway.OtherNetworks, l.Name) {
+		if !l.Network() || len(l.Addresses) == 0 || strings.HasPrefix(l.Name, ProbePrefix) || slices.Contains(c.Gateway.OtherNetworks, l.Name) {
 			continue
 		}
 		names := append(slices.Clone(c.Gateway.OtherNetworks), l.Name)

@@ -75,11 +75,11 @@ func TestSurroundings(t *testing.T) {
 		{"guests who are named", conf(func(c *config.Config) { c.Gateway.OtherNetworks = []string{"eth2"} }), Around{Links: []Link{lan(), wan(), guests}}, nil},
 		{"a second network besides", conf(func(c *config.Config) { c.Gateway.OtherNetworks = []string{"wg0"} }), Around{Links: []Link{lan(), wan(), guests}}, []string{`network-refused eth2|other-networks = ["wg0", "eth2"]`}},
 		{"an uplink that is named", conf(func(c *config.Config) { c.Gateway.OtherNetworks = []string{"wan"} }), Around{Links: []Link{lan(), wan()}}, []string{"network-is-uplink wan is in other-networks"}},
-		{"somebody by ssh from outside", plain, Around{Links: []Link{lan(), wan()}, Visits: []Visit{{22, netip.MustParseAddr("198.51.100.7")}}},
+		{"somebody by ssh from outside", plain, Around{Links: []Link{lan(), wan()}, Visits: []Visit{{Port: 22, From: netip.MustParseAddr("198.51.100.7")}}},
 			[]string{`visitor-shut-out 198.51.100.7 is connected to port 22 of this box|inbound = ["tcp/22"]`}},
-		{"the uplink's neighbour by ssh", plain, Around{Links: []Link{lan(), wan()}, Visits: []Visit{{22, netip.MustParseAddr("203.0.113.7")}}}, []string{"visitor-shut-out 203.0.113.7"}},
+		{"the uplink's neighbour by ssh", plain, Around{Links: []Link{lan(), wan()}, Visits: []Visit{{Port: 22, From: netip.MustParseAddr("203.0.113.7")}}}, []string{"visitor-shut-out 203.0.113.7"}},
 		{"somebody at home, or who is let in, or the box itself", conf(func(c *config.Config) { c.Gateway.Inbound = []config.Inbound{{Protocol: 6, Port: 22}} }),
-			Around{Links: []Link{lan(), wan()}, Visits: []Visit{{80, netip.MustParseAddr("192.168.77.9")}, {22, netip.MustParseAddr("198.51.100.7")}, {80, netip.MustParseAddr("203.0.113.100")}, {80, netip.MustParseAddr("fe80::1")}}}, nil},
+			Around{Links: []Link{lan(), wan()}, Visits: []Visit{{Port: 80, From: netip.MustParseAddr("192.168.77.9")}, {Port: 22, From: netip.MustParseAddr("198.51.100.7")}, {Port: 80, From: netip.MustParseAddr("203.0.113.100")}, {Port: 80, From: netip.MustParseAddr("fe80::1")}}}, nil},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestTorAway(t *testing.T) {
 
 func TestFirewallFindings(t *testing.T) {
 	c := &config.Config{Household: config.Household{Interfaces: []string{"br-lan"}, DefaultPolicy: config.PolicyTor}}
-	list := []Firewall{{"ufw", "forward", "ip filter", "FORWARD"}, {"the table inet mine", "input", "inet mine", "in"}, {"the table inet mine", "output", "inet mine", "out"}}
+	list := []Firewall{{Program: "ufw", Hook: "forward", Table: "ip filter", Chain: "FORWARD"}, {Program: "the table inet mine", Hook: "input", Table: "inet mine", Chain: "in"}, {Program: "the table inet mine", Hook: "output", Table: "inet mine", Chain: "out"}}
 	got := firewallFindings(c, list)
 	if len(got) != 1 || !strings.Contains(got[0].Text, "`nft insert rule inet mine in iifname br-lan ct status dnat accept`") {
 		t.Errorf("%+v", got)

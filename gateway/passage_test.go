@@ -19,7 +19,7 @@ func TestPassage(t *testing.T) {
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mine, group, other := IDs{uint32(os.Getuid()), 65533}, IDs{65533, uint32(os.Getgid())}, IDs{65533, 65533}
+	mine, group, other := IDs{UID: uint32(os.Getuid()), GID: 65533}, IDs{UID: 65533, GID: uint32(os.Getgid())}, IDs{UID: 65533, GID: 65533}
 	for _, tc := range []struct {
 		mode os.FileMode
 		who  IDs

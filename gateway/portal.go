@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"tunic/gateway/api"
@@ -130,21 +129,6 @@ func oneOfEach(all []netip.Addr) []netip.Addr {
 		}
 	}
 	return found
-}
-
-// ParseResolvConf returns the servers of a file as resolv.conf(5) describes it.
-func ParseResolvConf(text string) []netip.Addr {
-	var list []netip.Addr
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		if len(words) < 2 || words[0] != "nameserver" {
-			continue
-		}
-		if a, err := netip.ParseAddr(words[1]); err == nil {
-			list = append(list, a)
-		}
-	}
-	return list
 }
 
 func portalAnswer(d api.Device, p OpenPortal) api.Portal {

@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/machine"
 	"tunic/rules/netfilter"
 )
 
@@ -127,6 +128,9 @@ func explain(err error) *failure {
 	}
 	if _, ok := errors.AsType[config.Errors](err); ok || errors.Is(err, netfilter.ErrMixed) { // no start that comes later finds it otherwise
 		return &failure{exitUsage, err, ""}
+	}
+	if none, ok := errors.AsType[*machine.NoUserError](err); ok {
+		return &failure{exitFailed, err, "make it: useradd --system --no-create-home --shell /usr/sbin/nologin " + none.Name}
 	}
 	if errors.Is(err, gateway.ErrRunning) {
 		return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}

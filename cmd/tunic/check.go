@@ -11,6 +11,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/config"
 	"tunic/gateway/health"
+	"tunic/gateway/machine"
 	"tunic/gateway/tor"
 )
 
@@ -41,7 +42,7 @@ way to the internet is a mistake.`,
 				return err
 			}
 			missing := gateway.Missing(cmd.Context(), c)
-			if local, err := (kernel{}).LocalPrefixes(cmd.Context()); err == nil {
+			if local, err := (machine.Kernel{}).LocalPrefixes(cmd.Context()); err == nil {
 				missing = append(missing, gateway.CheckTargets(c.Onions, local)...)
 			}
 			for _, err := range missing {
@@ -65,7 +66,7 @@ way to the internet is a mistake.`,
 // checkInterfaces compares the configuration with the interfaces that this box has
 // now, and reports whether it has warned of something.
 func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned bool, err error) {
-	around, err := kernel{}.Around(ctx, c.Household.Interfaces)
+	around, err := machine.Kernel{}.Around(ctx, c.Household.Interfaces)
 	if err != nil && len(around.Links) == 0 { // there is nothing to compare with
 		fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", err)
 		return true, nil
@@ -93,7 +94,7 @@ func (a *app) askTor(ctx context.Context, c *config.Config, e gateway.Entry) err
 	}
 	user, err := gateway.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}, error(nil)
 	if user.UID == 0 {
-		user, err = lookupUser(config.TorUser)
+		user, err = machine.User(config.TorUser)
 	}
 	if err != nil {
 		return a.notJudged(err)

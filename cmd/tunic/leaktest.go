@@ -14,6 +14,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/machine"
 	"tunic/internal/leaktest"
 )
 
@@ -81,7 +82,7 @@ func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.O
 	if iface == "" {
 		iface = c.Household.Interfaces[0]
 	}
-	facts, err := kernel{}.Facts(ctx, c.Household.Interfaces)
+	facts, err := machine.Kernel{}.Facts(ctx, c.Household.Interfaces)
 	if err != nil {
 		return o, err
 	}

@@ -15,6 +15,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/machine"
 	"tunic/rules"
 	"tunic/rules/netfilter"
 )
@@ -76,8 +77,8 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 	if configErr == nil {
 		// What cannot be read is not known yet, as at boot.
 		box.Config = c
-		box.Facts, _ = kernel{k}.Facts(ctx, c.Household.Interfaces)
-		box.Around, _ = kernel{k}.Around(ctx, c.Household.Interfaces)
+		box.Facts, _ = machine.Kernel{Kernel: k}.Facts(ctx, c.Household.Interfaces)
+		box.Around, _ = machine.Kernel{Kernel: k}.Around(ctx, c.Household.Interfaces)
 		in = gateway.ClosedRules(box)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}

@@ -11,6 +11,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/machine"
 	"tunic/rules/netfilter"
 )
 
@@ -50,7 +51,7 @@ func (a *app) warnOfPlan(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	around, _ := kernel{}.Around(ctx, c.Household.Interfaces)
+	around, _ := machine.Kernel{}.Around(ctx, c.Household.Interfaces)
 	a.warn(gateway.Surroundings(c, around))
 }
 
@@ -93,11 +94,11 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 	}
 	in := a.boxInputs()
 	if in.Tor == (gateway.IDs{}) || in.Serve == (gateway.IDs{}) {
-		_, err := lookupUser(config.TorUser)
-		_, err2 := lookupUser(config.ServeUser)
+		_, err := machine.User(config.TorUser)
+		_, err2 := machine.User(config.ServeUser)
 		return api.Plan{}, errors.Join(err, err2)
 	}
-	plan, err := gateway.PlanAlone(ctx, kernel{k}, in)
+	plan, err := gateway.PlanAlone(ctx, machine.Kernel{Kernel: k}, in)
 	if err != nil {
 		return plan, err
 	}
@@ -109,5 +110,5 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 // boxInputs has the paths and the system users of this box; one that does not
 // exist is zero.
 func (a *app) boxInputs() gateway.Inputs {
-	return gateway.Inputs{Paths: a.paths(), ChildIDs: childIDs()}
+	return gateway.Inputs{Paths: a.paths(), ChildIDs: machine.ChildUsers()}
 }

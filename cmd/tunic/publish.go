@@ -14,6 +14,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/machine"
 )
 
 func publishCommand(a *app) *cobra.Command {
@@ -147,7 +148,7 @@ func (a *app) publishAlone(ctx context.Context, r api.PublishRequest, asJSON boo
 	if err != nil {
 		return err
 	}
-	if local, err := (kernel{}).LocalPrefixes(ctx); err == nil {
+	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
 		if err := gateway.RefuseTargets(o, local); err != nil {
 			return err
 		}

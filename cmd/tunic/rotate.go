@@ -11,6 +11,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/machine"
 	"tunic/gateway/onion"
 )
 
@@ -118,7 +119,7 @@ func (a *app) withKeys(f func(owner gateway.IDs) error) error {
 		return err
 	}
 	defer lock.Release()
-	owner, err := lookupUser(config.TorUser)
+	owner, err := machine.User(config.TorUser)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os/user"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"tunic/gateway/child"
 	"tunic/gateway/config"
 	"tunic/gateway/device"
+	"tunic/gateway/machine"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
@@ -107,19 +106,19 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (parts, error) {
 	if err := gateway.CheckSnippets(p.paths, p.config); err != nil {
 		return p, &failure{code: exitUsage, err: err}
 	}
-	if p.torIDs, err = lookupUser(config.TorUser); err != nil {
+	if p.torIDs, err = machine.User(config.TorUser); err != nil {
 		return p, err
 	}
-	if p.serveIDs, err = lookupUser(config.ServeUser); err != nil {
+	if p.serveIDs, err = machine.User(config.ServeUser); err != nil {
 		return p, err
 	}
-	ids := childIDs()
+	ids := machine.ChildUsers()
 	p.mailIDs, p.xmppIDs, p.ircIDs = ids.Mail, ids.XMPP, ids.IRC
 	k, err := netfilter.New(ctx, log)
 	if err == nil {
 		err = k.CheckBackend()
 	}
-	p.kernel = kernel{k}
+	p.kernel = machine.Kernel{Kernel: k}
 	return p, err
 }
 
@@ -127,7 +126,7 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (parts, error) {
 type parts struct {
 	config           *config.Config
 	paths            config.Paths
-	kernel           kernel
+	kernel           machine.Kernel
 	torIDs, serveIDs gateway.IDs
 	mailIDs          gateway.IDs // zero: there is no such user
 	xmppIDs, ircIDs  gateway.IDs // likewise
@@ -156,7 +155,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	defer sockets.Close()
 	g = gateway.New(gateway.Options{
 		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
-		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system{p.paths, p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
+		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
 		Keys:   ensureKeys,
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
@@ -171,8 +170,8 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, g, log)) })
-	group.Go(func() error { return untilDone(outer, watch(outer, log, wake)) })
-	group.Go(func() error { return untilDone(outer, guardRules(outer, log, p.kernel.Kernel, g)) })
+	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })
+	group.Go(func() error { return untilDone(outer, machine.GuardRules(outer, log, p.kernel.Kernel, g)) })
 	go reloadOnHangup(outer, log, g)
 	err = g.Run(ctx)
 	daemon.SdNotify(false, daemon.SdNotifyStopping)
@@ -210,24 +209,6 @@ func untilDone(ctx context.Context, err error) error {
 	return err
 }
 
-// watch wakes the gateway when interfaces or addresses change. When the kernel
-// ends the subscription it starts again; the gateway's timer covers the gap.
-func watch(ctx context.Context, log *slog.Logger, wake func()) error {
-	changed := make(chan struct{}, 1)
-	go func() {
-		for {
-			select {
-			case <-changed:
-				wake()
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return supervise.Keep(ctx, "interface events", log, supervise.Backoff{Min: time.Second, Max: time.Minute, Healthy: time.Minute},
-		func(ctx context.Context) error { return netfilter.Watch(ctx, changed) })
-}
-
 // listenAPI opens the API socket; only root may connect. A stale one is
 // replaced: the lock says that no daemon is behind it.
 func listenAPI(ctx context.Context, l *supervise.Listeners, p config.Paths) (net.Listener, error) {
@@ -236,30 +217,6 @@ func listenAPI(ctx context.Context, l *supervise.Listeners, p config.Paths) (net
 		return nil, err
 	}
 	return net.FileListener(l.Files()[spec.Name])
-}
-
-// lookupUser returns the numbers of a system user that tunic needs.
-func lookupUser(name string) (gateway.IDs, error) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return gateway.IDs{}, &failure{exitFailed, fmt.Errorf("the system user %s does not exist", name),
-			strings.Join([]string{"make it: useradd --system --no-create-home --shell /usr/sbin/nologin", name}, " ")}
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
-	return gateway.IDs{UID: uint32(uid), GID: uint32(gid)}, errors.Join(err, gidErr)
-}
-
-// childIDs are the users of all children, as far as they exist: without those of
-// the servers everything else works.
-func childIDs() (ids gateway.ChildIDs) {
-	for name, to := range map[string]*gateway.IDs{config.TorUser: &ids.Tor, config.ServeUser: &ids.Serve,
-		config.MailUser: &ids.Mail, config.XMPPUser: &ids.XMPP, config.IRCUser: &ids.IRC} {
-		if found, err := lookupUser(name); err == nil {
-			*to = found
-		}
-	}
-	return ids
 }
 
 // signWithKey signs with the key in an onion's directory, which is tor's own.

@@ -99,8 +99,25 @@ func TestImportTable(t *testing.T) {
 			if f.pkg == "rules" && slices.Contains(impure, p) {
 				t.Errorf("%s: rules are pure, but import %s", f.path, p)
 			}
+			checkWalls(t, f, own, inside)
 			checkLibrary(t, f, p)
 		}
+	}
+}
+
+// checkWalls are those between the reconciler, the features and the system: what
+// they have in common knows none of them, and the adapters to the system decide
+// nothing.
+func checkWalls(t *testing.T, f file, own string, inside bool) {
+	t.Helper()
+	if !inside {
+		return
+	}
+	switch {
+	case f.pkg == "gateway/feature" && (own == "gateway/machine" || own == "gateway/child" || own == "gateway/serve" || strings.HasPrefix(own, "rules/")),
+		f.pkg == "gateway" && (own == "gateway/machine" || own == "gateway/child" || own == "gateway/serve" || own == "rules/netfilter"),
+		f.pkg != "cmd/tunic" && (own == "gateway/machine" || own == "gateway/child"):
+		t.Errorf("%s imports %s", f.path, own)
 	}
 }
 

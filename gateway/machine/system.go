@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"context"
@@ -8,21 +8,20 @@ import (
 	"strings"
 	"syscall"
 
-	"tunic/gateway"
 	"tunic/gateway/config"
 	"tunic/gateway/leases"
 	"tunic/rules"
 	"tunic/rules/netfilter"
 )
 
-// system is the real gateway.System.
-type system struct {
-	paths  config.Paths
-	kernel *netfilter.Kernel
+// System is the real gateway.System.
+type System struct {
+	Paths  config.Paths
+	Kernel *netfilter.Kernel
 }
 
 // Leases implements gateway.System.
-func (s system) Leases() ([]leases.Lease, error) { return leases.Read(s.paths.Root) }
+func (s System) Leases() ([]leases.Lease, error) { return leases.Read(s.Paths.Root) }
 
 // resolvConfs are where a box keeps the servers that its uplink told it of, the
 // most telling first: /etc/resolv.conf often names a server of the box itself.
@@ -30,21 +29,21 @@ var resolvConfs = []string{"/run/systemd/resolve/resolv.conf", "/tmp/resolv.conf
 
 // Resolvers implements gateway.System. The files belong to the system, not to
 // tunic, so they are not below the root.
-func (s system) Resolvers() []netip.Addr {
+func (s System) Resolvers() []netip.Addr {
 	var all []netip.Addr
 	for _, path := range resolvConfs {
 		if !rootOwns(path) {
 			continue
 		}
 		if text, err := os.ReadFile(path); err == nil {
-			all = append(all, gateway.ParseResolvConf(string(text))...)
+			all = append(all, ParseResolvConf(string(text))...)
 		}
 	}
 	return all
 }
 
 // Addresses implements gateway.System.
-func (s system) Addresses() ([]netip.Addr, error) {
+func (s System) Addresses() ([]netip.Addr, error) {
 	read, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err
@@ -61,12 +60,12 @@ func (s system) Addresses() ([]netip.Addr, error) {
 }
 
 // Counters implements gateway.System.
-func (s system) Counters(ctx context.Context, f rules.Family) (map[string][]uint64, error) {
-	return s.kernel.Counters(ctx, f)
+func (s System) Counters(ctx context.Context, f rules.Family) (map[string][]uint64, error) {
+	return s.Kernel.Counters(ctx, f)
 }
 
 // Wall implements gateway.System.
-func (s system) Wall() ([]string, error) { return s.kernel.Wall() }
+func (s System) Wall() ([]string, error) { return s.Kernel.Wall() }
 
 // rootOwns reports whether a file can be trusted: where everybody may make one,
 // it must be root's.
@@ -77,4 +76,19 @@ func rootOwns(path string) bool {
 	}
 	owner := info.Sys().(*syscall.Stat_t).Uid
 	return owner == 0 || !strings.HasPrefix(path, "/tmp/")
+}
+
+// ParseResolvConf returns the servers of a file as resolv.conf(5) describes it.
+func ParseResolvConf(text string) []netip.Addr {
+	var list []netip.Addr
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 2 || words[0] != "nameserver" {
+			continue
+		}
+		if a, err := netip.ParseAddr(words[1]); err == nil {
+			list = append(list, a)
+		}
+	}
+	return list
 }

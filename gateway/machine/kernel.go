@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"context"
@@ -7,27 +7,27 @@ import (
 	"os"
 	"slices"
 
-	"tunic/gateway"
+	"tunic/gateway/feature"
 	"tunic/gateway/ntp"
 	"tunic/rules/netfilter"
 )
 
-// kernel gives the gateway the packet filter and the network's facts.
-type kernel struct {
+// Kernel gives the gateway the packet filter and the network's facts.
+type Kernel struct {
 	*netfilter.Kernel
 }
 
 // Facts implements gateway.Kernel.
-func (kernel) Facts(_ context.Context, interfaces []string) (gateway.Facts, error) {
+func (Kernel) Facts(_ context.Context, interfaces []string) (feature.Facts, error) {
 	read, err := netfilter.Addresses(interfaces)
 	if err != nil {
-		return gateway.Facts{}, err
+		return feature.Facts{}, err
 	}
 	_, noIPv6 := os.Stat("/proc/net/if_inet6")
 	clock, err := ntp.KernelClock()
-	facts := gateway.Facts{Forwarding: read.Forwarding4, IPv6: noIPv6 == nil, ClockSynchronised: err == nil && clock.Trusted}
+	facts := feature.Facts{Forwarding: read.Forwarding4, IPv6: noIPv6 == nil, ClockSynchronised: err == nil && clock.Trusted}
 	for _, i := range read.Interfaces {
-		f := gateway.InterfaceFacts{Name: i.Name}
+		f := feature.InterfaceFacts{Name: i.Name}
 		if ifc, err := net.InterfaceByName(i.Name); err == nil {
 			f.Index = ifc.Index
 		}
@@ -58,18 +58,18 @@ func onLink(a netip.Addr, prefixes []netip.Prefix) netip.Prefix {
 }
 
 // HardwareAddr implements gateway.Kernel.
-func (kernel) HardwareAddr(_ context.Context, interfaces []string, a netip.Addr) (string, error) {
+func (Kernel) HardwareAddr(_ context.Context, interfaces []string, a netip.Addr) (string, error) {
 	return netfilter.HardwareAddr(interfaces, a)
 }
 
 // LocalPrefixes implements gateway.Kernel.
-func (kernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) {
+func (Kernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) {
 	read, err := netfilter.Addresses(nil)
 	return read.Local, err
 }
 
 // Neighbours implements gateway.Kernel.
-func (kernel) Neighbours(_ context.Context, interfaces []string) ([]gateway.Neighbour, error) {
+func (Kernel) Neighbours(_ context.Context, interfaces []string) ([]feature.Neighbour, error) {
 	read, err := netfilter.Neighbours(interfaces)
 	if err != nil {
 		return nil, err
@@ -78,6 +78,6 @@ func (kernel) Neighbours(_ context.Context, interfaces []string) ([]gateway.Neig
 }
 
 // CutFlows implements gateway.Kernel.
-func (k kernel) CutFlows(ctx context.Context, doomed func(mark uint32, from netip.Addr) bool) (int, error) {
+func (k Kernel) CutFlows(ctx context.Context, doomed func(mark uint32, from netip.Addr) bool) (int, error) {
 	return k.Kernel.CutFlows(ctx, doomed)
 }

@@ -1,0 +1,62 @@
+package feature
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Around is what no rule of ours can hold: ways around the box, and ways past
+// its rules.
+type Around struct {
+	Links   []Link      // all interfaces but loopback
+	Renamed []string    // household interfaces that were there before under that name
+	Visits  []Visit     // connections to servers of the box that are open now
+	Routers []Neighbour // hosts of the household that say they are IPv6 routers
+	Ways    []Neighbour // hosts of the household by which the box itself reaches the internet
+	Spoken  []Neighbour // IPv4 devices of the household that the box has just spoken with
+	Fast    []string    // what lets packets past the rules, in words
+	Others  []Firewall  // of other programs, which refuse what these rules let pass
+	Tors    []string    // users of the box, other than tunic's, who run a tor
+}
+
+// Link is one interface of the box, and where it leads.
+type Link struct {
+	Name      string
+	Up        bool // switched on
+	Carrier   bool // there is a cable or a radio, and somebody at its other end
+	Household bool // by its name or, with another name, by our group
+	Default   bool // a route to everywhere leads there
+	Bridge    bool
+	Port      bool           // of a bridge or a bond, which stands for it
+	Addresses []netip.Prefix // the box's own with their networks, without link-local ones
+	Hosts     int            // neighbours that have answered lately
+}
+
+// Visit is a connection to a server of the box.
+type Visit struct {
+	Port uint16 // TCP
+	From netip.Addr
+}
+
+// Words describe an interface as a person would look for it: "eth1 192.168.1.1/24".
+func (l Link) Words() string {
+	parts := []string{l.Name}
+	for _, a := range l.Addresses {
+		parts = append(parts, a.String())
+	}
+	if l.Default {
+		parts = append(parts, "(default route)")
+	}
+	return strings.Join(parts, " ")
+}
+
+// Network reports whether there may be devices that use the box as their gateway.
+func (l Link) Network() bool { return !l.Household && !l.Default && !l.Port && l.Up }
+
+// Firewall is another program that refuses by default what our rules let pass.
+type Firewall struct {
+	Program string // "ufw", "Docker", "firewalld", or "the table inet filter"
+	Hook    string // "input", "forward" or "output"
+	Table   string // of nf_tables: "inet filter"
+	Chain   string
+}
