@@ -33,16 +33,16 @@ func (a *attempt) tellAround() {
 	for _, mac := range slices.Sorted(maps.Keys(spoken)) {
 		addrs := spoken[mac]
 		if p := policyOf(a.in.Config, mac); len(addrs) > 1 && (p == config.PolicyDirect || p == config.PolicyOnion) {
-			a.find(health.AddressShared, "%s, which may go out directly (policy = %s), has the addresses %s at once: another device may have taken its hardware address", nameOf(a.in.Config, mac), p, listed(addrs))
+			a.find(health.AddressShared, nameOf(a.in.Config, mac), "%s, which may go out directly (policy = %s), has the addresses %s at once: another device may have taken its hardware address", nameOf(a.in.Config, mac), p, listed(addrs))
 		}
 	}
 	if a.in.Config.Gateway.OwnTraffic == config.OwnTor {
 		for _, user := range around.Tors {
-			a.find(health.TorTwice, "another tor runs on this box, as the user %s: its connections go through tunic's tor, Tor in Tor, which is slow and hides nothing more", user)
+			a.find(health.TorTwice, user, "another tor runs on this box, as the user %s: its connections go through tunic's tor, Tor in Tor, which is slow and hides nothing more", user)
 		}
 	}
 	for _, what := range around.Fast {
-		a.find(health.FastPath, "packets of connections that are let through once can pass the rules by %s", what)
+		a.find(health.FastPath, "", "packets of connections that are let through once can pass the rules by %s", what)
 	}
 }
 
@@ -55,7 +55,7 @@ func (a *attempt) tellRouters(around Around) {
 		if a.in.Config.Household.OneArm && ways[mac] != nil {
 			code, words = health.RouterBeside, "%s (%s) is the router by which this box reaches the internet, and devices can reach it too"
 		}
-		a.find(code, words, nameOf(a.in.Config, mac), listed(routers[mac]))
+		a.find(code, nameOf(a.in.Config, mac), words, nameOf(a.in.Config, mac), listed(routers[mac]))
 	}
 }
 
@@ -101,6 +101,6 @@ func cleartextFindings(seen map[uint16]time.Time, now time.Time) []health.Findin
 	if len(ports) == 0 {
 		return nil
 	}
-	return []health.Finding{health.New(health.CleartextPort,
+	return []health.Finding{health.New(health.CleartextPort, "",
 		"somebody in the household uses services that send passwords in clear, which the exit can read: port "+strings.Join(ports, ", "))}
 }

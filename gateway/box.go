@@ -124,7 +124,7 @@ func (a *attempt) lookForRoom() {
 		return // other steps say more
 	}
 	if words := scarce(st); words != "" {
-		a.find(health.DiskNearlyFull, "the disk with %s is nearly full: %s", a.Paths.State, words)
+		a.find(health.DiskNearlyFull, a.Paths.State, "the disk with %s is nearly full: %s", a.Paths.State, words)
 	}
 }
 

@@ -30,9 +30,9 @@ func (a *attempt) certify() {
 func (a *attempt) uncertified(err error) {
 	switch {
 	case errors.Is(err, ca.ErrClock):
-		a.find(health.ClockUntrusted, "%v", err)
+		a.find(health.ClockUntrusted, "", "%v", err)
 	case err != nil:
-		a.find(health.CertificateFailed, "%v", err)
+		a.find(health.CertificateFailed, "", "%v", err)
 	}
 }
 

@@ -58,7 +58,7 @@ func (a *attempt) chat() {
 		a.needUser(a.in.IRC, config.IRCUser, "nobody can chat by IRC")
 		secrets, err := loadIRCSecrets(a.Paths.IRCSecrets())
 		if err != nil {
-			a.find(health.IRCUnusable, "IRC: %v", err)
+			a.find(health.IRCUnusable, "ngircd", "IRC: %v", err)
 		}
 		a.in.IRCSecrets = secrets
 	}
@@ -77,14 +77,14 @@ func (a *attempt) chat() {
 		return
 	}
 	if err := writeChatUsers(a.Paths.XMPP(), host, a.in.Users, a.in.XMPP); err != nil {
-		a.find(health.XMPPUnusable, "XMPP: %v", err)
+		a.find(health.XMPPUnusable, "prosody", "XMPP: %v", err)
 	}
 }
 
 // needUser finds that a system user is missing.
 func (a *attempt) needUser(ids IDs, name, so string) {
 	if ids == (IDs{}) {
-		a.find(health.ServerMissing, "the system user %[1]s does not exist, so %[2]s: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %[1]s", name, so)
+		a.find(health.ServerMissing, name, "the system user %[1]s does not exist, so %[2]s: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %[1]s", name, so)
 	}
 }
 

@@ -15,10 +15,10 @@ import (
 // findNobody says of an onion that nobody can find it.
 func (a *attempt) findNobody(o config.Onion) {
 	if o.Name == config.HomeOnion {
-		a.find(health.HomePrivate, "the onion home is private and nobody is invited, so it is not published")
+		a.find(health.HomePrivate, config.HomeOnion, "the onion home is private and nobody is invited, so it is not published")
 		return
 	}
-	a.find(health.NobodyInvited, "the onion %s is private and has no clients, so it is not published", o.Name)
+	a.find(health.NobodyInvited, o.Name, "the onion %s is private and has no clients, so it is not published", o.Name)
 }
 
 // checkImported refuses an onion that another tor published for clients whom

@@ -58,7 +58,7 @@ const maxPasswordFile = 1024
 func (a *attempt) readSmarthost() {
 	password, err := smarthostPassword(a.in.Config)
 	if err != nil {
-		a.find(health.SmarthostUnusable, "mail to the internet is refused: %v", err)
+		a.find(health.SmarthostUnusable, "", "mail to the internet is refused: %v", err)
 	}
 	a.in.SmarthostPassword = password
 }

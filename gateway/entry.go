@@ -107,7 +107,7 @@ func (a *attempt) lookForTor() {
 	seen := a.Tor.Status()
 	a.in.OverTor, a.in.Full = seen.OverTor, seen.Full
 	if err := a.Backend(); err != nil {
-		a.find(health.RulesMixed, "%v", err)
+		a.find(health.RulesMixed, "", "%v", err)
 	}
 }
 
@@ -126,7 +126,7 @@ func bridgeFindings(c config.Tor, unreached func(fingerprint string) bool) []hea
 	var list []health.Finding
 	for i, b := range c.Bridges {
 		if b.Fingerprint != "" && unreached(b.Fingerprint) { // tor counts by it
-			list = append(list, health.New(health.BridgeUnreached,
+			list = append(list, health.New(health.BridgeUnreached, fmt.Sprintf("bridge %d", i+1),
 				fmt.Sprintf("bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times", i+1, len(c.Bridges), b.TransportName())))
 		}
 	}
@@ -159,7 +159,7 @@ func overTorFindings(seen []tor.OverTor, devices []api.Device, c *config.Config)
 	}
 	var list []health.Finding
 	for name, n := range counts {
-		list = append(list, health.New(health.TorOverTor,
+		list = append(list, health.New(health.TorOverTor, name,
 			fmt.Sprintf("%s uses Tor itself: %d of its connections, to %d of the public relays, %s in the last day", name, n, relays[name], what)))
 	}
 	slices.SortFunc(list, func(a, b health.Finding) int { return cmp.Compare(a.Text, b.Text) })

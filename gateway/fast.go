@@ -37,9 +37,9 @@ func (a *attempt) applyFast(ctx context.Context) {
 	st := a.Fast.Status()
 	switch {
 	case err != nil:
-		a.find(health.FastTorDown, "the tor for onions that are not anonymous did not take the configuration: %v", err)
+		a.find(health.FastTorDown, "", "the tor for onions that are not anonymous did not take the configuration: %v", err)
 	case !st.Running && st.LastError != "":
-		a.find(health.FastTorDown, "the tor for onions that are not anonymous is not running: %s", st.LastError)
+		a.find(health.FastTorDown, "", "the tor for onions that are not anonymous is not running: %s", st.LastError)
 	}
 }
 

@@ -17,10 +17,10 @@ func firewallFindings(c *config.Config, list []Firewall) (found []health.Finding
 			line := permitLine(f, name)
 			switch f.Hook {
 			case "input":
-				found = append(found, finding(health.OtherFirewall, "%s refuses what comes in by default, also what devices send through Tor, and says nothing of %s; write: %s", f.Program, name, line))
+				found = append(found, finding(health.OtherFirewall, f.Program, "%s refuses what comes in by default, also what devices send through Tor, and says nothing of %s; write: %s", f.Program, name, line))
 			case "forward":
 				if goesOut(c) {
-					found = append(found, finding(health.OtherFirewall, "%s refuses what is forwarded by default, also of devices that may go direct, and says nothing of %s; write: %s", f.Program, name, line))
+					found = append(found, finding(health.OtherFirewall, f.Program, "%s refuses what is forwarded by default, also of devices that may go direct, and says nothing of %s; write: %s", f.Program, name, line))
 				}
 			}
 		}

@@ -39,14 +39,14 @@ func (a *attempt) meet(ctx context.Context) bool {
 	a.selves = a.ownAddresses()
 	book, err := a.openBook(home)
 	if err != nil {
-		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
+		a.find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
 	}
 	if err := book.SetPeers(a.in.Config.Peers); err != nil {
-		a.find(health.FriendsUnusable, "reading what is known of friends: %v", err)
+		a.find(health.FriendsUnusable, "", "reading what is known of friends: %v", err)
 	}
 	a.listen(ctx, book)
 	if _, err := book.Tidy(); err != nil {
-		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
+		a.find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
 	}
 	a.invite(book.Clients())
 	f := Friends{Visits: book.Visits(), Calls: book.Calls(), Returns: a.returns,
@@ -63,7 +63,7 @@ func (a *attempt) meet(ctx context.Context) bool {
 	}
 	f.Came = a.comeBacks(heard)
 	if err := a.virtual.number(named(a.in.Config, f)); err != nil {
-		a.find(health.NamesUnusable, "friends have no names: %v", err)
+		a.find(health.NamesUnusable, "", "friends have no names: %v", err)
 	}
 	f.Virtual = a.virtual.numbers()
 	a.in.Friends = f

@@ -169,7 +169,8 @@ type Gateway struct {
 	view view
 	book *peer.Book // nil before the home onion has keys
 
-	drifts []drift // guarded by mu, the oldest first
+	drifts []drift          // guarded by mu, the oldest first
+	told   []health.Finding // by the last status; guarded by mu
 }
 
 // view is what the last pass left for Status.

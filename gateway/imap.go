@@ -32,7 +32,7 @@ func (a *attempt) mailboxes() {
 	group := a.MailIDs
 	if group == (IDs{}) {
 		group = a.ServeIDs
-		a.find(health.ServerMissing, "the system user %[1]s does not exist, so nobody can read mail: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %[1]s", config.MailUser)
+		a.find(health.ServerMissing, "dovecot", "the system user %[1]s does not exist, so nobody can read mail: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %[1]s", config.MailUser)
 	}
 	err := makeMailDir(a.Paths.Mail(), a.ServeIDs, group)
 	for _, u := range a.in.Users {
@@ -41,7 +41,7 @@ func (a *attempt) mailboxes() {
 		}
 	}
 	if err != nil {
-		a.find(health.MailboxUnusable, "%v", err)
+		a.find(health.MailboxUnusable, "", "%v", err)
 	}
 }
 

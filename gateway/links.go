@@ -21,8 +21,8 @@ func Surroundings(c *config.Config, around Around) []health.Finding {
 		noUplink(around.Links), unnamed(c, around.Links), visitors(c, around))
 }
 
-func finding(code health.Code, format string, args ...any) health.Finding {
-	return health.New(code, fmt.Sprintf(format, args...))
+func finding(code health.Code, subject, format string, args ...any) health.Finding {
+	return health.New(code, subject, fmt.Sprintf(format, args...))
 }
 
 // missingInterfaces say what the box has instead. A household that is probably
@@ -34,11 +34,11 @@ func missingInterfaces(c *config.Config, around Around) (list []health.Finding) 
 		switch {
 		case slices.ContainsFunc(links, func(l Link) bool { return l.Name == name }):
 		case slices.Contains(around.Renamed, name) && slices.ContainsFunc(links, func(l Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }):
-			list = append(list, finding(health.InterfaceMissing, "the household interface %s has another name now: %s", name, inventory(links)))
+			list = append(list, finding(health.InterfaceMissing, name, "the household interface %s has another name now: %s", name, inventory(links)))
 		case other != "":
-			list = append(list, finding(health.HouseholdElsewhere, "nobody is served: no interface %q on this box; it has: %s: the household's is probably %s", name, inventory(links), other))
+			list = append(list, finding(health.HouseholdElsewhere, name, "nobody is served: no interface %q on this box; it has: %s: the household's is probably %s", name, inventory(links), other))
 		default:
-			list = append(list, finding(health.InterfaceMissing, "no interface %q on this box; it has: %s", name, inventory(links)))
+			list = append(list, finding(health.InterfaceMissing, name, "no interface %q on this box; it has: %s", name, inventory(links)))
 		}
 	}
 	return list
@@ -98,13 +98,13 @@ func UplinkAsHousehold(c *config.Config, links []Link) string {
 // badHousehold is about household interfaces with a default route.
 func badHousehold(c *config.Config, links []Link) (list []health.Finding) {
 	if name := UplinkAsHousehold(c, links); name != "" {
-		return append(list, finding(health.HouseholdUplink, "%s is this box's way to the internet (default route), not the household's; it has: %s", name, inventory(links)))
+		return append(list, finding(health.HouseholdUplink, name, "%s is this box's way to the internet (default route), not the household's; it has: %s", name, inventory(links)))
 	}
 	for _, l := range links {
 		switch {
 		case !l.Household || l.Port || c.Household.OneArm:
 		case l.Default:
-			list = append(list, finding(health.HouseholdRoute, "a default route leads to the household interface %s: another router there has given it to the box, or it is not the household's", l.Name))
+			list = append(list, finding(health.HouseholdRoute, l.Name, "a default route leads to the household interface %s: another router there has given it to the box, or it is not the household's", l.Name))
 		}
 	}
 	return list
@@ -116,9 +116,9 @@ func downLinks(c *config.Config, links []Link) (list []health.Finding) {
 		switch {
 		case !l.Household || l.Port:
 		case !l.Up:
-			list = append(list, finding(health.InterfaceDown, "the household interface %s is switched off: `ip link set %s up`", l.Name, l.Name))
+			list = append(list, finding(health.InterfaceDown, l.Name, "the household interface %s is switched off: `ip link set %s up`", l.Name, l.Name))
 		case !l.Carrier:
-			list = append(list, finding(health.NoCarrier, "the household interface %s has no cable, or nobody is at its other end", l.Name))
+			list = append(list, finding(health.NoCarrier, l.Name, "the household interface %s has no cable, or nobody is at its other end", l.Name))
 		}
 	}
 	return list
@@ -144,20 +144,20 @@ func noUplink(links []Link) []health.Finding {
 	if len(off) > 0 {
 		why += " (" + strings.Join(off, ", ") + ")"
 	}
-	return []health.Finding{finding(health.NoUplink, "no connection to the internet: %s", why)}
+	return []health.Finding{finding(health.NoUplink, "", "no connection to the internet: %s", why)}
 }
 
 // unnamed are networks that nothing passes from, because nobody has named them.
 func unnamed(c *config.Config, links []Link) (list []health.Finding) {
 	for _, l := range links {
 		if l.Default && slices.Contains(c.Gateway.OtherNetworks, l.Name) {
-			list = append(list, finding(health.NetworkIsUplink, "%s is in other-networks, and is this box's way to the internet (default route): it is treated as that", l.Name))
+			list = append(list, finding(health.NetworkIsUplink, l.Name, "%s is in other-networks, and is this box's way to the internet (default route): it is treated as that", l.Name))
 		}
 		if !l.Network() || len(l.Addresses) == 0 || strings.HasPrefix(l.Name, ProbePrefix) || slices.Contains(c.Gateway.OtherNetworks, l.Name) {
 			continue
 		}
 		names := append(slices.Clone(c.Gateway.OtherNetworks), l.Name)
-		list = append(list, finding(health.NetworkRefused, "%s (%s) is named nowhere: what is there does not reach the internet, and nothing new of it reaches this box; to let it, outside Tor, write in [gateway]: other-networks = [\"%s\"]",
+		list = append(list, finding(health.NetworkRefused, l.Name, "%s (%s) is named nowhere: what is there does not reach the internet, and nothing new of it reaches this box; to let it, outside Tor, write in [gateway]: other-networks = [\"%s\"]",
 			l.Name, listed(networks(l.Addresses)), strings.Join(names, `", "`)))
 	}
 	return list
@@ -180,7 +180,7 @@ func visitors(c *config.Config, around Around) (list []health.Finding) {
 		if slices.Contains(c.Gateway.Inbound, i) || near(c, around.Links, v.From) {
 			continue
 		}
-		list = append(list, finding(health.VisitorShutOut, "%s is connected to port %d of this box, from outside the household: this connection goes on, a new one is refused; to let it in, write in [gateway]: inbound = [\"%s\"]", v.From, v.Port, i))
+		list = append(list, finding(health.VisitorShutOut, v.From.String(), "%s is connected to port %d of this box, from outside the household: this connection goes on, a new one is refused; to let it in, write in [gateway]: inbound = [\"%s\"]", v.From, v.Port, i))
 	}
 	return list
 }

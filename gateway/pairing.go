@@ -114,7 +114,7 @@ func (g *Gateway) Met(ctx context.Context, m link.Seen) (reply link.Paired, err 
 func (a *attempt) listen(ctx context.Context, book *peer.Book) {
 	from, err := book.Late()
 	if err != nil {
-		a.find(health.FriendsUnusable, "what is kept of friends: %v", err)
+		a.find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
 	}
 	for _, who := range from {
 		a.Tor.AskAnew(ctx, string(who))

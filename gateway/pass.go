@@ -26,8 +26,10 @@ type attempt struct {
 	missing   error         // without it tor must not be started
 }
 
-func (a *attempt) find(code health.Code, format string, args ...any) {
-	a.findings = append(a.findings, health.New(code, fmt.Sprintf(format, args...)))
+// find notes a finding about a subject: an onion, a device, a server, a friend, an
+// interface; "" is the box.
+func (a *attempt) find(code health.Code, subject, format string, args ...any) {
+	a.findings = append(a.findings, finding(code, subject, format, args...))
 }
 
 // pass makes the box what the configuration says, as far as it goes, and
@@ -44,6 +46,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 		state = api.Open
 	}
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
+	health.Date(a.findings, v.findings, time.Now())
 	g.mu.Lock()
 	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
 	g.view.in, g.view.temporary, g.view.friends, g.view.hosts = a.in, a.in.Temporary, a.in.Friends, a.in.Hosts
@@ -98,7 +101,7 @@ func (a *attempt) lockedDown(ctx context.Context) bool {
 	a.applyServers()
 	a.applyFast(ctx)
 	a.why = "lockdown was asked for"
-	a.find(health.Lockdown, "the household is closed because lockdown was asked for")
+	a.find(health.Lockdown, "", "the household is closed because lockdown was asked for")
 	return false
 }
 
@@ -107,7 +110,7 @@ func (a *attempt) learn(ctx context.Context) bool {
 	facts, err := a.Kernel.Facts(ctx, a.in.Config.Household.Interfaces)
 	if err != nil {
 		a.why = "the network interfaces could not be read"
-		a.find(health.RulesFailed, "reading the network interfaces: %v", err)
+		a.find(health.RulesFailed, "", "reading the network interfaces: %v", err)
 		return false
 	}
 	a.in.Group = a.group(ctx, a.in.Config)
@@ -122,16 +125,16 @@ func (a *attempt) learn(ctx context.Context) bool {
 	for _, i := range facts.Interfaces {
 		switch {
 		case i.Index == 0 && len(a.in.Around.Links) == 0: // else it is told what there is instead
-			a.find(health.InterfaceMissing, "the household interface %s does not exist yet", i.Name)
+			a.find(health.InterfaceMissing, i.Name, "the household interface %s does not exist yet", i.Name)
 		case i.Index != 0 && len(i.Addresses) == 0:
-			a.find(health.NoAddress, "the household interface %s has no address", i.Name)
+			a.find(health.NoAddress, i.Name, "the household interface %s has no address", i.Name)
 		}
 	}
 	in := ruleInput(a.in)
 	if !facts.Forwarding && (len(in.Bypasses) > 0 || len(in.Guests) > 0 || in.Default == rules.Direct || in.Default == rules.Onion || slices.ContainsFunc(in.Devices, func(d rules.Device) bool {
 		return d.Policy == rules.Direct || d.Policy == rules.Onion
 	})) {
-		a.find(health.ForwardingOff, "a device may go direct, but this box does not forward packets")
+		a.find(health.ForwardingOff, "", "a device may go direct, but this box does not forward packets")
 	}
 	return true
 }
@@ -164,7 +167,7 @@ func (a *attempt) prepare(ctx context.Context) bool {
 		if a.opened {
 			what = "what is in force stays so, and nothing else is done"
 		}
-		a.find(health.StateUnusable, "%v; until then %s", err, what)
+		a.find(health.StateUnusable, a.Paths.State, "%v; until then %s", err, what)
 		return false
 	}
 	a.in.Ranges = a.ranges
@@ -173,11 +176,11 @@ func (a *attempt) prepare(ctx context.Context) bool {
 	for _, o := range a.in.Config.AllOnions() {
 		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)
 		if err != nil {
-			a.find(health.OnionKeys, "onion %s is not published: %v", o.Name, err)
+			a.find(health.OnionKeys, o.Name, "onion %s is not published: %v", o.Name, err)
 			continue
 		}
 		if err := checkImported(o, a.Paths.OnionKeys(o.Name)); err != nil {
-			a.find(health.OnionForeign, "onion %s is not published: %v", o.Name, err)
+			a.find(health.OnionForeign, o.Name, "onion %s is not published: %v", o.Name, err)
 			continue
 		}
 		addresses[o.Name] = addr
@@ -198,10 +201,10 @@ func (a *attempt) loadRanges(ctx context.Context) error {
 		}
 	}
 	for _, err := range CheckTargets(a.in.Config.Onions, local) {
-		a.find(health.TargetOnInternet, "%v", err)
+		a.find(health.TargetOnInternet, "", "%v", err)
 	}
 	if p, bad := a.ranges.Overlap(local); bad {
-		a.find(health.VirtualOverlap, "the local network %s overlaps the virtual addresses for onions in %s", p, a.Paths.StateFile())
+		a.find(health.VirtualOverlap, p.String(), "the local network %s overlaps the virtual addresses for onions in %s", p, a.Paths.StateFile())
 	}
 	return nil
 }
@@ -217,26 +220,26 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 	switch {
 	case err != nil:
 		a.why = "tor did not take the configuration"
-		a.find(torCode(err), "%v", err)
+		a.find(torCode(err), "", "%v", err)
 	case !st.Running && st.LastError == "": // at the start, and when a reload needs another process
 		a.why = "tor is being started"
-		a.find(health.TorNotReady, "tor is being started")
+		a.find(health.TorNotReady, "", "tor is being started")
 	case !st.Running:
 		a.why = "tor is not running"
-		a.find(health.TorDown, "tor is not running: %s", st.LastError)
+		a.find(health.TorDown, "", "tor is not running: %s", st.LastError)
 	case st.Bootstrap < 100:
 		a.why = "Tor is connecting: " + torProgress(st)
 		if !a.torAway(st) {
-			a.find(health.TorNotReady, "%s", a.why)
+			a.find(health.TorNotReady, "", "%s", a.why)
 		}
 	}
 	a.findings = append(a.findings, bridgeFindings(a.in.Config.Tor, st.Unreached)...)
 	if old := st.Old(); old != "" {
-		a.find(health.TorOld, "%s", old)
+		a.find(health.TorOld, "", "%s", old)
 	}
 	a.tellTorAway(st)
 	if st.ClockSkew != 0 {
-		a.find(health.ClockSkew, "tor sees that this box's clock is wrong by %s", st.ClockSkew)
+		a.find(health.ClockSkew, "", "tor sees that this box's clock is wrong by %s", st.ClockSkew)
 	}
 	return a.opened || err == nil && st.Running && st.Bootstrap == 100
 }
@@ -262,16 +265,16 @@ func orWord(s, otherwise string) string {
 // applyServe opens the listeners and hands them and the work to serve.
 func (a *attempt) applyServe(ctx context.Context) bool {
 	if err := a.Listeners.Set(ctx, a.desired.Listeners); err != nil {
-		a.find(health.ServeProblem, "%v", err)
+		a.find(health.ServeProblem, "", "%v", err)
 	}
 	failed, err := a.Server.Apply(ctx, a.desired.Serve, a.Listeners.Files())
 	if err != nil {
 		a.why = "the part that serves devices and visitors is not running"
-		a.find(health.ServeDown, "%v", err)
+		a.find(health.ServeDown, "", "%v", err)
 		return a.opened
 	}
 	for _, f := range failed {
-		a.find(health.ServeProblem, "%s", f)
+		a.find(health.ServeProblem, "", "%s", f)
 	}
 	return true
 }
@@ -302,7 +305,7 @@ func (a *attempt) open(ctx context.Context) bool {
 // rulesFailed closes what can still be closed.
 func (a *attempt) rulesFailed(ctx context.Context, err error) bool {
 	a.why = "the rules could not be loaded"
-	a.find(health.RulesFailed, "%v", err)
+	a.find(health.RulesFailed, "", "%v", err)
 	a.Log.Error("loading the rules failed, the household is closed", "error", err)
 	a.opened, a.applied = false, rules.Ruleset{}
 	return false
@@ -323,7 +326,7 @@ func (a *attempt) stayClosed(ctx context.Context) {
 	}
 	if err != nil {
 		a.applied = rules.Ruleset{}
-		a.find(health.RulesFailed, "closing the household: %v", err)
+		a.find(health.RulesFailed, "", "closing the household: %v", err)
 		a.Log.Error("closing the household failed", "error", err)
 	}
 }

@@ -153,20 +153,20 @@ func (a *attempt) temporarily() {
 	if slices.ContainsFunc(now.Portals, done) {
 		err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = slices.DeleteFunc(t.Portals, done) })
 		if err != nil {
-			a.find(health.TemporaryUnusable, "%v", err)
+			a.find(health.TemporaryUnusable, "", "%v", err)
 		}
 		now.Portals = slices.DeleteFunc(now.Portals, done)
 	}
 	if a.held && len(now.Portals) > 0 {
 		now.Portals = nil
 		if err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = nil }); err != nil {
-			a.find(health.TemporaryUnusable, "%v", err)
+			a.find(health.TemporaryUnusable, "", "%v", err)
 		}
 	}
 	a.in.Temporary = now
 	a.in.Config = effective(a.in.Config, now)
 	for _, p := range now.Portals {
-		a.find(health.PortalOpen, "the device %s reaches web pages outside Tor until %s", nameOf(a.in.Config, p.MAC), clock(p.Until))
+		a.find(health.PortalOpen, nameOf(a.in.Config, p.MAC), "the device %s reaches web pages outside Tor until %s", nameOf(a.in.Config, p.MAC), clock(p.Until))
 	}
 }
 

@@ -88,7 +88,7 @@ func reachFindings(onions []api.Onion) []health.Finding {
 			continue
 		}
 		if o.RefusedWhy != "" {
-			list = append(list, health.New(health.UploadRefused,
+			list = append(list, health.New(health.UploadRefused, o.Name,
 				fmt.Sprintf("the onion %s: a directory has not taken its descriptor: %s; %d others have it", o.Name, o.RefusedWhy, o.Directories)))
 		}
 		if f, ok := callFinding(o); ok {
@@ -96,7 +96,7 @@ func reachFindings(onions []api.Onion) []health.Finding {
 		}
 		for _, p := range o.Ports {
 			if p.Reachable && p.Refuses {
-				list = append(list, health.New(health.NameRefused,
+				list = append(list, health.New(health.NameRefused, o.Name,
 					fmt.Sprintf("the onion %s, port %d: the application at %s answers %s when it is asked for %s", o.Name, p.Port, p.Target, p.Saw, o.Address)))
 			}
 		}
@@ -112,13 +112,13 @@ func callFinding(o api.Onion) (health.Finding, bool) {
 	}
 	c := o.Ports[i].Call
 	if c.Elsewhere {
-		return health.New(health.OnionElsewhere, fmt.Sprintf("the onion %s: another box answers at its address: two boxes have its keys", o.Name)), true
+		return health.New(health.OnionElsewhere, o.Name, fmt.Sprintf("the onion %s: another box answers at its address: two boxes have its keys", o.Name)), true
 	}
 	text := fmt.Sprintf("the onion %s, port %d: this box does not reach it through Tor: %s (%d times in a row)", o.Name, o.Ports[i].Port, c.Error, o.Failures)
 	if o.Repairs > 0 {
-		text += fmt.Sprintf("; it was published anew %d times", o.Repairs)
+		text += fmt.Sprintf("; it was published again %d times", o.Repairs)
 	}
-	return health.New(health.OnionUnreachable, text), true
+	return health.New(health.OnionUnreachable, o.Name, text), true
 }
 
 // Check calls an onion through Tor now, looks at its targets, and returns what

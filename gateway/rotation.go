@@ -167,7 +167,7 @@ func (a *attempt) oldAddresses() []OldAddress {
 			err = fmt.Errorf("%s holds the keys of another address", dir)
 		}
 		if err != nil {
-			a.find(health.OldAddress, "the old address of onion %s is not published: %v", o.Onion, err)
+			a.find(health.OldAddress, o.Onion, "the old address of onion %s is not published: %v", o.Onion, err)
 			continue
 		}
 		list = append(list, o)

@@ -30,7 +30,7 @@ func (a *attempt) know() {
 	if a.self == (Self{}) {
 		self, err := loadSelf(a.Paths)
 		if err != nil {
-			a.find(health.SelfUnusable, "this house does not reach its own private onions: %v", err)
+			a.find(health.SelfUnusable, "", "this house does not reach its own private onions: %v", err)
 		}
 		a.self = self
 	}

@@ -26,7 +26,7 @@ func (a *attempt) applyServers() bool {
 	a.Servers.Apply(a.desired.Servers)
 	for _, s := range a.Servers.Status() {
 		if code, ok := serverCode(s); ok {
-			a.find(code, "%s", serverWords(s))
+			a.find(code, s.Name, "%s", serverWords(s))
 		}
 	}
 	return true

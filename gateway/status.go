@@ -20,10 +20,14 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 	served, err := g.Server.Status(ctx)
 	s := g.report(ctx, served)
 	if err != nil && !hasCode(s.Findings, health.ServeDown) {
-		s.Findings = append(s.Findings, health.New(health.ServeDown, err.Error()))
+		s.Findings = append(s.Findings, health.New(health.ServeDown, "", err.Error()))
 	}
 	s.Findings = append(s.Findings, targetFindings(s.Onions)...)
 	slices.SortStableFunc(s.Findings, func(a, b health.Finding) int { return a.Severity.Rank() - b.Severity.Rank() })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	health.Date(s.Findings, g.told, time.Now())
+	g.told = s.Findings
 	return s
 }
 
@@ -49,7 +53,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	s.Leaks = append(s.Leaks, temporaryWords(v.config, temporary)...)
 	for _, o := range s.Onions {
 		if o.Findable() && !o.Published && o.Key {
-			s.Findings = append(s.Findings, health.New(health.OnionNotPublished, fmt.Sprintf("the onion %s is not published yet", o.Name)))
+			s.Findings = append(s.Findings, health.New(health.OnionNotPublished, o.Name, fmt.Sprintf("the onion %s is not published yet", o.Name)))
 		}
 	}
 	s.Findings = append(s.Findings, reachFindings(s.Onions)...)
@@ -156,7 +160,7 @@ func targetFindings(onions []api.Onion) []health.Finding {
 	for _, o := range onions {
 		for _, p := range o.Ports {
 			if o.Findable() && p.Down() {
-				list = append(list, health.New(health.TargetUnreachable,
+				list = append(list, health.New(health.TargetUnreachable, o.Name,
 					fmt.Sprintf("the onion %s, port %d: %s does not answer (%s)", o.Name, p.Port, p.Target, p.Error)))
 			}
 		}

@@ -49,7 +49,7 @@ func (a *attempt) checkClock() {
 	if !connected {
 		effect = "Tor connects only if it is right to a day"
 	}
-	a.find(health.ClockUntrusted, "this box's clock says %s and is not certain, %s: %s", time.Now().UTC().Format("2006-01-02 15:04 UTC"), effect, why)
+	a.find(health.ClockUntrusted, "", "this box's clock says %s and is not certain, %s: %s", time.Now().UTC().Format("2006-01-02 15:04 UTC"), effect, why)
 }
 
 func clockStatus(f Facts, t tor.Status) api.Clock {

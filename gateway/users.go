@@ -194,7 +194,7 @@ func (a *attempt) people() {
 	users, err := store.Expire(time.Now())
 	secret, err2 := store.Secret()
 	if err := errors.Join(err, err2); err != nil {
-		a.find(health.AccountUnusable, "%v", err)
+		a.find(health.AccountUnusable, "", "%v", err)
 	}
 	a.in.Users, a.in.UserSecret = users, secret
 }

@@ -201,7 +201,7 @@ All verbs that look at the box or change it are for root (sudo).`,
 		userCommand, caCommand, mailCommand, logsCommand, ircCommand, confineCommand,
 		grantCommand, revokeCommand,
 		inviteCommand, acceptCommand, confirmCommand, peersCommand, renameCommand, introduceCommand, forgetCommand,
-		devicesCommand, deviceCommand, portalCommand, newnymCommand, whyCommand, leaktestCommand,
+		devicesCommand, deviceCommand, portalCommand, newnymCommand, whyCommand, explainCommand, leaktestCommand,
 		lockdownCommand, teardownCommand, versionCommand,
 	} {
 		c := verb(a)

@@ -97,6 +97,9 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	for _, f := range s.Findings {
 		a.printf("\n%s %s: %s\n  %s\n", strings.ToUpper(string(f.Severity)), f.Code, strings.TrimSpace(f.Text), f.Action)
 	}
+	if len(s.Findings) > 0 {
+		a.printf("\nWhat one of these means: tunic explain %s\n", s.Findings[0].Code)
+	}
 	return nil
 }
 

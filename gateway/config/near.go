@@ -9,16 +9,23 @@ import (
 // didYouMean returns a hint that names the known word nearest to word, or ""
 // if none is near.
 func didYouMean(word string, known []string) string {
-	best, bestDistance := "", min(3, (len(word)+2)/2) // two slips at most, and half of the letters right
+	best := Nearest(word, known)
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// Nearest is the known word that a person who typed word probably meant, or "":
+// two slips at most, and half of the letters right.
+func Nearest(word string, known []string) string {
+	best, bestDistance := "", min(3, (len(word)+2)/2)
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance {
 			best, bestDistance = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", best)
+	return best
 }
 
 // near returns the known words that word may stand for, the nearest first:
