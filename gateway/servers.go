@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -86,7 +87,8 @@ func (g *Gateway) serverStatus(v view) []api.Server {
 }
 
 // Tail implements api.Servers.
-func (g *Gateway) Tail(name string) ([]string, error) {
+func (g *Gateway) Tail(_ context.Context, r api.TailRequest) ([]string, error) {
+	name := r.Server
 	lines, ok := g.Servers.Tail(name)
 	if ok {
 		return lines, nil

@@ -169,7 +169,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, torProcess.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
-	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, g, log)) })
+	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: g, Users: g, Mail: g, Servers: g, Peers: g}, log)) })
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })
 	group.Go(func() error { return untilDone(outer, machine.GuardRules(outer, log, p.kernel.Kernel, g)) })
 	go reloadOnHangup(outer, log, g)

@@ -54,7 +54,7 @@ func (f *fake) RevokeClient(_ context.Context, r RevokeRequest) error {
 	return f.err
 }
 
-func client(t *testing.T, g Gateway) *Client {
+func client(t *testing.T, f *fake) *Client {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "api")
 	if err != nil {
@@ -67,7 +67,7 @@ func client(t *testing.T, g Gateway) *Client {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, ln, g, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- Serve(ctx, ln, Parts{f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

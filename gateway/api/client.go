@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -44,72 +43,68 @@ func (c *Client) InCharge(ctx context.Context) bool {
 
 // Status asks for the whole status.
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	var s Status
-	return s, c.call(ctx, http.MethodGet, "/status", nil, &s)
+	return ask(ctx, c, verbStatus, struct{}{})
 }
 
 // Plan asks what a reload would change.
 func (c *Client) Plan(ctx context.Context) (Plan, error) {
-	var p Plan
-	return p, c.call(ctx, http.MethodGet, "/plan", nil, &p)
+	return ask(ctx, c, verbPlan, struct{}{})
 }
 
 // Reload makes the daemon read its configuration again and apply it.
 func (c *Client) Reload(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, "/reload", struct{}{}, nil)
+	_, err := ask(ctx, c, verbReload, struct{}{})
+	return err
 }
 
 // Lockdown closes the household until the next reload.
 func (c *Client) Lockdown(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, "/lockdown", struct{}{}, nil)
+	_, err := ask(ctx, c, verbLockdown, struct{}{})
+	return err
 }
 
 // Publish makes an onion and returns it.
 func (c *Client) Publish(ctx context.Context, r PublishRequest) (Onion, error) {
-	var o Onion
-	return o, c.call(ctx, http.MethodPost, "/publish", r, &o)
+	return ask(ctx, c, verbPublish, r)
 }
 
 // Unpublish takes an onion away.
 func (c *Client) Unpublish(ctx context.Context, r UnpublishRequest) error {
-	return c.call(ctx, http.MethodPost, "/unpublish", r, nil)
+	_, err := ask(ctx, c, verbUnpublish, r)
+	return err
 }
 
-func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
-	var payload io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
+// ask asks the daemon.
+func ask[Q, A any](ctx context.Context, c *Client, r Request[Q, A], q Q) (a A, err error) {
+	var payload bytes.Buffer
+	if r.method == http.MethodPost {
+		if err := json.NewEncoder(&payload).Encode(q); err != nil {
+			return a, err
 		}
-		payload = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://tunic"+path, payload)
+	req, err := http.NewRequestWithContext(ctx, r.method, "http://tunic"+r.path, &payload)
 	if err != nil {
-		return err
+		return a, err
 	}
 	resp, err := c.http.Do(req)
 	switch {
 	case errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED):
-		return ErrNotRunning
+		return a, ErrNotRunning
 	case errors.Is(err, os.ErrPermission):
-		return &Failure{Problem{Error: "opening the daemon's socket: permission denied", Hint: "run the command as root (sudo)"}}
+		return a, &Failure{Problem{Error: "opening the daemon's socket: permission denied", Hint: "run the command as root (sudo)"}}
 	case err != nil:
-		return fmt.Errorf("asking the daemon: %w", err)
+		return a, fmt.Errorf("asking the daemon: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		var p Problem
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil || p.Error == "" {
-			return fmt.Errorf("asking the daemon: %s", resp.Status)
+			return a, fmt.Errorf("asking the daemon: %s", resp.Status)
 		}
-		return &Failure{p}
+		return a, &Failure{p}
 	}
-	if into == nil {
-		return nil
+	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+		return a, fmt.Errorf("reading the daemon's answer: %w", err)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return fmt.Errorf("reading the daemon's answer: %w", err)
-	}
-	return nil
+	return a, nil
 }

@@ -2,21 +2,8 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
-
-// Devices is the part of the gateway that knows the household's devices.
-type Devices interface {
-	// Devices lists configured devices and those that were seen.
-	Devices(ctx context.Context) ([]Device, error)
-	SetDevice(ctx context.Context, r DeviceRequest) (Device, error)
-	Portal(ctx context.Context, r PortalRequest) (Portal, error)
-	NewNym(ctx context.Context, r NewNymRequest) (NewNym, error)
-	Why(ctx context.Context, r WhyRequest) (Why, error)
-	// Probe treats an interface as one of the household's for a while.
-	Probe(ctx context.Context, r ProbeRequest) error
-}
 
 // DeviceRequest changes a device. Empty fields stay as they are.
 type DeviceRequest struct {
@@ -96,62 +83,31 @@ type ProbeRequest struct {
 
 // Devices lists the household's devices.
 func (c *Client) Devices(ctx context.Context) ([]Device, error) {
-	var list []Device
-	return list, c.call(ctx, http.MethodGet, "/devices", nil, &list)
+	return ask(ctx, c, verbDevices, struct{}{})
 }
 
 // SetDevice changes a device and returns what it is now.
 func (c *Client) SetDevice(ctx context.Context, r DeviceRequest) (Device, error) {
-	var d Device
-	return d, c.call(ctx, http.MethodPost, "/device", r, &d)
+	return ask(ctx, c, verbSetDevice, r)
 }
 
 // Portal opens or closes a device's way to a log-in page.
 func (c *Client) Portal(ctx context.Context, r PortalRequest) (Portal, error) {
-	var p Portal
-	return p, c.call(ctx, http.MethodPost, "/portal", r, &p)
+	return ask(ctx, c, verbPortal, r)
 }
 
 // NewNym asks for fresh circuits.
 func (c *Client) NewNym(ctx context.Context, r NewNymRequest) (NewNym, error) {
-	var n NewNym
-	return n, c.call(ctx, http.MethodPost, "/newnym", r, &n)
+	return ask(ctx, c, verbNewNym, r)
 }
 
 // Why explains a connection.
 func (c *Client) Why(ctx context.Context, r WhyRequest) (Why, error) {
-	var w Why
-	return w, c.call(ctx, http.MethodPost, "/why", r, &w)
+	return ask(ctx, c, verbWhy, r)
 }
 
 // Probe begins or ends the treatment of an interface as the household's.
 func (c *Client) Probe(ctx context.Context, r ProbeRequest) error {
-	return c.call(ctx, http.MethodPost, "/probe", r, nil)
-}
-
-// handleDevices adds the requests about devices.
-func handleDevices(mux *http.ServeMux, g Devices) {
-	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) {
-		list, err := g.Devices(r.Context())
-		answer(w, list, err)
-	})
-	mux.HandleFunc("POST /device", handle(g.SetDevice))
-	mux.HandleFunc("POST /portal", handle(g.Portal))
-	mux.HandleFunc("POST /newnym", handle(g.NewNym))
-	mux.HandleFunc("POST /why", handle(g.Why))
-	mux.HandleFunc("POST /probe", handle(func(ctx context.Context, r ProbeRequest) (struct{}, error) {
-		return struct{}{}, g.Probe(ctx, r)
-	}))
-}
-
-// handle reads a request, has it done and answers.
-func handle[Request, Answer any](do func(context.Context, Request) (Answer, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var req Request
-		if !read(w, r, &req) {
-			return
-		}
-		a, err := do(r.Context(), req)
-		answer(w, a, err)
-	}
+	_, err := ask(ctx, c, verbProbe, r)
+	return err
 }

@@ -3,15 +3,8 @@ package api
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 )
-
-// Identities is the part of the gateway that keeps onions' keys.
-type Identities interface {
-	Rotate(ctx context.Context, r RotateRequest) (Onion, error)
-	Import(ctx context.Context, r ImportRequest) (Imported, error)
-}
 
 // RotateRequest asks for a new address.
 type RotateRequest struct {
@@ -46,18 +39,11 @@ type Imported struct {
 
 // Rotate gives an onion a new address and returns what it is now.
 func (c *Client) Rotate(ctx context.Context, r RotateRequest) (Onion, error) {
-	var o Onion
-	return o, c.call(ctx, http.MethodPost, "/rotate", r, &o)
+	return ask(ctx, c, verbRotate, r)
 }
 
 // Import brings keys.
 func (c *Client) Import(ctx context.Context, r ImportRequest) (Imported, error) {
-	var i Imported
-	return i, c.call(ctx, http.MethodPost, "/import", r, &i)
+	return ask(ctx, c, verbImport, r)
 }
 
-// handleIdentities adds the requests about onions' keys.
-func handleIdentities(mux *http.ServeMux, g Identities) {
-	mux.HandleFunc("POST /rotate", handle(g.Rotate))
-	mux.HandleFunc("POST /import", handle(g.Import))
-}

@@ -2,17 +2,8 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
-
-// Mail is the part of the gateway that knows of mail on its way.
-type Mail interface {
-	MailQueue(ctx context.Context) ([]Letter, error)
-	MailShow(ctx context.Context, r MailRequest) (Letter, error)
-	MailFlush(ctx context.Context, r MailRequest) (MailFlush, error)
-	MailDrop(ctx context.Context, r MailRequest) error
-}
 
 // Letter is a mail that is on its way.
 type Letter struct {
@@ -45,35 +36,22 @@ type MailFlush struct {
 
 // MailQueue lists the mail on its way, the oldest first.
 func (c *Client) MailQueue(ctx context.Context) ([]Letter, error) {
-	list := []Letter{}
-	return list, c.call(ctx, http.MethodGet, "/mail", nil, &list)
+	return ask(ctx, c, verbMailQueue, struct{}{})
 }
 
 // MailShow returns one mail with its header.
 func (c *Client) MailShow(ctx context.Context, r MailRequest) (Letter, error) {
-	var l Letter
-	return l, c.call(ctx, http.MethodPost, "/mail/show", r, &l)
+	return ask(ctx, c, verbMailShow, r)
 }
 
 // MailFlush tries at once what waits.
 func (c *Client) MailFlush(ctx context.Context, r MailRequest) (MailFlush, error) {
-	var f MailFlush
-	return f, c.call(ctx, http.MethodPost, "/mail/flush", r, &f)
+	return ask(ctx, c, verbMailFlush, r)
 }
 
 // MailDrop removes a mail from the queue.
 func (c *Client) MailDrop(ctx context.Context, r MailRequest) error {
-	return c.call(ctx, http.MethodPost, "/mail/drop", r, nil)
+	_, err := ask(ctx, c, verbMailDrop, r)
+	return err
 }
 
-func handleMail(mux *http.ServeMux, g Mail) {
-	mux.HandleFunc("GET /mail", func(w http.ResponseWriter, r *http.Request) {
-		list, err := g.MailQueue(r.Context())
-		answer(w, list, err)
-	})
-	mux.HandleFunc("POST /mail/show", handle(g.MailShow))
-	mux.HandleFunc("POST /mail/flush", handle(g.MailFlush))
-	mux.HandleFunc("POST /mail/drop", handle(func(ctx context.Context, r MailRequest) (struct{}, error) {
-		return struct{}{}, g.MailDrop(ctx, r)
-	}))
-}

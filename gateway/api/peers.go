@@ -2,20 +2,8 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
-
-// Peers is the part of the gateway that knows friends' boxes.
-type Peers interface {
-	Invite(ctx context.Context, r InviteRequest) (Invitation, error)
-	Accept(ctx context.Context, r AcceptRequest) (Peer, error)
-	Confirm(ctx context.Context, r PeerRequest) (Peer, error)
-	Peers(ctx context.Context) ([]Peer, error)
-	Forget(ctx context.Context, r PeerRequest) error
-	Introduce(ctx context.Context, r IntroduceRequest) error
-	Rename(ctx context.Context, r RenameRequest) (Peer, error)
-}
 
 // InviteRequest makes an invitation.
 type InviteRequest struct {
@@ -91,59 +79,37 @@ type Peer struct {
 
 // Invite makes an invitation.
 func (c *Client) Invite(ctx context.Context, r InviteRequest) (Invitation, error) {
-	var i Invitation
-	return i, c.call(ctx, http.MethodPost, "/invite", r, &i)
+	return ask(ctx, c, verbInvite, r)
 }
 
 // Accept accepts an invitation.
 func (c *Client) Accept(ctx context.Context, r AcceptRequest) (Peer, error) {
-	var p Peer
-	return p, c.call(ctx, http.MethodPost, "/accept", r, &p)
+	return ask(ctx, c, verbAccept, r)
 }
 
 // Confirm says that the four words are the same on both sides.
 func (c *Client) Confirm(ctx context.Context, r PeerRequest) (Peer, error) {
-	var p Peer
-	return p, c.call(ctx, http.MethodPost, "/confirm", r, &p)
+	return ask(ctx, c, verbConfirm, r)
 }
 
 // Peers lists friends and those who may become it.
 func (c *Client) Peers(ctx context.Context) ([]Peer, error) {
-	var list []Peer
-	return list, c.call(ctx, http.MethodGet, "/peers", nil, &list)
+	return ask(ctx, c, verbPeers, struct{}{})
 }
 
 // Forget ends a friendship or an invitation, now.
 func (c *Client) Forget(ctx context.Context, r PeerRequest) error {
-	return c.call(ctx, http.MethodPost, "/forget", r, nil)
+	_, err := ask(ctx, c, verbForget, r)
+	return err
 }
 
 // Introduce sends two friends an invitation for each other.
 func (c *Client) Introduce(ctx context.Context, r IntroduceRequest) error {
-	return c.call(ctx, http.MethodPost, "/introduce", r, nil)
+	_, err := ask(ctx, c, verbIntroduce, r)
+	return err
 }
 
 // Rename gives a friend another name.
 func (c *Client) Rename(ctx context.Context, r RenameRequest) (Peer, error) {
-	var p Peer
-	return p, c.call(ctx, http.MethodPost, "/rename", r, &p)
-}
-
-// handlePeers adds the requests about friends.
-func handlePeers(mux *http.ServeMux, g Peers) {
-	mux.HandleFunc("GET /peers", func(w http.ResponseWriter, r *http.Request) {
-		list, err := g.Peers(r.Context())
-		answer(w, list, err)
-	})
-	mux.HandleFunc("POST /invite", handle(g.Invite))
-	mux.HandleFunc("POST /accept", handle(g.Accept))
-	mux.HandleFunc("POST /confirm", handle(g.Confirm))
-	mux.HandleFunc("POST /rename", handle(g.Rename))
-	mux.HandleFunc("POST /forget", handle(done(g.Forget)))
-	mux.HandleFunc("POST /introduce", handle(done(g.Introduce)))
-}
-
-// done is for verbs that answer nothing but that it is done.
-func done[Request any](do func(context.Context, Request) error) func(context.Context, Request) (struct{}, error) {
-	return func(ctx context.Context, r Request) (struct{}, error) { return struct{}{}, do(ctx, r) }
+	return ask(ctx, c, verbRename, r)
 }

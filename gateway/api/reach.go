@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
 
@@ -54,25 +53,7 @@ type CheckRequest struct {
 	Name string `json:"name"`
 }
 
-// Checks is what the server needs of the daemon for reachability.
-type Checks interface {
-	// Check calls an onion, looks at its targets, and returns what it found.
-	Check(ctx context.Context, r CheckRequest) (Onion, error)
-}
-
-func handleChecks(mux *http.ServeMux, g Checks) {
-	mux.HandleFunc("POST /check", func(w http.ResponseWriter, r *http.Request) {
-		var req CheckRequest
-		if !read(w, r, &req) {
-			return
-		}
-		o, err := g.Check(r.Context(), req)
-		answer(w, o, err)
-	})
-}
-
 // Check calls an onion now; it can take a minute or two.
 func (c *Client) Check(ctx context.Context, name string) (Onion, error) {
-	var o Onion
-	return o, c.call(ctx, http.MethodPost, "/check", CheckRequest{Name: name}, &o)
+	return ask(ctx, c, verbCheck, CheckRequest{Name: name})
 }

@@ -8,27 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"time"
 )
-
-// Gateway is what the server needs of the daemon. Errors that are a *Failure
-// keep their hint and kind on the way to the command line.
-type Gateway interface {
-	Status(ctx context.Context) Status
-	Plan(ctx context.Context) (Plan, error)
-	Reload(ctx context.Context) error
-	Publish(ctx context.Context, r PublishRequest) (Onion, error)
-	Unpublish(ctx context.Context, r UnpublishRequest) error
-	Lockdown(ctx context.Context) error
-	Devices
-	Checks
-	Identities
-	Users
-	Clients
-	Mail
-	Servers
-	Peers
-}
 
 // Failure is an error with what to do next. Client calls return it for every
 // request that the daemon answered with a problem.
@@ -42,9 +24,9 @@ func (f *Failure) Error() string { return f.Problem.Error }
 const maxRequest = 1 << 20
 
 // Serve answers requests on ln until ctx ends.
-func Serve(ctx context.Context, ln net.Listener, g Gateway, log *slog.Logger) error {
+func Serve(ctx context.Context, ln net.Listener, parts Parts, log *slog.Logger) error {
 	srv := &http.Server{
-		Handler:           handler(g),
+		Handler:           handler(parts),
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -57,44 +39,46 @@ func Serve(ctx context.Context, ln net.Listener, g Gateway, log *slog.Logger) er
 	return nil
 }
 
-func handler(g Gateway) http.Handler {
+// route is a request and who answers it.
+type route struct {
+	method, path, about string
+	asked, answered     reflect.Type // nil: nothing
+	handle              http.HandlerFunc
+}
+
+func get[A any](r Request[nothing, A], do func(context.Context) (A, error)) route {
+	return route{r.method, r.path, r.about, nil, reflect.TypeFor[A](), func(w http.ResponseWriter, req *http.Request) {
+		a, err := do(req.Context())
+		answer(w, a, err)
+	}}
+}
+
+func post[Q, A any](r Request[Q, A], do func(context.Context, Q) (A, error)) route {
+	return route{r.method, r.path, r.about, reflect.TypeFor[Q](), reflect.TypeFor[A](), func(w http.ResponseWriter, req *http.Request) {
+		var q Q
+		if !read(w, req, &q) {
+			return
+		}
+		a, err := do(req.Context(), q)
+		answer(w, a, err)
+	}}
+}
+
+// done is for what is answered by nothing but that it is done, and do for what
+// is asked by nothing either.
+func done[Q any](f func(context.Context, Q) error) func(context.Context, Q) (nothing, error) {
+	return func(ctx context.Context, q Q) (nothing, error) { return nothing{}, f(ctx, q) }
+}
+
+func do(f func(context.Context) error) func(context.Context, nothing) (nothing, error) {
+	return func(ctx context.Context, _ nothing) (nothing, error) { return nothing{}, f(ctx) }
+}
+
+func handler(p Parts) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, g.Status(r.Context()), nil)
-	})
-	mux.HandleFunc("GET /plan", func(w http.ResponseWriter, r *http.Request) {
-		p, err := g.Plan(r.Context())
-		answer(w, p, err)
-	})
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, struct{}{}, g.Reload(r.Context()))
-	})
-	mux.HandleFunc("POST /lockdown", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, struct{}{}, g.Lockdown(r.Context()))
-	})
-	mux.HandleFunc("POST /publish", func(w http.ResponseWriter, r *http.Request) {
-		var req PublishRequest
-		if !read(w, r, &req) {
-			return
-		}
-		o, err := g.Publish(r.Context(), req)
-		answer(w, o, err)
-	})
-	mux.HandleFunc("POST /unpublish", func(w http.ResponseWriter, r *http.Request) {
-		var req UnpublishRequest
-		if !read(w, r, &req) {
-			return
-		}
-		answer(w, struct{}{}, g.Unpublish(r.Context(), req))
-	})
-	handleDevices(mux, g)
-	handleChecks(mux, g)
-	handleIdentities(mux, g)
-	handleUsers(mux, g)
-	handleClients(mux, g)
-	handleMail(mux, g)
-	handleServers(mux, g)
-	handlePeers(mux, g)
+	for _, r := range p.routes() {
+		mux.HandleFunc(r.method+" "+r.path, r.handle)
+	}
 	return mux
 }
 

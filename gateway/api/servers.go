@@ -2,16 +2,8 @@ package api
 
 import (
 	"context"
-	"net/http"
-	"net/url"
 	"time"
 )
-
-// Servers is the part of the gateway that knows the managed servers.
-type Servers interface {
-	// Tail is what a server printed last, the oldest line first.
-	Tail(name string) ([]string, error)
-}
 
 // Server is a server that others have written and that the daemon runs.
 type Server struct {
@@ -26,13 +18,10 @@ type Server struct {
 
 // Tail asks for what a server printed last.
 func (c *Client) Tail(ctx context.Context, name string) ([]string, error) {
-	var lines []string
-	return lines, c.call(ctx, http.MethodGet, "/log?server="+url.QueryEscape(name), nil, &lines)
+	return ask(ctx, c, verbTail, TailRequest{Server: name})
 }
 
-func handleServers(mux *http.ServeMux, g Servers) {
-	mux.HandleFunc("GET /log", func(w http.ResponseWriter, r *http.Request) {
-		lines, err := g.Tail(r.FormValue("server"))
-		answer(w, lines, err)
-	})
+// TailRequest names a managed server.
+type TailRequest struct {
+	Server string `json:"server"`
 }

@@ -2,17 +2,8 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
-
-// Users is the part of the gateway that keeps the household's accounts.
-type Users interface {
-	Users(ctx context.Context) ([]User, error)
-	AddUser(ctx context.Context, r UserRequest) (User, error)
-	ChangeUser(ctx context.Context, r UserRequest) (User, error)
-	RemoveUser(ctx context.Context, r UserRequest) error
-}
 
 // User is one account.
 type User struct {
@@ -34,35 +25,22 @@ type UserRequest struct {
 
 // Users lists the accounts.
 func (c *Client) Users(ctx context.Context) ([]User, error) {
-	var list []User
-	return list, c.call(ctx, http.MethodGet, "/users", nil, &list)
+	return ask(ctx, c, verbUsers, struct{}{})
 }
 
 // AddUser makes an account.
 func (c *Client) AddUser(ctx context.Context, r UserRequest) (User, error) {
-	var u User
-	return u, c.call(ctx, http.MethodPost, "/user/add", r, &u)
+	return ask(ctx, c, verbAddUser, r)
 }
 
 // ChangeUser gives an account another password or role.
 func (c *Client) ChangeUser(ctx context.Context, r UserRequest) (User, error) {
-	var u User
-	return u, c.call(ctx, http.MethodPost, "/user/change", r, &u)
+	return ask(ctx, c, verbChangeUser, r)
 }
 
 // RemoveUser takes an account away.
 func (c *Client) RemoveUser(ctx context.Context, r UserRequest) error {
-	return c.call(ctx, http.MethodPost, "/user/remove", r, nil)
+	_, err := ask(ctx, c, verbRemoveUser, r)
+	return err
 }
 
-func handleUsers(mux *http.ServeMux, g Users) {
-	mux.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) {
-		list, err := g.Users(r.Context())
-		answer(w, list, err)
-	})
-	mux.HandleFunc("POST /user/add", handle(g.AddUser))
-	mux.HandleFunc("POST /user/change", handle(g.ChangeUser))
-	mux.HandleFunc("POST /user/remove", handle(func(ctx context.Context, r UserRequest) (struct{}, error) {
-		return struct{}{}, g.RemoveUser(ctx, r)
-	}))
-}
