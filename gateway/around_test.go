@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 )
 
@@ -33,7 +34,7 @@ func TestAroundIsFound(t *testing.T) {
 		Tors: []string{"debian-tor"},
 	}
 	own := config.Gateway{OwnTraffic: config.OwnTor}
-	a := &attempt{Gateway: h.Gateway, in: Inputs{Config: &config.Config{Gateway: own, Household: config.Household{Interfaces: []string{"br-lan"}}, Devices: []config.Device{direct, phone}}, Facts: h.box.facts}}
+	a := &attempt{Gateway: h.Gateway, in: Inputs{Scene: feature.Scene{Config: &config.Config{Gateway: own, Household: config.Household{Interfaces: []string{"br-lan"}}, Devices: []config.Device{direct, phone}}, Facts: h.box.facts}}}
 	a.lookAround(t.Context())
 	a.tellAround()
 	var got []string
@@ -76,7 +77,7 @@ func TestRoutersBeside(t *testing.T) {
 		Ways:    []Neighbour{at("02:00:00:00:00:77", "192.168.77.254")},
 	}
 	for oneArm, want := range map[bool][]health.Code{true: {health.RouterBeside, health.OtherRouter}, false: {health.OtherRouter, health.OtherRouter}} {
-		a := &attempt{in: Inputs{Config: &config.Config{Household: config.Household{OneArm: oneArm}}}}
+		a := &attempt{in: Inputs{Scene: feature.Scene{Config: &config.Config{Household: config.Household{OneArm: oneArm}}}}}
 		a.tellRouters(around)
 		if len(a.findings) != 2 || a.findings[0].Code != want[0] || a.findings[1].Code != want[1] {
 			t.Errorf("beside the router %v: %+v, want %q", oneArm, a.findings, want)

@@ -231,7 +231,7 @@ func TestDesireNamesAndTime(t *testing.T) {
 	in.Config.Gateway.NTPServers = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	in.Config.DNS.Resolver = config.Resolver{Server: netip.MustParseAddrPort("9.9.9.9:853"), Name: "dns.quad9.net"}
 	in.Config.Bypasses = []config.Bypass{{Domains: []string{"bank.example"}, Devices: []string{"tv"}}}
-	in.ClockTrusted = true
+	in.Facts.ClockSynchronised = true
 	d := desire(in)
 	if d.Rules.NTPPort != config.ServeNTPPort || !slices.Contains(d.Rules.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: netip.MustParsePrefix("192.0.2.1/32"), Port: 123}) {
 		t.Errorf("rules: %+v", d.Rules)

@@ -47,7 +47,7 @@ func ownNames(in Inputs) []string {
 }
 
 // addTLS gives serve its certificate.
-func (d *Desired) addTLS(in Inputs) {
+func addTLS(d *Desired, in Inputs) {
 	if in.Leaf.Key != "" {
 		d.Serve.TLS = &link.TLS{Cert: in.Leaf.Cert, Key: in.Leaf.Key}
 	}

@@ -197,12 +197,12 @@ func keepAccount(root *os.Root, file, text string, owner IDs) error {
 }
 
 // addChat wishes the chat servers and the household's ways to them.
-func (d *Desired) addChat(in Inputs) {
-	d.addIRC(in)
-	d.addXMPP(in)
+func addChat(d *Desired, in Inputs) {
+	addIRC(d, in)
+	addXMPP(d, in)
 }
 
-func (d *Desired) addIRC(in Inputs) {
+func addIRC(d *Desired, in Inputs) {
 	c, ok := in.Config.IRC()
 	if !ok || in.IRC == (IDs{}) || in.IRCSecrets == (irc.Secrets{}) {
 		return
@@ -213,11 +213,11 @@ func (d *Desired) addIRC(in Inputs) {
 		s.Channels = append(s.Channels, irc.Channel(ch))
 	}
 	d.Servers = append(d.Servers, s.Spec())
-	d.addBehind(in, link.Behind{Name: "irc", Server: s.Listen, Port: config.IRCPort, Places: ircPlaces}, config.ServeIRCPort)
-	d.addBehind(in, link.Behind{Name: "ircs", Server: s.Listen, Port: config.IRCTLSPort, TLS: true, Places: ircPlaces}, config.ServeIRCTLSPort)
+	addBehind(d, in, link.Behind{Name: "irc", Server: s.Listen, Port: config.IRCPort, Places: ircPlaces}, config.ServeIRCPort)
+	addBehind(d, in, link.Behind{Name: "ircs", Server: s.Listen, Port: config.IRCTLSPort, TLS: true, Places: ircPlaces}, config.ServeIRCTLSPort)
 }
 
-func (d *Desired) addXMPP(in Inputs) {
+func addXMPP(d *Desired, in Inputs) {
 	home, ok := in.Addresses[config.HomeOnion]
 	if !ok || !in.Config.XMPP() || in.XMPP == (IDs{}) || in.ChatLeaf.Key == "" {
 		return
@@ -236,11 +236,11 @@ func (d *Desired) addXMPP(in Inputs) {
 	}
 	slices.SortFunc(s.Peers, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
 	d.Servers = append(d.Servers, s.Spec())
-	d.addBehind(in, link.Behind{Name: "xmpp", Server: s.Clients, Port: config.XMPPPort, Remembers: true}, config.ServeXMPPPort)
-	d.addBehind(in, link.Behind{Name: config.FilesEndpoint, Server: s.HTTP, Port: config.FilesPort, TLS: true, Onion: true}, config.ServeFilesPort)
+	addBehind(d, in, link.Behind{Name: "xmpp", Server: s.Clients, Port: config.XMPPPort, Remembers: true}, config.ServeXMPPPort)
+	addBehind(d, in, link.Behind{Name: config.FilesEndpoint, Server: s.HTTP, Port: config.FilesPort, TLS: true, Onion: true}, config.ServeFilesPort)
 	d.Serve.Files = new(link.Files)
-	d.eachFamily(in, func(i InterfaceFacts, family string) {
-		d.Serve.Files.Listeners = append(d.Serve.Files.Listeners, d.listen(friendsFiles, i, "tcp"+family, config.ServeFriendsPort))
+	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) {
+		d.Serve.Files.Listeners = append(d.Serve.Files.Listeners, d.Listen(friendsFiles, i, "tcp"+family, config.ServeFriendsPort))
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"tunic/gateway/dovecot"
 	"tunic/gateway/endpoint/irc"
 	"tunic/gateway/endpoint/xmpp"
+	"tunic/gateway/feature"
 	"tunic/gateway/managed"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -29,9 +30,9 @@ func CheckTor(ctx context.Context, c *config.Config, e Entry, user IDs) error {
 	if err := os.Chmod(dir, 0o711); err != nil { // that user enters it
 		return fmt.Errorf("checking the torrc: %w", err)
 	}
-	s := torSpec(Inputs{Config: c, Paths: config.NewPaths(dir), ChildIDs: ChildIDs{Tor: user}, Entry: e, Mode: rules.Open,
+	s := torSpec(Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(dir), ChildIDs: ChildIDs{Tor: user}, Mode: rules.Open,
 		Facts:  Facts{IPv6: true},
-		Ranges: Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}})
+		Ranges: Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}, Entry: e})
 	s.Onions = nil // tunic's own lines need no judge
 	return tor.Judge(ctx, s, slog.New(slog.DiscardHandler))
 }

@@ -15,7 +15,7 @@ func TestChildrenInLockdown(t *testing.T) {
 	in := inputs()
 	in.Mail, in.IRC = IDs{UID: 111}, IDs{UID: 112}
 	open := ruleInput(in)
-	closed := ClosedRules(in)
+	closed := ClosedRules(t.Context(), features, in)
 	if len(open.Children) != 4 || !slices.EqualFunc(open.Children, closed.Children, func(a, b rules.Child) bool { return a.UID == b.UID && slices.Equal(a.May, b.May) }) {
 		t.Errorf("open: %+v\nclosed: %+v", open.Children, closed.Children)
 	}

@@ -1,17 +1,16 @@
 package gateway
 
 import (
-	"fmt"
+	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"tunic/gateway/account"
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
 	"tunic/gateway/endpoint/irc"
+	"tunic/gateway/feature"
 	"tunic/gateway/link"
-	"tunic/gateway/managed"
 	"tunic/gateway/onion"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
@@ -20,25 +19,16 @@ import (
 
 // Inputs are all that the desired state is a function of.
 type Inputs struct {
-	Config *config.Config
-	Facts  Facts
-	Around Around
-	Group  uint32 // of the household's interfaces; 0: none
-	Paths  config.Paths
-	ChildIDs
-	Ranges    Ranges
-	Addresses map[string]onion.Address // of the onions whose keys are there
-	Old       []OldAddress             // of these onions, published beside
+	feature.Scene
+	Wishes    []feature.Wish // of the features, in their order
+	Old       []OldAddress   // of these onions, published beside
 	Self      Self
-	Mode      rules.Mode
 	Grants    []Granted // what devices may reach outside Tor at the moment
 	Temporary Temporary // what is in force for a while; its policies are in Config already
 	Entry     Entry
 	OverTor   []tor.OverTor // devices that use Tor themselves
 	Full      []string      // MACs of devices that have all connections through Tor that they may have
 	Friends   Friends
-
-	ClockTrusted bool // devices may be told the time
 
 	Users      []account.User
 	UserSecret string
@@ -51,16 +41,6 @@ type Inputs struct {
 	Hosts             map[string][]netip.Addr // devices that onions lead to, by name
 }
 
-// Desired is everything that tunic wants to be true on the box: one plain value.
-type Desired struct {
-	Tor       tor.Spec
-	Fast      tor.Spec // for onions that are not anonymous; wanted only with some
-	Rules     rules.Input
-	Listeners []supervise.ListenerSpec
-	Serve     link.Desired
-	Servers   []managed.Spec // in the order of their start
-}
-
 // circuitStreams is how many streams a visitor may have at one time on one
 // circuit before tor closes it: four times what the front serves, so that only
 // who does not stop when refused loses the circuit.
@@ -68,21 +48,39 @@ const circuitStreams = 512
 
 // desire maps the configuration to the desired state. It is pure.
 func desire(in Inputs) Desired {
-	d := Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ruleInput(in)}
+	d := Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ownRules(in)}
 	d.Serve.TorUID, d.Serve.Hosts = in.Tor.UID, in.Hosts
-	d.addFronts(in)
-	d.addDNS(in)
-	d.addHousehold(in)
-	d.addNTP(in)
-	d.addMail(in)
-	d.addUsers(in)
-	d.addTLS(in)
-	d.addIMAP(in)
-	d.addChat(in)
-	d.addPeers(in)
-	d.addNames(in)
-	d.addSetup(in)
+	addFronts(&d, in)
+	addDNS(&d, in)
+	addHousehold(&d, in)
+	addMail(&d, in)
+	addUsers(&d, in)
+	addTLS(&d, in)
+	addIMAP(&d, in)
+	addChat(&d, in)
+	addPeers(&d, in)
+	addNames(&d, in)
+	addSetup(&d, in)
+	for _, want := range in.Wishes {
+		want(in.Scene, &d)
+	}
 	return d
+}
+
+// look has each feature look, and returns what they want.
+func look(ctx context.Context, features []feature.Feature, s feature.Scene, r *feature.Report) []feature.Wish {
+	wishes := make([]feature.Wish, len(features))
+	for i, f := range features {
+		wishes[i] = f.Look(ctx, s, r)
+	}
+	return wishes
+}
+
+// foreseen is what features want in a scene that is not there: nothing is written
+// or told for it.
+func foreseen(ctx context.Context, features []feature.Feature, s feature.Scene) []feature.Wish {
+	s.Foreseen = true
+	return look(ctx, features, s, new(feature.Report))
 }
 
 // onions are the configured onions that have keys and are published, with the
@@ -177,7 +175,11 @@ func torSnippets(c *config.Config) (list []tor.Snippet) {
 	return list
 }
 
-func ruleInput(in Inputs) rules.Input {
+// ruleInput is the part of the desired state that the packet filter is made of.
+func ruleInput(in Inputs) rules.Input { return desire(in).Rules }
+
+// ownRules are the rules as far as no feature adds to them.
+func ownRules(in Inputs) rules.Input {
 	c := in.Config
 	r := rules.Input{
 		Mode:       in.Mode,
@@ -217,7 +219,9 @@ func ruleInput(in Inputs) rules.Input {
 	for _, e := range c.Gateway.Exceptions {
 		r.Exceptions = append(r.Exceptions, rules.Exception(e))
 	}
-	addTime(&r, c)
+	if c.Gateway.OwnTraffic == config.OwnTor {
+		r.OwnDNS = config.ServeOwnDNSPort
+	}
 	addNamed(&r, in)
 	torRules(&r, in)
 	r.Bypasses = ruleBypasses(c)
@@ -249,7 +253,7 @@ func rulePolicy(p config.Policy) rules.Policy {
 	return rules.Block
 }
 
-func (d *Desired) addFronts(in Inputs) {
+func addFronts(d *Desired, in Inputs) {
 	for _, o := range onions(in) {
 		f := link.Front{Onion: o.Name, Host: in.Addresses[o.Name].Host(), Former: formerHosts(in, o.Name), Listener: "front/" + o.Name}
 		for _, p := range o.Ports {
@@ -276,7 +280,7 @@ func formerHosts(in Inputs, name string) (hosts []string) {
 	return hosts
 }
 
-func (d *Desired) addDNS(in Inputs) {
+func addDNS(d *Desired, in Inputs) {
 	d.Serve.DNS.Virtual4, d.Serve.DNS.Virtual6 = in.Ranges.Virtual4, in.Ranges.Virtual6
 	for _, f := range in.Config.DNS.Forward {
 		d.Serve.DNS.Forward = append(d.Serve.DNS.Forward, link.Forward{Domain: f.Domain, Server: f.Server})
@@ -295,59 +299,33 @@ func (d *Desired) addDNS(in Inputs) {
 
 // addHousehold wishes the listeners for the devices, on every interface that
 // exists now, in both families.
-func (d *Desired) addHousehold(in Inputs) {
+func addHousehold(d *Desired, in Inputs) {
 	if root, ok := in.Config.Gopher(); ok {
 		d.Serve.Gopher = &link.Gopher{Root: root}
 	}
-	d.eachFamily(in, d.addInterface)
+	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) { addInterface(d, i, family) })
 	if in.Config.Gateway.OwnTraffic == config.OwnTor {
-		d.addOwnDNS(in.Facts.IPv6)
+		addOwnDNS(d, in.Facts.IPv6)
 	}
 }
 
 // addOwnDNS wishes the sockets for the box's own questions, which the rules lead
 // to the loopback address of their family: what is not for outside, such as a
 // friend's name or a printer's, reaches no exit.
-func (d *Desired) addOwnDNS(ipv6 bool) {
-	for _, family := range loopbackFamilies(ipv6) {
+func addOwnDNS(d *Desired, ipv6 bool) {
+	for _, family := range feature.LoopbackFamilies(ipv6) {
 		d.Serve.DNS.Listeners = append(d.Serve.DNS.Listeners, link.DNSListener{
-			UDP: d.listenLoopback("own-dns", "udp"+family, config.ServeOwnDNSPort),
-			TCP: d.listenLoopback("own-dns", "tcp"+family, config.ServeOwnDNSPort)})
+			UDP: d.ListenLoopback("own-dns", "udp"+family, config.ServeOwnDNSPort),
+			TCP: d.ListenLoopback("own-dns", "tcp"+family, config.ServeOwnDNSPort)})
 	}
 }
 
-func (d *Desired) addInterface(i InterfaceFacts, family string) {
+func addInterface(d *Desired, i InterfaceFacts, family string) {
 	d.Serve.DNS.Listeners = append(d.Serve.DNS.Listeners, link.DNSListener{
-		UDP: d.listen("dns", i, "udp"+family, config.ServeDNSPort),
-		TCP: d.listen("dns", i, "tcp"+family, config.ServeDNSPort)})
-	d.Serve.SOCKS.Listeners = append(d.Serve.SOCKS.Listeners, d.listen("socks", i, "tcp"+family, config.ServeSocksPort))
+		UDP: d.Listen("dns", i, "udp"+family, config.ServeDNSPort),
+		TCP: d.Listen("dns", i, "tcp"+family, config.ServeDNSPort)})
+	d.Serve.SOCKS.Listeners = append(d.Serve.SOCKS.Listeners, d.Listen("socks", i, "tcp"+family, config.ServeSocksPort))
 	if g := d.Serve.Gopher; g != nil {
-		g.Listeners = append(g.Listeners, d.listen("gopher", i, "tcp"+family, config.ServeGopherPort))
+		g.Listeners = append(g.Listeners, d.Listen("gopher", i, "tcp"+family, config.ServeGopherPort))
 	}
-}
-
-func loopbackFamilies(ipv6 bool) []string {
-	if ipv6 {
-		return []string{"4", "6"}
-	}
-	return []string{"4"}
-}
-
-// listenLoopback wishes a socket for the box itself. It is bound to the address,
-// not to the interface: by that, IPv6 finds no way back to the box's other addresses.
-func (d *Desired) listenLoopback(what, network string, port uint16) string {
-	name, addr := what+"/"+network, netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if strings.HasSuffix(network, "6") {
-		addr = netip.IPv6Loopback()
-	}
-	d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Addr: addr, Port: port})
-	return name
-}
-
-// listen wishes one socket and returns its name. The interface's index is part
-// of it, so that one that went and came back gets a new socket.
-func (d *Desired) listen(what string, i InterfaceFacts, network string, port uint16) string {
-	name := fmt.Sprintf("%s/%s#%d/%s", what, i.Name, i.Index, network)
-	d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Interface: i.Name, Port: port})
-	return name
 }

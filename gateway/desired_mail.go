@@ -20,7 +20,7 @@ import (
 const submissionPort = 587
 
 // addMail wishes the mail endpoint with everybody whom it has to know.
-func (d *Desired) addMail(in Inputs) {
+func addMail(d *Desired, in Inputs) {
 	mail, ok := in.Config.Mail()
 	home, made := in.Addresses[config.HomeOnion]
 	if !ok || !made {
@@ -41,8 +41,8 @@ func (d *Desired) addMail(in Inputs) {
 	for _, g := range in.Config.Groups {
 		m.Groups = append(m.Groups, mailGroupOf(g, home, in.Config.Peers))
 	}
-	d.eachFamily(in, func(i InterfaceFacts, family string) {
-		m.Listeners = append(m.Listeners, d.listen("submission", i, "tcp"+family, config.ServeSubmissionPort))
+	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) {
+		m.Listeners = append(m.Listeners, d.Listen("submission", i, "tcp"+family, config.ServeSubmissionPort))
 	})
 	if s := mail.Smarthost; s != nil && in.SmarthostPassword != "" {
 		m.Smarthost = &link.Smarthost{Host: s.Host, Port: s.Port, User: s.User, Password: in.SmarthostPassword, From: s.From}

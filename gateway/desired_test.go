@@ -1,19 +1,25 @@
 package gateway
 
 import (
+	"context"
 	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	timekeeping "tunic/gateway/feature/clock"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/onion"
 	"tunic/rules"
 )
 
+// features are those of every house in tests.
+var features = []feature.Feature{timekeeping.Feature{}}
+
 func inputs() Inputs {
-	return Inputs{
+	in := Inputs{Scene: feature.Scene{
 		Config: &config.Config{
 			Household: config.Household{Interfaces: []string{"br-lan", "guest"}, DefaultPolicy: config.PolicyTor},
 			Gateway:   config.Gateway{OwnTraffic: config.OwnTor},
@@ -33,7 +39,9 @@ func inputs() Inputs {
 		Ranges:    Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")},
 		Addresses: map[string]onion.Address{"photos": "aaaa", "home": "bbbb"},
 		Mode:      rules.Open,
-	}
+	}}
+	in.Wishes = foreseen(context.Background(), features, in.Scene)
+	return in
 }
 
 func TestDesireIsPure(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -139,7 +140,7 @@ func TestTransportsInRules(t *testing.T) {
 		c := *h.view.config
 		c.Tor.Bridges = []config.Bridge{tc.bridge}
 		words := strings.Join(torExceptions(c.Tor), "\n")
-		if got := ruleInput(Inputs{Config: &c}).TorUDP; got != tc.udp || !strings.Contains(words, tc.exception) || tc.exception == "" && words != "" {
+		if got := ownRules(Inputs{Scene: feature.Scene{Config: &c}}).TorUDP; got != tc.udp || !strings.Contains(words, tc.exception) || tc.exception == "" && words != "" {
 			t.Errorf("%s: UDP %d, exceptions %q", name, got, words)
 		}
 		if strings.Contains(words, "example") {

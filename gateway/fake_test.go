@@ -296,7 +296,8 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 		serveIDs.UID, chatIDs, torIDs.UID = 109, IDs{UID: 112, GID: 112}, 107
 	}
 	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
-		Tor: fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},
+		Features: features,
+		Tor:      fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},
 		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root
 			return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
 		},

@@ -137,7 +137,7 @@ func named(c *config.Config, f Friends) []claim {
 }
 
 // addPeers tells serve whom to call and who may call.
-func (d *Desired) addPeers(in Inputs) {
+func addPeers(d *Desired, in Inputs) {
 	home, ok := in.Addresses[config.HomeOnion]
 	if !ok {
 		return
@@ -177,7 +177,7 @@ func offersTo(in Inputs, friend config.Peer) []link.Offer {
 }
 
 // addNames gives every name that has a meaning in this house its addresses.
-func (d *Desired) addNames(in Inputs) {
+func addNames(d *Desired, in Inputs) {
 	if home, ok := in.Addresses[config.HomeOnion]; ok {
 		d.Serve.DNS.Names = append(d.Serve.DNS.Names, link.Name{Onion: link.Key(peer.KeyOf(home)), Box: true})
 	}

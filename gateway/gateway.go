@@ -27,6 +27,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
@@ -115,6 +116,7 @@ type Options struct {
 	XMPPIDs   IDs // of config.XMPPUser, likewise
 	IRCIDs    IDs // of config.IRCUser, likewise
 	Log       *slog.Logger
+	Features  []feature.Feature // in their order
 	Tor       Tor
 	Fast      FastTor
 	Kernel    Kernel
@@ -315,7 +317,7 @@ func (g *Gateway) close(ctx context.Context) error {
 	in := g.own(v.in)
 	in.Config = effective(v.config, g.temporary.current())
 	in.Group = g.group(ctx, in.Config)
-	return g.applyRules(ctx, ClosedRules(in))
+	return g.applyRules(ctx, ClosedRules(ctx, g.Features, in))
 }
 
 // own adds what is this daemon's whatever it is computed for.
@@ -327,8 +329,9 @@ func (g *Gateway) own(in Inputs) Inputs {
 
 // ClosedRules are the rules by which nothing passes. They are computed from what
 // the open ones are: whatever those refuse, these refuse too.
-func ClosedRules(in Inputs) rules.Input {
+func ClosedRules(ctx context.Context, features []feature.Feature, in Inputs) rules.Input {
 	in.Mode, in.Temporary, in.Grants = rules.Lockdown, Temporary{}, nil
+	in.Wishes = foreseen(ctx, features, in.Scene)
 	return ruleInput(in)
 }
 

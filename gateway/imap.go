@@ -113,7 +113,7 @@ func makeMailbox(dir, name string, serve, mail IDs) error {
 var dovecotAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), config.DovecotPort)
 
 // addIMAP wishes the IMAP server and the household's way to it.
-func (d *Desired) addIMAP(in Inputs) {
+func addIMAP(d *Desired, in Inputs) {
 	mail, ok := in.Config.Mail()
 	if !ok || in.Mail == (IDs{}) {
 		return
@@ -122,29 +122,15 @@ func (d *Desired) addIMAP(in Inputs) {
 		Dir: in.Paths.Server("dovecot"), Mail: in.Paths.Mail(), User: config.MailUser, UID: in.Mail.UID, GID: in.Mail.GID,
 		Listen: dovecotAddr, Quota: mail.Quota, Users: in.Users,
 	}.Spec())
-	d.addBehind(in, link.Behind{Name: "imap", Server: dovecotAddr, Port: config.IMAPSPort, TLS: true, Proxy: true}, config.ServeIMAPPort)
+	addBehind(d, in, link.Behind{Name: "imap", Server: dovecotAddr, Port: config.IMAPSPort, TLS: true, Proxy: true}, config.ServeIMAPPort)
 }
 
 // addBehind wishes the household's way to a server that others have written.
-func (d *Desired) addBehind(in Inputs, b link.Behind, internal uint16) {
-	d.eachFamily(in, func(i InterfaceFacts, family string) {
-		b.Listeners = append(b.Listeners, d.listen(b.Name, i, "tcp"+family, internal))
+func addBehind(d *Desired, in Inputs, b link.Behind, internal uint16) {
+	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) {
+		b.Listeners = append(b.Listeners, d.Listen(b.Name, i, "tcp"+family, internal))
 	})
 	d.Serve.Behind = append(d.Serve.Behind, b)
-}
-
-// eachFamily calls visit for each household interface that exists now and each
-// address family.
-func (d *Desired) eachFamily(in Inputs, visit func(i InterfaceFacts, family string)) {
-	for _, i := range in.Facts.Interfaces {
-		if i.Index == 0 {
-			continue
-		}
-		visit(i, "4")
-		if in.Facts.IPv6 {
-			visit(i, "6")
-		}
-	}
 }
 
 // readMail admits the household's mail programs.

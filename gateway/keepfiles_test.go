@@ -52,7 +52,7 @@ func TestPlanAloneOnAFreshBox(t *testing.T) {
 	if err := os.RemoveAll(h.Paths.State); err != nil {
 		t.Fatal(err)
 	}
-	p, err := PlanAlone(t.Context(), h.Kernel, h.own(Inputs{}))
+	p, err := PlanAlone(t.Context(), h.Kernel, features, h.own(Inputs{}))
 	if err != nil || p.Running || len(p.Changes) < 20 {
 		t.Errorf("PlanAlone = %d changes, running %v, %v", len(p.Changes), p.Running, err)
 	}

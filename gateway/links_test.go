@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -149,15 +150,15 @@ func TestNamedInRules(t *testing.T) {
 		Gateway: config.Gateway{OtherNetworks: []string{"docker0", "wg0"}, Inbound: []config.Inbound{{Protocol: 6, Port: 22}}}}
 	docker := Link{Name: "docker0", Up: true, Bridge: true}
 	tunnel := Link{Name: "wg0", Up: true, Default: true}
-	r := ruleInput(Inputs{Config: c, Around: Around{Links: []Link{lan(), wan(), docker, tunnel}}})
+	r := ownRules(Inputs{Scene: feature.Scene{Config: c, Around: Around{Links: []Link{lan(), wan(), docker, tunnel}}}})
 	if r.OneArm || !slices.Equal(r.Others, []string{"docker0"}) || !slices.Equal(r.Bridges, []string{"docker0"}) || !slices.Equal(r.Inbound, []rules.Inbound{{Protocol: 6, Port: 22}}) {
 		t.Errorf("%+v", r)
 	}
-	for name, in := range map[string]Inputs{
+	for name, s := range map[string]feature.Scene{
 		"said so":          {Config: &config.Config{Household: config.Household{OneArm: true}}},
 		"a route is there": {Config: c, Around: Around{Links: []Link{changed(lan(), func(l *Link) { l.Default = true }), wan()}}},
 	} {
-		if !ruleInput(in).OneArm {
+		if !ownRules(Inputs{Scene: s}).OneArm {
 			t.Errorf("%s: the household's interface is trusted", name)
 		}
 	}
@@ -169,7 +170,7 @@ func TestTorAway(t *testing.T) {
 	h := newHouse(t, nil)
 	far := tor.Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
 	tell := func(st tor.Status) []health.Finding {
-		a := &attempt{Gateway: h.Gateway, in: Inputs{Config: h.view.config}}
+		a := &attempt{Gateway: h.Gateway, in: Inputs{Scene: feature.Scene{Config: h.view.config}}}
 		h.set(func() { h.box.status = st })
 		a.applyTor(t.Context())
 		return a.findings

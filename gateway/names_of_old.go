@@ -13,4 +13,6 @@ type (
 	Link           = feature.Link
 	Visit          = feature.Visit
 	Firewall       = feature.Firewall
+	Ranges         = feature.Ranges
+	Desired        = feature.Desired
 )

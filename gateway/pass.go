@@ -9,6 +9,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/ca"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
@@ -36,7 +37,7 @@ func (a *attempt) find(code health.Code, subject, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: g.own(Inputs{Config: v.config, Addresses: v.addresses, Old: v.old, Mode: rules.Open})}
+	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: v.config, Addresses: v.addresses, Mode: rules.Open}, Old: v.old})}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -63,7 +64,6 @@ func (a *attempt) steps(ctx context.Context) bool {
 	if !a.learn(ctx) || !a.prepare(ctx) || !a.meet(ctx) {
 		return false
 	}
-	a.checkClock()
 	a.followStep()
 	a.followWayOut(ctx)
 	a.people()
@@ -75,6 +75,10 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.in.Grants = a.grants.current(time.Now())
 	a.lookForTor()
 	a.lookForHosts(ctx)
+	a.in.TorNow = a.Tor.Status()
+	var report feature.Report
+	a.in.Wishes = look(ctx, a.Features, a.in.Scene, &report)
+	a.findings = append(a.findings, report.Findings...)
 	a.desired = desire(a.in)
 	if a.held {
 		return a.lockedDown(ctx)

@@ -13,6 +13,7 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/describe"
 	"tunic/gateway/endpoint/irc"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -67,8 +68,11 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (Des
 		return Desired{}, err
 	}
 	seen := g.Tor.Status()
+	in.TorNow = seen
 	in.OverTor, in.Full, in.Grants = seen.OverTor, seen.Full, g.grants.current(time.Now())
-	return desire(g.own(in)), nil
+	in = g.own(in)
+	in.Wishes = foreseen(ctx, g.Features, in.Scene)
+	return desire(in), nil
 }
 
 // toBeMade stands in a plan for secrets that the reload makes.
@@ -122,7 +126,7 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 // PlanAlone is the plan when no daemon runs: all the rules of the open state.
 // On a box where none ever ran, the virtual ranges in it are an example. in has
 // the paths and the system users.
-func PlanAlone(ctx context.Context, k Kernel, in Inputs) (api.Plan, error) {
+func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inputs) (api.Plan, error) {
 	c, err := loadConfig(in.Paths)
 	if err != nil {
 		return api.Plan{}, err
@@ -141,6 +145,7 @@ func PlanAlone(ctx context.Context, k Kernel, in Inputs) (api.Plan, error) {
 		return api.Plan{}, err
 	}
 	in.Config, in.Mode = c, rules.Open
+	in.Wishes = foreseen(ctx, features, in.Scene)
 	changes, err := diffRules(rules.Ruleset{}, ruleInput(in))
 	changes = append(changes, diffOnions(&config.Config{}, c)...)
 	return api.Plan{Changes: changes}, err

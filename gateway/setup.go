@@ -42,16 +42,16 @@ func hasSetup(in Inputs) (domain string, ok bool) {
 }
 
 // addSetup helps mail programs to find the household's servers.
-func (d *Desired) addSetup(in Inputs) {
+func addSetup(d *Desired, in Inputs) {
 	domain, ok := hasSetup(in)
 	if !ok {
 		return
 	}
 	d.Serve.DNS.Mail = &link.DNSMail{Domain: domain, Setup: setupAddr(in.Ranges), Services: mailServers}
 	d.Serve.Setup = &link.Setup{Domain: domain, Host: config.BoxName, IMAPS: config.IMAPSPort, Submit: submissionPort, CA: in.Authority}
-	d.eachFamily(in, func(i InterfaceFacts, family string) {
+	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) {
 		if family == "4" { // the address is of IPv4
-			d.Serve.Setup.Listeners = append(d.Serve.Setup.Listeners, d.listen("setup", i, "tcp4", config.ServeSetupPort))
+			d.Serve.Setup.Listeners = append(d.Serve.Setup.Listeners, d.Listen("setup", i, "tcp4", config.ServeSetupPort))
 		}
 	})
 	// tor gives the address to no other name; on other ports it is our own home.

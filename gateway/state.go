@@ -9,29 +9,9 @@ import (
 	"math/big"
 	"net/netip"
 	"os"
-	"slices"
 
 	"tunic/gateway/durable"
 )
-
-// Ranges are the virtual addresses that tor maps to onions. They are chosen
-// once for a box, apart from every prefix it knows of, and kept: devices
-// remember addresses.
-type Ranges struct {
-	Virtual4 netip.Prefix `json:"virtual4"` // a /16
-	Virtual6 netip.Prefix `json:"virtual6"` // a /48 of fd00::/8 (RFC 4193)
-}
-
-// Overlap returns a local prefix that lies in one of the ranges, if there is one.
-func (r Ranges) Overlap(local []netip.Prefix) (netip.Prefix, bool) {
-	i := slices.IndexFunc(local, func(p netip.Prefix) bool {
-		return p.Bits() > 0 && (r.Virtual4.Overlaps(p) || r.Virtual6.Overlaps(p))
-	})
-	if i < 0 {
-		return netip.Prefix{}, false
-	}
-	return local[i], true
-}
 
 // LoadRanges reads the ranges of a box, or chooses and keeps them at the first
 // start. local are the prefixes of all the box's interfaces and routes.
@@ -40,7 +20,7 @@ func LoadRanges(path string, local []netip.Prefix) (Ranges, error) {
 	if err != nil || kept {
 		return r, err
 	}
-	return r, r.save(path)
+	return r, saveRanges(path, r)
 }
 
 // findRanges reads the ranges of a box, or chooses some without keeping them.
@@ -86,7 +66,7 @@ func chooseRanges(local []netip.Prefix) (Ranges, error) {
 	return Ranges{}, errors.New("choosing virtual addresses: every /16 of 10.128.0.0/9 overlaps a local prefix")
 }
 
-func (r Ranges) save(path string) error {
+func saveRanges(path string, r Ranges) error {
 	raw, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err

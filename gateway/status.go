@@ -9,6 +9,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/tor"
@@ -42,13 +43,19 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Since:     g.started,
 		Findings:  slices.Clone(v.findings),
 		Tor:       torStatus(t),
-		Clock:     clockStatus(v.facts, t),
 		Wall:      g.lookAtWall(),
 		Household: g.household(ctx, v, served),
 		FastTor:   g.fastStatus(v),
 		Onions:    g.onionStatus(v, g.withFast(t), served),
 		Servers:   g.serverStatus(v),
 		Leaks:     append(slices.Concat(exceptions(permanent(v.config, temporary)), torExceptions(v.config.Tor)), bypassWords(v.config, g.grants.current(time.Now()))...),
+	}
+	scene := v.in.Scene
+	scene.TorNow = t
+	for _, f := range g.Features {
+		if r, ok := f.(feature.Reporter); ok {
+			r.Report(scene, &s)
+		}
 	}
 	s.Leaks = append(s.Leaks, temporaryWords(v.config, temporary)...)
 	for _, o := range s.Onions {

@@ -200,7 +200,7 @@ func (a *attempt) people() {
 }
 
 // addUsers tells serve who may log in.
-func (d *Desired) addUsers(in Inputs) {
+func addUsers(d *Desired, in Inputs) {
 	d.Serve.Users.Secret = in.UserSecret
 	for _, u := range in.Users {
 		d.Serve.Users.List = append(d.Serve.Users.List, link.User{Name: u.Name, Role: string(u.Role), Record: u.Record.Encode()})

@@ -62,16 +62,16 @@ func awaitFile(ctx context.Context, path string, limit time.Duration) (string, e
 	}
 }
 
-// clock is the machine's.
-type clock struct {
+// wallClock is the machine's.
+type wallClock struct {
 	now  func() time.Time
 	set  func(time.Time) error
 	boot func() time.Duration // since the machine started, also while it slept (CLOCK_BOOTTIME)
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-func machineClock() clock {
-	return clock{now: time.Now, set: setClock, boot: ntp.SinceBoot, dial: new(net.Dialer).DialContext}
+func machineClock() wallClock {
+	return wallClock{now: time.Now, set: setClock, boot: ntp.SinceBoot, dial: new(net.Dialer).DialContext}
 }
 
 func setClock(t time.Time) error {
@@ -88,7 +88,7 @@ const mostWrong = 5 * time.Second
 // tellTime moves the clock to what is certain, then to what most relays say,
 // and leaves a note for the daemon. Where the torrc could not be read, that is
 // the error, after the first step.
-func (a *app) tellTime(ctx context.Context, c clock, torrc string, readErr error) error {
+func (a *app) tellTime(ctx context.Context, c wallClock, torrc string, readErr error) error {
 	data := a.paths().TorData()
 	floor := relaytime.Floor(buildTime(), filepath.Join(data, "cached-microdesc-consensus"), filepath.Join(data, "cached-consensus"))
 	before := c.now()
@@ -109,7 +109,7 @@ func (a *app) tellTime(ctx context.Context, c clock, torrc string, readErr error
 }
 
 // askRelays asks whoever tor would speak with.
-func (a *app) askRelays(ctx context.Context, c clock, torrc string) (relaytime.Agreed, error) {
+func (a *app) askRelays(ctx context.Context, c wallClock, torrc string) (relaytime.Agreed, error) {
 	relays, err := relaytime.Ways(torrc)
 	if err != nil {
 		return relaytime.Agreed{}, err
@@ -123,7 +123,7 @@ func (a *app) askRelays(ctx context.Context, c clock, torrc string) (relaytime.A
 }
 
 // correct sets the clock if it is far from what was agreed, and keeps the note.
-func (a *app) correct(c clock, agreed relaytime.Agreed) error {
+func (a *app) correct(c wallClock, agreed relaytime.Agreed) error {
 	boot := c.boot()
 	note := relaytime.Note{Start: agreed.Start, Error: agreed.Error, Count: agreed.Count, Asked: agreed.Asked, Boot: boot}
 	wrong := note.Now(boot).Sub(c.now())

@@ -21,8 +21,8 @@ type fakeClock struct {
 	fail error
 }
 
-func (f *fakeClock) clock() clock {
-	return clock{
+func (f *fakeClock) clock() wallClock {
+	return wallClock{
 		now:  func() time.Time { return f.now },
 		boot: func() time.Duration { return time.Minute },
 		set: func(t time.Time) error {

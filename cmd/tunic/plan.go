@@ -11,6 +11,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/machine"
 	"tunic/rules/netfilter"
 )
@@ -98,7 +99,7 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 		_, err2 := machine.User(config.ServeUser)
 		return api.Plan{}, errors.Join(err, err2)
 	}
-	plan, err := gateway.PlanAlone(ctx, machine.Kernel{Kernel: k}, in)
+	plan, err := gateway.PlanAlone(ctx, machine.Kernel{Kernel: k}, house(), in)
 	if err != nil {
 		return plan, err
 	}
@@ -110,5 +111,5 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 // boxInputs has the paths and the system users of this box; one that does not
 // exist is zero.
 func (a *app) boxInputs() gateway.Inputs {
-	return gateway.Inputs{Paths: a.paths(), ChildIDs: machine.ChildUsers()}
+	return gateway.Inputs{Scene: feature.Scene{Paths: a.paths(), ChildIDs: machine.ChildUsers()}}
 }

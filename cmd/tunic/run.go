@@ -155,7 +155,8 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	defer sockets.Close()
 	g = gateway.New(gateway.Options{
 		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
-		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
+		Features: house(),
+		Tor:      torProcess, Fast: fastTor, Kernel: p.kernel, System: machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
 		Keys:   ensureKeys,
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
@@ -169,7 +170,9 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, torProcess.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
-	group.Go(func() error { return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: g, Users: g, Mail: g, Servers: g, Peers: g}, log)) })
+	group.Go(func() error {
+		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: g, Users: g, Mail: g, Servers: g, Peers: g}, log))
+	})
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })
 	group.Go(func() error { return untilDone(outer, machine.GuardRules(outer, log, p.kernel.Kernel, g)) })
 	go reloadOnHangup(outer, log, g)

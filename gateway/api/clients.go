@@ -28,4 +28,3 @@ func (c *Client) RevokeClient(ctx context.Context, r RevokeRequest) error {
 	_, err := ask(ctx, c, verbRevokeClient, r)
 	return err
 }
-

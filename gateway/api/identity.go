@@ -46,4 +46,3 @@ func (c *Client) Rotate(ctx context.Context, r RotateRequest) (Onion, error) {
 func (c *Client) Import(ctx context.Context, r ImportRequest) (Imported, error) {
 	return ask(ctx, c, verbImport, r)
 }
-

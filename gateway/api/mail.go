@@ -54,4 +54,3 @@ func (c *Client) MailDrop(ctx context.Context, r MailRequest) error {
 	_, err := ask(ctx, c, verbMailDrop, r)
 	return err
 }
-

@@ -43,4 +43,3 @@ func (c *Client) RemoveUser(ctx context.Context, r UserRequest) error {
 	_, err := ask(ctx, c, verbRemoveUser, r)
 	return err
 }
-

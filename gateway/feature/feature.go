@@ -1,6 +1,35 @@
 // Package feature holds what the reconciler and the rooms beside it have in
-// common: what the box is like at a moment.
+// common: what the box is like at a moment (Scene), what is wanted of it
+// (Desired), and what a feature is that says so.
 //
 // It is a leaf towards them: it knows no feature, and neither the reconciler nor
-// the system.
+// the system. A feature is a package below it, which imports no other feature; the
+// list of them, in their order, is in cmd/tunic/house.go.
 package feature
+
+import (
+	"context"
+
+	"tunic/gateway/api"
+)
+
+// Feature is one thing that the box does for its household.
+type Feature interface {
+	// Name is a word in a debug line.
+	Name() string
+	// Look learns what is wanted depends on beside the scene: files, accounts, the
+	// clock. It runs in the loop, repeats, writes below the feature's own paths
+	// only, and nothing for a scene that is foreseen. It never fails: what it cannot
+	// do it reports, and then does not want.
+	Look(ctx context.Context, s Scene, r *Report) Wish
+}
+
+// Reporter is a feature that has a part of the status, in a scene as it is now.
+type Reporter interface {
+	Report(s Scene, status *api.Status)
+}
+
+// Wish adds to d what a feature wants in a scene. It is pure, and does not change
+// what it was made of: the same scene wants the same, for a pass, for a plan and
+// for the closed rules. In lockdown it wants no door.
+type Wish func(s Scene, d *Desired)

@@ -1,0 +1,64 @@
+package feature
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"tunic/gateway/link"
+	"tunic/gateway/managed"
+	"tunic/gateway/supervise"
+	"tunic/gateway/tor"
+	"tunic/rules"
+)
+
+// Desired is everything that tunic wants to be true on the box: one plain value.
+type Desired struct {
+	Tor       tor.Spec
+	Fast      tor.Spec // for onions that are not anonymous; wanted only with some
+	Rules     rules.Input
+	Listeners []supervise.ListenerSpec
+	Serve     link.Desired
+	Servers   []managed.Spec // in the order of their start
+}
+
+// EachFamily calls visit for each household interface that exists now and each
+// address family.
+func (d *Desired) EachFamily(s Scene, visit func(i InterfaceFacts, family string)) {
+	for _, i := range s.Facts.Interfaces {
+		if i.Index == 0 {
+			continue
+		}
+		visit(i, "4")
+		if s.Facts.IPv6 {
+			visit(i, "6")
+		}
+	}
+}
+
+// LoopbackFamilies are those of the loopback addresses that the kernel has.
+func LoopbackFamilies(ipv6 bool) []string {
+	if ipv6 {
+		return []string{"4", "6"}
+	}
+	return []string{"4"}
+}
+
+// ListenLoopback wishes a socket for the box itself. It is bound to the address,
+// not to the interface: by that, IPv6 finds no way back to the box's other addresses.
+func (d *Desired) ListenLoopback(what, network string, port uint16) string {
+	name, addr := what+"/"+network, netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if strings.HasSuffix(network, "6") {
+		addr = netip.IPv6Loopback()
+	}
+	d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Addr: addr, Port: port})
+	return name
+}
+
+// Listen wishes one socket and returns its name. The interface's index is part
+// of it, so that one that went and came back gets a new socket.
+func (d *Desired) Listen(what string, i InterfaceFacts, network string, port uint16) string {
+	name := fmt.Sprintf("%s/%s#%d/%s", what, i.Name, i.Index, network)
+	d.Listeners = append(d.Listeners, supervise.ListenerSpec{Name: name, Network: network, Interface: i.Name, Port: port})
+	return name
+}
