@@ -7,28 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"tunic/gateway/config"
-	"tunic/gateway/link"
 	"tunic/gateway/relaytime"
 )
-
-// The box's own NTP client asks us when nothing of the box's own may leave
-// outside Tor, and is told what relays say, or nothing.
-func TestOwnTime(t *testing.T) {
-	in := inputs()
-	d := desire(in)
-	if n := d.Serve.NTP; d.Rules.OwnTime != config.ServeOwnTimePort || !slices.Equal(n.Own, []string{"own-time/udp4", "own-time/udp6"}) || n.Relays != nil {
-		t.Errorf("%+v", n)
-	}
-	in.Facts.RelayTime = &relaytime.Note{Start: time.Unix(1000, 0), Error: time.Second, Count: 5, Asked: 9, Boot: time.Minute}
-	if n := desire(in).Serve.NTP; n.Relays == nil || *n.Relays != (link.RelayTime{Start: time.Unix(1000, 0), Error: time.Second, Boot: time.Minute}) {
-		t.Errorf("%+v", n)
-	}
-	in.Config.Gateway.OwnTraffic, in.Config.Gateway.NTP = config.OwnDirect, false
-	if d := desire(in); d.Serve.NTP != nil || d.Rules.OwnTime != 0 {
-		t.Errorf("%+v", d.Serve.NTP)
-	}
-}
 
 // A clock that is set far, back or forward, leaves a tor behind that runs.
 func TestClockIsSet(t *testing.T) {
