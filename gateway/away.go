@@ -45,5 +45,5 @@ func (a *attempt) tellTorAway(st tor.Status) {
 	if st.Bootstrap < 100 {
 		why += fmt.Sprintf(" (Tor has stood at %d %% for a while)", st.Bootstrap)
 	}
-	a.find(health.TorAway, "", "no connection to the Tor network for %s: %s%s", time.Since(a.away).Round(time.Minute), why, sealedOff(a.in.Around.Others))
+	a.find(health.TorAway, "", "no connection to the Tor network for %s: %s%s", time.Since(a.away).Round(time.Minute), why, a.in.Around.SealedOff())
 }

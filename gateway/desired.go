@@ -222,7 +222,6 @@ func ownRules(in Inputs) rules.Input {
 	if c.Gateway.OwnTraffic == config.OwnTor {
 		r.OwnDNS = config.ServeOwnDNSPort
 	}
-	addNamed(&r, in)
 	torRules(&r, in)
 	r.Bypasses = ruleBypasses(c)
 	r.Grants = grantRules(r, in.Grants)

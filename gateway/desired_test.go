@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	timekeeping "tunic/gateway/feature/clock"
+	"tunic/gateway/feature/networks"
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
@@ -16,7 +17,7 @@ import (
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{timekeeping.Feature{}}
+var features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}}
 
 func inputs() Inputs {
 	in := Inputs{Scene: feature.Scene{

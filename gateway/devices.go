@@ -310,23 +310,13 @@ func temporaryWords(c *config.Config, t Temporary) []string {
 	var words []string
 	for _, p := range t.Policies {
 		if p.Policy == config.PolicyDirect || p.Policy == config.PolicyOnion {
-			words = append(words, fmt.Sprintf("the device %s until %s (policy = %s)", nameOf(c, p.MAC), clock(p.Until), p.Policy))
+			words = append(words, fmt.Sprintf("the device %s until %s (policy = %s)", c.NameOf(p.MAC), clock(p.Until), p.Policy))
 		}
 	}
 	for _, p := range t.Portals {
-		words = append(words, fmt.Sprintf("web pages and names for the device %s until %s (portal)", nameOf(c, p.MAC), clock(p.Until)))
+		words = append(words, fmt.Sprintf("web pages and names for the device %s until %s (portal)", c.NameOf(p.MAC), clock(p.Until)))
 	}
 	return words
-}
-
-// nameOf returns what the owner calls a device, or its MAC address.
-func nameOf(c *config.Config, mac string) string {
-	for _, d := range c.Devices {
-		if d.MAC == mac && d.Name != "" {
-			return d.Name
-		}
-	}
-	return mac
 }
 
 // clock writes a time for people, in the box's own zone.

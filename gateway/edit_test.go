@@ -22,6 +22,7 @@ import (
 
 	"tunic/gateway/account"
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 	"tunic/gateway/managed"
 	"tunic/gateway/tor"
 	"tunic/internal/native"
@@ -83,7 +84,7 @@ func editVerbs() map[string]editVerb {
 			return h.RemoveUser(ctx, api.UserRequest{Name: "bob"})
 		}, ""},
 		"probe": {func(ctx context.Context, h *house) error {
-			return h.Probe(ctx, api.ProbeRequest{Interface: ProbePrefix + "x", For: time.Minute})
+			return h.Probe(ctx, api.ProbeRequest{Interface: feature.ProbePrefix + "x", For: time.Minute})
 		}, "rules"},
 	}
 }

@@ -401,8 +401,12 @@ func (g *Gateway) load(ctx context.Context) error {
 	if err != nil {
 		g.Log.Debug("looking around failed", "error", err)
 	}
-	if err := RefuseUplink(c, around.Links); err != nil {
-		return usage(err, "nothing was changed")
+	for _, f := range g.Features {
+		if f, ok := f.(feature.Checker); ok {
+			if err := f.Check(ctx, feature.Scene{Foreseen: true, Config: c, Paths: g.Paths, Around: around}); err != nil {
+				return usage(err, "nothing was changed")
+			}
+		}
 	}
 	g.mu.Lock()
 	g.view.config = c

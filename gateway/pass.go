@@ -30,7 +30,7 @@ type attempt struct {
 // find notes a finding about a subject: an onion, a device, a server, a friend, an
 // interface; "" is the box.
 func (a *attempt) find(code health.Code, subject, format string, args ...any) {
-	a.findings = append(a.findings, finding(code, subject, format, args...))
+	a.findings = append(a.findings, health.New(code, subject, fmt.Sprintf(format, args...)))
 }
 
 // pass makes the box what the configuration says, as far as it goes, and
@@ -71,7 +71,6 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.certify()
 	a.mailboxes()
 	a.chat()
-	a.tellAround()
 	a.in.Grants = a.grants.current(time.Now())
 	a.lookForTor()
 	a.lookForHosts(ctx)
@@ -83,7 +82,7 @@ func (a *attempt) steps(ctx context.Context) bool {
 	if a.held {
 		return a.lockedDown(ctx)
 	}
-	if name := UplinkAsHousehold(a.in.Config, a.in.Around.Links); name != "" {
+	if name := feature.UplinkAsHousehold(a.in.Config, a.in.Around.Links); name != "" {
 		a.why = name + " is this box's way to the internet, not the household's"
 		a.opened = false
 		return false
@@ -317,8 +316,9 @@ func (a *attempt) rulesFailed(ctx context.Context, err error) bool {
 
 // stayClosed keeps the closed rules in force while a step has not worked yet.
 func (a *attempt) stayClosed(ctx context.Context) {
-	in := ruleInput(a.in)
-	in.Mode = rules.Lockdown
+	closed := a.in
+	closed.Mode, closed.Wishes = rules.Lockdown, foreseen(ctx, a.Features, closed.Scene)
+	in := ruleInput(closed)
 	err := a.applyRules(ctx, in)
 	if err == nil {
 		var drift []string

@@ -166,7 +166,7 @@ func (a *attempt) temporarily() {
 	a.in.Temporary = now
 	a.in.Config = effective(a.in.Config, now)
 	for _, p := range now.Portals {
-		a.find(health.PortalOpen, nameOf(a.in.Config, p.MAC), "the device %s reaches web pages outside Tor until %s", nameOf(a.in.Config, p.MAC), clock(p.Until))
+		a.find(health.PortalOpen, a.in.Config.NameOf(p.MAC), "the device %s reaches web pages outside Tor until %s", a.in.Config.NameOf(p.MAC), clock(p.Until))
 	}
 }
 

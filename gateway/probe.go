@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 )
-
-// ProbePrefix begins the names of interfaces that the leak test may make.
-const ProbePrefix = "tunic-probe"
 
 // maxProbe bounds a leak test.
 const maxProbe = 5 * time.Minute
@@ -22,7 +20,7 @@ const maxProbe = 5 * time.Minute
 // holds for the household's other interfaces then holds for it: that only
 // adds refusals.
 func (g *Gateway) Probe(ctx context.Context, r api.ProbeRequest) error {
-	if !strings.HasPrefix(r.Interface, ProbePrefix) {
+	if !strings.HasPrefix(r.Interface, feature.ProbePrefix) {
 		return usage(fmt.Errorf("%q is no interface of the leak test", r.Interface), "see `tunic leaktest --help`")
 	}
 	if r.For < 0 || r.For > maxProbe {

@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/networks"
 	"tunic/gateway/health"
 	"tunic/gateway/machine"
 	"tunic/gateway/tor"
@@ -71,10 +72,10 @@ func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned boo
 		fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", err)
 		return true, nil
 	}
-	if err := gateway.RefuseUplink(c, around.Links); err != nil {
+	if err := networks.RefuseUplink(c, around.Links); err != nil {
 		return false, &failure{code: exitUsage, err: err}
 	}
-	findings := gateway.Surroundings(c, around)
+	findings := networks.Surroundings(c, around)
 	a.warn(findings)
 	return len(findings) > 0, nil
 }

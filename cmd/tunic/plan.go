@@ -12,6 +12,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/networks"
 	"tunic/gateway/machine"
 	"tunic/rules/netfilter"
 )
@@ -53,7 +54,7 @@ func (a *app) warnOfPlan(ctx context.Context) {
 		return
 	}
 	around, _ := machine.Kernel{}.Around(ctx, c.Household.Interfaces)
-	a.warn(gateway.Surroundings(c, around))
+	a.warn(networks.Surroundings(c, around))
 }
 
 func printPlan(a *app, p api.Plan) {

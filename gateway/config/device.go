@@ -47,3 +47,24 @@ func parseMAC(text string) (string, *problem) {
 	}
 	return mac.String(), nil
 }
+
+// NameOf is what the household calls the device with that hardware address: the
+// address itself if it has no name.
+func (c *Config) NameOf(mac string) string {
+	for _, d := range c.Devices {
+		if d.MAC == mac && d.Name != "" {
+			return d.Name
+		}
+	}
+	return mac
+}
+
+// PolicyOf is the policy of the device with that hardware address.
+func (c *Config) PolicyOf(mac string) Policy {
+	for _, d := range c.Devices {
+		if d.MAC == mac {
+			return d.Policy
+		}
+	}
+	return c.Household.DefaultPolicy
+}

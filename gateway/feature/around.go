@@ -3,6 +3,8 @@ package feature
 import (
 	"net/netip"
 	"strings"
+
+	"tunic/gateway/config"
 )
 
 // Around is what no rule of ours can hold: ways around the box, and ways past
@@ -59,4 +61,41 @@ type Firewall struct {
 	Hook    string // "input", "forward" or "output"
 	Table   string // of nf_tables: "inet filter"
 	Chain   string
+}
+
+// ProbePrefix begins the names of interfaces that the leak test may make.
+const ProbePrefix = "tunic-probe"
+
+// UplinkAsHousehold is a household interface that is the only way to the internet,
+// on a box that is not said to be beside the router: its neighbours would be served
+// as if they were at home, and who is at home would not be. "" is none.
+func UplinkAsHousehold(c *config.Config, links []Link) string {
+	var uplink string
+	for _, l := range links {
+		switch {
+		case !l.Default || l.Port:
+		case !l.Household:
+			return ""
+		default:
+			uplink = l.Name
+		}
+	}
+	if c.Household.OneArm {
+		return ""
+	}
+	return uplink
+}
+
+// SealedOff says who else may keep tor in, when it gets no answer; "" is nobody.
+func (a Around) SealedOff() string {
+	var who []string
+	for _, f := range a.Others {
+		if f.Hook == "output" {
+			who = append(who, f.Program)
+		}
+	}
+	if len(who) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(who, " and ") + " refuses by default what this box sends, tor too"
 }

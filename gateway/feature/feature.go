@@ -24,6 +24,11 @@ type Feature interface {
 	Look(ctx context.Context, s Scene, r *Report) Wish
 }
 
+// Checker is a feature that may refuse a configuration before it is in force.
+type Checker interface {
+	Check(ctx context.Context, s Scene) error
+}
+
 // Reporter is a feature that has a part of the status, in a scene as it is now.
 type Reporter interface {
 	Report(s Scene, status *api.Status)

@@ -1,17 +1,17 @@
-package gateway
+package networks
 
 import (
 	"fmt"
-	"strings"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 )
 
 // firewallFindings say what another program cuts, and with which line it would
 // not. What devices send through Tor is accepted by our own rules, where iptables
 // sees them; a filter in another table has a word of its own (nft(8)).
-func firewallFindings(c *config.Config, list []Firewall) (found []health.Finding) {
+func firewallFindings(c *config.Config, list []feature.Firewall) (found []health.Finding) {
 	for _, f := range list {
 		for _, name := range c.Household.Interfaces {
 			line := permitLine(f, name)
@@ -29,7 +29,7 @@ func firewallFindings(c *config.Config, list []Firewall) (found []health.Finding
 }
 
 // permitLine is what lets a household interface pass there.
-func permitLine(f Firewall, name string) string {
+func permitLine(f feature.Firewall, name string) string {
 	switch {
 	case f.Program == "ufw":
 		return "`ufw route allow in on " + name + "`"
@@ -53,18 +53,4 @@ func goesOut(c *config.Config) bool {
 		}
 	}
 	return out(c.Household.DefaultPolicy) || len(c.Bypasses) > 0
-}
-
-// sealedOff says who else may keep tor in, when it gets no answer.
-func sealedOff(list []Firewall) string {
-	var who []string
-	for _, f := range list {
-		if f.Hook == "output" {
-			who = append(who, f.Program)
-		}
-	}
-	if len(who) == 0 {
-		return ""
-	}
-	return "; " + strings.Join(who, " and ") + " refuses by default what this box sends, tor too"
 }

@@ -1,4 +1,4 @@
-package gateway
+package networks
 
 import (
 	"fmt"
@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/rules"
 )
 
 // Surroundings are the findings about the box's interfaces: whether what the
 // configuration names is there, and what is there that it does not name.
-func Surroundings(c *config.Config, around Around) []health.Finding {
+func Surroundings(c *config.Config, around feature.Around) []health.Finding {
 	if len(around.Links) == 0 { // they could not be read
 		return nil
 	}
@@ -27,13 +28,13 @@ func finding(code health.Code, subject, format string, args ...any) health.Findi
 
 // missingInterfaces say what the box has instead. A household that is probably
 // elsewhere is no box that waits for its adapter: nothing there is protected.
-func missingInterfaces(c *config.Config, around Around) (list []health.Finding) {
+func missingInterfaces(c *config.Config, around feature.Around) (list []health.Finding) {
 	links := around.Links
 	other := probably(c, links)
 	for _, name := range c.Household.Interfaces {
 		switch {
-		case slices.ContainsFunc(links, func(l Link) bool { return l.Name == name }):
-		case slices.Contains(around.Renamed, name) && slices.ContainsFunc(links, func(l Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }):
+		case slices.ContainsFunc(links, func(l feature.Link) bool { return l.Name == name }):
+		case slices.Contains(around.Renamed, name) && slices.ContainsFunc(links, func(l feature.Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }):
 			list = append(list, finding(health.InterfaceMissing, name, "the household interface %s has another name now: %s", name, inventory(links)))
 		case other != "":
 			list = append(list, finding(health.HouseholdElsewhere, name, "nobody is served: no interface %q on this box; it has: %s: the household's is probably %s", name, inventory(links), other))
@@ -45,7 +46,7 @@ func missingInterfaces(c *config.Config, around Around) (list []health.Finding) 
 }
 
 // probably is the interface that looks most like the household's.
-func probably(c *config.Config, links []Link) string {
+func probably(c *config.Config, links []feature.Link) string {
 	best, most := "", -1
 	for _, l := range links {
 		private := slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() && p.Addr().IsPrivate() })
@@ -65,39 +66,19 @@ func machines(name string) bool {
 	})
 }
 
-func inventory(links []Link) string {
+func inventory(links []feature.Link) string {
 	var words []string
 	for _, l := range links {
-		if !l.Port && !strings.HasPrefix(l.Name, ProbePrefix) {
+		if !l.Port && !strings.HasPrefix(l.Name, feature.ProbePrefix) {
 			words = append(words, l.Words())
 		}
 	}
 	return strings.Join(words, ", ")
 }
 
-// UplinkAsHousehold is a household interface that is the only way to the internet,
-// on a box that is not said to be beside the router: its neighbours would be served
-// as if they were at home, and who is at home would not be. "" is none.
-func UplinkAsHousehold(c *config.Config, links []Link) string {
-	var uplink string
-	for _, l := range links {
-		switch {
-		case !l.Default || l.Port:
-		case !l.Household:
-			return ""
-		default:
-			uplink = l.Name
-		}
-	}
-	if c.Household.OneArm {
-		return ""
-	}
-	return uplink
-}
-
 // badHousehold is about household interfaces with a default route.
-func badHousehold(c *config.Config, links []Link) (list []health.Finding) {
-	if name := UplinkAsHousehold(c, links); name != "" {
+func badHousehold(c *config.Config, links []feature.Link) (list []health.Finding) {
+	if name := feature.UplinkAsHousehold(c, links); name != "" {
 		return append(list, finding(health.HouseholdUplink, name, "%s is this box's way to the internet (default route), not the household's; it has: %s", name, inventory(links)))
 	}
 	for _, l := range links {
@@ -111,7 +92,7 @@ func badHousehold(c *config.Config, links []Link) (list []health.Finding) {
 }
 
 // downLinks are about what is switched off or has no cable.
-func downLinks(c *config.Config, links []Link) (list []health.Finding) {
+func downLinks(c *config.Config, links []feature.Link) (list []health.Finding) {
 	for _, l := range links {
 		switch {
 		case !l.Household || l.Port:
@@ -126,8 +107,8 @@ func downLinks(c *config.Config, links []Link) (list []health.Finding) {
 
 // noUplink is about a box without any way out. An interface that is off or has no
 // cable is likely the reason.
-func noUplink(links []Link) []health.Finding {
-	if slices.ContainsFunc(links, func(l Link) bool { return l.Default }) {
+func noUplink(links []feature.Link) []health.Finding {
+	if slices.ContainsFunc(links, func(l feature.Link) bool { return l.Default }) {
 		return nil
 	}
 	var off []string
@@ -148,12 +129,12 @@ func noUplink(links []Link) []health.Finding {
 }
 
 // unnamed are networks that nothing passes from, because nobody has named them.
-func unnamed(c *config.Config, links []Link) (list []health.Finding) {
+func unnamed(c *config.Config, links []feature.Link) (list []health.Finding) {
 	for _, l := range links {
 		if l.Default && slices.Contains(c.Gateway.OtherNetworks, l.Name) {
 			list = append(list, finding(health.NetworkIsUplink, l.Name, "%s is in other-networks, and is this box's way to the internet (default route): it is treated as that", l.Name))
 		}
-		if !l.Network() || len(l.Addresses) == 0 || strings.HasPrefix(l.Name, ProbePrefix) || slices.Contains(c.Gateway.OtherNetworks, l.Name) {
+		if !l.Network() || len(l.Addresses) == 0 || strings.HasPrefix(l.Name, feature.ProbePrefix) || slices.Contains(c.Gateway.OtherNetworks, l.Name) {
 			continue
 		}
 		names := append(slices.Clone(c.Gateway.OtherNetworks), l.Name)
@@ -174,7 +155,7 @@ func networks(addresses []netip.Prefix) (list []netip.Prefix) {
 
 // visitors are about people who use a server of the box from where it is not
 // reachable: what runs goes on, and the next time they are shut out.
-func visitors(c *config.Config, around Around) (list []health.Finding) {
+func visitors(c *config.Config, around feature.Around) (list []health.Finding) {
 	for _, v := range around.Visits {
 		i := config.Inbound{Protocol: rules.ProtocolTCP, Port: v.Port}
 		if slices.Contains(c.Gateway.Inbound, i) || near(c, around.Links, v.From) {
@@ -186,43 +167,20 @@ func visitors(c *config.Config, around Around) (list []health.Finding) {
 }
 
 // near reports whether an address is one that reaches the box anyway.
-func near(c *config.Config, links []Link, a netip.Addr) bool {
+func near(c *config.Config, links []feature.Link, a netip.Addr) bool {
 	if a.IsLoopback() || a.IsLinkLocalUnicast() {
 		return true
 	}
-	return slices.ContainsFunc(links, func(l Link) bool {
+	return slices.ContainsFunc(links, func(l feature.Link) bool {
 		named := l.Household || slices.Contains(c.Household.Interfaces, l.Name) || slices.Contains(c.Gateway.OtherNetworks, l.Name)
 		return slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr() == a || named && p.Contains(a) })
 	})
 }
 
-// addNamed adds what passes beside the household because it is named. A network
-// that leads to the internet is none, whatever it is called, and a household
-// interface that does is judged by sources.
-func addNamed(r *rules.Input, in Inputs) {
-	leads := func(name string) bool {
-		return slices.ContainsFunc(in.Around.Links, func(l Link) bool { return l.Name == name && l.Default })
-	}
-	r.OneArm = in.Config.Household.OneArm || slices.ContainsFunc(in.Around.Links, func(l Link) bool { return l.Household && l.Default })
-	for _, name := range in.Config.Gateway.OtherNetworks {
-		if !leads(name) {
-			r.Others = append(r.Others, name)
-		}
-	}
-	for _, i := range in.Config.Gateway.Inbound {
-		r.Inbound = append(r.Inbound, rules.Inbound(i))
-	}
-	for _, l := range in.Around.Links {
-		if l.Bridge && !l.Household && !l.Default && !l.Port {
-			r.Bridges = append(r.Bridges, l.Name)
-		}
-	}
-}
-
 // RefuseUplink is an error for a configuration that gives the household's place to
 // the way to the internet.
-func RefuseUplink(c *config.Config, links []Link) error {
-	if name := UplinkAsHousehold(c, links); name != "" {
+func RefuseUplink(c *config.Config, links []feature.Link) error {
+	if name := feature.UplinkAsHousehold(c, links); name != "" {
 		f := badHousehold(c, links)[0]
 		return fmt.Errorf("%s\n%s", f.Text, f.Action)
 	}

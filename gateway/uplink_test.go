@@ -1,0 +1,92 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/gateway/api"
+	"tunic/gateway/feature"
+	"tunic/gateway/health"
+	"tunic/gateway/tor"
+)
+
+func lan() Link { return Link{Name: "br-lan", Up: true, Carrier: true, Household: true} }
+
+func wan() Link { return Link{Name: "wan", Up: true, Carrier: true, Default: true} }
+
+// A reload that gives the household's place to the uplink is refused; where the
+// default route comes later, the household is closed.
+func TestUplinkAsHousehold(t *testing.T) {
+	h := newHouse(t, nil)
+	h.set(func() { h.around = Around{Links: []Link{lan(), wan()}} })
+	h.running(t)
+	if h.took(); h.snapshot().state != api.Open {
+		t.Fatalf("%+v", h.snapshot().findings)
+	}
+	h.set(func() { h.around.Links[1].Household = true; h.around.Links[0].Household = false })
+	h.write(t, "tunic.toml", strings.Replace(mainFile, "br-lan", "wan", 1))
+	err := h.Reload(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "wan is this box's way to the internet") || !strings.Contains(err.Error(), "one-arm = true") {
+		t.Errorf("reload: %v", err)
+	}
+	if got := h.snapshot(); got.state != api.Open || got.config.Household.Interfaces[0] != "br-lan" {
+		t.Errorf("after the reload: %s, %v", got.state, got.config.Household.Interfaces)
+	}
+	h.write(t, "tunic.toml", strings.Replace(mainFile, "br-lan\"]", "wan\"]\none-arm = true", 1))
+	if err := h.Reload(t.Context()); err != nil {
+		t.Errorf("reload, beside the router: %v", err)
+	}
+	h.write(t, "tunic.toml", mainFile)
+	h.set(func() { h.around = Around{Links: []Link{lan(), wan()}} })
+	if err := h.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.set(func() {
+		h.around.Links = []Link{{Name: "br-lan", Up: true, Carrier: true, Household: true, Default: true}}
+	})
+	h.again(t)
+	if v := h.snapshot(); v.state != api.Closed || !slices.ContainsFunc(v.findings, func(f health.Finding) bool { return f.Code == health.HouseholdUplink }) {
+		t.Errorf("%s: %+v", v.state, v.findings)
+	}
+}
+
+// again makes another pass.
+func (h *house) again(t *testing.T) {
+	t.Helper()
+	if err := h.do(t.Context(), func(ctx context.Context) error { h.pass(ctx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Tor out of reach is worth knowing at first and an error after a minute, with
+// tor's reason; a status that is well again forgets it.
+func TestTorAway(t *testing.T) {
+	h := newHouse(t, nil)
+	far := tor.Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
+	tell := func(st tor.Status) []health.Finding {
+		a := &attempt{Gateway: h.Gateway, in: Inputs{Scene: feature.Scene{Config: h.view.config}}}
+		h.set(func() { h.box.status = st })
+		a.applyTor(t.Context())
+		return a.findings
+	}
+	if got := tell(far); len(got) != 1 || got[0].Code != health.TorNotReady || got[0].Text != "Tor is connecting: 5 %, Connecting to a relay: No route to host" {
+		t.Errorf("%+v", got)
+	}
+	h.away = h.away.Add(-2 * time.Minute)
+	if got := tell(far); len(got) != 1 || got[0].Code != health.TorAway || !strings.Contains(got[0].Text, "for 2m0s: No route to host (Tor has stood at 5 %") {
+		t.Errorf("%+v", got)
+	}
+	well := tor.Status{Running: true, Bootstrap: 100, Live: true}
+	if got := tell(well); len(got) != 0 || !h.away.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	well.Live = false
+	tell(well)
+	h.away = h.away.Add(-2 * time.Minute)
+	if got := tell(well); len(got) != 1 || got[0].Code != health.TorAway || !strings.Contains(got[0].Text, "no relay answers") {
+		t.Errorf("%+v", got)
+	}
+}
