@@ -227,9 +227,6 @@ func ownRules(in Inputs) rules.Input {
 	r.Grants = grantRules(r, in.Grants)
 	r.Guests = guests(in.Temporary)
 	r.Services = append(r.Services, mailService(c)...)
-	if _, ok := c.Gopher(); ok {
-		r.Services = append(r.Services, rules.Service{Name: "gopher", Public: 70, Internal: config.ServeGopherPort})
-	}
 	readMail(&r, in)
 	chatRules(&r, in)
 	setupService(&r, in)
@@ -299,9 +296,6 @@ func addDNS(d *Desired, in Inputs) {
 // addHousehold wishes the listeners for the devices, on every interface that
 // exists now, in both families.
 func addHousehold(d *Desired, in Inputs) {
-	if root, ok := in.Config.Gopher(); ok {
-		d.Serve.Gopher = &link.Gopher{Root: root}
-	}
 	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) { addInterface(d, i, family) })
 	if in.Config.Gateway.OwnTraffic == config.OwnTor {
 		addOwnDNS(d, in.Facts.IPv6)
@@ -324,7 +318,4 @@ func addInterface(d *Desired, i InterfaceFacts, family string) {
 		UDP: d.Listen("dns", i, "udp"+family, config.ServeDNSPort),
 		TCP: d.Listen("dns", i, "tcp"+family, config.ServeDNSPort)})
 	d.Serve.SOCKS.Listeners = append(d.Serve.SOCKS.Listeners, d.Listen("socks", i, "tcp"+family, config.ServeSocksPort))
-	if g := d.Serve.Gopher; g != nil {
-		g.Listeners = append(g.Listeners, d.Listen("gopher", i, "tcp"+family, config.ServeGopherPort))
-	}
 }

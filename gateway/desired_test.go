@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	timekeeping "tunic/gateway/feature/clock"
+	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/networks"
 
 	"tunic/gateway/config"
@@ -17,7 +18,7 @@ import (
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}}
+var features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}, gopher.Feature{}}
 
 func inputs() Inputs {
 	in := Inputs{Scene: feature.Scene{

@@ -36,6 +36,23 @@ func (d *Desired) EachFamily(s Scene, visit func(i InterfaceFacts, family string
 	}
 }
 
+// Door is a service of the box for its household.
+type Door struct {
+	Name     string // a word in listeners and rules
+	Public   uint16 // TCP, that devices dial
+	Internal uint16 // where serve accepts
+}
+
+// Door wants a household service: the rule that leads devices to it, and its
+// sockets, whose names it returns.
+func (d *Desired) Door(s Scene, door Door) (listeners []string) {
+	d.Rules.Services = append(d.Rules.Services, rules.Service{Name: door.Name, Public: door.Public, Internal: door.Internal})
+	d.EachFamily(s, func(i InterfaceFacts, family string) {
+		listeners = append(listeners, d.Listen(door.Name, i, "tcp"+family, door.Internal))
+	})
+	return listeners
+}
+
 // LoopbackFamilies are those of the loopback addresses that the kernel has.
 func LoopbackFamilies(ipv6 bool) []string {
 	if ipv6 {
