@@ -123,7 +123,7 @@ func channel(w *world, a, b postBox) {
 		w.Errorf("gone are %v:\n%s", who, ann.log("#home"))
 	}
 	w.must(a.node, "tunic", "irc", "unban", cloak)
-	if list := w.must(a.node, "tunic", "irc", "bans"); list != "nobody is banned\n" {
+	if list := w.must(a.node, "tunic", "irc", "bans"); list != "nobody is banned" {
 		w.Errorf("there are bans: %q", list)
 	}
 	if r := w.exec(a.node, "tunic", "irc", "ban", "nobodyhere"); r.Code != 2 || !strings.Contains(r.Stderr, "nobody is called") {

@@ -5,6 +5,8 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -105,14 +107,39 @@ func (w *world) ends(what string, ended chan struct{}, begin time.Time) {
 	}
 }
 
+// sinceBack is how long somebody was away who may come in. A relay of the lab may
+// keep the end of a circuit that the box has closed (decision 38), and the
+// visitor's tor then waits on it for minutes: it is asked for new circuits, once.
 func (w *world) sinceBack(v *visitor, address string, begin time.Time) time.Duration {
 	w.Helper()
-	v.untilReads(address, time.Minute)
+	if ok, said := v.reads(int(back/time.Second), address); !ok {
+		w.Logf("%s asks for new circuits: %s", v.name, said)
+		v.newNym()
+		begin = time.Now()
+		v.untilReads(address, time.Minute)
+	}
 	took := time.Since(begin)
 	if took > back {
 		w.Errorf("%s was away for %v", v.name, took)
 	}
 	return took
+}
+
+// newNym has the visitor's tor forget circuits and descriptors (control-spec, "SIGNAL").
+func (v *visitor) newNym() {
+	v.Helper()
+	c, err := net.Dial("unix", v.control())
+	if err == nil {
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		_, err = io.WriteString(c, "AUTHENTICATE\r\nSIGNAL NEWNYM\r\nQUIT\r\n")
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, c)
+	}
+	if err != nil {
+		v.Fatal(err)
+	}
 }
 
 // neverReads tries for longer than anybody could have been let in by mistake.
