@@ -102,7 +102,7 @@ func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-failed:
-			return fmt.Errorf("watching rules: %w: %w", ErrWatchEnded, err)
+			return ended(ctx, "watching rules", err)
 		case <-dirty:
 			changed()
 		}
@@ -180,7 +180,7 @@ func (k *Kernel) watchLegacy(ctx context.Context, dirty <-chan struct{}, failed 
 		now := probe.look()
 		select {
 		case err := <-failed:
-			return fmt.Errorf("watching rules: %w: %w", ErrWatchEnded, err)
+			return ended(ctx, "watching rules", err)
 		case <-dirty:
 			again = max(again, 1)
 		default:

@@ -55,7 +55,7 @@ func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan 
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-failed:
-			return fmt.Errorf("watching networks: %w: %w", ErrWatchEnded, err)
+			return ended(ctx, "watching networks", err)
 		case _, open = <-links:
 		case _, open = <-addrs:
 		case r, open = <-routes:
@@ -64,7 +64,7 @@ func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan 
 			}
 		}
 		if !open {
-			return fmt.Errorf("watching networks: %w", ErrWatchEnded)
+			return ended(ctx, "watching networks", nil)
 		}
 		select {
 		case changed <- struct{}{}:
@@ -79,4 +79,16 @@ func drain[T any](updates <-chan T) {
 		for range updates {
 		}
 	}()
+}
+
+// ended says why events have stopped. A socket that was closed because ctx has ended
+// fails in its own way (EAGAIN), which is no fault.
+func ended(ctx context.Context, what string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return fmt.Errorf("%s: %w", what, ErrWatchEnded)
+	}
+	return fmt.Errorf("%s: %w: %w", what, ErrWatchEnded, err)
 }
