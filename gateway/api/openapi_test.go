@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"flag"
-	"fmt"
 	"net/http"
 	"os"
 	"reflect"
@@ -126,7 +125,7 @@ func TestDocument(t *testing.T) {
 	}
 	for _, p := range reflect.VisibleFields(reflect.TypeFor[Parts]()) {
 		if n := p.Type.NumMethod(); n > 8 {
-			t.Error(fmt.Sprintf("the part %s has %d methods", p.Name, n))
+			t.Errorf("the part %s has %d methods", p.Name, n)
 		}
 	}
 }
