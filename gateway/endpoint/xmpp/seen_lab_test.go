@@ -39,7 +39,7 @@ func TestOverlongIDs(t *testing.T) {
 	b.start()
 	alices, bobs := a.login("alice"), b.login("bob")
 	long, longest := strings.Repeat("L", 65), strings.Repeat("k", 64)
-	for i, id := range []string{longest, longest, long, long, strings.Repeat("M", 100_000)} {
+	for i, id := range []string{longest, longest, long, long, strings.Repeat("M", 3000)} {
 		bobs.queued(alice, fmt.Sprint(i), id)
 	}
 	for _, want := range []string{"0", "2", "3", "4"} {
@@ -64,6 +64,23 @@ func TestOverlongIDs(t *testing.T) {
 	})
 	if kept > 1000 {
 		t.Errorf("two ids take %d bytes", kept)
+	}
+}
+
+// TestLongTags: what another box would read only when as much again has come does
+// not leave, and what comes after it does.
+func TestLongTags(t *testing.T) {
+	a, b, _ := boxes(t)
+	a.start()
+	b.start()
+	alices, bobs := a.login("alice"), b.login("bob")
+	bobs.queued(alice, "0", strings.Repeat("M", 100_000))
+	bobs.say("<message to='%s' type='chat'><body>%s</body></message>", alice, strings.Repeat("1 ", 100_000)) // so much again
+	if m, ok := bobs.next(arrivalTime); !ok || m.Type != "error" {
+		t.Errorf("bob hears %+v", m)
+	}
+	if m, ok := alices.next(arrivalTime); !ok || !strings.HasPrefix(m.Body, "1 ") {
+		t.Errorf("alice hears %.20q", m.Body)
 	}
 }
 

@@ -77,14 +77,34 @@ module:hook("s2sin-established", function (event)
 	if not friend(event.session) then refuse(event.session); end
 end, 1000);
 
+-- A tag that comes in pieces is read by the other box only when as much again has
+-- come (reparse deferral of expat 2.6 and of what Debian has repaired): one user's
+-- long tag would hold up everybody's messages to that box.
+local longest_tag = 4096;
+local long_tags = "This has a longer name or attribute than other boxes take.";
+
+local function too_long(stanza)
+	local size = #stanza.name;
+	for name, value in pairs(stanza.attr) do size = size + #name + #value; end
+	if size > longest_tag then return true; end
+	for _, child in ipairs(stanza.tags) do
+		if too_long(child) then return true; end
+	end
+	return false;
+end
+
 local unanswered = { error = true, result = true, unavailable = true };
 
 local function guard(host)
 	module:context(host):hook("route/remote", function (event)
-		if map[event.to_host] and speaks(event.from_host) then return; end
 		local stanza = event.stanza;
+		local kind, condition, text = "cancel", "remote-server-not-found", strangers;
+		if map[event.to_host] and speaks(event.from_host) then
+			if not too_long(stanza) then return; end
+			kind, condition, text = "modify", "policy-violation", long_tags;
+		end
 		if not stanza.attr.xmlns and not unanswered[stanza.attr.type] then
-			module:context(host):send(st.error_reply(stanza, "cancel", "remote-server-not-found", strangers));
+			module:context(host):send(st.error_reply(stanza, kind, condition, text));
 		end
 		return true;
 	end, 1000);
