@@ -22,7 +22,7 @@ const (
 	callSeldom = 30 * time.Minute // and at the most
 )
 
-// When an onion is published anew because visitors do not get in.
+// When an onion is published again because visitors do not get in.
 const (
 	repairAfter = 3                // calls in a row have failed, each tried twice
 	repairPause = 15 * time.Minute // from one repair to the next; doubles
@@ -46,7 +46,7 @@ type reaches struct {
 type visited struct {
 	address string // its 56 letters
 	locked  bool   // the box itself may not: it has no client's key
-	fast    bool   // it is the second tor's, which is not asked to publish anew
+	fast    bool   // it is the second tor's, which is not asked to publish again
 }
 
 // reach is what is known of one onion.
@@ -199,7 +199,7 @@ func (r *reaches) failed(name string, call bool, now time.Time) {
 	}
 }
 
-// broken returns the onions to publish anew: those that are not reached while
+// broken returns the onions to publish again: those that are not reached while
 // tor itself is well.
 func (r *reaches) broken(t tor.Status, now time.Time) (names []string) {
 	r.mu.Lock()
@@ -216,7 +216,7 @@ func (r *reaches) broken(t tor.Status, now time.Time) (names []string) {
 	return names
 }
 
-// repairing notes that an onion is published anew now, or cannot be because
+// repairing notes that an onion is published again now, or cannot be because
 // visitors are there.
 func (r *reaches) repairing(name string, here bool, now time.Time) {
 	r.mu.Lock()
@@ -324,7 +324,7 @@ func (g *Gateway) reachOnion(ctx context.Context, name string, call bool) error 
 	return nil
 }
 
-// repair publishes onions anew, but for those by which somebody is here, who
+// repair publishes onions again, but for those by which somebody is here, who
 // would be cut off. Nothing else is touched: tor, the other onions and the
 // household's circuits go on.
 func (g *Gateway) repair(ctx context.Context, names []string) {
@@ -338,9 +338,9 @@ func (g *Gateway) repair(ctx context.Context, names []string) {
 		if here {
 			continue
 		}
-		g.Log.Warn("an onion is not reached, so it is published anew", "onion", name)
+		g.Log.Warn("an onion is not reached, so it is published again", "onion", name)
 		if err := g.Tor.Republish(ctx, name); err != nil {
-			g.Log.Warn("publishing an onion anew failed", "onion", name, "error", err)
+			g.Log.Warn("publishing an onion again failed", "onion", name, "error", err)
 		}
 	}
 }

@@ -265,7 +265,8 @@ close what an address did that the device gave up long ago.`,
 				a.printf("new connections get new circuits\n")
 				return nil
 			}
-			a.printf("%s (%s): %s closed, new connections get new ones\n", r.Device, strings.Join(n.Addresses, ", "), count(n.Circuits, "circuit is", "circuits are"))
+			closed := count(n.Circuits, "circuit is", "circuits are")
+			a.printf("%s (%s): %s closed, new connections get new ones\n", r.Device, strings.Join(n.Addresses, ", "), closed)
 			return nil
 		},
 	}

@@ -18,7 +18,8 @@ func TestFeaturesArePure(t *testing.T) {
 		}
 		seen[f.Name()] = true
 		for _, own := range []config.OwnTraffic{config.OwnTor, config.OwnDirect} {
-			s := feature.Scene{Foreseen: true, Paths: config.NewPaths(t.TempDir()), Config: &config.Config{Gateway: config.Gateway{OwnTraffic: own, NTP: true}}}
+			c := &config.Config{Gateway: config.Gateway{OwnTraffic: own, NTP: true}}
+			s := feature.Scene{Foreseen: true, Paths: config.NewPaths(t.TempDir()), Config: c}
 			want := f.Look(t.Context(), s, new(feature.Report))
 			var a, b feature.Desired
 			want(s, &a)

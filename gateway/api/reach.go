@@ -14,7 +14,7 @@ type Reach struct {
 	RefusedWhy  string     `json:"upload_error,omitempty"` // since the last one that was taken; tor's word
 	Visitors    Answer     `json:"visitors"`               // do visitors get in? What the last call through Tor found
 	Failures    int        `json:"failures"`               // calls in a row that did not arrive
-	Repairs     int        `json:"repairs"`                // times it was published anew since the last that did
+	Repairs     int        `json:"repairs"`                // times it was published again since the last that did
 	RepairedAt  *time.Time `json:"repaired_at,omitempty"`
 }
 

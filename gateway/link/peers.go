@@ -91,7 +91,7 @@ type Call struct {
 }
 
 // Friend is a friend's box and what to tell it. When anything of it changes,
-// it is told anew.
+// it is told again.
 type Friend struct {
 	Onion      Key
 	Return     uint64 // how often this box has come back
