@@ -213,7 +213,7 @@ func ownRules(in Inputs) rules.Input {
 	}
 	for _, f := range c.DNS.Forward {
 		for _, protocol := range []uint8{rules.ProtocolTCP, rules.ProtocolUDP} {
-			r.Exceptions = append(r.Exceptions, rules.Exception{Protocol: protocol, To: alone(f.Server.Addr()), Port: f.Server.Port()})
+			r.Exceptions = append(r.Exceptions, rules.Exception{Protocol: protocol, To: feature.Alone(f.Server.Addr()), Port: f.Server.Port()})
 		}
 	}
 	for _, e := range c.Gateway.Exceptions {
@@ -232,9 +232,6 @@ func ownRules(in Inputs) rules.Input {
 	setupService(&r, in)
 	return r
 }
-
-// alone is the network of one address.
-func alone(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()) }
 
 // rulePolicy turns a word of the configuration into the rules' number.
 func rulePolicy(p config.Policy) rules.Policy {

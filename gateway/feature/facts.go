@@ -34,3 +34,6 @@ type Neighbour struct {
 	MAC  string
 	Addr netip.Addr
 }
+
+// Alone is the network of one address.
+func Alone(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()) }

@@ -4,7 +4,6 @@ package clock
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"tunic/gateway/api"
@@ -85,12 +84,9 @@ func want(s feature.Scene, d *feature.Desired) {
 		}
 	}
 	for _, server := range g.NTPServers {
-		d.Rules.Exceptions = append(d.Rules.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: alone(server), Port: ntpPort})
+		d.Rules.Exceptions = append(d.Rules.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: feature.Alone(server), Port: ntpPort})
 	}
 	if len(n.Listeners)+len(n.Own) > 0 {
 		d.Serve.NTP = &n
 	}
 }
-
-// alone is the network of one address.
-func alone(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()) }
