@@ -13,6 +13,7 @@ import (
 
 	"tunic/gateway/backup"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/onion"
 )
 
@@ -55,7 +56,7 @@ func BackupHeader(p config.Paths, version string) (backup.Header, error) {
 		}
 	}
 	if len(h.Onions) == 0 && !isDir(p.Etc) {
-		return h, usage(fmt.Errorf("there is nothing to back up: %s and %s hold no onion and no configuration", p.Etc, p.State), "is --root right?")
+		return h, feature.Usage(fmt.Errorf("there is nothing to back up: %s and %s hold no onion and no configuration", p.Etc, p.State), "is --root right?")
 	}
 	return h, nil
 }

@@ -19,6 +19,7 @@ import (
 	"tunic/gateway/durable"
 	"tunic/gateway/endpoint/irc"
 	"tunic/gateway/endpoint/xmpp"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
@@ -53,7 +54,7 @@ func places(t config.Target) link.Places {
 
 // chat prepares what the chat servers need: their secrets, and for XMPP its
 // certificate, its directory and the users in it.
-func (a *attempt) chat() {
+func (a *attempt) chat(r *feature.Report) {
 	if _, ok := a.in.Config.IRC(); ok {
 		a.needUser(a.in.IRC, config.IRCUser, "nobody can chat by IRC")
 		secrets, err := loadIRCSecrets(a.Paths.IRCSecrets())
@@ -68,9 +69,11 @@ func (a *attempt) chat() {
 	}
 	a.needUser(a.in.XMPP, config.XMPPUser, "nobody can chat by XMPP")
 	host := string(home) + config.PeerDomain
-	if a.authority != nil {
-		leaf, err := a.authority.Leaf("xmpp", []string{host, xmpp.Rooms(host)}, a.certain())
-		a.uncertified(err)
+	if a.in.Authority != nil {
+		leaf, err := a.in.Authority.Leaf("xmpp", []string{host, xmpp.Rooms(host)}, a.in.Certain)
+		if err != nil {
+			r.Uncertified(err)
+		}
 		a.in.ChatLeaf = leaf
 	}
 	if a.in.XMPP == (IDs{}) {
@@ -91,7 +94,7 @@ func (a *attempt) needUser(ids IDs, name, so string) {
 // IRCSecrets reads what the operator of the IRC server logs in with.
 func IRCSecrets(p config.Paths) (irc.Secrets, error) {
 	if _, err := os.Stat(p.IRCSecrets()); errors.Is(err, fs.ErrNotExist) {
-		return irc.Secrets{}, usage(errors.New("IRC is not set up"), "make the file "+filepath.Join(p.EndpointDir(), "irc.toml")+", which may be empty, and run `tunic reload`")
+		return irc.Secrets{}, feature.Usage(errors.New("IRC is not set up"), "make the file "+filepath.Join(p.EndpointDir(), "irc.toml")+", which may be empty, and run `tunic reload`")
 	}
 	return loadIRCSecrets(p.IRCSecrets())
 }
@@ -232,7 +235,7 @@ func addXMPP(d *Desired, in Inputs) {
 	}
 	s.Users = hex.EncodeToString(accounts.Sum(nil)[:8])
 	for _, p := range in.Config.Peers {
-		s.Peers = append(s.Peers, xmpp.Peer{Host: p.Onion + config.PeerDomain, Onion: p.Onion + ".onion", Came: in.Friends.Came[onion.Address(p.Onion)]})
+		s.Peers = append(s.Peers, xmpp.Peer{Host: p.Onion + config.PeerDomain, Onion: p.Onion + ".onion", Came: in.Came[onion.Address(p.Onion)]})
 	}
 	slices.SortFunc(s.Peers, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
 	d.Servers = append(d.Servers, s.Spec())

@@ -42,7 +42,7 @@ func TestXMPP(t *testing.T) {
 	if err := a.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips}); err != nil {
+	if _, err := a.people.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips}); err != nil {
 		t.Fatal(err)
 	}
 	a.settle(t)
@@ -121,7 +121,7 @@ func TestXMPP(t *testing.T) {
 	if want := "ask anew " + string(b.addressOf()); !strings.Contains(a.took(), want) {
 		t.Errorf("%q was not done", want)
 	}
-	if err := a.RemoveUser(t.Context(), api.UserRequest{Name: "bob"}); err != nil {
+	if err := a.people.RemoveUser(t.Context(), api.UserRequest{Name: "bob"}); err != nil {
 		t.Fatal(err)
 	}
 	a.settle(t)

@@ -8,6 +8,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
 )
@@ -99,7 +100,7 @@ func ParseGrant(r api.GrantRequest) (config.ClientEdit, error) {
 	edit := config.ClientEdit{Onion: r.Onion, Private: r.Private}
 	c, err := config.ParseClient(r.Client)
 	if err != nil {
-		return edit, usage(err, "example: tunic grant photos alice")
+		return edit, feature.Usage(err, "example: tunic grant photos alice")
 	}
 	edit.Add = []config.Client{c}
 	return edit, nil
@@ -109,11 +110,11 @@ func ParseGrant(r api.GrantRequest) (config.ClientEdit, error) {
 // with the result, the file is as it was.
 func (g *Gateway) editClients(ctx context.Context, e config.ClientEdit) error {
 	return g.do(ctx, func(ctx context.Context) error {
-		return g.edit(ctx, edit{
-			files: []string{g.Paths.OnionFile(e.Onion)},
-			write: func() error { return WriteClients(g.Paths, e) },
-			load:  true,
-			fault: onionFault,
+		return g.edit(ctx, feature.Edit{
+			Files: []string{g.Paths.OnionFile(e.Onion)},
+			Write: func() error { return WriteClients(g.Paths, e) },
+			Load:  true,
+			Fault: onionFault,
 		})
 	})
 }
@@ -121,7 +122,7 @@ func (g *Gateway) editClients(ctx context.Context, e config.ClientEdit) error {
 // WriteClients changes the file of an onion, without reading the others.
 func WriteClients(p config.Paths, e config.ClientEdit) error {
 	if err := config.EditClients(p, e); err != nil {
-		return usage(err, clientHint(e))
+		return feature.Usage(err, clientHint(e))
 	}
 	return nil
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
-	"tunic/gateway/account"
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
 	"tunic/gateway/endpoint/irc"
@@ -21,7 +21,6 @@ import (
 type Inputs struct {
 	feature.Scene
 	Wishes    []feature.Wish // of the features, in their order
-	Old       []OldAddress   // of these onions, published beside
 	Self      Self
 	Grants    []Granted // what devices may reach outside Tor at the moment
 	Temporary Temporary // what is in force for a while; its policies are in Config already
@@ -30,10 +29,6 @@ type Inputs struct {
 	Full      []string      // MACs of devices that have all connections through Tor that they may have
 	Friends   Friends
 
-	Users      []account.User
-	UserSecret string
-	Leaf       ca.Leaf // of serve
-	Authority  string  // the certificate that devices install, PEM
 	ChatLeaf   ca.Leaf // of the XMPP server
 	IRCSecrets irc.Secrets
 
@@ -54,8 +49,6 @@ func desire(in Inputs) Desired {
 	addDNS(&d, in)
 	addHousehold(&d, in)
 	addMail(&d, in)
-	addUsers(&d, in)
-	addTLS(&d, in)
 	addIMAP(&d, in)
 	addChat(&d, in)
 	addPeers(&d, in)
@@ -67,20 +60,19 @@ func desire(in Inputs) Desired {
 	return d
 }
 
-// look has each feature look, and returns what they want.
-func look(ctx context.Context, features []feature.Feature, s feature.Scene, r *feature.Report) []feature.Wish {
-	wishes := make([]feature.Wish, len(features))
+// look has each feature look.
+func (in *Inputs) look(ctx context.Context, features []feature.Feature, r *feature.Report) {
+	in.Wishes = make([]feature.Wish, len(features))
 	for i, f := range features {
-		wishes[i] = f.Look(ctx, s, r)
+		in.Wishes[i] = f.Look(ctx, &in.Scene, r)
 	}
-	return wishes
 }
 
-// foreseen is what features want in a scene that is not there: nothing is written
-// or told for it.
-func foreseen(ctx context.Context, features []feature.Feature, s feature.Scene) []feature.Wish {
-	s.Foreseen = true
-	return look(ctx, features, s, new(feature.Report))
+// foresee has features look at a scene that is not there: nothing is written or
+// told for it.
+func (in *Inputs) foresee(ctx context.Context, features []feature.Feature) {
+	in.Foreseen, in.Certain = true, time.Time{}
+	in.look(ctx, features, new(feature.Report))
 }
 
 // onions are the configured onions that have keys and are published, with the
@@ -158,11 +150,9 @@ func torOnions(in Inputs, fast bool) (list []tor.Onion) {
 			t.Ports = append(t.Ports, p.Virtual)
 		}
 		list = append(list, t)
-		for _, old := range in.Old {
-			if old.Onion == o.Name { // the same front serves both
-				t.Address, t.Dir = string(old.Address), in.Paths.RetiredKeys(o.Name, string(old.Address))
-				list = append(list, t)
-			}
+		for _, old := range in.Former[o.Name] { // the same front serves both
+			t.Address, t.Dir = string(old), in.Paths.RetiredKeys(o.Name, string(old))
+			list = append(list, t)
 		}
 	}
 	return list
@@ -265,10 +255,8 @@ func addFronts(d *Desired, in Inputs) {
 
 // formerHosts are the addresses that an onion had and that still lead to it.
 func formerHosts(in Inputs, name string) (hosts []string) {
-	for _, old := range in.Old {
-		if old.Onion == name {
-			hosts = append(hosts, old.Address.Host())
-		}
+	for _, old := range in.Former[name] {
+		hosts = append(hosts, old.Host())
 	}
 	return hosts
 }

@@ -30,10 +30,8 @@ func addMail(d *Desired, in Inputs) {
 	if mail.Strangers {
 		m.Strangers = string(in.Addresses[config.StrangersOnion])
 	}
-	for _, old := range in.Old {
-		if old.Onion == config.HomeOnion {
-			m.Former = append(m.Former, string(old.Address))
-		}
+	for _, old := range in.Former[config.HomeOnion] {
+		m.Former = append(m.Former, string(old))
 	}
 	for _, p := range in.Config.Peers {
 		m.Friends = append(m.Friends, link.MailFriend{Name: p.Name, Key: p.Onion})

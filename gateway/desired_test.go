@@ -8,17 +8,18 @@ import (
 	"strings"
 	"testing"
 	timekeeping "tunic/gateway/feature/clock"
-	"tunic/gateway/feature/gopher"
-	"tunic/gateway/feature/networks"
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/gopher"
+	"tunic/gateway/feature/networks"
+	"tunic/gateway/feature/people"
 	"tunic/gateway/onion"
 	"tunic/rules"
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}, gopher.Feature{}}
+var features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}, people.New(nil), gopher.Feature{}}
 
 func inputs() Inputs {
 	in := Inputs{Scene: feature.Scene{
@@ -42,7 +43,7 @@ func inputs() Inputs {
 		Addresses: map[string]onion.Address{"photos": "aaaa", "home": "bbbb"},
 		Mode:      rules.Open,
 	}}
-	in.Wishes = foreseen(context.Background(), features, in.Scene)
+	in.foresee(context.Background(), features)
 	return in
 }
 
@@ -147,7 +148,7 @@ func TestWithoutIPv6NothingListensOnIt(t *testing.T) {
 // A service is told all addresses by which it is asked, its own former ones too.
 func TestFrontHasItsFormerAddresses(t *testing.T) {
 	in := inputs()
-	in.Old = []OldAddress{{Onion: "home", Address: "bbb0"}, {Onion: "photos", Address: "ppp0"}}
+	in.Former = former([]OldAddress{{Onion: "home", Address: "bbb0"}, {Onion: "photos", Address: "ppp0"}})
 	if f := desire(in).Serve.Fronts[0]; f.Onion != "photos" || !slices.Equal(f.Former, []string{"ppp0.onion"}) {
 		t.Errorf("%+v", f)
 	}

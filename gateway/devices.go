@@ -11,6 +11,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/leases"
 	"tunic/rules"
 )
@@ -160,7 +161,7 @@ func find(devices []api.Device, word string) (api.Device, error) {
 	if isMAC {
 		return api.Device{}, errUnknownMAC
 	}
-	return api.Device{}, usage(fmt.Errorf("no device is known as %q", word), "`tunic devices` lists them; one that was never seen is named by its MAC address")
+	return api.Device{}, feature.Usage(fmt.Errorf("no device is known as %q", word), "`tunic devices` lists them; one that was never seen is named by its MAC address")
 }
 
 // errUnknownMAC is returned for an address that may be a device's all the same.
@@ -205,23 +206,23 @@ func parseDevice(r api.DeviceRequest) (policy config.Policy, mac string, err err
 	const example = "example: tunic device tv --mac 02:00:5e:10:00:01 --policy direct"
 	if r.Policy != "" {
 		if policy, err = config.ParsePolicy(r.Policy); err != nil {
-			return "", "", usage(err, "")
+			return "", "", feature.Usage(err, "")
 		}
 	}
 	if r.MAC != "" {
 		if mac, err = config.ParseMAC(r.MAC); err != nil {
-			return "", "", usage(err, "")
+			return "", "", feature.Usage(err, "")
 		}
 	}
 	switch {
 	case r.For != 0 && api.CheckSpan(r.For, LongestPolicy) != nil:
-		return "", "", usage(fmt.Errorf("--for: %w", api.CheckSpan(r.For, LongestPolicy)), example+" --for 2h")
+		return "", "", feature.Usage(fmt.Errorf("--for: %w", api.CheckSpan(r.For, LongestPolicy)), example+" --for 2h")
 	case r.For != 0 && policy == "":
-		return "", "", usage(errors.New("a time was given, but no policy to have for that long"), example+" --for 2h")
+		return "", "", feature.Usage(errors.New("a time was given, but no policy to have for that long"), example+" --for 2h")
 	case r.For != 0 && mac != "":
-		return "", "", usage(errors.New("a hardware address cannot be given for a while only"), "name the device by it: tunic device "+mac+" --policy direct --for 2h")
+		return "", "", feature.Usage(errors.New("a hardware address cannot be given for a while only"), "name the device by it: tunic device "+mac+" --policy direct --for 2h")
 	case r.For == 0 && policy == "" && mac == "":
-		return "", "", usage(errors.New("nothing was given that could change"), example)
+		return "", "", feature.Usage(errors.New("nothing was given that could change"), example)
 	}
 	return policy, mac, nil
 }
@@ -243,7 +244,7 @@ func nameHint(word string) string {
 // given and there is no file yet, the device is found by what it calls itself.
 func (g *Gateway) setForGood(ctx context.Context, e config.DeviceEdit) (mac string, err error) {
 	if err := config.CheckDeviceName(e.Name); err != nil {
-		return "", usage(err, nameHint(e.Name))
+		return "", feature.Usage(err, nameHint(e.Name))
 	}
 	c, err := loadConfig(g.Paths)
 	if err != nil {
@@ -260,21 +261,21 @@ func (g *Gateway) setForGood(ctx context.Context, e config.DeviceEdit) (mac stri
 		v.config = c
 		d, err := find(g.devices(ctx, v), e.Name)
 		if err != nil {
-			return "", usage(fmt.Errorf("no device calls itself %q, so its hardware address must be given", e.Name),
+			return "", feature.Usage(fmt.Errorf("no device calls itself %q, so its hardware address must be given", e.Name),
 				"`tunic devices` lists them: tunic device "+e.Name+" --mac ADDRESS")
 		}
 		mac, e.MAC = d.MAC, d.MAC
 	}
-	return mac, g.edit(ctx, edit{
-		files: []string{g.Paths.DeviceFile(e.Name)},
-		write: func() error {
+	return mac, g.edit(ctx, feature.Edit{
+		Files: []string{g.Paths.DeviceFile(e.Name)},
+		Write: func() error {
 			if err := config.EditDevice(g.Paths, e); err != nil || e.Policy == "" {
 				return err
 			}
 			return g.temporary.change(func(t *Temporary) { t.endPolicy(mac) })
 		},
-		load:  true,
-		fault: ruleFault,
+		Load:  true,
+		Fault: ruleFault,
 	})
 }
 
@@ -291,7 +292,7 @@ func (g *Gateway) setForAWhile(ctx context.Context, r api.DeviceRequest, policy 
 
 // forAWhile changes what is in force for a while.
 func (g *Gateway) forAWhile(ctx context.Context, change func(*Temporary)) error {
-	return g.edit(ctx, edit{write: func() error { return g.temporary.change(change) }, fault: ruleFault})
+	return g.edit(ctx, feature.Edit{Write: func() error { return g.temporary.change(change) }, Fault: ruleFault})
 }
 
 // permanent is the configuration without the policies that others stand in for

@@ -8,41 +8,18 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 )
 
-// edit is a change that a verb makes: in force whole, or undone whole.
-type edit struct {
-	files []string     // what it may write; a directory stands for the files in it
-	write func() error // writes it
-	undo  func() error // takes back what it did beside the files; nil: nothing
-	load  bool         // it concerns the configuration, which is read and judged again
-	fault fault        // what of the pass that follows is its own failure
-	last  func() error // what nobody can undo: done when all else is in force; nil: nothing
-}
-
-// fault says whether a verb has failed if there is this finding after it; news
-// says that it was not there before.
-type fault func(f health.Finding, news bool) bool
-
-// faults is the fault of a verb to which these findings matter: always if they
-// say that a part takes nothing that it is given, else when they are news.
-func faults(always []health.Code, ifNews ...health.Code) fault {
-	return func(f health.Finding, news bool) bool {
-		return slices.Contains(always, f.Code) || news && slices.Contains(ifNews, f.Code)
-	}
-}
-
 var (
 	// ruleFault is of verbs about what devices may do.
-	ruleFault = faults([]health.Code{health.RulesFailed})
+	ruleFault = feature.Faults([]health.Code{health.RulesFailed})
 	// onionFault is of verbs about onions, their addresses and who finds them.
-	onionFault = faults([]health.Code{health.TorRefused}, health.FastTorDown, health.ServeProblem,
+	onionFault = feature.Faults([]health.Code{health.TorRefused}, health.FastTorDown, health.ServeProblem,
 		health.OnionKeys, health.OnionForeign, health.OldAddress)
 	// friendFault is of verbs about other boxes, and who of them finds what.
-	friendFault = faults([]health.Code{health.TorRefused}, health.FriendsUnusable, health.NamesUnusable)
-	// userFault is of verbs about accounts.
-	userFault = faults(nil, health.AccountUnusable, health.MailboxUnusable, health.XMPPUnusable)
+	friendFault = feature.Faults([]health.Code{health.TorRefused}, health.FriendsUnusable, health.NamesUnusable)
 )
 
 // reloadFault is of a reload: what concerns the household, and what was not
@@ -69,21 +46,21 @@ func (g *Gateway) recall(m memory) {
 }
 
 // edit makes a change in the loop, or nothing.
-func (g *Gateway) edit(ctx context.Context, e edit) error {
-	kept, err := durable.Keep(append([]string{g.temporary.path, g.rotations.path}, e.files...)...)
+func (g *Gateway) edit(ctx context.Context, e feature.Edit) error {
+	kept, err := durable.Keep(append([]string{g.temporary.path, g.rotations.path}, e.Files...)...)
 	if err != nil {
-		return usage(err, "nothing was changed")
+		return feature.Usage(err, "nothing was changed")
 	}
 	was := g.remember()
 	passed, err := g.enforce(ctx, e)
 	if err == nil {
 		kept.Release()
-		return e.finish()
+		return e.Finish()
 	}
 	undone := kept.PutBack()
 	g.recall(was)
-	if e.undo != nil {
-		undone = errors.Join(undone, e.undo())
+	if e.Undo != nil {
+		undone = errors.Join(undone, e.Undo())
 	}
 	if passed {
 		g.pass(ctx)
@@ -94,11 +71,11 @@ func (g *Gateway) edit(ctx context.Context, e edit) error {
 
 // enforce writes the change and makes it so. It reports whether it came so far
 // that a pass was made.
-func (g *Gateway) enforce(ctx context.Context, e edit) (passed bool, err error) {
-	if err := e.write(); err != nil {
+func (g *Gateway) enforce(ctx context.Context, e feature.Edit) (passed bool, err error) {
+	if err := e.Write(); err != nil {
 		return false, err
 	}
-	if e.load {
+	if e.Load {
 		if err := g.load(ctx); err != nil {
 			return false, err
 		}
@@ -106,15 +83,7 @@ func (g *Gateway) enforce(ctx context.Context, e edit) (passed bool, err error) 
 	before := g.snapshot().findings
 	g.pass(ctx)
 	g.Wake() // the loop's timer has to know when what was changed ends
-	return true, g.passError(before, e.fault)
-}
-
-// finish does what cannot be undone.
-func (e edit) finish() error {
-	if e.last == nil {
-		return nil
-	}
-	return e.last()
+	return true, g.passError(before, e.Fault)
 }
 
 // notDone is the error of an edit that was taken back.
@@ -126,12 +95,12 @@ func notDone(err, undone error) error {
 	if _, ok := errors.AsType[*api.Failure](err); ok {
 		return err
 	}
-	return usage(err, "nothing was changed")
+	return feature.Usage(err, "nothing was changed")
 }
 
 // passError turns what the last pass could not do into an error, as far as it is
 // the fault of who asked for the pass. before are the findings until then.
-func (g *Gateway) passError(before []health.Finding, own fault) error {
+func (g *Gateway) passError(before []health.Finding, own feature.Fault) error {
 	var errs []error
 	for _, f := range g.snapshot().findings {
 		news := !slices.ContainsFunc(before, func(b health.Finding) bool { return b.Code == f.Code && b.Text == f.Text })
@@ -151,7 +120,7 @@ func (g *Gateway) passError(before []health.Finding, own fault) error {
 func EditAlone(p config.Paths, write func() error, files ...string) error {
 	kept, err := durable.Keep(files...)
 	if err != nil {
-		return usage(err, "nothing was changed")
+		return feature.Usage(err, "nothing was changed")
 	}
 	if err = write(); err == nil {
 		_, err = loadConfig(p)

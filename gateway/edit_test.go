@@ -73,15 +73,15 @@ func editVerbs() map[string]editVerb {
 			return h.RevokeClient(ctx, api.RevokeRequest{Onion: "open", Client: "ann"})
 		}, "judge tor"},
 		"user add": {func(ctx context.Context, h *house) error {
-			_, err := h.AddUser(ctx, api.UserRequest{Name: "carol", Password: "correct horse battery 9"})
+			_, err := h.people.AddUser(ctx, api.UserRequest{Name: "carol", Password: "correct horse battery 9"})
 			return err
 		}, ""},
 		"user passwd": {func(ctx context.Context, h *house) error {
-			_, err := h.ChangeUser(ctx, api.UserRequest{Name: "bob", Password: "correct horse battery 9"})
+			_, err := h.people.ChangeUser(ctx, api.UserRequest{Name: "bob", Password: "correct horse battery 9"})
 			return err
 		}, ""},
 		"user remove": {func(ctx context.Context, h *house) error {
-			return h.RemoveUser(ctx, api.UserRequest{Name: "bob"})
+			return h.people.RemoveUser(ctx, api.UserRequest{Name: "bob"})
 		}, ""},
 		"probe": {func(ctx context.Context, h *house) error {
 			return h.Probe(ctx, api.ProbeRequest{Interface: feature.ProbePrefix + "x", For: time.Minute})
@@ -405,7 +405,7 @@ func TestEditAlone(t *testing.T) {
 
 // What could not be put back is said, and nobody says that nothing was changed.
 func TestNotDone(t *testing.T) {
-	refused := usage(errors.New("no"), "nothing was changed")
+	refused := feature.Usage(errors.New("no"), "nothing was changed")
 	if err := notDone(refused, nil); err != refused {
 		t.Errorf("%v", err)
 	}

@@ -12,8 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	timekeeping "tunic/gateway/feature/clock"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
+	"tunic/gateway/feature/gopher"
+	"tunic/gateway/feature/networks"
+	"tunic/gateway/feature/people"
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
@@ -245,6 +250,7 @@ func (f fakeListeners) Files() map[string]*os.File { return nil }
 
 // house is a gateway with a configuration on disk, on a fake box.
 type house struct {
+	people people.Feature
 	*Gateway
 	*box
 	notes []string
@@ -296,13 +302,14 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 		serveIDs.UID, chatIDs, torIDs.UID = 109, IDs{UID: 112, GID: 112}, 107
 	}
 	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
-		Features: features,
-		Tor:      fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},
+		Tor: fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},
 		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root
 			return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
 		},
 		Sign:   func(string, IDs, []byte) (s peer.Signature, err error) { return s, errBroken },
 		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
+	h.people = people.New(h.Gateway)
+	h.Features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}, h.people, gopher.Feature{}}
 	return h
 }
 

@@ -23,7 +23,6 @@ type Friends struct {
 	Outbox  map[onion.Address][]peer.Introduction
 	Virtual map[onion.Address]uint16 // fixed numbers in the virtual ranges
 	Returns uint64                   // how often this box has come back
-	Came    map[onion.Address]string // changes when that friend's box has come back
 }
 
 // Sign signs a message with the key in an onion's directory.
@@ -61,7 +60,7 @@ func (a *attempt) meet(ctx context.Context) bool {
 			heard[who] = friend.At
 		}
 	}
-	f.Came = a.comeBacks(heard)
+	a.in.Came = a.comeBacks(heard)
 	if err := a.virtual.number(named(a.in.Config, f)); err != nil {
 		a.find(health.NamesUnusable, "", "friends have no names: %v", err)
 	}
@@ -143,10 +142,8 @@ func addPeers(d *Desired, in Inputs) {
 		return
 	}
 	p := &link.Peers{Self: link.Key(peer.KeyOf(home))}
-	for _, old := range in.Old {
-		if old.Onion == config.HomeOnion {
-			p.Former = append(p.Former, link.Key(peer.KeyOf(old.Address)))
-		}
+	for _, old := range in.Former[config.HomeOnion] {
+		p.Former = append(p.Former, link.Key(peer.KeyOf(old)))
 	}
 	for _, c := range in.Friends.Calls {
 		p.Calls = append(p.Calls, link.Call{Invite: c.Invite, Onion: link.Key(c.Onion), Commit: link.Key(c.Commit)})

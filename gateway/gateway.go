@@ -331,7 +331,7 @@ func (g *Gateway) own(in Inputs) Inputs {
 // the open ones are: whatever those refuse, these refuse too.
 func ClosedRules(ctx context.Context, features []feature.Feature, in Inputs) rules.Input {
 	in.Mode, in.Temporary, in.Grants = rules.Lockdown, Temporary{}, nil
-	in.Wishes = foreseen(ctx, features, in.Scene)
+	in.foresee(ctx, features)
 	return ruleInput(in)
 }
 
@@ -404,7 +404,7 @@ func (g *Gateway) load(ctx context.Context) error {
 	for _, f := range g.Features {
 		if f, ok := f.(feature.Checker); ok {
 			if err := f.Check(ctx, feature.Scene{Foreseen: true, Config: c, Paths: g.Paths, Around: around}); err != nil {
-				return usage(err, "nothing was changed")
+				return feature.Usage(err, "nothing was changed")
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
 )
@@ -33,10 +34,10 @@ func (g *Gateway) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, e
 		if !ok {
 			return noSuchOnion(r.Name)
 		}
-		return g.edit(ctx, edit{
-			write: func() error { return g.rotations.retire(g.Paths, r.Name, address, r.Keep) },
-			undo:  func() error { return unretire(g.Paths, r.Name, address) },
-			fault: onionFault,
+		return g.edit(ctx, feature.Edit{
+			Write: func() error { return g.rotations.retire(g.Paths, r.Name, address, r.Keep) },
+			Undo:  func() error { return unretire(g.Paths, r.Name, address) },
+			Fault: onionFault,
 		})
 	})
 	if err != nil {
@@ -47,17 +48,17 @@ func (g *Gateway) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, e
 
 func checkRotation(r api.RotateRequest) error {
 	if r.Keep < 0 || r.Keep > MaxKeep {
-		return usage(fmt.Errorf("an old address cannot be kept for %s", r.Keep), "give a time between 0 and 366d, such as --keep 30d")
+		return feature.Usage(fmt.Errorf("an old address cannot be kept for %s", r.Keep), "give a time between 0 and 366d, such as --keep 30d")
 	}
 	if r.Name == config.HomeOnion && !r.NewIdentity {
-		return usage(errors.New("a new address for home is a new identity: mail, chat and friends know this box by the old one"),
+		return feature.Usage(errors.New("a new address for home is a new identity: mail, chat and friends know this box by the old one"),
 			"tell your friends the new address and say --new-identity if that is what you want")
 	}
 	return nil
 }
 
 func noSuchOnion(name string) error {
-	return usage(fmt.Errorf("no onion is called %q", name), "`tunic onions` lists the names")
+	return feature.Usage(fmt.Errorf("no onion is called %q", name), "`tunic onions` lists the names")
 }
 
 // onion returns the status of one onion.
@@ -85,7 +86,7 @@ func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (oni
 	}
 	dir := p.OnionKeys(r.Name)
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return "", usage(fmt.Errorf("the onion %s has no address yet that could be changed", r.Name), "it gets one when the daemon runs")
+		return "", feature.Usage(fmt.Errorf("the onion %s has no address yet that could be changed", r.Name), "it gets one when the daemon runs")
 	}
 	address, err := keys(dir, owner)
 	if err != nil {
@@ -97,7 +98,7 @@ func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (oni
 	}
 	kept, err := durable.Keep(old.path)
 	if err != nil {
-		return "", usage(err, "nothing was changed")
+		return "", feature.Usage(err, "nothing was changed")
 	}
 	defer kept.Release()
 	var next onion.Address
@@ -115,15 +116,15 @@ func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (oni
 func (g *Gateway) Import(ctx context.Context, r api.ImportRequest) (api.Imported, error) {
 	id, err := onion.NewIdentity(r.Secret)
 	if err != nil {
-		return api.Imported{}, usage(err, "")
+		return api.Imported{}, feature.Usage(err, "")
 	}
 	id.Clients = r.Clients
 	done := api.Imported{Name: r.Name, Address: id.Address.Host(), Clients: len(id.Clients)}
 	err = g.do(ctx, func(ctx context.Context) error {
-		return g.edit(ctx, edit{
-			write: func() error { return ImportAlone(g.Paths, g.TorIDs, r.Name, id) },
-			undo:  g.forgetNewKeys(r.Name),
-			fault: faults([]health.Code{health.TorRefused}), // its file, if it is there first, may be wrong yet
+		return g.edit(ctx, feature.Edit{
+			Write: func() error { return ImportAlone(g.Paths, g.TorIDs, r.Name, id) },
+			Undo:  g.forgetNewKeys(r.Name),
+			Fault: feature.Faults([]health.Code{health.TorRefused}), // its file, if it is there first, may be wrong yet
 		})
 	})
 	if err != nil {
@@ -135,7 +136,7 @@ func (g *Gateway) Import(ctx context.Context, r api.ImportRequest) (api.Imported
 // ImportAlone is Import when no daemon runs; the caller holds the lock.
 func ImportAlone(p config.Paths, owner IDs, name string, id onion.Identity) error {
 	if err := config.CheckName(name); err != nil {
-		return usage(err, "")
+		return feature.Usage(err, "")
 	}
 	dir := p.OnionKeys(name)
 	if err := checkState(p.State); err != nil {
@@ -163,7 +164,7 @@ func haveKeys(p config.Paths, name string, address onion.Address) error {
 	if name == config.HomeOnion {
 		hint = "home keeps the address that it was made with; choose another name"
 	}
-	return usage(fmt.Errorf("the onion %s has other keys already, in %s", name, p.OnionKeys(name)), hint)
+	return feature.Usage(fmt.Errorf("the onion %s has other keys already, in %s", name, p.OnionKeys(name)), hint)
 }
 
 // onlyHere refuses an address that another onion of this box has or had: two
@@ -176,7 +177,7 @@ func onlyHere(p config.Paths, name string, address onion.Address) error {
 		}
 		for _, dir := range dirs {
 			if dir != p.OnionKeys(name) && hostname(dir) == address.Host() {
-				return usage(fmt.Errorf("%s is the address of keys that are here already, in %s", address.Host(), dir), "an address belongs to one onion")
+				return feature.Usage(fmt.Errorf("%s is the address of keys that are here already, in %s", address.Host(), dir), "an address belongs to one onion")
 			}
 		}
 	}
@@ -204,10 +205,10 @@ func (r *rotations) forgetKeys(p config.Paths, name string) error {
 		return forgetHome()
 	}
 	if err := config.CheckName(name); err != nil {
-		return usage(err, "")
+		return feature.Usage(err, "")
 	}
 	if !hasKeys(p, name) {
-		return usage(fmt.Errorf("there are no keys of an onion called %q", name), "`tunic onions` lists the names")
+		return feature.Usage(fmt.Errorf("there are no keys of an onion called %q", name), "`tunic onions` lists the names")
 	}
 	err := r.change(func(all []OldAddress) []OldAddress {
 		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Onion == name })
@@ -230,7 +231,7 @@ func keyDirs(p config.Paths, name string) []string {
 func hasKeys(p config.Paths, name string) bool { return slices.ContainsFunc(keyDirs(p, name), isDir) }
 
 func forgetHome() error {
-	return usage(errors.New("the onion home always has an address"), "`tunic rotate home --new-identity` gives it a new one")
+	return feature.Usage(errors.New("the onion home always has an address"), "`tunic rotate home --new-identity` gives it a new one")
 }
 
 func isDir(path string) bool {

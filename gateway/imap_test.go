@@ -29,7 +29,7 @@ func TestIMAP(t *testing.T) {
 		t.Errorf("did: %s", did)
 	}
 	h.running(t)
-	if _, err := h.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips}); err != nil {
+	if _, err := h.people.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips}); err != nil {
 		t.Fatal(err)
 	}
 	h.box.mu.Lock()

@@ -20,7 +20,7 @@ func mailInputs(strangers bool) Inputs {
 	in.Config.Endpoints = append(in.Config.Endpoints, config.Endpoint{Name: "smtp", SMTP: config.SMTP{Strangers: strangers, MaxSize: 1000, Quota: 2000}})
 	in.Config.Peers = []config.Peer{{Name: "alice", Onion: "aaa2"}}
 	in.Config.Groups = []config.Group{{Name: "choir", Title: "Choir", Members: []config.Member{{Local: "bob", Petname: "alice"}, {Local: "ann"}, {Local: "eve", Onion: "eee2"}}}}
-	in.Old = []OldAddress{{Onion: "home", Address: "bbb0"}, {Onion: "photos", Address: "ppp0"}}
+	in.Former = former([]OldAddress{{Onion: "home", Address: "bbb0"}, {Onion: "photos", Address: "ppp0"}})
 	in.Addresses["mail-strangers"] = "ssss"
 	return in
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 )
 
 // NewNym asks for circuits that have nothing to do with those before: for
@@ -21,7 +22,7 @@ func (g *Gateway) NewNym(ctx context.Context, r api.NewNymRequest) (api.NewNym, 
 	d, err := find(g.devices(ctx, g.snapshot()), r.Device)
 	if err != nil {
 		if err == errUnknownMAC {
-			err = usage(err, "`tunic devices` lists them")
+			err = feature.Usage(err, "`tunic devices` lists them")
 		}
 		return api.NewNym{}, err
 	}
@@ -32,7 +33,7 @@ func (g *Gateway) NewNym(ctx context.Context, r api.NewNymRequest) (api.NewNym, 
 		}
 	}
 	if len(addresses) == 0 {
-		return api.NewNym{}, usage(errNoAddress, "it has no connections either")
+		return api.NewNym{}, feature.Usage(errNoAddress, "it has no connections either")
 	}
 	// First the new identity, then the end of the old one: what the device
 	// opens at once again must not get the old.

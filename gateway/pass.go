@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tunic/gateway/api"
-	"tunic/gateway/ca"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
@@ -19,12 +18,12 @@ import (
 // attempt is one pass over the steps.
 type attempt struct {
 	*Gateway
-	in        Inputs
-	desired   Desired
-	findings  []health.Finding
-	authority *ca.Authority // nil: it cannot be used
-	why       string        // why the household is not open
-	missing   error         // without it tor must not be started
+	in       Inputs
+	desired  Desired
+	findings []health.Finding
+	old      []OldAddress // published beside
+	why      string       // why the household is not open
+	missing  error        // without it tor must not be started
 }
 
 // find notes a finding about a subject: an onion, a device, a server, a friend, an
@@ -37,7 +36,7 @@ func (a *attempt) find(code health.Code, subject, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: v.config, Addresses: v.addresses, Mode: rules.Open}, Old: v.old})}
+	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: v.config, Addresses: v.addresses, Mode: rules.Open}}), old: v.old}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -49,7 +48,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	health.Date(a.findings, v.findings, time.Now())
 	g.mu.Lock()
-	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.in.Old, a.in.Self.Public, a.desired
+	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.old, a.in.Self.Public, a.desired
 	g.view.in, g.view.temporary, g.view.friends, g.view.hosts = a.in, a.in.Temporary, a.in.Friends, a.in.Hosts
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
@@ -66,17 +65,15 @@ func (a *attempt) steps(ctx context.Context) bool {
 	}
 	a.followStep()
 	a.followWayOut(ctx)
-	a.people()
 	a.readSmarthost()
-	a.certify()
-	a.mailboxes()
-	a.chat()
 	a.in.Grants = a.grants.current(time.Now())
 	a.lookForTor()
 	a.lookForHosts(ctx)
-	a.in.TorNow = a.Tor.Status()
+	a.in.TorNow, a.in.Certain = a.Tor.Status(), a.certain()
 	var report feature.Report
-	a.in.Wishes = look(ctx, a.Features, a.in.Scene, &report)
+	a.in.look(ctx, a.Features, &report)
+	a.mailboxes()
+	a.chat(&report)
 	a.findings = append(a.findings, report.Findings...)
 	a.desired = desire(a.in)
 	if a.held {
@@ -188,7 +185,8 @@ func (a *attempt) prepare(ctx context.Context) bool {
 		}
 		addresses[o.Name] = addr
 	}
-	a.in.Addresses, a.in.Old = addresses, a.oldAddresses()
+	a.in.Addresses, a.old = addresses, a.oldAddresses()
+	a.in.Former = former(a.old)
 	a.know()
 	return true
 }
@@ -317,7 +315,8 @@ func (a *attempt) rulesFailed(ctx context.Context, err error) bool {
 // stayClosed keeps the closed rules in force while a step has not worked yet.
 func (a *attempt) stayClosed(ctx context.Context) {
 	closed := a.in
-	closed.Mode, closed.Wishes = rules.Lockdown, foreseen(ctx, a.Features, closed.Scene)
+	closed.Mode = rules.Lockdown
+	closed.foresee(ctx, a.Features)
 	in := ruleInput(closed)
 	err := a.applyRules(ctx, in)
 	if err == nil {

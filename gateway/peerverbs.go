@@ -14,6 +14,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
@@ -22,7 +23,7 @@ import (
 // Invite makes an invitation, and lets the box that comes with it find our home.
 func (g *Gateway) Invite(ctx context.Context, r api.InviteRequest) (api.Invitation, error) {
 	var i api.Invitation
-	err := g.editBook(ctx, edit{}, func(b *peer.Book) error {
+	err := g.editBook(ctx, feature.Edit{}, func(b *peer.Book) error {
 		made, err := b.Invite(r.Name, r.Suggest, r.Auto)
 		if err != nil {
 			return inviteError(err, r.Name)
@@ -38,12 +39,12 @@ func (g *Gateway) Invite(ctx context.Context, r api.InviteRequest) (api.Invitati
 
 // editBook makes a change of what is known of friends and invitations. e has
 // what write changes beside; the book is read again if it is undone.
-func (g *Gateway) editBook(ctx context.Context, e edit, write func(*peer.Book) error) error {
+func (g *Gateway) editBook(ctx context.Context, e feature.Edit, write func(*peer.Book) error) error {
 	return g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
-		also := e.undo
-		e.files, e.fault = append(e.files, g.Paths.Invites()), friendFault
-		e.write = func() error { return write(b) }
-		e.undo = func() (err error) {
+		also := e.Undo
+		e.Files, e.Fault = append(e.Files, g.Paths.Invites()), friendFault
+		e.Write = func() error { return write(b) }
+		e.Undo = func() (err error) {
 			if also != nil {
 				err = also()
 			}
@@ -71,21 +72,21 @@ func isPeer(name string) func(config.Peer) bool {
 func inviteError(err error, name string) error {
 	switch {
 	case errors.Is(err, peer.ErrTaken):
-		return usage(err, "choose another name, or see `tunic peers`")
+		return feature.Usage(err, "choose another name, or see `tunic peers`")
 	case errors.Is(err, peer.ErrOwn):
-		return usage(err, "send the word to your friend: `tunic accept` is for the other box")
+		return feature.Usage(err, "send the word to your friend: `tunic accept` is for the other box")
 	case errors.Is(err, peer.ErrExpired):
 		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "ask your friend for a new one: tunic invite"}}
 	case errors.Is(err, peer.ErrNoName):
-		return usage(err, "say what this house calls that box: tunic accept WORD --as NAME")
+		return feature.Usage(err, "say what this house calls that box: tunic accept WORD --as NAME")
 	case errors.Is(err, peer.ErrInvite):
-		return usage(err, "copy the whole word, from tunic: to its last letter")
+		return feature.Usage(err, "copy the whole word, from tunic: to its last letter")
 	case errors.Is(err, peer.ErrVersion):
 		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "update tunic on this box"}}
 	case errors.Is(err, peer.ErrNobody), errors.Is(err, peer.ErrNoFriend), errors.Is(err, peer.ErrSame), errors.Is(err, peer.ErrState):
-		return usage(err, "`tunic peers` lists friends and invitations")
+		return feature.Usage(err, "`tunic peers` lists friends and invitations")
 	case errors.As(err, new(config.Error)):
-		return usage(err, "")
+		return feature.Usage(err, "")
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
@@ -104,7 +105,7 @@ func (g *Gateway) withBook(ctx context.Context, f func(context.Context, *peer.Bo
 // Accept keeps an invitation and begins to call the other box.
 func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, error) {
 	var name string
-	err := g.editBook(ctx, edit{}, func(b *peer.Book) (err error) {
+	err := g.editBook(ctx, feature.Edit{}, func(b *peer.Book) (err error) {
 		if r.Introduced != "" {
 			name, err = b.AcceptIntroduced(r.Introduced, r.As)
 		} else {
@@ -123,7 +124,7 @@ func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, er
 
 // Confirm says that our owner has compared the four words.
 func (g *Gateway) Confirm(ctx context.Context, r api.PeerRequest) (api.Peer, error) {
-	err := g.editBook(ctx, edit{}, func(b *peer.Book) error {
+	err := g.editBook(ctx, feature.Edit{}, func(b *peer.Book) error {
 		if err := b.Confirm(r.Name); err != nil {
 			if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) && errors.Is(err, peer.ErrNobody) {
 				return nil // it is a friend
@@ -153,9 +154,9 @@ func (g *Gateway) peerCalled(ctx context.Context, name string, err error) (api.P
 // Forget ends a friendship or an invitation. When it returns tor lets that box
 // in no more, whatever it has cached; then what is kept of the friend is deleted.
 func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
-	e := edit{files: g.filesWithFriend(r.Name)}
+	e := feature.Edit{Files: g.filesWithFriend(r.Name)}
 	if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) {
-		e.last = func() error {
+		e.Last = func() error {
 			b, err := g.theBook()
 			if err != nil {
 				return err
@@ -172,7 +173,7 @@ func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
 			return g.removePeer(r.Name)
 		}
 		if !found {
-			return usage(fmt.Errorf("%w: %q", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
+			return feature.Usage(fmt.Errorf("%w: %q", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
 		}
 		return nil
 	})
@@ -193,7 +194,7 @@ func (g *Gateway) removePeer(name string) error {
 		return err
 	}
 	if _, err := config.ForgetClient(g.Paths, name); err != nil {
-		return usage(fmt.Errorf("taking %s out of the clients of onions: %w", name, err), "nothing was changed: correct that file first")
+		return feature.Usage(fmt.Errorf("taking %s out of the clients of onions: %w", name, err), "nothing was changed: correct that file first")
 	}
 	g.setPeers(func(list []config.Peer) []config.Peer { return slices.DeleteFunc(list, isPeer(name)) })
 	g.regrant(name, "")
@@ -203,7 +204,7 @@ func (g *Gateway) removePeer(name string) error {
 
 // Introduce leaves an invitation for each other with two friends' boxes.
 func (g *Gateway) Introduce(ctx context.Context, r api.IntroduceRequest) error {
-	e := edit{files: []string{g.Paths.PeerKeys(r.Names[0]), g.Paths.PeerKeys(r.Names[1])}}
+	e := feature.Edit{Files: []string{g.Paths.PeerKeys(r.Names[0]), g.Paths.PeerKeys(r.Names[1])}}
 	return g.editBook(ctx, e, func(b *peer.Book) error {
 		if err := b.Introduce(r.Names[0], r.Names[1]); err != nil {
 			return inviteError(err, "introducing")
@@ -215,7 +216,7 @@ func (g *Gateway) Introduce(ctx context.Context, r api.IntroduceRequest) error {
 // Rename gives a friend another name in this house.
 func (g *Gateway) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, error) {
 	moved := false
-	e := edit{files: g.filesWithFriend(r.From, r.To), undo: func() error {
+	e := feature.Edit{Files: g.filesWithFriend(r.From, r.To), Undo: func() error {
 		if !moved {
 			return nil
 		}
@@ -226,10 +227,10 @@ func (g *Gateway) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, er
 			return inviteError(err, r.From)
 		}
 		if err := config.RenamePeer(g.Paths, r.From, r.To); err != nil {
-			return usage(err, "`tunic peers` lists the names")
+			return feature.Usage(err, "`tunic peers` lists the names")
 		}
 		if _, err := config.RenameClient(g.Paths, r.From, r.To); err != nil {
-			return usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err), "nothing was changed: correct that file first")
+			return feature.Usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err), "nothing was changed: correct that file first")
 		}
 		if err := b.Rename(r.From, r.To); err != nil {
 			return err

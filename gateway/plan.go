@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"tunic/gateway/account"
 	"tunic/gateway/api"
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
@@ -36,7 +35,7 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		if v.state == api.Closed {
 			plan.Closed = v.why
 		}
-		now, err := g.foresee(ctx, v.config, v.in)
+		now, err := g.again(ctx, v.config, v.in)
 		if err != nil {
 			return err
 		}
@@ -55,6 +54,12 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 // foresee returns what a configuration would lead to, and changes nothing. in is
 // what the rest of it is computed from.
 func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (Desired, error) {
+	in.Wishes = nil
+	return g.again(ctx, c, in)
+}
+
+// again returns what a configuration leads to with what features have seen last.
+func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desired, error) {
 	known := in.Facts
 	in.Temporary, in.Mode = g.temporary.current(), rules.Open
 	in.Config = effective(c, in.Temporary)
@@ -71,7 +76,9 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (Des
 	in.TorNow = seen
 	in.OverTor, in.Full, in.Grants = seen.OverTor, seen.Full, g.grants.current(time.Now())
 	in = g.own(in)
-	in.Wishes = foreseen(ctx, g.Features, in.Scene)
+	if in.Wishes == nil {
+		in.foresee(ctx, g.Features)
+	}
 	return desire(in), nil
 }
 
@@ -81,9 +88,6 @@ const toBeMade = "made at the reload"
 // lookAhead adds what a pass with another configuration would read from files,
 // and stands in for what it would make.
 func (g *Gateway) lookAhead(c *config.Config, in Inputs) Inputs {
-	if users, err := (account.Store{Dir: g.Paths.Accounts()}).Users(); err == nil {
-		in.Users = users
-	}
 	in.SmarthostPassword, _ = smarthostPassword(c) // without it the plan has no smarthost, as the pass
 	if _, ok := c.IRC(); ok && in.IRCSecrets == (irc.Secrets{}) {
 		in.IRCSecrets = irc.Secrets{Salt: toBeMade, Operator: toBeMade}
@@ -120,7 +124,7 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 	if err == nil || before.Binary == after.Binary && torCode(err) == health.TorMissing {
 		return nil
 	}
-	return usage(err, "nothing was changed")
+	return feature.Usage(err, "nothing was changed")
 }
 
 // PlanAlone is the plan when no daemon runs: all the rules of the open state.
@@ -145,7 +149,7 @@ func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inp
 		return api.Plan{}, err
 	}
 	in.Config, in.Mode = c, rules.Open
-	in.Wishes = foreseen(ctx, features, in.Scene)
+	in.foresee(ctx, features)
 	changes, err := diffRules(rules.Ruleset{}, ruleInput(in))
 	changes = append(changes, diffOnions(&config.Config{}, c)...)
 	return api.Plan{Changes: changes}, err

@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -62,19 +63,19 @@ func orDefault(d, byDefault time.Duration) time.Duration {
 func parsePortal(r api.PortalRequest) (OpenPortal, error) {
 	var p OpenPortal
 	if err := api.CheckSpan(r.For, LongestPortal); r.For != 0 && err != nil {
-		return p, usage(fmt.Errorf("--for: %w", err), "example: tunic portal phone --for 10m")
+		return p, feature.Usage(fmt.Errorf("--for: %w", err), "example: tunic portal phone --for 10m")
 	}
 	for _, text := range r.To {
 		prefix, err := parsePrefix(text)
 		if err != nil {
-			return p, usage(err, "example: tunic portal phone --to 10.0.0.0/24")
+			return p, feature.Usage(err, "example: tunic portal phone --to 10.0.0.0/24")
 		}
 		p.To = append(p.To, prefix)
 	}
 	if r.Resolver != "" {
 		a, err := netip.ParseAddr(r.Resolver)
 		if err != nil || !reachable(a) {
-			return p, usage(fmt.Errorf("%q is not the address of a DNS server", r.Resolver), "example: tunic portal phone --resolver 10.0.0.1")
+			return p, feature.Usage(fmt.Errorf("%q is not the address of a DNS server", r.Resolver), "example: tunic portal phone --resolver 10.0.0.1")
 		}
 		p.Resolvers = []netip.Addr{a.Unmap()}
 	}
@@ -103,17 +104,17 @@ func reachable(a netip.Addr) bool {
 // network's DNS server.
 func (g *Gateway) allowPortal(d api.Device, p *OpenPortal) error {
 	if g.held {
-		return usage(errors.New("the household is closed because lockdown was asked for"), "`tunic reload` ends that")
+		return feature.Usage(errors.New("the household is closed because lockdown was asked for"), "`tunic reload` ends that")
 	}
 	if d.Policy == string(config.PolicyBlock) {
-		return usage(fmt.Errorf("%s is blocked", orWord(d.Name, d.MAC)), "give it another policy first: tunic device")
+		return feature.Usage(fmt.Errorf("%s is blocked", orWord(d.Name, d.MAC)), "give it another policy first: tunic device")
 	}
 	p.UntilTor = !connected(g.Tor.Status())
 	if len(p.Resolvers) == 0 {
 		p.Resolvers = oneOfEach(g.System.Resolvers())
 	}
 	if len(p.Resolvers) == 0 {
-		return usage(errors.New("this box was told of no DNS server by the network in front of it"),
+		return feature.Usage(errors.New("this box was told of no DNS server by the network in front of it"),
 			"name it, it is often the network's router: tunic portal "+orWord(d.Name, d.MAC)+" --resolver ADDRESS")
 	}
 	return nil

@@ -21,10 +21,10 @@ const maxProbe = 5 * time.Minute
 // adds refusals.
 func (g *Gateway) Probe(ctx context.Context, r api.ProbeRequest) error {
 	if !strings.HasPrefix(r.Interface, feature.ProbePrefix) {
-		return usage(fmt.Errorf("%q is no interface of the leak test", r.Interface), "see `tunic leaktest --help`")
+		return feature.Usage(fmt.Errorf("%q is no interface of the leak test", r.Interface), "see `tunic leaktest --help`")
 	}
 	if r.For < 0 || r.For > maxProbe {
-		return usage(fmt.Errorf("%s is no time for a leak test: at most %s", r.For, maxProbe), "")
+		return feature.Usage(fmt.Errorf("%s is no time for a leak test: at most %s", r.For, maxProbe), "")
 	}
 	return g.do(ctx, func(ctx context.Context) error {
 		if r.For == 0 {

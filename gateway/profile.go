@@ -5,6 +5,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 )
 
 // expand turns what a profile allows to be left out into PORT=TARGET.
@@ -14,11 +15,11 @@ func expand(p config.Paths, r api.PublishRequest) (api.PublishRequest, error) {
 	}
 	list, err := config.LoadProfiles(p)
 	if err != nil {
-		return r, usage(err, "nothing was changed")
+		return r, feature.Usage(err, "nothing was changed")
 	}
 	profile, err := config.FindProfile(list, r.As)
 	if err != nil {
-		return r, usage(err, "")
+		return r, feature.Usage(err, "")
 	}
 	r.Ports = slices.Clone(r.Ports)
 	for i, where := range r.Ports {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/tor"
@@ -139,5 +140,5 @@ func (g *Gateway) Check(ctx context.Context, r api.CheckRequest) (api.Onion, err
 			return o, nil
 		}
 	}
-	return api.Onion{}, usage(fmt.Errorf("there is no onion %q", r.Name), "`tunic onions` lists the names")
+	return api.Onion{}, feature.Usage(fmt.Errorf("there is no onion %q", r.Name), "`tunic onions` lists the names")
 }

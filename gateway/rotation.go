@@ -25,6 +25,15 @@ type OldAddress struct {
 	Span
 }
 
+// former are the addresses of each onion.
+func former(list []OldAddress) map[string][]onion.Address {
+	m := make(map[string][]onion.Address)
+	for _, o := range list {
+		m[o.Onion] = append(m[o.Onion], o.Address)
+	}
+	return m
+}
+
 // ended reports whether the time is up. A clock that was set back ends nothing:
 // a box without a battery starts in the past, and links to the old address are
 // out in the world.

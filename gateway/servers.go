@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/managed"
 )
@@ -105,5 +106,5 @@ func (g *Gateway) Tail(_ context.Context, r api.TailRequest) ([]string, error) {
 	if len(names) > 0 {
 		hint = "there is " + strings.Join(names, ", ") + "; " + hint
 	}
-	return nil, usage(fmt.Errorf("there is no log of %q", name), hint)
+	return nil, feature.Usage(fmt.Errorf("there is no log of %q", name), hint)
 }

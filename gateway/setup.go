@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/netip"
 
+	"tunic/gateway/ca"
 	"tunic/gateway/config"
 	"tunic/gateway/link"
 	"tunic/gateway/tor"
@@ -48,7 +49,7 @@ func addSetup(d *Desired, in Inputs) {
 		return
 	}
 	d.Serve.DNS.Mail = &link.DNSMail{Domain: domain, Setup: setupAddr(in.Ranges), Services: mailServers}
-	d.Serve.Setup = &link.Setup{Domain: domain, Host: config.BoxName, IMAPS: config.IMAPSPort, Submit: submissionPort, CA: in.Authority}
+	d.Serve.Setup = &link.Setup{Domain: domain, Host: config.BoxName, IMAPS: config.IMAPSPort, Submit: submissionPort, CA: certificate(in.Authority)}
 	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) {
 		if family == "4" { // the address is of IPv4
 			d.Serve.Setup.Listeners = append(d.Serve.Setup.Listeners, d.Listen("setup", i, "tcp4", config.ServeSetupPort))
@@ -56,6 +57,14 @@ func addSetup(d *Desired, in Inputs) {
 	})
 	// tor gives the address to no other name; on other ports it is our own home.
 	d.Tor.Maps = append(d.Tor.Maps, tor.Map{Virtual: setupAddr(in.Ranges), Onion: in.Addresses[config.HomeOnion]})
+}
+
+// certificate is what devices install, PEM; "" without an authority.
+func certificate(a *ca.Authority) string {
+	if a == nil {
+		return ""
+	}
+	return a.Certificate()
 }
 
 // setupService admits the household to the pages.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 )
 
 // shared is for networks between a provider and its customers (RFC 6598); VPNs
@@ -36,7 +37,7 @@ func onInternet(a netip.Addr, local []netip.Prefix) bool {
 // RefuseTargets is CheckTargets for an onion that is being published.
 func RefuseTargets(o config.Onion, local []netip.Prefix) error {
 	if errs := CheckTargets([]config.Onion{o}, local); len(errs) > 0 {
-		return usage(errs[0], "an onion leads to a service on the LAN or on this box, such as 80=192.168.1.20:8080")
+		return feature.Usage(errs[0], "an onion leads to a service on the LAN or on this box, such as 80=192.168.1.20:8080")
 	}
 	return nil
 }

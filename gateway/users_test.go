@@ -19,11 +19,11 @@ const chips = "tall order of chips"
 func TestUsersReachServe(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
-	u, err := h.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips})
+	u, err := h.people.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips})
 	if err != nil || u.Role != "admin" || !u.Mail || !strings.HasPrefix(u.Address, "bob@") || !strings.HasSuffix(u.Address, ".peer.home.arpa") {
 		t.Fatalf("%+v, %v", u, err)
 	}
-	if _, err := h.AddUser(t.Context(), api.UserRequest{Name: "gus", Role: "guest", For: time.Hour, Password: chips}); err != nil {
+	if _, err := h.people.AddUser(t.Context(), api.UserRequest{Name: "gus", Role: "guest", For: time.Hour, Password: chips}); err != nil {
 		t.Fatal(err)
 	}
 	sent := h.sent().Users
@@ -33,13 +33,13 @@ func TestUsersReachServe(t *testing.T) {
 	if r, err := account.ParseRecord(sent.List[0].Record); err != nil || !r.Check(chips) {
 		t.Errorf("serve cannot check bob's password: %v", err)
 	}
-	if u, err := h.ChangeUser(t.Context(), api.UserRequest{Name: "gus", Role: "member"}); err != nil || u.Role != "member" || u.Until != nil {
+	if u, err := h.people.ChangeUser(t.Context(), api.UserRequest{Name: "gus", Role: "member"}); err != nil || u.Role != "member" || u.Until != nil {
 		t.Errorf("%+v, %v", u, err)
 	}
-	if err := h.RemoveUser(t.Context(), api.UserRequest{Name: "gus"}); err != nil {
+	if err := h.people.RemoveUser(t.Context(), api.UserRequest{Name: "gus"}); err != nil {
 		t.Error(err)
 	}
-	if list, err := h.Users(t.Context()); err != nil || len(list) != 1 || len(h.sent().Users.List) != 1 {
+	if list, err := h.people.Users(t.Context()); err != nil || len(list) != 1 || len(h.sent().Users.List) != 1 {
 		t.Errorf("%v, %v, serve has %v", list, err, h.sent().Users)
 	}
 }
@@ -48,17 +48,17 @@ func TestUsersAreRefused(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
 	for what, err := range map[string]error{
-		"a weak password": second(h.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: "password12"})),
-		"no password":     second(h.AddUser(t.Context(), api.UserRequest{Name: "bob"})),
-		"a taken name":    second(h.AddUser(t.Context(), api.UserRequest{Name: "root", Password: chips})),
-		"a guest first":   second(h.AddUser(t.Context(), api.UserRequest{Name: "gus", Role: "guest", Password: chips})),
-		"nobody":          h.RemoveUser(t.Context(), api.UserRequest{Name: "nobody"}),
+		"a weak password": second(h.people.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: "password12"})),
+		"no password":     second(h.people.AddUser(t.Context(), api.UserRequest{Name: "bob"})),
+		"a taken name":    second(h.people.AddUser(t.Context(), api.UserRequest{Name: "root", Password: chips})),
+		"a guest first":   second(h.people.AddUser(t.Context(), api.UserRequest{Name: "gus", Role: "guest", Password: chips})),
+		"nobody":          h.people.RemoveUser(t.Context(), api.UserRequest{Name: "nobody"}),
 	} {
 		if f, ok := errors.AsType[*api.Failure](err); !ok || !f.Usage {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if list, err := h.Users(t.Context()); err != nil || len(list) > 0 {
+	if list, err := h.people.Users(t.Context()); err != nil || len(list) > 0 {
 		t.Errorf("%v, %v", list, err)
 	}
 }
@@ -72,7 +72,7 @@ func TestGuestsGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := h.accounts().Store
+	store := account.Store{Dir: h.Paths.Accounts()}
 	for _, u := range []account.User{{Name: "bob", Role: account.Admin, Record: record},
 		{Name: "gus", Role: account.Guest, Record: record, Until: time.Now().Add(-time.Second)}} {
 		if err := store.Add(u); err != nil {
@@ -83,7 +83,7 @@ func TestGuestsGo(t *testing.T) {
 	if got := h.sent().Users.List; len(got) != 1 || got[0].Name != "bob" {
 		t.Errorf("serve has %v", got)
 	}
-	if list, err := h.Users(t.Context()); err != nil || len(list) != 1 {
+	if list, err := h.people.Users(t.Context()); err != nil || len(list) != 1 {
 		t.Errorf("%v, %v", list, err)
 	}
 	if err := os.WriteFile(store.Dir+"/eve.json", []byte("{"), 0o600); err != nil {

@@ -10,6 +10,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/feature"
 )
 
 // Publish writes an onion's file and applies it. If anything is wrong with it,
@@ -30,7 +31,7 @@ func (g *Gateway) Publish(ctx context.Context, r api.PublishRequest) (api.Onion,
 func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 	o := config.Onion{Name: r.Name, As: r.As, Private: r.Private || len(r.Clients) > 0, Fast: r.Fast}
 	if r.Name == config.HomeOnion {
-		return o, usage(errors.New("home is this box's own onion, by which friends' boxes reach it"),
+		return o, feature.Usage(errors.New("home is this box's own onion, by which friends' boxes reach it"),
 			"give the service a name of its own: tunic publish photos 80=192.168.1.20:8080")
 	}
 	r, err := expand(p, r)
@@ -55,7 +56,7 @@ func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 		o.Ports = append(o.Ports, p)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return o, usage(err, "example: tunic publish photos 80=192.168.1.20:8080")
+		return o, feature.Usage(err, "example: tunic publish photos 80=192.168.1.20:8080")
 	}
 	slices.SortFunc(o.Ports, func(a, b config.Port) int { return int(a.Virtual) - int(b.Virtual) })
 	return o, nil
@@ -70,12 +71,12 @@ func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
 			return err
 		}
 	}
-	return g.edit(ctx, edit{
-		files: []string{g.Paths.OnionFile(o.Name)},
-		write: func() error { return WriteOnion(g.Paths, o) },
-		undo:  g.forgetNewKeys(o.Name),
-		load:  true,
-		fault: onionFault,
+	return g.edit(ctx, feature.Edit{
+		Files: []string{g.Paths.OnionFile(o.Name)},
+		Write: func() error { return WriteOnion(g.Paths, o) },
+		Undo:  g.forgetNewKeys(o.Name),
+		Load:  true,
+		Fault: onionFault,
 	})
 }
 
@@ -96,9 +97,9 @@ func WriteOnion(p config.Paths, o config.Onion) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, config.ErrExists):
-		return usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")
+		return feature.Usage(err, "to change it, edit its file and run `tunic reload`, or `tunic unpublish` it first")
 	}
-	return usage(err, "example: tunic publish photos 80=192.168.1.20:8080")
+	return feature.Usage(err, "example: tunic publish photos 80=192.168.1.20:8080")
 }
 
 // Unpublish removes an onion's file and applies that. Its keys stay, so that
@@ -109,14 +110,14 @@ func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
 		return err
 	}
 	return g.do(ctx, func(ctx context.Context) error {
-		e := edit{
-			files: []string{g.Paths.OnionFile(r.Name)},
-			write: func() error { return removeOnion(g.Paths, r) },
-			load:  true,
-			fault: onionFault,
+		e := feature.Edit{
+			Files: []string{g.Paths.OnionFile(r.Name)},
+			Write: func() error { return removeOnion(g.Paths, r) },
+			Load:  true,
+			Fault: onionFault,
 		}
 		if r.ForgetKey {
-			e.last = func() error { return g.rotations.forgetKeys(g.Paths, r.Name) }
+			e.Last = func() error { return g.rotations.forgetKeys(g.Paths, r.Name) }
 		}
 		return g.edit(ctx, e)
 	})
@@ -130,7 +131,7 @@ func removeOnion(p config.Paths, r api.UnpublishRequest) error {
 	case err == nil, r.ForgetKey && errors.Is(err, fs.ErrNotExist) && hasKeys(p, r.Name):
 		return nil
 	}
-	return usage(err, "`tunic onions` lists the names")
+	return feature.Usage(err, "`tunic onions` lists the names")
 }
 
 // UnpublishAlone is Unpublish when no daemon runs.
@@ -157,11 +158,6 @@ func CheckUnpublish(r api.UnpublishRequest) error {
 	case r.ForgetKey:
 		return forgetHome()
 	}
-	return usage(errors.New("home is this box's own onion, which is always there"),
+	return feature.Usage(errors.New("home is this box's own onion, which is always there"),
 		"while it is not public, nobody finds it but friends (`tunic peers`) and who has an invitation")
-}
-
-// usage is for errors of what was asked for, unless the disk is the reason.
-func usage(err error, hint string) error {
-	return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: hint, Usage: !durable.Trouble(err)}}
 }

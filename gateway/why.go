@@ -9,6 +9,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/rules"
 )
 
@@ -69,7 +70,7 @@ func whyRules(steps []rules.Step, counts map[string][]uint64) []api.WhyRule {
 func (g *Gateway) flow(ctx context.Context, v view, r api.WhyRequest) (f rules.Flow, why api.Why, err error) {
 	to, err := netip.ParseAddr(r.To)
 	if err != nil || to.Zone() != "" {
-		return f, why, usage(fmt.Errorf("%q is not an address", r.To), "example: tunic why 198.51.100.1 --from phone")
+		return f, why, feature.Usage(fmt.Errorf("%q is not an address", r.To), "example: tunic why 198.51.100.1 --from phone")
 	}
 	f.To, f.Protocol = netip.AddrPortFrom(to.Unmap(), r.Port), r.Protocol
 	why.To = fmt.Sprintf("%s to %s", r.Protocol, to.Unmap())
@@ -128,7 +129,7 @@ func deviceFlow(f *rules.Flow, facts Facts, d api.Device) error {
 			}
 		}
 	}
-	return usage(errors.New("the household has no address of that family, so no device sends there"), "give an address of the other family")
+	return feature.Usage(errors.New("the household has no address of that family, so no device sends there"), "give an address of the other family")
 }
 
 // interfaceOf returns the household interface on whose wire an address is, or "".

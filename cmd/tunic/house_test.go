@@ -12,7 +12,7 @@ import (
 // nothing is known of the box yet.
 func TestFeaturesArePure(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, f := range house() {
+	for _, f := range newHouse(nil).features() {
 		if f.Name() == "" || seen[f.Name()] {
 			t.Errorf("a second feature has the name %q", f.Name())
 		}
@@ -20,7 +20,7 @@ func TestFeaturesArePure(t *testing.T) {
 		for _, own := range []config.OwnTraffic{config.OwnTor, config.OwnDirect} {
 			c := &config.Config{Gateway: config.Gateway{OwnTraffic: own, NTP: true}}
 			s := feature.Scene{Foreseen: true, Paths: config.NewPaths(t.TempDir()), Config: c}
-			want := f.Look(t.Context(), s, new(feature.Report))
+			want := f.Look(t.Context(), &s, new(feature.Report))
 			var a, b feature.Desired
 			want(s, &a)
 			want(s, &b)

@@ -155,12 +155,13 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	defer sockets.Close()
 	g = gateway.New(gateway.Options{
 		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
-		Features: house(),
-		Tor:      torProcess, Fast: fastTor, Kernel: p.kernel, System: machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
+		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
 		Keys:   ensureKeys,
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
+	h := newHouse(g)
+	g.Features = h.features()
 	g.Answers(&process.Answers)
 
 	// The rules close before tor ends: the gateway has its own context.
@@ -171,7 +172,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error {
-		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: g, Users: g, Mail: g, Servers: g, Peers: g}, log))
+		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: g, Users: h.people, Mail: g, Servers: g, Peers: g}, log))
 	})
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })
 	group.Go(func() error { return untilDone(outer, machine.GuardRules(outer, log, p.kernel.Kernel, g)) })

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/account"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/people"
 )
 
 func userCommand(a *app) *cobra.Command {
@@ -55,7 +55,7 @@ func userAddCommand(a *app) *cobra.Command {
 					return usageError("", "%v", err)
 				}
 			}
-			return a.withPassword(cmd.Context(), r, asJSON, "is added", a.client().AddUser, gateway.Accounts.Create)
+			return a.withPassword(cmd.Context(), r, asJSON, "is added", a.client().AddUser, people.Accounts.Create)
 		},
 	}
 	roleFlags(c, &r)
@@ -74,7 +74,7 @@ func userPasswdCommand(a *app) *cobra.Command {
   pass show home/bob | tunic user passwd bob`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withPassword(cmd.Context(), api.UserRequest{Name: args[0]}, asJSON, "has another password", a.client().ChangeUser, gateway.Accounts.Update)
+			return a.withPassword(cmd.Context(), api.UserRequest{Name: args[0]}, asJSON, "has another password", a.client().ChangeUser, people.Accounts.Update)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -237,14 +237,14 @@ func (a *app) users(ctx context.Context) ([]api.User, error) {
 }
 
 // accounts are those of this root, for when no daemon runs.
-func (a *app) accounts() gateway.Accounts {
-	return gateway.Accounts{Store: account.Store{Dir: a.paths().Accounts()}}
+func (a *app) accounts() people.Accounts {
+	return people.Accounts{Store: account.Store{Dir: a.paths().Accounts()}}
 }
 
 // withPassword gets a password and hands the request to the daemon, or carries
 // it out while none runs.
 func (a *app) withPassword(ctx context.Context, r api.UserRequest, asJSON bool, what string,
-	ask func(context.Context, api.UserRequest) (api.User, error), alone func(gateway.Accounts, api.UserRequest, account.Record) (api.User, error)) error {
+	ask func(context.Context, api.UserRequest) (api.User, error), alone func(people.Accounts, api.UserRequest, account.Record) (api.User, error)) error {
 	password, made, err := a.password(ctx, r.Name)
 	if err != nil {
 		return err
@@ -253,7 +253,7 @@ func (a *app) withPassword(ctx context.Context, r api.UserRequest, asJSON bool, 
 	u, err := ask(ctx, r)
 	if errors.Is(err, api.ErrNotRunning) {
 		var record account.Record
-		if record, err = gateway.NewRecord(r); err == nil {
+		if record, err = people.NewRecord(r); err == nil {
 			u, err = alone(a.accounts(), r, record)
 		}
 	}

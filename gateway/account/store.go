@@ -141,15 +141,22 @@ func (s Store) Expire(now time.Time) ([]User, error) {
 
 // Secret returns what is random for this box and stays: see Book.
 func (s Store) Secret() (string, error) {
-	text, err := os.ReadFile(filepath.Join(s.Dir, "secret"))
+	secret, err := s.ReadSecret()
 	if errors.Is(err, fs.ErrNotExist) {
-		text = []byte(rand.Text())
-		err = s.write("secret", text)
+		secret = rand.Text()
+		err = s.write("secret", []byte(secret))
 	}
 	if err != nil {
 		return "", fmt.Errorf("preparing the accounts: %w", err)
 	}
-	return string(text), nil
+	return secret, nil
+}
+
+// ReadSecret is Secret where nothing may be written: the error is fs.ErrNotExist
+// if there is none yet.
+func (s Store) ReadSecret() (string, error) {
+	text, err := os.ReadFile(filepath.Join(s.Dir, "secret"))
+	return string(text), err
 }
 
 func (s Store) find(name string) ([]User, int, error) {

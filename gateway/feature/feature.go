@@ -19,9 +19,10 @@ type Feature interface {
 	Name() string
 	// Look learns what is wanted depends on beside the scene: files, accounts, the
 	// clock. It runs in the loop, repeats, writes below the feature's own paths
-	// only, and nothing for a scene that is foreseen. It never fails: what it cannot
-	// do it reports, and then does not want.
-	Look(ctx context.Context, s Scene, r *Report) Wish
+	// only, and nothing for a scene that is foreseen. What others need to know of it,
+	// it adds to s. It never fails: what it cannot do it reports, and then does not
+	// want.
+	Look(ctx context.Context, s *Scene, r *Report) Wish
 }
 
 // Checker is a feature that may refuse a configuration before it is in force.

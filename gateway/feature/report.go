@@ -1,8 +1,10 @@
 package feature
 
 import (
+	"errors"
 	"fmt"
 
+	"tunic/gateway/ca"
 	"tunic/gateway/health"
 )
 
@@ -13,4 +15,14 @@ type Report struct{ Findings []health.Finding }
 // interface; "" is the box.
 func (r *Report) Find(code health.Code, subject, format string, args ...any) {
 	r.Findings = append(r.Findings, health.New(code, subject, fmt.Sprintf(format, args...)))
+}
+
+// Uncertified says why there is a certificate less. That the time is not known
+// yet is nobody's mistake, and goes by.
+func (r *Report) Uncertified(err error) {
+	code := health.CertificateFailed
+	if errors.Is(err, ca.ErrClock) {
+		code = health.ClockUntrusted
+	}
+	r.Find(code, "", "%v", err)
 }

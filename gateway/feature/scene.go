@@ -1,6 +1,10 @@
 package feature
 
 import (
+	"time"
+
+	"tunic/gateway/account"
+	"tunic/gateway/ca"
 	"tunic/gateway/config"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
@@ -18,6 +22,13 @@ type Scene struct {
 	Group    uint32 // of the household's interfaces; 0: none
 	ChildIDs
 	Ranges    Ranges
-	Addresses map[string]onion.Address // of the onions whose keys are there
-	TorNow    tor.Status               // as tor was at the beginning of the pass
+	Addresses map[string]onion.Address   // of the onions whose keys are there
+	Former    map[string][]onion.Address // that onions had, and that still lead to them
+	TorNow    tor.Status                 // as tor was at the beginning of the pass
+	Certain   time.Time                  // zero: the time is not known well enough to sign anything, or nothing is written
+
+	// What features that have looked know for those that look after them.
+	Users     []account.User
+	Authority *ca.Authority            // nil: it cannot be used
+	Came      map[onion.Address]string // changes when that friend's box has come back
 }

@@ -32,9 +32,9 @@ func (Feature) Name() string { return "clock" }
 // Look implements feature.Feature. It tells when devices may not be told the time.
 // Tor says nothing of a clock that is months behind or days ahead; it just does
 // not connect.
-func (Feature) Look(_ context.Context, s feature.Scene, r *feature.Report) feature.Wish {
+func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	connected := s.TorNow.Bootstrap == 100
-	if !Trusted(s) && (!connected || s.Config.Gateway.NTP) {
+	if !Trusted(*s) && (!connected || s.Config.Gateway.NTP) {
 		why := "nothing keeps it, and relays have not told the time yet"
 		if s.TorNow.ClockSkew != 0 {
 			why = "tor sees that it is wrong by " + s.TorNow.ClockSkew.String()

@@ -36,7 +36,7 @@ func (Feature) Check(_ context.Context, s feature.Scene) error {
 
 // Look implements feature.Feature. That nothing could be seen closes nothing: the
 // rules then know of no more than the configuration.
-func (Feature) Look(_ context.Context, s feature.Scene, r *feature.Report) feature.Wish {
+func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	c, around := s.Config, s.Around
 	r.Findings = append(r.Findings, Surroundings(c, around)...)
 	r.Findings = append(r.Findings, firewallFindings(c, around.Others)...)

@@ -13,7 +13,7 @@ import (
 func found(t *testing.T, s feature.Scene) []health.Finding {
 	t.Helper()
 	var r feature.Report
-	Feature{}.Look(t.Context(), s, &r)
+	Feature{}.Look(t.Context(), &s, &r)
 	return r.Findings
 }
 

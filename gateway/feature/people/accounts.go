@@ -1,4 +1,4 @@
-package gateway
+package people
 
 import (
 	"cmp"
@@ -9,8 +9,8 @@ import (
 	"tunic/gateway/account"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
-	"tunic/gateway/link"
 )
 
 // guestFor is how long a guest's account lasts if nobody says.
@@ -23,53 +23,52 @@ type Accounts struct {
 	Domain string // of the box's addresses; "" while it has no keys
 }
 
-// accounts are those of a root.
-func (g *Gateway) accounts() Accounts {
-	a := Accounts{Store: account.Store{Dir: g.Paths.Accounts()}}
-	if home := g.snapshot().addresses[config.HomeOnion]; home != "" {
+// accounts are those of this box.
+func (f Feature) accounts() Accounts {
+	now := f.host.Now()
+	a := Accounts{Store: account.Store{Dir: now.Paths.Accounts()}}
+	if home := now.Addresses[config.HomeOnion]; home != "" {
 		a.Domain = string(home) + config.PeerDomain
 	}
 	return a
 }
 
 // Users implements api.Users.
-func (g *Gateway) Users(context.Context) ([]api.User, error) { return g.accounts().List() }
+func (f Feature) Users(context.Context) ([]api.User, error) { return f.accounts().List() }
 
 // AddUser implements api.Users.
-func (g *Gateway) AddUser(ctx context.Context, r api.UserRequest) (api.User, error) {
-	return g.withUser(ctx, r, g.accounts().Create)
+func (f Feature) AddUser(ctx context.Context, r api.UserRequest) (api.User, error) {
+	return f.withUser(ctx, r, f.accounts().Create)
 }
 
 // ChangeUser implements api.Users.
-func (g *Gateway) ChangeUser(ctx context.Context, r api.UserRequest) (api.User, error) {
-	return g.withUser(ctx, r, g.accounts().Update)
+func (f Feature) ChangeUser(ctx context.Context, r api.UserRequest) (api.User, error) {
+	return f.withUser(ctx, r, f.accounts().Update)
 }
 
 // RemoveUser implements api.Users.
-func (g *Gateway) RemoveUser(ctx context.Context, r api.UserRequest) error {
-	_, err := g.withUser(ctx, r, func(r api.UserRequest, _ account.Record) (api.User, error) {
-		return api.User{}, g.accounts().Delete(r)
+func (f Feature) RemoveUser(ctx context.Context, r api.UserRequest) error {
+	_, err := f.withUser(ctx, r, func(r api.UserRequest, _ account.Record) (api.User, error) {
+		return api.User{}, f.accounts().Delete(r)
 	})
 	return err
 }
 
 // withUser makes the record of the request's password, which takes a while,
 // then has the request carried out in the loop, and the servers told.
-func (g *Gateway) withUser(ctx context.Context, r api.UserRequest, do func(api.UserRequest, account.Record) (api.User, error)) (api.User, error) {
+func (f Feature) withUser(ctx context.Context, r api.UserRequest, do func(api.UserRequest, account.Record) (api.User, error)) (api.User, error) {
 	record, err := NewRecord(r)
 	if err != nil {
 		return api.User{}, err
 	}
 	var u api.User
-	err = g.do(ctx, func(ctx context.Context) error {
-		return g.edit(ctx, edit{
-			files: []string{g.Paths.Accounts()},
-			write: func() (err error) {
-				u, err = do(r, record)
-				return err
-			},
-			fault: userFault,
-		})
+	err = f.host.Edit(ctx, feature.Edit{
+		Files: []string{f.accounts().Dir},
+		Write: func() (err error) {
+			u, err = do(r, record)
+			return err
+		},
+		Fault: feature.Faults(nil, health.AccountUnusable, health.MailboxUnusable, health.XMPPUnusable),
 	})
 	if err != nil {
 		return api.User{}, err
@@ -84,7 +83,7 @@ func NewRecord(r api.UserRequest) (account.Record, error) {
 		return account.Record{}, nil
 	}
 	if err := account.CheckPassword(r.Name, r.Password); err != nil {
-		return account.Record{}, usage(err, "an empty line at the question makes a good one")
+		return account.Record{}, feature.Usage(err, "an empty line at the question makes a good one")
 	}
 	return account.NewRecord(r.Password)
 }
@@ -113,10 +112,10 @@ func (a Accounts) describe(u account.User) api.User {
 // Create adds an account.
 func (a Accounts) Create(r api.UserRequest, record account.Record) (api.User, error) {
 	if err := account.CheckName(r.Name); err != nil {
-		return api.User{}, usage(err, "example: tunic user add bob")
+		return api.User{}, feature.Usage(err, "example: tunic user add bob")
 	}
 	if record == (account.Record{}) {
-		return api.User{}, usage(errors.New("the new user has no password"), "")
+		return api.User{}, feature.Usage(errors.New("the new user has no password"), "")
 	}
 	u := account.User{Name: r.Name, Role: account.Member, Record: record}
 	if others, err := a.Users(); err == nil && len(others) == 0 {
@@ -153,13 +152,13 @@ func setRole(u *account.User, r api.UserRequest) error {
 	if r.Role != "" {
 		role, err := account.ParseRole(r.Role)
 		if err != nil {
-			return usage(err, "a guest has chat only, for a while")
+			return feature.Usage(err, "a guest has chat only, for a while")
 		}
 		u.Role = role
 	}
 	switch {
 	case r.For < 0 || r.For > 0 && u.Role != account.Guest:
-		return usage(errors.New("only a guest's account lasts for a time, which begins now"), "example: tunic user role carol guest --for 48h")
+		return feature.Usage(errors.New("only a guest's account lasts for a time, which begins now"), "example: tunic user role carol guest --for 48h")
 	case u.Role != account.Guest:
 		u.Until = time.Time{}
 	case r.For > 0 || u.Until.IsZero():
@@ -185,24 +184,5 @@ func explainUser(err error) error {
 	default:
 		return err
 	}
-	return usage(err, hint)
-}
-
-// people ends what guests have no more, and learns who is left.
-func (a *attempt) people() {
-	store := account.Store{Dir: a.Paths.Accounts()}
-	users, err := store.Expire(time.Now())
-	secret, err2 := store.Secret()
-	if err := errors.Join(err, err2); err != nil {
-		a.find(health.AccountUnusable, "", "%v", err)
-	}
-	a.in.Users, a.in.UserSecret = users, secret
-}
-
-// addUsers tells serve who may log in.
-func addUsers(d *Desired, in Inputs) {
-	d.Serve.Users.Secret = in.UserSecret
-	for _, u := range in.Users {
-		d.Serve.Users.List = append(d.Serve.Users.List, link.User{Name: u.Name, Role: string(u.Role), Record: u.Record.Encode()})
-	}
+	return feature.Usage(err, hint)
 }

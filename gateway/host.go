@@ -1,0 +1,26 @@
+package gateway
+
+import (
+	"context"
+
+	"tunic/gateway/api"
+	"tunic/gateway/feature"
+)
+
+var _ feature.Host = (*Gateway)(nil)
+
+// Do implements feature.Host.
+func (g *Gateway) Do(ctx context.Context, f func(context.Context) error) error { return g.do(ctx, f) }
+
+// Edit implements feature.Host.
+func (g *Gateway) Edit(ctx context.Context, e feature.Edit) error {
+	return g.do(ctx, func(ctx context.Context) error { return g.edit(ctx, e) })
+}
+
+// Now implements feature.Host.
+func (g *Gateway) Now() feature.Now {
+	v := g.snapshot()
+	now := feature.Now{Scene: v.in.Scene, Desired: v.desired, Open: v.state == api.Open, Why: v.why}
+	now.Config, now.Paths, now.Addresses = v.config, g.Paths, v.addresses
+	return now
+}
