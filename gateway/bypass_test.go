@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/rules"
 )
@@ -75,7 +75,7 @@ func (h *house) letThrough() []string {
 func TestGrantIsInForceWhenItIsAnswered(t *testing.T) {
 	h := bypassHouse(t)
 	r := request("192.168.77.10", "bank.example", "203.0.113.7", "2001:db8:bb::7")
-	if err := h.Grant(t.Context(), r); err != nil {
+	if err := h.bypass.Grant(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	h.expect(t, "rules open")
@@ -83,7 +83,7 @@ func TestGrantIsInForceWhenItIsAnswered(t *testing.T) {
 	if got := h.letThrough(); !slices.Equal(got, want) {
 		t.Errorf("the rules let through %q, want %q", got, want)
 	}
-	if err := h.Grant(t.Context(), r); err != nil {
+	if err := h.bypass.Grant(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	h.expect(t, "") // nothing has changed
@@ -93,66 +93,11 @@ func TestGrantIsInForceWhenItIsAnswered(t *testing.T) {
 	}
 }
 
-func TestGrantsThatAreRefused(t *testing.T) {
-	h := bypassHouse(t)
-	many := request("192.168.77.10", "bank.example")
-	for i := range maxGrantAddrs + 1 {
-		many.Addrs = append(many.Addrs, netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
-	}
-	for name, c := range map[string]struct {
-		r    link.Grant
-		want error
-	}{
-		"another device":     {request("192.168.77.20", "bank.example", "203.0.113.7"), errNotBypassed},
-		"a domain below":     {request("192.168.77.10", "www.bank.example", "203.0.113.7"), errNotBypassed},
-		"another domain":     {request("192.168.77.10", "evil.example", "203.0.113.7"), errNotBypassed},
-		"a blocked device":   {request("192.168.77.11", "game.example", "203.0.113.7"), errNotBypassed},
-		"nobody's address":   {request("192.168.77.200", "game.example", "203.0.113.7"), errNotBypassed},
-		"the household":      {request("192.168.77.10", "bank.example", "192.168.77.20"), errNotGrantable},
-		"a private address":  {request("192.168.77.10", "bank.example", "10.1.2.3"), errNotGrantable},
-		"loopback":           {request("192.168.77.10", "bank.example", "127.0.0.1"), errNotGrantable},
-		"IPv4 in IPv6":       {request("192.168.77.10", "bank.example", "::ffff:203.0.113.7"), errNotGrantable},
-		"multicast":          {request("192.168.77.10", "bank.example", "224.0.0.1"), errNotGrantable},
-		"a household's IPv6": {request("192.168.77.10", "bank.example", "fd77::20"), errNotGrantable},
-		"one good, one bad":  {request("192.168.77.10", "bank.example", "203.0.113.7", "192.168.77.20"), errNotGrantable},
-		"too many":           {many, errGrantsFull},
-	} {
-		if err := h.Grant(t.Context(), c.r); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", name, err, c.want)
-		}
-	}
-	if err := h.Grant(t.Context(), request("192.168.77.12", "game.example", "203.0.113.7")); err != nil {
-		t.Errorf("a direct device needs nothing: %v", err)
-	}
-	h.expect(t, "")
-	if got := h.letThrough(); got != nil {
-		t.Errorf("the rules let through %q", got)
-	}
-}
-
-func TestGrantsAreBounded(t *testing.T) {
-	h := bypassHouse(t)
-	grant := func(device string, i int) error {
-		return h.Grant(t.Context(), request(device, "game.example", fmt.Sprintf("203.0.%d.%d", i/250, i%250+1)))
-	}
-	for i := range maxDeviceGrants {
-		if err := grant("192.168.77.10", i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := grant("192.168.77.10", maxDeviceGrants); !errors.Is(err, errGrantsFull) {
-		t.Errorf("beyond the device's limit: %v", err)
-	}
-	if err := grant("192.168.77.13", 0); err != nil {
-		t.Errorf("another device has no room left: %v", err)
-	}
-}
-
 // A configuration without the bypass closes it at once, and lockdown too.
 func TestBypassEndsWithItsConfiguration(t *testing.T) {
 	h := bypassHouse(t)
 	r := request("192.168.77.10", "bank.example", "203.0.113.7")
-	if err := h.Grant(t.Context(), r); err != nil {
+	if err := h.bypass.Grant(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	h.took()
@@ -162,7 +107,7 @@ func TestBypassEndsWithItsConfiguration(t *testing.T) {
 	if got := h.letThrough(); got != nil {
 		t.Errorf("in lockdown the rules let through %q", got)
 	}
-	if err := h.Grant(t.Context(), r); !errors.Is(err, errNotOpen) {
+	if err := h.bypass.Grant(t.Context(), r); !errors.Is(err, feature.ErrClosed) {
 		t.Errorf("in lockdown: %v", err)
 	}
 	if err := h.Reload(t.Context()); err != nil {
@@ -187,33 +132,9 @@ func TestBypassEndsWithItsConfiguration(t *testing.T) {
 func TestGrantThatCannotBeLoaded(t *testing.T) {
 	h := bypassHouse(t)
 	h.set(func() { h.fail["rules"] = errBroken })
-	if err := h.Grant(t.Context(), request("192.168.77.10", "bank.example", "203.0.113.8")); !errors.Is(err, errBroken) {
+	if err := h.bypass.Grant(t.Context(), request("192.168.77.10", "bank.example", "203.0.113.8")); !errors.Is(err, errBroken) {
 		t.Errorf("a way that is not open was promised: %v", err)
 	}
-}
-
-func TestGrantsEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var g grants
-		a := Granted{rules.Grant{MAC: "02:00:00:00:00:10", To: netip.MustParseAddr("203.0.113.7")}, "bank.example"}
-		start := time.Now()
-		for _, until := range []time.Duration{30 * time.Second, 60 * time.Second, 45 * time.Second} { // the longest counts
-			if _, err := g.add([]Granted{a}, start.Add(until)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		time.Sleep(59 * time.Second)
-		if len(g.current(time.Now())) != 1 {
-			t.Error("it ended early")
-		}
-		time.Sleep(2 * time.Second)
-		if len(g.current(time.Now())) != 0 || len(g.list) != 0 {
-			t.Error("it did not end")
-		}
-		if loaded, err := g.add([]Granted{a}, start); loaded || err != nil {
-			t.Errorf("one that ended counts as loaded: %v, %v", loaded, err)
-		}
-	})
 }
 
 func TestBypassWithoutForwarding(t *testing.T) {
@@ -260,22 +181,18 @@ func TestDesireNamesAndTime(t *testing.T) {
 
 // Somebody asked while the household was open, and it is closed by the time that
 // the loop comes to it: the rules stay closed.
-func TestGrantOpensNothingThatIsClosed(t *testing.T) {
+func TestRulesOpenNothingThatIsClosed(t *testing.T) {
 	for what, shut := range map[string]func(*house){
 		"lockdown":     func(h *house) { h.held, h.opened = true, false },
 		"rules failed": func(h *house) { h.opened = false },
 	} {
 		h := bypassHouse(t)
-		granted := []Granted{{rules.Grant{MAC: "02:00:00:00:00:10", To: netip.MustParseAddr("203.0.113.7")}, "bank.example"}}
-		if _, err := h.grants.add(granted, time.Now().Add(time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-		err := h.do(t.Context(), func(ctx context.Context) error {
-			shut(h)
-			h.took()
-			return h.loadGrants(ctx)
+		shut(h)
+		h.took()
+		err := h.Rules(t.Context(), func(in *rules.Input) {
+			in.Grants = []rules.Grant{{MAC: "02:00:00:00:00:10", To: netip.MustParseAddr("203.0.113.7")}}
 		})
-		if j := h.took(); !errors.Is(err, errNotOpen) || strings.Contains(j, "rules") {
+		if j := h.took(); !errors.Is(err, feature.ErrClosed) || strings.Contains(j, "rules") {
 			t.Errorf("%s: %v, did %s", what, err, j)
 		}
 	}

@@ -19,9 +19,10 @@ import (
 
 // CheckTor has tor itself judge the owner's part of its configuration: the
 // lines in torrc.d, bridges and countries. tor runs as that user, and must not as
-// root; a caller who is not root passes their own IDs. Nothing is left behind. The error wraps tor.ErrNoTor if tor is not
-// installed, and is a *tor.TooOldError if it is too old.
-func CheckTor(ctx context.Context, c *config.Config, e Entry, user IDs) error {
+// root; a caller who is not root passes their own IDs.
+// Nothing is left behind. The error wraps tor.ErrNoTor if tor is not installed, and
+// is a *tor.TooOldError if it is too old.
+func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config, user IDs) error {
 	dir, err := os.MkdirTemp("", "tunic-check-")
 	if err != nil {
 		return fmt.Errorf("checking the torrc: %w", err)
@@ -30,10 +31,12 @@ func CheckTor(ctx context.Context, c *config.Config, e Entry, user IDs) error {
 	if err := os.Chmod(dir, 0o711); err != nil { // that user enters it
 		return fmt.Errorf("checking the torrc: %w", err)
 	}
-	s := torSpec(Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(dir), ChildIDs: ChildIDs{Tor: user}, Mode: rules.Open,
+	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(dir), ChildIDs: ChildIDs{Tor: user}, Mode: rules.Open,
 		Facts:  Facts{IPv6: true},
-		Ranges: Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}, Entry: e})
-	s.Onions = nil // tunic's own lines need no judge
+		Ranges: Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}}
+	in.foresee(ctx, features)
+	s := desire(in).Tor
+	s.Onions, s.Auth, s.Maps = nil, nil, nil // tunic's own lines need no judge
 	return tor.Judge(ctx, s, slog.New(slog.DiscardHandler))
 }
 

@@ -22,11 +22,7 @@ type Inputs struct {
 	feature.Scene
 	Wishes    []feature.Wish // of the features, in their order
 	Self      Self
-	Grants    []Granted // what devices may reach outside Tor at the moment
 	Temporary Temporary // what is in force for a while; its policies are in Config already
-	Entry     Entry
-	OverTor   []tor.OverTor // devices that use Tor themselves
-	Full      []string      // MACs of devices that have all connections through Tor that they may have
 	Friends   Friends
 
 	ChatLeaf   ca.Leaf // of the XMPP server
@@ -115,7 +111,6 @@ func torSpec(in Inputs) tor.Spec {
 		Virtual4:  in.Ranges.Virtual4,
 		Virtual6:  in.Ranges.Virtual6,
 	}
-	enterBy(&spec, in.Config.Tor, in.Entry)
 	spec.Onions, spec.Snippets = torOnions(in, false), torSnippets(in.Config)
 	visit(&spec, in)
 	return spec
@@ -181,7 +176,7 @@ func ownRules(in Inputs) rules.Input {
 		OwnTor:     c.Gateway.OwnTraffic == config.OwnTor,
 		TransPort:  config.TransPort,
 		Streams:    tor.DeviceStreams,
-		Full:       in.Full,
+		Full:       in.TorNow.Full,
 		DNSPort:    config.DNSPort,
 		Virtual4:   in.Ranges.Virtual4,
 		Virtual6:   in.Ranges.Virtual6,
@@ -212,9 +207,6 @@ func ownRules(in Inputs) rules.Input {
 	if c.Gateway.OwnTraffic == config.OwnTor {
 		r.OwnDNS = config.ServeOwnDNSPort
 	}
-	torRules(&r, in)
-	r.Bypasses = ruleBypasses(c)
-	r.Grants = grantRules(r, in.Grants)
 	r.Guests = guests(in.Temporary)
 	r.Services = append(r.Services, mailService(c)...)
 	readMail(&r, in)
@@ -269,9 +261,6 @@ func addDNS(d *Desired, in Inputs) {
 	d.Serve.DNS.Private = in.Config.DNS.Private
 	if r := in.Config.DNS.Resolver; r.Server.IsValid() {
 		d.Serve.DNS.Resolver = &link.Resolver{Server: r.Server, Name: r.Name}
-	}
-	for _, b := range in.Config.Bypasses {
-		d.Serve.DNS.Bypass = append(d.Serve.DNS.Bypass, b.Domains...)
 	}
 	for _, i := range in.Facts.Interfaces {
 		d.Serve.DNS.Box = append(d.Serve.DNS.Box, i.Addresses...)

@@ -11,6 +11,8 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/bypass"
+	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
@@ -19,7 +21,7 @@ import (
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}, people.New(nil), gopher.Feature{}}
+var features = []feature.Feature{entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{}, networks.Feature{}, people.New(nil), gopher.Feature{}}
 
 func inputs() Inputs {
 	in := Inputs{Scene: feature.Scene{

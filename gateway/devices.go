@@ -40,15 +40,15 @@ func (g *Gateway) Devices(ctx context.Context) ([]api.Device, error) {
 // devices says of temporary policies what the last pass has put in force.
 func (g *Gateway) devices(ctx context.Context, v view) []api.Device {
 	c := v.config
-	known := registry{defaultPolicy: c.Household.DefaultPolicy, temporary: v.temporary}
+	all := registry{defaultPolicy: c.Household.DefaultPolicy, temporary: v.temporary}
 	for _, d := range c.Devices {
-		known.add(api.Device{Name: d.Name, Named: "file", MAC: d.MAC, Policy: string(d.Policy)})
+		all.add(api.Device{Name: d.Name, Named: "file", MAC: d.MAC, Policy: string(d.Policy)})
 	}
-	for _, p := range known.temporary.Policies {
-		known.entry(p.MAC)
+	for _, p := range all.temporary.Policies {
+		all.entry(p.MAC)
 	}
-	for _, p := range known.temporary.Portals {
-		known.entry(p.MAC)
+	for _, p := range all.temporary.Portals {
+		all.entry(p.MAC)
 	}
 	neighbours, err := g.Kernel.Neighbours(ctx, c.Household.Interfaces)
 	if err != nil {
@@ -58,7 +58,7 @@ func (g *Gateway) devices(ctx context.Context, v view) []api.Device {
 		if n.Addr.IsLinkLocalUnicast() {
 			continue
 		}
-		d := known.entry(n.MAC)
+		d := all.entry(n.MAC)
 		d.Seen = true
 		d.addAddress(n.Addr)
 	}
@@ -66,28 +66,28 @@ func (g *Gateway) devices(ctx context.Context, v view) []api.Device {
 	if err != nil {
 		g.Log.Debug("reading the DHCP leases failed", "error", err)
 	}
-	known.lease(list)
-	return known.list()
+	all.lease(list)
+	return all.list()
 }
 
 // registry collects what is known of devices.
 type registry struct {
 	defaultPolicy config.Policy
 	temporary     Temporary
-	entries       []*entry
+	entries       []*registered
 }
 
-type entry struct{ api.Device }
+type registered struct{ api.Device }
 
-func (r *registry) add(d api.Device) *entry {
+func (r *registry) add(d api.Device) *registered {
 	d.Addresses = []string{}
-	e := &entry{d}
+	e := &registered{d}
 	r.entries = append(r.entries, e)
 	return e
 }
 
 // entry returns what is known of the device with that address.
-func (r *registry) entry(mac string) *entry {
+func (r *registry) entry(mac string) *registered {
 	for _, e := range r.entries {
 		if e.MAC == mac {
 			return e
@@ -121,7 +121,7 @@ func (r *registry) lease(list []leases.Lease) {
 	}
 }
 
-func (e *entry) addAddress(a netip.Addr) {
+func (e *registered) addAddress(a netip.Addr) {
 	if text := a.String(); !slices.Contains(e.Addresses, text) {
 		e.Addresses = append(e.Addresses, text)
 	}

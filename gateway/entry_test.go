@@ -12,10 +12,8 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
-	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
-	"tunic/rules"
 )
 
 const (
@@ -38,16 +36,6 @@ func programs(t *testing.T, names ...string) string {
 	}
 	t.Setenv("PATH", dir)
 	return dir
-}
-
-// Every transport of the configuration has a program, known or looked for.
-func TestTransportsHavePrograms(t *testing.T) {
-	programs(t)
-	for _, name := range config.Transports() {
-		if _, err := tor.FindTransport(name); err == nil || !strings.Contains(err.Error(), "install the package") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }
 
 // A tor that could not enter by its bridges is not started, until it can.
@@ -123,44 +111,6 @@ func TestSnippetsDoNotMixWithBridges(t *testing.T) {
 	}
 }
 
-// What transports need beside TCP is let out, no more, and is listed.
-func TestTransportsInRules(t *testing.T) {
-	at := netip.MustParseAddrPort("192.0.2.3:80")
-	for name, tc := range map[string]struct {
-		bridge    config.Bridge
-		udp       rules.TorUDP
-		exception string
-	}{
-		"obfs4":           {config.Bridge{Transport: "obfs4", Addr: at}, rules.NoUDP, ""},
-		"snowflake":       {config.Bridge{Transport: "snowflake", Addr: at, Args: []string{"url=https://192.0.2.1/"}}, rules.AnyUDP, "snowflake sends UDP"},
-		"webtunnel":       {config.Bridge{Transport: "webtunnel", Addr: at, Args: []string{"url=https://www.example/x"}}, rules.NamesUDP, "the names of 1 bridges"},
-		"webtunnel by IP": {config.Bridge{Transport: "webtunnel", Addr: at, Args: []string{"url=https://192.0.2.1/x"}}, rules.NoUDP, ""},
-	} {
-		h := newHouse(t, nil)
-		c := *h.view.config
-		c.Tor.Bridges = []config.Bridge{tc.bridge}
-		words := strings.Join(torExceptions(c.Tor), "\n")
-		if got := ownRules(Inputs{Scene: feature.Scene{Config: &c}}).TorUDP; got != tc.udp || !strings.Contains(words, tc.exception) || tc.exception == "" && words != "" {
-			t.Errorf("%s: UDP %d, exceptions %q", name, got, words)
-		}
-		if strings.Contains(words, "example") {
-			t.Errorf("%s: the exception tells the bridge: %q", name, words)
-		}
-	}
-}
-
-func TestExitCountries(t *testing.T) {
-	var spec tor.Spec
-	geoIP := tor.GeoIP{IPv4: "/g", IPv6: "/g6"}
-	enterBy(&spec, config.Tor{Exits: []config.Country{{Code: "de"}, {Code: "us", Exclude: true}}, ByDest: true}, Entry{GeoIP: geoIP})
-	if !slices.Equal(spec.Exits.Only, []string{"de"}) || !slices.Equal(spec.Exits.Exclude, []string{"us"}) || spec.Exits.GeoIP != geoIP || !spec.IsolateDestinations {
-		t.Errorf("%+v", spec)
-	}
-	if code, ok := entryCode(errors.Join(tor.ErrNoGeoIP)); !ok || code != "geoip-missing" {
-		t.Errorf("code %q", code)
-	}
-}
-
 func TestOverTor(t *testing.T) {
 	now := time.Now()
 	seen := []tor.OverTor{
@@ -188,14 +138,5 @@ func TestOverTor(t *testing.T) {
 		if got := slices.ContainsFunc(s.Leaks, func(l string) bool { return strings.Contains(l, "over-tor = pass") }); got != (want > 0) {
 			t.Errorf("%s: exceptions %q", over, s.Leaks)
 		}
-	}
-}
-
-// A bridge that tor does not get to is named by its place, and by nothing else.
-func TestUnreachedBridgesAreNamed(t *testing.T) {
-	c := config.Tor{Bridges: []config.Bridge{{Fingerprint: "A"}, {Transport: "obfs4", Fingerprint: bridgePrint}}}
-	list := bridgeFindings(c, func(fingerprint string) bool { return fingerprint == bridgePrint })
-	if len(list) != 1 || list[0].Text != "bridge 2 of the 2 in [tor] bridges (obfs4) is not reached: tor has tried several times" {
-		t.Errorf("%+v", list)
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/bypass"
+	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
@@ -251,6 +253,7 @@ func (f fakeListeners) Files() map[string]*os.File { return nil }
 // house is a gateway with a configuration on disk, on a fake box.
 type house struct {
 	people people.Feature
+	bypass *bypass.Feature
 	*Gateway
 	*box
 	notes []string
@@ -308,8 +311,8 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 		},
 		Sign:   func(string, IDs, []byte) (s peer.Signature, err error) { return s, errBroken },
 		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
-	h.people = people.New(h.Gateway)
-	h.Features = []feature.Feature{timekeeping.Feature{}, networks.Feature{}, h.people, gopher.Feature{}}
+	h.people, h.bypass = people.New(h.Gateway), bypass.New(h.Gateway, h.Kernel)
+	h.Features = []feature.Feature{entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people, gopher.Feature{}}
 	return h
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -107,4 +108,15 @@ func checkFastSnippet(c *config.Config, path, text string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: bridges, beside the onion %s which is not anonymous and connects to relays directly: remove one of them", path, c.Onions[i].Name)
+}
+
+// redacted hides what bridge lines say in lines of a plan.
+func redacted(lines []string) []string {
+	for i, line := range lines {
+		sign, text, ok := strings.Cut(line, " torrc ")
+		if ok {
+			lines[i] = sign + " torrc " + tor.Redact(text)
+		}
+	}
+	return lines
 }

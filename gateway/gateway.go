@@ -153,7 +153,6 @@ type Gateway struct {
 	away         time.Time // since when Tor has not been reached; zero: it is
 	out          wayOut
 
-	grants  grants
 	reaches reaches
 
 	virtual   virtuals
@@ -214,7 +213,6 @@ func New(o Options, c *config.Config) *Gateway {
 
 // Answers says who answers what serve asks.
 func (g *Gateway) Answers(m *link.Mux) {
-	link.Handle(m, link.LetThrough, func(ctx context.Context, r link.Grant) (struct{}, error) { return struct{}{}, g.Grant(ctx, r) })
 	link.Handle(m, link.SignMail, g.SignMail)
 	link.Handle(m, link.Befriend, g.Pair)
 	link.Handle(m, link.Hear, g.Met)
@@ -290,8 +288,21 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 	if g.pass(ctx) {
 		wait = checkEvery
 	}
-	g.next = time.Now().Add(g.grants.sooner(g.rotations.sooner(g.temporary.sooner(wait))))
+	g.next = time.Now().Add(g.sooner(g.rotations.sooner(g.temporary.sooner(wait))))
 	return g.nap()
+}
+
+// sooner is how long the loop may wait until a feature has to look again, and no
+// longer than wait.
+func (g *Gateway) sooner(wait time.Duration) time.Duration {
+	for _, f := range g.Features {
+		if f, ok := f.(feature.Sooner); ok {
+			if next := f.Next(); !next.IsZero() {
+				wait = min(wait, time.Until(next))
+			}
+		}
+	}
+	return max(wait, 0)
 }
 
 // nap is how long the loop may wait: until the next pass, and while onions lead
@@ -330,7 +341,7 @@ func (g *Gateway) own(in Inputs) Inputs {
 // ClosedRules are the rules by which nothing passes. They are computed from what
 // the open ones are: whatever those refuse, these refuse too.
 func ClosedRules(ctx context.Context, features []feature.Feature, in Inputs) rules.Input {
-	in.Mode, in.Temporary, in.Grants = rules.Lockdown, Temporary{}, nil
+	in.Mode, in.Temporary = rules.Lockdown, Temporary{}
 	in.foresee(ctx, features)
 	return ruleInput(in)
 }
@@ -391,9 +402,6 @@ func (g *Gateway) reload(ctx context.Context) error {
 // about it. With any mistake in it nothing changes; the next pass enforces it.
 func (g *Gateway) load(ctx context.Context) error {
 	c, err := loadConfig(g.Paths)
-	if err == nil {
-		err = g.judge(ctx, c)
-	}
 	if err != nil {
 		return err
 	}
@@ -401,16 +409,28 @@ func (g *Gateway) load(ctx context.Context) error {
 	if err != nil {
 		g.Log.Debug("looking around failed", "error", err)
 	}
-	for _, f := range g.Features {
-		if f, ok := f.(feature.Checker); ok {
-			if err := f.Check(ctx, feature.Scene{Foreseen: true, Config: c, Paths: g.Paths, Around: around}); err != nil {
-				return feature.Usage(err, "nothing was changed")
-			}
-		}
+	if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths, Around: around}); err != nil {
+		return err
+	}
+	if err := g.judge(ctx, c); err != nil {
+		return err
 	}
 	g.mu.Lock()
 	g.view.config = c
 	g.mu.Unlock()
+	return nil
+}
+
+// check asks the features whether a configuration can be in force.
+func check(ctx context.Context, features []feature.Feature, s feature.Scene) error {
+	s.Foreseen = true
+	for _, f := range features {
+		if f, ok := f.(feature.Checker); ok {
+			if err := f.Check(ctx, s); err != nil {
+				return feature.Usage(err, "nothing was changed")
+			}
+		}
+	}
 	return nil
 }
 
@@ -433,11 +453,7 @@ func loadConfig(p config.Paths) (*config.Config, error) {
 	if err != nil {
 		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
 	}
-	err = CheckSnippets(p, c)
-	if err == nil {
-		_, err = FindEntry(c)
-	}
-	if err != nil {
+	if err := CheckSnippets(p, c); err != nil {
 		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
 	}
 	return c, nil

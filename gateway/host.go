@@ -5,6 +5,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/feature"
+	"tunic/rules"
 )
 
 var _ feature.Host = (*Gateway)(nil)
@@ -15,6 +16,18 @@ func (g *Gateway) Do(ctx context.Context, f func(context.Context) error) error {
 // Edit implements feature.Host.
 func (g *Gateway) Edit(ctx context.Context, e feature.Edit) error {
 	return g.do(ctx, func(ctx context.Context) error { return g.edit(ctx, e) })
+}
+
+// Rules implements feature.Host.
+func (g *Gateway) Rules(ctx context.Context, change func(*rules.Input)) error {
+	return g.do(ctx, func(ctx context.Context) error {
+		in := g.snapshot().desired.Rules
+		if !g.opened || g.held || in.Mode != rules.Open {
+			return feature.ErrClosed
+		}
+		change(&in)
+		return g.applyRules(ctx, in)
+	})
 }
 
 // Now implements feature.Host.

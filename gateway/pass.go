@@ -23,7 +23,6 @@ type attempt struct {
 	findings []health.Finding
 	old      []OldAddress // published beside
 	why      string       // why the household is not open
-	missing  error        // without it tor must not be started
 }
 
 // find notes a finding about a subject: an onion, a device, a server, a friend, an
@@ -66,8 +65,6 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.followStep()
 	a.followWayOut(ctx)
 	a.readSmarthost()
-	a.in.Grants = a.grants.current(time.Now())
-	a.lookForTor()
 	a.lookForHosts(ctx)
 	a.in.TorNow, a.in.Certain = a.Tor.Status(), a.certain()
 	var report feature.Report
@@ -75,7 +72,11 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.mailboxes()
 	a.chat(&report)
 	a.findings = append(a.findings, report.Findings...)
+	if err := a.Backend(); err != nil {
+		a.find(health.RulesMixed, "", "%v", err)
+	}
 	a.desired = desire(a.in)
+	a.needForwarding()
 	if a.held {
 		return a.lockedDown(ctx)
 	}
@@ -130,13 +131,19 @@ func (a *attempt) learn(ctx context.Context) bool {
 			a.find(health.NoAddress, i.Name, "the household interface %s has no address", i.Name)
 		}
 	}
-	in := ruleInput(a.in)
-	if !facts.Forwarding && (len(in.Bypasses) > 0 || len(in.Guests) > 0 || in.Default == rules.Direct || in.Default == rules.Onion || slices.ContainsFunc(in.Devices, func(d rules.Device) bool {
-		return d.Policy == rules.Direct || d.Policy == rules.Onion
-	})) {
+	return true
+}
+
+// needForwarding finds that devices are to go direct and that the box lets nobody
+// through (net.ipv4.ip_forward).
+func (a *attempt) needForwarding() {
+	in := a.desired.Rules
+	out := func(p rules.Policy) bool { return p == rules.Direct || p == rules.Onion }
+	direct := len(in.Bypasses) > 0 || len(in.Guests) > 0 || out(in.Default) ||
+		slices.ContainsFunc(in.Devices, func(d rules.Device) bool { return out(d.Policy) })
+	if direct && !a.in.Facts.Forwarding {
 		a.find(health.ForwardingOff, "", "a device may go direct, but this box does not forward packets")
 	}
-	return true
 }
 
 // remember keeps what was known of a household interface that is away: when it
@@ -213,7 +220,10 @@ func (a *attempt) loadRanges(ctx context.Context) error {
 // applyTor gives tor its configuration. Once the household is open, a tor that
 // is down closes nothing: the rules lead to nobody until it is back.
 func (a *attempt) applyTor(ctx context.Context) bool {
-	err := a.giveTor(func() error { return a.Tor.Apply(ctx, a.desired.Tor) })
+	err := a.desired.NoTor
+	if err == nil {
+		err = a.Tor.Apply(ctx, a.desired.Tor)
+	}
 	if err == nil {
 		a.torHas = a.desired.Tor.Onions
 	}
@@ -234,7 +244,6 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 			a.find(health.TorNotReady, "", "%s", a.why)
 		}
 	}
-	a.findings = append(a.findings, bridgeFindings(a.in.Config.Tor, st.Unreached)...)
 	if old := st.Old(); old != "" {
 		a.find(health.TorOld, "", "%s", old)
 	}
@@ -246,11 +255,12 @@ func (a *attempt) applyTor(ctx context.Context) bool {
 }
 
 func torCode(err error) health.Code {
-	if code, ok := entryCode(err); ok {
-		return code
-	}
-	var old *tor.TooOldError
-	if errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
+	switch {
+	case errors.As(err, new(*tor.MissingTransportError)):
+		return health.TransportMissing
+	case errors.Is(err, tor.ErrNoGeoIP):
+		return health.GeoIPMissing
+	case errors.Is(err, tor.ErrNoTor), errors.As(err, new(*tor.TooOldError)):
 		return health.TorMissing
 	}
 	return health.TorRefused

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/ca"
@@ -29,6 +28,9 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 			return err
 		}
 		if err := g.usable(); err != nil {
+			return err
+		}
+		if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths}); err != nil {
 			return err
 		}
 		v := g.snapshot()
@@ -69,12 +71,7 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desir
 	}
 	facts.RelayTime = known.RelayTime
 	in.Facts = remember(known, facts)
-	if in.Entry, err = FindEntry(c); err != nil {
-		return Desired{}, err
-	}
-	seen := g.Tor.Status()
-	in.TorNow = seen
-	in.OverTor, in.Full, in.Grants = seen.OverTor, seen.Full, g.grants.current(time.Now())
+	in.TorNow = g.Tor.Status()
 	in = g.own(in)
 	if in.Wishes == nil {
 		in.foresee(ctx, g.Features)

@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 	"time"
 
+	"tunic/gateway/feature"
+	"tunic/gateway/feature/entry"
 	"tunic/gateway/tor"
 )
 
@@ -29,13 +32,10 @@ func TestRest(t *testing.T) {
 }
 
 func TestSooner(t *testing.T) {
-	var g grants
 	now := time.Now()
-	if _, err := g.add([]Granted{{}}, now.Add(3*time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if wait := g.sooner(time.Minute); wait > 3*time.Second+time.Millisecond || wait < 2*time.Second {
-		t.Errorf("a grant that ends in 3 s is looked at in %v", wait)
+	g := Gateway{Options: Options{Features: []feature.Feature{entry.Feature{}, sooner{time.Time{}}, sooner{now.Add(3 * time.Second)}}}}
+	if wait := g.sooner(time.Minute); wait > 3*time.Second || wait < 2*time.Second {
+		t.Errorf("a feature that has to look in 3 s looks in %v", wait)
 	}
 	if wait := g.sooner(time.Second); wait != time.Second {
 		t.Errorf("waiting got longer: %v", wait)
@@ -49,3 +49,12 @@ func TestSooner(t *testing.T) {
 		t.Errorf("an onion that no directory has is waited for %v", wait)
 	}
 }
+
+// sooner is a feature that has to look again then.
+type sooner struct{ at time.Time }
+
+func (sooner) Name() string { return "sooner" }
+func (sooner) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish {
+	return func(feature.Scene, *feature.Desired) {}
+}
+func (s sooner) Next() time.Time { return s.at }

@@ -48,7 +48,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		FastTor:   g.fastStatus(v),
 		Onions:    g.onionStatus(v, g.withFast(t), served),
 		Servers:   g.serverStatus(v),
-		Leaks:     append(slices.Concat(exceptions(permanent(v.config, temporary)), torExceptions(v.config.Tor)), bypassWords(v.config, g.grants.current(time.Now()))...),
+		Leaks:     exceptions(permanent(v.config, temporary)),
 	}
 	scene := v.in.Scene
 	scene.TorNow = t
@@ -66,7 +66,6 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	s.Findings = append(s.Findings, reachFindings(s.Onions)...)
 	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
 	s.Findings = append(s.Findings, cleartextFindings(t.Cleartext, time.Now())...)
-	s.Findings = append(s.Findings, overTorFindings(t.OverTor, s.Household.Devices, v.config)...)
 	s.Findings = append(s.Findings, fullFindings(t.Full, s.Household.Devices)...)
 	s.Ready, s.Why = ready(s)
 	return s

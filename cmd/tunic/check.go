@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/health"
 	"tunic/gateway/machine"
@@ -36,10 +37,10 @@ way to the internet is a mistake.`,
 			if err := gateway.CheckSnippets(a.paths(), c); err != nil {
 				return &failure{code: exitUsage, err: err}
 			}
-			entry, err := gateway.FindEntry(c)
+			_, err = entry.Find(c)
 			if err != nil {
 				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
-			} else if err := a.askTor(cmd.Context(), c, entry); err != nil {
+			} else if err := a.askTor(cmd.Context(), c); err != nil {
 				return err
 			}
 			missing := gateway.Missing(cmd.Context(), c)
@@ -87,9 +88,9 @@ func (a *app) warn(list []health.Finding) {
 	}
 }
 
-// askTor has tor judge what its owner has written for it, if he has. That it is
-// not installed is no mistake of the configuration.
-func (a *app) askTor(ctx context.Context, c *config.Config, e gateway.Entry) error {
+// askTor has tor judge what the owner has written for it, if there is something.
+// That tor is not installed is no mistake of the configuration.
+func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	if len(c.Torrc)+len(c.Tor.Bridges)+len(c.Tor.Exits) == 0 {
 		return nil
 	}
@@ -100,7 +101,7 @@ func (a *app) askTor(ctx context.Context, c *config.Config, e gateway.Entry) err
 	if err != nil {
 		return a.notJudged(err)
 	}
-	err = gateway.CheckTor(ctx, c, e, user)
+	err = gateway.CheckTor(ctx, newHouse(nil, nil).features(), c, user)
 	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
 		return a.notJudged(err)
 	}

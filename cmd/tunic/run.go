@@ -160,9 +160,10 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
-	h := newHouse(g)
+	h := newHouse(g, p.kernel)
 	g.Features = h.features()
 	g.Answers(&process.Answers)
+	h.Answers(&process.Answers)
 
 	// The rules close before tor ends: the gateway has its own context.
 	outer, stopParts := context.WithCancel(context.WithoutCancel(ctx))

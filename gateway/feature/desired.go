@@ -15,6 +15,7 @@ import (
 // Desired is everything that tunic wants to be true on the box: one plain value.
 type Desired struct {
 	Tor       tor.Spec
+	NoTor     error    // without what it says tor would do something else than its owner wants, so it is not started
 	Fast      tor.Spec // for onions that are not anonymous; wanted only with some
 	Rules     rules.Input
 	Listeners []supervise.ListenerSpec

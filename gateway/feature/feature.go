@@ -9,6 +9,7 @@ package feature
 
 import (
 	"context"
+	"time"
 
 	"tunic/gateway/api"
 )
@@ -33,6 +34,11 @@ type Checker interface {
 // Reporter is a feature that has a part of the status, in a scene as it is now.
 type Reporter interface {
 	Report(s Scene, status *api.Status)
+}
+
+// Sooner is a feature that has to look again at some time.
+type Sooner interface {
+	Next() time.Time // zero: at none
 }
 
 // Wish adds to d what a feature wants in a scene. It is pure, and does not change

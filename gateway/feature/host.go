@@ -2,11 +2,13 @@ package feature
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"tunic/gateway/api"
 	"tunic/gateway/durable"
 	"tunic/gateway/health"
+	"tunic/rules"
 )
 
 // Host is all that a feature can ask of the reconciler.
@@ -15,9 +17,15 @@ type Host interface {
 	Do(ctx context.Context, f func(context.Context) error) error
 	// Edit makes a change in the loop, or nothing.
 	Edit(ctx context.Context, e Edit) error
+	// Rules brings the open rules up to date without a pass. The error is ErrClosed
+	// when they are not in force.
+	Rules(ctx context.Context, change func(*rules.Input)) error
 	// Now is the box as the last pass left it.
 	Now() Now
 }
+
+// ErrClosed says that the household is closed.
+var ErrClosed = errors.New("the household is closed")
 
 // Now is the box as the last pass left it.
 type Now struct {

@@ -1,4 +1,4 @@
-package gateway
+package bypass
 
 import (
 	"net/netip"

@@ -1,32 +1,71 @@
-package gateway
+// Package entry is how tor enters and leaves the network as its owner wants:
+// bridges and their transports, countries of exits, and devices that use Tor
+// themselves.
+package entry
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
 
-// Entry is what the box has of the programs and files without which tor cannot
+// Feature keeps nothing between passes.
+type Feature struct{}
+
+var (
+	_ feature.Feature  = Feature{}
+	_ feature.Checker  = Feature{}
+	_ feature.Reporter = Feature{}
+)
+
+// Name implements feature.Feature.
+func (Feature) Name() string { return "entry" }
+
+// Look implements feature.Feature.
+func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
+	files, missing := Find(s.Config)
+	tellBridges(s.Config.Tor, s.TorNow.Unreached, r)
+	return func(s feature.Scene, d *feature.Desired) {
+		enterBy(&d.Tor, s.Config.Tor, files)
+		torRules(&d.Rules, s)
+		d.NoTor = missing
+	}
+}
+
+// Check implements feature.Checker.
+func (Feature) Check(_ context.Context, s feature.Scene) error {
+	_, err := Find(s.Config)
+	return err
+}
+
+// Report implements feature.Reporter.
+func (Feature) Report(s feature.Scene, status *api.Status) {
+	status.Leaks = append(status.Leaks, exceptions(s.Config.Tor)...)
+	status.Findings = append(status.Findings, overTorFindings(s.TorNow.OverTor, status.Household.Devices, s.Config)...)
+}
+
+// Files are what the box has of the programs and files without which tor cannot
 // enter or leave the network as its owner wants.
-type Entry struct {
+type Files struct {
 	Plugins []tor.Plugin // of the bridges' transports
 	GeoIP   tor.GeoIP
 }
 
-// FindEntry looks for them. The error joins a *tor.MissingTransportError for
+// Find looks for them. The error joins a *tor.MissingTransportError for
 // each transport and tor.ErrNoGeoIP; tor must not be started then: without the
 // transport it could not enter, and without the bridges it must not.
-func FindEntry(c *config.Config) (Entry, error) {
-	var e Entry
+func Find(c *config.Config) (Files, error) {
+	var e Files
 	var errs []error
 	for _, name := range c.Tor.TransportsUsed() {
 		p, err := tor.FindTransport(name)
@@ -46,7 +85,7 @@ func FindEntry(c *config.Config) (Entry, error) {
 }
 
 // enterBy adds to tor's state how it enters and leaves the network.
-func enterBy(spec *tor.Spec, c config.Tor, e Entry) {
+func enterBy(spec *tor.Spec, c config.Tor, e Files) {
 	for _, b := range c.Bridges {
 		spec.Bridges = append(spec.Bridges, tor.Bridge{Transport: b.Transport, Line: b.Line()})
 	}
@@ -67,18 +106,18 @@ const snowflake = "snowflake"
 
 // torRules adds to the rules what tor's uid may send, and which devices may
 // reach relays by themselves.
-func torRules(r *rules.Input, in Inputs) {
-	switch c := in.Config.Tor; {
+func torRules(r *rules.Input, s feature.Scene) {
+	switch c := s.Config.Tor; {
 	case c.UsesTransport(snowflake):
 		r.TorUDP = rules.AnyUDP
 	case c.BridgeHosts() > 0:
 		r.TorUDP = rules.NamesUDP
 	}
-	r.OverTor = in.Config.Tor.OverTor == config.OverTorPass
+	r.OverTor = s.Config.Tor.OverTor == config.OverTorPass
 	if !r.OverTor {
 		return
 	}
-	for _, o := range in.OverTor {
+	for _, o := range s.TorNow.OverTor {
 		atHome := slices.ContainsFunc(r.Prefixes, func(p netip.Prefix) bool { return p.Contains(o.Device) })
 		away := slices.ContainsFunc(r.Prefixes, func(p netip.Prefix) bool { return p.Contains(o.Relay.Addr()) })
 		if to := o.Relay.Addr(); atHome && !away && to.Is4() == o.Device.Is4() && to.IsGlobalUnicast() && !to.IsPrivate() {
@@ -87,8 +126,8 @@ func torRules(r *rules.Input, in Inputs) {
 	}
 }
 
-// torExceptions are the owner's exceptions of [tor], in words. No bridge is named.
-func torExceptions(c config.Tor) []string {
+// exceptions are the owner's exceptions of [tor], in words. No bridge is named.
+func exceptions(c config.Tor) []string {
 	var list []string
 	if c.UsesTransport(snowflake) {
 		list = append(list, "the bridges' transport snowflake sends UDP to hosts that its broker names, and asks the box's DNS server for names")
@@ -101,47 +140,15 @@ func torExceptions(c config.Tor) []string {
 	return list
 }
 
-// lookForTor learns what tor's settings depend on.
-func (a *attempt) lookForTor() {
-	a.in.Entry, a.missing = FindEntry(a.in.Config)
-	seen := a.Tor.Status()
-	a.in.OverTor, a.in.Full = seen.OverTor, seen.Full
-	if err := a.Backend(); err != nil {
-		a.find(health.RulesMixed, "", "%v", err)
-	}
-}
-
-// giveTor hands tor its state, unless something is missing without which tor
-// would do something else than its owner wants.
-func (a *attempt) giveTor(apply func() error) error {
-	if a.missing != nil {
-		return a.missing
-	}
-	return apply()
-}
-
-// bridgeFindings name the bridges that tor does not get to by their places in
-// the list: what they are is a secret.
-func bridgeFindings(c config.Tor, unreached func(fingerprint string) bool) []health.Finding {
-	var list []health.Finding
+// tellBridges names the bridges that tor does not get to by their places in the
+// list: what they are is a secret.
+func tellBridges(c config.Tor, unreached func(fingerprint string) bool, r *feature.Report) {
 	for i, b := range c.Bridges {
 		if b.Fingerprint != "" && unreached(b.Fingerprint) { // tor counts by it
-			list = append(list, health.New(health.BridgeUnreached, fmt.Sprintf("bridge %d", i+1),
-				fmt.Sprintf("bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times", i+1, len(c.Bridges), b.TransportName())))
+			r.Find(health.BridgeUnreached, fmt.Sprintf("bridge %d", i+1),
+				"bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times", i+1, len(c.Bridges), b.TransportName())
 		}
 	}
-	return list
-}
-
-// entryCode returns the code for an error of FindEntry.
-func entryCode(err error) (health.Code, bool) {
-	switch {
-	case errors.As(err, new(*tor.MissingTransportError)):
-		return health.TransportMissing, true
-	case errors.Is(err, tor.ErrNoGeoIP):
-		return health.GeoIPMissing, true
-	}
-	return "", false
 }
 
 // overTorFindings tells, for each device that uses Tor itself, what became of
@@ -174,15 +181,4 @@ func deviceName(addr netip.Addr, devices []api.Device) string {
 		}
 	}
 	return "the device at " + addr.String()
-}
-
-// redacted hides what bridge lines say in lines of a plan.
-func redacted(lines []string) []string {
-	for i, line := range lines {
-		sign, text, ok := strings.Cut(line, " torrc ")
-		if ok {
-			lines[i] = sign + " torrc " + tor.Redact(text)
-		}
-	}
-	return lines
 }
