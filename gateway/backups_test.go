@@ -60,6 +60,7 @@ func TestBackupOfARunningGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := &house{Gateway: New(to.Options, c), box: to.box}
+	next.furnish()
 	if err := next.rotations.load(); err != nil {
 		t.Fatal(err)
 	}

@@ -20,16 +20,14 @@ import (
 // Inputs are all that the desired state is a function of.
 type Inputs struct {
 	feature.Scene
-	Wishes    []feature.Wish // of the features, in their order
-	Self      Self
-	Temporary Temporary // what is in force for a while; its policies are in Config already
-	Friends   Friends
+	Wishes  []feature.Wish // of the features, in their order
+	Self    Self
+	Friends Friends
 
 	ChatLeaf   ca.Leaf // of the XMPP server
 	IRCSecrets irc.Secrets
 
-	SmarthostPassword string                  // "" is none
-	Hosts             map[string][]netip.Addr // devices that onions lead to, by name
+	SmarthostPassword string // "" is none
 }
 
 // circuitStreams is how many streams a visitor may have at one time on one
@@ -40,10 +38,8 @@ const circuitStreams = 512
 // desire maps the configuration to the desired state. It is pure.
 func desire(in Inputs) Desired {
 	d := Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ownRules(in)}
-	d.Serve.TorUID, d.Serve.Hosts = in.Tor.UID, in.Hosts
+	d.Serve.TorUID = in.Tor.UID
 	addFronts(&d, in)
-	addDNS(&d, in)
-	addHousehold(&d, in)
 	addMail(&d, in)
 	addIMAP(&d, in)
 	addChat(&d, in)
@@ -180,10 +176,6 @@ func ownRules(in Inputs) rules.Input {
 		DNSPort:    config.DNSPort,
 		Virtual4:   in.Ranges.Virtual4,
 		Virtual6:   in.Ranges.Virtual6,
-		Services: []rules.Service{
-			{Name: "dns", UDP: true, Public: 53, Internal: config.ServeDNSPort},
-			{Name: "socks", Public: c.Socks.Port, Internal: config.ServeSocksPort},
-		},
 	}
 	for _, i := range in.Facts.Interfaces {
 		for _, a := range i.Addresses {
@@ -196,18 +188,9 @@ func ownRules(in Inputs) rules.Input {
 	for _, d := range c.Devices {
 		r.Devices = append(r.Devices, rules.Device{MAC: d.MAC, Policy: rulePolicy(d.Policy)})
 	}
-	for _, f := range c.DNS.Forward {
-		for _, protocol := range []uint8{rules.ProtocolTCP, rules.ProtocolUDP} {
-			r.Exceptions = append(r.Exceptions, rules.Exception{Protocol: protocol, To: feature.Alone(f.Server.Addr()), Port: f.Server.Port()})
-		}
-	}
 	for _, e := range c.Gateway.Exceptions {
 		r.Exceptions = append(r.Exceptions, rules.Exception(e))
 	}
-	if c.Gateway.OwnTraffic == config.OwnTor {
-		r.OwnDNS = config.ServeOwnDNSPort
-	}
-	r.Guests = guests(in.Temporary)
 	r.Services = append(r.Services, mailService(c)...)
 	readMail(&r, in)
 	chatRules(&r, in)
@@ -251,45 +234,4 @@ func formerHosts(in Inputs, name string) (hosts []string) {
 		hosts = append(hosts, old.Host())
 	}
 	return hosts
-}
-
-func addDNS(d *Desired, in Inputs) {
-	d.Serve.DNS.Virtual4, d.Serve.DNS.Virtual6 = in.Ranges.Virtual4, in.Ranges.Virtual6
-	for _, f := range in.Config.DNS.Forward {
-		d.Serve.DNS.Forward = append(d.Serve.DNS.Forward, link.Forward{Domain: f.Domain, Server: f.Server})
-	}
-	d.Serve.DNS.Private = in.Config.DNS.Private
-	if r := in.Config.DNS.Resolver; r.Server.IsValid() {
-		d.Serve.DNS.Resolver = &link.Resolver{Server: r.Server, Name: r.Name}
-	}
-	for _, i := range in.Facts.Interfaces {
-		d.Serve.DNS.Box = append(d.Serve.DNS.Box, i.Addresses...)
-	}
-}
-
-// addHousehold wishes the listeners for the devices, on every interface that
-// exists now, in both families.
-func addHousehold(d *Desired, in Inputs) {
-	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) { addInterface(d, i, family) })
-	if in.Config.Gateway.OwnTraffic == config.OwnTor {
-		addOwnDNS(d, in.Facts.IPv6)
-	}
-}
-
-// addOwnDNS wishes the sockets for the box's own questions, which the rules lead
-// to the loopback address of their family: what is not for outside, such as a
-// friend's name or a printer's, reaches no exit.
-func addOwnDNS(d *Desired, ipv6 bool) {
-	for _, family := range feature.LoopbackFamilies(ipv6) {
-		d.Serve.DNS.Listeners = append(d.Serve.DNS.Listeners, link.DNSListener{
-			UDP: d.ListenLoopback("own-dns", "udp"+family, config.ServeOwnDNSPort),
-			TCP: d.ListenLoopback("own-dns", "tcp"+family, config.ServeOwnDNSPort)})
-	}
-}
-
-func addInterface(d *Desired, i InterfaceFacts, family string) {
-	d.Serve.DNS.Listeners = append(d.Serve.DNS.Listeners, link.DNSListener{
-		UDP: d.Listen("dns", i, "udp"+family, config.ServeDNSPort),
-		TCP: d.Listen("dns", i, "tcp"+family, config.ServeDNSPort)})
-	d.Serve.SOCKS.Listeners = append(d.Serve.SOCKS.Listeners, d.Listen("socks", i, "tcp"+family, config.ServeSocksPort))
 }

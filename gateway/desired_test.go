@@ -14,6 +14,7 @@ import (
 	"tunic/gateway/feature/bypass"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
+	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/onion"
@@ -21,7 +22,7 @@ import (
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{}, networks.Feature{}, people.New(nil), gopher.Feature{}}
+var features = []feature.Feature{household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{}, networks.Feature{}, people.New(nil), gopher.Feature{}}
 
 func inputs() Inputs {
 	in := Inputs{Scene: feature.Scene{

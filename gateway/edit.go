@@ -13,8 +13,6 @@ import (
 )
 
 var (
-	// ruleFault is of verbs about what devices may do.
-	ruleFault = feature.Faults([]health.Code{health.RulesFailed})
 	// onionFault is of verbs about onions, their addresses and who finds them.
 	onionFault = feature.Faults([]health.Code{health.TorRefused}, health.FastTorDown, health.ServeProblem,
 		health.OnionKeys, health.OnionForeign, health.OldAddress)
@@ -28,26 +26,24 @@ func reloadFault(f health.Finding, news bool) bool { return f.Code.Household() |
 
 // memory is what the loop holds in memory of the files that edits write.
 type memory struct {
-	config    *config.Config
-	temporary Temporary
-	old       []OldAddress
+	config *config.Config
+	old    []OldAddress
 }
 
 func (g *Gateway) remember() memory {
-	return memory{g.snapshot().config, g.temporary.current(), g.rotations.current()}
+	return memory{g.snapshot().config, g.rotations.current()}
 }
 
 func (g *Gateway) recall(m memory) {
 	g.mu.Lock()
 	g.view.config = m.config
 	g.mu.Unlock()
-	g.temporary.set(m.temporary)
 	g.rotations.set(m.old)
 }
 
 // edit makes a change in the loop, or nothing.
 func (g *Gateway) edit(ctx context.Context, e feature.Edit) error {
-	kept, err := durable.Keep(append([]string{g.temporary.path, g.rotations.path}, e.Files...)...)
+	kept, err := durable.Keep(append([]string{g.rotations.path}, e.Files...)...)
 	if err != nil {
 		return feature.Usage(err, "nothing was changed")
 	}

@@ -40,7 +40,7 @@ var guestTV = "02:00:00:00:00:10"
 // editVerbs are all verbs that change what is kept on the disk.
 func editVerbs() map[string]editVerb {
 	device := func(r api.DeviceRequest) func(context.Context, *house) error {
-		return func(ctx context.Context, h *house) error { _, err := h.SetDevice(ctx, r); return err }
+		return func(ctx context.Context, h *house) error { _, err := h.devices.SetDevice(ctx, r); return err }
 	}
 	rotate := func(r api.RotateRequest) func(context.Context, *house) error {
 		return func(ctx context.Context, h *house) error { _, err := h.Rotate(ctx, r); return err }
@@ -63,7 +63,7 @@ func editVerbs() map[string]editVerb {
 		"device for a while": {device(api.DeviceRequest{Device: "tv", Policy: "direct", For: time.Hour}),
 			"rules"},
 		"portal": {func(ctx context.Context, h *house) error {
-			_, err := h.Portal(ctx, api.PortalRequest{Device: "tv"})
+			_, err := h.devices.Portal(ctx, api.PortalRequest{Device: "tv"})
 			return err
 		}, "rules"},
 		"grant": {func(ctx context.Context, h *house) error {
@@ -84,7 +84,7 @@ func editVerbs() map[string]editVerb {
 			return h.people.RemoveUser(ctx, api.UserRequest{Name: "bob"})
 		}, ""},
 		"probe": {func(ctx context.Context, h *house) error {
-			return h.Probe(ctx, api.ProbeRequest{Interface: feature.ProbePrefix + "x", For: time.Minute})
+			return h.devices.Probe(ctx, api.ProbeRequest{Interface: feature.ProbePrefix + "x", For: time.Minute})
 		}, "rules"},
 	}
 }
@@ -110,7 +110,7 @@ func editHouse(t *testing.T, root string) *house {
 	}
 	h.set(func() { h.servers = managed.Status{Ready: true} })
 	h.running(t)
-	_, err = h.SetDevice(t.Context(), api.DeviceRequest{Device: guestTV, Policy: "onion", For: time.Hour})
+	_, err = h.devices.SetDevice(t.Context(), api.DeviceRequest{Device: guestTV, Policy: "onion", For: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,10 @@ import (
 	"tunic/gateway/feature/bypass"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
+	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
+	"tunic/gateway/feature/why"
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
@@ -252,7 +254,11 @@ func (f fakeListeners) Files() map[string]*os.File { return nil }
 
 // house is a gateway with a configuration on disk, on a fake box.
 type house struct {
-	people people.Feature
+	people  people.Feature
+	devices struct {
+		*household.Feature
+		why.Explainer
+	}
 	bypass *bypass.Feature
 	*Gateway
 	*box
@@ -311,9 +317,16 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 		},
 		Sign:   func(string, IDs, []byte) (s peer.Signature, err error) { return s, errBroken },
 		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
-	h.people, h.bypass = people.New(h.Gateway), bypass.New(h.Gateway, h.Kernel)
-	h.Features = []feature.Feature{entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people, gopher.Feature{}}
+	h.furnish()
 	return h
+}
+
+// furnish gives the house its features.
+func (h *house) furnish() {
+	h.people, h.bypass = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.box})
+	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Tor: fakeTor{h.box}, Server: fakeServer{h.box}})
+	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.box}, Finder: h.devices.Feature}
+	h.Features = []feature.Feature{h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people, gopher.Feature{}}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

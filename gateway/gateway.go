@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -29,6 +28,7 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
+	"tunic/gateway/leases"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
@@ -42,11 +42,6 @@ type Tor interface {
 	Judge(ctx context.Context, s tor.Spec) error
 	Apply(ctx context.Context, s tor.Spec) error
 	Status() tor.Status
-	// NewNym is tor's signal of that name.
-	NewNym(ctx context.Context) error
-	// Forget closes what devices with these addresses use, and returns how many
-	// circuits that were.
-	Forget(ctx context.Context, devices []netip.Addr) (int, error)
 	// Republish gives an onion other introduction points and closes what its
 	// visitors have open. Apply does so for an onion that loses a client.
 	Republish(ctx context.Context, onion string) error
@@ -74,15 +69,22 @@ type Kernel interface {
 	// CutFlows ends the connections for which doomed says so, by their mark and
 	// the address that they were opened from, and returns how many those were.
 	CutFlows(ctx context.Context, doomed func(mark uint32, from netip.Addr) bool) (int, error)
-	HardwareAddr(ctx context.Context, interfaces []string, a netip.Addr) (string, error)
 	Facts(ctx context.Context, interfaces []string) (Facts, error)
 	// Group puts the household's interfaces into a group that stays on them when
 	// they get another name, and returns its number; 0: there is none.
 	Group(ctx context.Context, interfaces []string) (uint32, error)
-	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
 	Neighbours(ctx context.Context, interfaces []string) ([]Neighbour, error)
+	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
 	// Around says what is around the box and its household's interfaces.
 	Around(ctx context.Context, household []string) (Around, error)
+}
+
+// System is the box beside its packet filter.
+type System interface {
+	// Leases are what devices call themselves.
+	Leases() ([]leases.Lease, error)
+	// Wall says what is wrong with the second wall (decision 44); nothing: it stands.
+	Wall() ([]string, error)
 }
 
 // Server is the serve process.
@@ -91,8 +93,6 @@ type Server interface {
 	Status(ctx context.Context) (link.Status, error)
 	// Reach finds out whether an onion can be reached; with call through Tor.
 	Reach(ctx context.Context, onion string, call bool) (link.Reached, error)
-	// Renew gives devices, or all if none is named, other identities towards tor.
-	Renew(ctx context.Context, devices []netip.Addr) error
 	// Mail asks about the queue of mail, or changes it.
 	Mail(ctx context.Context, q link.MailQuestion) (link.MailAnswer, error)
 }
@@ -161,7 +161,6 @@ type Gateway struct {
 	returns   uint64                     // how often it became so
 
 	last      rules.Input // what was applied last, in either mode
-	temporary temporaries
 	rotations *rotations
 	self      Self
 	selves    []onion.Address // every address of this box that is known
@@ -187,11 +186,10 @@ type view struct {
 	why       string
 	findings  []health.Finding
 	desired   Desired
-	temporary Temporary // as far as it is in force
+	rules     rules.Ruleset // in force
 	friends   Friends
-	hosts     map[string][]netip.Addr // of devices that onions lead to by name
-	worked    bool                    // everything has, once
-	said      string                  // to the service manager
+	worked    bool   // everything has, once
+	said      string // to the service manager
 }
 
 // New returns a gateway for a validated configuration.
@@ -204,7 +202,6 @@ func New(o Options, c *config.Config) *Gateway {
 		started:  time.Now(),
 		view:     view{config: c, state: api.Closed, why: "starting"},
 
-		temporary: temporaries{path: temporaryFile(o.Paths), now: time.Now},
 		rotations: newRotations(o.Paths),
 		virtual:   virtuals{path: virtualFile(o.Paths)},
 		returns:   uint64(time.Now().UnixNano()), // other than that of any daemon before
@@ -233,7 +230,7 @@ func signal(c chan<- struct{}) {
 // the box wakes the loop; the passes in between find what nobody tells.
 const (
 	checkEvery = 30 * time.Second
-	hostsEvery = 5 * time.Second // between looks at where devices are that onions lead to by name
+	watchEvery = 5 * time.Second // between looks at what features watch
 	retryAfter = 2 * time.Second
 )
 
@@ -250,9 +247,6 @@ func (g *Gateway) Run(ctx context.Context) error {
 		}
 	}()
 	g.sweep()
-	if err := g.temporary.load(); err != nil {
-		g.Log.Warn("what was in force for a while is not any more", "error", err)
-	}
 	if err := g.rotations.load(); err != nil {
 		g.Log.Warn("old addresses are not published any more", "error", err)
 	}
@@ -288,7 +282,7 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 	if g.pass(ctx) {
 		wait = checkEvery
 	}
-	g.next = time.Now().Add(g.sooner(g.rotations.sooner(g.temporary.sooner(wait))))
+	g.next = time.Now().Add(g.sooner(g.rotations.sooner(wait)))
 	return g.nap()
 }
 
@@ -305,28 +299,47 @@ func (g *Gateway) sooner(wait time.Duration) time.Duration {
 	return max(wait, 0)
 }
 
-// nap is how long the loop may wait: until the next pass, and while onions lead
-// to devices by name no longer than hostsEvery.
+// nap is how long the loop may wait: until the next pass, and while a feature
+// watches something no longer than watchEvery.
 func (g *Gateway) nap() time.Duration {
 	wait := max(time.Until(g.next), 0)
-	if len(g.snapshot().config.TargetHosts()) > 0 {
-		wait = min(wait, hostsEvery)
+	if g.watching(feature.Watcher.Watching) {
+		wait = min(wait, watchEvery)
 	}
 	return wait
 }
 
 // resting reports whether the next pass can still wait: its time has not come,
-// and devices that onions lead to by name are where they were.
+// and what features watch is as it was.
 func (g *Gateway) resting(ctx context.Context) bool {
-	v := g.snapshot()
-	return time.Now().Before(g.next) && maps.EqualFunc(v.hosts, g.hosts(ctx, v), slices.Equal)
+	changed := func(f feature.Watcher, s feature.Scene) bool { return f.Changed(ctx, s) }
+	return time.Now().Before(g.next) && !g.watching(changed)
+}
+
+// watching reports whether that is so for a feature.
+func (g *Gateway) watching(is func(feature.Watcher, feature.Scene) bool) bool {
+	s := g.Now().Scene
+	return slices.ContainsFunc(g.Features, func(f feature.Feature) bool {
+		w, ok := f.(feature.Watcher)
+		return ok && is(w, s)
+	})
+}
+
+// amended is a configuration with what features have in force for a while.
+func (g *Gateway) amended(c *config.Config) *config.Config {
+	for _, f := range g.Features {
+		if f, ok := f.(feature.Amender); ok {
+			c = f.Amend(c)
+		}
+	}
+	return c
 }
 
 // close swaps the closed rules in.
 func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
 	in := g.own(v.in)
-	in.Config = effective(v.config, g.temporary.current())
+	in.Config = g.amended(v.config)
 	in.Group = g.group(ctx, in.Config)
 	return g.applyRules(ctx, ClosedRules(ctx, g.Features, in))
 }
@@ -341,7 +354,7 @@ func (g *Gateway) own(in Inputs) Inputs {
 // ClosedRules are the rules by which nothing passes. They are computed from what
 // the open ones are: whatever those refuse, these refuse too.
 func ClosedRules(ctx context.Context, features []feature.Feature, in Inputs) rules.Input {
-	in.Mode, in.Temporary = rules.Lockdown, Temporary{}
+	in.Mode = rules.Lockdown
 	in.foresee(ctx, features)
 	return ruleInput(in)
 }

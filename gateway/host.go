@@ -33,7 +33,7 @@ func (g *Gateway) Rules(ctx context.Context, change func(*rules.Input)) error {
 // Now implements feature.Host.
 func (g *Gateway) Now() feature.Now {
 	v := g.snapshot()
-	now := feature.Now{Scene: v.in.Scene, Desired: v.desired, Open: v.state == api.Open, Why: v.why}
+	now := feature.Now{Scene: v.in.Scene, Desired: v.desired, Rules: v.rules, Open: v.state == api.Open, Why: v.why}
 	now.Config, now.Paths, now.Addresses = v.config, g.Paths, v.addresses
 	return now
 }

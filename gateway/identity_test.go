@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 )
@@ -104,7 +105,7 @@ func TestRotateCutShort(t *testing.T) {
 	before := h.onionAddresses()
 	address := h.snapshot().addresses["photos"]
 	note := func(all []OldAddress) []OldAddress {
-		return append(all, OldAddress{Onion: "photos", Address: address, Span: newSpan(time.Now(), time.Hour)})
+		return append(all, OldAddress{Onion: "photos", Address: address, Span: feature.NewSpan(time.Now(), time.Hour)})
 	}
 	if err := h.rotations.change(note); err != nil {
 		t.Fatal(err)

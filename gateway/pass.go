@@ -35,7 +35,7 @@ func (a *attempt) find(code health.Code, subject, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: v.config, Addresses: v.addresses, Mode: rules.Open}}), old: v.old}
+	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: g.amended(v.config), Lockdown: g.held, Addresses: v.addresses, Mode: rules.Open}}), old: v.old}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -48,7 +48,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	health.Date(a.findings, v.findings, time.Now())
 	g.mu.Lock()
 	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.old, a.in.Self.Public, a.desired
-	g.view.in, g.view.temporary, g.view.friends, g.view.hosts = a.in, a.in.Temporary, a.in.Friends, a.in.Hosts
+	g.view.in, g.view.friends = a.in, a.in.Friends
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
 	g.notify(ctx)
@@ -58,14 +58,12 @@ func (g *Gateway) pass(ctx context.Context) bool {
 
 // steps are in the order of the package comment. Each says why it stopped.
 func (a *attempt) steps(ctx context.Context) bool {
-	a.temporarily()
 	if !a.learn(ctx) || !a.prepare(ctx) || !a.meet(ctx) {
 		return false
 	}
 	a.followStep()
 	a.followWayOut(ctx)
 	a.readSmarthost()
-	a.lookForHosts(ctx)
 	a.in.TorNow, a.in.Certain = a.Tor.Status(), a.certain()
 	var report feature.Report
 	a.in.look(ctx, a.Features, &report)
@@ -326,7 +324,9 @@ func (a *attempt) rulesFailed(ctx context.Context, err error) bool {
 func (a *attempt) stayClosed(ctx context.Context) {
 	closed := a.in
 	closed.Mode = rules.Lockdown
-	closed.foresee(ctx, a.Features)
+	if closed.Wishes == nil { // nobody has looked yet
+		closed.foresee(ctx, a.Features)
+	}
 	in := ruleInput(closed)
 	err := a.applyRules(ctx, in)
 	if err == nil {
@@ -365,5 +365,8 @@ func (g *Gateway) applyRules(ctx context.Context, in rules.Input) error {
 		g.lastOpen = in
 	}
 	g.applied, g.last = next, in
+	g.mu.Lock()
+	g.view.rules = next
+	g.mu.Unlock()
 	return nil
 }

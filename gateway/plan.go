@@ -63,8 +63,7 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (Des
 // again returns what a configuration leads to with what features have seen last.
 func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desired, error) {
 	known := in.Facts
-	in.Temporary, in.Mode = g.temporary.current(), rules.Open
-	in.Config = effective(c, in.Temporary)
+	in.Config, in.Mode = g.amended(c), rules.Open
 	facts, err := g.Kernel.Facts(ctx, in.Config.Household.Interfaces)
 	if err != nil {
 		return Desired{}, fmt.Errorf("reading the network interfaces: %w", err)

@@ -15,11 +15,11 @@ import (
 // for.
 func TestRest(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/a.toml": "[ports]\n80 = 'phone:80'\n"})
-	if wait := h.work(t.Context()); wait > hostsEvery || !h.resting(t.Context()) {
+	if wait := h.work(t.Context()); wait > watchEvery || !h.resting(t.Context()) {
 		t.Errorf("a pass follows in %v although nothing has changed", wait)
 	}
 	h.Gateway.mu.Lock()
-	h.view.hosts = map[string][]netip.Addr{"phone": {netip.MustParseAddr("192.168.77.50")}}
+	h.view.in.Hosts = map[string][]netip.Addr{"phone": {netip.MustParseAddr("192.168.77.50")}}
 	h.Gateway.mu.Unlock()
 	if h.resting(t.Context()) {
 		t.Error("a device that an onion leads to has another address, and nobody looks")

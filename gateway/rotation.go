@@ -13,6 +13,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
 )
@@ -22,7 +23,7 @@ import (
 type OldAddress struct {
 	Onion   string        `json:"onion"` // its name
 	Address onion.Address `json:"address"`
-	Span
+	feature.Span
 }
 
 // former are the addresses of each onion.
@@ -37,9 +38,7 @@ func former(list []OldAddress) map[string][]onion.Address {
 // ended reports whether the time is up. A clock that was set back ends nothing:
 // a box without a battery starts in the past, and links to the old address are
 // out in the world.
-func (o OldAddress) ended(now time.Time) bool {
-	return !now.Round(0).Before(o.Until) || !now.Before(o.end)
-}
+func (o OldAddress) ended(now time.Time) bool { return o.Ended(now) }
 
 // rotations keeps which old addresses are still published, in memory and in a
 // file. The loop changes it.
@@ -70,7 +69,7 @@ func (r *rotations) load() error {
 	}
 	now := r.now()
 	for i := range all {
-		all[i].resume(now)
+		all[i].Resume(now)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +114,7 @@ func (r *rotations) set(all []OldAddress) {
 func (r *rotations) sooner(wait time.Duration) time.Duration {
 	now := r.now()
 	for _, o := range r.current() {
-		wait = min(wait, o.end.Sub(now), o.Until.Sub(now.Round(0)))
+		wait = min(wait, o.End(now).Sub(now))
 	}
 	return max(wait, 0)
 }
@@ -132,7 +131,7 @@ func (r *rotations) retire(p config.Paths, name string, address onion.Address, k
 	if err := chmodParents(to); err != nil {
 		return err
 	}
-	old := OldAddress{Onion: name, Address: address, Span: newSpan(r.now(), keep)}
+	old := OldAddress{Onion: name, Address: address, Span: feature.NewSpan(r.now(), keep)}
 	if err := r.change(func(all []OldAddress) []OldAddress { return append(all, old) }); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 // report is Status as far as the parent knows it by itself.
 func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	v := g.snapshot()
-	t, temporary := g.Tor.Status(), v.temporary
+	t := g.Tor.Status()
 	s := api.Status{
 		Version:   g.Version,
 		State:     v.state,
@@ -44,20 +44,19 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Findings:  slices.Clone(v.findings),
 		Tor:       torStatus(t),
 		Wall:      g.lookAtWall(),
-		Household: g.household(ctx, v, served),
+		Household: interfaces(v, served),
 		FastTor:   g.fastStatus(v),
 		Onions:    g.onionStatus(v, g.withFast(t), served),
 		Servers:   g.serverStatus(v),
-		Leaks:     exceptions(permanent(v.config, temporary)),
+		Leaks:     exceptions(v.config),
 	}
 	scene := v.in.Scene
-	scene.TorNow = t
+	scene.TorNow, scene.Config = t, v.config
 	for _, f := range g.Features {
 		if r, ok := f.(feature.Reporter); ok {
-			r.Report(scene, &s)
+			r.Report(ctx, scene, &s)
 		}
 	}
-	s.Leaks = append(s.Leaks, temporaryWords(v.config, temporary)...)
 	for _, o := range s.Onions {
 		if o.Findable() && !o.Published && o.Key {
 			s.Findings = append(s.Findings, health.New(health.OnionNotPublished, o.Name, fmt.Sprintf("the onion %s is not published yet", o.Name)))
@@ -66,7 +65,6 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 	s.Findings = append(s.Findings, reachFindings(s.Onions)...)
 	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
 	s.Findings = append(s.Findings, cleartextFindings(t.Cleartext, time.Now())...)
-	s.Findings = append(s.Findings, fullFindings(t.Full, s.Household.Devices)...)
 	s.Ready, s.Why = ready(s)
 	return s
 }
@@ -174,8 +172,8 @@ func targetFindings(onions []api.Onion) []health.Finding {
 	return list
 }
 
-// household is the state of the household's interfaces and devices.
-func (g *Gateway) household(ctx context.Context, v view, served link.Status) api.Household {
+// interfaces is the state of the household as far as no feature says it.
+func interfaces(v view, served link.Status) api.Household {
 	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
 	for _, i := range v.facts.Interfaces {
 		s := api.Interface{Name: i.Name, Present: i.Index != 0 && !i.Away, Addresses: []string{}}
@@ -184,7 +182,6 @@ func (g *Gateway) household(ctx context.Context, v view, served link.Status) api
 		}
 		h.Interfaces = append(h.Interfaces, s)
 	}
-	h.Devices = g.devices(ctx, v)
 	h.Served = api.Served{Questions: served.Queries, Unanswered: served.Failed, Connections: served.SOCKS, Faults: served.Panics}
 	return h
 }
@@ -193,9 +190,6 @@ func (g *Gateway) household(ctx context.Context, v view, served link.Status) api
 // owner said so.
 func exceptions(c *config.Config) []string {
 	list := []string{}
-	for _, f := range c.DNS.Forward {
-		list = append(list, fmt.Sprintf("DNS names below %s go to %s", f.Domain, f.Server))
-	}
 	for _, server := range c.Gateway.NTPServers {
 		list = append(list, fmt.Sprintf("the box asks %s for the time (ntp-servers)", server))
 	}
@@ -207,14 +201,6 @@ func exceptions(c *config.Config) []string {
 	}
 	if c.Gateway.OwnTraffic == config.OwnDirect {
 		list = append(list, "the box's own connections (own-traffic = direct)")
-	}
-	if p := c.Household.DefaultPolicy; p == config.PolicyDirect || p == config.PolicyOnion {
-		list = append(list, fmt.Sprintf("every device without a file (default-policy = %s)", p))
-	}
-	for _, d := range c.Devices {
-		if d.Policy == config.PolicyDirect || d.Policy == config.PolicyOnion {
-			list = append(list, fmt.Sprintf("the device %s (policy = %s)", d.Name, d.Policy))
-		}
 	}
 	return list
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"tunic/gateway/api"
@@ -55,13 +54,5 @@ func TestPublishAtHomeOnly(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(h.Paths.OnionDir(), "pub.toml")); err == nil {
 		t.Error("the file is there")
-	}
-}
-
-func TestAddressesAreNoNamesOfDevices(t *testing.T) {
-	for word, want := range map[string]string{"tv": "", "192.168.1.30": "that `tunic devices` shows", "02:00:5e:10:00:01": "tunic device NAME --mac 02:00:5e:10:00:01"} {
-		if got := nameHint(word); !strings.Contains(got, want) || (want == "") != (got == "") {
-			t.Errorf("%s: %q", word, got)
-		}
 	}
 }

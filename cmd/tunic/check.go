@@ -101,7 +101,7 @@ func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return a.notJudged(err)
 	}
-	err = gateway.CheckTor(ctx, newHouse(nil, nil).features(), c, user)
+	err = gateway.CheckTor(ctx, emptyHouse().features(), c, user)
 	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
 		return a.notJudged(err)
 	}

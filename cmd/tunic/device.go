@@ -13,6 +13,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/household"
 )
 
 func devicesCommand(a *app) *cobra.Command {
@@ -109,7 +110,7 @@ func (a *app) device(cmd *cobra.Command, r api.DeviceRequest) (api.Device, error
 		return a.showDevice(cmd, r.Device)
 	}
 	if cmd.Flags().Changed("for") && r.For <= 0 {
-		return api.Device{}, usageError("example: tunic device "+r.Device+" --policy direct --for 2h", "--for: %v", api.CheckSpan(r.For, gateway.LongestPolicy))
+		return api.Device{}, usageError("example: tunic device "+r.Device+" --policy direct --for 2h", "--for: %v", api.CheckSpan(r.For, household.LongestPolicy))
 	}
 	d, err := a.client().SetDevice(cmd.Context(), r)
 	if errors.Is(err, api.ErrNotRunning) && r.For == 0 {
@@ -190,7 +191,7 @@ is given, an hour at most), also over a restart, or with --close.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Device = args[0]
 			if cmd.Flags().Changed("for") && r.For <= 0 {
-				return usageError("example: tunic portal "+r.Device+" --for 10m", "--for: %v", api.CheckSpan(r.For, gateway.LongestPortal))
+				return usageError("example: tunic portal "+r.Device+" --for 10m", "--for: %v", api.CheckSpan(r.For, household.LongestPortal))
 			}
 			p, err := a.client().Portal(cmd.Context(), r)
 			if err != nil {

@@ -6,25 +6,41 @@ import (
 	"tunic/gateway/feature/clock"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
+	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
+	"tunic/gateway/feature/why"
 	"tunic/gateway/link"
+	"tunic/gateway/machine"
 )
 
 // house is what the box does for its household.
 type house struct {
-	bypass *bypass.Feature
-	people people.Feature
+	devices devices
+	bypass  *bypass.Feature
+	people  people.Feature
 }
 
-// newHouse furnishes a house. Without a host it can be looked at, and answers
-// nobody.
-func newHouse(host feature.Host, kernel bypass.Neighbours) house {
+// devices answers api.Devices.
+type devices struct {
+	*household.Feature
+	why.Explainer
+}
+
+// newHouse furnishes a house.
+func newHouse(host feature.Host, system machine.System, p household.Parts) house {
+	kernel := machine.Kernel{Kernel: system.Kernel}
+	p.Paths, p.Kernel, p.System = system.Paths, kernel, system
+	known := household.New(host, p)
 	return house{
-		bypass: bypass.New(host, kernel),
-		people: people.New(host),
+		devices: devices{known, why.Explainer{Host: host, Log: p.Log, System: system, Finder: known}},
+		bypass:  bypass.New(host, kernel),
+		people:  people.New(host),
 	}
 }
+
+// emptyHouse can be looked at, and answers nobody.
+func emptyHouse() house { return newHouse(nil, machine.System{}, household.Parts{}) }
 
 // Answers says who answers what serve asks.
 func (h house) Answers(m *link.Mux) { h.bypass.Answers(m) }
@@ -32,6 +48,7 @@ func (h house) Answers(m *link.Mux) { h.bypass.Answers(m) }
 // features are those of the box, in the order in which they look and want.
 func (h house) features() []feature.Feature {
 	return []feature.Feature{
+		h.devices.Feature,  // the household's devices, and what the box answers them
 		entry.Feature{},    // how tor enters and leaves the network
 		h.bypass,           // what devices may reach outside Tor
 		clock.Feature{},    // what time it is, and who is told

@@ -12,7 +12,7 @@ import (
 // nothing is known of the box yet.
 func TestFeaturesArePure(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, f := range newHouse(nil, nil).features() {
+	for _, f := range emptyHouse().features() {
 		if f.Name() == "" || seen[f.Name()] {
 			t.Errorf("a second feature has the name %q", f.Name())
 		}

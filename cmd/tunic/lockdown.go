@@ -79,7 +79,7 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 		box.Config = c
 		box.Facts, _ = machine.Kernel{Kernel: k}.Facts(ctx, c.Household.Interfaces)
 		box.Around, _ = machine.Kernel{Kernel: k}.Around(ctx, c.Household.Interfaces)
-		in = gateway.ClosedRules(ctx, newHouse(nil, nil).features(), box)
+		in = gateway.ClosedRules(ctx, emptyHouse().features(), box)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}
 	set, err := rules.Compile(in)

@@ -100,7 +100,7 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 		_, err2 := machine.User(config.ServeUser)
 		return api.Plan{}, errors.Join(err, err2)
 	}
-	plan, err := gateway.PlanAlone(ctx, machine.Kernel{Kernel: k}, newHouse(nil, nil).features(), in)
+	plan, err := gateway.PlanAlone(ctx, machine.Kernel{Kernel: k}, emptyHouse().features(), in)
 	if err != nil {
 		return plan, err
 	}

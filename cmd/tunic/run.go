@@ -19,6 +19,7 @@ import (
 	"tunic/gateway/child"
 	"tunic/gateway/config"
 	"tunic/gateway/device"
+	"tunic/gateway/feature/household"
 	"tunic/gateway/machine"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
@@ -153,14 +154,15 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 		Confine: confine, Dial: new(net.Dialer).DialContext})
 	sockets := &supervise.Listeners{}
 	defer sockets.Close()
+	system := machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}
 	g = gateway.New(gateway.Options{
 		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
-		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
+		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
 		Keys:   ensureKeys,
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
-	h := newHouse(g, p.kernel)
+	h := newHouse(g, system, household.Parts{Log: log, Tor: torProcess, Server: process})
 	g.Features = h.features()
 	g.Answers(&process.Answers)
 	h.Answers(&process.Answers)
@@ -173,7 +175,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error {
-		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: g, Users: h.people, Mail: g, Servers: g, Peers: g}, log))
+		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: h.devices, Users: h.people, Mail: g, Servers: g, Peers: g}, log))
 	})
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })
 	group.Go(func() error { return untilDone(outer, machine.GuardRules(outer, log, p.kernel.Kernel, g)) })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 )
 
 // Feature is one thing that the box does for its household.
@@ -33,7 +34,19 @@ type Checker interface {
 
 // Reporter is a feature that has a part of the status, in a scene as it is now.
 type Reporter interface {
-	Report(s Scene, status *api.Status)
+	Report(ctx context.Context, s Scene, status *api.Status)
+}
+
+// Amender is a feature that has another configuration in force for a while. The one
+// it is given stays as it is.
+type Amender interface {
+	Amend(c *config.Config) *config.Config
+}
+
+// Watcher is a feature that has to look often, which is cheaper than a pass.
+type Watcher interface {
+	Watching(s Scene) bool                     // there is something to watch
+	Changed(ctx context.Context, s Scene) bool // it is not as the last pass saw it
 }
 
 // Sooner is a feature that has to look again at some time.

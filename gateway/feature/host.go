@@ -31,6 +31,7 @@ var ErrClosed = errors.New("the household is closed")
 type Now struct {
 	Scene
 	Desired Desired
+	Rules   rules.Ruleset // that are in force
 	Open    bool
 	Why     string // the household is not open
 }

@@ -1,6 +1,7 @@
 package feature
 
 import (
+	"net/netip"
 	"time"
 
 	"tunic/gateway/account"
@@ -14,6 +15,7 @@ import (
 // Scene is what the box is like in one pass: a plain value.
 type Scene struct {
 	Mode     rules.Mode
+	Lockdown bool           // it was asked for
 	Foreseen bool           // it is of a plan: nothing is written for it
 	Config   *config.Config // with what is in force for a while
 	Paths    config.Paths
@@ -30,5 +32,6 @@ type Scene struct {
 	// What features that have looked know for those that look after them.
 	Users     []account.User
 	Authority *ca.Authority            // nil: it cannot be used
+	Hosts     map[string][]netip.Addr  // devices that onions lead to, by name
 	Came      map[onion.Address]string // changes when that friend's box has come back
 }

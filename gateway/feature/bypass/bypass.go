@@ -57,7 +57,7 @@ func (f *Feature) Look(context.Context, *feature.Scene, *feature.Report) feature
 }
 
 // Report implements feature.Reporter.
-func (f *Feature) Report(s feature.Scene, status *api.Status) {
+func (f *Feature) Report(_ context.Context, s feature.Scene, status *api.Status) {
 	status.Leaks = append(status.Leaks, inWords(s.Config, f.grants.current(time.Now()))...)
 }
 

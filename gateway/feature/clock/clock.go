@@ -56,7 +56,7 @@ func Trusted(s feature.Scene) bool {
 }
 
 // Report implements feature.Reporter.
-func (Feature) Report(s feature.Scene, status *api.Status) {
+func (Feature) Report(_ context.Context, s feature.Scene, status *api.Status) {
 	status.Clock = api.Clock{Trusted: Trusted(s), Kept: s.Facts.ClockSynchronised}
 	if n := s.Facts.RelayTime; n != nil {
 		c := &status.Clock

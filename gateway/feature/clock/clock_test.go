@@ -80,7 +80,7 @@ func TestTrusted(t *testing.T) {
 		s.Facts.ClockSynchronised, s.Facts.RelayTime, s.TorNow.ClockSkew = c.kept, c.note, c.skew
 		d, found := wanted(t, s)
 		var status api.Status
-		Feature{}.Report(s, &status)
+		Feature{}.Report(t.Context(), s, &status)
 		if d.Serve.NTP.Trusted != c.trusted || status.Clock.Trusted != c.trusted || (len(found) == 0) != c.trusted {
 			t.Errorf("%+v: served %v, status %+v, found %+v", c, d.Serve.NTP.Trusted, status.Clock, found)
 		}

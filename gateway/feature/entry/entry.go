@@ -49,7 +49,7 @@ func (Feature) Check(_ context.Context, s feature.Scene) error {
 }
 
 // Report implements feature.Reporter.
-func (Feature) Report(s feature.Scene, status *api.Status) {
+func (Feature) Report(_ context.Context, s feature.Scene, status *api.Status) {
 	status.Leaks = append(status.Leaks, exceptions(s.Config.Tor)...)
 	status.Findings = append(status.Findings, overTorFindings(s.TorNow.OverTor, status.Household.Devices, s.Config)...)
 }

@@ -1,6 +1,7 @@
-package gateway
+package household
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,43 +26,32 @@ const (
 // Portal opens the way to the log-in page of the network in front of the box,
 // for one device, or closes it. It works in a household that is closed, as one
 // is that Tor cannot be reached from.
-func (g *Gateway) Portal(ctx context.Context, r api.PortalRequest) (api.Portal, error) {
+func (f *Feature) Portal(ctx context.Context, r api.PortalRequest) (api.Portal, error) {
 	p, err := parsePortal(r)
 	if err != nil {
 		return api.Portal{}, err
 	}
-	var d api.Device
-	err = g.do(ctx, func(ctx context.Context) error {
-		v := g.snapshot()
-		if d, err = findOrMAC(v.config, g.devices(ctx, v), r.Device); err != nil {
-			return err
-		}
-		p.MAC = d.MAC
-		if r.Close {
-			return g.forAWhile(ctx, func(t *Temporary) { t.endPortal(d.MAC) })
-		}
-		if err := g.allowPortal(d, &p); err != nil {
-			return err
-		}
-		p.Span = newSpan(g.temporary.now(), min(orDefault(r.For, defaultPortal), LongestPortal))
-		return g.forAWhile(ctx, func(t *Temporary) { t.setPortal(p) })
-	})
+	d, err := f.Find(ctx, r.Device)
 	if err != nil {
+		return api.Portal{}, err
+	}
+	p.MAC = d.MAC
+	if r.Close {
+		return portalAnswer(d, p), f.forAWhile(ctx, func(t *temporary) { t.endPortal(d.MAC) })
+	}
+	if err := f.allowPortal(d, &p); err != nil {
+		return api.Portal{}, err
+	}
+	p.Span = feature.NewSpan(f.temporary.now(), min(cmp.Or(r.For, defaultPortal), LongestPortal))
+	if err := f.forAWhile(ctx, func(t *temporary) { t.setPortal(p) }); err != nil {
 		return api.Portal{}, err
 	}
 	return portalAnswer(d, p), nil
 }
 
-func orDefault(d, byDefault time.Duration) time.Duration {
-	if d == 0 {
-		return byDefault
-	}
-	return d
-}
-
 // parsePortal checks the words of a request.
-func parsePortal(r api.PortalRequest) (OpenPortal, error) {
-	var p OpenPortal
+func parsePortal(r api.PortalRequest) (openPortal, error) {
+	var p openPortal
 	if err := api.CheckSpan(r.For, LongestPortal); r.For != 0 && err != nil {
 		return p, feature.Usage(fmt.Errorf("--for: %w", err), "example: tunic portal phone --for 10m")
 	}
@@ -102,20 +92,20 @@ func reachable(a netip.Addr) bool {
 
 // allowPortal refuses what would not help or must not be, and finds the
 // network's DNS server.
-func (g *Gateway) allowPortal(d api.Device, p *OpenPortal) error {
-	if g.held {
+func (f *Feature) allowPortal(d api.Device, p *openPortal) error {
+	if f.host.Now().Lockdown {
 		return feature.Usage(errors.New("the household is closed because lockdown was asked for"), "`tunic reload` ends that")
 	}
 	if d.Policy == string(config.PolicyBlock) {
-		return feature.Usage(fmt.Errorf("%s is blocked", orWord(d.Name, d.MAC)), "give it another policy first: tunic device")
+		return feature.Usage(fmt.Errorf("%s is blocked", cmp.Or(d.Name, d.MAC)), "give it another policy first: tunic device")
 	}
-	p.UntilTor = !connected(g.Tor.Status())
+	p.UntilTor = !connected(f.Tor.Status())
 	if len(p.Resolvers) == 0 {
-		p.Resolvers = oneOfEach(g.System.Resolvers())
+		p.Resolvers = oneOfEach(f.System.Resolvers())
 	}
 	if len(p.Resolvers) == 0 {
 		return feature.Usage(errors.New("this box was told of no DNS server by the network in front of it"),
-			"name it, it is often the network's router: tunic portal "+orWord(d.Name, d.MAC)+" --resolver ADDRESS")
+			"name it, it is often the network's router: tunic portal "+cmp.Or(d.Name, d.MAC)+" --resolver ADDRESS")
 	}
 	return nil
 }
@@ -132,7 +122,7 @@ func oneOfEach(all []netip.Addr) []netip.Addr {
 	return found
 }
 
-func portalAnswer(d api.Device, p OpenPortal) api.Portal {
+func portalAnswer(d api.Device, p openPortal) api.Portal {
 	a := api.Portal{MAC: d.MAC, Name: d.Name, Until: p.Until, UntilTor: p.UntilTor, Resolvers: []string{}, To: []string{}}
 	for _, r := range p.Resolvers {
 		a.Resolvers = append(a.Resolvers, r.String())
@@ -145,34 +135,27 @@ func portalAnswer(d api.Device, p OpenPortal) api.Portal {
 
 func connected(s tor.Status) bool { return s.Running && s.Bootstrap == 100 && s.Circuits && s.Live }
 
-// temporarily brings what is in force for a while into a pass. A portal has done
-// its work when Tor is connected; one that was opened while it was already,
-// stays until its time is over.
-func (a *attempt) temporarily() {
-	now := a.Gateway.temporary.current()
-	done := func(p OpenPortal) bool { return p.UntilTor && connected(a.Tor.Status()) }
+// endPortals ends the portals that have done their work, which is when Tor is
+// connected, and all of them in lockdown. One that was opened while Tor was
+// connected already stays until its time is over.
+func (f *Feature) endPortals(now temporary, s *feature.Scene, r *feature.Report) temporary {
+	done := func(p openPortal) bool { return s.Lockdown || p.UntilTor && connected(f.Tor.Status()) }
 	if slices.ContainsFunc(now.Portals, done) {
-		err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = slices.DeleteFunc(t.Portals, done) })
+		err := f.temporary.change(func(t *temporary) { t.Portals = slices.DeleteFunc(slices.Clone(t.Portals), done) })
 		if err != nil {
-			a.find(health.TemporaryUnusable, "", "%v", err)
+			r.Find(health.TemporaryUnusable, "", "%v", err)
 		}
-		now.Portals = slices.DeleteFunc(now.Portals, done)
+		now.Portals = slices.DeleteFunc(slices.Clone(now.Portals), done)
 	}
-	if a.held && len(now.Portals) > 0 {
-		now.Portals = nil
-		if err := a.Gateway.temporary.change(func(t *Temporary) { t.Portals = nil }); err != nil {
-			a.find(health.TemporaryUnusable, "", "%v", err)
-		}
-	}
-	a.in.Temporary = now
-	a.in.Config = effective(a.in.Config, now)
 	for _, p := range now.Portals {
-		a.find(health.PortalOpen, a.in.Config.NameOf(p.MAC), "the device %s reaches web pages outside Tor until %s", a.in.Config.NameOf(p.MAC), clock(p.Until))
+		name := s.Config.NameOf(p.MAC)
+		r.Find(health.PortalOpen, name, "the device %s reaches web pages outside Tor until %s", name, clock(p.Until))
 	}
+	return now
 }
 
 // guests are the portals as the rules see them.
-func guests(t Temporary) []rules.Guest {
+func guests(t temporary) []rules.Guest {
 	var list []rules.Guest
 	for _, p := range t.Portals {
 		list = append(list, rules.Guest{MAC: p.MAC, To: p.To, Resolvers: p.Resolvers})

@@ -1,4 +1,4 @@
-package gateway
+package household
 
 import (
 	"context"
@@ -6,22 +6,19 @@ import (
 	"slices"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 )
 
-// lookForHosts learns where the devices are that onions lead to by name: one
-// that has a file with the name, else one that gives it to the DHCP server. A
-// name that two devices give themselves is nobody's.
-func (a *attempt) lookForHosts(ctx context.Context) {
-	a.in.Hosts = a.hosts(ctx, a.snapshot())
-}
-
-func (g *Gateway) hosts(ctx context.Context, v view) map[string][]netip.Addr {
-	wanted := v.config.TargetHosts()
+// hosts are where the devices are that onions lead to by name: one that has a file
+// with the name, else one that gives it to the DHCP server. A name that two
+// devices give themselves is nobody's.
+func (f *Feature) hosts(ctx context.Context, c *config.Config) map[string][]netip.Addr {
+	wanted := c.TargetHosts()
 	if len(wanted) == 0 {
 		return nil
 	}
 	found := make(map[string][]netip.Addr)
-	for _, d := range g.devices(ctx, v) {
+	for _, d := range f.devices(ctx, c) {
 		if addrs := hostAddrs(d); slices.Contains(wanted, d.Name) && len(addrs) > 0 {
 			found[d.Name] = addrs
 		}

@@ -1,9 +1,11 @@
-package gateway
+// Package why says how a connection goes, by the rules that are in force.
+package why
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 
@@ -13,35 +15,48 @@ import (
 	"tunic/rules"
 )
 
-// errNoAddress is returned for a device of which no address is known.
-var errNoAddress = errors.New("no address of this device is known: it was not seen lately")
-
-// Why says what becomes of a connection: by the rules that are in force, one
-// by one, with how often each has matched.
-func (g *Gateway) Why(ctx context.Context, r api.WhyRequest) (api.Why, error) {
-	var why api.Why
-	err := g.do(ctx, func(ctx context.Context) (err error) {
-		why, err = g.why(ctx, r)
-		return err
-	})
-	return why, err
+// System is what the box knows of itself.
+type System interface {
+	// Addresses are all of the box's own.
+	Addresses() ([]netip.Addr, error)
+	// Counters says how many packets matched each rule of our chains, by
+	// "TABLE CHAIN", in their order there.
+	Counters(ctx context.Context, f rules.Family) (map[string][]uint64, error)
 }
 
-func (g *Gateway) why(ctx context.Context, r api.WhyRequest) (api.Why, error) {
-	v := g.snapshot()
-	flow, why, err := g.flow(ctx, v, r)
+// Finder finds the device that a person means.
+type Finder interface {
+	Find(ctx context.Context, word string) (api.Device, error)
+}
+
+// Explainer answers the verb Why of api.Devices.
+type Explainer struct {
+	Host   feature.Host
+	Log    *slog.Logger
+	System System
+	Finder Finder
+}
+
+// Why says how a connection goes: by the rules that are in force, one by one, with
+// how often each has matched.
+func (x Explainer) Why(ctx context.Context, r api.WhyRequest) (api.Why, error) {
+	now := x.Host.Now()
+	flow, why, err := x.flow(ctx, now, r)
 	if err != nil {
 		return why, err
 	}
-	why.State = v.state
-	e, err := rules.Explain(g.applied, flow)
+	why.State = api.Closed
+	if now.Open {
+		why.State = api.Open
+	}
+	e, err := rules.Explain(now.Rules, flow)
 	if err != nil {
 		return why, err
 	}
-	why.End, why.Result = string(e.End), resultWords(e, flow, v)
-	counts, err := g.System.Counters(ctx, familyOf(flow.To.Addr()))
+	why.End, why.Result = string(e.End), resultWords(e, flow, now)
+	counts, err := x.System.Counters(ctx, familyOf(flow.To.Addr()))
 	if err != nil {
-		g.Log.Debug("reading the rules' counters failed", "error", err)
+		x.Log.Debug("reading the rules' counters failed", "error", err)
 	}
 	why.Rules = whyRules(e.Steps, counts)
 	return why, nil
@@ -67,7 +82,7 @@ func whyRules(steps []rules.Step, counts map[string][]uint64) []api.WhyRule {
 }
 
 // flow makes a packet of a request.
-func (g *Gateway) flow(ctx context.Context, v view, r api.WhyRequest) (f rules.Flow, why api.Why, err error) {
+func (x Explainer) flow(ctx context.Context, now feature.Now, r api.WhyRequest) (f rules.Flow, why api.Why, err error) {
 	to, err := netip.ParseAddr(r.To)
 	if err != nil || to.Zone() != "" {
 		return f, why, feature.Usage(fmt.Errorf("%q is not an address", r.To), "example: tunic why 198.51.100.1 --from phone")
@@ -77,12 +92,12 @@ func (g *Gateway) flow(ctx context.Context, v view, r api.WhyRequest) (f rules.F
 	if r.Protocol == "tcp" || r.Protocol == "udp" {
 		why.To = fmt.Sprintf("%s to %s", r.Protocol, f.To)
 	}
-	own, err := g.System.Addresses()
+	own, err := x.System.Addresses()
 	if err != nil {
 		return f, why, fmt.Errorf("reading the box's addresses: %w", err)
 	}
 	f.Local = slices.Contains(own, f.To.Addr()) || f.To.Addr().IsLoopback()
-	home := interfaceOf(v.facts, f.To.Addr())
+	home := interfaceOf(now.Facts, f.To.Addr())
 	f.Out = home
 	if r.Own && f.Local {
 		f.Out = "lo"
@@ -92,12 +107,12 @@ func (g *Gateway) flow(ctx context.Context, v view, r api.WhyRequest) (f rules.F
 		why.From = fmt.Sprintf("the box itself (uid %d)", r.UID)
 		return f, why, nil
 	}
-	d, err := findOrMAC(v.config, g.devices(ctx, v), r.Device)
+	d, err := x.Finder.Find(ctx, r.Device)
 	if err != nil {
 		return f, why, err
 	}
 	why.From, why.Policy, f.MAC = words(d), d.Policy, d.MAC
-	return f, why, deviceFlow(&f, v.facts, d)
+	return f, why, deviceFlow(&f, now.Facts, d)
 }
 
 // words names a device for people.
@@ -109,7 +124,7 @@ func words(d api.Device) string {
 }
 
 // deviceFlow fills in where a device's packet comes from.
-func deviceFlow(f *rules.Flow, facts Facts, d api.Device) error {
+func deviceFlow(f *rules.Flow, facts feature.Facts, d api.Device) error {
 	for _, text := range d.Addresses {
 		a, err := netip.ParseAddr(text)
 		if err != nil || a.Is4() != f.To.Addr().Is4() {
@@ -133,7 +148,7 @@ func deviceFlow(f *rules.Flow, facts Facts, d api.Device) error {
 }
 
 // interfaceOf returns the household interface on whose wire an address is, or "".
-func interfaceOf(facts Facts, a netip.Addr) string {
+func interfaceOf(facts feature.Facts, a netip.Addr) string {
 	for _, i := range facts.Interfaces {
 		for _, p := range i.Addresses {
 			if p.Contains(a) {
@@ -157,33 +172,33 @@ func addressOf(own []netip.Addr, four bool) netip.Addr {
 	return netip.IPv6Unspecified()
 }
 
-// resultWords says in words what becomes of a connection.
-func resultWords(e rules.Explanation, f rules.Flow, v view) string {
+// resultWords says in words how a connection goes.
+func resultWords(e rules.Explanation, f rules.Flow, now feature.Now) string {
 	switch e.End {
 	case rules.Redirected:
 		return portWords(e.Port)
 	case rules.Turned:
 		return fmt.Sprintf("goes to %s, the DNS server of the network in front of the box, outside Tor (portal)", e.To)
 	case rules.Refused:
-		if v.state == api.Closed {
+		if !now.Open {
 			return "is refused at once: the household is closed"
 		}
 		return "is refused at once, and reaches nobody"
 	case rules.Dropped:
 		return "is dropped without a word"
 	}
-	return passedWords(e, f, v)
+	return passedWords(e, f, now)
 }
 
-func passedWords(e rules.Explanation, f rules.Flow, v view) string {
+func passedWords(e rules.Explanation, f rules.Flow, now feature.Now) string {
 	switch {
 	case f.Local:
 		return "reaches the box itself"
-	case f.Out != "" && interfaceOf(v.facts, f.To.Addr()) != "":
+	case f.Out != "" && interfaceOf(now.Facts, f.To.Addr()) != "":
 		return "stays in the household"
 	case e.Mark == rules.Portal:
 		return "leaves the box directly, outside Tor (portal)"
-	case f.Own() && f.UID == v.desired.Tor.UID:
+	case f.Own() && f.UID == now.Tor.UID:
 		return "leaves the box: it is tor's own connection to a relay"
 	case f.Own():
 		return "leaves the box directly, outside Tor"
@@ -205,7 +220,7 @@ func portWords(port uint16) string {
 	case config.ServeNTPPort:
 		return "is a question for the time that the box answers"
 	case config.ServeFriendsPort:
-		return "goes through Tor; TLS for a friend's name ends in the box, and begins anew from there"
+		return "goes through Tor; TLS for a friend's name ends in the box, and another begins from there"
 	case config.ServeGopherPort:
 		return "reaches the box's Gopher server"
 	}

@@ -1,7 +1,8 @@
-package gateway
+package household
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"tunic/gateway/api"
@@ -12,14 +13,14 @@ import (
 // everybody by tor's own signal, for one device by closing what it uses and by
 // giving it another identity towards tor. What tor cannot do is not promised:
 // see the help of the verb.
-func (g *Gateway) NewNym(ctx context.Context, r api.NewNymRequest) (api.NewNym, error) {
+func (f *Feature) NewNym(ctx context.Context, r api.NewNymRequest) (api.NewNym, error) {
 	if r.Device == "" {
-		if err := g.Tor.NewNym(ctx); err != nil {
+		if err := f.Tor.NewNym(ctx); err != nil {
 			return api.NewNym{}, err
 		}
-		return api.NewNym{}, g.Server.Renew(ctx, nil)
+		return api.NewNym{}, f.Server.Renew(ctx, nil)
 	}
-	d, err := find(g.devices(ctx, g.snapshot()), r.Device)
+	d, err := find(f.devices(ctx, f.host.Now().Config), r.Device)
 	if err != nil {
 		if err == errUnknownMAC {
 			err = feature.Usage(err, "`tunic devices` lists them")
@@ -33,13 +34,13 @@ func (g *Gateway) NewNym(ctx context.Context, r api.NewNymRequest) (api.NewNym, 
 		}
 	}
 	if len(addresses) == 0 {
-		return api.NewNym{}, feature.Usage(errNoAddress, "it has no connections either")
+		return api.NewNym{}, feature.Usage(errors.New("no address of this device is known: it was not seen lately"), "it has no connections either")
 	}
 	// First the new identity, then the end of the old one: what the device
 	// opens at once again must not get the old.
-	if err := g.Server.Renew(ctx, addresses); err != nil {
+	if err := f.Server.Renew(ctx, addresses); err != nil {
 		return api.NewNym{}, err
 	}
-	closed, err := g.Tor.Forget(ctx, addresses)
+	closed, err := f.Tor.Forget(ctx, addresses)
 	return api.NewNym{Addresses: d.Addresses, Circuits: closed}, err
 }
