@@ -81,7 +81,7 @@ func prepareDirs(p config.Paths, torIDs IDs) error {
 	} {
 		err := errors.Join(durable.MkdirAll(d.path, d.mode), os.Chown(d.path, d.uid, d.gid), os.Chmod(d.path, d.mode))
 		if err != nil {
-			return fmt.Errorf("preparing %s: %w", d.path, err)
+			return cannot(writing(err, health.StateNotMade), d.path, "preparing %s: %w", d.path, err)
 		}
 	}
 	if err := checkPassage(p.State, torIDs); err != nil {
@@ -128,6 +128,15 @@ func (a *attempt) lookForRoom() {
 	}
 }
 
+// unseen is the code of an error of looking at a path: a file on the way, or
+// something else.
+func unseen(err error) health.Code {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return health.StateNoDirectory
+	}
+	return health.StateUnreadable
+}
+
 // checkState refuses a state directory whose content is gone after a reboot,
 // or that somebody else can change.
 func checkState(dir string) error {
@@ -136,34 +145,34 @@ func checkState(dir string) error {
 		info, err := os.Stat(existing)
 		if err == nil {
 			if !info.IsDir() {
-				return fmt.Errorf("checking the state directory: %s is not a directory", existing)
+				return cannot(health.StateNoDirectory, existing, "checking the state directory: %s is not a directory", existing)
 			}
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) || existing == "/" {
-			return fmt.Errorf("checking the state directory: %w", err)
+			return cannot(unseen(err), existing, "checking the state directory: %w", err)
 		}
 		existing = filepath.Dir(existing)
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(existing, &st); err != nil {
-		return fmt.Errorf("checking the state directory %s: %w", existing, err)
+		return cannot(health.StateUnreadable, existing, "checking the state directory %s: %w", existing, err)
 	}
 	if kind := uint32(st.Type); kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC { // its size and sign differ by machine
-		return fmt.Errorf("the state directory %s is in memory (tmpfs): the onion keys would be lost at the next reboot; put it on a disk", dir)
+		return cannot(health.StateInMemory, dir, "the state directory %s is in memory (tmpfs): the onion keys would be lost at the next reboot; put it on a disk", dir)
 	}
 	if existing != dir {
 		return nil // made next, with the right owner
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
-		return err
+		return cannot(health.StateUnreadable, dir, "checking the state directory: %w", err)
 	}
 	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
-		return fmt.Errorf("the state directory %s belongs to uid %d: run `chown root %s`, and find out who could read the keys", dir, uid, dir)
+		return cannot(health.StateForeign, dir, "the state directory %s belongs to uid %d: run `chown root %s`, and find out who could read the keys", dir, uid, dir)
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("the state directory %s can be written by others (mode %#o): run `chmod go-w %s`", dir, info.Mode().Perm(), dir)
+		return cannot(health.StateWritable, dir, "the state directory %s can be written by others (mode %#o): run `chmod go-w %s`", dir, info.Mode().Perm(), dir)
 	}
 	return nil
 }

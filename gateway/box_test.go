@@ -106,7 +106,7 @@ func TestUnusableState(t *testing.T) {
 	h.Paths.State = "/dev/shm/not/yet"
 	h.pass(t.Context())
 	s := h.Gateway.Status(t.Context())
-	if i := slices.IndexFunc(s.Findings, func(f health.Finding) bool { return f.Code == health.StateUnusable }); i < 0 ||
+	if i := slices.IndexFunc(s.Findings, func(f health.Finding) bool { return f.Code == health.StateInMemory }); i < 0 ||
 		!strings.Contains(s.Findings[i].Text, "until then the household stays closed, and tor is not started") {
 		t.Errorf("findings: %+v", s.Findings)
 	}

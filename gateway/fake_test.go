@@ -149,7 +149,9 @@ func (k fakeKernel) Group(context.Context, []string) (uint32, error) {
 	return 0x74756e, k.failure("group")
 }
 
-func (k fakeKernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) { return nil, nil }
+func (k fakeKernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) {
+	return nil, k.failure("prefixes")
+}
 
 func (k fakeKernel) Neighbours(context.Context, []string) ([]Neighbour, error) {
 	return []Neighbour{

@@ -172,7 +172,7 @@ func (a *attempt) prepare(ctx context.Context) bool {
 		if a.opened {
 			what = "what is in force stays so, and nothing else is done"
 		}
-		a.find(health.StateUnusable, a.Paths.State, "%v; until then %s", err, what)
+		a.findings = append(a.findings, unusableFinding(err, what))
 		return false
 	}
 	a.in.Ranges = a.ranges
@@ -199,7 +199,7 @@ func (a *attempt) prepare(ctx context.Context) bool {
 func (a *attempt) loadRanges(ctx context.Context) error {
 	local, err := a.Kernel.LocalPrefixes(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the local prefixes: %w", err)
+		return cannot(health.NetworksUnreadable, "", "reading the local prefixes: %w", err)
 	}
 	if !a.ranges.Virtual4.IsValid() {
 		if a.ranges, err = LoadRanges(a.Paths.StateFile(), local); err != nil {

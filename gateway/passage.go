@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunic/gateway/config"
+	"tunic/gateway/health"
 )
 
 // checkPassage makes sure that tor's user gets through to dir: tor keeps its own
@@ -18,10 +18,10 @@ func checkPassage(dir string, who IDs) error {
 	for ; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil {
-			return fmt.Errorf("looking at the way to tor's files: %w", err)
+			return cannot(health.StateUnreadable, dir, "looking at the way to tor's files: %w", err)
 		}
 		if !enters(info, who) && !hasACL(dir) {
-			return fmt.Errorf("tor's user (%s) may not enter %s (mode %#o), and its files are below it: run `chmod o+x %s`, or have them elsewhere",
+			return cannot(health.TorShutOut, dir, "tor's user (%s) may not enter %s (mode %#o), and its files are below it: run `chmod o+x %s`, or have them elsewhere",
 				config.TorUser, dir, info.Mode().Perm(), dir)
 		}
 		if dir == filepath.Dir(dir) {

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"tunic/gateway/durable"
+	"tunic/gateway/health"
 )
 
 // LoadRanges reads the ranges of a box, or chooses and keeps them at the first
@@ -31,13 +32,13 @@ func findRanges(path string, local []netip.Prefix) (r Ranges, kept bool, err err
 		return r, false, err
 	}
 	if err != nil {
-		return Ranges{}, false, fmt.Errorf("reading the state file: %w", err)
+		return Ranges{}, false, cannot(health.RangesUnreadable, path, "reading the state file: %w", err)
 	}
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return Ranges{}, false, fmt.Errorf("reading the state file %s: %w", path, err)
+		return Ranges{}, false, cannot(health.RangesDamaged, path, "reading the state file %s: %w", path, err)
 	}
 	if r.Virtual4.Bits() != 16 || !r.Virtual4.Addr().Is4() || r.Virtual6.Bits() != 48 || !r.Virtual6.Addr().Is6() {
-		return Ranges{}, false, fmt.Errorf("reading the state file %s: virtual4 must be an IPv4 /16 and virtual6 an IPv6 /48; remove the file to have new ones chosen", path)
+		return Ranges{}, false, cannot(health.RangesDamaged, path, "reading the state file %s: virtual4 must be an IPv4 /16 and virtual6 an IPv6 /48; remove the file to have new ones chosen", path)
 	}
 	return r, true, nil
 }
@@ -63,7 +64,7 @@ func chooseRanges(local []netip.Prefix) (Ranges, error) {
 			return r, nil
 		}
 	}
-	return Ranges{}, errors.New("choosing virtual addresses: every /16 of 10.128.0.0/9 overlaps a local prefix")
+	return Ranges{}, cannot(health.NoRange, "10.128.0.0/9", "choosing virtual addresses: every /16 of 10.128.0.0/9 overlaps a local prefix")
 }
 
 func saveRanges(path string, r Ranges) error {
@@ -72,7 +73,7 @@ func saveRanges(path string, r Ranges) error {
 		return err
 	}
 	if err := durable.Write(path, append(raw, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing the state file: %w", err)
+		return cannot(writing(err, health.RangesUnwritable), path, "writing the state file: %w", err)
 	}
 	return nil
 }

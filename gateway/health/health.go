@@ -60,7 +60,20 @@ const (
 	OnionUnreachable   Code = "onion-unreachable"
 	OnionElsewhere     Code = "onion-elsewhere"
 	UploadRefused      Code = "upload-refused"
-	StateUnusable      Code = "state-unusable"
+	StateNoDirectory   Code = "state-not-a-directory"
+	StateUnreadable    Code = "state-unreadable"
+	StateInMemory      Code = "state-in-memory"
+	StateForeign       Code = "state-of-another-owner"
+	StateWritable      Code = "state-writable-by-others"
+	StateNotMade       Code = "state-not-made"
+	DiskFull           Code = "disk-full"
+	DiskReadOnly       Code = "disk-read-only"
+	TorShutOut         Code = "tor-shut-out"
+	NetworksUnreadable Code = "networks-unreadable"
+	RangesUnreadable   Code = "ranges-unreadable"
+	RangesDamaged      Code = "ranges-damaged"
+	RangesUnwritable   Code = "ranges-unwritable"
+	NoRange            Code = "no-free-range"
 	OnionKeys          Code = "onion-keys-unusable"
 	OnionForeign       Code = "onion-imported-private"
 	OldAddress         Code = "old-address-unusable"
@@ -155,7 +168,10 @@ func Date(list, before []Finding, now time.Time) {
 // household are the codes of what concerns the household as a whole: it is
 // closed, or not closed where it should be, or has no way to Tor.
 var household = map[Code]bool{
-	ConfigInvalid: true, InterfaceMissing: true, InterfaceDown: true, VirtualOverlap: true, StateUnusable: true,
+	ConfigInvalid: true, InterfaceMissing: true, InterfaceDown: true, VirtualOverlap: true,
+	StateNoDirectory: true, StateUnreadable: true, StateInMemory: true, StateForeign: true, StateWritable: true, StateNotMade: true,
+	DiskFull: true, DiskReadOnly: true, TorShutOut: true,
+	NetworksUnreadable: true, RangesUnreadable: true, RangesDamaged: true, RangesUnwritable: true, NoRange: true,
 	TorMissing: true, TorDown: true, TorRefused: true, TransportMissing: true, GeoIPMissing: true, TorAway: true, NoUplink: true, ClockSkew: true,
 	RulesFailed: true, RulesMixed: true, HouseholdElsewhere: true, HouseholdUplink: true, HouseholdRoute: true, ServeDown: true,
 }
