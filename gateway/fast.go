@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -80,26 +79,6 @@ func (g *Gateway) fastStatus(v view) *api.Tor {
 	return &t
 }
 
-// diffFast lists what changes for the onions that are not anonymous.
-func diffFast(before, after tor.Spec) []string {
-	switch had, has := len(before.Onions) > 0, len(after.Onions) > 0; {
-	case had && has:
-		return diffTor(before, after)
-	case has:
-		return append([]string{"+ a second tor, for onions that are not anonymous"}, diffLines("torrc ", nil, onionNames(after))...)
-	case had:
-		return []string{"- the second tor, for onions that are not anonymous"}
-	}
-	return nil
-}
-
-func onionNames(s tor.Spec) (lines []string) {
-	for _, o := range s.Onions {
-		lines = append(lines, "HiddenServiceDir "+o.Dir)
-	}
-	return lines
-}
-
 // checkFastSnippet refuses bridges in torrc.d beside an onion that connects to
 // relays directly.
 func checkFastSnippet(c *config.Config, path, text string) error {
@@ -108,15 +87,4 @@ func checkFastSnippet(c *config.Config, path, text string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: bridges, beside the onion %s which is not anonymous and connects to relays directly: remove one of them", path, c.Onions[i].Name)
-}
-
-// redacted hides what bridge lines say in lines of a plan.
-func redacted(lines []string) []string {
-	for i, line := range lines {
-		sign, text, ok := strings.Cut(line, " torrc ")
-		if ok {
-			lines[i] = sign + " torrc " + tor.Redact(text)
-		}
-	}
-	return lines
 }

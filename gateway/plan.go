@@ -1,18 +1,19 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"tunic/gateway/api"
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
-	"tunic/gateway/describe"
 	"tunic/gateway/endpoint/irc"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
+	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -37,17 +38,18 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		if v.state == api.Closed {
 			plan.Closed = v.why
 		}
+		plan.Files = config.ChangedFiles(v.config, c)
 		now, err := g.again(ctx, v.config, v.in)
 		if err != nil {
 			return err
 		}
 		c = withInvited(c, v.config.Invited)
-		next, err := g.foresee(ctx, c, g.lookAhead(c, v.in))
+		next, err := g.foresee(ctx, c, lookAhead(v.config.AllOnions(), c, v.in))
 		if err != nil {
 			return err
 		}
-		changes, err := differences(now, next)
-		plan.Changes = slices.Concat(plan.Changes, WallChanges(g.lookAtWall().Wrong), changes, diffOnions(v.config, c))
+		changes, err := feature.Diff(now, next)
+		plan.Changes = slices.Concat(plan.Changes, WallChanges(g.lookAtWall().Wrong), changes)
 		return err
 	})
 	return plan, err
@@ -82,8 +84,9 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desir
 const toBeMade = "made at the reload"
 
 // lookAhead adds what a pass with another configuration would read from files,
-// and stands in for what it would make.
-func (g *Gateway) lookAhead(c *config.Config, in Inputs) Inputs {
+// and stands in for what it would make. before are the onions of the one in force.
+func lookAhead(before []config.Onion, c *config.Config, in Inputs) Inputs {
+	in.Addresses = addressesAhead(before, c, in)
 	in.SmarthostPassword, _ = smarthostPassword(c) // without it the plan has no smarthost, as the pass
 	if _, ok := c.IRC(); ok && in.IRCSecrets == (irc.Secrets{}) {
 		in.IRCSecrets = irc.Secrets{Salt: toBeMade, Operator: toBeMade}
@@ -92,6 +95,20 @@ func (g *Gateway) lookAhead(c *config.Config, in Inputs) Inputs {
 		in.ChatLeaf = ca.Leaf{Cert: toBeMade, Key: toBeMade}
 	}
 	return in
+}
+
+// addressesAhead adds those of onions that were not there before, by their names.
+func addressesAhead(before []config.Onion, c *config.Config, in Inputs) map[string]onion.Address {
+	addresses := make(map[string]onion.Address)
+	maps.Copy(addresses, in.Addresses)
+	for _, o := range c.AllOnions() {
+		if addresses[o.Name] != "" || slices.ContainsFunc(before, func(b config.Onion) bool { return b.Name == o.Name }) {
+			continue
+		}
+		kept, _ := onion.ParseName(hostname(in.Paths.OnionKeys(o.Name))) // of one that was unpublished
+		addresses[o.Name] = cmp.Or(kept, "("+toBeMade+")")
+	}
+	return addresses
 }
 
 // judge asks tor whether it would take the owner's part of a configuration.
@@ -145,27 +162,10 @@ func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inp
 		return api.Plan{}, err
 	}
 	in.Config, in.Mode = c, rules.Open
+	in = lookAhead(nil, c, in)
 	in.foresee(ctx, features)
-	changes, err := diffRules(rules.Ruleset{}, ruleInput(in))
-	changes = append(changes, diffOnions(&config.Config{}, c)...)
+	changes, err := feature.Diff(Desired{}, desire(in))
 	return api.Plan{Changes: changes}, err
-}
-
-// differences lists all that is other in one desired state than in another, and
-// no secret.
-func differences(now, next Desired) ([]string, error) {
-	before, err := rules.Compile(now.Rules)
-	if err != nil {
-		return nil, err
-	}
-	ruleChanges, err := diffRules(before, next.Rules)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(diffTor(now.Tor, next.Tor), diffFast(now.Fast, next.Fast), ruleChanges,
-		diffLines("", describe.Lines("listener", now.Listeners), describe.Lines("listener", next.Listeners)),
-		diffLines("", describe.Lines("serve", now.Serve), describe.Lines("serve", next.Serve)),
-		diffServers(now.Servers, next.Servers)), nil
 }
 
 // WallChanges say that the second wall is built again, and why.
@@ -173,67 +173,6 @@ func WallChanges(wrong []string) []string {
 	var lines []string
 	for _, line := range wrong {
 		lines = append(lines, "! the second wall is built again: "+line)
-	}
-	return lines
-}
-
-func diffRules(applied rules.Ruleset, in rules.Input) ([]string, error) {
-	next, err := rules.Compile(in)
-	if err != nil {
-		return nil, err
-	}
-	var lines []string
-	for _, c := range rules.Diff(applied, next) {
-		lines = append(lines, c.String())
-	}
-	return lines, nil
-}
-
-// diffTor lists the lines of the torrc that go and come, and says when tor
-// must be restarted for them.
-func diffTor(before, after tor.Spec) []string {
-	var lines []string
-	for _, reason := range tor.RestartReasons(before, after) {
-		lines = append(lines, "! tor is restarted: "+reason)
-	}
-	had, has := strings.Split(tor.Render(before, tor.Version{}), "\n"), strings.Split(tor.Render(after, tor.Version{}), "\n")
-	return append(lines, redacted(diffLines("torrc ", had, has))...)
-}
-
-// diffLines lists the lines that only one of two texts has.
-func diffLines(what string, had, has []string) []string {
-	var lines []string
-	for _, l := range had {
-		if !slices.Contains(has, l) {
-			lines = append(lines, "- "+what+l)
-		}
-	}
-	for _, l := range has {
-		if !slices.Contains(had, l) {
-			lines = append(lines, "+ "+what+l)
-		}
-	}
-	return lines
-}
-
-// diffOnions lists the ports that lead elsewhere after a reload; where they
-// lead is not in the torrc.
-func diffOnions(before, after *config.Config) []string {
-	return diffLines("onion ", onionLines(before), onionLines(after))
-}
-
-func onionLines(c *config.Config) []string {
-	var lines []string
-	for _, o := range c.AllOnions() {
-		if !c.Published(o) {
-			continue
-		}
-		for _, k := range c.ClientKeys(o) {
-			lines = append(lines, fmt.Sprintf("%s is found by the key %s", o.Name, k))
-		}
-		for _, p := range o.Ports {
-			lines = append(lines, fmt.Sprintf("%s port %d -> %s", o.Name, p.Virtual, p.Target))
-		}
 	}
 	return lines
 }

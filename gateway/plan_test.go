@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +23,7 @@ func TestPlanOfAClosedHousehold(t *testing.T) {
 		t.Errorf("without a change: %q, closed %q, %v", p.Changes, p.Closed, err)
 	}
 	h.write(t, "devices/tv.toml", "mac = \"02:00:00:00:00:10\"\npolicy = \"direct\"\n")
-	if p, err := h.Plan(t.Context()); err != nil || len(p.Changes) != 2 || !strings.Contains(p.Changes[0], "02:00:00:00:00:10") {
+	if p, err := h.Plan(t.Context()); err != nil || len(p.Changes) != 2 || !slices.Equal(p.Files, []string{"+ devices/tv.toml"}) || !strings.Contains(p.Changes[0], "02:00:00:00:00:10") {
 		t.Errorf("with one: %q, %v", p.Changes, err)
 	}
 	h.set(func() { h.status.Bootstrap = 100 })
@@ -80,7 +79,7 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 		{"nothing", func() error { return nil }, ""},
 		{"a greeting of the IRC server", func() error { h.write(t, "endpoints/irc.toml", "motd = \"hello\"\n"); return nil }, "+ server ngircd motd: hello"},
 		{"a limit of mail", func() error { h.write(t, "endpoints/smtp.toml", "max-size = 5\n"+smtp); return nil }, "serve Mail MaxSize"},
-		{"the provider's password", func() error { return os.WriteFile(password, []byte("geheim-2\n"), 0o600) }, "+ serve Mail Smarthost Password (hidden, "},
+		{"the provider's password", func() error { return os.WriteFile(password, []byte("geheim-2\n"), 0o600) }, "~ serve Mail Smarthost Password (hidden)"},
 		{"a server goes", func() error { return os.Remove(filepath.Join(h.Paths.EndpointDir(), "xmpp.toml")) }, "- server prosody"},
 		{"a server comes", func() error { h.write(t, "endpoints/xmpp.toml", ""); return nil }, "+ server prosody"},
 		{"a domain", func() error {
@@ -114,11 +113,11 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 		if err := h.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if text == "" && !reflect.DeepEqual(before, h.snapshot().desired) {
+		if text == "" && !before.Equal(h.snapshot().desired) {
 			t.Errorf("%s: the plan is empty, but the reload changed something", step.what)
 		}
-		if plan, err := h.Plan(t.Context()); err != nil || len(plan.Changes) > 0 {
-			t.Errorf("%s, after the reload: %v\n%s", step.what, err, strings.Join(plan.Changes, "\n"))
+		if plan, err := h.Plan(t.Context()); err != nil || len(plan.Changes)+len(plan.Files) > 0 {
+			t.Errorf("%s, after the reload: %v\n%s", step.what, err, strings.Join(slices.Concat(plan.Files, plan.Changes), "\n"))
 		}
 	}
 }

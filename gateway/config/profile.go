@@ -94,7 +94,7 @@ func (l *loader) useProfile(name string, t *table, cfg *Config) {
 // LoadProfiles returns the profiles that come with tunic and those of
 // profiles/NAME.toml, which win, sorted by name. Errors is every mistake.
 func LoadProfiles(p Paths) ([]Profile, error) {
-	l := &loader{paths: p}
+	l := newLoader(p)
 	list := l.profiles()
 	if len(l.errs) > 0 {
 		return nil, l.errs

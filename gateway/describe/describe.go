@@ -1,12 +1,13 @@
 // Package describe writes plain values out in lines, so that two of them can be
-// compared by a person. It is for `tunic plan`: whatever differs between two
-// values is in their lines, and no secret is.
+// compared. It is for `tunic plan`: whatever differs between two values is in
+// their lines, and no secret is; for people a line is as Shown returns it.
 package describe
 
 import (
 	"fmt"
 	"hash/maphash"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 // Lines writes a value out, one line for each part of it that is set: a field of
 // a structure, or an element of a list or a map. Each begins with the name. A
-// secret is shown as Hidden shows it.
+// secret is there as Hidden says it.
 func Lines(name string, value any) []string {
 	return lines(name, reflect.ValueOf(value))
 }
@@ -102,5 +103,10 @@ var hiding = maphash.MakeSeed() // other in each process: nobody can compare gue
 
 // Hidden stands for a secret: for the same one always the same, in one process.
 func Hidden(value any) string {
-	return fmt.Sprintf("(hidden, %06x)", maphash.String(hiding, fmt.Sprintf("%#v", value))&0xffffff)
+	return fmt.Sprintf("(hidden, %016x)", maphash.String(hiding, fmt.Sprintf("%#v", value)))
 }
+
+// Shown is a line for people: hidden is hidden, whatever it is.
+func Shown(line string) string { return hash.ReplaceAllString(line, "(hidden)") }
+
+var hash = regexp.MustCompile(`\(hidden, [0-9a-f]{16}\)`)
