@@ -11,9 +11,10 @@ import (
 	"tunic/rules"
 )
 
-// closedHouses are configurations whose open rules refuse as much as they can in
-// different ways.
-func closedHouses() (all []map[string]string) {
+// closedHouses are houses whose open rules refuse as much as they can in different
+// ways, and one that uses everything.
+func closedHouses(t *testing.T) (all []*house) {
+	t.Helper()
 	servers := map[string]string{"endpoints/smtp.toml": "", "endpoints/irc.toml": "", "endpoints/xmpp.toml": ""}
 	for _, own := range []string{"tor", "direct"} {
 		for _, policy := range []string{"tor", "onion", "direct", "block"} {
@@ -24,12 +25,12 @@ func closedHouses() (all []map[string]string) {
 					for name, text := range endpoints {
 						files[name] = text
 					}
-					all = append(all, files)
+					all = append(all, newHouse(t, files))
 				}
 			}
 		}
 	}
-	return all
+	return append(all, richHouse(t))
 }
 
 // flowsOf are first packets of every user of the box and of devices, to every
@@ -38,26 +39,29 @@ func flowsOf(h *house) (all []rules.Flow) {
 	r := h.snapshot().desired.Rules
 	ports := []uint16{22, 25, 53, 80, 123, 443, 853, 5269, 9240, 9250, 9253, 51820}
 	for _, to := range []string{"203.0.113.9", "198.51.100.7", "192.168.77.20", "192.168.77.1", "127.0.0.1", "127.0.0.53", r.Virtual4.Addr().Next().String(),
-		"2001:db8::7", "fd77::20", "fd77::1", "::1", r.Virtual6.Addr().Next().String(), "100.64.0.1", "10.1.2.3"} {
+		"2001:db8::7", "fd77::20", "fd77::1", "::1", r.Virtual6.Addr().Next().String(), "100.64.0.1", "10.1.2.3", "192.168.78.20"} {
 		addr := netip.MustParseAddr(to)
 		for _, protocol := range []string{"tcp", "udp", "50"} {
 			for _, port := range ports {
 				if protocol == "50" {
 					port = 0
 				}
-				f := rules.Flow{To: netip.AddrPortFrom(addr, port), Protocol: protocol, Out: "eth0",
-					Local: addr.IsLoopback() || to == "192.168.77.1" || to == "fd77::1"}
-				if r.Prefixes[0].Contains(addr) || r.Prefixes[len(r.Prefixes)-1].Contains(addr) {
-					f.Out = "br-lan"
+				f := rules.Flow{To: netip.AddrPortFrom(addr, port), Protocol: protocol, Out: "eth0", Local: addr.IsLoopback()}
+				for _, i := range h.facts.Interfaces {
+					for _, own := range i.Addresses {
+						if own.Contains(addr) {
+							f.Out, f.Local = i.Name, own.Addr() == addr
+						}
+					}
 				}
 				for _, ids := range []IDs{{}, h.TorIDs, h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, {UID: 1000}} {
 					own := f
 					own.UID = ids.UID
 					all = append(all, own)
 				}
-				for _, mac := range []string{"02:00:00:00:00:10", "02:00:00:00:00:99"} {
+				for mac, in := range map[string]string{"02:00:00:00:00:10": "br-lan", "02:00:00:00:00:99": "br-lan", "02:00:00:00:00:12": "guest"} {
 					device := f
-					device.In, device.MAC, device.From = "br-lan", mac, netip.MustParseAddr("192.168.77.10")
+					device.In, device.MAC, device.From = in, mac, netip.MustParseAddr("192.168.77.10")
 					if addr.Is6() {
 						device.From = netip.MustParseAddr("fd77::10")
 					}
@@ -74,8 +78,7 @@ func flowsOf(h *house) (all []rules.Flow) {
 func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 	refused := []rules.End{rules.Refused, rules.Dropped}
 	tried := 0
-	for _, files := range closedHouses() {
-		h := newHouse(t, files)
+	for _, h := range closedHouses(t) {
 		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, h.TorIDs.UID = IDs{UID: 109}, IDs{UID: 110}, IDs{UID: 111}, IDs{UID: 112}, 107
 		h.pass(t.Context())
 		open := compiled(t, h.snapshot().desired.Rules)
@@ -102,7 +105,7 @@ func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 			for when, set := range closed {
 				tried++
 				if is, err := rules.Explain(set, f); err != nil || !slices.Contains(refused, is.End) {
-					t.Fatalf("%v: open %s, but %s it is %s: %+v, %v\n%s", files, was.End, when, is.End, f, err, is.Steps)
+					t.Fatalf("%+v: open %s, but %s it is %s: %+v, %v\n%s", c.Household, was.End, when, is.End, f, err, is.Steps)
 				}
 			}
 		}

@@ -298,7 +298,8 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 		files["tunic.toml"] = mainFile
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(p.Etc, name), []byte(text), 0o644); err != nil {
+		path := filepath.Join(p.Etc, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}

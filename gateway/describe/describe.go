@@ -32,7 +32,7 @@ func lines(path string, v reflect.Value) (list []string) {
 			list = append(list, path+" "+words(key)+" "+words(v.MapIndex(key)))
 		}
 		slices.Sort(list)
-	case v.Kind() == reflect.Slice:
+	case v.Kind() == reflect.Slice && !isBytes(v):
 		for i := range v.Len() {
 			list = append(list, path+" "+words(v.Index(i)))
 		}
@@ -63,12 +63,14 @@ func words(v reflect.Value) string {
 	switch {
 	case v.Kind() == reflect.Pointer && !v.IsNil():
 		return words(v.Elem())
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
+	case v.Kind() == reflect.Slice && !isBytes(v):
 		var list []string
 		for i := range v.Len() {
 			list = append(list, words(v.Index(i)))
 		}
 		return "[" + strings.Join(list, ", ") + "]"
+	case isBytes(v):
+		return fmt.Sprintf("%x", v.Interface())
 	case plain(v):
 		return oneLine(fmt.Sprint(v.Interface()))
 	}
@@ -77,6 +79,15 @@ func words(v reflect.Value) string {
 		list = append(list, field("", v, i)...)
 	}
 	return "{" + strings.TrimSpace(strings.Join(list, ",")) + "}"
+}
+
+// isBytes reports whether a value is bytes, such as a key's, without words of its own.
+func isBytes(v reflect.Value) bool {
+	if v.Kind() != reflect.Slice && v.Kind() != reflect.Array || v.Type().Elem().Kind() != reflect.Uint8 {
+		return false
+	}
+	_, speaks := v.Interface().(fmt.Stringer)
+	return !speaks
 }
 
 // oneLine quotes a text that has lines of its own, as a certificate does.

@@ -28,6 +28,12 @@ func TestLines(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	if got := Lines("x", struct {
+		Key  [2]byte
+		More []byte
+	}{[2]byte{1, 0xab}, []byte{2}}); !slices.Equal(got, []string{"x Key 01ab", "x More 02"}) {
+		t.Errorf("%q", got)
+	}
 	if got := Lines("x", struct{ CA string }{"one\ntwo"}); !slices.Equal(got, []string{`x CA "one\ntwo"`}) {
 		t.Errorf("%q", got)
 	}

@@ -165,7 +165,7 @@ func serverLines(s managed.Spec) []line {
 	for _, f := range files {
 		base := filepath.Base(f.Path)
 		list = append(list, line{describe.Hidden(f), name + " " + base})
-		if strings.Contains(base, ".conf") || strings.HasSuffix(base, ".lua") || base == "motd" {
+		if strings.Contains(base, ".conf") || strings.HasSuffix(base, ".cfg.lua") || base == "motd" {
 			list = append(list, shown(fileLines(name+" "+base+": ", f.Text))...)
 		}
 	}
