@@ -70,9 +70,9 @@ func richHouse(t *testing.T) *house {
 
 // What is other in each run: keys, certificates and sums of secrets.
 var (
-	keyWord     = regexp.MustCompile(`\b([a-z2-7]{56}|[A-Z2-7]{52}|[0-9a-f]{64})\b`)
-	certificate = regexp.MustCompile(`"?-----BEGIN CERTIFICATE-----[^"]*"?`)
-	accountSum  = regexp.MustCompile(`Accounts: [0-9a-f]{16}`)
+	keyWord    = regexp.MustCompile(`\b([a-z2-7]{56}|[A-Z2-7]{52}|[0-9a-f]{64})\b`)
+	certPEM    = regexp.MustCompile(`"?-----BEGIN CERTIFICATE-----[^"]*"?`)
+	accountSum = regexp.MustCompile(`Accounts: [0-9a-f]{16}`)
 )
 
 // steady is a text with names for what is other in each run; keys that stand in a
@@ -93,7 +93,7 @@ func steady(t *testing.T, h *house, text string) string {
 		}
 		return names[key]
 	})
-	text = certificate.ReplaceAllString(text, "(a certificate)")
+	text = certPEM.ReplaceAllString(text, "(a certificate)")
 	text = accountSum.ReplaceAllString(text, "Accounts: (a sum)")
 	return strings.ReplaceAll(text, h.Paths.Root, "/r")
 }
@@ -191,7 +191,7 @@ func secretsOf(t *testing.T, h *house) []string {
 	if err != nil || len(users) == 0 {
 		t.Fatalf("%v, %v", users, err)
 	}
-	list := []string{smarthostPass, users[0].Record.Encode(), v.in.IRCSecrets.Salt, v.in.IRCSecrets.Operator, v.in.UserSecret, "PRIVATE KEY"}
+	list := []string{smarthostPass, users[0].Record.Encode(), v.in.IRCSecrets.Salt, v.in.IRCSecrets.Operator, v.desired.Serve.Users.Secret, "PRIVATE KEY"}
 	for _, a := range v.desired.Tor.Auth {
 		list = append(list, string(a.Key))
 	}
