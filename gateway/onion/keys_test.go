@@ -3,6 +3,8 @@ package onion
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -163,17 +165,50 @@ func TestEnsureKeysRefusesAnotherOwner(t *testing.T) {
 // TestPublicKey compares with the standard library, which has the seed.
 func TestPublicKey(t *testing.T) {
 	signs := map[byte]int{}
-	for i := range 32 {
-		seed := bytes.Repeat([]byte{byte(i)}, ed25519.SeedSize)
-		want := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-		got, err := publicKey(expand(seed))
+	for range 2000 {
+		want, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := publicKey(expand(key.Seed()))
 		if err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("seed %d: got %x, %v; want %x", i, got, err, want)
+			t.Fatalf("seed %x: got %x, %v; want %x", key.Seed(), got, err, want)
 		}
 		signs[want[31]&0x80]++
 	}
 	if len(signs) != 2 {
 		t.Errorf("the seeds cover one sign only: %v", signs)
+	}
+}
+
+// TestPublicKeyVectors holds that no key has got another address, and that
+// what was no key is none.
+func TestPublicKeyVectors(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "public_keys.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[bool]int{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		words := strings.Fields(line)
+		scalar, err := hex.DecodeString(words[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "refused"
+		if public, err := publicKey(scalar); err == nil {
+			got = hex.EncodeToString(public)
+		}
+		if got != words[1] {
+			t.Errorf("scalar %s: got %s, want %s", words[0], got, words[1])
+		}
+		seen[got == "refused"]++
+	}
+	if seen[true] != 9 || seen[false] != 18 {
+		t.Errorf("refused and accepted: %v", seen)
 	}
 }
 
