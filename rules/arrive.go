@@ -7,8 +7,7 @@ func (c compiler) input() Chain {
 	chain := Chain{Name: chainInput}
 	chain.add("-i lo -j ACCEPT")
 	c.sunk(&chain)
-	chain.add("-p tcp -m tcp --dport %d -g %s", c.TransPort, chainClosed)
-	chain.add("-p udp -m udp --dport %d -g %s", c.DNSPort, chainClosed)
+	c.carriersPorts(&chain)
 	for _, s := range c.Services {
 		chain.add("-p tcp -m tcp --dport %d -g %s", s.Internal, chainClosed)
 		if s.UDP {

@@ -57,15 +57,20 @@ func (c compiler) astray(chain *Chain) {
 	}
 }
 
-// torsDNS keeps tor's DNSPort for the child that asks it: a datagram that is no
+// carriersDNS keeps each DNSPort for the child that asks it: a datagram that is no
 // question ends tor (libevent 2.1.12, evdns, github.com/libevent/libevent/issues/1231).
-func (c compiler) torsDNS(chain *Chain) {
-	for _, child := range c.Children {
-		if slices.ContainsFunc(child.May, func(w Way) bool { return c.reaches(w) && w.Protocol == ProtocolUDP && w.Port == c.DNSPort }) {
-			chain.add("-o lo -p udp -m udp --dport %d -m owner --uid-owner %d -j RETURN", c.DNSPort, child.UID)
+func (c compiler) carriersDNS(chain *Chain) {
+	for _, k := range c.Carriers {
+		if k.DNSPort == 0 {
+			continue
 		}
+		for _, child := range c.Children {
+			if slices.ContainsFunc(child.May, func(w Way) bool { return c.reaches(w) && w.Protocol == ProtocolUDP && w.Port == k.DNSPort }) {
+				chain.add("-o lo -p udp -m udp --dport %d -m owner --uid-owner %d -j RETURN", k.DNSPort, child.UID)
+			}
+		}
+		chain.add("-o lo -p udp -m udp --dport %d -j %s", k.DNSPort, chainRefuse)
 	}
-	chain.add("-o lo -p udp -m udp --dport %d -j %s", c.DNSPort, chainRefuse)
 }
 
 func (c compiler) way(chain *Chain, uid uint32, w Way) {

@@ -68,7 +68,7 @@ const (
 // exceptions in the input makes no difference.
 //
 // Lockdown compiles from almost nothing: without a default policy devices count
-// as tor, without tor's uid nobody counts as tor. Nothing is forwarded in it,
+// as tor, without a carrier's uid nobody counts as it. Nothing is forwarded in it,
 // whether an interface is named or not, except for guests. Tor's ports must
 // always be there.
 func Compile(in Input) (Ruleset, error) {

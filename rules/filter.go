@@ -160,8 +160,8 @@ func (c compiler) to() Chain {
 	return chain
 }
 
-// output judges the box's own packets; the order was found by experiment. Tor
-// stands before the checks of state, or a flush of conntrack by anybody would
+// output judges the box's own packets; the order was found by experiment. Carriers
+// stand before the checks of state, or a flush of conntrack by anybody would
 // cut tor itself off. The rules for redirected traffic match by address,
 // because its out-interface is still the uplink here. A redirect would send
 // devices past the box to the router beside it (L30). The box's own resets and
@@ -169,13 +169,13 @@ func (c compiler) to() Chain {
 // of devices that were cut (M03), so they stay here.
 func (c compiler) output() Chain {
 	chain := Chain{Name: chainOutput}
-	c.tor(&chain)
+	c.carriers(&chain)
 	chain.add("%s -j DROP", invalid)
 	chain.add("%s -j DROP", midStream)
 	chain.add("%s -j DROP", c.detour)
 	c.linkLayer(&chain)
 	c.children(&chain)
-	c.torsDNS(&chain)
+	c.carriersDNS(&chain)
 	chain.add("-o lo -j RETURN")
 	c.eachTo(&chain, c.destinations(), "-j RETURN")
 	chain.add("-d %v -m conntrack --ctstate DNAT --ctdir ORIGINAL -j RETURN", c.loopback)

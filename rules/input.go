@@ -42,18 +42,15 @@ type Input struct {
 	Prefixes   []netip.Prefix // the household's on-link prefixes, both families, masked
 	Default    Policy         // of devices that are not listed
 	Devices    []Device
-	TorUID     uint32   // the only uid whose packets may leave the box
-	Children   []Child  // processes that speak with strangers and devices
-	OwnTor     bool     // the box's own TCP and DNS go through Tor, everything else of its own is refused
-	TransPort  uint16   // tor's, on all addresses
-	Streams    uint16   // connections to TransPort that one address of a device may have at a time; 0: any number
-	Full       []string // MACs of devices that get no more connections to TransPort for now; what is none, since it was learned on a wire, is left out
-	DNSPort    uint16   // tor's, on both loopbacks
+	Carriers   []Carrier // Tor first, and the networks beside it. No other uid's packets may leave the box
+	Children   []Child   // processes that speak with strangers and devices
+	OwnTor     bool      // the box's own TCP and DNS go through Tor, everything else of its own is refused
+	Streams    uint16    // connections to tor's TransPort that one address of a device may have at a time; 0: any number
+	Full       []string  // MACs of devices that get no more connections to tor's TransPort for now; what is none, since it was learned on a wire, is left out
 	Services   []Service
 	Virtual4   netip.Prefix // virtual addresses that tor maps to onions
 	Virtual6   netip.Prefix
 	Exceptions []Exception
-	TorUDP     TorUDP   // what tor's uid may send beside TCP
 	OverTor    bool     // devices that use Tor themselves may reach relays directly
 	Passes     []Pass   // those that do
 	NTPPort    uint16   // of our time server, UDP; 0: the household's questions for the time are refused

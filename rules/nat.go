@@ -89,7 +89,7 @@ func (c compiler) trans() Chain {
 	if c.Streams != 0 {
 		chain.add("-m connlimit --connlimit-above %d --connlimit-mask %d --connlimit-saddr -g %s", c.Streams, c.bits, chainSink)
 	}
-	chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
+	chain.add("-p tcp -j REDIRECT --to-ports %d", c.tor().TransPort)
 	return chain
 }
 
@@ -144,17 +144,19 @@ func (c compiler) redirectTime(chain *Chain, match string) {
 // without a resolver of ours it is led to where it is refused.
 func (c compiler) own() Chain {
 	chain := Chain{Name: chainOwn}
-	if c.TorUID != 0 {
-		chain.add("-m owner --uid-owner %d -j RETURN", c.TorUID)
+	for _, k := range c.Carriers {
+		if k.UID != 0 {
+			chain.add("-m owner --uid-owner %d -j RETURN", k.UID)
+		}
 	}
 	chain.add("-o lo -j RETURN")
 	c.eachException(&chain, c.redirected, "-j RETURN")
 	if c.OwnTor {
-		chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", dnsPort, cmp.Or(c.OwnDNS, c.DNSPort))
-		chain.add("-p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", dnsPort, cmp.Or(c.OwnDNS, c.TransPort))
+		chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", dnsPort, cmp.Or(c.OwnDNS, c.tor().DNSPort))
+		chain.add("-p tcp -m tcp --dport %d -j REDIRECT --to-ports %d", dnsPort, cmp.Or(c.OwnDNS, c.tor().TransPort))
 	}
 	if v := c.virtual(); v.IsValid() {
-		chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", v, c.TransPort)
+		chain.add("-d %v -p tcp -j REDIRECT --to-ports %d", v, c.tor().TransPort)
 	}
 	if c.OwnTor {
 		for _, p := range append(slices.Clone(c.prefixes), c.linkLocal) {
@@ -163,7 +165,7 @@ func (c compiler) own() Chain {
 		if c.OwnTime != 0 {
 			chain.add("-p udp -m udp --dport %d -j REDIRECT --to-ports %d", ntpPort, c.OwnTime)
 		}
-		chain.add("-p tcp -j REDIRECT --to-ports %d", c.TransPort)
+		chain.add("-p tcp -j REDIRECT --to-ports %d", c.tor().TransPort)
 	}
 	return chain
 }

@@ -2,31 +2,9 @@ package rules
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 )
-
-// What tor's uid may send depends on the bridges' transports alone.
-func TestTorUDP(t *testing.T) {
-	for udp, want := range map[TorUDP][]string{
-		NoUDP:    {"-p tcp -m owner --uid-owner 971 -j RETURN"},
-		NamesUDP: {"-p tcp -m owner --uid-owner 971 -j RETURN", "-p udp -m udp --dport 53 -m owner --uid-owner 971 -j RETURN"},
-		AnyUDP:   {"-p tcp -m owner --uid-owner 971 -j RETURN", "-p udp -m owner --uid-owner 971 -j RETURN"},
-	} {
-		for _, mode := range []Mode{Lockdown, Open} {
-			in := house()
-			in.Mode, in.TorUDP = mode, udp
-			for _, f := range Families() {
-				got := chainRules(t, mustCompile(t, in), f, "filter", chainOutput)
-				n := slices.IndexFunc(got, func(rule string) bool { return !strings.Contains(rule, "--uid-owner") })
-				if !slices.Equal(got[:n], want) {
-					t.Errorf("%v, mode %v, udp %d: %q", f, mode, udp, got[:n])
-				}
-			}
-		}
-	}
-}
 
 func chainRules(t *testing.T, set Ruleset, f Family, table, chain string) []string {
 	t.Helper()

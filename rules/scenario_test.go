@@ -22,7 +22,7 @@ func house() Input {
 			{MAC: "02:00:00:00:00:03", Policy: Block},
 			{MAC: "02:00:00:00:00:04", Policy: Tor},
 		},
-		TorUID: 971,
+		Carriers: []Carrier{{UID: 971, TransPort: 9240, DNSPort: 9253}},
 		Children: []Child{
 			{UID: 973, May: []Way{{Protocol: ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9250}}},
 			{UID: 972, May: []Way{
@@ -33,9 +33,7 @@ func house() Input {
 			}},
 			{UID: 974},
 		},
-		TransPort: 9240,
-		Streams:   1024,
-		DNSPort:   9253,
+		Streams: 1024,
 		Services: []Service{
 			{Name: "dns", UDP: true, Public: 53, Internal: 9353},
 			{Name: "socks", Public: 9050, Internal: 9350},
@@ -84,7 +82,8 @@ func scenarios() map[string]Input {
 	closedBypass := bypass
 	closedBypass.Mode = Lockdown
 	overTor := house()
-	overTor.TorUDP, overTor.OverTor = AnyUDP, true
+	overTor.Carriers, overTor.OverTor = slices.Clone(overTor.Carriers), true
+	overTor.Carriers[0].UDP = AnyUDP
 	overTor.Passes = []Pass{
 		{From: netip.MustParseAddr("2001:db8:77::10"), To: netip.MustParseAddrPort("[2001:db8:1::11]:9001")},
 		{From: netip.MustParseAddr("192.168.77.10"), To: netip.MustParseAddrPort("203.0.113.11:9001")},
@@ -132,6 +131,6 @@ func scenarios() map[string]Input {
 		"lockdown":          closed,
 		"lockdown-own-tor":  closedOwnTor,
 		"lockdown-booting":  booting,
-		"lockdown-early":    {OwnTor: true, OwnDNS: 9354, TransPort: 9240, DNSPort: 9253},
+		"lockdown-early":    {OwnTor: true, OwnDNS: 9354, Carriers: []Carrier{{TransPort: 9240, DNSPort: 9253}}},
 	}
 }

@@ -25,6 +25,7 @@ func (in Input) validate() error {
 		in.validateNamed(),
 		in.validatePrefixes(),
 		in.validateDevices(),
+		in.validateCarriers(),
 		in.validateChildren(),
 		in.validateServices(),
 		in.validateVirtual(),
@@ -135,15 +136,17 @@ func validMAC(mac string) bool {
 
 func (in Input) validateServices() error {
 	var errs []error
-	if in.TransPort == 0 || in.DNSPort == 0 {
-		errs = append(errs, errors.New("tor's TransPort and DNSPort must be known"))
-	}
 	type place struct {
 		port    uint16
 		virtual bool
 	}
 	public := make(map[place]bool)
-	internal := map[uint16]bool{in.TransPort: true, in.DNSPort: true}
+	internal := make(map[uint16]bool)
+	for _, k := range in.Carriers {
+		for _, port := range k.ports() {
+			internal[port] = true
+		}
+	}
 	if in.NTPPort != 0 && internal[in.NTPPort] {
 		errs = append(errs, fmt.Errorf("the time server's port %d is taken", in.NTPPort))
 	}
@@ -232,9 +235,6 @@ func (in Input) validateOpen() error {
 	}
 	if !in.Default.valid() {
 		errs = append(errs, fmt.Errorf("the default policy (%d) is none of tor, onion, direct, block", in.Default))
-	}
-	if in.TorUID == 0 {
-		errs = append(errs, errors.New("tor must run as a user of its own, not as root"))
 	}
 	if !in.Virtual4.IsValid() || !in.Virtual6.IsValid() {
 		errs = append(errs, errors.New("virtual ranges of both families must be known"))

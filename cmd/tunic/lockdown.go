@@ -68,8 +68,8 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 	if box.Tor == (gateway.IDs{}) {
 		box.Tor.UID = noUID
 	}
-	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, OwnDNS: config.ServeOwnDNSPort, TorUID: box.Tor.UID,
-		TransPort: config.TransPort, DNSPort: config.DNSPort}
+	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, OwnDNS: config.ServeOwnDNSPort,
+		Carriers: []rules.Carrier{{UID: box.Tor.UID, TransPort: config.TransPort, DNSPort: config.DNSPort}}}
 	for _, child := range box.Confined() {
 		in.Children = append(in.Children, rules.Child{UID: child.UID})
 	}

@@ -121,7 +121,7 @@ func TestApplyAndTeardown(t *testing.T) {
 
 // TestApplyAllInputs loads every kind of rule on both backends.
 func TestApplyAllInputs(t *testing.T) {
-	closed, own, early := household(), household(), rules.Input{OwnTor: true, TransPort: 9240, DNSPort: 9253}
+	closed, own, early := household(), household(), rules.Input{OwnTor: true, Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}
 	closed.Mode = rules.Lockdown
 	own.OwnTor = true
 	own.Devices = []rules.Device{{MAC: "02:00:00:00:00:01", Policy: rules.Block}}

@@ -282,7 +282,7 @@ func openHouse() rules.Input {
 	in.Streams, in.Full = houseStreams, []string{macOf("glutton")}
 	in.NTPPort, in.OwnDNS, in.OwnTime = 9323, 9354, 9324
 	in.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}, {Protocol: rules.ProtocolUDP, Port: 2223}, {Protocol: rules.ProtocolUDP, Port: 4011}} // nobody listens on the last
-	in.TorUDP, in.OverTor = rules.AnyUDP, true
+	in.Carriers[0].UDP, in.OverTor = rules.AnyUDP, true
 	in.Bypasses = []rules.Bypass{{Domains: []string{"bank.example"}, MACs: []string{macOf("phone")}}}
 	forAll, forPhone := rules.Bypass{}, rules.Bypass{MACs: []string{macOf("phone")}}
 	guest := rules.Guest{MAC: macOf("guest")}

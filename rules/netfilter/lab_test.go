@@ -125,10 +125,8 @@ func household() rules.Input {
 			netip.MustParsePrefix("192.168.77.0/24"), netip.MustParsePrefix("2001:db8:77::/64"), netip.MustParsePrefix("fd77::/64"),
 			netip.MustParsePrefix("192.168.78.0/24"), netip.MustParsePrefix("2001:db8:78::/64"),
 		},
-		Default:   rules.Tor,
-		TorUID:    971,
-		TransPort: 9240,
-		DNSPort:   9253,
+		Default:  rules.Tor,
+		Carriers: []rules.Carrier{{UID: 971, TransPort: 9240, DNSPort: 9253}},
 		Services: []rules.Service{
 			{Name: "dns", UDP: true, Public: 53, Internal: 9353},
 			{Name: "socks", Public: 9050, Internal: 9350},

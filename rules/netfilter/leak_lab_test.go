@@ -113,7 +113,9 @@ func misnamed(in *rules.Input) { in.Interfaces, in.Prefixes = []string{"lan0"}, 
 
 func closedMisnamed(in *rules.Input) { misnamed(in); in.Mode = rules.Lockdown }
 
-func early(in *rules.Input) { *in = rules.Input{TransPort: 9240, DNSPort: 9253} }
+func early(in *rules.Input) {
+	*in = rules.Input{Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}
+}
 
 func TestLeaks(t *testing.T) {
 	n := newNetwork(t)

@@ -296,7 +296,7 @@ func TestLockdownKeepsAdministrator(t *testing.T) {
 	known.Mode, known.OwnTor = rules.Lockdown, true
 	booting := known
 	booting.Prefixes = nil
-	unknown := rules.Input{OwnTor: true, TransPort: 9240, DNSPort: 9253}
+	unknown := rules.Input{OwnTor: true, Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}
 	for _, in := range []rules.Input{known, booting, unknown} {
 		n.apply(compile(t, in))
 		n.wants("administration", n.talk(n.phone, "192.168.77.1:22", phone4, ssh), phone4)

@@ -48,7 +48,7 @@ func settings() []setting {
 		{"open, the box's own traffic direct", newHouse, direct, directBoxShots(), "", false},
 		{"closed", newHouse, closed, closedShots(), "", false},
 		{"closed, the household's addresses not known yet", newHouse, booting, bootingShots(), "", false},
-		{"closed, nothing known", newHouse, rules.Input{OwnTor: true, OwnDNS: 9354, TransPort: 9240, DNSPort: 9253}, earlyShots(), "", false},
+		{"closed, nothing known", newHouse, rules.Input{OwnTor: true, OwnDNS: 9354, Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}, earlyShots(), "", false},
 		{"open, beside the router", newHouseBeside, openHouse(), besideShots(), "", false},
 		// The rules that go by the group of interfaces repeat those that go by names.
 		{"open, the interface renamed", newHouse, named, openShots(), `group`, false},

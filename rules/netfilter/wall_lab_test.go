@@ -69,7 +69,7 @@ func TestFlushed(t *testing.T) {
 	}
 	closed := household()
 	closed.Mode = rules.Lockdown
-	for name, in := range map[string]rules.Input{"open": household(), "closed": closed, "nothing known": {TransPort: 9240, DNSPort: 9253}} {
+	for name, in := range map[string]rules.Input{"open": household(), "closed": closed, "nothing known": {Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}} {
 		for how, lines := range flushes() {
 			n.apply(compile(t, in))
 			for _, line := range lines {

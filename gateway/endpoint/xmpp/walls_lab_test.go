@@ -202,7 +202,7 @@ func TestWallOfTheKernel(t *testing.T) {
 func load(t *testing.T, children []rules.Child) {
 	t.Helper()
 	set, err := rules.Compile(rules.Input{Mode: rules.Open, Default: rules.Tor, Interfaces: []string{"lan1"}, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24")},
-		TorUID: 971, TransPort: 9240, DNSPort: 9253,
+		Carriers: []rules.Carrier{{UID: 971, TransPort: 9240, DNSPort: 9253}},
 		Services: []rules.Service{{Name: "dns", UDP: true, Public: 53, Internal: 9353}}, Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fdc7:7a3e:91b2::/48"), Children: children})
 	if err != nil {
 		t.Fatal(err)

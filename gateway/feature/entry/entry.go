@@ -109,9 +109,9 @@ const snowflake = "snowflake"
 func torRules(r *rules.Input, s feature.Scene) {
 	switch c := s.Config.Tor; {
 	case c.UsesTransport(snowflake):
-		r.TorUDP = rules.AnyUDP
+		r.Carriers[0].UDP = rules.AnyUDP
 	case c.BridgeHosts() > 0:
-		r.TorUDP = rules.NamesUDP
+		r.Carriers[0].UDP = rules.NamesUDP
 	}
 	r.OverTor = s.Config.Tor.OverTor == config.OverTorPass
 	if !r.OverTor {

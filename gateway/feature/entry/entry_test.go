@@ -27,7 +27,7 @@ func TestTransportsInRules(t *testing.T) {
 	at := netip.MustParseAddrPort("192.0.2.3:80")
 	for name, tc := range map[string]struct {
 		bridge    config.Bridge
-		udp       rules.TorUDP
+		udp       rules.UDP
 		exception string
 	}{
 		"obfs4":           {config.Bridge{Transport: "obfs4", Addr: at}, rules.NoUDP, ""},
@@ -36,11 +36,11 @@ func TestTransportsInRules(t *testing.T) {
 		"webtunnel by IP": {config.Bridge{Transport: "webtunnel", Addr: at, Args: []string{"url=https://192.0.2.1/x"}}, rules.NoUDP, ""},
 	} {
 		c := config.Config{Tor: config.Tor{Bridges: []config.Bridge{tc.bridge}}}
-		var d feature.Desired
+		d := feature.Desired{Rules: rules.Input{Carriers: make([]rules.Carrier, 1)}}
 		s := feature.Scene{Config: &c}
 		Feature{}.Look(t.Context(), &s, new(feature.Report))(s, &d)
 		words := strings.Join(exceptions(c.Tor), "\n")
-		if got := d.Rules.TorUDP; got != tc.udp || !strings.Contains(words, tc.exception) || tc.exception == "" && words != "" {
+		if got := d.Rules.Carriers[0].UDP; got != tc.udp || !strings.Contains(words, tc.exception) || tc.exception == "" && words != "" {
 			t.Errorf("%s: UDP %d, exceptions %q", name, got, words)
 		}
 		if strings.Contains(words, "example") {

@@ -115,7 +115,7 @@ func leavings() []entry {
 		{id: "L34", what: "probes of our own that go out directly", held: "there are none: what may dial is a table, and every capture here is of the whole uplink",
 			tests: []string{"internal/arch TestNobodyDialsByItself"}},
 		{id: "L35", what: "too much allowed to tor's user", held: "it may send TCP alone, or UDP for a transport that needs it",
-			tests: []string{compiled + "TestTorUDP"}},
+			tests: []string{compiled + "TestCarrierUDP"}},
 		{id: "L36", what: "private addresses that are not at home", held: "only the prefixes on the household's interfaces are near"},
 		{id: "L37", what: "virtual addresses that overlap with real ones, or leave", held: "they are chosen apart from local ones, and refused but for TCP",
 			tests: []string{"gateway TestRangesAreChosenOnceApartFromLocalOnes"}},
