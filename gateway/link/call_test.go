@@ -95,11 +95,13 @@ func TestTooManyAreRefused(t *testing.T) {
 // after waits.
 func TestInOrder(t *testing.T) {
 	var did []string // of the end's own goroutine
+	begun := make(chan struct{})
 	childs := Mux{Take: func(name string, f *os.File) error {
 		did = append(did, name)
 		return f.Close()
 	}}
 	Handle(&childs, Apply, func(_ context.Context, d Desired) ([]string, error) {
+		close(begun)
 		time.Sleep(10 * time.Millisecond)
 		did = append(did, "apply")
 		return nil, nil
@@ -122,9 +124,7 @@ func TestInOrder(t *testing.T) {
 		_, err := Ask(t.Context(), parent, Apply, Desired{})
 		applied <- err
 	}()
-	for parent.asked() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-begun // a question that waits may not be sent yet
 	if _, err := Ask(t.Context(), parent, Renew, Renewal{}); err != nil {
 		t.Fatal(err)
 	}
