@@ -229,7 +229,12 @@ func (f fakeServer) Apply(_ context.Context, d link.Desired, _ map[string]*os.Fi
 func (f fakeServer) Status(context.Context) (link.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := link.Status{Panics: 1, Queries: 2, Failed: 3, SOCKS: 4}
+	s := link.Status{
+		Panics: 1, DNS: link.DNSCounts{Queries: 2, Failed: 3, Cached: 6, Refused: 7, Panics: 100},
+		SOCKS: link.SOCKSCounts{Conns: 4, Active: 8, Failed: 9, Refused: 10, Up: 11, Down: 12, Panics: 1000},
+		Time:  link.TimeCounts{Answered: 13, Refused: 14}, OwnTime: link.TimeCounts{Answered: 15, Refused: 16},
+		Services: []link.Service{{Name: "imap", ServiceCounts: link.ServiceCounts{Active: 17, Accepted: 18, Refused: 19, Panics: 10000}}},
+	}
 	for _, front := range f.served.Fronts {
 		fs := link.FrontStatus{Onion: front.Onion, Refused: 5}
 		for _, p := range front.Ports {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -364,7 +365,13 @@ func TestStatusHasWhatServeCounts(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.pass(t.Context())
 	s := h.Gateway.Status(t.Context())
-	if got, want := s.Household.Served, (api.Served{Faults: 1, Questions: 2, Unanswered: 3, Connections: 4}); got != want {
+	want := api.Served{
+		Faults: 11101, Questions: 2, Unanswered: 3, Cached: 6, DNSRefused: 7,
+		Connections: 4, Active: 8, Unconnected: 9, SOCKSRefused: 10, Up: 11, Down: 12,
+		Time: api.Times{Answered: 13, Refused: 14}, OwnTime: api.Times{Answered: 15, Refused: 16},
+		Services: []api.Service{{Name: "imap", Active: 17, Accepted: 18, Refused: 19}},
+	}
+	if got := s.Household.Served; !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if o := s.Onions[len(s.Onions)-1]; o.Name != "photos" || o.Turned != 5 {

@@ -182,8 +182,22 @@ func interfaces(v view, served link.Status) api.Household {
 		}
 		h.Interfaces = append(h.Interfaces, s)
 	}
-	h.Served = api.Served{Questions: served.Queries, Unanswered: served.Failed, Connections: served.SOCKS, Faults: served.Panics}
+	h.Served = servedStatus(served)
 	return h
+}
+
+// servedStatus is what serve has counted.
+func servedStatus(s link.Status) api.Served {
+	served := api.Served{
+		Questions: s.DNS.Queries, Unanswered: s.DNS.Failed, Cached: s.DNS.Cached, DNSRefused: s.DNS.Refused,
+		Connections: s.SOCKS.Conns, Active: s.SOCKS.Active, Unconnected: s.SOCKS.Failed, SOCKSRefused: s.SOCKS.Refused, Up: s.SOCKS.Up, Down: s.SOCKS.Down,
+		Time: api.Times(s.Time), OwnTime: api.Times(s.OwnTime),
+		Services: []api.Service{}, Faults: s.AllPanics(),
+	}
+	for _, one := range s.Services {
+		served.Services = append(served.Services, api.Service{Name: one.Name, Accepted: one.Accepted, Active: one.Active, Refused: one.Refused})
+	}
+	return served
 }
 
 // exceptions lists, in words, what leaves the box outside Tor because the

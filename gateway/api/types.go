@@ -75,10 +75,34 @@ type Household struct {
 // Served counts what devices asked of the box since the process that answers
 // them has started.
 type Served struct {
-	Questions   uint64 `json:"dns_questions"`
-	Unanswered  uint64 `json:"dns_unanswered"`    // of them: SERVFAIL
-	Connections uint64 `json:"socks_connections"` // that the SOCKS port accepted
-	Faults      uint64 `json:"faults"`            // conversations, of visitors too, that a mistake in tunic has ended; the log has it
+	Questions    uint64    `json:"dns_questions"`
+	Unanswered   uint64    `json:"dns_unanswered"` // of them: SERVFAIL
+	Cached       uint64    `json:"dns_cached"`     // of them: answered with what Tor had said before
+	DNSRefused   uint64    `json:"dns_refused"`    // questions and connections beyond what one device may have
+	Connections  uint64    `json:"socks_connections"`
+	Active       int       `json:"socks_active"`     // of them: open now
+	Unconnected  uint64    `json:"socks_failed"`     // of them: not connected by tor
+	SOCKSRefused uint64    `json:"socks_refused"`    // beyond the limits, no SOCKS5, destinations in the house
+	Up           uint64    `json:"socks_bytes_up"`   // from devices, of what has ended
+	Down         uint64    `json:"socks_bytes_down"` // to devices, of what has ended
+	Time         Times     `json:"time"`             // questions of devices for the time
+	OwnTime      Times     `json:"own_time"`         // and those of the box's own NTP client
+	Services     []Service `json:"services"`         // that devices have reached, by name
+	Faults       uint64    `json:"faults"`           // conversations, of visitors too, that a mistake in tunic has ended; the log has it
+}
+
+// Times counts questions for the time.
+type Times struct {
+	Answered uint64 `json:"answered"`
+	Refused  uint64 `json:"refused"` // beyond the limits, or no questions for the time
+}
+
+// Service counts the connections of devices to a service of the box.
+type Service struct {
+	Name     string `json:"name"` // "gopher", "imap"
+	Accepted uint64 `json:"accepted"`
+	Active   int    `json:"active"`  // of them: open now
+	Refused  uint64 `json:"refused"` // beyond what one device, or all, may have
 }
 
 // Interface is one household interface.

@@ -138,14 +138,66 @@ type Gopher struct {
 	Listeners []string
 }
 
-// Status is what serve knows of itself.
+// Status is what serve knows of itself. Its counts are since serve has started,
+// and have the fields of those who count: one that they add has to come here.
 type Status struct {
-	Panics  uint64 // connections that ended in a panic
-	Fronts  []FrontStatus
-	Queries uint64 // DNS queries since start
+	Panics   uint64 // conversations of visitors that ended in one
+	Fronts   []FrontStatus
+	DNS      DNSCounts
+	SOCKS    SOCKSCounts
+	Time     TimeCounts // of devices
+	OwnTime  TimeCounts // of the box's own NTP client
+	Services []Service  // for the household, by name
+	Peers    []PeerStatus
+}
+
+// AllPanics counts all conversations that ended in a panic.
+func (s Status) AllPanics() uint64 {
+	n := s.Panics + s.DNS.Panics + s.SOCKS.Panics
+	for _, one := range s.Services {
+		n += one.Panics
+	}
+	return n
+}
+
+// DNSCounts are questions of devices and of the box itself.
+type DNSCounts struct {
+	Queries uint64 // well-formed ones
+	Cached  uint64 // of them answered with what Tor had said before
 	Failed  uint64 // of them answered SERVFAIL
-	SOCKS   uint64 // SOCKS connections since start
-	Peers   []PeerStatus
+	Refused uint64 // questions and connections beyond the limits
+	Panics  uint64
+}
+
+// SOCKSCounts are connections to the SOCKS proxy.
+type SOCKSCounts struct {
+	Active  int    // now, handshakes included
+	Conns   uint64 // accepted
+	Refused uint64 // beyond the limits, other protocols and commands, destinations in the house
+	Failed  uint64 // not connected by tor
+	Panics  uint64
+	Up      uint64 // bytes from devices to tor, of ended directions
+	Down    uint64 // bytes from tor to devices, of ended directions
+}
+
+// TimeCounts are questions for the time.
+type TimeCounts struct {
+	Answered uint64
+	Refused  uint64 // beyond the limits, or no questions for the time
+}
+
+// Service is a service of the box for its household.
+type Service struct {
+	Name string // "gopher", "imap"
+	ServiceCounts
+}
+
+// ServiceCounts are connections of devices to a service.
+type ServiceCounts struct {
+	Active   int // now
+	Accepted uint64
+	Refused  uint64 // beyond the limits
+	Panics   uint64
 }
 
 // FrontStatus counts one onion's streams.

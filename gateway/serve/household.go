@@ -11,6 +11,7 @@ import (
 
 	"tunic/gateway/device"
 	"tunic/gateway/endpoint"
+	"tunic/gateway/link"
 	"tunic/gateway/onion"
 )
 
@@ -25,21 +26,23 @@ const (
 // of the box.
 var householdLimits = endpoint.Limits{MaxConns: 512, MaxPerVisitor: 64, Idle: 10 * time.Minute}
 
-// hostedLimits are left to the front, which has counted the stream already.
+// hostedLimits are left to the front, which has counted the stream already. The
+// Limiter is one for all, because it counts panics.
 var hostedLimits = endpoint.Limits{Idle: 10 * time.Minute}
 
 // hosted serves an onion's streams by an endpoint of the box.
 type hosted struct {
 	endpoint.Endpoint
-	host string // "KEY.onion"
-	log  *slog.Logger
+	host    string // "KEY.onion"
+	limiter *endpoint.Limiter
+	log     *slog.Logger
 }
 
 // ServeStream implements onion.Handler.
 func (h hosted) ServeStream(ctx context.Context, c *net.UnixConn, s onion.Stream) error {
 	endpoint.ServeOne(ctx, c, h.Endpoint, endpoint.Visitor{
 		Host: h.host, Port: s.Port, ID: circuitID(s.Circuit),
-	}, endpoint.NewLimiter(hostedLimits), h.log)
+	}, h.limiter, h.log)
 	return nil
 }
 
@@ -88,13 +91,12 @@ func (l *limiters) of(service string) *endpoint.Limiter {
 	return l.all[service]
 }
 
-// panics counts those of all services.
-func (l *limiters) panics() uint64 {
+// counts are those of all services.
+func (l *limiters) counts() (list []link.Service) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := uint64(0)
-	for _, one := range l.all {
-		n += one.Stats().Panics
+	for name, one := range l.all {
+		list = append(list, link.Service{Name: name, ServiceCounts: link.ServiceCounts(one.Stats())})
 	}
-	return n
+	return list
 }

@@ -99,11 +99,3 @@ func (s *Server) serveSOCKS(ctx context.Context, f *os.File) error {
 	}
 	return s.socks.Serve(ctx, ln)
 }
-
-// addCounts adds what the resolver and the SOCKS proxy count.
-func (s *Server) addCounts(st *link.Status) {
-	names, proxy := s.resolver.Stats(), s.socks.Stats()
-	st.Queries, st.Failed = names.Queries, names.Failed
-	st.SOCKS = proxy.Conns
-	st.Panics += names.Panics + proxy.Panics
-}

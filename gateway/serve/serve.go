@@ -19,6 +19,7 @@ import (
 
 	"tunic/gateway/account"
 	"tunic/gateway/device"
+	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/gopher"
 	"tunic/gateway/endpoint/pair"
 	"tunic/gateway/link"
@@ -44,11 +45,12 @@ type Server struct {
 	dialer     *pair.Dialer
 
 	listeners map[string]*listener
-	gopher    *hole    // nil: no Gopher endpoint
-	household limiters // for the household's side of endpoints
-	post      office   // mail
-	waiting   limiters // for clients of servers on the box
-	places    places   // of servers on the box
+	gopher    *hole             // nil: no Gopher endpoint
+	household limiters          // for the household's side of endpoints
+	post      office            // mail
+	waiting   limiters          // for clients of servers on the box
+	visitors  *endpoint.Limiter // for visitors of endpoints
+	places    places            // of servers on the box
 	looks     looks
 	users     link.Users
 	book      atomic.Pointer[account.Book] // who may log in
@@ -92,6 +94,7 @@ func New(log *slog.Logger) (*Server, error) {
 		fronts:    make(map[string]*front),
 		household: limiters{limits: householdLimits},
 		waiting:   limiters{limits: waitingLimits},
+		visitors:  endpoint.NewLimiter(hostedLimits),
 	}
 	s.book.Store(account.NewBook("", nil))
 	var err error

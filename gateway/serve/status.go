@@ -14,7 +14,7 @@ func (s *Server) status(ctx context.Context) link.Status {
 	s.mu.Lock()
 	fronts := slices.Clone(s.wished)
 	counted := make([]link.FrontStatus, len(fronts))
-	st := link.Status{Panics: s.household.panics() + s.waiting.panics()}
+	st := s.counts()
 	for i, f := range fronts {
 		counted[i] = link.FrontStatus{Onion: f.Onion}
 		if running := s.fronts[f.Onion]; running != nil {
@@ -32,6 +32,19 @@ func (s *Server) status(ctx context.Context) link.Status {
 	slices.SortFunc(counted, func(a, b link.FrontStatus) int { return cmp.Compare(a.Onion, b.Onion) })
 	st.Fronts = counted
 	st.Peers = s.dialer.Status()
-	s.addCounts(&st)
 	return st
 }
+
+// counts is what those count who serve the household, and what visitors met.
+func (s *Server) counts() link.Status {
+	return link.Status{
+		Panics:   s.visitors.Stats().Panics,
+		DNS:      link.DNSCounts(s.resolver.Stats()),
+		SOCKS:    link.SOCKSCounts(s.socks.Stats()),
+		Time:     link.TimeCounts(s.clock.devices.Stats()),
+		OwnTime:  link.TimeCounts(s.clock.own.Stats()),
+		Services: slices.SortedFunc(slices.Values(append(s.household.counts(), s.waiting.counts()...)), byName),
+	}
+}
+
+func byName(a, b link.Service) int { return cmp.Compare(a.Name, b.Name) }

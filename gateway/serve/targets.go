@@ -18,7 +18,7 @@ import (
 func (s *Server) route(f link.Front, p link.Port) onion.Route {
 	if p.Endpoint != "" {
 		ep := s.endpoint(p.Endpoint)
-		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, s.log}}
+		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, s.visitors, s.log}}
 	}
 	relay := s.relay(p)
 	r := onion.Route{Key: fmt.Sprintf("%s %s %s %v", targetName(p), p.Proxy, p.HTTPHost, p.Places)}
