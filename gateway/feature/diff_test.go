@@ -16,7 +16,7 @@ import (
 func before() Desired {
 	return Desired{
 		Tor: tor.Spec{Binary: "tor", Onions: []tor.Onion{{Name: "photos", Address: "aaaa", Dir: "/keys/photos", Ports: []uint16{80}}}},
-		Rules: rules.Input{Mode: rules.Lockdown, Interfaces: []string{"br-lan"}, TorUID: 107, TransPort: 9240, DNSPort: 9253,
+		Rules: rules.Input{Mode: rules.Lockdown, Interfaces: []string{"br-lan"}, Carriers: []rules.Carrier{{UID: 107, TransPort: 9240, DNSPort: 9253}},
 			Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")},
 		Serve:   link.Desired{Gopher: &link.Gopher{Root: "/srv"}, Mail: &link.Mail{Smarthost: &link.Smarthost{Host: "mail.example.org", Password: "geheim-1"}}},
 		Servers: []managed.Spec{{Name: "dovecot", Files: []managed.File{{Path: "/etc/passwd", Text: "geheim-1"}, {Path: "/etc/dovecot.conf", Text: "a\nb\n"}}}},
