@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/backup"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 )
 
@@ -37,29 +38,29 @@ func TestBackupOfARunningGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, err := BackupHeader(h.Paths, "1.2")
+	header, err := box.Header(h.Paths, "1.2")
 	if err != nil || len(header.Onions) != 2 {
 		t.Fatalf("header %+v, %v", header, err)
 	}
 	file := filepath.Join(t.TempDir(), "b")
-	if _, err := backup.Create(file, backup.Plan{Header: header, Trees: BackupTrees(h.Paths), Lock: lock}); err != nil {
+	if _, err := backup.Create(file, backup.Plan{Header: header, Trees: box.Trees(h.Paths), Lock: lock}); err != nil {
 		t.Fatal(err)
 	}
 	to := newHouse(t, nil)
-	if has, err := Occupied(to.Paths); err != nil || has != "" {
+	if has, err := box.Occupied(to.Paths); err != nil || has != "" {
 		t.Errorf("a fresh box has %q, %v", has, err)
 	}
-	if _, err := backup.Restore(file, key, BackupTrees(to.Paths), CheckRestored); err != nil {
+	if _, err := backup.Restore(file, key, box.Trees(to.Paths), CheckRestored); err != nil {
 		t.Fatal(err)
 	}
-	if has, err := Occupied(to.Paths); err != nil || !strings.Contains(has, "keys of onions") {
+	if has, err := box.Occupied(to.Paths); err != nil || !strings.Contains(has, "keys of onions") {
 		t.Errorf("the restored box has %q, %v", has, err)
 	}
 	c, err := config.Load(to.Paths)
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := &house{Gateway: New(to.Options, c), box: to.box}
+	next := &house{Gateway: New(to.Options, c), fakes: to.fakes}
 	next.furnish()
 	if err := next.rotations.load(); err != nil {
 		t.Fatal(err)
@@ -75,11 +76,11 @@ func TestCheckRestored(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.pass(t.Context())
 	dirs := []string{h.Paths.Etc, h.Paths.State}
-	header, err := BackupHeader(h.Paths, "1.2")
+	header, err := box.Header(h.Paths, "1.2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := CheckRestored(header, dirs); err != nil {
+	if err := box.CheckRestored(header, dirs); err != nil {
 		t.Error(err)
 	}
 	for name, o := range map[string]backup.Onion{
@@ -87,17 +88,17 @@ func TestCheckRestored(t *testing.T) {
 		"none":  {Name: "nobody", Address: "x.onion"},
 		"path":  {Name: "../onions/photos", Address: header.Onions[0].Address},
 	} {
-		if err := CheckRestored(backup.Header{Onions: []backup.Onion{o}}, dirs); err == nil {
+		if err := box.CheckRestored(backup.Header{Onions: []backup.Onion{o}}, dirs); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 	if err := os.Chmod(filepath.Join(h.Paths.OnionKeys("photos"), "hs_ed25519_secret_key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := CheckRestored(header, dirs); err == nil {
+	if err := box.CheckRestored(header, dirs); err == nil {
 		t.Error("a key that everybody can read was accepted")
 	}
-	if _, err := BackupHeader(config.NewPaths(t.TempDir()), "1"); err == nil {
+	if _, err := box.Header(config.NewPaths(t.TempDir()), "1"); err == nil {
 		t.Error("there was something in nothing")
 	}
 }

@@ -17,8 +17,8 @@ import (
 )
 
 func (h *house) server(name string) (managed.Spec, bool) {
-	h.box.mu.Lock()
-	defer h.box.mu.Unlock()
+	h.fakes.mu.Lock()
+	defer h.fakes.mu.Unlock()
 	i := slices.IndexFunc(h.specs, func(s managed.Spec) bool { return s.Name == name })
 	if i < 0 {
 		return managed.Spec{}, false
@@ -91,7 +91,7 @@ func TestXMPP(t *testing.T) {
 		s, _ := a.server("prosody")
 		return text(s, "prosody.cfg.lua")
 	}
-	conf = hello() // that box has not spoken before
+	conf = hello() // that fakes has not spoken before
 	for range 20 {
 		if hello() != conf {
 			t.Fatal("a hello for which nothing waits reloads Prosody")

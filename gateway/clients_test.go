@@ -158,8 +158,8 @@ func TestHostsOfTargets(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/a.toml": "[ports]\n80 = 'phone:80'\n81 = 'twin:80'\n82 = 'nobody:80'\n83 = 'known:80'\n",
 		"devices/known.toml": "mac = '02:00:00:00:00:10'\n"})
 	h.running(t)
-	h.box.mu.Lock()
-	defer h.box.mu.Unlock()
+	h.fakes.mu.Lock()
+	defer h.fakes.mu.Unlock()
 	want := map[string][]netip.Addr{"phone": {netip.MustParseAddr("192.168.77.99")}, "known": {netip.MustParseAddr("192.168.77.10")}}
 	if !reflect.DeepEqual(h.served.Hosts, want) {
 		t.Errorf("serve was told %v", h.served.Hosts)

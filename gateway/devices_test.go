@@ -148,11 +148,11 @@ func TestDeviceForAWhileAfterRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	next := &house{box: &box{t: t, fail: map[string]error{}}}
+	next := &house{fakes: &fakes{t: t, fail: map[string]error{}}}
 	next.status, next.facts = h.status, h.facts
 	o := h.Options
 	o.Notify = func(string) {}
-	o.Tor, o.Kernel, o.Server, o.Listeners, o.System = fakeTor{next.box}, fakeKernel{next.box}, fakeServer{next.box}, fakeListeners{next.box}, fakeSystem{next.box}
+	o.Tor, o.Kernel, o.Server, o.Listeners, o.System = fakeTor{next.fakes}, fakeKernel{next.fakes}, fakeServer{next.fakes}, fakeListeners{next.fakes}, fakeSystem{next.fakes}
 	next.Gateway = New(o, h.view.config)
 	next.furnish()
 	next.running(t)

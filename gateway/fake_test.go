@@ -34,7 +34,7 @@ import (
 
 // box is a strict fake of everything around the gateway. It writes a journal
 // of what was done to it, and fails what it is told to fail.
-type box struct {
+type fakes struct {
 	t  *testing.T
 	mu sync.Mutex
 
@@ -59,7 +59,7 @@ type box struct {
 	reaching []string                // that was asked for, in its order
 }
 
-func (b *box) did(what string, args ...any) error {
+func (b *fakes) did(what string, args ...any) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.journal = append(b.journal, strings.TrimSpace(what+" "+fmt.Sprint(args...)))
@@ -67,14 +67,14 @@ func (b *box) did(what string, args ...any) error {
 }
 
 // failure is what the box is told to fail with.
-func (b *box) failure(what string) error {
+func (b *fakes) failure(what string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.fail[what]
 }
 
 // took returns the journal since the last call.
-func (b *box) took() string {
+func (b *fakes) took() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	j := strings.Join(b.journal, ", ")
@@ -82,13 +82,13 @@ func (b *box) took() string {
 	return j
 }
 
-func (b *box) set(f func()) {
+func (b *fakes) set(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f()
 }
 
-type fakeKernel struct{ *box }
+type fakeKernel struct{ *fakes }
 
 func (k fakeKernel) Apply(_ context.Context, r rules.Ruleset) error {
 	if err := k.did("rules", mode(r)); err != nil {
@@ -160,7 +160,7 @@ func (k fakeKernel) Neighbours(context.Context, []string) ([]Neighbour, error) {
 	}, k.failure("neighbours")
 }
 
-type fakeTor struct{ *box }
+type fakeTor struct{ *fakes }
 
 func (f fakeTor) Apply(_ context.Context, s tor.Spec) error {
 	f.mu.Lock()
@@ -185,7 +185,7 @@ func (f fakeTor) Status() tor.Status {
 }
 
 // fakeFast is the tor for onions that are not anonymous.
-type fakeFast struct{ *box }
+type fakeFast struct{ *fakes }
 
 func (f fakeFast) Apply(_ context.Context, s tor.Spec) error {
 	f.mu.Lock()
@@ -219,7 +219,7 @@ func (f fakeFast) Rest() {
 	}
 }
 
-type fakeServer struct{ *box }
+type fakeServer struct{ *fakes }
 
 func (f fakeServer) Apply(_ context.Context, d link.Desired, _ map[string]*os.File) ([]string, error) {
 	f.set(func() { f.served = d })
@@ -252,7 +252,7 @@ func (f fakeServer) Reach(_ context.Context, onion string, call bool) (link.Reac
 	return f.reached[onion], f.fail["reach"]
 }
 
-type fakeListeners struct{ *box }
+type fakeListeners struct{ *fakes }
 
 func (f fakeListeners) Set(_ context.Context, specs []supervise.ListenerSpec) error {
 	return f.did("listen", len(specs))
@@ -268,7 +268,7 @@ type house struct {
 	}
 	bypass *bypass.Feature
 	*Gateway
-	*box
+	*fakes
 	notes []string
 }
 
@@ -292,7 +292,7 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 			t.Fatal(err)
 		}
 	}
-	h := &house{box: &box{t: t, fail: map[string]error{}}}
+	h := &house{fakes: &fakes{t: t, fail: map[string]error{}}}
 	h.status = tor.Status{Running: true, Bootstrap: 100, Circuits: true, Live: true, Version: "0.4.9.11"}
 	h.facts = Facts{IPv6: true, Forwarding: true, Interfaces: []InterfaceFacts{{Name: "br-lan", Index: 4,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}}}}
@@ -319,7 +319,7 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 		serveIDs.UID, chatIDs, torIDs.UID = 109, IDs{UID: 112, GID: 112}, 107
 	}
 	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
-		Tor: fakeTor{h.box}, Fast: fakeFast{h.box}, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Backend: func() error { h.box.mu.Lock(); defer h.box.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.box}, Servers: fakeServers{h.box}, Listeners: fakeListeners{h.box},
+		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Backend: func() error { h.fakes.mu.Lock(); defer h.fakes.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.fakes}, Servers: fakeServers{h.fakes}, Listeners: fakeListeners{h.fakes},
 		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root
 			return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
 		},
@@ -331,9 +331,9 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 
 // furnish gives the house its features.
 func (h *house) furnish() {
-	h.people, h.bypass = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.box})
-	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.box}, System: fakeSystem{h.box}, Tor: fakeTor{h.box}, Server: fakeServer{h.box}})
-	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.box}, Finder: h.devices.Feature}
+	h.people, h.bypass = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes})
+	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
+	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people, gopher.Feature{}}
 }
 

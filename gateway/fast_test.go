@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/tor"
 )
 
@@ -64,13 +65,13 @@ func TestFastTorWaitsForTor(t *testing.T) {
 
 // Whatever happens to the fast tor closes nothing.
 func TestFastTorClosesNothing(t *testing.T) {
-	for name, breakIt := range map[string]func(*box){
+	for name, breakIt := range map[string]func(*fakes){
 		"refuses": func(b *box) { b.fail["fast"] = errBroken },
 		"is down": func(b *box) { b.fast = tor.Status{LastError: "killed"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, map[string]string{"onions/photos.toml": fastPhotos})
-			h.set(func() { breakIt(h.box) })
+			h.set(func() { breakIt(h.fakes) })
 			h.pass(t.Context())
 			if !h.opened || mode(h.loaded) != "open" {
 				t.Error("the household is closed")

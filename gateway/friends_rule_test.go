@@ -51,9 +51,9 @@ func (h *house) met(t *testing.T, m link.Seen) {
 // of one friend.
 func (h *house) others(t *testing.T, but *house) string {
 	t.Helper()
-	h.box.mu.Lock()
+	h.fakes.mu.Lock()
 	spec, served := h.torSpec.Clone(), h.served
-	h.box.mu.Unlock()
+	h.fakes.mu.Unlock()
 	v := h.snapshot()
 	theirs := []onion.Address{but.addressOf()}
 	for _, o := range v.friends.Offers[but.addressOf()] {

@@ -42,8 +42,8 @@ func newBox(t *testing.T) *house {
 // every private onion (TestTheBoxFindsItsOwnPrivateOnions).
 func (h *house) spec() tor.Spec {
 	self := h.snapshot().self
-	h.box.mu.Lock()
-	defer h.box.mu.Unlock()
+	h.fakes.mu.Lock()
+	defer h.fakes.mu.Unlock()
 	s := h.torSpec.Clone()
 	for i := range s.Onions {
 		if keys := s.Onions[i].Clients; keys != nil {
@@ -68,8 +68,8 @@ func (h *house) home() tor.Onion {
 
 // told is what serve was told last.
 func (h *house) told() link.Desired {
-	h.box.mu.Lock()
-	defer h.box.mu.Unlock()
+	h.fakes.mu.Lock()
+	defer h.fakes.mu.Unlock()
 	return h.served
 }
 

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
@@ -246,7 +247,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			g.Log.Error("closing the household at the end failed", "error", err)
 		}
 	}()
-	g.sweep()
+	box.Sweep(g.Paths, g.started, g.Log)
 	if err := g.rotations.load(); err != nil {
 		g.Log.Warn("old addresses are not published any more", "error", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -42,10 +43,10 @@ func TestOrder(t *testing.T) {
 
 // No step that fails, or is not ready, is followed by open rules.
 func TestNothingOpensBeforeAllIsWell(t *testing.T) {
-	for name, breakIt := range map[string]func(*box){
+	for name, breakIt := range map[string]func(*fakes){
 		"tor refuses":      func(b *box) { b.fail["tor"] = errBroken },
-		"tor is down":      func(b *box) { b.status.Running = false },
-		"tor is at 45":     func(b *box) { b.status.Bootstrap = 45 },
+		"tor is down":      func(b *fakes) { b.status.Running = false },
+		"tor is at 45":     func(b *fakes) { b.status.Bootstrap = 45 },
 		"serve is down":    func(b *box) { b.fail["serve"] = errBroken },
 		"no facts":         func(b *box) { b.fail["facts"] = errBroken },
 		"flows stay":       func(b *box) { b.fail["cut"] = errBroken },
@@ -53,7 +54,7 @@ func TestNothingOpensBeforeAllIsWell(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, map[string]string{"onions/photos.toml": photos})
-			h.set(func() { breakIt(h.box) })
+			h.set(func() { breakIt(h.fakes) })
 			if err := h.close(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -22,7 +22,7 @@ func (f fakeServer) Renew(_ context.Context, devices []netip.Addr) error {
 }
 
 // fakeSystem is a box with a DHCP server that knows two devices.
-type fakeSystem struct{ *box }
+type fakeSystem struct{ *fakes }
 
 func (f fakeSystem) Leases() ([]leases.Lease, error) {
 	return []leases.Lease{

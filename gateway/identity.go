@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
 	"tunic/gateway/feature"
@@ -139,7 +139,7 @@ func ImportAlone(p config.Paths, owner IDs, name string, id onion.Identity) erro
 		return feature.Usage(err, "")
 	}
 	dir := p.OnionKeys(name)
-	if err := checkState(p.State); err != nil {
+	if err := box.CheckState(p.State); err != nil {
 		return err
 	}
 	if err := onlyHere(p, name, id.Address); err != nil {
@@ -157,7 +157,7 @@ func ImportAlone(p config.Paths, owner IDs, name string, id onion.Identity) erro
 // haveKeys says what to do when there are keys already. The same ones are no
 // mistake.
 func haveKeys(p config.Paths, name string, address onion.Address) error {
-	if hostname(p.OnionKeys(name)) == address.Host() {
+	if onion.Hostname(p.OnionKeys(name)) == address.Host() {
 		return nil
 	}
 	hint := fmt.Sprintf("choose another name, or first `tunic unpublish %s --forget-key`, which gives that address up for good", name)
@@ -176,26 +176,12 @@ func onlyHere(p config.Paths, name string, address onion.Address) error {
 			return err
 		}
 		for _, dir := range dirs {
-			if dir != p.OnionKeys(name) && hostname(dir) == address.Host() {
+			if dir != p.OnionKeys(name) && onion.Hostname(dir) == address.Host() {
 				return feature.Usage(fmt.Errorf("%s is the address of keys that are here already, in %s", address.Host(), dir), "an address belongs to one onion")
 			}
 		}
 	}
 	return nil
-}
-
-// hostname reads the file of that name beside an onion's keys; "" if there is none.
-func hostname(dir string) string {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return ""
-	}
-	defer root.Close()
-	text, err := root.ReadFile("hostname")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
 }
 
 // forgetKeys deletes the keys of an onion and of its old addresses for good.

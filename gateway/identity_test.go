@@ -18,8 +18,8 @@ import (
 
 // onionAddresses are what tor was told to publish.
 func (h *house) onionAddresses() []string {
-	h.box.mu.Lock()
-	defer h.box.mu.Unlock()
+	h.fakes.mu.Lock()
+	defer h.fakes.mu.Unlock()
 	var list []string
 	for _, o := range h.torSpec.Onions {
 		list = append(list, o.Address+".onion")
@@ -59,7 +59,7 @@ func TestRotate(t *testing.T) {
 	if got := h.onionAddresses(); len(got) != 2 {
 		t.Errorf("after a restart: %v", got)
 	}
-	now = now.Add(-365 * 24 * time.Hour) // a box without a battery
+	now = now.Add(-365 * 24 * time.Hour) // a fakes without a battery
 	next.pass(t.Context())
 	if got := h.onionAddresses(); len(got) != 2 {
 		t.Errorf("with a clock that was set back: %v", got)
@@ -128,7 +128,7 @@ func TestRotateThatCannotMove(t *testing.T) {
 	if _, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err == nil {
 		t.Fatal("no error")
 	}
-	if len(h.rotations.current()) != 0 || hostname(h.Paths.OnionKeys("photos")) != address.Host() {
+	if len(h.rotations.current()) != 0 || onion.Hostname(h.Paths.OnionKeys("photos")) != address.Host() {
 		t.Errorf("noted: %v", h.rotations.current())
 	}
 }

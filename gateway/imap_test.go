@@ -32,9 +32,9 @@ func TestIMAP(t *testing.T) {
 	if _, err := h.people.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips}); err != nil {
 		t.Fatal(err)
 	}
-	h.box.mu.Lock()
+	h.fakes.mu.Lock()
 	spec, behind := h.specs[0], h.served.Behind
-	h.box.mu.Unlock()
+	h.fakes.mu.Unlock()
 	if spec.UID != 110 || !strings.HasPrefix(spec.Files[1].Text, "bob:{SCRAM-SHA-256}50000,") || !strings.Contains(spec.Files[0].Text, "bytes=3000000\n") {
 		t.Errorf("the server is %+v", spec)
 	}

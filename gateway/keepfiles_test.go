@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 )
 
 // A mistake anywhere in the files keeps publish and unpublish from changing
@@ -71,7 +72,7 @@ func TestFindRangesKeepsNothing(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the state file: %v", err)
 	}
-	first, err := LoadRanges(path, local)
+	first, err := box.LoadRanges(path, local)
 	if err != nil {
 		t.Fatal(err)
 	}

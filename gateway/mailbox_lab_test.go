@@ -67,7 +67,7 @@ func TestMailboxUsers(t *testing.T) {
 			if out, err := parent.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			box := "cd mail/bob/Maildir && "
+			fakes := "cd mail/bob/Maildir && "
 			serve := IDs{UID: theServe.UID, GID: theReader.GID} // as cmd/tunic starts it
 			if err := as(serve, "mkdir -m 700 mail/.spool && echo letter > mail/.spool/1 && ln mail/.spool/1 mail/bob/Maildir/new/1 && rm mail/.spool/1"); err != nil {
 				t.Error("serve cannot deliver")
@@ -76,10 +76,10 @@ func TestMailboxUsers(t *testing.T) {
 			if name == "earlier" && as(theReader, box+"cat new/0") != nil {
 				t.Error("the IMAP server cannot read what was delivered before")
 			}
-			if as(theReader, box+"cat new/1 && mv new/1 cur/1:2,S && rm cur/1:2,S && echo draft > tmp/2 && mv tmp/2 cur/2") != nil {
+			if as(theReader, fakes+"cat new/1 && mv new/1 cur/1:2,S && rm cur/1:2,S && echo draft > tmp/2 && mv tmp/2 cur/2") != nil {
 				t.Error("the IMAP server cannot read, file and delete")
 			}
-			if as(serve, box+"rm cur/2") != nil {
+			if as(serve, fakes+"rm cur/2") != nil {
 				t.Error("serve cannot clean up")
 			}
 			if as(theReader, "ls mail") == nil || as(theReader, "ls mail/.spool") == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
@@ -162,7 +163,7 @@ func remember(before, now Facts) Facts {
 
 // prepare makes directories, ranges and keys.
 func (a *attempt) prepare(ctx context.Context) bool {
-	err := prepareDirs(a.Paths, a.TorIDs)
+	err := box.Prepare(a.Paths, a.TorIDs)
 	if err == nil {
 		err = a.loadRanges(ctx)
 	}
@@ -172,11 +173,13 @@ func (a *attempt) prepare(ctx context.Context) bool {
 		if a.opened {
 			what = "what is in force stays so, and nothing else is done"
 		}
-		a.findings = append(a.findings, unusableFinding(err, what))
+		a.findings = append(a.findings, box.Finding(err, what))
 		return false
 	}
 	a.in.Ranges = a.ranges
-	a.lookForRoom()
+	if words := box.Full(a.Paths.State); words != "" {
+		a.find(health.DiskNearlyFull, a.Paths.State, "the disk with %s is nearly full: %s", a.Paths.State, words)
+	}
 	addresses := make(map[string]onion.Address)
 	for _, o := range a.in.Config.AllOnions() {
 		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)
@@ -199,10 +202,10 @@ func (a *attempt) prepare(ctx context.Context) bool {
 func (a *attempt) loadRanges(ctx context.Context) error {
 	local, err := a.Kernel.LocalPrefixes(ctx)
 	if err != nil {
-		return cannot(health.NetworksUnreadable, "", "reading the local prefixes: %w", err)
+		return box.Cannot(health.NetworksUnreadable, "", "reading the local prefixes: %w", err)
 	}
 	if !a.ranges.Virtual4.IsValid() {
-		if a.ranges, err = LoadRanges(a.Paths.StateFile(), local); err != nil {
+		if a.ranges, err = box.LoadRanges(a.Paths.StateFile(), local); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
 	"tunic/gateway/endpoint/irc"
@@ -105,7 +106,7 @@ func addressesAhead(before []config.Onion, c *config.Config, in Inputs) map[stri
 		if addresses[o.Name] != "" || slices.ContainsFunc(before, func(b config.Onion) bool { return b.Name == o.Name }) {
 			continue
 		}
-		kept, _ := onion.ParseName(hostname(in.Paths.OnionKeys(o.Name))) // of one that was unpublished
+		kept, _ := onion.ParseName(onion.Hostname(in.Paths.OnionKeys(o.Name))) // of one that was unpublished
 		addresses[o.Name] = cmp.Or(kept, "("+toBeMade+")")
 	}
 	return addresses
@@ -155,7 +156,7 @@ func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inp
 	if err != nil {
 		return api.Plan{}, fmt.Errorf("reading the local prefixes: %w", err)
 	}
-	if in.Ranges, _, err = findRanges(in.Paths.StateFile(), local); err != nil {
+	if in.Ranges, _, err = box.FindRanges(in.Paths.StateFile(), local); err != nil {
 		return api.Plan{}, err
 	}
 	if in.Around, err = k.Around(ctx, c.Household.Interfaces); err != nil {
@@ -175,4 +176,13 @@ func WallChanges(wrong []string) []string {
 		lines = append(lines, "! the second wall is built again: "+line)
 	}
 	return lines
+}
+
+// usable says why the box has not even got as far as to have directories and
+// ranges: nothing that it is asked for can be judged then, or done.
+func (g *Gateway) usable() error {
+	if g.ranges.Virtual4.IsValid() {
+		return nil
+	}
+	return &api.Failure{Problem: api.Problem{Error: cmp.Or(g.snapshot().why, "the daemon is starting"), Hint: "nothing was changed"}}
 }

@@ -50,11 +50,11 @@ func TestWall(t *testing.T) {
 	if stands, wrong, plan := look(); !stands || wrong != "" || len(plan) > 0 {
 		t.Errorf("where it stands: %v, %q, %q", stands, wrong, plan)
 	}
-	h.set(func() { h.box.wall = []string{"ip4 routing policy: rules of the wall are missing"} })
+	h.set(func() { h.fakes.wall = []string{"ip4 routing policy: rules of the wall are missing"} })
 	if stands, wrong, plan := look(); stands || !strings.HasPrefix(wrong, "ip4") || len(plan) != 1 || !strings.Contains(plan[0], "second wall is built again: ip4") {
 		t.Errorf("where a half of it is gone: %v, %q, %q", stands, wrong, plan)
 	}
-	h.set(func() { h.box.wall, h.fail["wall"] = nil, errors.New("no answer") })
+	h.set(func() { h.fakes.wall, h.fail["wall"] = nil, errors.New("no answer") })
 	if stands, wrong, _ := look(); stands || wrong != "no answer" {
 		t.Errorf("where it cannot be looked at: %v, %q", stands, wrong)
 	}

@@ -18,7 +18,7 @@ func (deaf) Resolvers() []netip.Addr {
 
 func TestPortalWithoutAResolver(t *testing.T) {
 	h := newHouse(t, nil)
-	h.devices.Feature.System = deaf{fakeSystem{h.box}}
+	h.devices.Feature.System = deaf{fakeSystem{h.fakes}}
 	h.running(t)
 	h.took()
 	_, err := h.devices.Portal(t.Context(), api.PortalRequest{Device: "phone"})

@@ -145,7 +145,7 @@ func (r *rotations) retire(p config.Paths, name string, address onion.Address, k
 // away, in the place of those that were made since, which nobody got to know.
 func unretire(p config.Paths, name string, address onion.Address) error {
 	from, to := p.RetiredKeys(name, string(address)), p.OnionKeys(name)
-	if hostname(from) != address.Host() || hostname(to) == address.Host() {
+	if onion.Hostname(from) != address.Host() || onion.Hostname(to) == address.Host() {
 		return nil
 	}
 	if err := durable.RemoveAll(to); err != nil {

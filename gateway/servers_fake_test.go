@@ -4,7 +4,7 @@ import (
 	"tunic/gateway/managed"
 )
 
-type fakeServers struct{ *box }
+type fakeServers struct{ *fakes }
 
 func (f fakeServers) Apply(specs []managed.Spec) {
 	f.set(func() {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/gateway/box"
 )
 
 // TestSweep: a daemon that starts takes away what was half written where keys
@@ -31,7 +33,7 @@ func TestSweep(t *testing.T) {
 	}
 	var said strings.Builder
 	h.Log = slog.New(slog.NewTextHandler(&said, nil))
-	h.sweep()
+	box.Sweep(h.Paths, h.started, h.Log)
 	for _, dir := range keys {
 		if _, err := os.Stat(filepath.Join(dir, ".new-0")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("in %s: %v", dir, err)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"tunic/gateway/box"
 	"tunic/gateway/health"
 )
 
@@ -80,7 +81,7 @@ func TestCodesOfDisksAndRanges(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "no", "state.json")
 	for want, local := range map[health.Code][]netip.Prefix{health.RangesUnwritable: nil, health.NoRange: {netip.MustParsePrefix("10.128.0.0/9")}} {
-		_, err := LoadRanges(path, local)
+		_, err := box.LoadRanges(path, local)
 		if u, ok := errors.AsType[*unusable](err); !ok || u.code != want {
 			t.Errorf("%v, want %s", err, want)
 		}

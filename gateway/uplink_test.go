@@ -68,7 +68,7 @@ func TestTorAway(t *testing.T) {
 	far := tor.Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
 	tell := func(st tor.Status) []health.Finding {
 		a := &attempt{Gateway: h.Gateway, in: Inputs{Scene: feature.Scene{Config: h.view.config}}}
-		h.set(func() { h.box.status = st })
+		h.set(func() { h.fakes.status = st })
 		a.applyTor(t.Context())
 		return a.findings
 	}

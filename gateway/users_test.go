@@ -102,7 +102,7 @@ func TestGuestsGo(t *testing.T) {
 
 // sent is what serve was last told.
 func (h *house) sent() link.Desired {
-	h.box.mu.Lock()
-	defer h.box.mu.Unlock()
+	h.fakes.mu.Lock()
+	defer h.fakes.mu.Unlock()
 	return h.served
 }

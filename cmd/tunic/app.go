@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
 	"tunic/gateway/machine"
@@ -132,7 +132,7 @@ func explain(err error) *failure {
 	if none, ok := errors.AsType[*machine.NoUserError](err); ok {
 		return &failure{exitFailed, err, "make it: useradd --system --no-create-home --shell /usr/sbin/nologin " + none.Name}
 	}
-	if errors.Is(err, gateway.ErrRunning) {
+	if errors.Is(err, box.ErrRunning) {
 		return &failure{exitFailed, err, "stop it first: systemctl stop tunic"}
 	}
 	return &failure{exitFailed, err, ""}

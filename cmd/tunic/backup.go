@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/account"
 	"tunic/gateway/backup"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 )
 
@@ -38,9 +38,9 @@ Without the passphrase, or the private key, nobody can read it, nor can you.`,
   tunic backup house.age --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan := backup.Plan{Trees: gateway.BackupTrees(a.paths()), Force: force, Progress: a.progress()}
+			plan := backup.Plan{Trees: box.Trees(a.paths()), Force: force, Progress: a.progress()}
 			var err error
-			if plan.Header, err = gateway.BackupHeader(a.paths(), version); err != nil {
+			if plan.Header, err = box.Header(a.paths(), version); err != nil {
 				return err
 			}
 			if _, err := os.Lstat(args[0]); err == nil && !force { // before anybody types a passphrase
@@ -230,7 +230,7 @@ func (a *app) checkBackup(ctx context.Context, path, identity string, _ bool) (b
 	if err != nil {
 		return backup.Header{}, nil, err
 	}
-	h, err := backup.Check(path, key, gateway.BackupTrees(a.paths()))
+	h, err := backup.Check(path, key, box.Trees(a.paths()))
 	return h, nil, err
 }
 
@@ -238,15 +238,15 @@ func (a *app) restore(ctx context.Context, path, identity string, force bool) (h
 	if _, err := os.Stat(path); err != nil {
 		return h, nil, noBackup(err)
 	}
-	lock, err := gateway.TakeLock(a.paths())
+	lock, err := box.TakeLock(a.paths())
 	if err != nil {
 		return h, nil, err
 	}
 	defer lock.Release()
-	if err := gateway.CheckState(a.paths()); err != nil {
+	if err := box.CheckState(a.paths().State); err != nil {
 		return h, nil, err
 	}
-	has, err := gateway.Occupied(a.paths())
+	has, err := box.Occupied(a.paths())
 	if err != nil {
 		return h, nil, err
 	}
@@ -257,7 +257,7 @@ func (a *app) restore(ctx context.Context, path, identity string, force bool) (h
 	if err != nil {
 		return h, nil, err
 	}
-	done, err := backup.Restore(path, key, gateway.BackupTrees(a.paths()), gateway.CheckRestored)
+	done, err := backup.Restore(path, key, box.Trees(a.paths()), box.CheckRestored)
 	return done.Header, done.Moved, err
 }
 
@@ -325,7 +325,7 @@ func (a *app) printRestored(h backup.Header, moved map[string]string, checked bo
 		return
 	}
 	var undo []string
-	for _, t := range gateway.BackupTrees(a.paths()) {
+	for _, t := range box.Trees(a.paths()) {
 		if aside, ok := moved[t.Dir]; ok {
 			fmt.Fprintf(a.err, "what was in %s is in %s\n", t.Dir, aside)
 			undo = append(undo, fmt.Sprintf("mv %s %s.restored && mv %s %s", t.Dir, t.Dir, aside, t.Dir))

@@ -14,6 +14,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/gateway/machine"
 	"tunic/rules"
@@ -109,7 +110,7 @@ on the household's traffic goes wherever the box's other rules let it go,
 OUTSIDE TOR. Stop the daemon first. It asks before it does so.`,
 		Example: "  systemctl stop tunic && tunic teardown",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lock, err := gateway.TakeLock(a.paths())
+			lock, err := box.TakeLock(a.paths())
 			if err != nil {
 				return err
 			}

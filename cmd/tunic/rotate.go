@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/gateway/machine"
 	"tunic/gateway/onion"
@@ -114,7 +115,7 @@ func (a *app) withKeys(f func(owner gateway.IDs) error) error {
 	if a.uid != 0 {
 		return &failure{exitFailed, errors.New("only root may change the keys"), asRoot}
 	}
-	lock, err := gateway.TakeLock(a.paths())
+	lock, err := box.TakeLock(a.paths())
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/child"
 	"tunic/gateway/config"
 	"tunic/gateway/device"
@@ -71,7 +72,7 @@ func (a *app) run(ctx context.Context, log *slog.Logger) error {
 	// The daemon decides, and carries nothing: with one processor no idle thread of
 	// Go's is woken by each socket that another one opens (decision 53).
 	runtime.GOMAXPROCS(1)
-	lock, err := gateway.TakeLock(a.paths())
+	lock, err := box.TakeLock(a.paths())
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"tunic/gateway"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/rules/netfilter"
 )
@@ -20,7 +20,7 @@ func TestExitOfTheDaemon(t *testing.T) {
 		{config.Errors{{Msg: "wrong"}}, exitConfig},
 		{fmt.Errorf("looking: %w", netfilter.ErrMixed), exitConfig},
 		{&failure{exitUsage, errors.New("wrong"), ""}, exitConfig},
-		{gateway.ErrRunning, exitFailed},
+		{box.ErrRunning, exitFailed},
 		{errors.New("broken"), exitFailed},
 	} {
 		if f := explain(ofDaemon(c.err)); f.code != c.code || f.Error() != c.err.Error() {

@@ -307,3 +307,17 @@ func ForeignClients(dir string) (map[string]ClientKey, error) {
 	}
 	return found, nil
 }
+
+// Hostname reads the file of that name beside an onion's keys; "" if there is none.
+func Hostname(dir string) string {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	text, err := root.ReadFile(hostnameFile)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}

@@ -1,4 +1,4 @@
-package gateway
+package box
 
 import (
 	"io/fs"
@@ -9,19 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 )
 
 // checkPassage makes sure that tor's user gets through to dir: tor keeps its own
 // files below it, and says nothing of use when it cannot.
-func checkPassage(dir string, who IDs) error {
+func checkPassage(dir string, who feature.IDs) error {
 	for ; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil {
-			return cannot(health.StateUnreadable, dir, "looking at the way to tor's files: %w", err)
+			return Cannot(health.StateUnreadable, dir, "looking at the way to tor's files: %w", err)
 		}
 		if !enters(info, who) && !hasACL(dir) {
-			return cannot(health.TorShutOut, dir, "tor's user (%s) may not enter %s (mode %#o), and its files are below it: run `chmod o+x %s`, or have them elsewhere",
+			return Cannot(health.TorShutOut, dir, "tor's user (%s) may not enter %s (mode %#o), and its files are below it: run `chmod o+x %s`, or have them elsewhere",
 				config.TorUser, dir, info.Mode().Perm(), dir)
 		}
 		if dir == filepath.Dir(dir) {
@@ -32,7 +33,7 @@ func checkPassage(dir string, who IDs) error {
 
 // enters reports whether the permissions of a directory let somebody pass who
 // is in no other group (path_resolution(7)).
-func enters(info fs.FileInfo, who IDs) bool {
+func enters(info fs.FileInfo, who feature.IDs) bool {
 	st := info.Sys().(*syscall.Stat_t)
 	bit := fs.FileMode(0o001)
 	switch {

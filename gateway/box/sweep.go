@@ -1,28 +1,29 @@
-package gateway
+package box
 
 import (
+	"log/slog"
 	"path/filepath"
+	"time"
 
 	"tunic/gateway/backup"
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
 )
 
-// sweep takes away what a power cut left half written in tunic's own
-// directories. What another tunic writes at this moment is younger than the
-// daemon.
-func (g *Gateway) sweep() {
-	for dir, suffix := range ownDirs(g.Paths) {
-		n, err := durable.Sweep(dir, suffix, g.started)
+// Sweep takes away what a power cut left half written in tunic's own directories,
+// before the daemon started. What another tunic writes at this moment is younger.
+func Sweep(p config.Paths, started time.Time, log *slog.Logger) {
+	for dir, suffix := range ownDirs(p) {
+		n, err := durable.Sweep(dir, suffix, started)
 		if n > 0 {
-			g.Log.Info("what an earlier power cut or kill left half written was removed", "directory", dir, "files", n)
+			log.Info("what an earlier power cut or kill left half written was removed", "directory", dir, "files", n)
 		}
 		if err != nil {
-			g.Log.Warn("what was left half written stays", "directory", dir, "error", err)
+			log.Warn("what was left half written stays", "directory", dir, "error", err)
 		}
 	}
-	for _, dir := range backup.Leftovers(BackupTrees(g.Paths)) { // where the unit lets nobody write
-		g.Log.Warn("a restore that was interrupted has left keys and mail: remove the directory, or restore again", "directory", dir)
+	for _, dir := range backup.Leftovers(Trees(p)) { // where the unit lets nobody write
+		log.Warn("a restore that was interrupted has left keys and mail: remove the directory, or restore again", "directory", dir)
 	}
 }
 

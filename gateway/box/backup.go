@@ -1,4 +1,4 @@
-package gateway
+package box
 
 import (
 	"errors"
@@ -17,11 +17,11 @@ import (
 	"tunic/gateway/onion"
 )
 
-// BackupTrees are the directories that a backup of a box holds: everything but
+// Trees are the directories that a backup of a box holds: everything but
 // what can be had again, which is tor's view of the network. tor's own state is
 // kept: it names the relays by which this box enters, and a new choice would be
 // one chance more for a bad one.
-func BackupTrees(p config.Paths) []backup.Tree {
+func Trees(p config.Paths) []backup.Tree {
 	return []backup.Tree{
 		{Name: "etc/tunic", Dir: p.Etc, Follow: true},
 		{Name: "var/lib/tunic", Dir: p.State, Skip: fleeting, Live: ofAService},
@@ -43,15 +43,15 @@ func ofAService(rel string, info fs.FileInfo) bool {
 	return info.IsDir() && rel != "." && !strings.Contains(rel, "/") && info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid())
 }
 
-// BackupHeader says what is in a backup of this box.
-func BackupHeader(p config.Paths, version string) (backup.Header, error) {
+// Header says what is in a backup of this box.
+func Header(p config.Paths, version string) (backup.Header, error) {
 	h := backup.Header{Version: version, Created: time.Now().UTC().Truncate(time.Second), Onions: []backup.Onion{}}
 	dirs, err := filepath.Glob(p.OnionKeys("*"))
 	if err != nil {
 		return h, err
 	}
 	for _, dir := range dirs {
-		if address := hostname(dir); address != "" {
+		if address := onion.Hostname(dir); address != "" {
 			h.Onions = append(h.Onions, backup.Onion{Name: filepath.Base(dir), Address: address})
 		}
 	}
@@ -81,11 +81,8 @@ func Occupied(p config.Paths) (string, error) {
 	return "", nil
 }
 
-// CheckState refuses a state directory that would lose the keys.
-func CheckState(p config.Paths) error { return checkState(p.State) }
-
 // CheckRestored looks whether the unpacked directories, in the order of
-// BackupTrees, hold the onions that the backup says it does, with keys that tor
+// Trees, hold the onions that the backup says it does, with keys that tor
 // can use.
 func CheckRestored(h backup.Header, dirs []string) error {
 	staged := config.Paths{Etc: dirs[0], State: dirs[1]}
@@ -102,4 +99,9 @@ func CheckRestored(h backup.Header, dirs []string) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -1,4 +1,4 @@
-package gateway
+package box
 
 import (
 	"errors"
@@ -20,8 +20,8 @@ type unusable struct {
 func (u *unusable) Error() string { return u.err.Error() }
 func (u *unusable) Unwrap() error { return u.err }
 
-// cannot makes an error of something that the box cannot do without.
-func cannot(code health.Code, subject, format string, args ...any) error {
+// Cannot makes an error of something that the box cannot do without.
+func Cannot(code health.Code, subject, format string, args ...any) error {
 	return &unusable{code, subject, fmt.Errorf(format, args...)}
 }
 
@@ -37,9 +37,9 @@ func writing(err error, otherwise health.Code) health.Code {
 	return otherwise
 }
 
-// unusableFinding is what a failed preparation is told as; then says what follows
+// Finding is what a failed preparation is told as; then says what follows
 // from it.
-func unusableFinding(err error, then string) health.Finding {
+func Finding(err error, then string) health.Finding {
 	text := fmt.Sprintf("%v; until then %s", err, then)
 	if u, ok := errors.AsType[*unusable](err); ok {
 		return health.New(u.code, u.subject, text)

@@ -1,10 +1,12 @@
-package gateway
+package box
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tunic/gateway/feature"
 )
 
 // The one directory on the way that tor's user cannot enter is named.
@@ -19,7 +21,7 @@ func TestPassage(t *testing.T) {
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mine, group, other := IDs{UID: uint32(os.Getuid()), GID: 65533}, IDs{UID: 65533, GID: uint32(os.Getgid())}, IDs{UID: 65533, GID: 65533}
+	mine, group, other := feature.IDs{UID: uint32(os.Getuid()), GID: 65533}, feature.IDs{UID: 65533, GID: uint32(os.Getgid())}, feature.IDs{UID: 65533, GID: 65533}
 	for _, tc := range []struct {
 		mode os.FileMode
 		who  IDs

@@ -1,4 +1,4 @@
-package gateway
+package box
 
 import (
 	"errors"
@@ -51,9 +51,9 @@ func TestCheckState(t *testing.T) {
 		file:                            "not a directory",
 		filepath.Join(file, "below/it"): "not a directory",
 	} {
-		err := checkState(path)
+		err := CheckState(path)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("checkState(%s) = %v, want %q in it", path, err, want)
+			t.Errorf("CheckState(%s) = %v, want %q in it", path, err, want)
 		}
 	}
 }
