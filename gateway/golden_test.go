@@ -183,22 +183,35 @@ func TestPlanOfARichHouse(t *testing.T) {
 	}
 }
 
-// secretsOf are all that the rich house has.
+// secretOfIRC is a line of the IRC server's configuration with a secret.
+var secretOfIRC = regexp.MustCompile(`(?m)^\s*\S*(?:Salt|Password) = (.+)$`)
+
+// secretsOf are all that a house has of them.
 func secretsOf(t *testing.T, h *house) []string {
 	t.Helper()
-	v := h.snapshot()
+	d := h.snapshot().desired
 	users, err := account.Store{Dir: h.Paths.Accounts()}.Users()
 	if err != nil || len(users) == 0 {
 		t.Fatalf("%v, %v", users, err)
 	}
-	list := []string{smarthostPass, users[0].Record.Encode(), v.in.IRCSecrets.Salt, v.in.IRCSecrets.Operator, v.desired.Serve.Users.Secret, "PRIVATE KEY"}
-	for _, a := range v.desired.Tor.Auth {
+	list := []string{smarthostPass, users[0].Record.Encode(), d.Serve.Users.Secret, "PRIVATE KEY"}
+	for _, a := range d.Tor.Auth {
 		list = append(list, string(a.Key))
+	}
+	for _, s := range d.Servers {
+		for _, f := range s.Files {
+			for _, m := range secretOfIRC.FindAllStringSubmatch(f.Text, -1) {
+				list = append(list, m[1])
+			}
+		}
 	}
 	for i, secret := range list {
 		if len(secret) < 8 {
 			t.Fatalf("secret %d is %q", i, secret)
 		}
+	}
+	if len(list) < 8 {
+		t.Fatalf("only %d secrets", len(list))
 	}
 	return list
 }

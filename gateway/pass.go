@@ -267,13 +267,6 @@ func torCode(err error) health.Code {
 	return health.TorRefused
 }
 
-func orWord(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 // applyServe opens the listeners and hands them and the work to serve.
 func (a *attempt) applyServe(ctx context.Context) bool {
 	if err := a.Listeners.Set(ctx, a.desired.Listeners); err != nil {

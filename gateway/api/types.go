@@ -170,7 +170,7 @@ func (p Port) Down() bool { return !p.Reachable && p.Error != "" }
 type Plan struct {
 	Running bool     `json:"running"`          // a daemon is there to compare with
 	Closed  string   `json:"closed,omitempty"` // why the household is closed now; opening it is no change
-	Files   []string `json:"files,omitempty"`  // of the configuration, other than those in force: "+ onions/photos.toml", "~ tunic.toml", "- devices/tv.toml"
+	Files   []string `json:"files,omitempty"`  // that differ from those in force: "+ onions/x.toml", "~ tunic.toml", "- devices/tv.toml"
 	Changes []string `json:"changes"`          // one line each; empty: nothing
 }
 

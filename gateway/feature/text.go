@@ -78,10 +78,12 @@ func (d Desired) torParts() []part {
 
 // otherParts are those of tunic's own children and of servers.
 func (d Desired) otherParts() []part {
+	listeners := describe.Lines("listener", d.Listeners)
+	slices.Sort(listeners) // whose order means nothing
 	serve := d.Serve
 	serve.Fronts = nil
 	parts := []part{
-		{name: "listeners", lines: shown(describe.Lines("listener", d.Listeners))},
+		{name: "listeners", lines: shown(listeners)},
 		{name: "onions", lines: onionLines(slices.Concat(d.Tor.Onions, d.Fast.Onions), d.Serve.Fronts)},
 		{name: "serve", lines: shown(describe.Lines("serve", serve))},
 	}
