@@ -48,21 +48,25 @@ func richFiles(t *testing.T, root string) map[string]string {
 func richHouse(t *testing.T) *house {
 	t.Helper()
 	root := t.TempDir()
-	if err := errors.Join(os.MkdirAll(filepath.Join(root, "srv/gopher"), 0o755), os.WriteFile(filepath.Join(root, "smarthost.password"), []byte(smarthostPass+"\n"), 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(root, "srv/gopher"), 0o755),
+		os.WriteFile(filepath.Join(root, "smarthost.password"), []byte(smarthostPass+"\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	h := newHouseIn(t, root, richFiles(t, root))
-	h.facts.Interfaces = append(h.facts.Interfaces, InterfaceFacts{Name: "guest", Index: 5, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}})
+	h.facts.Interfaces = append(h.facts.Interfaces, InterfaceFacts{Name: "guest", Index: 5,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}})
 	h.returns = 1
 	record, err := aRecord()
 	err = errors.Join(err, os.MkdirAll(h.Paths.State, 0o711),
-		saveRanges(h.Paths.StateFile(), Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")}),
+		saveRanges(h.Paths.StateFile(), Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"),
+			Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")}),
 		account.Store{Dir: h.Paths.Accounts()}.Add(account.User{Name: "ann", Role: account.Admin, Record: record}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if os.Getuid() == 0 {
-		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs = IDs{UID: 109, GID: 109}, IDs{UID: 110, GID: 110}, IDs{UID: 111, GID: 111}, IDs{UID: 112, GID: 112}
+		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs = IDs{UID: 109, GID: 109}, IDs{UID: 110, GID: 110},
+			IDs{UID: 111, GID: 111}, IDs{UID: 112, GID: 112}
 		h.TorIDs = IDs{UID: 107, GID: 107}
 	}
 	return h
@@ -115,7 +119,8 @@ func golden(t *testing.T, name, got string) {
 	for i := range max(len(w), len(g)) {
 		if i >= len(w) || i >= len(g) || w[i] != g[i] {
 			t.Errorf("%s differs at line %d: go test ./gateway -update, and read what changes", path, i+1)
-			t.Logf("want %q\ngot  %q", strings.Join(w[min(i, len(w)):min(i+3, len(w))], "\n"), strings.Join(g[min(i, len(g)):min(i+3, len(g))], "\n"))
+			t.Logf("want %q\ngot  %q", strings.Join(w[min(i, len(w)):min(i+3, len(w))], "\n"),
+				strings.Join(g[min(i, len(g)):min(i+3, len(g))], "\n"))
 			return
 		}
 	}

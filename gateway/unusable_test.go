@@ -2,16 +2,13 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
+	"strings"
 	"testing"
 
-	"tunic/gateway/box"
+	"tunic/gateway/api"
 	"tunic/gateway/health"
 )
 
@@ -72,21 +69,27 @@ func TestEachCauseHasItsCode(t *testing.T) {
 	}
 }
 
-// What only a disk, or a full neighbourhood, brings about.
-func TestCodesOfDisksAndRanges(t *testing.T) {
-	for want, err := range map[health.Code]error{health.DiskFull: syscall.ENOSPC, health.DiskReadOnly: syscall.EROFS, health.RangesUnwritable: syscall.EIO} {
-		if got := writing(fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "/x", Err: err}), health.RangesUnwritable); got != want {
-			t.Errorf("%v is %s, not %s", err, got, want)
-		}
+// A box whose state cannot be used says so, to everybody who asks for
+// something, and writes nothing.
+func TestUnusableState(t *testing.T) {
+	h := newHouse(t, nil)
+	h.Paths.State = "/dev/shm/not/yet"
+	h.pass(t.Context())
+	s := h.Gateway.Status(t.Context())
+	if i := slices.IndexFunc(s.Findings, func(f health.Finding) bool { return f.Code == health.StateInMemory }); i < 0 ||
+		!strings.Contains(s.Findings[i].Text, "until then the household stays closed, and tor is not started") {
+		t.Errorf("findings: %+v", s.Findings)
 	}
-	path := filepath.Join(t.TempDir(), "no", "state.json")
-	for want, local := range map[health.Code][]netip.Prefix{health.RangesUnwritable: nil, health.NoRange: {netip.MustParsePrefix("10.128.0.0/9")}} {
-		_, err := box.LoadRanges(path, local)
-		if u, ok := errors.AsType[*unusable](err); !ok || u.code != want {
-			t.Errorf("%v, want %s", err, want)
-		}
+	h.running(t)
+	_, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
+	var failure *api.Failure
+	if !errors.As(err, &failure) || failure.Usage || !strings.Contains(failure.Error(), "is in memory (tmpfs)") {
+		t.Errorf("publish: %v", err)
 	}
-	if u, ok := errors.AsType[*unusable](checkPassage("/not/there", IDs{})); !ok || u.code != health.StateUnreadable {
-		t.Errorf("a way that is not there: %+v", u)
+	if _, err := os.Stat(filepath.Join(h.Paths.OnionDir(), "photos.toml")); err == nil {
+		t.Error("the file is there")
+	}
+	if err := h.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is in memory (tmpfs)") {
+		t.Errorf("reload: %v", err)
 	}
 }

@@ -1,19 +1,15 @@
 package box
 
 import (
-	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
-	"tunic/gateway/api"
 	"tunic/gateway/config"
-	"tunic/gateway/health"
 )
 
 func TestSecondDaemonIsRefused(t *testing.T) {
@@ -96,30 +92,5 @@ func TestScarceDisks(t *testing.T) {
 	}
 	if got := scarce(unix.Statfs_t{Bavail: 1 << 20, Bsize: 4096}); got != "" { // btrfs
 		t.Errorf("a file system that counts no files: %q", got)
-	}
-}
-
-// A box whose state cannot be used says so, to everybody who asks for
-// something, and writes nothing.
-func TestUnusableState(t *testing.T) {
-	h := newHouse(t, nil)
-	h.Paths.State = "/dev/shm/not/yet"
-	h.pass(t.Context())
-	s := h.Gateway.Status(t.Context())
-	if i := slices.IndexFunc(s.Findings, func(f health.Finding) bool { return f.Code == health.StateInMemory }); i < 0 ||
-		!strings.Contains(s.Findings[i].Text, "until then the household stays closed, and tor is not started") {
-		t.Errorf("findings: %+v", s.Findings)
-	}
-	h.running(t)
-	_, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
-	var failure *api.Failure
-	if !errors.As(err, &failure) || failure.Usage || !strings.Contains(failure.Error(), "is in memory (tmpfs)") {
-		t.Errorf("publish: %v", err)
-	}
-	if _, err := os.Stat(filepath.Join(h.Paths.OnionDir(), "photos.toml")); err == nil {
-		t.Error("the file is there")
-	}
-	if err := h.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is in memory (tmpfs)") {
-		t.Errorf("reload: %v", err)
 	}
 }

@@ -24,7 +24,7 @@ func TestPassage(t *testing.T) {
 	mine, group, other := feature.IDs{UID: uint32(os.Getuid()), GID: 65533}, feature.IDs{UID: 65533, GID: uint32(os.Getgid())}, feature.IDs{UID: 65533, GID: 65533}
 	for _, tc := range []struct {
 		mode os.FileMode
-		who  IDs
+		who  feature.IDs
 		ok   bool
 	}{
 		{0o755, other, true}, {0o711, other, true}, {0o700, other, false}, {0o750, other, false}, {0o750, group, true},

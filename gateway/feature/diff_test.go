@@ -16,10 +16,13 @@ import (
 func before() Desired {
 	return Desired{
 		Tor: tor.Spec{Binary: "tor", Onions: []tor.Onion{{Name: "photos", Address: "aaaa", Dir: "/keys/photos", Ports: []uint16{80}}}},
-		Rules: rules.Input{Mode: rules.Lockdown, Interfaces: []string{"br-lan"}, Carriers: []rules.Carrier{{UID: 107, TransPort: 9240, DNSPort: 9253}},
+		Rules: rules.Input{Mode: rules.Lockdown, Interfaces: []string{"br-lan"},
+			Carriers: []rules.Carrier{{UID: 107, TransPort: 9240, DNSPort: 9253}},
 			Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")},
-		Serve:   link.Desired{Gopher: &link.Gopher{Root: "/srv"}, Mail: &link.Mail{Smarthost: &link.Smarthost{Host: "mail.example.org", Password: "geheim-1"}}},
-		Servers: []managed.Spec{{Name: "dovecot", Files: []managed.File{{Path: "/etc/passwd", Text: "geheim-1"}, {Path: "/etc/dovecot.conf", Text: "a\nb\n"}}}},
+		Serve: link.Desired{Gopher: &link.Gopher{Root: "/srv"},
+			Mail: &link.Mail{Smarthost: &link.Smarthost{Host: "mail.example.org", Password: "geheim-1"}}},
+		Servers: []managed.Spec{{Name: "dovecot", Files: []managed.File{{Path: "/etc/passwd", Text: "geheim-1"},
+			{Path: "/etc/dovecot.conf", Text: "a\nb\n"}}}},
 	}
 }
 
@@ -42,7 +45,8 @@ func TestDiff(t *testing.T) {
 			d.Fast = tor.Spec{Binary: "tor", SingleHop: true, Onions: []tor.Onion{{Name: "films", Address: "bbbb", Ports: []uint16{80}}}}
 		},
 		"+ front photos Host aaaa.onion|+ onion photos port 80 -> endpoint:gopher|+ onion photos port 80 Probe http": func(d *Desired) {
-			d.Serve.Fronts = []link.Front{{Onion: "photos", Host: "aaaa.onion", Ports: []link.Port{{Virtual: 80, Endpoint: "gopher", Probe: "http"}}}}
+			d.Serve.Fronts = []link.Front{{Onion: "photos", Host: "aaaa.onion", Ports: []link.Port{{Virtual: 80,
+				Endpoint: "gopher", Probe: "http"}}}}
 		},
 		"~ tor: the same lines, in another order": func(d *Desired) { slices.Reverse(d.Tor.Snippets) },
 	} {
@@ -65,10 +69,12 @@ func TestDiffOfRules(t *testing.T) {
 	now, next := before(), before()
 	next.Rules.Interfaces = []string{"br-two"}
 	got, err := Diff(now, next)
-	if err != nil || !slices.Contains(got, "+ ip4 nat TUNIC-REDIRECT -i br-two -j TUNIC-LAN") || !slices.Contains(got, "- ip4 nat TUNIC-REDIRECT -i br-lan -j TUNIC-LAN") {
+	if err != nil || !slices.Contains(got, "+ ip4 nat TUNIC-REDIRECT -i br-two -j TUNIC-LAN") ||
+		!slices.Contains(got, "- ip4 nat TUNIC-REDIRECT -i br-lan -j TUNIC-LAN") {
 		t.Errorf("%q, %v", got, err)
 	}
-	if all, err := Diff(Desired{}, now); err != nil || !slices.Contains(all, "+ ip4 nat TUNIC-REDIRECT -i br-lan -j TUNIC-LAN") || !slices.Contains(all, "+ server dovecot") {
+	if all, err := Diff(Desired{}, now); err != nil ||
+		!slices.Contains(all, "+ ip4 nat TUNIC-REDIRECT -i br-lan -j TUNIC-LAN") || !slices.Contains(all, "+ server dovecot") {
 		t.Errorf("all of it: %q, %v", all, err)
 	}
 	next.Rules = rules.Input{Mode: rules.Open}

@@ -25,7 +25,8 @@ func whole() *Desired {
 
 // notLines are fields without a line of their own: what package rules compares,
 // what a line of a bridge has already, and what a tor for onions alone has not.
-var notLines = []string{"Rules", "Tor.SingleHop", "Tor.Bridges[0].Transport", "Fast.SingleHop", "Fast.TransPort", "Fast.SocksPort", "Fast.DNSPort",
+var notLines = []string{"Rules", "Tor.SingleHop", "Tor.Bridges[0].Transport", "Fast.SingleHop", "Fast.TransPort",
+	"Fast.SocksPort", "Fast.DNSPort",
 	"Fast.NoIPv6", "Fast.Virtual", "Fast.Bridges", "Fast.Plugins", "Fast.Exits", "Fast.IsolateDestinations", "Fast.Maps"}
 
 // Whatever differs between two states is a change, and no secret is shown.
@@ -92,7 +93,8 @@ func fill(v reflect.Value, word string) {
 		v.SetMapIndex(key, value)
 	case reflect.Struct:
 		if u, ok := v.Addr().Interface().(interface{ UnmarshalText([]byte) error }); ok {
-			for _, text := range []string{fmt.Sprintf("192.0.2.%d", n), fmt.Sprintf("192.0.2.%d/32", n), fmt.Sprintf("192.0.2.%d:80", n), time.Unix(n, 0).Format(time.RFC3339)} {
+			for _, text := range []string{fmt.Sprintf("192.0.2.%d", n), fmt.Sprintf("192.0.2.%d/32", n),
+				fmt.Sprintf("192.0.2.%d:80", n), time.Unix(n, 0).Format(time.RFC3339)} {
 				if u.UnmarshalText([]byte(text)) == nil {
 					return
 				}
