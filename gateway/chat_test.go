@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/irc"
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/peer"
@@ -115,9 +116,6 @@ func TestXMPP(t *testing.T) {
 	if hello() != again {
 		t.Error("Prosody is reloaded once more when nothing waits")
 	}
-	if c := (comeback{heard: time.Unix(0, 0)}).after(time.Unix(3600, 0), func() bool { return false }); c.came != c.heard {
-		t.Errorf("a box that was away for an hour: %+v", c)
-	}
 	if want := "ask anew " + string(b.addressOf()); !strings.Contains(a.took(), want) {
 		t.Errorf("%q was not done", want)
 	}
@@ -141,7 +139,7 @@ func TestIRC(t *testing.T) {
 	if !strings.Contains(conf, "Name = #home") || !strings.Contains(conf, "Topic = the kitchen table") || text(s, "motd") != "Hello\nthere\n" {
 		t.Errorf("its files are %+v", s.Files)
 	}
-	secrets, err := loadIRCSecrets(h.Paths.IRCSecrets())
+	secrets, err := irc.Secrets(h.Paths)
 	if err != nil || !strings.Contains(conf, "CloakHostSalt = "+secrets.Salt+"\n") || secrets.Salt == secrets.Operator || len(secrets.Salt) < 20 {
 		t.Errorf("secrets: %v", err)
 	}
@@ -188,15 +186,6 @@ func TestHandOver(t *testing.T) {
 	for virtual, want := range map[uint16]string{6667: "192.168.77.20:6667", 5269: "192.168.77.20:5269v1", 25: "192.168.77.20:25", 70: "192.168.77.20:70"} {
 		if ports[virtual] != want {
 			t.Errorf("port %d leads to %s, not %s", virtual, ports[virtual], want)
-		}
-	}
-}
-
-// Names with a dot or a dash are files as Prosody writes them.
-func TestProsodyName(t *testing.T) {
-	for name, want := range map[string]string{"bob": "bob", "a.b-c_1": "a%2eb%2dc%5f1"} {
-		if got := prosodyName(name); got != want {
-			t.Errorf("%s is %s, not %s", name, got, want)
 		}
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"os"
 
 	"tunic/gateway/config"
-	"tunic/gateway/dovecot"
-	"tunic/gateway/endpoint/irc"
-	"tunic/gateway/endpoint/xmpp"
 	"tunic/gateway/feature"
 	"tunic/gateway/managed"
 	"tunic/gateway/tor"
@@ -43,12 +40,12 @@ func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config,
 // Missing says which programs a configuration needs that this box lacks: tor, or
 // one that is new enough, and the servers that others have written. None of it
 // is a mistake of the configuration.
-func Missing(ctx context.Context, c *config.Config) []error {
+func Missing(ctx context.Context, features []feature.Feature, c *config.Config) []error {
 	var errs []error
 	if _, err := tor.FindVersion(ctx, c.Tor.Binary); err != nil {
 		errs = append(errs, fmt.Errorf("nothing works without Tor: %w", err))
 	}
-	for _, s := range managedServers(c) {
+	for _, s := range servers(ctx, features, c) {
 		if _, err := s.Locate(); err != nil {
 			errs = append(errs, err)
 		}
@@ -56,17 +53,15 @@ func Missing(ctx context.Context, c *config.Config) []error {
 	return errs
 }
 
-// managedServers are the servers of a configuration, without what the box adds.
-func managedServers(c *config.Config) []managed.Spec {
-	var list []managed.Spec
-	if _, ok := c.Mail(); ok {
-		list = append(list, dovecot.Settings{}.Spec())
-	}
-	if c.XMPP() {
-		list = append(list, xmpp.Settings{}.Spec())
-	}
-	if _, ok := c.IRC(); ok {
-		list = append(list, irc.Settings{}.Spec())
-	}
-	return list
+// nowhere is where nothing has been made yet.
+const nowhere = "/nonexistent"
+
+// servers are the managed servers that a configuration wants of a box that has a
+// user for each.
+func servers(ctx context.Context, features []feature.Feature, c *config.Config) []managed.Spec {
+	user := IDs{UID: 1, GID: 1}
+	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(nowhere), Mode: rules.Open,
+		ChildIDs: ChildIDs{Tor: user, Serve: user, Mail: user, XMPP: user, IRC: user}}}
+	in.foresee(ctx, features)
+	return desire(in).Servers
 }

@@ -6,9 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"tunic/gateway/ca"
 	"tunic/gateway/config"
-	"tunic/gateway/endpoint/irc"
 	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
@@ -23,9 +21,6 @@ type Inputs struct {
 	Wishes  []feature.Wish // of the features, in their order
 	Self    Self
 	Friends Friends
-
-	ChatLeaf   ca.Leaf // of the XMPP server
-	IRCSecrets irc.Secrets
 
 	SmarthostPassword string // "" is none
 }
@@ -42,7 +37,6 @@ func desire(in Inputs) Desired {
 	addFronts(&d, in)
 	addMail(&d, in)
 	addIMAP(&d, in)
-	addChat(&d, in)
 	addPeers(&d, in)
 	addNames(&d, in)
 	addSetup(&d, in)
@@ -191,7 +185,6 @@ func ownRules(in Inputs) rules.Input {
 	}
 	r.Services = append(r.Services, mailService(c)...)
 	readMail(&r, in)
-	chatRules(&r, in)
 	setupService(&r, in)
 	return r
 }
@@ -217,7 +210,7 @@ func addFronts(d *Desired, in Inputs) {
 			f.Ports = append(f.Ports, link.Port{
 				Virtual: p.Virtual, Addr: p.Target.Addr, Host: p.Target.Host, HostPort: p.Target.Port, Unix: p.Target.Unix,
 				Endpoint: p.Target.Endpoint, Proxy: string(p.Target.Proxy), HTTPHost: p.Target.HTTPHost,
-				Patience: patience(p.Target), Places: places(p.Target), Probe: kind, Guessed: guessed})
+				Probe: kind, Guessed: guessed})
 		}
 		d.Serve.Fronts = append(d.Serve.Fronts, f)
 		d.Listeners = append(d.Listeners, supervise.ListenerSpec{

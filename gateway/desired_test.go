@@ -15,14 +15,17 @@ import (
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
+	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
+	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/onion"
 	"tunic/rules"
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{}, networks.Feature{}, people.New(nil), gopher.Feature{}}
+var features = []feature.Feature{household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{},
+	networks.Feature{}, people.New(nil), irc.Feature{}, xmpp.New(), gopher.Feature{}}
 
 func inputs() Inputs {
 	in := Inputs{Scene: feature.Scene{

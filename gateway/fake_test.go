@@ -20,9 +20,11 @@ import (
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
+	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/why"
+	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
@@ -334,7 +336,8 @@ func (h *house) furnish() {
 	h.people, h.bypass = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
-	h.Features = []feature.Feature{h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people, gopher.Feature{}}
+	h.Features = []feature.Feature{h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people,
+		irc.Feature{}, xmpp.New(), gopher.Feature{}}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

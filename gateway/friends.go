@@ -51,16 +51,15 @@ func (a *attempt) meet(ctx context.Context) bool {
 	f := Friends{Visits: book.Visits(), Calls: book.Calls(), Returns: a.returns,
 		Offers: make(map[onion.Address][]peer.Offer), Outbox: make(map[onion.Address][]peer.Introduction)}
 	f.Visits = append(f.Visits, book.FriendVisits()...)
-	heard := make(map[onion.Address]time.Time)
+	a.in.Heard = make(map[onion.Address]time.Time)
 	for _, p := range a.in.Config.Peers {
 		who := onion.Address(p.Onion)
 		friend := book.Friend(who)
 		f.Offers[who], f.Outbox[who] = friend.Offers, book.Outbox(who)
 		if !friend.At.IsZero() {
-			heard[who] = friend.At
+			a.in.Heard[who] = friend.At
 		}
 	}
-	a.in.Came = a.comeBacks(heard)
 	if err := a.virtual.number(named(a.in.Config, f)); err != nil {
 		a.find(health.NamesUnusable, "", "friends have no names: %v", err)
 	}

@@ -78,7 +78,7 @@ func (h *house) others(t *testing.T, but *house) string {
 	text += fmt.Sprintf("calls %+v fronts %+v\n", served.Peers.Calls, served.Fronts)
 	for _, f := range served.Peers.Friends {
 		if f.Onion != keyOf(but.addressOf()) {
-			text += fmt.Sprintf("friend %+v came %s\n", f, v.in.Came[peer.Key(f.Onion).Address()])
+			text += fmt.Sprintf("friend %+v heard of %s\n", f, v.in.Heard[peer.Key(f.Onion).Address()])
 		}
 	}
 	return text
@@ -127,14 +127,14 @@ func TestHellosAreRemembered(t *testing.T) {
 	a, b := friends(t)
 	asked := func() int { return strings.Count(a.took(), "ask anew "+string(b.addressOf())) }
 	a.met(t, link.Seen{Onion: keyOf(b.addressOf())})
-	came, first := a.snapshot().in.Came[b.addressOf()], asked()
+	heard, first := a.snapshot().in.Heard[b.addressOf()], asked()
 	for i := range 200 {
 		a.met(t, link.Seen{Onion: keyOf(b.addressOf()), Offers: []link.Offer{{Name: "x", Onion: keyOf(address(i))}}})
 	}
 	s := a.snapshot()
 	v := s.friends
-	if again := asked(); again != 0 || first != 1 || s.in.Came[b.addressOf()] != came || len(v.Offers[b.addressOf()]) != 0 {
-		t.Errorf("asked for a descriptor %d times, then %d, came %s and %s, offers %v", first, again, came, s.in.Came[b.addressOf()], v.Offers)
+	if again := asked(); again != 0 || first != 1 || s.in.Heard[b.addressOf()] != heard || len(v.Offers[b.addressOf()]) != 0 {
+		t.Errorf("asked for a descriptor %d times, then %d, heard of %s and %s, offers %v", first, again, heard, s.in.Heard[b.addressOf()], v.Offers)
 	}
 }
 

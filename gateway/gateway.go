@@ -94,7 +94,7 @@ type Server interface {
 	Status(ctx context.Context) (link.Status, error)
 	// Reach finds out whether an onion can be reached; with call through Tor.
 	Reach(ctx context.Context, onion string, call bool) (link.Reached, error)
-	// Mail asks about the queue of mail, or changes it.
+	// Mail asks about the queue of mail.
 	Mail(ctx context.Context, q link.MailQuestion) (link.MailAnswer, error)
 }
 
@@ -157,9 +157,8 @@ type Gateway struct {
 	reaches reaches
 
 	virtual   virtuals
-	comebacks map[onion.Address]comeback // see comeBacks
-	connected bool                       // tor was, at the last pass
-	returns   uint64                     // how often it became so
+	connected bool   // tor was, at the last pass
+	returns   uint64 // how often it became so
 
 	last      rules.Input // what was applied last, in either mode
 	rotations *rotations

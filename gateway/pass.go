@@ -69,7 +69,6 @@ func (a *attempt) steps(ctx context.Context) bool {
 	var report feature.Report
 	a.in.look(ctx, a.Features, &report)
 	a.mailboxes()
-	a.chat(&report)
 	a.findings = append(a.findings, report.Findings...)
 	if err := a.Backend(); err != nil {
 		a.find(health.RulesMixed, "", "%v", err)

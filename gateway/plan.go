@@ -9,9 +9,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/box"
-	"tunic/gateway/ca"
 	"tunic/gateway/config"
-	"tunic/gateway/endpoint/irc"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
@@ -45,7 +43,10 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 			return err
 		}
 		c = withInvited(c, v.config.Invited)
-		next, err := g.foresee(ctx, c, lookAhead(v.config.AllOnions(), c, v.in))
+		ahead := v.in
+		ahead.Addresses = addressesAhead(v.config.AllOnions(), c, v.in)
+		ahead.SmarthostPassword, _ = smarthostPassword(c) // without it the plan has no smarthost, as the pass
+		next, err := g.foresee(ctx, c, ahead)
 		if err != nil {
 			return err
 		}
@@ -81,23 +82,6 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desir
 	return desire(in), nil
 }
 
-// toBeMade stands in a plan for secrets that the reload makes.
-const toBeMade = "made at the reload"
-
-// lookAhead adds what a pass with another configuration would read from files,
-// and stands in for what it would make. before are the onions of the one in force.
-func lookAhead(before []config.Onion, c *config.Config, in Inputs) Inputs {
-	in.Addresses = addressesAhead(before, c, in)
-	in.SmarthostPassword, _ = smarthostPassword(c) // without it the plan has no smarthost, as the pass
-	if _, ok := c.IRC(); ok && in.IRCSecrets == (irc.Secrets{}) {
-		in.IRCSecrets = irc.Secrets{Salt: toBeMade, Operator: toBeMade}
-	}
-	if c.XMPP() && in.ChatLeaf.Key == "" {
-		in.ChatLeaf = ca.Leaf{Cert: toBeMade, Key: toBeMade}
-	}
-	return in
-}
-
 // addressesAhead adds those of onions that were not there before, by their names.
 func addressesAhead(before []config.Onion, c *config.Config, in Inputs) map[string]onion.Address {
 	addresses := make(map[string]onion.Address)
@@ -107,7 +91,7 @@ func addressesAhead(before []config.Onion, c *config.Config, in Inputs) map[stri
 			continue
 		}
 		kept, _ := onion.ParseName(onion.Hostname(in.Paths.OnionKeys(o.Name))) // of one that was unpublished
-		addresses[o.Name] = cmp.Or(kept, "("+toBeMade+")")
+		addresses[o.Name] = cmp.Or(kept, "("+feature.ToBeMade+")")
 	}
 	return addresses
 }
@@ -163,7 +147,8 @@ func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inp
 		return api.Plan{}, err
 	}
 	in.Config, in.Mode = c, rules.Open
-	in = lookAhead(nil, c, in)
+	in.Addresses = addressesAhead(nil, c, in)
+	in.SmarthostPassword, _ = smarthostPassword(c)
 	in.foresee(ctx, features)
 	changes, err := feature.Diff(Desired{}, desire(in))
 	return api.Plan{Changes: changes}, err

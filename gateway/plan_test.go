@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"tunic/gateway/account"
+	"tunic/gateway/feature/irc"
 )
 
 // While the household is closed, a plan has what a file changes and nothing
@@ -106,7 +107,7 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 		if err != nil || step.want == "" && text != "" || !strings.Contains(text, step.want) {
 			t.Errorf("%s: %v\n%s\nwant %s", step.what, err, text, step.want)
 		}
-		if s := h.snapshot().in.IRCSecrets; strings.Contains(text, "geheim") || strings.Contains(text, s.Salt) || strings.Contains(text, s.Operator) || strings.Contains(text, "SCRAM") {
+		if s, _ := irc.Secrets(h.Paths); strings.Contains(text, "geheim") || strings.Contains(text, s.Salt) || strings.Contains(text, s.Operator) || strings.Contains(text, "SCRAM") {
 			t.Errorf("%s: a secret is in\n%s", step.what, text)
 		}
 		before := h.snapshot().desired

@@ -94,11 +94,11 @@ func (g *Gateway) Tail(_ context.Context, r api.TailRequest) ([]string, error) {
 	if ok {
 		return lines, nil
 	}
-	v := g.snapshot()
+	now := g.Now()
 	names := []string{}
-	for _, s := range v.desired.Servers {
+	for _, s := range now.Desired.Servers {
 		if s.Name == name {
-			return nil, notYet(name, v.why)
+			return nil, now.NotYet(name)
 		}
 		names = append(names, s.Name)
 	}

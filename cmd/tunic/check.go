@@ -43,7 +43,7 @@ way to the internet is a mistake.`,
 			} else if err := a.askTor(cmd.Context(), c); err != nil {
 				return err
 			}
-			missing := gateway.Missing(cmd.Context(), c)
+			missing := gateway.Missing(cmd.Context(), emptyHouse().features(), c)
 			if local, err := (machine.Kernel{}).LocalPrefixes(cmd.Context()); err == nil {
 				missing = append(missing, gateway.CheckTargets(c.Onions, local)...)
 			}

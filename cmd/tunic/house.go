@@ -7,9 +7,11 @@ import (
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
+	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/why"
+	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
 	"tunic/gateway/machine"
 )
@@ -54,6 +56,8 @@ func (h house) features() []feature.Feature {
 		clock.Feature{},    // what time it is, and who is told
 		networks.Feature{}, // what there is around the box, and what passes from there
 		h.people,           // who lives here, and by which certificates their devices know the box
+		irc.Feature{},      // chat in channels
+		xmpp.New(),         // chat by the box's addresses
 		gopher.Feature{},   // pages for the household and for friends
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"reflect"
 	"testing"
 
@@ -8,8 +9,8 @@ import (
 	"tunic/gateway/feature"
 )
 
-// Every feature has a name of its own, and wants the same twice; also where
-// nothing is known of the box yet.
+// Every feature has a name of its own, wants the same twice, and makes nothing for
+// a scene that is foreseen; also where nothing is known of the box yet.
 func TestFeaturesArePure(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, f := range emptyHouse().features() {
@@ -18,9 +19,16 @@ func TestFeaturesArePure(t *testing.T) {
 		}
 		seen[f.Name()] = true
 		for _, own := range []config.OwnTraffic{config.OwnTor, config.OwnDirect} {
-			c := &config.Config{Gateway: config.Gateway{OwnTraffic: own, NTP: true}}
+			c := &config.Config{Gateway: config.Gateway{OwnTraffic: own, NTP: true},
+				Endpoints: []config.Endpoint{{Name: "smtp"}, {Name: "irc"}, {Name: "xmpp"}, {Name: "gopher", Root: "/srv/gopher"}}}
 			s := feature.Scene{Foreseen: true, Paths: config.NewPaths(t.TempDir()), Config: c}
+			if err := os.MkdirAll(s.Paths.State, 0o755); err != nil {
+				t.Fatal(err)
+			}
 			want := f.Look(t.Context(), &s, new(feature.Report))
+			if left, err := os.ReadDir(s.Paths.State); err != nil || len(left) > 0 {
+				t.Errorf("for a scene that is foreseen %s makes %v, %v", f.Name(), left, err)
+			}
 			var a, b feature.Desired
 			want(s, &a)
 			want(s, &b)

@@ -14,11 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/account"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/endpoint/irc"
+	chat "tunic/gateway/feature/irc"
 	"tunic/gateway/onion"
 )
 
@@ -49,7 +49,7 @@ more cannot become one again, and stays one until that client leaves.`,
 		Example: "  tunic irc operator ann",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			secrets, err := gateway.IRCSecrets(a.paths())
+			secrets, err := chat.Secrets(a.paths())
 			if err != nil {
 				return err
 			}
@@ -209,7 +209,7 @@ func (a *app) noIRC(ctx context.Context) error {
 
 // withIRC logs in to the box's server, and out again.
 func (a *app) withIRC(ctx context.Context, do func(*irc.Session) error) error {
-	secrets, err := gateway.IRCSecrets(a.paths())
+	secrets, err := chat.Secrets(a.paths())
 	if err != nil {
 		return err
 	}

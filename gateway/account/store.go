@@ -168,6 +168,16 @@ func (s Store) find(name string) ([]User, int, error) {
 	return users, i, nil
 }
 
+// Admins are the names of those who run the box's servers.
+func Admins(users []User) (names []string) {
+	for _, u := range users {
+		if u.Role == Admin {
+			names = append(names, u.Name)
+		}
+	}
+	return names
+}
+
 // haveAdmin reports whether somebody answers for the box, if anybody is there.
 func haveAdmin(users []User) bool {
 	return len(users) == 0 || slices.ContainsFunc(users, func(u User) bool { return u.Role == Admin })

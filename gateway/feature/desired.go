@@ -39,19 +39,32 @@ func (d *Desired) EachFamily(s Scene, visit func(i InterfaceFacts, family string
 
 // Door is a service of the box for its household.
 type Door struct {
-	Name     string // a word in listeners and rules
-	Public   uint16 // TCP, that devices dial
-	Internal uint16 // where serve accepts
+	Name     string     // a word in listeners and rules
+	Public   uint16     // TCP, that devices dial
+	Internal uint16     // where serve accepts
+	To       netip.Addr // a virtual address that is this door's alone; zero: any address of the box
+	Virtual  bool       // at every virtual address instead
 }
 
 // Door wants a household service: the rule that leads devices to it, and its
 // sockets, whose names it returns.
 func (d *Desired) Door(s Scene, door Door) (listeners []string) {
-	d.Rules.Services = append(d.Rules.Services, rules.Service{Name: door.Name, Public: door.Public, Internal: door.Internal})
+	d.Rules.Services = append(d.Rules.Services,
+		rules.Service{Name: door.Name, Public: door.Public, Internal: door.Internal, To: door.To, Virtual: door.Virtual})
 	d.EachFamily(s, func(i InterfaceFacts, family string) {
+		if door.To.IsValid() && door.To.Is4() != (family == "4") {
+			return // nobody of this family dials it
+		}
 		listeners = append(listeners, d.Listen(door.Name, i, "tcp"+family, door.Internal))
 	})
 	return listeners
+}
+
+// Behind wants the household's way to a server on the box that others have
+// written. Listeners and port of b are the door's.
+func (d *Desired) Behind(s Scene, b link.Behind, door Door) {
+	b.Listeners, b.Port = d.Door(s, door), door.Public
+	d.Serve.Behind = append(d.Serve.Behind, b)
 }
 
 // LoopbackFamilies are those of the loopback addresses that the kernel has.

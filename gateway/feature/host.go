@@ -36,6 +36,11 @@ type Now struct {
 	Why     string // the household is not open
 }
 
+// NotYet is the answer for what starts with the rest of the box.
+func (n Now) NotYet(what string) error {
+	return &api.Failure{Problem: api.Problem{Error: what + " starts when the household is open: " + n.Why, Hint: "`tunic status` says more"}}
+}
+
 // Edit is a change that a verb makes: in force whole, or undone whole.
 type Edit struct {
 	Files []string     // what it may write; a directory stands for the files in it

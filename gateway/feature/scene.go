@@ -31,7 +31,26 @@ type Scene struct {
 
 	// What features that have looked know for those that look after them.
 	Users     []account.User
-	Authority *ca.Authority            // nil: it cannot be used
-	Hosts     map[string][]netip.Addr  // devices that onions lead to, by name
-	Came      map[onion.Address]string // changes when that friend's box has come back
+	Authority *ca.Authority               // nil: it cannot be used
+	Hosts     map[string][]netip.Addr     // devices that onions lead to, by name
+	Heard     map[onion.Address]time.Time // when friends' boxes said hello last
+}
+
+// ToBeMade stands in a scene that is foreseen for what a pass makes.
+const ToBeMade = "made at the reload"
+
+// Home is the address of the box's own onion, if it has keys. Where nobody has
+// looked for keys yet a scene that is foreseen has a stand-in for it.
+func (s Scene) Home() (address onion.Address, ok bool) {
+	if s.Foreseen && s.Addresses == nil {
+		return ToBeMade, true
+	}
+	address, ok = s.Addresses[config.HomeOnion]
+	return address, ok
+}
+
+// Domain is that of the box's addresses for mail and chat, if there is one.
+func (s Scene) Domain() (domain string, ok bool) {
+	home, ok := s.Home()
+	return string(home) + config.PeerDomain, ok
 }

@@ -317,19 +317,20 @@ func boxIsOff(w *world, a, b postBox) {
 func serversKilled(w *world, a, b postBox) {
 	const kills = 20
 	names := []string{"prosody", "ngircd", "dovecot"}
-	times := make(map[string]int)
+	var killed []string // after which message, and how long after
 	for i := range kills {
 		w.writes(a, b.at(), "chaos", i, 1)
 		box, name := []postBox{a, b}[mathrand.IntN(2)], names[mathrand.IntN(len(names))]
-		times[name+" of "+box.node]++
-		w.pause(mathrand.N(500 * time.Millisecond))
+		after := mathrand.N(500 * time.Millisecond)
+		killed = append(killed, fmt.Sprintf("%d+%s %s of %s", i, after.Round(time.Millisecond), name, box.node))
+		w.pause(after)
 		if n := w.killServer(box, name); n < 1 {
 			w.Errorf("there is no %s on %s", name, box.node)
 		}
 		w.pause(300 * time.Millisecond)
 		w.serversReady(box)
 	}
-	w.Logf("killed: %v", times)
+	w.Logf("killed: %s", strings.Join(killed, ", "))
 	at := w.listen(b, "chaos-b")
 	defer func() { w.Logf("the messages: %v", at.heard("chaos")) }()
 	w.eventually("all messages", returnLimit, func() bool { return len(at.heard("chaos")) >= kills })
