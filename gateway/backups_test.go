@@ -14,20 +14,8 @@ import (
 	"tunic/gateway/config"
 )
 
-func TestFleeting(t *testing.T) {
-	for rel, want := range map[string]bool{
-		".": false, "onions": false, "onions/tor": false, "onions/photos/hostname": false, "state.json": false,
-		"tor": false, "tor/state": false, "tor/cached-certs": true, "tor/keys": true, "tor/diff-cache/1": true,
-		"tor-fast/lock": true, "tor-fast/state": false, "mail/bob/new/1": false, ".new-123": true, "onions/.new-1": true,
-	} {
-		if got := fleeting(rel); got != want {
-			t.Errorf("%s: %v", rel, got)
-		}
-	}
-}
-
 // A running gateway can be backed up, and what comes back is the same box: both
-// addresses of an onion, and no key anew.
+// addresses of an onion, and no other key.
 func TestBackupOfARunningGateway(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.running(t)
@@ -50,7 +38,7 @@ func TestBackupOfARunningGateway(t *testing.T) {
 	if has, err := box.Occupied(to.Paths); err != nil || has != "" {
 		t.Errorf("a fresh box has %q, %v", has, err)
 	}
-	if _, err := backup.Restore(file, key, box.Trees(to.Paths), CheckRestored); err != nil {
+	if _, err := backup.Restore(file, key, box.Trees(to.Paths), box.CheckRestored); err != nil {
 		t.Fatal(err)
 	}
 	if has, err := box.Occupied(to.Paths); err != nil || !strings.Contains(has, "keys of onions") {

@@ -21,8 +21,6 @@ type Inputs struct {
 	Wishes  []feature.Wish // of the features, in their order
 	Self    Self
 	Friends Friends
-
-	SmarthostPassword string // "" is none
 }
 
 // circuitStreams is how many streams a visitor may have at one time on one
@@ -35,11 +33,8 @@ func desire(in Inputs) Desired {
 	d := Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ownRules(in)}
 	d.Serve.TorUID = in.Tor.UID
 	addFronts(&d, in)
-	addMail(&d, in)
-	addIMAP(&d, in)
 	addPeers(&d, in)
 	addNames(&d, in)
-	addSetup(&d, in)
 	for _, want := range in.Wishes {
 		want(in.Scene, &d)
 	}
@@ -183,9 +178,6 @@ func ownRules(in Inputs) rules.Input {
 	for _, e := range c.Gateway.Exceptions {
 		r.Exceptions = append(r.Exceptions, rules.Exception(e))
 	}
-	r.Services = append(r.Services, mailService(c)...)
-	readMail(&r, in)
-	setupService(&r, in)
 	return r
 }
 

@@ -16,6 +16,7 @@ import (
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
+	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/xmpp"
@@ -25,7 +26,7 @@ import (
 
 // features are those of every house in tests.
 var features = []feature.Feature{household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{},
-	networks.Feature{}, people.New(nil), irc.Feature{}, xmpp.New(), gopher.Feature{}}
+	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), gopher.Feature{}}
 
 func inputs() Inputs {
 	in := Inputs{Scene: feature.Scene{

@@ -21,6 +21,7 @@ import (
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
+	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/why"
@@ -269,6 +270,7 @@ type house struct {
 		why.Explainer
 	}
 	bypass *bypass.Feature
+	mail   mail.Feature
 	*Gateway
 	*fakes
 	notes []string
@@ -333,11 +335,11 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 
 // furnish gives the house its features.
 func (h *house) furnish() {
-	h.people, h.bypass = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes})
+	h.people, h.bypass, h.mail = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes}), mail.New(h.Gateway, fakeServer{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people,
-		irc.Feature{}, xmpp.New(), gopher.Feature{}}
+		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"tunic/gateway/api"
-	"tunic/gateway/box"
 	"tunic/gateway/tor"
 )
 
@@ -66,8 +65,8 @@ func TestFastTorWaitsForTor(t *testing.T) {
 // Whatever happens to the fast tor closes nothing.
 func TestFastTorClosesNothing(t *testing.T) {
 	for name, breakIt := range map[string]func(*fakes){
-		"refuses": func(b *box) { b.fail["fast"] = errBroken },
-		"is down": func(b *box) { b.fast = tor.Status{LastError: "killed"} },
+		"refuses": func(b *fakes) { b.fail["fast"] = errBroken },
+		"is down": func(b *fakes) { b.fast = tor.Status{LastError: "killed"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, map[string]string{"onions/photos.toml": fastPhotos})

@@ -210,7 +210,6 @@ func New(o Options, c *config.Config) *Gateway {
 
 // Answers says who answers what serve asks.
 func (g *Gateway) Answers(m *link.Mux) {
-	link.Handle(m, link.SignMail, g.SignMail)
 	link.Handle(m, link.Befriend, g.Pair)
 	link.Handle(m, link.Hear, g.Met)
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"tunic/gateway/api"
-	"tunic/gateway/box"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -44,13 +43,13 @@ func TestOrder(t *testing.T) {
 // No step that fails, or is not ready, is followed by open rules.
 func TestNothingOpensBeforeAllIsWell(t *testing.T) {
 	for name, breakIt := range map[string]func(*fakes){
-		"tor refuses":      func(b *box) { b.fail["tor"] = errBroken },
+		"tor refuses":      func(b *fakes) { b.fail["tor"] = errBroken },
 		"tor is down":      func(b *fakes) { b.status.Running = false },
 		"tor is at 45":     func(b *fakes) { b.status.Bootstrap = 45 },
-		"serve is down":    func(b *box) { b.fail["serve"] = errBroken },
-		"no facts":         func(b *box) { b.fail["facts"] = errBroken },
-		"flows stay":       func(b *box) { b.fail["cut"] = errBroken },
-		"tor is not there": func(b *box) { b.fail["tor"] = tor.ErrNoTor },
+		"serve is down":    func(b *fakes) { b.fail["serve"] = errBroken },
+		"no facts":         func(b *fakes) { b.fail["facts"] = errBroken },
+		"flows stay":       func(b *fakes) { b.fail["cut"] = errBroken },
+		"tor is not there": func(b *fakes) { b.fail["tor"] = tor.ErrNoTor },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, map[string]string{"onions/photos.toml": photos})

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"tunic/gateway/account"
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 )
@@ -58,7 +59,7 @@ func richHouse(t *testing.T) *house {
 	h.returns = 1
 	record, err := aRecord()
 	err = errors.Join(err, os.MkdirAll(h.Paths.State, 0o711),
-		saveRanges(h.Paths.StateFile(), Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"),
+		box.SaveRanges(h.Paths.StateFile(), Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"),
 			Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")}),
 		account.Store{Dir: h.Paths.Accounts()}.Add(account.User{Name: "ann", Role: account.Admin, Record: record}))
 	if err != nil {

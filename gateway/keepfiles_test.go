@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"tunic/gateway/api"
-	"tunic/gateway/box"
 )
 
 // A mistake anywhere in the files keeps publish and unpublish from changing
@@ -59,24 +57,5 @@ func TestPlanAloneOnAFreshBox(t *testing.T) {
 	}
 	if _, err := os.Stat(h.Paths.State); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the plan made the state directory: %v", err)
-	}
-}
-
-func TestFindRangesKeepsNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.json")
-	local := []netip.Prefix{netip.MustParsePrefix("10.128.0.0/10")}
-	r, kept, err := findRanges(path, local)
-	if _, bad := r.Overlap(local); err != nil || kept || bad {
-		t.Errorf("findRanges = %v, kept %v, %v", r, kept, err)
-	}
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the state file: %v", err)
-	}
-	first, err := box.LoadRanges(path, local)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again, kept, err := findRanges(path, local); err != nil || !kept || again != first {
-		t.Errorf("findRanges = %v, kept %v, %v, want %v", again, kept, err, first)
 	}
 }

@@ -14,7 +14,7 @@ func TestServersWaitForTor(t *testing.T) {
 	h.set(func() { h.status.Bootstrap, h.status.Summary, h.fail["mail"] = 5, "Connecting", errBroken })
 	h.pass(t.Context())
 	const why = "starts when the household is open: Tor is connecting: 5 %, Connecting"
-	if _, err := h.MailQueue(t.Context()); err == nil || err.Error() != "mail "+why {
+	if _, err := h.mail.MailQueue(t.Context()); err == nil || err.Error() != "mail "+why {
 		t.Errorf("the queue: %v", err)
 	}
 	if _, err := h.Tail(t.Context(), api.TailRequest{Server: "ngircd"}); err == nil || err.Error() != "ngircd "+why {
@@ -29,7 +29,7 @@ func TestServersWaitForTor(t *testing.T) {
 	}
 	h.set(func() { h.status.Bootstrap = 100 })
 	h.pass(t.Context())
-	if _, err := h.MailQueue(t.Context()); err == nil || err.Error() != errBroken.Error() {
+	if _, err := h.mail.MailQueue(t.Context()); err == nil || err.Error() != errBroken.Error() {
 		t.Errorf("the queue of an open house: %v", err)
 	}
 	if servers := h.Gateway.Status(t.Context()).Servers; len(servers) != 2 || servers[1].Error != "" {

@@ -64,11 +64,9 @@ func (a *attempt) steps(ctx context.Context) bool {
 	}
 	a.followStep()
 	a.followWayOut(ctx)
-	a.readSmarthost()
 	a.in.TorNow, a.in.Certain = a.Tor.Status(), a.certain()
 	var report feature.Report
 	a.in.look(ctx, a.Features, &report)
-	a.mailboxes()
 	a.findings = append(a.findings, report.Findings...)
 	if err := a.Backend(); err != nil {
 		a.find(health.RulesMixed, "", "%v", err)

@@ -45,7 +45,6 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		c = withInvited(c, v.config.Invited)
 		ahead := v.in
 		ahead.Addresses = addressesAhead(v.config.AllOnions(), c, v.in)
-		ahead.SmarthostPassword, _ = smarthostPassword(c) // without it the plan has no smarthost, as the pass
 		next, err := g.foresee(ctx, c, ahead)
 		if err != nil {
 			return err
@@ -148,7 +147,6 @@ func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inp
 	}
 	in.Config, in.Mode = c, rules.Open
 	in.Addresses = addressesAhead(nil, c, in)
-	in.SmarthostPassword, _ = smarthostPassword(c)
 	in.foresee(ctx, features)
 	changes, err := feature.Diff(Desired{}, desire(in))
 	return api.Plan{Changes: changes}, err

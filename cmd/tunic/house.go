@@ -8,6 +8,7 @@ import (
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
+	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/why"
@@ -21,6 +22,7 @@ type house struct {
 	devices devices
 	bypass  *bypass.Feature
 	people  people.Feature
+	mail    mail.Feature
 }
 
 // devices answers api.Devices.
@@ -30,7 +32,7 @@ type devices struct {
 }
 
 // newHouse furnishes a house.
-func newHouse(host feature.Host, system machine.System, p household.Parts) house {
+func newHouse(host feature.Host, system machine.System, p household.Parts, queue mail.Queue) house {
 	kernel := machine.Kernel{Kernel: system.Kernel}
 	p.Paths, p.Kernel, p.System = system.Paths, kernel, system
 	known := household.New(host, p)
@@ -38,14 +40,18 @@ func newHouse(host feature.Host, system machine.System, p household.Parts) house
 		devices: devices{known, why.Explainer{Host: host, Log: p.Log, System: system, Finder: known}},
 		bypass:  bypass.New(host, kernel),
 		people:  people.New(host),
+		mail:    mail.New(host, queue),
 	}
 }
 
 // emptyHouse can be looked at, and answers nobody.
-func emptyHouse() house { return newHouse(nil, machine.System{}, household.Parts{}) }
+func emptyHouse() house { return newHouse(nil, machine.System{}, household.Parts{}, nil) }
 
 // Answers says who answers what serve asks.
-func (h house) Answers(m *link.Mux) { h.bypass.Answers(m) }
+func (h house) Answers(m *link.Mux) {
+	h.bypass.Answers(m)
+	h.mail.Answers(m)
+}
 
 // features are those of the box, in the order in which they look and want.
 func (h house) features() []feature.Feature {
@@ -56,6 +62,7 @@ func (h house) features() []feature.Feature {
 		clock.Feature{},    // what time it is, and who is told
 		networks.Feature{}, // what there is around the box, and what passes from there
 		h.people,           // who lives here, and by which certificates their devices know the box
+		h.mail,             // everybody's mailbox, and the way of mail to friends
 		irc.Feature{},      // chat in channels
 		xmpp.New(),         // chat by the box's addresses
 		gopher.Feature{},   // pages for the household and for friends

@@ -163,7 +163,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
-	h := newHouse(g, system, household.Parts{Log: log, Tor: torProcess, Server: process})
+	h := newHouse(g, system, household.Parts{Log: log, Tor: torProcess, Server: process}, process)
 	g.Features = h.features()
 	g.Answers(&process.Answers)
 	h.Answers(&process.Answers)
@@ -176,7 +176,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error {
-		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: h.devices, Users: h.people, Mail: g, Servers: g, Peers: g}, log))
+		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: g, Peers: g}, log))
 	})
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })
 	group.Go(func() error { return untilDone(outer, machine.GuardRules(outer, log, p.kernel.Kernel, g)) })

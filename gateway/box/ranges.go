@@ -22,7 +22,7 @@ func LoadRanges(path string, local []netip.Prefix) (feature.Ranges, error) {
 	if err != nil || kept {
 		return r, err
 	}
-	return r, saveRanges(path, r)
+	return r, SaveRanges(path, r)
 }
 
 // FindRanges reads the ranges of a box, or chooses some without keeping them.
@@ -68,7 +68,8 @@ func chooseRanges(local []netip.Prefix) (feature.Ranges, error) {
 	return feature.Ranges{}, Cannot(health.NoRange, "10.128.0.0/9", "choosing virtual addresses: every /16 of 10.128.0.0/9 overlaps a local prefix")
 }
 
-func saveRanges(path string, r feature.Ranges) error {
+// SaveRanges keeps the ranges of a box.
+func SaveRanges(path string, r feature.Ranges) error {
 	raw, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err

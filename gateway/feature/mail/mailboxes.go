@@ -1,18 +1,14 @@
-package gateway
+package mail
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 
-	"tunic/gateway/config"
-	"tunic/gateway/dovecot"
-	"tunic/gateway/health"
-	"tunic/gateway/link"
-	"tunic/rules"
+	"tunic/gateway/feature"
 )
 
 // Modes of the mail directory. Serve's user owns what it makes, and its group is
@@ -25,30 +21,21 @@ const (
 )
 
 // mailboxes makes a Maildir for each user who has mail.
-func (a *attempt) mailboxes() {
-	if _, ok := a.in.Config.Mail(); !ok {
-		return
-	}
-	group := a.MailIDs
-	if group == (IDs{}) {
-		group = a.ServeIDs
-		a.find(health.ServerMissing, "dovecot", "the system user %[1]s does not exist, so nobody can read mail: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin %[1]s", config.MailUser)
-	}
-	err := makeMailDir(a.Paths.Mail(), a.ServeIDs, group)
-	for _, u := range a.in.Users {
+func mailboxes(s feature.Scene) error {
+	group := cmp.Or(s.Mail, s.Serve)
+	err := makeMailDir(s.Paths.Mail(), s.Serve, group)
+	for _, u := range s.Users {
 		if err == nil && u.HasMail() {
-			err = makeMailbox(a.Paths.Mail(), u.Name, a.ServeIDs, group)
+			err = makeMailbox(s.Paths.Mail(), u.Name, s.Serve, group)
 		}
 	}
-	if err != nil {
-		a.find(health.MailboxUnusable, "", "%v", err)
-	}
+	return err
 }
 
 // makeMailDir makes the directory of all mail, which serve owns. The one around
 // it is root's. One that an earlier tunic made has another mode, which is
 // corrected when all that is in it has been.
-func makeMailDir(path string, serve, mail IDs) error {
+func makeMailDir(path string, serve, mail feature.IDs) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -64,7 +51,7 @@ func makeMailDir(path string, serve, mail IDs) error {
 
 // regroup gives all mail to the IMAP server's group, and takes the setgid bits
 // away that once did so.
-func regroup(dir string, mail IDs) error {
+func regroup(dir string, mail feature.IDs) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -88,7 +75,7 @@ func regroup(dir string, mail IDs) error {
 // makeMailbox makes what is missing of a user's Maildir. The directory belongs
 // to servers that strangers talk to, who may have put links there: os.Root
 // follows none that leads out of it.
-func makeMailbox(dir, name string, serve, mail IDs) error {
+func makeMailbox(dir, name string, serve, mail feature.IDs) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("making a mailbox: %w", err)
@@ -107,35 +94,4 @@ func makeMailbox(dir, name string, serve, mail IDs) error {
 		}
 	}
 	return nil
-}
-
-// dovecotAddr is where serve finds the IMAP server.
-var dovecotAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), config.DovecotPort)
-
-// addIMAP wishes the IMAP server and the household's way to it.
-func addIMAP(d *Desired, in Inputs) {
-	mail, ok := in.Config.Mail()
-	if !ok || in.Mail == (IDs{}) {
-		return
-	}
-	d.Servers = append(d.Servers, dovecot.Settings{
-		Dir: in.Paths.Server("dovecot"), Mail: in.Paths.Mail(), User: config.MailUser, UID: in.Mail.UID, GID: in.Mail.GID,
-		Listen: dovecotAddr, Quota: mail.Quota, Users: in.Users,
-	}.Spec())
-	addBehind(d, in, link.Behind{Name: "imap", Server: dovecotAddr, Port: config.IMAPSPort, TLS: true, Proxy: true}, config.ServeIMAPPort)
-}
-
-// addBehind wishes the household's way to a server that others have written.
-func addBehind(d *Desired, in Inputs, b link.Behind, internal uint16) {
-	d.EachFamily(in.Scene, func(i InterfaceFacts, family string) {
-		b.Listeners = append(b.Listeners, d.Listen(b.Name, i, "tcp"+family, internal))
-	})
-	d.Serve.Behind = append(d.Serve.Behind, b)
-}
-
-// readMail admits the household's mail programs.
-func readMail(r *rules.Input, in Inputs) {
-	if _, ok := in.Config.Mail(); ok {
-		r.Services = append(r.Services, rules.Service{Name: "imaps", Public: config.IMAPSPort, Internal: config.ServeIMAPPort})
-	}
 }

@@ -1,6 +1,6 @@
 //go:build lab
 
-package gateway
+package mail
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"tunic/gateway/feature"
 )
 
 // theNine are the capabilities of tunic.service.
@@ -18,8 +20,8 @@ const theNine = "+net_admin,+net_raw,+setuid,+setgid,+kill,+chown,+fowner,+dac_o
 
 // Users of the test, whose numbers nobody has.
 var (
-	theServe  = IDs{UID: 64001, GID: 64001}
-	theReader = IDs{UID: 64002, GID: 64002}
+	theServe  = feature.IDs{UID: 64001, GID: 64001}
+	theReader = feature.IDs{UID: 64002, GID: 64002}
 )
 
 // TestMailboxParent is the parent of TestMailboxUsers and no test of its own.
@@ -42,8 +44,10 @@ func TestMailboxParent(t *testing.T) {
 // reads. One that an earlier tunic made is corrected.
 func TestMailboxUsers(t *testing.T) {
 	for name, before := range map[string]string{
-		"new":     "true",
-		"earlier": "mkdir -p mail/bob/Maildir/new mail/bob/Maildir/cur mail/bob/Maildir/tmp && echo old > mail/bob/Maildir/new/0 && chown -R 64001:64001 mail && chmod -R 770 mail && chmod 2770 mail/bob/Maildir/*",
+		"new": "true",
+		"earlier": "mkdir -p mail/bob/Maildir/new mail/bob/Maildir/cur mail/bob/Maildir/tmp && " +
+			"echo old > mail/bob/Maildir/new/0 && chown -R 64001:64001 mail && " +
+			"chmod -R 770 mail && chmod 2770 mail/bob/Maildir/*",
 	} {
 		t.Run(name, func(t *testing.T) {
 			top, err := os.MkdirTemp("", "tunic-mailbox")
@@ -51,14 +55,14 @@ func TestMailboxUsers(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { os.RemoveAll(top) })
-			as := func(ids IDs, script string) error {
+			as := func(ids feature.IDs, script string) error {
 				cmd := exec.Command("sh", "-c", "umask 007; "+script)
 				cmd.Dir, cmd.SysProcAttr = top, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ids.UID, Gid: ids.GID}}
 				out, err := cmd.CombinedOutput()
 				t.Logf("%d:%d %s: %v %s", ids.UID, ids.GID, script, err, out)
 				return err
 			}
-			if err := errors.Join(os.Chmod(top, 0o755), as(IDs{}, before)); err != nil {
+			if err := errors.Join(os.Chmod(top, 0o755), as(feature.IDs{}, before)); err != nil {
 				t.Fatal(err)
 			}
 			parent := exec.Command("setpriv", "--no-new-privs", "--inh-caps", "-all,"+theNine, "--bounding-set", "-all,"+theNine,
@@ -67,25 +71,26 @@ func TestMailboxUsers(t *testing.T) {
 			if out, err := parent.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			fakes := "cd mail/bob/Maildir && "
-			serve := IDs{UID: theServe.UID, GID: theReader.GID} // as cmd/tunic starts it
-			if err := as(serve, "mkdir -m 700 mail/.spool && echo letter > mail/.spool/1 && ln mail/.spool/1 mail/bob/Maildir/new/1 && rm mail/.spool/1"); err != nil {
+			box := "cd mail/bob/Maildir && "
+			serve := feature.IDs{UID: theServe.UID, GID: theReader.GID} // as cmd/tunic starts it
+			deliver := "ln mail/.spool/1 mail/bob/Maildir/new/1 && rm mail/.spool/1"
+			if err := as(serve, "mkdir -m 700 mail/.spool && echo letter > mail/.spool/1 && "+deliver); err != nil {
 				t.Error("serve cannot deliver")
 			}
 			noSetgid(t, filepath.Join(top, "mail"))
 			if name == "earlier" && as(theReader, box+"cat new/0") != nil {
 				t.Error("the IMAP server cannot read what was delivered before")
 			}
-			if as(theReader, fakes+"cat new/1 && mv new/1 cur/1:2,S && rm cur/1:2,S && echo draft > tmp/2 && mv tmp/2 cur/2") != nil {
+			if as(theReader, box+"cat new/1 && mv new/1 cur/1:2,S && rm cur/1:2,S && echo draft > tmp/2 && mv tmp/2 cur/2") != nil {
 				t.Error("the IMAP server cannot read, file and delete")
 			}
-			if as(serve, fakes+"rm cur/2") != nil {
+			if as(serve, box+"rm cur/2") != nil {
 				t.Error("serve cannot clean up")
 			}
 			if as(theReader, "ls mail") == nil || as(theReader, "ls mail/.spool") == nil {
 				t.Error("the IMAP server sees whose mail there is, or the spool")
 			}
-			if as(IDs{UID: 65534, GID: 65534}, "ls "+"mail/bob/Maildir/new") == nil {
+			if as(feature.IDs{UID: 65534, GID: 65534}, "ls "+"mail/bob/Maildir/new") == nil {
 				t.Error("everybody sees the mail")
 			}
 		})
