@@ -120,6 +120,9 @@ func TestIDsAreAppended(t *testing.T) {
 	if line > 400 {
 		t.Errorf("%d bytes are written for an id", line)
 	}
+	if left := b.stored(); len(left) != 0 { // it would send that again, and the ids of it are forged away
+		t.Fatalf("bob's box still waits for an answer: %v", left)
+	}
 	a.kill()
 	full := begin + strings.Repeat(begin, 998) // the last of many: it is the first one's id
 	if err := os.WriteFile(file, []byte(full), 0o600); err != nil {
