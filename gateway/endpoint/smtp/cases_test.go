@@ -102,8 +102,35 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 	}
 }
 
-// What is kept of logins is written for a device that is new to an account, with
-// a bound, for nobody else's eyes, and no user can empty it for the others.
+// The device that has not logged in for longest is forgotten, not the one that
+// came first; that is so after a restart too.
+func TestKnownDevicesAreTheLatest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "logins")
+	enter := func(ids ...string) (all []string) {
+		var l throttle
+		if err := l.load(file); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			if err := l.enter("ann", id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return l.known["ann"]
+	}
+	ids := []string{"laptop"}
+	for i := range maxKnown - 1 {
+		ids = append(ids, fmt.Sprint("guest", i))
+	}
+	enter(ids...)
+	enter("laptop")
+	if all := enter("new"); len(all) != maxKnown || !slices.Contains(all, "laptop") || slices.Contains(all, "guest0") {
+		t.Errorf("remembered are %v", all)
+	}
+}
+
+// What is kept of logins is written for a device that was not the last, with a
+// bound, for nobody else's eyes, and no user can empty it for the others.
 func TestKnownDevicesAreFew(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "logins")
 	var l throttle

@@ -31,7 +31,7 @@ type throttle struct {
 	mu    sync.Mutex
 	file  string // of known; "" keeps nothing
 	tries map[string]*tries
-	known map[string][]string // the devices that have logged in to an account, latest last
+	known map[string][]string // the devices that have logged in to an account, the latest to do so last
 }
 
 // maxKnown bounds what is remembered for an account, of which each user has one.
@@ -80,18 +80,24 @@ func (t *throttle) checkAccount(name, id string) error {
 func ofAccount(name string) string { return "account " + name }
 
 // enter notes that a device knows a password. One more of an account's pushes
-// out the one that came first.
+// out the one that has not logged in for longest.
 func (t *throttle) enter(name, id string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if slices.Contains(t.known[name], id) {
+	all := t.known[name]
+	if n := len(all); n > 0 && all[n-1] == id {
 		return nil
 	}
 	if t.known == nil {
 		t.known = make(map[string][]string)
 	}
-	all := append(t.known[name], id)
+	all = append(slices.DeleteFunc(all, func(other string) bool { return other == id }), id)
 	t.known[name] = all[max(0, len(all)-maxKnown):]
+	return t.save()
+}
+
+// save writes who has logged in.
+func (t *throttle) save() error {
 	if t.file == "" {
 		return nil
 	}

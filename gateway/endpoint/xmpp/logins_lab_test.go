@@ -75,10 +75,12 @@ func TestGuesser(t *testing.T) {
 	for d := range 20 {
 		want(try(fmt.Sprintf("127.128.5.%d", d+1), "user3", password), "success", "one more device of user3")
 	}
+	want(try("127.128.5.5", "user3", password), "success", "the one that came first")
+	want(try("127.128.2.3", "user3", password), "success", "a new one")
 	kept := strings.TrimSuffix(a.file(hostA, "tunic_logins", "user3"), ".list") + ".dat"
 	text, err := os.ReadFile(kept)
-	if n := strings.Count(string(text), "127.128."); err != nil || n != 16 {
-		t.Errorf("%v, %d devices are remembered", err, n)
+	if n := strings.Count(string(text), "127.128."); err != nil || n != 16 || !strings.Contains(string(text), "127.128.5.5\"") {
+		t.Errorf("%v, %d devices are remembered, and not the one that logged in just before: %s", err, n, text)
 	}
 	if info, err := os.Stat(kept); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v, %v", info, err)

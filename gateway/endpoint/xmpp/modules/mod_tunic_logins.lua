@@ -5,7 +5,7 @@
 -- guess is slow for those that have not logged in to it before, and never for
 -- others, so that nobody is locked out by somebody else's guesses. serve gives
 -- each device one address, whatever addresses it has, and the same one for good. Which
--- have logged in to an account is kept in a store, written when there is one more.
+-- have logged in to an account is kept in a store, written when another one does.
 
 local base64 = require "util.encodings".base64;
 local nodeprep = require "util.encodings".stringprep.nodeprep;
@@ -14,12 +14,12 @@ local st = require "util.stanza";
 local xmlns = "urn:ietf:params:xml:ns:xmpp-sasl";
 local of_device, of_account = 10, 50;
 local reset = 600; -- seconds
-local most_known = 16; -- devices of an account, the latest
+local most_known = 16; -- devices of an account, those that logged in latest
 local longest = 64; -- bytes of an account's name
 local longest_words = 2048; -- of a login, in base64; Prosody's own patterns and named() take the square of it
 
 local tries = {}; -- { count, since } of each device and account
-local store = module:open_store("tunic_logins"); -- of each account, a list of addresses
+local store = module:open_store("tunic_logins"); -- of each account, a list of addresses, the latest last
 
 local function over(id, limit)
 	local now = os.time();
@@ -45,8 +45,11 @@ local function knows(account, ip)
 end
 
 local function remember(account, ip)
-	if knows(account, ip) or #account > longest then return; end
-	local known = known_of(account);
+	local before, known = known_of(account), {};
+	if #account > longest or before[#before] == ip then return; end
+	for _, other in ipairs(before) do
+		if other ~= ip then known[#known + 1] = other; end
+	end
 	known[#known + 1] = ip;
 	if #known > most_known then table.remove(known, 1); end
 	local ok, err = store:set(account, known);
