@@ -48,6 +48,12 @@ func request(t *testing.T, b *box, method, path, auth string, body io.Reader) in
 	return answer.StatusCode
 }
 
+// uploaded are the files that users of a box have shared, whole or in part.
+func (b *box) uploaded() []string {
+	paths, _ := filepath.Glob(filepath.Join(b.conf.Data, "*", "http_file_share", "*.bin*"))
+	return paths
+}
+
 // TestFilesShare: one user who shares files all the time loses the oldest of them;
 // twenty others have place, and their files stay.
 func TestFilesShare(t *testing.T) {
@@ -88,13 +94,72 @@ func TestFilesShare(t *testing.T) {
 		t.Errorf("of the greedy one's, the first and the last: %d, %d", first, last)
 	}
 	size := int64(0)
-	_ = filepath.Walk(a.conf.Data, func(path string, info os.FileInfo, err error) error {
-		if err == nil && strings.HasSuffix(path, ".bin") {
+	for _, path := range a.uploaded() {
+		if info, err := os.Stat(path); err == nil {
 			size += info.Size()
 		}
-		return nil
-	})
+	}
 	if size == 0 || size > 2*mb {
 		t.Errorf("the files have %d bytes", size)
+	}
+}
+
+// TestFilesWithoutOwner: a file whose line in the list went when the server
+// crashed, or before the file was there, is removed when it starts; others stay.
+func TestFilesWithoutOwner(t *testing.T) {
+	a, _, _ := boxes(t)
+	a.edit = func(text string) string {
+		return regexp.MustCompile(`tunic_files_bytes = \d+`).ReplaceAllString(text, "tunic_files_bytes = 1048576")
+	}
+	module := a.dir + "/modules/mod_storage_tunic.lua"
+	whole, err := os.ReadFile(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const between = "	for _, entry in ipairs(gone) do discard"
+	crashing := strings.Replace(string(whole), between, "	os.exit(9, false);\n"+between, 1)
+	if crashing == string(whole) {
+		t.Fatal("the module does not remove files where this test has it crash")
+	}
+	if err := os.WriteFile(module, []byte(crashing), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	alices := a.login("alice")
+	var paths []string
+	for i := range 5 {
+		path, refused := upload(t, a, alices, fmt.Sprint("film", i), 200<<10)
+		if refused != "" {
+			t.Fatal(refused)
+		}
+		paths = append(paths, path)
+	}
+	alices.say("<iq type='get' to='%s' id='q'><request xmlns='urn:xmpp:http:upload:0' filename='last' size='%d'/></iq>", Files(hostA), 200<<10)
+	if err := a.cmd.Wait(); a.cmd.ProcessState.ExitCode() != 9 {
+		t.Fatalf("the server has not crashed: %v", err)
+	}
+	a.cmd = nil
+	files := a.uploaded()
+	if len(files) != 5 {
+		t.Fatalf("after the crash there are %d files", len(files))
+	}
+	for _, name := range []string{"part.bin~", "stray.bin"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(files[0]), name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(module, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a.own()
+	a.start()
+	a.login("alice")
+	for i, path := range paths {
+		if code := request(t, a, "GET", path, "", nil); (code == http.StatusOK) != (i > 1) {
+			t.Errorf("film %d: %d", i, code)
+		}
+	}
+	if left := a.uploaded(); len(left) != 3 {
+		t.Errorf("%d files are left: %v", len(left), left)
 	}
 }

@@ -62,9 +62,40 @@ function lists.describe(store, item)
 	return by or party(item.attr.from);
 end
 
+local function upload_path(key, ext) return files.getpath(key, host, "http_file_share", ext); end
+
 -- discard ends what belongs to an item beside its line in the store.
 local function discard(store, entry)
-	if store == "uploads" then os.remove(files.getpath(entry.key, host, "http_file_share", "bin")); end
+	if store == "uploads" then os.remove(upload_path(entry.key, "bin")); end
+end
+
+-- sweep removes files that have no line in the list of uploads: a crash came
+-- between the two, or the line went while the file was on its way. Nobody could
+-- fetch them, and nothing would count or end them.
+local function sweep()
+	local list, err = lists.open(nil, "uploads");
+	if not list then
+		module:log("error", "which uploads have no owner is not known: %s", err);
+		return;
+	end
+	local has, n = {}, 0;
+	for _, entry in ipairs(list.entries) do has[entry.key] = true; end
+	for key in files.users(host, "http_file_share", "bin") do
+		if not has[key] and os.remove(upload_path(key, "bin")) then n = n + 1; end
+	end
+	if n > 0 then module:log("info", "%d uploads that had no owner were removed", n); end
+end
+
+-- sweep_parts removes what had come of files when an earlier process ended: Prosody
+-- gives them their name when they are there whole.
+local function sweep_parts()
+	for key in files.users(host, "http_file_share", "bin~") do os.remove(upload_path(key, "bin~")); end
+end
+
+local function sweep_always()
+	sweep_parts();
+	sweep();
+	module:add_timer(86400, function () sweep(); return 86400; end);
 end
 
 -- greediest is who has most of the bound, of either kind.
@@ -244,6 +275,7 @@ local driver = {};
 function driver:open(store, kind) -- luacheck: ignore 212/self
 	local inner, err = internal:open(store, kind);
 	if not inner or kind ~= "archive" or not bounds[store] then return inner, err; end
+	if store == "uploads" then sweep_always(); end -- mod_http_file_share opens it once, before anybody uploads
 	return setmetatable({ store = store, type = kind, inner = inner }, mt);
 end
 
