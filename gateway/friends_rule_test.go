@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/link"
@@ -121,20 +122,30 @@ func TestOneFriendChangesNothingOfOthers(t *testing.T) {
 	}
 }
 
-// A friend who says hello again and again is answered, and changes something
-// once a minute.
+// A friend who says hello again and again is answered, and changes something as
+// often as the rule allows: grants that come together at once, then once a minute.
 func TestHellosAreRemembered(t *testing.T) {
 	a, b := friends(t)
+	now := a.book.Now() // while a minute is over nowhere
+	a.book.Now = func() time.Time { return now }
 	asked := func() int { return strings.Count(a.took(), "ask anew "+string(b.addressOf())) }
-	a.met(t, link.Seen{Onion: keyOf(b.addressOf())})
-	heard, first := a.snapshot().in.Heard[b.addressOf()], asked()
-	for i := range 200 {
+	asked()
+	hello := func(i int) {
 		a.met(t, link.Seen{Onion: keyOf(b.addressOf()), Offers: []link.Offer{{Name: "x", Onion: keyOf(address(i))}}})
 	}
-	s := a.snapshot()
-	v := s.friends
-	if again := asked(); again != 0 || first != 1 || s.in.Heard[b.addressOf()] != heard || len(v.Offers[b.addressOf()]) != 0 {
-		t.Errorf("asked for a descriptor %d times, then %d, heard of %s and %s, offers %v", first, again, heard, s.in.Heard[b.addressOf()], v.Offers)
+	for i := range peer.HelloBurst {
+		hello(i)
+		if offers := a.snapshot().friends.Offers[b.addressOf()]; asked() != 1 || len(offers) != 1 || offers[0].Onion != address(i) {
+			t.Errorf("grant %d is not known at once: %v", i, offers)
+		}
+	}
+	came := a.snapshot().in.Heard[b.addressOf()]
+	for i := range 200 {
+		hello(100 + i)
+	}
+	v := a.snapshot()
+	if again, offers := asked(), v.friends.Offers[b.addressOf()]; again != 0 || v.in.Heard[b.addressOf()] != came || len(offers) != 1 || offers[0].Onion != address(peer.HelloBurst-1) {
+		t.Errorf("asked for a descriptor %d times more, came %s and %s, offers %v", again, came, v.in.Heard[b.addressOf()], offers)
 	}
 }
 

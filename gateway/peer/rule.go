@@ -18,11 +18,16 @@ import (
 //     none that another friend offered first (judge);
 //   - a box that it introduces is neither (foreign), and takes no name that
 //     somebody has or may get (introducedName);
-//   - what it says of its own accord is looked at once a minute (Heard).
+//   - what it says of its own accord is looked at once a minute, and some words
+//     sooner if it has been silent for as many minutes (Heard).
 
-// HelloEvery is how often what a friend's box says of its own accord is looked
-// at. The last that it has said in between waits until then, in memory.
-const HelloEvery = time.Minute
+// What a friend's box says of its own accord is looked at once in HelloEvery,
+// HelloBurst times at once after as many such times without a word: grants that
+// come together are known at once. The last that it has said in between waits, in memory.
+const (
+	HelloEvery = time.Minute
+	HelloBurst = 4
+)
 
 // Word is what a friend's box has said in one conversation.
 type Word struct {
@@ -31,10 +36,23 @@ type Word struct {
 	Introduced []Introduction // what it proposes
 }
 
-// heard is when a friend's box was listened to last, and what it said since.
+// heard is how much of a friend's box's allowance is used, and what it said since.
 type heard struct {
-	at   time.Time
+	full time.Time // when it has HelloBurst words again
 	late *Word
+}
+
+// wait is how long it is until one more word is taken, 0 if it is taken now.
+func (h heard) wait(now time.Time) time.Duration {
+	return max(0, h.full.Sub(now.Add((HelloBurst-1)*HelloEvery)))
+}
+
+// used is what is left of an allowance after one more word.
+func (h heard) used(now time.Time) heard {
+	if h.full.Before(now) {
+		h.full = now
+	}
+	return heard{full: h.full.Add(HelloEvery)}
 }
 
 // SetOwn tells the Book all addresses of this box beside home: every onion,
@@ -92,7 +110,7 @@ func (b *Book) judge() {
 
 // Heard notes what a friend's box has said. What it says in answer to our call
 // is taken at once, since only we decide when we call. What it says in its own
-// call is taken if the last such word is HelloEvery ago; else it waits, in the
+// call is taken if its allowance has a word left (HelloBurst); else it waits, in the
 // place of what waited before, and again says when to ask for it by Late: 0 if
 // that was said already. taken is false for a word that waits. Introductions, which a
 // box says once, are never lost with the word that they came in.
@@ -109,20 +127,20 @@ func (b *Book) mustWait(a onion.Address, w Word) (_ Word, wait bool, again time.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h, now := b.heard[a], b.Now()
-	left := HelloEvery - now.Sub(h.at)
+	left := h.wait(now)
 	switch _, known := b.peer(byOnion(a)); {
 	case !known: // Called says so
 		return w, false, 0
 	case w.RoundTrip > 0:
 		w, h.late = w.after(h.late), nil
-	case !h.at.IsZero() && left > 0:
+	case left > 0:
 		if h.late == nil {
 			again = left
 		}
 		w, wait = w.after(h.late), true
 		h.late = &w
 	default:
-		h = heard{at: now}
+		w, h = w.after(h.late), h.used(now)
 	}
 	b.heard[a] = h
 	return w, wait, again
@@ -157,14 +175,14 @@ func (b *Book) Late() (from []onion.Address, err error) {
 	return from, err
 }
 
-// due are the words whose time has come; another minute begins for those boxes.
+// due are the words whose time has come.
 func (b *Book) due() map[onion.Address]*Word {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := make(map[onion.Address]*Word)
 	for a, h := range b.heard {
-		if h.late != nil && b.Now().Sub(h.at) >= HelloEvery {
-			list[a], b.heard[a] = h.late, heard{at: b.Now()}
+		if now := b.Now(); h.late != nil && h.wait(now) == 0 {
+			list[a], b.heard[a] = h.late, h.used(now)
 		}
 	}
 	return list

@@ -110,8 +110,8 @@ func TestOffersThatAreRefused(t *testing.T) {
 	}
 }
 
-// What a friend says in its own calls is looked at once a minute; the last of it
-// is not lost. What it answers to our call is taken at once.
+// What a friend says in its own calls is looked at once a minute when it says it
+// all the time; the last of it is not lost. What it answers to our call is taken at once.
 func TestHellosAreTakenOnceAMinute(t *testing.T) {
 	h, alice, bob := circle(t)
 	says(t, h, alice, offer(5))
@@ -126,6 +126,17 @@ func TestHellosAreTakenOnceAMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 		return taken, again
+	}
+	for i := range HelloBurst - 1 {
+		if taken, _, err := h.Heard(alice.key(), Word{Seen: Seen{Offers: []Offer{offer(byte(10 + i))}}}); err != nil || !taken {
+			t.Fatalf("hello %d of a box that was silent: taken %v, %v", i, taken, err)
+		}
+	}
+	if got := h.grants(alice); !slices.Equal(got, []string{"o12"}) {
+		t.Errorf("at once alice grants %v", got)
+	}
+	if before, err = os.Stat(file); err != nil {
+		t.Fatal(err)
 	}
 	h.now = h.now.Add(20 * time.Second)
 	for i := range 100 {
@@ -166,15 +177,73 @@ func TestHellosAreTakenOnceAMinute(t *testing.T) {
 	}
 }
 
-// An introduction is said once: it is not lost with the word that it came in.
-func TestIntroductionsWait(t *testing.T) {
-	for name, next := range map[string]Word{"another hello": {}, "the answer to our call": {Seen: Seen{RoundTrip: time.Second}}} {
+// However a friend's box divides its words over an hour, no more than one a
+// minute and HelloBurst are taken, and the last of them is.
+func TestHellosHaveABound(t *testing.T) {
+	random := rand.New(rand.NewPCG(60, 4))
+	for _, gap := range []time.Duration{10 * time.Millisecond, time.Second, 20 * time.Second, HelloEvery, HelloBurst * HelloEvery} {
 		h, alice, _ := circle(t)
 		says(t, h, alice, offer(5))
-		for _, w := range []Word{{Introduced: []Introduction{introduction(h, 9)}}, next} {
+		begin, n := h.now, 1
+		due := func() {
+			from, err := h.Late()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(from)
+		}
+		var last byte
+		for i := 0; i < 4000 && h.now.Sub(begin) < time.Hour; i++ {
+			last = byte(10 + i%20)
+			taken, _, err := h.Heard(alice.key(), Word{Seen: Seen{Offers: []Offer{offer(last)}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if taken {
+				n++
+			}
+			h.now = h.now.Add(time.Duration(random.Int64N(2 * int64(gap))))
+			if random.IntN(3) == 0 {
+				due()
+			}
+		}
+		if most := HelloBurst + int(h.now.Sub(begin)/HelloEvery); n > most {
+			t.Errorf("a word each %s: %d were taken in %s, and not %d at most", gap, n, h.now.Sub(begin), most)
+		}
+		h.now = h.now.Add(HelloEvery)
+		due()
+		if got, want := h.grants(alice), fmt.Sprint("o", last); !slices.Equal(got, []string{want}) {
+			t.Errorf("a word each %s: alice grants %v, and not %s", gap, got, want)
+		}
+	}
+}
+
+// exhaust has a friend's box use all words that it may say at once.
+func exhaust(t *testing.T, h, friend *house) {
+	t.Helper()
+	for i := range HelloBurst {
+		if taken, _, err := h.Heard(friend.key(), Word{}); err != nil || !taken {
+			t.Fatalf("word %d: taken %v, %v", i, taken, err)
+		}
+	}
+}
+
+// An introduction is said once: it is not lost with the word that it came in.
+func TestIntroductionsWait(t *testing.T) {
+	type next struct {
+		after time.Duration
+		word  Word
+	}
+	for name, next := range map[string]next{"another hello": {}, "the answer to our call": {word: Word{Seen: Seen{RoundTrip: time.Second}}},
+		"a hello in time": {after: HelloEvery}} {
+		h, alice, _ := circle(t)
+		h.now = h.now.Add(time.Hour)
+		exhaust(t, h, alice)
+		for _, w := range []Word{{Introduced: []Introduction{introduction(h, 9)}}, next.word} {
 			if _, _, err := h.Heard(alice.key(), w); err != nil {
 				t.Fatal(err)
 			}
+			h.now = h.now.Add(next.after)
 		}
 		h.now = h.now.Add(HelloEvery)
 		if _, err := h.Late(); err != nil {
