@@ -35,7 +35,7 @@ func EditClients(p Paths, e ClientEdit) error {
 	}
 	text, err := editClients(e, path, string(old))
 	if err != nil {
-		return fmt.Errorf("changing %s: %w", path, err)
+		return changing(path, err)
 	}
 	if text == string(old) {
 		return nil
@@ -48,6 +48,9 @@ func editClients(e ClientEdit, path, text string) (string, error) {
 	o, err := parseOnion(e.Onion, path, []byte(text))
 	if err != nil {
 		return "", err
+	}
+	if len(e.Add) > 0 && !e.Private && !o.Private && (o.Name != HomeOnion || o.Public) {
+		return "", Error{File: path, Msg: "the onion " + e.Onion + " is for everybody who knows its address, so there is nothing to grant"}
 	}
 	want := slices.Clone(o.Clients)
 	for _, word := range e.Remove {

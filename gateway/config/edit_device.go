@@ -64,7 +64,7 @@ func EditDevice(p Paths, e DeviceEdit) error {
 			continue
 		}
 		if text, err = setText(text, change.key, change.value); err != nil {
-			return fmt.Errorf("changing %s: %w", path, err)
+			return changing(path, err)
 		}
 	}
 	if text == string(old) {

@@ -41,7 +41,7 @@ func WritePeer(p Paths, peer Peer) error {
 	text := string(old)
 	for _, change := range []struct{ key, value string }{{"onion", peer.Onion}, {"client", peer.ClientKey}} {
 		if text, err = setText(text, change.key, change.value); err != nil {
-			return fmt.Errorf("changing %s: %w", path, err)
+			return changing(path, err)
 		}
 	}
 	return writeFile(path, []byte(text))

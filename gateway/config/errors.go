@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,6 +36,14 @@ func (e Error) Error() string {
 		b.WriteString("\n    " + strings.ReplaceAll(e.Hint, "\n", "\n    "))
 	}
 	return b.String()
+}
+
+// changing says which file was to be changed, if a mistake does not say so itself.
+func changing(path string, err error) error {
+	if e, ok := errors.AsType[Error](err); ok && e.File != "" {
+		return err
+	}
+	return fmt.Errorf("changing %s: %w", path, err)
 }
 
 // Errors are all mistakes of one configuration: tunic.toml first, then by
