@@ -203,11 +203,13 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
 	if $(SYSTEMD); then systemctl daemon-reload; fi
-	@[ -n "$(DESTDIR)" ] || printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \
+	@[ -n "$(DESTDIR)" ] || { printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \
 	  "  /etc/tunic       the configuration" \
-	  "  /var/lib/tunic   the keys of the onions, accounts and mail: without a backup they are gone for ever" \
-	  "  the users tunic, tunic-tor, tunic-mail, tunic-xmpp and tunic-irc" \
-	  "  the packages $(RUN_PACKAGES), and of the servers $(SERVER_PACKAGES)"
+	  "  /var/lib/tunic   the keys of the onions, accounts and mail: without a backup they are gone for ever"; \
+	  for d in /etc/tunic.before-* /var/lib/tunic.before-*; do \
+	    if [ -d "$$d" ]; then echo "  $$d   what a restore has put aside: keys and passwords too"; fi; done; \
+	  printf '%s\n' "  the users tunic, tunic-tor, tunic-mail, tunic-xmpp and tunic-irc" \
+	  "  the packages $(RUN_PACKAGES), and of the servers $(SERVER_PACKAGES)"; }
 
 clean: ## remove what was built
 	rm -rf bin dist

@@ -213,8 +213,10 @@ func wrongInterface(w *world) {
 // uninstall: nothing of tunic runs or filters any more, and the device is where
 // it was before, outside Tor.
 func uninstall(w *world) {
+	const aside = "/var/lib/tunic.before-20260101-000000"
+	w.must(box, "mkdir", aside)
 	out := w.shell("cd " + Source + " && make uninstall")
-	for _, left := range []string{"/etc/tunic", "/var/lib/tunic", "tunic-tor", "iptables"} {
+	for _, left := range []string{"/etc/tunic", "/var/lib/tunic ", aside, "tunic-tor", "iptables"} {
 		if !strings.Contains(out, left) {
 			w.Errorf("it does not say that %s stays:\n%s", left, out)
 		}
