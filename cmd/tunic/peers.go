@@ -84,7 +84,10 @@ The friend can be invited again later.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
 				list, err := a.client().Peers(cmd.Context())
-				if err == nil && !slices.ContainsFunc(list, func(p api.Peer) bool { return p.Name == args[0] }) {
+				if err != nil {
+					return err
+				}
+				if !slices.ContainsFunc(list, func(p api.Peer) bool { return p.Name == args[0] }) {
 					return usageError("`tunic peers` lists friends and invitations", "there is no such friend or invitation: %q", args[0])
 				}
 				if err := a.confirm("Forget " + args[0] + "? That box will not reach this one any more."); err != nil {

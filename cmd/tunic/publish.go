@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -183,6 +184,9 @@ nobody can have the address again; it asks before it does so.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Name = args[0]
+			if err := a.checkUnpublish(r); err != nil {
+				return err
+			}
 			if r.ForgetKey && !yes {
 				if err := a.confirm("The address of " + r.Name + " will be gone for good, for everybody. Delete its keys?"); err != nil {
 					return err
@@ -212,6 +216,22 @@ nobody can have the address again; it asks before it does so.`,
 	c.Flags().BoolVar(&r.ForgetKey, "forget-key", false, "delete the keys too: the address is gone for good")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return c
+}
+
+// checkUnpublish says before anybody is asked anything that there is no such onion.
+func (a *app) checkUnpublish(r api.UnpublishRequest) error {
+	if err := gateway.CheckUnpublish(r); err != nil {
+		return err
+	}
+	gone := func(path string) bool {
+		_, err := os.Lstat(path)
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	retired := filepath.Dir(a.paths().RetiredKeys(r.Name, "any"))
+	if gone(a.paths().OnionFile(r.Name)) && (!r.ForgetKey || gone(a.paths().OnionKeys(r.Name)) && gone(retired)) {
+		return usageError("`tunic onions` lists the names", "no onion is called %q", r.Name)
+	}
+	return nil
 }
 
 // unpublishAlone removes the file for the next start of the daemon.

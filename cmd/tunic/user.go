@@ -55,6 +55,9 @@ func userAddCommand(a *app) *cobra.Command {
 					return usageError("", "%v", err)
 				}
 			}
+			if err := a.checkUser(cmd.Context(), r.Name, false); err != nil {
+				return err
+			}
 			return a.withPassword(cmd.Context(), r, asJSON, "is added", a.client().AddUser, people.Accounts.Create)
 		},
 	}
@@ -74,6 +77,9 @@ func userPasswdCommand(a *app) *cobra.Command {
   pass show home/bob | tunic user passwd bob`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.checkUser(cmd.Context(), args[0], true); err != nil {
+				return err
+			}
 			return a.withPassword(cmd.Context(), api.UserRequest{Name: args[0]}, asJSON, "has another password", a.client().ChangeUser, people.Accounts.Update)
 		},
 	}
@@ -234,6 +240,23 @@ func (a *app) users(ctx context.Context) ([]api.User, error) {
 		list, err = a.accounts().List()
 	}
 	return list, err
+}
+
+// checkUser says before anybody types a password what is wrong with the name: a
+// user by that name is there, or is not. Of an account that is damaged the verb
+// itself says more.
+func (a *app) checkUser(ctx context.Context, name string, wanted bool) error {
+	list, err := a.users(ctx)
+	there := slices.ContainsFunc(list, func(u api.User) bool { return u.Name == name })
+	switch {
+	case there && !wanted:
+		return usageError("`tunic user passwd "+name+"` gives a user another password", "adding %s: %v", name, account.ErrExists)
+	case there, errors.As(err, new(*api.Failure)):
+		return nil
+	case err == nil && wanted:
+		return usageError("`tunic user list` has the names", "changing %s: %v", name, account.ErrNoUser)
+	}
+	return err
 }
 
 // accounts are those of this root, for when no daemon runs.
