@@ -14,9 +14,10 @@ func profilesCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "profiles [NAME]",
 		Short: "List what is known of services that people publish",
-		Long: `Profiles lists services by the names that ` + "`tunic publish --as`" + ` takes, or all that
-is known of one: its ports, how it is known to be up, what visitors open or type,
-what to beware of, and which names an application must trust. A file
+		Long: `Profiles lists services by the names that ` + "`tunic publish --as`" + ` takes, with the
+port on which each usually listens and the one that its onion gets for visitors. Of
+one it prints all that is known: how it is known to be up, what visitors open or
+type, what to beware of, and which names an application must trust. A file
 profiles/NAME.toml adds a profile of your own, or replaces one.`,
 		Example: `  tunic profiles
   tunic profiles nextcloud
@@ -37,8 +38,9 @@ profiles/NAME.toml adds a profile of your own, or replaces one.`,
 			if asJSON {
 				return a.json(list)
 			}
+			a.printf("%-16s  %-14s  %-14s  %s\n", "NAME", "SERVICE'S PORT", "VISITORS' PORT", "WHAT IT IS")
 			for _, p := range list {
-				a.printf("%-18s %5d <- %-6d %s\n", p.Name, p.Port, p.Target, p.Title)
+				a.printf("%-16s  %-14d  %-14d  %s\n", p.Name, p.Target, p.Port, p.Title)
 			}
 			return nil
 		},
