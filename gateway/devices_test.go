@@ -319,3 +319,35 @@ func TestProbe(t *testing.T) {
 		t.Errorf("it stays: %v", err)
 	}
 }
+
+// Whoever calls a device by a name that it does not have is told how it gets it.
+func TestUnknownNamesAreExplained(t *testing.T) {
+	h := newHouse(t, nil)
+	h.running(t)
+	for verb, do := range map[string]func() error{
+		"portal": func() error {
+			_, err := h.devices.Portal(t.Context(), api.PortalRequest{Device: "laptop"})
+			return err
+		},
+		"newnym": func() error {
+			_, err := h.devices.NewNym(t.Context(), api.NewNymRequest{Device: "laptop"})
+			return err
+		},
+		"device": func() error {
+			_, err := h.devices.SetDevice(t.Context(), api.DeviceRequest{Device: "laptop", Policy: "direct"})
+			return err
+		},
+		"device for a while": func() error {
+			_, err := h.devices.SetDevice(t.Context(), api.DeviceRequest{Device: "laptop", Policy: "direct", For: time.Hour})
+			return err
+		},
+		"why": func() error {
+			_, err := h.devices.Why(t.Context(), api.WhyRequest{Device: "laptop", To: "192.0.2.1", Protocol: "tcp"})
+			return err
+		},
+	} {
+		if f, ok := errors.AsType[*api.Failure](do()); !ok || !strings.Contains(f.Hint, "tunic device laptop --mac ADDRESS") {
+			t.Errorf("%s: %+v", verb, f)
+		}
+	}
+}

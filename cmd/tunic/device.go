@@ -25,7 +25,7 @@ func devicesCommand(a *app) *cobra.Command {
 server on this box (dnsmasq, Pi-hole, Kea, ISC dhcpd, odhcpd; where Debian and
 OpenWrt keep their leases) knows. A name in parentheses is what the device calls
 itself: it may call itself anything. Where another box gives out the addresses,
-names come from files alone: tunic device NAME --mac MAC.`,
+names come from files alone. tunic device NAME --mac ADDRESS gives one a name.`,
 		Example: "  tunic devices\n  tunic devices --json | jq '.[] | select(.policy == \"direct\")'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := a.client().Devices(cmd.Context())
@@ -38,14 +38,24 @@ names come from files alone: tunic device NAME --mac MAC.`,
 			for _, d := range list {
 				a.printf("%s\n", deviceLine(d))
 			}
-			if len(list) == 0 {
-				a.printf("no device is known yet\n")
-			}
+			a.adviseOnNames(list)
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// adviseOnNames says how a device without a name gets one, which verbs and files
+// call it by.
+func (a *app) adviseOnNames(list []api.Device) {
+	if len(list) == 0 {
+		a.printf("no device is known yet\n")
+	}
+	nameless := func(d api.Device) bool { return d.Name == "" }
+	if i := slices.IndexFunc(list, nameless); i >= 0 {
+		fmt.Fprintf(a.err, "a device without a name gets one so: tunic device NAME --mac %s\n", list[i].MAC)
+	}
 }
 
 // deviceLine describes a device in one line.
@@ -128,7 +138,7 @@ func (a *app) showDevice(cmd *cobra.Command, word string) (api.Device, error) {
 		return d.Name == word || strings.EqualFold(d.MAC, word) || slices.Contains(d.Addresses, word)
 	})
 	if i < 0 {
-		return api.Device{}, usageError("`tunic devices` lists them; --mac makes a new one", "no device is known as %q", word)
+		return api.Device{}, usageError(config.NamingHint(word), "no device is known as %q", word)
 	}
 	return list[i], nil
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -58,7 +57,7 @@ func readBypass(t *table, known []string) Bypass {
 	n, given := t.texts("devices", func(path, name string) {
 		var p *problem
 		if !slices.Contains(known, name) {
-			p = problemf("a device gets its name by a file: "+filepath.Join("devices", "NAME.toml"), "there is no device called %q", name)
+			p = problemf(NamingHint(name), "there is no device called %q", name)
 		}
 		b.Devices = addOnce(t, path, b.Devices, name, p)
 	})

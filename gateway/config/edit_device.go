@@ -46,6 +46,14 @@ func CheckDeviceName(name string) error {
 	return nil
 }
 
+// NamingHint says how a device gets the name that somebody has used for one.
+func NamingHint(name string) string {
+	if checkName(name) != nil {
+		name = "NAME"
+	}
+	return "`tunic devices` lists them with their addresses, and this gives one a name: tunic device " + name + " --mac ADDRESS"
+}
+
 // EditDevice changes the file of a device, or makes it. Only the lines that must change do: comments and order stay.
 // After a power cut there is either the old or the new file. Callers take
 // turns, and Load afterwards: it says whether the file is right.

@@ -143,7 +143,7 @@ func find(devices []api.Device, word string) (api.Device, error) {
 	if isMAC {
 		return api.Device{}, errUnknownMAC
 	}
-	return api.Device{}, feature.Usage(fmt.Errorf("no device is known as %q", word), "`tunic devices` lists them; one that was never seen is named by its MAC address")
+	return api.Device{}, feature.Usage(fmt.Errorf("no device is known as %q", word), config.NamingHint(word))
 }
 
 // errUnknownMAC is returned for an address that may be a device's all the same.

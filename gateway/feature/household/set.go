@@ -94,7 +94,7 @@ func (f *Feature) setForGood(ctx context.Context, e config.DeviceEdit) (mac stri
 		d, err := find(f.devices(ctx, c), e.Name)
 		if err != nil {
 			return "", feature.Usage(fmt.Errorf("no device calls itself %q, so its hardware address must be given", e.Name),
-				"`tunic devices` lists them: tunic device "+e.Name+" --mac ADDRESS")
+				config.NamingHint(e.Name))
 		}
 		mac, e.MAC = d.MAC, d.MAC
 	}

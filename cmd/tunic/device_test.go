@@ -1,0 +1,33 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"tunic/gateway/api"
+)
+
+// Who has a device without a name is told how it gets one, and who uses a name
+// that no device has, too.
+func TestNamesOfDevices(t *testing.T) {
+	tv, laptop := api.Device{Name: "tv", MAC: "02:00:5e:10:00:01"}, api.Device{MAC: "02:00:5e:10:00:02"}
+	for _, x := range []struct {
+		list       []api.Device
+		verb, want string
+		exit       int
+	}{
+		{[]api.Device{tv}, "devices", "", exitDone},
+		{[]api.Device{tv, laptop}, "devices", "tunic device NAME --mac 02:00:5e:10:00:02", exitDone},
+		{[]api.Device{tv, laptop}, "device laptop", "tunic device laptop --mac ADDRESS", exitUsage},
+		{[]api.Device{tv, laptop}, "device ../x", "tunic device NAME --mac ADDRESS", exitUsage},
+	} {
+		a := answering(t, 200, x.list)
+		out, errs := a.out.(*bytes.Buffer), new(bytes.Buffer)
+		a.err = errs
+		code := execute(t.Context(), a, strings.Fields(x.verb))
+		if text := errs.String(); code != x.exit || !strings.Contains(text, x.want) || strings.Contains(text, "--mac") != (x.want != "") {
+			t.Errorf("tunic %s: %d, %q, %q", x.verb, code, out, text)
+		}
+	}
+}
