@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -131,7 +130,7 @@ func (w *walk) rest() [][2]string {
 	return append([][2]string{{"filter", "FORWARD"}}, leave...)
 }
 
-// hook reports whether the packet ends there.
+// hook reports whether the packet ends there. Where we have no chain it passes.
 func (w *walk) hook(table, builtin string) (bool, error) {
 	w.table = table
 	i := slices.IndexFunc(hooks[:], func(h Hook) bool { return h.Table == table && h.Builtin == builtin })
@@ -174,11 +173,8 @@ func (w *walk) chain(name string) (result, error) {
 	return goOn, nil
 }
 
-// target does what the end of a rule says.
+// target does what the end of a rule says: its two or more words of match.
 func (w *walk) target(words []string) (result, error) {
-	if len(words) < 2 {
-		return goOn, errors.New("following a packet: a rule has no target")
-	}
 	verb, name, options := words[0], words[1], words[2:]
 	switch name {
 	case "RETURN":
@@ -189,9 +185,6 @@ func (w *walk) target(words []string) (result, error) {
 		w.End = Dropped
 		return ended, nil
 	case "REJECT":
-		if w.Protocol != "tcp" && slices.Contains(options, "tcp-reset") {
-			return goOn, nil
-		}
 		w.End, w.Port = Refused, 0
 		return ended, nil
 	case "MASQUERADE":

@@ -162,7 +162,11 @@ func TestExplainKnowsAllRules(t *testing.T) {
 }
 
 func TestExplainRefusesStrangeRules(t *testing.T) {
-	for _, rule := range []string{"", "-p", "-p tcp", "-m x --what 1 -j DROP", "-j", "-j ELSEWHERE", "-j TUNIC-NOWHERE", "-j CONNMARK --set-xmark x/1", "--tcp-flags SYN -j DROP", "--tcp-flags SYN", "-j DNAT", "-j CONNMARK --set-xmark"} {
+	for rule, want := range map[string]string{
+		"": "it has no target", "-p": "it ends in the middle", "-p tcp": "it has no target", "!": "it ends in the middle", "-p tcp !": "it ends in the middle",
+		"-m x --what 1 -j DROP": "", "-j": "it ends in the middle", "-j ELSEWHERE": "unknown target ELSEWHERE", "-j TUNIC-NOWHERE": "there is no chain TUNIC-NOWHERE",
+		"-j CONNMARK --set-xmark x/1": "", "--tcp-flags SYN -j DROP": "", "--tcp-flags SYN": "it ends in the middle", "-j DNAT": "", "-j CONNMARK --set-xmark": "",
+	} {
 		set := mustCompile(t, house())
 		for i, tab := range set.Tables {
 			if tab.Family == IPv4 && tab.Name == "mangle" {
@@ -170,9 +174,17 @@ func TestExplainRefusesStrangeRules(t *testing.T) {
 				set.Tables[i].Chains[j].Rules = []string{rule}
 			}
 		}
-		if e, err := Explain(set, device(macTor, "tcp", "198.51.100.1:443")); err == nil {
-			t.Errorf("%q: %+v", rule, e)
+		if e, err := Explain(set, device(macTor, "tcp", "198.51.100.1:443")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %+v, %v, and not %q", rule, e, err, want)
 		}
+	}
+}
+
+// Where no chain of ours is, a packet goes on.
+func TestExplainPassesOtherHooks(t *testing.T) {
+	w := walk{set: mustCompile(t, house()), family: IPv4, Flow: device(macBlock, "tcp", "198.51.100.1:443")}
+	if ended, err := w.hook("raw", "PREROUTING"); ended || err != nil || len(w.Steps) > 0 {
+		t.Errorf("ended: %v, %v, %v", ended, w.Steps, err)
 	}
 }
 
