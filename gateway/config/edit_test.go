@@ -97,10 +97,10 @@ func TestWriteOnionRefuses(t *testing.T) {
 		{Onion{Name: "", Ports: ok}, "not a valid name"},
 		{Onion{Name: "photos"}, "missing"},
 		{Onion{Name: "photos", Public: true, Ports: ok}, "only home.toml"},
-		{Onion{Name: "photos", Ports: []Port{ok[0], ok[0]}}, "already defined"},
+		{Onion{Name: "photos", Ports: []Port{ok[0], ok[0]}}, "a second time"},
 		{Onion{Name: "photos", Ports: []Port{{80, Target{}}}}, "is not a target"},
 		{Onion{Name: "photos", Ports: []Port{{0, ok[0].Target}}}, "no port"},
-		{Onion{Name: "photos", Ports: []Port{{80, Target{Unix: "/a\nb"}}}}, "basic string"},
+		{Onion{Name: "photos", Ports: []Port{{80, Target{Unix: "/a\nb"}}}}, "not closed"},
 		{Onion{Name: "photos", Ports: []Port{{80, Target{Unix: "a"}}}}, "does not begin with /"},
 	}
 	for _, tt := range tests {

@@ -253,8 +253,8 @@ func TestLoadOddFiles(t *testing.T) {
 		`devices/link.toml: cannot be read: no such file or directory`,
 		`devices/pipe.toml: cannot be read: not a regular file`,
 		`onions/big.toml: cannot be read: larger than 1048576 bytes`,
-		`onions/dup.toml:3: 80: key 80 is already defined`,
-		`onions/utf.toml:2: invalid UTF-8 character in basic string`,
+		`onions/dup.toml:3: 80: it stands here a second time`,
+		`onions/utf.toml:2: column 7: it is not UTF-8`,
 		`onions/x.y.toml: "x.y" is not a valid name`,
 		`torrc.d/odd.conf: cannot be read: it holds a zero byte: not a text file`,
 	}

@@ -18,7 +18,7 @@ func TestMainMistakes(t *testing.T) {
 		want       []string
 	}{
 		{"empty", "", []string{`tunic.toml: household.interfaces: missing`}},
-		{"syntax", "[household\n", []string{`tunic.toml:1: expected ']' to close table name`}},
+		{"syntax", "[household\n", []string{`tunic.toml:1: column 11: the name of a table ends with the brackets that it begins with`}},
 		{"household is text", "household = 'x'\n", []string{
 			`tunic.toml:1: household: must be a table, [household], not text`, `tunic.toml:1: household.interfaces: missing`}},
 

@@ -30,19 +30,25 @@ func parseDocument(file string, text []byte) (*document, *table) {
 	}
 	values := make(map[string]any)
 	if err := toml.Unmarshal(text, &values); err != nil {
-		d.syntax(err)
+		d.syntax(text, err)
 		return d, &table{doc: d, broken: true}
 	}
 	d.at = findPositions(text)
 	return d, &table{doc: d, values: values}
 }
 
-func (d *document) syntax(err error) {
+// syntax notes that a text is not TOML, with the place and what is expected there.
+func (d *document) syntax(text []byte, err error) {
 	e := Error{File: d.file, Msg: strings.TrimPrefix(err.Error(), "toml: ")}
-	var de *toml.DecodeError
-	if errors.As(err, &de) {
+	if de, ok := errors.AsType[*toml.DecodeError](err); ok {
 		e.Line, e.Column = de.Position()
 		e.Key = strings.Join(de.Key(), ".")
+		lines := strings.Split(string(text), "\n")
+		p := plain(e.Msg, lines[min(max(e.Line-1, 0), len(lines)-1)], e.Column)
+		e.Msg, e.Hint = p.msg, p.hint
+		if e.Key == "" {
+			e.Msg = fmt.Sprintf("column %d: %s", e.Column, p.msg)
+		}
 	}
 	d.errs = append(d.errs, e)
 }

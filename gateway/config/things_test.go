@@ -19,7 +19,7 @@ func TestThingMistakes(t *testing.T) {
 	}{
 		{"device without mac", map[string]string{"devices/tv.toml": "policy = \"block\"\n"}, []string{`devices/tv.toml: mac: missing`}},
 		{"device unknown key", map[string]string{"devices/tv.toml": "mac = \"02:00:00:00:00:01\"\npolcy = \"block\"\n"}, []string{`devices/tv.toml:2: polcy: unknown key`}},
-		{"device not TOML", map[string]string{"devices/tv.toml": "mac\n"}, []string{`devices/tv.toml:1: expected '=' after key`}},
+		{"device not TOML", map[string]string{"devices/tv.toml": "mac\n"}, []string{`devices/tv.toml:1: column 4: a = is expected after the key`}},
 		{"group address", map[string]string{"devices/tv.toml": "mac = \"ff:ff:ff:ff:ff:ff\"\n"}, []string{`devices/tv.toml:1: mac: ff:ff:ff:ff:ff:ff is the address of a group, not of a device`}},
 		{"zero address", map[string]string{"devices/tv.toml": "mac = \"00:00:00:00:00:00\"\n"}, []string{`devices/tv.toml:1: mac: 00:00:00:00:00:00 is no device's address`}},
 		{"long address", map[string]string{"devices/tv.toml": "mac = \"02:00:00:00:00:00:00:01\"\n"}, []string{`devices/tv.toml:1: mac: "02:00:00:00:00:00:00:01" is not a hardware address`}},
