@@ -22,13 +22,13 @@ func planCommand(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Print what a reload would change, rule by rule",
-		Long: `Plan compares the configuration files with those in force. It names the files
-that were changed, then prints what ` + "`tunic reload`" + ` would change: lines of the
-torrc, rules, listeners, ports of onions, servers. + comes, - goes, ~ is another
-than it was, and ! is what follows. A password is not shown, only that it is
-another. Plan changes nothing. When no daemon runs it prints everything that one
-would set up.`,
+		Short: "Print what a reload would change, in words and rule by rule",
+		Long: `Plan compares the configuration files with those in force. It says in words what
+` + "`tunic reload`" + ` would change for devices, onions and friends, then in detail: the
+files that were changed, lines of the torrc, rules, listeners, ports of onions,
+servers. + comes, - goes, ~ is another than it was, and ! is what follows. A password
+is not shown, only that it is another. Plan changes nothing. When no daemon runs it
+prints everything that one would set up.`,
 		Example: "  tunic plan",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.client().Plan(cmd.Context())
@@ -42,7 +42,7 @@ would set up.`,
 				return a.json(p)
 			}
 			a.warnOfPlan(cmd.Context())
-			printPlan(a, p)
+			printPlan(a, p, a.inShort(cmd.Context(), p))
 			return nil
 		},
 	}
@@ -61,7 +61,8 @@ func (a *app) warnOfPlan(ctx context.Context) {
 	a.warn(networks.Surroundings(c, around))
 }
 
-func printPlan(a *app, p api.Plan) {
+// printPlan prints a plan below what it means in short.
+func printPlan(a *app, p api.Plan, short []string) {
 	switch {
 	case !p.Running:
 		a.printf("the daemon is not running; it would set up:\n")
@@ -69,6 +70,9 @@ func printPlan(a *app, p api.Plan) {
 		a.printf("no file was changed: a reload would change nothing\n")
 	case len(p.Changes) == 0:
 		a.printf("these files were changed, and a reload would change nothing:\n")
+	}
+	if len(short) > 0 {
+		a.print(strings.Join(append(short, "in detail:"), "\n") + "\n")
 	}
 	for _, line := range p.Files {
 		sign, name, _ := strings.Cut(line, " ")
