@@ -119,7 +119,7 @@ func (g *granted) complete(a *app) {
 func (a *app) showGranted(g granted) error {
 	fmt.Fprintf(a.err, "%s can find %s now\n", g.Client, g.Onion)
 	if c, err := config.ParseClient(g.Client); err == nil && c.Peer != "" {
-		fmt.Fprintf(a.err, "the box of %s hears of it within a minute or two, or when it is on line again\n", g.Client)
+		fmt.Fprintf(a.err, "the box of %s hears of it within a minute, or when it is on line again\n", g.Client)
 	}
 	if g.SecretKey == "" {
 		return nil
