@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunic/internal/lab"
+	"tunic/internal/lab/house"
 )
 
 // demoLimit bounds the whole story.
@@ -121,44 +121,18 @@ func (d *demo) table() error {
 
 // run runs a command on a node; a status other than 0 is an error.
 func (d *demo) run(ctx context.Context, node string, args ...string) (string, error) {
-	r, err := d.lab.Exec(ctx, node, args...)
-	out := strings.TrimSpace(r.Stdout)
-	if err == nil && r.Code != 0 {
-		err = fmt.Errorf("%s on %s ended with status %d: %s", args[0], node, r.Code, strings.TrimSpace(r.Stderr))
-	}
-	return out, err
+	return house.Run(ctx, d.lab, node, args...)
 }
 
-// eventually repeats what may fail at first: a descriptor takes some seconds
-// to reach the directories.
-func eventually(ctx context.Context, limit time.Duration, try func() (string, error)) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		out, err := try()
-		if err == nil {
-			return out, nil
-		}
-		select {
-		case <-ctx.Done():
-			return out, err
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
-}
+// tryPause is between two tries of what may fail at first: a descriptor takes
+// some seconds to reach the directories.
+const tryPause = 300 * time.Millisecond
 
 // kill9 ends the daemon of a gateway without a word of warning.
-func (d *demo) kill9(gateway string) error {
-	p, err := d.lab.Daemon(gateway)
-	if err != nil {
-		return err
+func (d *demo) kill9(ctx context.Context, gateway string) error {
+	n, err := house.Signal(ctx, d.lab, gateway, syscall.SIGKILL, "tunic", "run")
+	if err == nil && n != 1 {
+		err = fmt.Errorf("%d daemons ran on %s", n, gateway)
 	}
-	if !p.Alive() {
-		return fmt.Errorf("the daemon of %s is not running", gateway)
-	}
-	process, err := os.FindProcess(p.PID)
-	if err != nil {
-		return err
-	}
-	return process.Signal(syscall.SIGKILL)
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunic/internal/lab"
+	"tunic/internal/lab/house"
 )
 
 const (
@@ -36,7 +37,7 @@ var story = []step{
 }
 
 func (d *demo) arrivesFromExit(ctx context.Context, url string) (string, error) {
-	from, err := eventually(ctx, 30*time.Second, func() (string, error) {
+	from, err := house.Eventually(ctx, 30*time.Second, tryPause, func() (string, error) {
 		return d.run(ctx, "phone", "curl", "-sS", "-g", "-m", "20", url)
 	})
 	if err != nil {
@@ -53,7 +54,7 @@ func (d *demo) arrivesFromExit(ctx context.Context, url string) (string, error) 
 func askNames(ctx context.Context, d *demo) (string, error) {
 	var answers []string
 	for _, q := range [][]string{{"web.example", "A"}, {"web.example", "AAAA"}, {"@8.8.8.8", "www.example", "A"}} {
-		out, err := eventually(ctx, 20*time.Second, func() (string, error) {
+		out, err := house.Eventually(ctx, 20*time.Second, tryPause, func() (string, error) {
 			return d.run(ctx, "phone", append([]string{"dig", "+short", "+time=6", "+tries=1"}, q...)...)
 		})
 		if err != nil || out == "" {
@@ -96,7 +97,7 @@ func publishNAS(ctx context.Context, d *demo) (string, error) {
 }
 
 func (d *demo) fetchOnion(ctx context.Context) (string, error) {
-	page, err := eventually(ctx, 30*time.Second, func() (string, error) {
+	page, err := house.Eventually(ctx, 30*time.Second, tryPause, func() (string, error) {
 		return d.run(ctx, "friend-laptop", "curl", "-sS", "-m", "20", "http://"+d.photos+"/")
 	})
 	if err == nil && !strings.Contains(page, "nas") {
@@ -110,7 +111,7 @@ func readGopher(ctx context.Context, d *demo) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := eventually(ctx, 30*time.Second, func() (string, error) {
+	text, err := house.Eventually(ctx, 30*time.Second, tryPause, func() (string, error) {
 		return d.run(ctx, "friend-laptop", "lynx", "-dump", "gopher://"+home+"/0/welcome.txt")
 	})
 	if err == nil && !strings.Contains(text, "Welcome to the box called gateway") {
@@ -120,7 +121,7 @@ func readGopher(ctx context.Context, d *demo) (string, error) {
 }
 
 func killDaemon(ctx context.Context, d *demo) (string, error) {
-	if err := d.kill9("gateway"); err != nil {
+	if err := d.kill9(ctx, "gateway"); err != nil {
 		return "", err
 	}
 	seen, err := sendStray(ctx, d)

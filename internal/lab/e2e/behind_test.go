@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tunic/internal/lab"
+	"tunic/internal/lab/house"
 )
 
 // testBehind looks at what an onion could give away, or let in (P01 to P09).
@@ -114,7 +115,7 @@ func ownAnswer(w *world, address string) {
 // callsOut: a published host that is made to fetch something does so like any
 // device, through Tor.
 func callsOut(w *world) {
-	if page, ok := w.curl("nas", 30, "http://203.0.113.80/ip"); !ok || !isExit(page) {
+	if page, ok := w.curl("nas", 30, "http://203.0.113.80/ip"); !ok || !house.IsExit(page) {
 		w.Errorf("the nas arrives as %q", page)
 	}
 }

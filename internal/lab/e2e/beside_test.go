@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tunic/internal/lab/house"
 )
 
 // others are rules as other programs leave them on a router, for iptables and
@@ -53,7 +55,7 @@ func testBeside(w *world) {
 	defer w.mirror()()
 	before := w.saveRules()
 	w.must("gateway", "sh", "-c", "nft -f - <<'END'\n"+fw4+"END")
-	for _, tool := range tools {
+	for _, tool := range house.Tools {
 		w.must("gateway", "sh", "-c", tool+"-restore -w --noflush <<'END'\n"+others+"END")
 	}
 	undo := w.forwardPort()

@@ -13,6 +13,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/health"
+	"tunic/internal/lab/house"
 )
 
 // lateTor is a tor whose clock is more than a year behind (libfaketime), where
@@ -87,7 +88,7 @@ func testClock(w *world) {
 	if lines := w.wan.MustLines(w, mark, "udp port 123"); len(lines) > 0 {
 		w.Errorf("%d questions of the box's own left, the first: %s", len(lines), lines[0])
 	}
-	if from, ok := w.curl("phone", 30, "http://"+web4+"/ip"); !ok || !isExit(from) {
+	if from, ok := w.curl("phone", 30, "http://"+web4+"/ip"); !ok || !house.IsExit(from) {
 		w.Errorf("with the right clock the phone arrives from %q", from)
 	}
 }

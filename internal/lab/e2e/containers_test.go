@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tunic/gateway/health"
+	"tunic/internal/lab/house"
 	"tunic/internal/lab/traffic"
 )
 
@@ -131,7 +132,7 @@ func (w *world) containerThroughTor() {
 		from = string(bytes.TrimSpace(page[bytes.LastIndexByte(bytes.TrimSpace(page), '\n')+1:]))
 		return err == nil && from != ""
 	})
-	if !isExit(from) {
+	if !house.IsExit(from) {
 		w.Errorf("a container of the household arrived from %q, which is no exit", from)
 	}
 	if slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool { return f.Code == health.NetworkRefused }) {

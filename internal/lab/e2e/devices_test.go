@@ -33,7 +33,9 @@ func testDevices(w *world) {
 // forAWhile: the device is found by what it calls itself, goes direct, and
 // loses its connections when the time is over.
 func forAWhile(w *world) {
-	w.write(filepath.Join(w.lab.Root("gateway"), "var/lib/misc/dnsmasq.leases"), "1 02:00:00:0a:00:10 192.168.77.10 phone *\n")
+	leases := filepath.Join(w.lab.Root("gateway"), "var/lib/misc/dnsmasq.leases")
+	w.write(leases, "1 02:00:00:0a:00:10 192.168.77.10 phone *\n")
+	defer w.remove(leases)
 	begin := time.Now()
 	w.must("gateway", "tunic", "device", "phone", "--policy", "direct", "--for", "8s")
 	w.arrivesFrom(wan4, phone6)

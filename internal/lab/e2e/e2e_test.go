@@ -29,8 +29,8 @@ var long = os.Getenv("TUNIC_LONG") != ""
 // suiteLimit bounds everything; two processors that nobody else uses need a third.
 const suiteLimit = 45 * time.Minute
 
-// TestEndToEnd brings a lab up and has all tests use it, one after the other.
-// They leave it as they found it. The last ones disturb it most.
+// TestEndToEnd brings a lab up and has all parts use it, one after the other:
+// see parts_test.go.
 func TestEndToEnd(t *testing.T) {
 	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -41,65 +41,14 @@ func TestEndToEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	w := newWorld(t, ctx)
-	meanwhile := []part{ // in outside, where there is time
-		{"reach", testReach},
-		{"behind onions", testBehind},
-		{"many onions", testMany},
-	}
-	parts := []part{
-		{"route", testRoute},
-		{"names", testNames},
-		{"socks", testSOCKS},
-		{"isolation", testIsolation},
-		{"onions", testOnions},
-		{"mail", testMail},
-		{"private onions", testPrivate},
-		{"identity", testIdentity},
-		{"policies", testPolicies},
-		{"leftovers", testLeftovers},
-		{"beside", testBeside},
-		{"outside", func(w *world) { testOutside(w, meanwhile) }},
-		{"devices", testDevices},
-		{"refusals", testRefusals},
-		{"around", testAround},
-		{"named", testNamed},
-		{"leaks", testLeaks},
-		{"mutants", testMutants},
-		{"wall", testWall},
-		{"states", testStates},
-		{"reload under load", testLoad},
-		{"crowded", testCrowded},
-		{"over tor", testOverTor},
-		{"bridges", testBridges},
-		{"peers", testPeers},
-		{"smtp", testSMTP},
-		{"talk", testTalk},
-		{"daemon", testDaemon},
-		{"clock", testClock},
-	}
-	if long {
-		parts = append(parts, part{"move", testMove}, part{"three peers", testThreePeers})
-	}
-	if os.Getenv(chaosVariable) != "" {
-		parts = append(parts, part{"smtp chaos", testSMTPChaos})
-	}
-	if os.Getenv(crowdVariable) != "" {
-		parts = append(parts, part{"crowd", testCrowd})
-	}
-	for _, part := range parts {
-		t.Run(part.name, func(t *testing.T) { part.test(w.in(t)) })
+	for _, p := range parts() {
+		w.part(p)
 	}
 	if path := os.Getenv(reportVariable); path != "" {
 		if err := os.WriteFile(path, []byte(w.results.page()), 0o644); err != nil {
 			t.Error(err)
 		}
 	}
-}
-
-// part is one of the suite's tests.
-type part struct {
-	name string
-	test func(*world)
 }
 
 // reportVariable names the file that the results of classes and states are

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"tunic/internal/lab/house"
 	"tunic/internal/lab/traffic"
 )
 
@@ -75,7 +76,7 @@ func (w *world) flushAll(byNFT bool) error {
 		r, err := w.lab.Exec(w.ctx, "gateway", "nft", "flush", "ruleset")
 		return errors.Join(err, failed(r.Code, r.Stderr))
 	}
-	for _, tool := range tools {
+	for _, tool := range house.Tools {
 		for _, table := range []string{"filter", "nat", "mangle"} {
 			r, err := w.lab.Exec(w.ctx, "gateway", tool, "-w", "-t", table, "-F")
 			if err = errors.Join(err, failed(r.Code, r.Stderr)); err != nil {

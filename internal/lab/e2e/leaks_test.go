@@ -3,12 +3,13 @@
 package e2e
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"tunic/internal/lab/house"
 )
 
 // testLeaks sends every class by itself in the steady state.
@@ -27,8 +28,8 @@ func testLeaks(w *world) {
 }
 
 // testMutants sends every class without the rules of netfilter that hold it, and
-// without the second wall, when it has to leak: a test that cannot fail proves nothing. The daemon sleeps meanwhile, so
-// that it does not put the rules back.
+// without the second wall, when it has to leak: a test that cannot fail proves
+// nothing. The daemon sleeps meanwhile, so that it does not put the rules back.
 func testMutants(w *world) {
 	defer w.containers()()
 	if n := w.signal(syscall.SIGSTOP, "tunic", "run"); n != 1 {
@@ -63,30 +64,23 @@ func testMutants(w *world) {
 }
 
 // ruleset is what iptables-save prints, by tool.
-type ruleset map[string]string
+type ruleset house.Rules
 
-// saveRules returns the gateway's rules of both families, without counters.
+// saveRules returns the gateway's rules of both families.
 func (w *world) saveRules() ruleset {
 	w.Helper()
-	saved := make(ruleset)
-	for _, tool := range tools {
-		saved[tool] = w.must("gateway", tool+"-save")
+	saved, err := house.SaveRules(w.ctx, w.lab, "gateway")
+	if err != nil {
+		w.Fatal(err)
 	}
-	return saved
+	return ruleset(saved)
 }
 
 // restoreRules loads them, as another program would: all at once.
 func (w *world) restoreRules(r ruleset) {
 	w.Helper()
-	for tool, text := range r {
-		cmd, err := w.lab.Command(w.ctx, "gateway", tool+"-restore", "-w")
-		if err != nil {
-			w.Fatal(err)
-		}
-		cmd.Stdin = strings.NewReader(text + "\n")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			w.Fatalf("loading rules: %v: %s", err, out)
-		}
+	if err := house.Rules(r).Restore(w.ctx, w.lab, "gateway"); err != nil {
+		w.Fatal(err)
 	}
 }
 
@@ -116,14 +110,7 @@ func (r ruleset) without(w *world, layers []string) ruleset {
 }
 
 // canonical is the text without what differs each time.
-func (r ruleset) canonical() string {
-	changing := regexp.MustCompile(`(?m)^#.*$| \[\d+:\d+\]$`)
-	var b strings.Builder
-	for _, tool := range tools {
-		fmt.Fprintln(&b, changing.ReplaceAllString(r[tool], ""))
-	}
-	return b.String()
-}
+func (r ruleset) canonical() string { return house.Rules(r).String() }
 
 func (w *world) flushConntrack() {
 	w.Helper()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"tunic/internal/lab/house"
 )
 
 // testLeftovers is about what others have left behind: addresses of a tor that
@@ -84,11 +86,11 @@ func isTimeout(err error) bool {
 // also over a change of our rules (M15).
 func foreignMarks(w *world) {
 	rule := strings.Fields("PREROUTING -i br-lan -p tcp -j CONNMARK --set-xmark 0x53/0xffff")
-	for _, tool := range tools {
+	for _, tool := range house.Tools {
 		w.must("gateway", slices.Concat([]string{tool, "-w", "-t", "mangle", "-A"}, rule)...)
 	}
 	defer func() {
-		for _, tool := range tools {
+		for _, tool := range house.Tools {
 			w.must("gateway", slices.Concat([]string{tool, "-w", "-t", "mangle", "-D"}, rule)...) // fails if it is gone
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"tunic/internal/lab/house"
 	"tunic/internal/lab/traffic"
 )
 
@@ -57,7 +58,7 @@ var accepting = []string{"INPUT", "FORWARD", "OUTPUT"}
 // acceptAll puts a rule in front of ours that accepts everything, as firewalls
 // of containers do, and waits until it is behind them.
 func acceptAll(w *world) {
-	for _, tool := range tools {
+	for _, tool := range house.Tools {
 		for _, chain := range accepting {
 			w.must("gateway", tool, "-w", "-I", chain, "-j", "ACCEPT")
 		}
@@ -79,7 +80,7 @@ func acceptAll(w *world) {
 // them out.
 func whileAccepting(w *world, send func()) {
 	send()
-	for _, tool := range tools {
+	for _, tool := range house.Tools {
 		for _, chain := range accepting {
 			w.must("gateway", tool, "-w", "-D", chain, "-j", "ACCEPT") // fails if the repair has removed it
 		}
@@ -120,7 +121,7 @@ func whileReaddressed(w *world, send func()) {
 	for from, url := range map[string]string{next4: "http://" + web4 + "/ip", next6: "http://[" + web6 + "]/ip"} {
 		took := w.eventually("the phone is on line by "+from, 20*time.Second, func() bool {
 			seen, ok := w.curl("phone", 5, "--interface", from, url)
-			return ok && isExit(seen)
+			return ok && house.IsExit(seen)
 		})
 		w.timed("on line by "+from, took)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/health"
+	"tunic/internal/lab/house"
 	"tunic/internal/lab/traffic"
 )
 
@@ -240,7 +241,7 @@ func cableOut(w *world) {
 // denyIncoming: another firewall that refuses by default what comes in, as ufw
 // does, does not cut the household off; that it would cut direct devices is told.
 func denyIncoming(w *world) {
-	for _, tool := range tools {
+	for _, tool := range house.Tools {
 		w.must("gateway", tool, "-w", "-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT")
 		w.must("gateway", tool, "-w", "-P", "INPUT", "DROP")
 		w.must("gateway", tool, "-w", "-P", "FORWARD", "DROP")
@@ -250,7 +251,7 @@ func denyIncoming(w *world) {
 	defer func() {
 		neighbours[2] = "-D"
 		w.must("gateway", neighbours...)
-		for _, tool := range tools {
+		for _, tool := range house.Tools {
 			w.must("gateway", tool, "-w", "-P", "INPUT", "ACCEPT")
 			w.must("gateway", tool, "-w", "-P", "FORWARD", "ACCEPT")
 			w.must("gateway", tool, "-w", "-D", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT")
@@ -258,7 +259,7 @@ func denyIncoming(w *world) {
 	}()
 	w.arrives()
 	for _, words := range [][]string{{"http://[" + web6 + "]/ip"}, {"--socks5-hostname", box4 + ":9050", "http://web.example/ip"}, {"http://web.example/ip"}} {
-		if from, ok := w.curl("phone", 10, words...); !ok || !isExit(from) {
+		if from, ok := w.curl("phone", 10, words...); !ok || !house.IsExit(from) {
 			w.Errorf("curl %q arrived from %q", words, from)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tunic/internal/lab"
+	"tunic/internal/lab/house"
 	"tunic/internal/lab/internet"
 )
 
@@ -142,7 +143,7 @@ func (w *world) addCounters(classes []class) map[side][]int {
 		if !ok {
 			continue
 		}
-		for _, tool := range tools {
+		for _, tool := range house.Tools {
 			w.must("gateway", slices.Concat([]string{tool, "-w", "-t", "raw", "-A", chain}, strings.Fields(c.sent))...)
 		}
 		order[c.from] = append(order[c.from], i)
@@ -150,15 +151,12 @@ func (w *world) addCounters(classes []class) map[side][]int {
 	return order
 }
 
-// tools are the commands of the two families.
-var tools = []string{"iptables", "ip6tables"}
-
 // readCounters returns the packets of each class and removes the rules.
 func (w *world) readCounters(order map[side][]int) map[int]int {
 	w.Helper()
 	packets := make(map[int]int)
 	for from, classes := range order {
-		for _, tool := range tools {
+		for _, tool := range house.Tools {
 			rules := strings.Split(w.must("gateway", tool, "-w", "-t", "raw", "-nvxL", counting[from]), "\n")[2:]
 			if len(rules) != len(classes) {
 				w.Fatalf("%s has %d rules that count, not %d: %q", tool, len(rules), len(classes), rules)

@@ -13,6 +13,7 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/health"
 	"tunic/gateway/ntp"
+	"tunic/internal/lab/house"
 )
 
 const (
@@ -29,7 +30,7 @@ const grantLife = 90 * time.Second
 // testOutside: a bypass for the phone, all types of records over TLS, and the
 // time, in one household. The grant lasts a minute and a half, also when tor ends
 // and starts again; meanwhile others run.
-func testOutside(w *world, meanwhile []part) {
+func testOutside(w *world) {
 	before, err := os.ReadFile(w.paths().Main())
 	if err != nil {
 		w.Fatal(err)
@@ -53,8 +54,8 @@ func testOutside(w *world, meanwhile []part) {
 	granted := w.bypassed()
 	w.allTypes()
 	w.tellsTime()
-	for _, part := range meanwhile {
-		w.run(part.name, part.test)
+	for _, part := range whileOutside() {
+		w.part(part)
 	}
 	w.bypassEnds(granted)
 	configure(deafLine)
@@ -67,7 +68,7 @@ func (w *world) bypassed() time.Time {
 	if got := w.status().Leaks; !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "bank.example, for phone (bypass)") }) {
 		w.Errorf("status does not list the bypass: %q", got)
 	}
-	if from, ok := w.curl("phone", 20, "http://"+web4+"/ip"); !ok || !isExit(from) {
+	if from, ok := w.curl("phone", 20, "http://"+web4+"/ip"); !ok || !house.IsExit(from) {
 		w.Errorf("before it asked for the name the phone arrived from %q, which is no exit", from)
 	}
 	asked := time.Now()
@@ -75,11 +76,11 @@ func (w *world) bypassed() time.Time {
 		w.Errorf("the phone arrived from %q, want the household's %s", from, wan4)
 	}
 	w.timed("name and page of a bypass", time.Since(asked))
-	if from, ok := w.curl("phone", 20, "http://["+web6+"]/ip"); !ok || !isExit(from) {
+	if from, ok := w.curl("phone", 20, "http://["+web6+"]/ip"); !ok || !house.IsExit(from) {
 		w.Errorf("at an address that it did not ask for the phone arrived from %q, which is no exit", from)
 	}
 	for _, node := range []string{"laptop", "gateway"} {
-		if from, ok := w.curl(node, 20, "-4", "http://bank.example/ip"); !ok || !isExit(from) {
+		if from, ok := w.curl(node, 20, "-4", "http://bank.example/ip"); !ok || !house.IsExit(from) {
 			w.Errorf("the %s arrived from %q, which is no exit", node, from)
 		}
 	}
@@ -98,7 +99,7 @@ func (w *world) bypassEnds(asked time.Time) {
 	w.eventually("the way of the bypass is closed", grantLife+20*time.Second, func() bool {
 		w.pause(time.Second)
 		from, ok := w.curl("phone", 5, "http://"+web4+"/ip")
-		return ok && isExit(from)
+		return ok && house.IsExit(from)
 	})
 	w.timed("the question to the end of the bypass", time.Since(asked))
 	if life := time.Since(asked); life < grantLife-2*time.Second {
@@ -127,7 +128,7 @@ func (w *world) allTypes() {
 		w.Errorf("the server got %d questions: they went elsewhere", len(asked))
 	}
 	for _, q := range asked {
-		if q.Net != "tcp" || !isExit(q.Client.Addr().Unmap().String()) {
+		if q.Net != "tcp" || !house.IsExit(q.Client.Addr().Unmap().String()) {
 			w.Errorf("%s asked over %s, want an exit over tcp", q.Client, q.Net)
 		}
 	}

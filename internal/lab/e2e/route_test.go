@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/internal/lab/house"
 	"tunic/internal/lab/traffic"
 )
 
@@ -20,13 +21,13 @@ func testRoute(w *world) {
 	for _, url := range []string{"http://" + web4 + "/ip", "http://[" + web6 + "]/ip", "http://web.example/ip", "http://v6.example/ip"} {
 		for _, node := range []string{"phone", "laptop"} {
 			begin := time.Now()
-			if from, ok := w.curl(node, 20, url); !ok || !isExit(from) {
+			if from, ok := w.curl(node, 20, url); !ok || !house.IsExit(from) {
 				w.Errorf("%s from the %s arrived from %q, which is no exit", url, node, from)
 			}
 			w.timed(node+" "+url, time.Since(begin))
 		}
 	}
-	if from, ok := w.curl("gateway", 20, "http://"+web4+"/ip"); !ok || !isExit(from) {
+	if from, ok := w.curl("gateway", 20, "http://"+web4+"/ip"); !ok || !house.IsExit(from) {
 		w.Errorf("the box itself arrived from %q, which is no exit", from)
 	}
 	if page, ok := w.curl("phone", 5, "http://"+nas4+":8080/"); !ok || page != "This is the nas." {
@@ -41,7 +42,7 @@ const onionLimit = 45 * time.Second
 // testSOCKS: the proxy of the household, on the gateway's own address.
 func testSOCKS(w *world) {
 	for _, url := range []string{"http://web.example/ip", "http://" + web4 + "/ip", "http://[" + web6 + "]/ip"} {
-		if from, ok := w.curl("phone", 20, "--socks5-hostname", box4+":9050", url); !ok || !isExit(from) {
+		if from, ok := w.curl("phone", 20, "--socks5-hostname", box4+":9050", url); !ok || !house.IsExit(from) {
 			w.Errorf("%s by SOCKS arrived from %q, which is no exit", url, from)
 		}
 	}
@@ -56,7 +57,7 @@ func testSOCKS(w *world) {
 	if r := w.exec("phone", "tor-resolve", "printer", box4+":9050"); r.Code == 0 {
 		w.Errorf("an exit was asked for a name of the house: %q", r.Stdout)
 	}
-	if from, ok := w.curl("phone", 20, "--socks5-hostname", "["+box6+"]:9050", "http://web.example/ip"); !ok || !isExit(from) {
+	if from, ok := w.curl("phone", 20, "--socks5-hostname", "["+box6+"]:9050", "http://web.example/ip"); !ok || !house.IsExit(from) {
 		w.Errorf("by the proxy's IPv6 address the phone arrived from %q", from)
 	}
 }

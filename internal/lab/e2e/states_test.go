@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/internal/lab/house"
 )
 
 // state is a moment in the life of a gateway. before, if not nil, leads to it
@@ -88,7 +89,7 @@ func (w *world) arrives() {
 		from, ok = w.curl("phone", 10, "http://"+web4+"/ip")
 		return ok
 	})
-	if !isExit(from) {
+	if !house.IsExit(from) {
 		w.Errorf("the phone arrived from %s, which is no exit", from)
 	}
 }
@@ -198,7 +199,7 @@ func whileServeRestarts(w *world, send func()) {
 // and waits until they are back.
 func foreignFlush(w *world) {
 	before := w.saveRules().canonical()
-	for _, tool := range tools {
+	for _, tool := range house.Tools {
 		for _, table := range []string{"filter", "nat", "mangle"} {
 			w.must("gateway", tool, "-w", "-t", table, "-F")
 		}

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/internal/lab"
+	"tunic/internal/lab/house"
 )
 
 // exec runs a command on a node.
@@ -31,11 +31,11 @@ func (w *world) exec(node string, args ...string) lab.Result {
 // must runs a command that has to succeed and returns what it printed.
 func (w *world) must(node string, args ...string) string {
 	w.Helper()
-	r := w.exec(node, args...)
-	if r.Code != 0 {
-		w.Fatalf("%s on %s ended with status %d:\n%s%s", strings.Join(args, " "), node, r.Code, r.Stdout, r.Stderr)
+	out, err := house.Run(w.ctx, w.lab, node, args...)
+	if err != nil {
+		w.Fatal(err)
 	}
-	return strings.TrimSpace(r.Stdout)
+	return out
 }
 
 // curl fetches with a time limit in seconds and returns the body.
@@ -102,8 +102,8 @@ func (w *world) status() api.Status {
 // statusOf is status for any box.
 func (w *world) statusOf(gateway string) api.Status {
 	w.Helper()
-	var s api.Status
-	if err := json.Unmarshal([]byte(w.must(gateway, "tunic", "status", "--json")), &s); err != nil {
+	s, err := house.Status(w.ctx, w.lab, gateway)
+	if err != nil {
 		w.Fatal(err)
 	}
 	return s
@@ -162,13 +162,6 @@ func (w *world) noPolicy(node string) {
 	w.must("gateway", "tunic", "reload")
 }
 
-// isExit reports whether an address is that of an exit of the Tor network.
-func isExit(addr string) bool {
-	return slices.ContainsFunc(lab.TorRelays(), func(r lab.Relay) bool {
-		return !r.Authority && (addr == r.Addr4.String() || addr == r.Addr6.String())
-	})
-}
-
 // pids finds the gateway's processes whose command line contains all words.
 func (w *world) pids(words ...string) []int {
 	w.Helper()
@@ -178,35 +171,11 @@ func (w *world) pids(words ...string) []int {
 // pidsOn is pids for any node.
 func (w *world) pidsOn(node string, words ...string) []int {
 	w.Helper()
-	n, err := w.lab.Plan().Node(node)
+	found, err := house.PIDs(w.ctx, w.lab, node, words...)
 	if err != nil {
 		w.Fatal(err)
 	}
-	var found []int
-	for _, field := range strings.Fields(w.must(lab.SwitchNode, "ip", "netns", "pids", n.Namespace)) {
-		pid, err := strconv.Atoi(field)
-		if err != nil {
-			w.Fatal(err)
-		}
-		line, err := os.ReadFile(filepath.Join("/proc", field, "cmdline"))
-		if err == nil && len(line) > 0 && matches(strings.Split(strings.TrimRight(string(line), "\x00"), "\x00"), words) {
-			found = append(found, pid)
-		}
-	}
 	return found
-}
-
-// matches compares a command line with the name of a program and its words.
-func matches(argv, words []string) bool {
-	if filepath.Base(argv[0]) != words[0] {
-		return false
-	}
-	for _, word := range words[1:] {
-		if !slices.Contains(argv[1:], word) {
-			return false
-		}
-	}
-	return true
 }
 
 // signal sends a signal to the gateway's processes that pids finds, and
@@ -219,13 +188,11 @@ func (w *world) signal(s syscall.Signal, words ...string) int {
 // signalOn is signal for any node.
 func (w *world) signalOn(node string, s syscall.Signal, words ...string) int {
 	w.Helper()
-	pids := w.pidsOn(node, words...)
-	for _, pid := range pids {
-		if err := syscall.Kill(pid, s); err != nil && err != syscall.ESRCH { // it may end by itself
-			w.Fatal(err)
-		}
+	n, err := house.Signal(w.ctx, w.lab, node, s, words...)
+	if err != nil {
+		w.Fatal(err)
 	}
-	return len(pids)
+	return n
 }
 
 func tail(path string, lines int) string {

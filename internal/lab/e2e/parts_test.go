@@ -1,0 +1,141 @@
+//go:build lab
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/internal/lab/house"
+)
+
+// part is one of the suite's tests. It leaves the house as it found it, so that
+// each runs alone and after any other; where it does not, it fails.
+type part struct {
+	name string
+	// needs are programs that it runs, beyond those that every part uses; and, as
+	// "$NAME", a variable without which it does not run: see the Makefile.
+	needs []string
+	// disturbs is what it cannot leave as it was, by the beginning of its name in
+	// house.Look.
+	disturbs []string
+	test     func(*world)
+}
+
+// parts are all, in their order: the last ones disturb most.
+func parts() []part {
+	return []part{
+		{name: "route", test: testRoute},
+		{name: "names", test: testNames},
+		{name: "socks", test: testSOCKS},
+		{name: "isolation", test: testIsolation},
+		{name: "onions", test: testOnions},
+		{name: "mail", needs: []string{"dovecot", "openssl"}, test: testMail},
+		{name: "private onions", test: testPrivate},
+		{name: "identity", test: testIdentity},
+		{name: "policies", test: testPolicies},
+		{name: "leftovers", test: testLeftovers},
+		{name: "beside", test: testBeside},
+		{name: "outside", test: testOutside}, // and those of whileOutside in it
+		{name: "devices", test: testDevices},
+		{name: "refusals", test: testRefusals},
+		{name: "around", test: testAround},
+		{name: "named", test: testNamed},
+		{name: "leaks", test: testLeaks},
+		{name: "mutants", test: testMutants},
+		{name: "wall", test: testWall},
+		{name: "states", test: testStates},
+		{name: "reload under load", test: testLoad},
+		{name: "crowded", test: testCrowded},
+		{name: "over tor", test: testOverTor},
+		{name: "bridges", needs: []string{"obfs4proxy"}, test: testBridges},
+		{name: "peers", needs: []string{"lynx", "wget"}, test: testPeers},
+		{name: "smtp", needs: []string{"swaks", "mutt", "msmtp"}, test: testSMTP},
+		{name: "talk", needs: []string{"go-sendxmpp", "profanity", "irssi", "tmux", "socat", "swaks"}, test: testTalk},
+		{name: "daemon", test: testDaemon},
+		{name: "clock", needs: []string{"faketime"}, test: testClock},
+		{name: "move", needs: []string{"$TUNIC_LONG"}, test: testMove},
+		{name: "three peers", needs: []string{"$TUNIC_LONG", "go-sendxmpp", "swaks"}, test: testThreePeers},
+		{name: "smtp chaos", needs: []string{"$" + chaosVariable, "swaks"}, test: testSMTPChaos},
+		{name: "crowd", needs: []string{"$" + crowdVariable}, test: testCrowd},
+		{name: "the check", test: testCheck},
+	}
+}
+
+// whileOutside are the parts that run in outside, which has time.
+func whileOutside() []part {
+	return []part{
+		{name: "reach", test: testReach},
+		{name: "behind onions", test: testBehind},
+		{name: "many onions", test: testMany},
+	}
+}
+
+// part runs a part, if what it needs was asked for, and looks at the house
+// before and after.
+func (w *world) part(p part) {
+	if !p.wanted() {
+		return
+	}
+	w.Run(p.name, func(t *testing.T) {
+		p.mustHavePrograms(t)
+		w := w.in(t)
+		before := w.look()
+		t.Cleanup(func() { // after the part's own
+			for _, change := range w.leftBehind(before, p.disturbs...) {
+				t.Errorf("%s has left behind: %s", p.name, change)
+			}
+		})
+		p.test(w)
+	})
+}
+
+func (p part) wanted() bool {
+	for _, need := range p.needs {
+		if name, ok := strings.CutPrefix(need, "$"); ok && os.Getenv(name) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (p part) mustHavePrograms(t *testing.T) {
+	t.Helper()
+	for _, need := range p.needs {
+		if strings.HasPrefix(need, "$") {
+			continue
+		}
+		if _, err := exec.LookPath(need); err != nil {
+			t.Fatalf("%v: `make lab-deps` installs what the tests need", err)
+		}
+	}
+}
+
+// look is how all boxes stand now.
+func (w *world) look() house.Look {
+	w.Helper()
+	look, err := house.LookAt(w.ctx, w.lab, w.lab.Plan().Gateways()...)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return look
+}
+
+// settleLimit is how long the boxes may take to stand as before: a finding ends
+// at the daemon's next look. A house that is as before costs no time.
+const settleLimit = 10 * time.Second
+
+// leftBehind are the changes since before that do not end by themselves.
+func (w *world) leftBehind(before house.Look, disturbs ...string) []string {
+	w.Helper()
+	for begin := time.Now(); ; w.pause(500 * time.Millisecond) {
+		changes := before.Changes(w.look(), disturbs...)
+		if took := time.Since(begin); len(changes) == 0 || took > settleLimit {
+			w.timed("the house is as before", took)
+			return changes
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package house
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"tunic/internal/lab"
+)
+
+// Tools are the programs for the rules of both families; each has a -save and
+// a -restore.
+var Tools = []string{"iptables", "ip6tables"}
+
+// Rules are what iptables-save and ip6tables-save print, by tool.
+type Rules map[string]string
+
+// SaveRules reads the rules of a box's kernel, its own and others'.
+func SaveRules(ctx context.Context, l *lab.Lab, gateway string) (Rules, error) {
+	saved := make(Rules)
+	for _, tool := range Tools {
+		text, err := Run(ctx, l, gateway, tool+"-save")
+		if err != nil {
+			return nil, err
+		}
+		saved[tool] = text
+	}
+	return saved, nil
+}
+
+// Restore loads the rules, as another program would: all at once.
+func (r Rules) Restore(ctx context.Context, l *lab.Lab, gateway string) error {
+	for tool, text := range r {
+		cmd, err := l.Command(ctx, gateway, tool+"-restore", "-w")
+		if err != nil {
+			return err
+		}
+		cmd.Stdin = strings.NewReader(text + "\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("loading rules on %s: %w: %s", gateway, err, out)
+		}
+	}
+	return nil
+}
+
+// changing are dates and counters, which differ each time.
+var changing = regexp.MustCompile(`(?m)^#.*$| \[\d+:\d+\]$`)
+
+// String is the text of both families without what differs each time.
+func (r Rules) String() string {
+	var b strings.Builder
+	for _, tool := range Tools {
+		fmt.Fprintln(&b, changing.ReplaceAllString(r[tool], ""))
+	}
+	return b.String()
+}
