@@ -63,7 +63,8 @@ func toldByProxy(w *world) {
 
 // waysIn: no onion leads to tor's ports, to serve's or to the socket of the verbs.
 func waysIn(w *world) {
-	for _, target := range []string{"127.0.0.1:9240", "127.0.0.1:9250", "192.168.77.1:9250", "[::1]:9253", "192.168.77.1:9350", "127.0.0.1:9050",
+	for _, target := range []string{"127.0.0.1:9240", "127.0.0.1:9250", "192.168.77.1:9250", "[::1]:9253",
+		"192.168.77.1:9350", "127.0.0.1:9050",
 		"unix:" + w.paths().API(), "unix:" + filepath.Join(w.paths().TorRun(), "control.sock")} {
 		if r := w.exec("gateway", "tunic", "publish", "wayin", "80="+target); r.Code != 2 {
 			w.Errorf("publishing %s ended with %d", target, r.Code)
@@ -161,7 +162,8 @@ func (w *world) newVisitorKey() string {
 
 // spellings are how a key could stand in a text.
 func spellings(key []byte) []string {
-	return []string{string(key), hex.EncodeToString(key), strings.ToUpper(hex.EncodeToString(key)), base32.StdEncoding.EncodeToString(key)[:48]}
+	return []string{string(key), hex.EncodeToString(key), strings.ToUpper(hex.EncodeToString(key)),
+		base32.StdEncoding.EncodeToString(key)[:48]}
 }
 
 // nowhere looks for words in files and in all files below directories.

@@ -116,7 +116,9 @@ func (w *world) stored(want string) {
 		}
 	}
 	w.restoreRules(stale)
-	w.eventually("the rules of another day are replaced", 10*time.Second, func() bool { return w.saveRules().canonical() == saved.canonical() })
+	w.eventually("the rules of another day are replaced", 10*time.Second, func() bool {
+		return w.saveRules().canonical() == saved.canonical()
+	})
 	if got := w.foreignRules(); got != want {
 		w.Errorf("the rules of others are\n%s\nand were\n%s", got, want)
 	}
@@ -131,7 +133,8 @@ func (w *world) foreignRules() string {
 		for line := range strings.Lines(saved[tool]) {
 			line = strings.TrimSpace(line)
 			ours := strings.Contains(line, "TUNIC-") && !strings.Contains(line, "is no hook")
-			if !ours && (strings.HasPrefix(line, "-A") || strings.HasPrefix(line, "*") || strings.HasPrefix(line, ":") && strings.Contains(line, " - ")) {
+			chain := strings.HasPrefix(line, ":") && strings.Contains(line, " - ")
+			if !ours && (strings.HasPrefix(line, "-A") || strings.HasPrefix(line, "*") || chain) {
 				lines = append(lines, strings.Split(line, " [")[0])
 			}
 		}

@@ -132,7 +132,8 @@ func entryOf(id string) entry {
 // can hold, so the order of the units has to.
 func TestLockdownIsFirst(t *testing.T) {
 	for unit, lines := range map[string][]string{
-		"tunic-lockdown.service": {"DefaultDependencies=no", "Wants=network-pre.target", "Before=network-pre.target shutdown.target", "WantedBy=sysinit.target",
+		"tunic-lockdown.service": {"DefaultDependencies=no", "Wants=network-pre.target",
+			"Before=network-pre.target shutdown.target", "WantedBy=sysinit.target",
 			"After=netfilter-persistent.service nftables.service ufw.service"},
 		"tunic.service": {"After=tunic-lockdown.service"},
 	} {

@@ -120,7 +120,7 @@ func leavings() []entry {
 		{id: "L37", what: "virtual addresses that overlap with real ones, or leave", held: "they are chosen apart from local ones, and refused but for TCP",
 			tests: []string{"gateway TestRangesAreChosenOnceApartFromLocalOnes"}},
 		{id: "L38", what: "a bypass that opens more than was asked for", held: "one device, one address, as long as the answer holds",
-			tests: []string{suite + "outside", kernel + "TestGrant", compiled + "TestBypassIsForItsDevices", "gateway TestGrantsEnd"}},
+			tests: []string{suite + "outside", kernel + "TestGrant", compiled + "TestBypassIsForItsDevices", "gateway/feature/bypass TestGrantsEnd"}},
 		{id: "L39", what: "a captive portal opens the house", held: "one device, web and DNS, for minutes",
 			tests: []string{kernel + "TestPortal", kernel + "TestPortalCloses", compiled + "TestPortalIsForGuestsOnly", "gateway TestPortalEndsEarly"}},
 		{id: "L40", what: "devices that share a circuit", held: "tor sees each device's own address; SOCKS and DNS use a source for each",

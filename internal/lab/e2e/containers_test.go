@@ -56,10 +56,12 @@ func (w *world) containers() (undo func()) {
 	w.ip("netns", "add", w.container().Namespace)
 	w.must("gateway", "ip", "link", "add", ctrBridge, "type", "veth", "peer", "name", "eth0", "netns", w.container().Namespace)
 	masquerade := strings.Fields("POSTROUTING -s 172.30.77.0/24 ! -o " + ctrBridge + " -j MASQUERADE")
-	for _, line := range []string{"link set " + ctrBridge + " up", "addr add 172.30.77.1/24 dev " + ctrBridge, "addr add fd30:77::1/64 dev " + ctrBridge + " nodad"} {
+	for _, line := range []string{"link set " + ctrBridge + " up", "addr add 172.30.77.1/24 dev " + ctrBridge,
+		"addr add fd30:77::1/64 dev " + ctrBridge + " nodad"} {
 		w.must("gateway", append([]string{"ip"}, strings.Fields(line)...)...)
 	}
-	for _, line := range []string{"link set lo up", "link set eth0 up", "addr add " + ctr4 + "/24 dev eth0", "addr add " + ctr6 + "/64 dev eth0 nodad", "route add default via 172.30.77.1", "route add default via fd30:77::1"} {
+	for _, line := range []string{"link set lo up", "link set eth0 up", "addr add " + ctr4 + "/24 dev eth0",
+		"addr add " + ctr6 + "/64 dev eth0 nodad", "route add default via 172.30.77.1", "route add default via fd30:77::1"} {
 		w.ip(append([]string{"-n", w.container().Namespace}, strings.Fields(line)...)...)
 	}
 	w.must("gateway", slices.Concat([]string{"iptables", "-w", "-t", "nat", "-A"}, masquerade)...)

@@ -7,6 +7,12 @@
 //	go test -tags lab ./internal/lab/e2e
 //	go test -tags lab -run 'TestEndToEnd/leaks' -v ./internal/lab/e2e
 //
+// parts_test.go is the list of the parts: what each needs, and what it cannot
+// leave as it was. After each the rules, the configuration and the status of all
+// boxes are compared with those before, so that a part that leaves something
+// behind fails, and not the next one; any part runs alone. What one can do in a
+// house is in internal/lab/house, which knows of no test.
+//
 // classes_test.go is the table of leak classes, states_test.go the table of
 // states. Each class is sent in each state, and the assertion is on a capture of
 // the gateway's uplink; each is also sent with its rules removed, when the

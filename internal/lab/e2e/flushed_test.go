@@ -31,7 +31,8 @@ func crowd(lasts time.Duration) []class {
 	var packets []traffic.IP
 	for i := range crowdDevices {
 		for from, to := range map[string]string{fmt.Sprintf("192.168.77.%d", 200+i): web4, fmt.Sprintf("2001:db8:77::%x", 200+i): web6} {
-			packets = append(packets, slices.Concat(datagrams(from, to, 443, 53), segments(from, to, 443, traffic.SYN), []traffic.IP{ping(from, to)})...)
+			packets = append(packets, slices.Concat(datagrams(from, to, 443, 53), segments(from, to, 443, traffic.SYN),
+				[]traffic.IP{ping(from, to)})...)
 		}
 	}
 	frames := raw(packets)

@@ -96,7 +96,8 @@ const (
 // newNetwork is what a device sends from an address of it.
 func newNetwork() []class {
 	return []class{{id: "L29", what: "from addresses of a network that the household has just got", from: household,
-		send: device(slices.Concat(datagrams(next4, web4, 443, 9999), datagrams(next6, web6, 443, 9999), []traffic.IP{ping(next4, web4), ping(next6, web6)})...),
+		send: device(slices.Concat(datagrams(next4, web4, 443, 9999), datagrams(next6, web6, 443, 9999),
+			[]traffic.IP{ping(next4, web4), ping(next6, web6)})...),
 		sent: "src host " + next4 + " or src host " + next6, count: 6}}
 }
 
@@ -151,7 +152,8 @@ func interfaceLate(w *world, send func()) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	lines := []string{fmt.Sprintf("link add %s address %s type bridge stp_state 0 mcast_snooping 0", n.LAN.Name, n.LAN.MAC), "link set " + n.LAN.Name + " up"}
+	lines := []string{fmt.Sprintf("link add %s address %s type bridge stp_state 0 mcast_snooping 0", n.LAN.Name, n.LAN.MAC),
+		"link set " + n.LAN.Name + " up"}
 	for _, d := range w.lab.Plan().Nodes {
 		if d.Household == n.Household && d.Name != n.Name {
 			lines = append(lines, fmt.Sprintf("link set %s master %s", d.Name, n.LAN.Name))

@@ -158,7 +158,7 @@ func wrongName(w *world) {
 	if strings.Contains(check.Stdout, "is right") {
 		w.Errorf("check says %s", check.Stdout)
 	}
-	if s := w.status(); s.Ready || !slices.ContainsFunc(s.Findings, func(f health.Finding) bool { return f.Code == health.HouseholdElsewhere }) {
+	if s := w.status(); s.Ready || !w.found(health.HouseholdElsewhere) {
 		w.Errorf("ready: %v, findings %+v", s.Ready, s.Findings)
 	}
 	w.reachesNothing("laptop")
@@ -194,7 +194,8 @@ func uplinkAtHome(w *world) {
 	defer undo()
 	for _, verb := range []string{"check", "reload"} {
 		r := w.exec("gateway", "tunic", verb)
-		if r.Code != 2 || !strings.Contains(r.Stderr, "wan is this box's way to the internet (default route)") || !strings.Contains(r.Stderr, "one-arm = true") {
+		if r.Code != 2 || !strings.Contains(r.Stderr, "wan is this box's way to the internet (default route)") ||
+			!strings.Contains(r.Stderr, "one-arm = true") {
 			w.Errorf("%s ended with %d: %s", verb, r.Code, r.Stderr)
 		}
 	}
@@ -258,7 +259,8 @@ func denyIncoming(w *world) {
 		}
 	}()
 	w.arrives()
-	for _, words := range [][]string{{"http://[" + web6 + "]/ip"}, {"--socks5-hostname", box4 + ":9050", "http://web.example/ip"}, {"http://web.example/ip"}} {
+	for _, words := range [][]string{{"http://[" + web6 + "]/ip"},
+		{"--socks5-hostname", box4 + ":9050", "http://web.example/ip"}, {"http://web.example/ip"}} {
 		if from, ok := w.curl("phone", 10, words...); !ok || !house.IsExit(from) {
 			w.Errorf("curl %q arrived from %q", words, from)
 		}

@@ -65,7 +65,8 @@ func testOutside(w *world) {
 // bypassed returns when the phone asked last for the name.
 func (w *world) bypassed() time.Time {
 	w.Helper()
-	if got := w.status().Leaks; !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "bank.example, for phone (bypass)") }) {
+	listed := func(s string) bool { return strings.HasPrefix(s, "bank.example, for phone (bypass)") }
+	if got := w.status().Leaks; !slices.ContainsFunc(got, listed) {
 		w.Errorf("status does not list the bypass: %q", got)
 	}
 	if from, ok := w.curl("phone", 20, "http://"+web4+"/ip"); !ok || !house.IsExit(from) {
@@ -119,7 +120,8 @@ func (w *world) allTypes() {
 			w.Errorf("%s: %v", dns.TypeToString[qtype], err)
 			continue
 		}
-		if got := strings.Join(answers(reply), " "); reply.Rcode != dns.RcodeSuccess || !strings.HasSuffix(got, want) || (got == "") != (want == "") {
+		got := strings.Join(answers(reply), " ")
+		if reply.Rcode != dns.RcodeSuccess || !strings.HasSuffix(got, want) || (got == "") != (want == "") {
 			w.Errorf("%s: %s %q, want %q", dns.TypeToString[qtype], dns.RcodeToString[reply.Rcode], got, want)
 		}
 	}

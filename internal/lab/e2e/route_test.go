@@ -47,7 +47,8 @@ func testSOCKS(w *world) {
 		}
 	}
 	friend := "gopher://" + w.must("friend", "tunic", "address", "home") + "/0/welcome.txt"
-	w.timed("the friend's onion by SOCKS", w.fetched("phone", "Welcome to the box called friend", onionLimit, "--socks5-hostname", box4+":9050", friend))
+	w.timed("the friend's onion by SOCKS", w.fetched("phone", "Welcome to the box called friend", onionLimit,
+		"--socks5-hostname", box4+":9050", friend))
 	if got, ok := w.curl("phone", 10, "--socks5-hostname", box4+":9050", "http://"+nas4+":8080/"); ok {
 		w.Errorf("the proxy leads into the house: %q", got)
 	}

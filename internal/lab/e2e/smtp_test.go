@@ -78,10 +78,14 @@ func (w *world) setUpMail(own, other postBox) {
 	p := config.NewPaths(w.lab.Root(own.node))
 	w.write(filepath.Join(p.EndpointDir(), "smtp.toml"), "")
 	w.write(filepath.Join(p.PeerDir(), own.friend+".toml"), fmt.Sprintf("onion = %q\nclient = %q\n", other.key, "AEBAGBAFAYDQQCIKBMGA2DQPCAIREEYUCULBOGAZDINRYHI6D4QA"))
-	if !strings.Contains(w.must(own.node, "tunic", "user", "list"), own.user) {
-		w.must(own.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add "+own.user)
-	}
+	w.must(own.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add "+own.user)
 	w.must(own.node, "tunic", "reload")
+	w.Cleanup(func() {
+		w.remove(filepath.Join(p.EndpointDir(), "smtp.toml"))
+		w.remove(filepath.Join(p.PeerDir(), own.friend+".toml"))
+		w.must(own.node, "tunic", "user", "remove", own.user)
+		w.must(own.node, "tunic", "reload")
+	})
 }
 
 func shellQuote(s string) string { return "'" + s + "'" }

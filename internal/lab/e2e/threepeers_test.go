@@ -60,7 +60,11 @@ func (w *world) threeBoxes() []postBox {
 		b.key = strings.TrimSuffix(w.must(b.node, "tunic", "address", "home"), ".onion")
 		path := filepath.Join(config.NewPaths(w.lab.Root(b.node)).EndpointDir(), "smtp.toml")
 		w.write(path, "")
-		w.Cleanup(func() { w.remove(path); w.must(b.node, "tunic", "reload") })
+		w.Cleanup(func() {
+			w.remove(path)
+			w.must(b.node, "tunic", "user", "remove", b.user)
+			w.must(b.node, "tunic", "reload")
+		})
 		w.must(b.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add "+b.user)
 	}
 	w.talkers(boxes...)

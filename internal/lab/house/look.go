@@ -18,7 +18,7 @@ import (
 )
 
 // Look is how boxes stand, by what was looked at: "gateway: rules of iptables,
-// filter TUNIC-POLICY", "friend: file peers/bob.toml", "gateway: status".
+// filter TUNIC-POLICY", "friend: file peers/bob.toml", "gateway: status", "gateway: finding rules-drift".
 type Look map[string]string
 
 // LookAt looks at the rules, the configuration and the status of boxes, all at
@@ -109,7 +109,8 @@ func files(dir string) (Look, error) {
 }
 
 // Changes are what differs from how it was before, a text for each thing in
-// order of names. What begins with one of the excepted words is left out.
+// order of names. What begins with one of the excepted words is left out, and a
+// finding that has ended is no change: some stay for a while after their cause.
 func (before Look) Changes(now Look, except ...string) []string {
 	names := maps.Clone(before)
 	maps.Copy(names, now)
@@ -121,7 +122,8 @@ func (before Look) Changes(now Look, except ...string) []string {
 		switch {
 		case excepted || was && is && old == text:
 		case !was:
-			changes = append(changes, name+": it was not there before")
+			changes = append(changes, name+": it was not there before: "+firstLine(text))
+		case strings.Contains(name, ": "+finding) && (!is || was): // it has ended, or another text says it
 		case !is:
 			changes = append(changes, name+": it is gone")
 		default:
@@ -129,6 +131,11 @@ func (before Look) Changes(now Look, except ...string) []string {
 		}
 	}
 	return changes
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 // differing are the lines that only one of two texts has: "- old", "+ new".

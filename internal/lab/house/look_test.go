@@ -9,19 +9,21 @@ import (
 	"time"
 
 	"tunic/gateway/api"
-	"tunic/gateway/health"
 )
 
 func TestChanges(t *testing.T) {
-	before := Look{"gateway: status": "open\nready\n", "gateway: file a": "1", "friend: file b": "1"}
+	before := Look{"gateway: status": "open\nready\n", "gateway: file a": "1", "friend: file b": "1", "friend: finding x": "it ends"}
 	now := Look{"gateway: status": "open\nclosed\n", "gateway: file c": "1", "friend: file b": "2"}
 	want := []string{"friend: file b: - 1; + 2", "gateway: file a: it is gone",
-		"gateway: file c: it was not there before", "gateway: status: - ready; + closed"}
+		"gateway: file c: it was not there before: 1", "gateway: status: - ready; + closed"}
 	if got := before.Changes(now); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := before.Changes(now, "friend: ", "gateway: file"); !slices.Equal(got, want[3:]) {
 		t.Errorf("with exceptions: %q", got)
+	}
+	if got := now.Changes(before); !slices.Contains(got, "friend: finding x: it was not there before: it ends") {
+		t.Errorf("a finding that is new: %q", got)
 	}
 	if got := before.Changes(before); len(got) > 0 {
 		t.Errorf("nothing has changed: %q", got)
@@ -47,7 +49,7 @@ func TestFilesAreSeenWithTheirModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	written := look()
-	if got := empty.Changes(written); !slices.Equal(got, []string{"file devices/phone.toml: it was not there before"}) {
+	if got := empty.Changes(written); !slices.Equal(got, []string{"file devices/phone.toml: it was not there before: -rw-r--r--"}) {
 		t.Errorf("a file: %q", got)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
@@ -96,10 +98,9 @@ func TestLastingStatus(t *testing.T) {
 		t.Errorf("%q", differing(text(t, calm), got))
 	}
 	for what, change := range map[string]func(*api.Status){
-		"state":   func(s *api.Status) { s.State = api.Closed },
-		"onion":   func(s *api.Status) { s.Onions = nil },
-		"policy":  func(s *api.Status) { s.Household.Devices = []api.Device{{Policy: "block", Until: &until}} },
-		"finding": func(s *api.Status) { s.Findings = []health.Finding{health.New(health.TorDown, "", "")} },
+		"state":  func(s *api.Status) { s.State = api.Closed },
+		"onion":  func(s *api.Status) { s.Onions = nil },
+		"policy": func(s *api.Status) { s.Household.Devices = []api.Device{{Policy: "block", Until: &until}} },
 	} {
 		changed := calm
 		if change(&changed); text(t, changed) == text(t, calm) {

@@ -16,15 +16,22 @@ var Tools = []string{"iptables", "ip6tables"}
 // Rules are what iptables-save and ip6tables-save print, by tool.
 type Rules map[string]string
 
+// between is a line between the texts of two tools.
+const between = "-- the next --"
+
 // SaveRules reads the rules of a box's kernel, its own and others'.
 func SaveRules(ctx context.Context, l *lab.Lab, gateway string) (Rules, error) {
+	out, err := Run(ctx, l, gateway, "sh", "-ec", strings.Join(Tools, "-save; echo '"+between+"'; ")+"-save")
+	if err != nil {
+		return nil, err
+	}
+	texts := strings.Split(out, between)
+	if len(texts) != len(Tools) {
+		return nil, fmt.Errorf("reading the rules of %s: there are %d texts", gateway, len(texts))
+	}
 	saved := make(Rules)
-	for _, tool := range Tools {
-		text, err := Run(ctx, l, gateway, tool+"-save")
-		if err != nil {
-			return nil, err
-		}
-		saved[tool] = text
+	for i, tool := range Tools {
+		saved[tool] = strings.TrimSpace(texts[i])
 	}
 	return saved, nil
 }

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tunic/gateway/api"
-	"tunic/gateway/health"
+	"tunic/gateway/config"
 	"tunic/internal/lab"
 )
 
@@ -24,23 +25,30 @@ func Status(ctx context.Context, l *lab.Lab, gateway string) (s api.Status, err 
 // statusOf is the status as far as it does not change by itself. A box without
 // a daemon has none, which is a way to stand too.
 func statusOf(ctx context.Context, l *lab.Lab, gateway string) (Look, error) {
-	s, err := Status(ctx, l, gateway)
+	s, err := api.NewClient(config.NewPaths(l.Root(gateway)).API()).Status(ctx)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil {
+	if err != nil || s.State == "" {
 		return Look{"status": "no daemon answers\n"}, nil
 	}
 	text, err := json.MarshalIndent(lasting(s), "", " ")
 	if err != nil {
 		return nil, fmt.Errorf("writing the status of %s: %w", gateway, err)
 	}
-	return Look{"status": string(text)}, nil
+	look := Look{"status": string(text)}
+	for _, f := range s.Findings {
+		look[strings.TrimSpace(finding+string(f.Code)+" "+f.Subject)] = string(f.Severity) + ", " + f.Text
+	}
+	return look, nil
 }
 
+// finding begins the names of the status's findings in a Look.
+const finding = "finding "
+
 // lasting is a status without times, counters, the neighbour table, what tor
-// says of itself, and whether visitors have got in by now. Findings are their
-// code and subject.
+// says of itself, whether visitors have got in by now, and findings, which
+// stand for themselves.
 func lasting(s api.Status) api.Status {
 	s.Since, s.Clock, s.Household.Served = time.Time{}, api.Clock{}, api.Served{}
 	s.Tor = steady(s.Tor)
@@ -48,7 +56,9 @@ func lasting(s api.Status) api.Status {
 		fast := steady(*s.FastTor)
 		s.FastTor = &fast
 	}
-	s.Household.Devices = slices.DeleteFunc(slices.Clone(s.Household.Devices), func(d api.Device) bool { return d.Named != "file" && d.Until == nil })
+	s.Household.Devices = slices.DeleteFunc(slices.Clone(s.Household.Devices), func(d api.Device) bool {
+		return d.Named != "file" && d.Until == nil // somebody's of the neighbour table
+	})
 	for i := range s.Household.Devices {
 		d := &s.Household.Devices[i]
 		d.Addresses, d.Seen = nil, false
@@ -62,9 +72,7 @@ func lasting(s api.Status) api.Status {
 	s.Servers = each(s.Servers, func(server api.Server) api.Server {
 		return api.Server{Name: server.Name, Version: server.Version, Ready: server.Ready, Error: server.Error}
 	})
-	s.Findings = each(s.Findings, func(f health.Finding) health.Finding {
-		return health.Finding{Code: f.Code, Severity: f.Severity, Subject: f.Subject}
-	})
+	s.Findings = nil
 	return s
 }
 
