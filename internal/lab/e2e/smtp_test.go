@@ -77,7 +77,8 @@ func (w *world) setUpMail(own, other postBox) {
 	w.Helper()
 	p := config.NewPaths(w.lab.Root(own.node))
 	w.write(filepath.Join(p.EndpointDir(), "smtp.toml"), "")
-	w.write(filepath.Join(p.PeerDir(), own.friend+".toml"), fmt.Sprintf("onion = %q\nclient = %q\n", other.key, "AEBAGBAFAYDQQCIKBMGA2DQPCAIREEYUCULBOGAZDINRYHI6D4QA"))
+	w.write(filepath.Join(p.PeerDir(), own.friend+".toml"), fmt.Sprintf("onion = %q\nclient = %q\n", other.key,
+		"AEBAGBAFAYDQQCIKBMGA2DQPCAIREEYUCULBOGAZDINRYHI6D4QA"))
 	w.must(own.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add "+own.user)
 	w.must(own.node, "tunic", "reload")
 	w.Cleanup(func() {
@@ -146,7 +147,8 @@ func (w *world) queue(b postBox) []api.Letter {
 }
 
 func swaks(w *world, a, b postBox) {
-	w.must(a.laptop, "swaks", "--server", a.addr+":587", "--tls", "--auth", "PLAIN", "--auth-user", a.user, "--auth-password", mailPassword,
+	w.must(a.laptop, "swaks", "--server", a.addr+":587", "--tls", "--auth", "PLAIN",
+		"--auth-user", a.user, "--auth-password", mailPassword,
 		"--from", a.user+"@box.home.arpa", "--to", b.user+"@"+a.friend+".peer.home.arpa", "--header", "Subject: from swaks")
 	text := w.arrived(b, "Subject: from swaks")
 	if want := "dkim=pass header.d=" + a.domain(); !strings.Contains(text, want) {
@@ -168,7 +170,8 @@ func mutt(w *world, from, to postBox) {
 	dir := filepath.Join(w.lab.Root(from.node), "srv")
 	files := map[string]string{
 		"ca.crt": w.must(from.node, "tunic", "ca") + "\n",
-		"msmtprc": fmt.Sprintf("account default\nhost box.home.arpa\nport 587\ntls on\ntls_starttls on\ntls_trust_file %s/ca.crt\nauth scram-sha-256\nuser %s\npassword \"%s\"\nfrom %s\n",
+		"msmtprc": fmt.Sprintf("account default\nhost box.home.arpa\nport 587\ntls on\ntls_starttls on\n"+
+			"tls_trust_file %s/ca.crt\nauth scram-sha-256\nuser %s\npassword \"%s\"\nfrom %s\n",
 			dir, from.user, mailPassword, from.at()),
 	}
 	for name, text := range files {
@@ -176,7 +179,8 @@ func mutt(w *world, from, to postBox) {
 			w.Fatal(err)
 		}
 	}
-	w.must(from.laptop, "sh", "-c", fmt.Sprintf("echo hello from mutt | HOME=%s mutt -n -F /dev/null -e 'set sendmail=\"msmtp -C %s/msmtprc\" use_envelope_from=yes copy=no from=\"%s\"' -s 'from mutt' -- %s@%s.peer.home.arpa",
+	w.must(from.laptop, "sh", "-c", fmt.Sprintf("echo hello from mutt | HOME=%s mutt -n -F /dev/null -e "+
+		"'set sendmail=\"msmtp -C %s/msmtprc\" use_envelope_from=yes copy=no from=\"%s\"' -s 'from mutt' -- %s@%s.peer.home.arpa",
 		dir, dir, from.at(), to.user, from.friend))
 	text := w.arrived(to, "hello from mutt")
 	if want := "dkim=pass header.d=" + from.domain(); !strings.Contains(text, want) {
@@ -186,9 +190,11 @@ func mutt(w *world, from, to postBox) {
 
 func refusedAtOnce(w *world, a postBox) {
 	third := "sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.peer.home.arpa"
-	for to, want := range map[string]string{"eve@example.com": "550 5.7.1", "eve@" + third: "550 5.1.2 you are not connected with this box: ask bea to introduce you",
+	for to, want := range map[string]string{"eve@example.com": "550 5.7.1",
+		"eve@" + third:            "550 5.1.2 you are not connected with this box: ask bea to introduce you",
 		"eve@carl.peer.home.arpa": "550 5.1.2 no friend is called", "nobody@box.home.arpa": "550 5.1.1"} {
-		r := w.exec(a.laptop, "swaks", "--server", a.addr+":587", "--tls", "--auth", "PLAIN", "--auth-user", a.user, "--auth-password", mailPassword,
+		r := w.exec(a.laptop, "swaks", "--server", a.addr+":587", "--tls", "--auth", "PLAIN",
+			"--auth-user", a.user, "--auth-password", mailPassword,
 			"--from", a.at(), "--to", to, "--quit-after", "RCPT")
 		if r.Code == 0 || !strings.Contains(r.Stdout+r.Stderr, want) {
 			w.Errorf("%s: status %d, want %q in\n%s", to, r.Code, want, r.Stdout)
@@ -256,7 +262,8 @@ func forgers(w *world, a, b postBox) {
 	w.say(c, "MAIL FROM:<eve@example.com>", "550 5.7.1 ")
 	w.say(c, "MAIL FROM:<eve@sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.peer.home.arpa>", "550 5.7.1 your box is not connected")
 	w.say(c, "MAIL FROM:<"+b.at()+">", "250 ")
-	for _, to := range []string{"eve@example.com", "eve%example.com@" + a.domain(), "example.com!eve@" + a.domain(), `"eve@example.com"@` + a.domain(),
+	for _, to := range []string{"eve@example.com", "eve%example.com@" + a.domain(),
+		"example.com!eve@" + a.domain(), `"eve@example.com"@` + a.domain(),
 		"@" + a.domain() + ":eve@example.com", "eve@[127.0.0.1]", b.at(), "ann@box.home.arpa", "nobody@" + a.domain()} {
 		w.say(c, "RCPT TO:<"+to+">", "5")
 	}

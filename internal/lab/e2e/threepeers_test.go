@@ -83,7 +83,8 @@ func groupOfThree(w *world, boxes []postBox) {
 			w.Fatal(err)
 		}
 		defer c.Close()
-		if err := sendBy(c, from.at(), "choir@alice.peer.home.arpa", "From: "+from.at()+"\r\nSubject: song of "+from.user+"\r\n\r\nx\r\n"); err != nil {
+		text := "From: " + from.at() + "\r\nSubject: song of " + from.user + "\r\n\r\nx\r\n"
+		if err := sendBy(c, from.at(), "choir@alice.peer.home.arpa", text); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -109,7 +110,8 @@ func roomOfThree(w *world, boxes []postBox) {
 	}
 	for i, from := range boxes {
 		begin := time.Now()
-		if r := w.exec(from.laptop, "sh", "-c", "echo choir-"+strconv.Itoa(i)+" | "+strings.Join(quoteAll(from.xmpp(w, "-c", "-a", from.user+"2", name)), " ")); r.Code != 0 {
+		words := strings.Join(quoteAll(from.xmpp(w, "-c", "-a", from.user+"2", name)), " ")
+		if r := w.exec(from.laptop, "sh", "-c", "echo choir-"+strconv.Itoa(i)+" | "+words); r.Code != 0 {
 			w.Errorf("%s in the room: status %d, %s", from.user, r.Code, r.Stderr)
 		}
 		for _, member := range at {
