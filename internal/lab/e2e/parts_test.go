@@ -26,9 +26,12 @@ type part struct {
 	test     func(*world)
 }
 
-// drift is the finding that stays for a while when another program has changed
-// the rules.
-const drift = "gateway: finding " + string(health.RulesDrift)
+// The findings that tell of the past: another program has changed the rules, in
+// the last ten minutes; a device has used a port in clear, in the last day.
+const (
+	drift   = "gateway: finding " + string(health.RulesDrift)
+	inClear = "gateway: finding " + string(health.CleartextPort)
+)
 
 // parts are all, in their order: the last ones disturb most.
 func parts() []part {
@@ -47,12 +50,12 @@ func parts() []part {
 		{name: "outside", test: testOutside}, // and those of whileOutside in it
 		{name: "devices", test: testDevices},
 		{name: "refusals", test: testRefusals},
-		{name: "around", test: testAround},
+		{name: "around", disturbs: []string{inClear}, test: testAround},
 		{name: "named", test: testNamed},
-		{name: "leaks", test: testLeaks},
-		{name: "mutants", disturbs: []string{drift}, test: testMutants},
+		{name: "leaks", disturbs: []string{inClear}, test: testLeaks},
+		{name: "mutants", disturbs: []string{drift, inClear}, test: testMutants},
 		{name: "wall", disturbs: []string{drift}, test: testWall},
-		{name: "states", disturbs: []string{drift}, test: testStates},
+		{name: "states", disturbs: []string{drift, inClear}, test: testStates},
 		{name: "reload under load", test: testLoad},
 		{name: "crowded", test: testCrowded},
 		{name: "over tor", test: testOverTor},
