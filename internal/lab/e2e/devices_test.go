@@ -20,6 +20,9 @@ import (
 
 // testDevices uses the verbs about devices as their owner does.
 func testDevices(w *world) {
+	leases := filepath.Join(w.lab.Root("gateway"), "var/lib/misc/dnsmasq.leases")
+	w.write(leases, "1 02:00:00:0a:00:10 192.168.77.10 phone *\n")
+	defer w.remove(leases)
 	w.run("a policy for a while", forAWhile)
 	w.run("a policy for a while survives a restart", forAWhileRestarted)
 	w.run("newnym", newNym)
@@ -33,9 +36,6 @@ func testDevices(w *world) {
 // forAWhile: the device is found by what it calls itself, goes direct, and
 // loses its connections when the time is over.
 func forAWhile(w *world) {
-	leases := filepath.Join(w.lab.Root("gateway"), "var/lib/misc/dnsmasq.leases")
-	w.write(leases, "1 02:00:00:0a:00:10 192.168.77.10 phone *\n")
-	defer w.remove(leases)
 	begin := time.Now()
 	w.must("gateway", "tunic", "device", "phone", "--policy", "direct", "--for", "8s")
 	w.arrivesFrom(wan4, phone6)
