@@ -52,6 +52,11 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	g.view.in, g.view.friends = a.in, a.in.Friends
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
+	for _, f := range g.Features {
+		if f, ok := f.(feature.Settler); ok {
+			f.Settle()
+		}
+	}
 	g.notify(ctx)
 	signal(g.passed)
 	return done

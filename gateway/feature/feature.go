@@ -49,6 +49,12 @@ type Watcher interface {
 	Changed(ctx context.Context, s Scene) bool // it is not as the last pass saw it
 }
 
+// Settler is a feature that tells what is in force: what it has looked at is, once
+// the pass is over and its rules and cuts are done.
+type Settler interface {
+	Settle()
+}
+
 // Sooner is a feature that has to look again at some time.
 type Sooner interface {
 	Next() time.Time // zero: at none

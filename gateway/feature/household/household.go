@@ -66,6 +66,7 @@ type Feature struct {
 	temporary temporaries
 
 	mu      sync.Mutex
+	looked  temporary // by the pass that runs
 	inForce temporary // as of the last pass
 }
 
@@ -73,6 +74,7 @@ var (
 	_ feature.Feature  = (*Feature)(nil)
 	_ feature.Amender  = (*Feature)(nil)
 	_ feature.Reporter = (*Feature)(nil)
+	_ feature.Settler  = (*Feature)(nil)
 	_ feature.Sooner   = (*Feature)(nil)
 	_ feature.Watcher  = (*Feature)(nil)
 )
@@ -102,7 +104,7 @@ func (f *Feature) Look(ctx context.Context, s *feature.Scene, r *feature.Report)
 	if !s.Foreseen {
 		now = f.endPortals(now, s, r)
 		f.mu.Lock()
-		f.inForce = now
+		f.looked = now
 		f.mu.Unlock()
 		s.Hosts = f.hosts(ctx, s.Config)
 	}
@@ -113,6 +115,14 @@ func (f *Feature) Look(ctx context.Context, s *feature.Scene, r *feature.Report)
 			d.Rules.Guests = guests(now)
 		}
 	}
+}
+
+// Settle implements feature.Settler: who is told that a device's policy is over can
+// rely on it that its connections are.
+func (f *Feature) Settle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inForce = f.looked
 }
 
 // Next implements feature.Sooner: something for a while ends.
