@@ -29,7 +29,7 @@ func behindOnions() []entry {
 		{id: "P07", what: "a published host is made to call out, in clear", held: "it is a device like all: what it opens leaves through Tor or not at all",
 			tests: []string{suite + "behind onions", suite + "leaks"}},
 		{id: "P08", what: "onion keys that others can read, or that are lost", held: "0600 and tor's own, refused otherwise, never in a log; a state directory in memory is refused",
-			tests: []string{suite + "behind onions", "gateway/onion TestEnsureKeysRefuses", "gateway/onion TestSecretsStayOut", "gateway/onion TestIdentityKeepsItsSecret", "gateway TestCheckState"}},
+			tests: []string{suite + "behind onions", "gateway/onion TestEnsureKeysRefuses", "gateway/onion TestSecretsStayOut", "gateway/onion TestIdentityKeepsItsSecret", "gateway/box TestCheckState"}},
 		{id: "P09", what: "logs that keep who went where", held: "no destination, no visitor and no device's question is logged",
 			tests: []string{suite + "behind onions", "gateway/socks TestLogIsSilent"}},
 	}

@@ -118,7 +118,7 @@ func leavings() []entry {
 			tests: []string{compiled + "TestCarrierUDP"}},
 		{id: "L36", what: "private addresses that are not at home", held: "only the prefixes on the household's interfaces are near"},
 		{id: "L37", what: "virtual addresses that overlap with real ones, or leave", held: "they are chosen apart from local ones, and refused but for TCP",
-			tests: []string{"gateway TestRangesAreChosenOnceApartFromLocalOnes"}},
+			tests: []string{"gateway/box TestRangesAreChosenOnceApartFromLocalOnes"}},
 		{id: "L38", what: "a bypass that opens more than was asked for", held: "one device, one address, as long as the answer holds",
 			tests: []string{suite + "outside", kernel + "TestGrant", compiled + "TestBypassIsForItsDevices", "gateway/feature/bypass TestGrantsEnd"}},
 		{id: "L39", what: "a captive portal opens the house", held: "one device, web and DNS, for minutes",

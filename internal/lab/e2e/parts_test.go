@@ -27,10 +27,12 @@ type part struct {
 }
 
 // The findings that tell of the past: another program has changed the rules, in
-// the last ten minutes; a device has used a port in clear, in the last day.
+// the last ten minutes; a device has used a port in clear, or Tor itself, in the
+// last day.
 const (
 	drift   = "gateway: finding " + string(health.RulesDrift)
 	inClear = "gateway: finding " + string(health.CleartextPort)
+	ownTor  = "gateway: finding " + string(health.TorOverTor)
 )
 
 // parts are all, in their order: the last ones disturb most.
@@ -58,7 +60,7 @@ func parts() []part {
 		{name: "states", disturbs: []string{drift, inClear}, test: testStates},
 		{name: "reload under load", test: testLoad},
 		{name: "crowded", test: testCrowded},
-		{name: "over tor", test: testOverTor},
+		{name: "over tor", disturbs: []string{ownTor}, test: testOverTor},
 		{name: "bridges", needs: []string{"obfs4proxy"}, test: testBridges},
 		{name: "peers", needs: []string{"lynx", "wget"}, test: testPeers},
 		{name: "smtp", needs: []string{"swaks", "mutt", "msmtp"}, test: testSMTP},
