@@ -120,7 +120,8 @@ func (a *app) device(cmd *cobra.Command, r api.DeviceRequest) (api.Device, error
 		return a.showDevice(cmd, r.Device)
 	}
 	if cmd.Flags().Changed("for") && r.For <= 0 {
-		return api.Device{}, usageError("example: tunic device "+r.Device+" --policy direct --for 2h", "--for: %v", api.CheckSpan(r.For, household.LongestPolicy))
+		return api.Device{}, usageError("example: tunic device "+r.Device+" --policy direct --for 2h",
+			"--for: %v", api.CheckSpan(r.For, household.LongestPolicy))
 	}
 	d, err := a.client().SetDevice(cmd.Context(), r)
 	if errors.Is(err, api.ErrNotRunning) && r.For == 0 {

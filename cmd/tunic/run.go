@@ -158,7 +158,8 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	system := machine.System{Paths: p.paths, Kernel: p.kernel.Kernel}
 	g = gateway.New(gateway.Options{
 		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
-		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system, Backend: p.kernel.CheckBackend, Server: process, Servers: servers, Listeners: sockets,
+		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system, Backend: p.kernel.CheckBackend,
+		Server: process, Servers: servers, Listeners: sockets,
 		Keys:   ensureKeys,
 		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
@@ -176,7 +177,8 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error {
-		return untilDone(outer, api.Serve(outer, listener, api.Parts{Daemon: g, Onions: g, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: g, Peers: g}, log))
+		parts := api.Parts{Daemon: g, Onions: g, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: g, Peers: g}
+		return untilDone(outer, api.Serve(outer, listener, parts, log))
 	})
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })
 	group.Go(func() error { return untilDone(outer, machine.GuardRules(outer, log, p.kernel.Kernel, g)) })
