@@ -19,7 +19,7 @@ import (
 func TestBackupOfARunningGateway(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.running(t)
-	if _, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err != nil {
+	if _, err := h.onions.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	lock, key, err := backup.Passphrase("correct horse")
@@ -50,9 +50,6 @@ func TestBackupOfARunningGateway(t *testing.T) {
 	}
 	next := &house{Gateway: New(to.Options, c), fakes: to.fakes}
 	next.furnish()
-	if err := next.rotations.load(); err != nil {
-		t.Fatal(err)
-	}
 	next.pass(t.Context())
 	if was, is := h.onionAddresses(), next.onionAddresses(); len(is) != 2 || !slices.Equal(was, is) {
 		t.Errorf("was %v, is %v", was, is)

@@ -26,7 +26,7 @@ func TestServeHasACertificate(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
 	leaf := leafOf(t, h)
-	home := string(h.snapshot().addresses["home"])
+	home := string(h.snapshot().in.Addresses["home"])
 	for _, name := range []string{"box.home.arpa", home + ".peer.home.arpa", home + ".onion"} {
 		if err := leaf.VerifyHostname(name); err != nil {
 			t.Error(err)

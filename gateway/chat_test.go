@@ -38,7 +38,7 @@ func text(s managed.Spec, name string) string {
 }
 
 func TestXMPP(t *testing.T) {
-	a, b := friends(t)
+	a, b := twoFriends(t)
 	a.write(t, "endpoints/xmpp.toml", "")
 	if err := a.Reload(t.Context()); err != nil {
 		t.Fatal(err)
@@ -83,11 +83,11 @@ func TestXMPP(t *testing.T) {
 	// try; any other hello leaves Prosody as it is.
 	hello := func() string {
 		t.Helper()
-		a.book.Now = func() func() time.Time {
-			next := a.book.Now().Add(2 * peer.HelloEvery)
+		a.friends.Now = func() func() time.Time {
+			next := a.friends.Now().Add(2 * peer.HelloEvery)
 			return func() time.Time { return next }
 		}()
-		a.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf()))})
+		a.friends.Met(t.Context(), link.Seen{Onion: link.Key(peer.KeyOf(b.addressOf()))})
 		a.settle(t)
 		s, _ := a.server("prosody")
 		return text(s, "prosody.cfg.lua")

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"tunic/gateway/api"
-	"tunic/gateway/config"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 )
@@ -63,15 +62,15 @@ func TestGrantAndRevoke(t *testing.T) {
 		t.Fatalf("for everybody: %+v", o)
 	}
 	// A public onion does not become private by accident, nor a client it has not.
-	err := h.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "alice"})
+	err := h.onions.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "alice"})
 	var failure *api.Failure
 	if !errors.As(err, &failure) || !failure.Usage || !strings.Contains(failure.Hint, "--private") || h.photosFile(t) != photosFile {
 		t.Errorf("granting what is for everybody: %v", err)
 	}
-	if err := h.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "alice", Private: true}); err != nil {
+	if err := h.onions.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "alice", Private: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "bob:" + bobClient}); err != nil {
+	if err := h.onions.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "bob:" + bobClient}); err != nil {
 		t.Fatal(err)
 	}
 	if o := h.torOnion("photos"); !slices.Equal(o.Clients, []onion.ClientKey{bobClient, aliceClient}) {
@@ -82,7 +81,7 @@ func TestGrantAndRevoke(t *testing.T) {
 		t.Errorf("status: %+v", o)
 	}
 	for _, word := range []string{"alice", strings.ToLower(bobClient)} {
-		if err := h.RevokeClient(ctx, api.RevokeRequest{Onion: "photos", Client: word}); err != nil {
+		if err := h.onions.RevokeClient(ctx, api.RevokeRequest{Onion: "photos", Client: word}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,7 +95,7 @@ func TestGrantAndRevoke(t *testing.T) {
 		t.Errorf("the file is\n%s", text)
 	}
 	for _, r := range []api.RevokeRequest{{Onion: "photos", Client: "alice"}, {Onion: "blog", Client: "alice"}} {
-		if err := h.RevokeClient(ctx, r); !errors.As(err, &failure) || !failure.Usage {
+		if err := h.onions.RevokeClient(ctx, r); !errors.As(err, &failure) || !failure.Usage {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}
@@ -108,7 +107,7 @@ func TestGrantToStrangers(t *testing.T) {
 	for client, want := range map[string]string{
 		"carol": `no friend is called "carol"`, "alice:" + bobClient: `"alice" is the name of a friend`, "x": `no friend is called "x"`, "X": "is no client",
 	} {
-		err := h.GrantClient(t.Context(), api.GrantRequest{Onion: "photos", Client: client})
+		err := h.onions.GrantClient(t.Context(), api.GrantRequest{Onion: "photos", Client: client})
 		if err == nil || !strings.Contains(err.Error(), want) || h.photosFile(t) != "private = true\n"+photosFile {
 			t.Errorf("%s: %v", client, err)
 		}
@@ -138,17 +137,17 @@ func TestHomeIsForFriends(t *testing.T) {
 
 func TestPublishPrivate(t *testing.T) {
 	h := aliceHouse(t, photosFile)
-	o, err := h.Publish(t.Context(), api.PublishRequest{Name: "diary", Ports: []string{"80=nas:8080"}, Clients: []string{"alice"}})
+	o, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "diary", Ports: []string{"80=nas:8080"}, Clients: []string{"alice"}})
 	if err != nil || !o.Private || len(o.Clients) != 1 {
 		t.Fatalf("Publish = %+v, %v", o, err)
 	}
 	if spec := h.torOnion("diary"); !slices.Equal(spec.Clients, []onion.ClientKey{aliceClient}) {
 		t.Errorf("tor: %+v", spec)
 	}
-	if _, err := h.Publish(t.Context(), api.PublishRequest{Name: "diary", Ports: []string{"80=nas:8080"}}); err == nil {
+	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "diary", Ports: []string{"80=nas:8080"}}); err == nil {
 		t.Error("published again for everybody")
 	}
-	if _, err := h.Publish(t.Context(), api.PublishRequest{Name: "x", Ports: []string{"80=nas:8080"}, Clients: []string{"?"}}); err == nil {
+	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "x", Ports: []string{"80=nas:8080"}, Clients: []string{"?"}}); err == nil {
 		t.Error("published for nobody that is")
 	}
 }
@@ -202,15 +201,5 @@ func TestImportedClients(t *testing.T) {
 	}
 	if o := h.torOnion("photos"); o == nil || !slices.Equal(o.Clients, []onion.ClientKey{bobClient}) {
 		t.Errorf("with its clients in its file: %+v", o)
-	}
-}
-
-// Who may find a home that is for everybody is nobody in particular.
-func TestAPublicHomeHasNoClients(t *testing.T) {
-	c := &config.Config{Peers: []config.Peer{{Name: "bob", ClientKey: clientOfPhotos}}}
-	for public, want := range map[bool]int{true: 0, false: 1} {
-		if list := clients(c, config.Onion{Name: config.HomeOnion, Public: public}); len(list) != want {
-			t.Errorf("public %v: %+v", public, list)
-		}
 	}
 }

@@ -13,11 +13,13 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/bypass"
 	"tunic/gateway/feature/entry"
+	"tunic/gateway/feature/friends"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/networks"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/onion"
@@ -25,7 +27,7 @@ import (
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{},
+var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}), household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{},
 	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), gopher.Feature{}}
 
 func inputs() Inputs {
@@ -155,7 +157,7 @@ func TestWithoutIPv6NothingListensOnIt(t *testing.T) {
 // A service is told all addresses by which it is asked, its own former ones too.
 func TestFrontHasItsFormerAddresses(t *testing.T) {
 	in := inputs()
-	in.Former = former([]OldAddress{{Onion: "home", Address: "bbb0"}, {Onion: "photos", Address: "ppp0"}})
+	in.Former = map[string][]onion.Address{"home": {"bbb0"}, "photos": {"ppp0"}}
 	if f := desire(in).Serve.Fronts[0]; f.Onion != "photos" || !slices.Equal(f.Former, []string{"ppp0.onion"}) {
 		t.Errorf("%+v", f)
 	}

@@ -14,7 +14,7 @@ import (
 func TestPeerVerbsUndo(t *testing.T) {
 	const granted = "private = true\nclients = [\"bob\"]\n[ports]\n80 = \"192.168.77.20:80\"\n"
 	stranger := newBox(t)
-	i, err := stranger.Invite(t.Context(), api.InviteRequest{Name: "us", Suggest: "eve"})
+	i, err := stranger.friends.Invite(t.Context(), api.InviteRequest{Name: "us", Suggest: "eve"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,31 +23,31 @@ func TestPeerVerbsUndo(t *testing.T) {
 		by string
 	}{
 		"invite": {func(ctx context.Context, h *house) error {
-			_, err := h.Invite(ctx, api.InviteRequest{Name: "dave", Auto: true})
+			_, err := h.friends.Invite(ctx, api.InviteRequest{Name: "dave", Auto: true})
 			return err
 		}, "tor"},
 		"accept": {func(ctx context.Context, h *house) error {
-			_, err := h.Accept(ctx, api.AcceptRequest{Word: i.Word})
+			_, err := h.friends.Accept(ctx, api.AcceptRequest{Word: i.Word})
 			return err
 		}, "tor"},
 		"forget": {func(ctx context.Context, h *house) error {
-			return h.Forget(ctx, api.PeerRequest{Name: "bob"})
+			return h.friends.Forget(ctx, api.PeerRequest{Name: "bob"})
 		}, "tor file"},
 		"forget an invitation": {func(ctx context.Context, h *house) error {
-			return h.Forget(ctx, api.PeerRequest{Name: "carol"})
+			return h.friends.Forget(ctx, api.PeerRequest{Name: "carol"})
 		}, "tor"},
 		"rename": {func(ctx context.Context, h *house) error {
-			_, err := h.Rename(ctx, api.RenameRequest{From: "bob", To: "robert"})
+			_, err := h.friends.Rename(ctx, api.RenameRequest{From: "bob", To: "robert"})
 			return err
 		}, "file"},
 	} {
 		for _, refusal := range []string{"tor", "rules", "file"} {
-			h, _ := friends(t)
+			h, _ := twoFriends(t)
 			h.write(t, "onions/photos.toml", granted)
 			if err := h.Reload(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Invite(t.Context(), api.InviteRequest{Name: "carol"}); err != nil {
+			if _, err := h.friends.Invite(t.Context(), api.InviteRequest{Name: "carol"}); err != nil {
 				t.Fatal(err)
 			}
 			broken := h.Paths.OnionFile("zzz")
@@ -55,7 +55,7 @@ func TestPeerVerbsUndo(t *testing.T) {
 				h.write(t, "onions/zzz.toml", "[ports\n")
 			}
 			h.set(func() { h.fail[refusal] = errBroken })
-			people, _ := h.Peers(t.Context())
+			people, _ := h.friends.Peers(t.Context())
 			failed := h.unchanged(t, name+", refused by "+refusal, func() error { return verb.do(t.Context(), h) })
 			if want := strings.Contains(verb.by, refusal); failed != want {
 				t.Errorf("%s, when %s refuses: failed %v", name, refusal, failed)
@@ -63,7 +63,7 @@ func TestPeerVerbsUndo(t *testing.T) {
 			if !failed {
 				continue
 			}
-			if now, err := h.Peers(t.Context()); err != nil || len(now) != len(people) || now[0].Name != people[0].Name {
+			if now, err := h.friends.Peers(t.Context()); err != nil || len(now) != len(people) || now[0].Name != people[0].Name {
 				t.Errorf("%s, undone: %+v, were %+v, %v", name, now, people, err)
 			}
 			h.set(func() { delete(h.fail, refusal) })

@@ -43,18 +43,18 @@ func editVerbs() map[string]editVerb {
 		return func(ctx context.Context, h *house) error { _, err := h.devices.SetDevice(ctx, r); return err }
 	}
 	rotate := func(r api.RotateRequest) func(context.Context, *house) error {
-		return func(ctx context.Context, h *house) error { _, err := h.Rotate(ctx, r); return err }
+		return func(ctx context.Context, h *house) error { _, err := h.onions.Rotate(ctx, r); return err }
 	}
 	return map[string]editVerb{
 		"publish": {func(ctx context.Context, h *house) error {
-			_, err := h.Publish(ctx, api.PublishRequest{Name: "music", Ports: []string{"80=192.168.77.20:80"}})
+			_, err := h.onions.Publish(ctx, api.PublishRequest{Name: "music", Ports: []string{"80=192.168.77.20:80"}})
 			return err
 		}, "judge tor"},
 		"unpublish": {func(ctx context.Context, h *house) error {
-			return h.Unpublish(ctx, api.UnpublishRequest{Name: "photos"})
+			return h.onions.Unpublish(ctx, api.UnpublishRequest{Name: "photos"})
 		}, "judge tor"},
 		"unpublish --forget-key": {func(ctx context.Context, h *house) error {
-			return h.Unpublish(ctx, api.UnpublishRequest{Name: "photos", ForgetKey: true})
+			return h.onions.Unpublish(ctx, api.UnpublishRequest{Name: "photos", ForgetKey: true})
 		}, "judge tor"},
 		"rotate":      {rotate(api.RotateRequest{Name: "photos", Keep: time.Hour}), "tor"},
 		"rotate home": {rotate(api.RotateRequest{Name: "home", NewIdentity: true}), "tor"},
@@ -67,10 +67,10 @@ func editVerbs() map[string]editVerb {
 			return err
 		}, "rules"},
 		"grant": {func(ctx context.Context, h *house) error {
-			return h.GrantClient(ctx, api.GrantRequest{Onion: "locked", Client: "ann:" + clientOfPhotos})
+			return h.onions.GrantClient(ctx, api.GrantRequest{Onion: "locked", Client: "ann:" + clientOfPhotos})
 		}, "judge tor"},
 		"revoke": {func(ctx context.Context, h *house) error {
-			return h.RevokeClient(ctx, api.RevokeRequest{Onion: "open", Client: "ann"})
+			return h.onions.RevokeClient(ctx, api.RevokeRequest{Onion: "open", Client: "ann"})
 		}, "judge tor"},
 		"user add": {func(ctx context.Context, h *house) error {
 			_, err := h.people.AddUser(ctx, api.UserRequest{Name: "carol", Password: "correct horse battery 9"})
@@ -114,7 +114,7 @@ func editHouse(t *testing.T, root string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.Rotate(t.Context(), api.RotateRequest{Name: "open", Keep: time.Hour})
+	_, err = h.onions.Rotate(t.Context(), api.RotateRequest{Name: "open", Keep: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +392,7 @@ func TestEditAlone(t *testing.T) {
 	other := strings.Replace(photos, "8080", "8081", 1)
 	for _, c := range [][2]string{{"[ports\n", photos}, {other, other}} {
 		text, want := c[0], c[1]
-		err := EditAlone(h.Paths, replace(text), path)
+		err := feature.EditAlone(h.Paths, replace(text), path)
 		got, readErr := os.ReadFile(path)
 		if (err == nil) != (want == text) || readErr != nil || string(got) != want {
 			t.Errorf("%q: %v, the file is %q, %v", text, err, got, readErr)
@@ -406,12 +406,14 @@ func TestEditAlone(t *testing.T) {
 // What could not be put back is said, and nobody says that nothing was changed.
 func TestNotDone(t *testing.T) {
 	refused := feature.Usage(errors.New("no"), "nothing was changed")
-	if err := notDone(refused, nil); err != refused {
+	if err := feature.NotDone(refused, nil); err != refused {
 		t.Errorf("%v", err)
 	}
-	err := notDone(refused, errors.New("putting x back: no room"))
+	err := feature.NotDone(refused, errors.New("putting x back: no room"))
 	f, ok := errors.AsType[*api.Failure](err)
 	if !ok || f.Usage || strings.Contains(f.Hint, "nothing") || !strings.Contains(f.Problem.Error, "putting x back") || !strings.Contains(f.Problem.Error, "no\n") {
 		t.Errorf("%+v", f)
 	}
 }
+
+const clientOfPhotos = "3YOZRSTWHPFUIZQTBIJXMXL7K4UYNWYAXJ5UYZGDZ2AL3E7GSUSA"

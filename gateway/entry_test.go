@@ -12,6 +12,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/entry"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 )
@@ -102,11 +103,11 @@ func TestPlanHidesBridges(t *testing.T) {
 func TestSnippetsDoNotMixWithBridges(t *testing.T) {
 	c := &config.Config{Torrc: []config.Snippet{{File: "old.conf", Text: "UseBridges 1\n"}}}
 	p := config.NewPaths("/x")
-	if err := CheckSnippets(p, c); err != nil {
+	if err := entry.CheckSnippets(p, c); err != nil {
 		t.Errorf("bridges in torrc.d alone: %v", err)
 	}
 	c.Tor.Bridges = []config.Bridge{{}}
-	if err := CheckSnippets(p, c); err == nil || !strings.Contains(err.Error(), "/x/etc/tunic/torrc.d/old.conf:1: UseBridges") {
+	if err := entry.CheckSnippets(p, c); err == nil || !strings.Contains(err.Error(), "/x/etc/tunic/torrc.d/old.conf:1: UseBridges") {
 		t.Errorf("in both places: %v", err)
 	}
 }

@@ -18,11 +18,13 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/bypass"
 	"tunic/gateway/feature/entry"
+	"tunic/gateway/feature/friends"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/networks"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
@@ -264,6 +266,8 @@ func (f fakeListeners) Files() map[string]*os.File { return nil }
 
 // house is a gateway with a configuration on disk, on a fake box.
 type house struct {
+	onions  *onions.Feature
+	friends *friends.Feature
 	people  people.Feature
 	devices struct {
 		*household.Feature
@@ -324,10 +328,6 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 	}
 	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Backend: func() error { h.fakes.mu.Lock(); defer h.fakes.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.fakes}, Servers: fakeServers{h.fakes}, Listeners: fakeListeners{h.fakes},
-		Keys: func(dir string, _ IDs) (onion.Address, error) { // changing owners takes root
-			return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
-		},
-		Sign:   func(string, IDs, []byte) (s peer.Signature, err error) { return s, errBroken },
 		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
 	h.furnish()
 	return h
@@ -335,10 +335,13 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 
 // furnish gives the house its features.
 func (h *house) furnish() {
+	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Keys: testKeys,
+		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
+	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Sign: func(string, IDs, []byte) (s peer.Signature, err error) { return s, errBroken }, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.people, h.bypass, h.mail = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes}), mail.New(h.Gateway, fakeServer{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
-	h.Features = []feature.Feature{h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people,
+	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people,
 		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}}
 }
 
@@ -379,3 +382,8 @@ func (h *house) codes(t *testing.T) []string {
 }
 
 var errBroken = errors.New("broken")
+
+// testKeys makes keys: changing owners takes root.
+func testKeys(dir string, _ IDs) (onion.Address, error) {
+	return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
+}

@@ -2,13 +2,9 @@ package gateway
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
 
 	"tunic/gateway/api"
-	"tunic/gateway/config"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
 )
@@ -59,17 +55,6 @@ func (a *attempt) giveFast(ctx context.Context, spec tor.Spec) error {
 	return a.Fast.Apply(ctx, spec)
 }
 
-// withFast adds what the fast tor knows of its onions to what tor does.
-func (g *Gateway) withFast(t tor.Status) tor.Status {
-	all := maps.Clone(t.Onions)
-	if all == nil {
-		all = make(map[string]tor.Descriptor)
-	}
-	maps.Copy(all, g.Fast.Status().Onions)
-	t.Onions = all
-	return t
-}
-
 // fastStatus is the state of the fast tor, nil if there is none.
 func (g *Gateway) fastStatus(v view) *api.Tor {
 	if len(v.desired.Fast.Onions) == 0 {
@@ -77,14 +62,4 @@ func (g *Gateway) fastStatus(v view) *api.Tor {
 	}
 	t := torStatus(g.Fast.Status())
 	return &t
-}
-
-// checkFastSnippet refuses bridges in torrc.d beside an onion that connects to
-// relays directly.
-func checkFastSnippet(c *config.Config, path, text string) error {
-	i := slices.IndexFunc(c.Onions, func(o config.Onion) bool { return o.Fast })
-	if i < 0 || errors.Join(tor.CheckBridgeSnippet(path, text)...) == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: bridges, beside the onion %s which is not anonymous and connects to relays directly: remove one of them", path, c.Onions[i].Name)
 }

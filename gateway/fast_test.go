@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
+	"tunic/gateway/feature/entry"
 	"tunic/gateway/tor"
 )
 
@@ -88,7 +90,7 @@ func TestFastStatus(t *testing.T) {
 	if s := h.Gateway.Status(t.Context()); s.FastTor != nil || !s.Onions[0].Anonymous {
 		t.Errorf("without a fast onion: %+v", s.FastTor)
 	}
-	o, err := h.Publish(t.Context(), api.PublishRequest{Name: "films", Ports: []string{"80=192.168.77.20:80"}, Fast: true})
+	o, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "films", Ports: []string{"80=192.168.77.20:80"}, Fast: true})
 	if err != nil || o.Anonymous {
 		t.Fatalf("published %+v, %v", o, err)
 	}
@@ -115,12 +117,16 @@ func TestFastAndBridges(t *testing.T) {
 	h := newHouse(t, nil)
 	h.write(t, "onions/photos.toml", fastPhotos)
 	h.write(t, "torrc.d/own.conf", "UseBridges 1\nBridge 203.0.113.1:443\n")
-	if _, err := loadConfig(h.Paths); err == nil || !strings.Contains(err.Error(), "own.conf: bridges, beside the onion photos") {
+	c, err := feature.Load(h.Paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := entry.CheckSnippets(h.Paths, c); err == nil || !strings.Contains(err.Error(), "own.conf: bridges, beside the onion photos") {
 		t.Errorf("bridges in torrc.d: %v", err)
 	}
 	h.write(t, "torrc.d/own.conf", "")
 	h.write(t, "tunic.toml", mainFile+"[tor]\nbridges = [\"203.0.113.1:443 0123456789012345678901234567890123456789\"]\n")
-	if _, err := loadConfig(h.Paths); err == nil || !strings.Contains(err.Error(), "onions/photos.toml:1: anonymous") {
+	if _, err := feature.Load(h.Paths); err == nil || !strings.Contains(err.Error(), "onions/photos.toml:1: anonymous") {
 		t.Errorf("bridges: %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -21,11 +20,11 @@ func circle(t *testing.T) (a, alice, bob *house) {
 	t.Helper()
 	a, alice, bob = newBox(t), newBox(t), newBox(t)
 	for name, h := range map[string]*house{"alice": alice, "bob": bob} {
-		i, err := a.Invite(t.Context(), api.InviteRequest{Name: name, Suggest: "a", Auto: true})
+		i, err := a.friends.Invite(t.Context(), api.InviteRequest{Name: name, Suggest: "a", Auto: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.Accept(t.Context(), api.AcceptRequest{Word: i.Word}); err != nil {
+		if _, err := h.friends.Accept(t.Context(), api.AcceptRequest{Word: i.Word}); err != nil {
 			t.Fatal(err)
 		}
 		makeFriends(t, a, h)
@@ -42,7 +41,7 @@ func keyOf(a onion.Address) link.Key { return link.Key(peer.KeyOf(a)) }
 // met is a hello of a friend, or with a round trip its answer to ours.
 func (h *house) met(t *testing.T, m link.Seen) {
 	t.Helper()
-	if r, err := h.Met(t.Context(), m); err != nil || r.Refusal != 0 {
+	if r, err := h.friends.Met(t.Context(), m); err != nil || r.Refusal != 0 {
 		t.Fatal(r, err)
 	}
 	h.settle(t)
@@ -57,9 +56,7 @@ func (h *house) others(t *testing.T, but *house) string {
 	h.fakes.mu.Unlock()
 	v := h.snapshot()
 	theirs := []onion.Address{but.addressOf()}
-	for _, o := range v.friends.Offers[but.addressOf()] {
-		theirs = append(theirs, o.Onion)
-	}
+	theirs = append(theirs, h.offeredBy("alice")...)
 	text := fmt.Sprintf("%+v\n%v\n", spec.Onions, v.findings)
 	for _, a := range spec.Auth {
 		if public, err := a.Key.Public(); err != nil || !slices.Contains(theirs, a.Onion) {
@@ -97,7 +94,7 @@ func TestOneFriendChangesNothingOfOthers(t *testing.T) {
 	if !strings.Contains(before, "key "+string(films)) || !strings.Contains(before, "films.bob") {
 		t.Fatalf("what is to stay is not there: %s", before)
 	}
-	all := []onion.Address{a.addressOf(), a.snapshot().addresses["photos"], alice.addressOf(), bob.addressOf(), films}
+	all := []onion.Address{a.addressOf(), a.snapshot().in.Addresses["photos"], alice.addressOf(), bob.addressOf(), films}
 	random := rand.New(rand.NewPCG(60, 60))
 	for i := range 60 {
 		m := link.Seen{Onion: keyOf(alice.addressOf()), RoundTrip: 1, Endpoints: []string{"gopher", "bob"}}
@@ -110,7 +107,7 @@ func TestOneFriendChangesNothingOfOthers(t *testing.T) {
 			m.Introduced = append(m.Introduced, link.Introduction{Token: peer.Token{byte(j)}, Role: uint8(random.IntN(3)), Onion: keyOf(who), Name: "bob", Expires: 1 << 40})
 		}
 		a.met(t, m)
-		a.Gateway.Pair(t.Context(), link.Pairing{Step: link.PairStep(random.IntN(9)), Invite: [16]byte{byte(i)}, Onion: keyOf(alice.addressOf())})
+		a.friends.Pair(t.Context(), link.Pairing{Step: link.PairStep(random.IntN(9)), Invite: [16]byte{byte(i)}, Onion: keyOf(alice.addressOf())})
 		if after := a.others(t, alice); after != before {
 			t.Fatalf("after %d words, of which the last is %+v:\n%s\nbut before\n%s", i+1, m, after, before)
 		}
@@ -125,9 +122,9 @@ func TestOneFriendChangesNothingOfOthers(t *testing.T) {
 // A friend who says hello again and again is answered, and changes something as
 // often as the rule allows: grants that come together at once, then once a minute.
 func TestHellosAreRemembered(t *testing.T) {
-	a, b := friends(t)
-	now := a.book.Now() // while a minute is over nowhere
-	a.book.Now = func() time.Time { return now }
+	a, b := twoFriends(t)
+	now := a.friends.Now() // while a minute is over nowhere
+	a.friends.Now = func() time.Time { return now }
 	asked := func() int { return strings.Count(a.took(), "ask anew "+string(b.addressOf())) }
 	asked()
 	hello := func(i int) {
@@ -135,7 +132,7 @@ func TestHellosAreRemembered(t *testing.T) {
 	}
 	for i := range peer.HelloBurst {
 		hello(i)
-		if offers := a.snapshot().friends.Offers[b.addressOf()]; asked() != 1 || len(offers) != 1 || offers[0].Onion != address(i) {
+		if offers := a.offeredBy("bob"); asked() != 1 || len(offers) != 1 || offers[0] != address(i) {
 			t.Errorf("grant %d is not known at once: %v", i, offers)
 		}
 	}
@@ -144,48 +141,22 @@ func TestHellosAreRemembered(t *testing.T) {
 		hello(100 + i)
 	}
 	v := a.snapshot()
-	if again, offers := asked(), v.friends.Offers[b.addressOf()]; again != 0 || v.in.Heard[b.addressOf()] != came || len(offers) != 1 || offers[0].Onion != address(peer.HelloBurst-1) {
+	if again, offers := asked(), a.offeredBy("bob"); again != 0 || v.in.Heard[b.addressOf()] != came || len(offers) != 1 || offers[0] != address(peer.HelloBurst-1) {
 		t.Errorf("asked for a descriptor %d times more, came %s and %s, offers %v", again, came, v.in.Heard[b.addressOf()], offers)
 	}
 }
 
-// What changes nothing wakes nobody: refused claims of strangers, and hellos
-// that come too soon.
-func TestNobodyIsWokenForNothing(t *testing.T) {
-	h := newHouse(t, nil)
-	h.pass(context.Background())
-	book, err := h.theBook()
-	if err != nil {
-		t.Fatal(err)
-	}
-	woken := func() bool {
-		select {
-		case <-h.wake:
-			return true
-		default:
-			return false
+// offeredBy are the onions that have a name below a friend's.
+func (h *house) offeredBy(friend string) (list []onion.Address) {
+	for _, n := range h.snapshot().desired.Serve.DNS.Names {
+		if strings.HasSuffix(n.Label, "."+friend) {
+			list = append(list, peer.Key(n.Onion).Address())
 		}
 	}
-	woken()
-	invite, err := book.Invite("bob", "", true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []link.PairStep{link.PairClaim, link.PairProve, link.PairAnswer, link.PairJudge, link.PairFail} {
-		if r, _ := h.Gateway.Pair(t.Context(), link.Pairing{Step: step, Invite: [16]byte{1}, Onion: keyOf(address(1))}); step < link.PairFinish && r.Refusal == 0 {
-			t.Fatalf("step %d of a stranger: %+v", step, r)
-		} else if woken() {
-			t.Errorf("step %d of a stranger wakes the loop", step)
-		}
-	}
-	if h.Gateway.Met(t.Context(), link.Seen{Onion: keyOf(address(1))}); woken() {
-		t.Error("the hello of a stranger wakes the loop")
-	}
-	claim := link.Pairing{Step: link.PairClaim, Invite: invite.Token.ID(), Onion: keyOf(address(1))}
-	if r, err := h.Gateway.Pair(t.Context(), claim); err != nil || r.Refusal != 0 || !woken() {
-		t.Errorf("a claim that is right: %+v, or nobody is woken", r)
-	}
-	if h.Gateway.Pair(t.Context(), claim); woken() {
-		t.Error("the same claim again wakes the loop")
-	}
+	return list
+}
+
+// address is one of many onions.
+func address(i int) onion.Address {
+	return onion.FromPublicKey(fmt.Appendf(nil, "%032d", i))
 }

@@ -31,8 +31,6 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/leases"
 	"tunic/gateway/link"
-	"tunic/gateway/onion"
-	"tunic/gateway/peer"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -43,15 +41,10 @@ type Tor interface {
 	Judge(ctx context.Context, s tor.Spec) error
 	Apply(ctx context.Context, s tor.Spec) error
 	Status() tor.Status
-	// Republish gives an onion other introduction points and closes what its
-	// visitors have open. Apply does so for an onion that loses a client.
-	Republish(ctx context.Context, onion string) error
 	// Rest ends it until the next Apply.
 	Rest()
 	// GaveUp reports whether tor has given up on a guard, and nobody is being served.
 	GaveUp(ctx context.Context) bool
-	// AskAnew ends what waits for an onion, by its host name, that has come back.
-	AskAnew(ctx context.Context, host string)
 }
 
 // FastTor is the tor for onions that are not anonymous.
@@ -92,8 +85,6 @@ type System interface {
 type Server interface {
 	Apply(ctx context.Context, d link.Desired, listeners map[string]*os.File) ([]string, error)
 	Status(ctx context.Context) (link.Status, error)
-	// Reach finds out whether an onion can be reached; with call through Tor.
-	Reach(ctx context.Context, onion string, call bool) (link.Reached, error)
 	// Mail asks about the queue of mail.
 	Mail(ctx context.Context, q link.MailQuestion) (link.MailAnswer, error)
 }
@@ -103,9 +94,6 @@ type Listeners interface {
 	Set(ctx context.Context, specs []supervise.ListenerSpec) error
 	Files() map[string]*os.File
 }
-
-// Keys makes or loads an onion's keys.
-type Keys func(dir string, owner IDs) (onion.Address, error)
 
 // Options are what a Gateway is made of. Every field is required.
 type Options struct {
@@ -126,8 +114,6 @@ type Options struct {
 	Server    Server
 	Servers   Servers
 	Listeners Listeners
-	Keys      Keys
-	Sign      Sign
 	Notify    func(state string) // sd_notify(3)
 }
 
@@ -135,7 +121,6 @@ type Options struct {
 type Gateway struct {
 	Options
 	wake     chan struct{}
-	passed   chan struct{} // has room for one: a pass has ended
 	requests chan func(context.Context)
 	started  time.Time
 
@@ -154,20 +139,10 @@ type Gateway struct {
 	away         time.Time // since when Tor has not been reached; zero: it is
 	out          wayOut
 
-	reaches reaches
-
-	virtual   virtuals
-	connected bool   // tor was, at the last pass
-	returns   uint64 // how often it became so
-
-	last      rules.Input // what was applied last, in either mode
-	rotations *rotations
-	self      Self
-	selves    []onion.Address // every address of this box that is known
+	last rules.Input // what was applied last, in either mode
 
 	mu   sync.Mutex // guards what Status reads
 	view view
-	book *peer.Book // nil before the home onion has keys
 
 	drifts []drift          // guarded by mu, the oldest first
 	told   []health.Finding // by the last status; guarded by mu
@@ -175,21 +150,15 @@ type Gateway struct {
 
 // view is what the last pass left for Status.
 type view struct {
-	config    *config.Config
-	in        Inputs // what desired was computed from, with what is in force for a while
-	facts     Facts
-	around    Around
-	addresses map[string]onion.Address
-	old       []OldAddress
-	self      onion.ClientKey // by which the box finds its private onions
-	state     api.State
-	why       string
-	findings  []health.Finding
-	desired   Desired
-	rules     rules.Ruleset // in force
-	friends   Friends
-	worked    bool   // everything has, once
-	said      string // to the service manager
+	config   *config.Config
+	in       Inputs // what desired was computed from, with what is in force for a while
+	state    api.State
+	why      string
+	findings []health.Finding
+	desired  Desired
+	rules    rules.Ruleset // in force
+	worked   bool          // everything has, once
+	said     string        // to the service manager
 }
 
 // New returns a gateway for a validated configuration.
@@ -197,21 +166,10 @@ func New(o Options, c *config.Config) *Gateway {
 	return &Gateway{
 		Options:  o,
 		wake:     make(chan struct{}, 1),
-		passed:   make(chan struct{}, 1),
 		requests: make(chan func(context.Context)),
 		started:  time.Now(),
 		view:     view{config: c, state: api.Closed, why: "starting"},
-
-		rotations: newRotations(o.Paths),
-		virtual:   virtuals{path: virtualFile(o.Paths)},
-		returns:   uint64(time.Now().UnixNano()), // other than that of any daemon before
 	}
-}
-
-// Answers says who answers what serve asks.
-func (g *Gateway) Answers(m *link.Mux) {
-	link.Handle(m, link.Befriend, g.Pair)
-	link.Handle(m, link.Hear, g.Met)
 }
 
 // Wake makes the gateway look again soon. It never blocks.
@@ -246,14 +204,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 		}
 	}()
 	box.Sweep(g.Paths, g.started, g.Log)
-	if err := g.rotations.load(); err != nil {
-		g.Log.Warn("old addresses are not published any more", "error", err)
-	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watchCtx, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
-	watching.Go(func() { g.watchOnions(watchCtx) })
+	for _, f := range g.Features {
+		if f, ok := f.(feature.Runner); ok {
+			watching.Go(func() { f.Run(watchCtx) })
+		}
+	}
 	g.Notify("READY=1")
 	timer := time.NewTimer(g.work(ctx))
 	defer timer.Stop()
@@ -281,7 +240,7 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 	if g.pass(ctx) {
 		wait = checkEvery
 	}
-	g.next = time.Now().Add(g.sooner(g.rotations.sooner(wait)))
+	g.next = time.Now().Add(g.sooner(wait))
 	return g.nap()
 }
 
@@ -413,7 +372,7 @@ func (g *Gateway) reload(ctx context.Context) error {
 // load reads the configuration, and has it judged by all who can say something
 // about it. With any mistake in it nothing changes; the next pass enforces it.
 func (g *Gateway) load(ctx context.Context) error {
-	c, err := loadConfig(g.Paths)
+	c, err := feature.Load(g.Paths)
 	if err != nil {
 		return err
 	}
@@ -456,32 +415,4 @@ func (g *Gateway) Lockdown(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// loadConfig loads and checks everything that can be checked without touching
-// the box.
-func loadConfig(p config.Paths) (*config.Config, error) {
-	c, err := config.Load(p)
-	if err != nil {
-		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
-	}
-	if err := CheckSnippets(p, c); err != nil {
-		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "nothing was changed", Usage: true}}
-	}
-	return c, nil
-}
-
-// CheckSnippets refuses lines of torrc.d that name tunic's own options, or mix
-// with the bridges of its configuration.
-func CheckSnippets(p config.Paths, c *config.Config) error {
-	var errs []error
-	for _, s := range c.Torrc {
-		path := p.TorrcDir() + "/" + s.File
-		errs = append(errs, tor.CheckSnippet(path, s.Text)...)
-		if len(c.Tor.Bridges) > 0 {
-			errs = append(errs, tor.CheckBridgeSnippet(path, s.Text)...)
-		}
-		errs = append(errs, checkFastSnippet(c, path, s.Text))
-	}
-	return errors.Join(errs...)
 }

@@ -222,28 +222,28 @@ func TestPublish(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
 	file := filepath.Join(h.Paths.OnionDir(), "photos.toml")
-	o, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"443=192.168.77.20:8443", "80=192.168.77.20:8080"}})
+	o, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"443=192.168.77.20:8443", "80=192.168.77.20:8080"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(o.Address) != 62 || len(o.Ports) != 2 || o.Ports[0].Port != 80 || !o.Ports[0].Reachable {
 		t.Errorf("published %+v", o)
 	}
-	if err := h.Unpublish(t.Context(), api.UnpublishRequest{Name: "photos"}); err != nil {
+	if err := h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "photos"}); err != nil {
 		t.Fatal(err)
 	}
-	again, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
+	again, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
 	if err != nil || again.Address != o.Address {
 		t.Errorf("published again as %s (%v), was %s", again.Address, err, o.Address)
 	}
-	if _, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.21:8080"}}); err == nil {
+	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.21:8080"}}); err == nil {
 		t.Error("another onion took over the name")
 	}
 	if text, _ := os.ReadFile(file); !strings.Contains(string(text), "192.168.77.20:8080") {
 		t.Errorf("the first file was changed: %s", text)
 	}
 	for _, bad := range [][]string{nil, {"80"}, {"0=192.168.77.20:80"}, {"80=127.0.0.1:9250"}, {"80=endpoint:gopher"}, {"80=192.168.77.20:80", "80=192.168.77.21:80"}} {
-		_, err := h.Publish(t.Context(), api.PublishRequest{Name: "other", Ports: bad})
+		_, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "other", Ports: bad})
 		if f, ok := errors.AsType[*api.Failure](err); !ok || !f.Usage {
 			t.Errorf("publishing %v: %v", bad, err)
 		}
@@ -251,7 +251,7 @@ func TestPublish(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(h.Paths.OnionDir(), "other.toml")); err == nil {
 		t.Error("a refused onion left its file")
 	}
-	if err := h.Unpublish(t.Context(), api.UnpublishRequest{Name: "nobody"}); err == nil {
+	if err := h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "nobody"}); err == nil {
 		t.Error("an onion that is not there was unpublished")
 	}
 }
@@ -285,7 +285,7 @@ func TestReadyAndNotify(t *testing.T) {
 	if s := h.Gateway.Status(t.Context()); s.Ready || !slices.Contains(h.codes(t), "onion-not-published") {
 		t.Errorf("ready %v before the descriptor is uploaded; %v", s.Ready, h.codes(t))
 	}
-	addr := string(h.view.addresses["photos"])
+	addr := string(h.view.in.Addresses["photos"])
 	h.set(func() { h.status.Onions = map[string]tor.Descriptor{addr: {Out: true, Uploads: 2, At: time.Now()}} })
 	h.pass(t.Context())
 	h.pass(t.Context())

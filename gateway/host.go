@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/rules"
 )
@@ -16,6 +17,14 @@ func (g *Gateway) Do(ctx context.Context, f func(context.Context) error) error {
 // Edit implements feature.Host.
 func (g *Gateway) Edit(ctx context.Context, e feature.Edit) error {
 	return g.do(ctx, func(ctx context.Context) error { return g.edit(ctx, e) })
+}
+
+// Adopt implements feature.Host.
+func (g *Gateway) Adopt(change func(config.Config) config.Config) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := change(*g.view.config)
+	g.view.config = &c
 }
 
 // Rules implements feature.Host.
@@ -34,6 +43,6 @@ func (g *Gateway) Rules(ctx context.Context, change func(*rules.Input)) error {
 func (g *Gateway) Now() feature.Now {
 	v := g.snapshot()
 	now := feature.Now{Scene: v.in.Scene, Desired: v.desired, Rules: v.rules, Open: v.state == api.Open, Why: v.why}
-	now.Config, now.Paths, now.Addresses = v.config, g.Paths, v.addresses
+	now.Config, now.Paths, now.Addresses = v.config, g.Paths, v.in.Addresses
 	return now
 }

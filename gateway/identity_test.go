@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 )
@@ -32,11 +34,11 @@ func (h *house) onionAddresses() []string {
 func TestRotate(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	now := time.Now()
-	h.rotations.now = func() time.Time { return now }
+	h.onions.Now = func() time.Time { return now }
 	h.pass(t.Context())
 	before := h.onionAddresses()
 	h.running(t)
-	o, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: 24 * time.Hour})
+	o, err := h.onions.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,16 +52,14 @@ func TestRotate(t *testing.T) {
 		t.Errorf("published from %+v", h.torSpec.Onions)
 	}
 
-	next := New(h.Options, h.snapshot().config) // as after a restart
-	next.rotations.now = func() time.Time { return now }
-	if err := next.rotations.load(); err != nil {
-		t.Fatal(err)
-	}
+	next := &house{Gateway: New(h.Options, h.snapshot().config), fakes: h.fakes} // as after a restart
+	next.furnish()
+	next.onions.Now = func() time.Time { return now }
 	next.pass(t.Context())
 	if got := h.onionAddresses(); len(got) != 2 {
 		t.Errorf("after a restart: %v", got)
 	}
-	now = now.Add(-365 * 24 * time.Hour) // a fakes without a battery
+	now = now.Add(-365 * 24 * time.Hour) // a box without a battery
 	next.pass(t.Context())
 	if got := h.onionAddresses(); len(got) != 2 {
 		t.Errorf("with a clock that was set back: %v", got)
@@ -85,10 +85,10 @@ func TestRotateRefuses(t *testing.T) {
 		"nobody": {api.RotateRequest{Name: "nobody"}, `no onion is called "nobody"`},
 		"path":   {api.RotateRequest{Name: "../photos"}, "no onion is called"},
 		"past":   {api.RotateRequest{Name: "photos", Keep: -1}, "cannot be kept"},
-		"ages":   {api.RotateRequest{Name: "photos", Keep: MaxKeep + 1}, "cannot be kept"},
+		"ages":   {api.RotateRequest{Name: "photos", Keep: onions.MaxKeep + 1}, "cannot be kept"},
 		"home":   {api.RotateRequest{Name: "home"}, "new identity"},
 	} {
-		_, err := h.Rotate(t.Context(), c.r)
+		_, err := h.onions.Rotate(t.Context(), c.r)
 		if f, ok := errors.AsType[*api.Failure](err); !ok || !f.Usage || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -103,13 +103,12 @@ func TestRotateCutShort(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.pass(t.Context())
 	before := h.onionAddresses()
-	address := h.snapshot().addresses["photos"]
-	note := func(all []OldAddress) []OldAddress {
-		return append(all, OldAddress{Onion: "photos", Address: address, Span: feature.NewSpan(time.Now(), time.Hour)})
-	}
-	if err := h.rotations.change(note); err != nil {
+	address := h.snapshot().in.Addresses["photos"]
+	note, err := json.Marshal([]onions.OldAddress{{Onion: "photos", Address: address, Span: feature.NewSpan(time.Now(), time.Hour)}})
+	if err := errors.Join(err, os.WriteFile(filepath.Join(h.Paths.State, "rotations.json"), note, 0o600)); err != nil {
 		t.Fatal(err)
 	}
+	h.furnish()
 	h.pass(t.Context())
 	if got := h.onionAddresses(); !slices.Equal(got, before) || len(h.codes(t)) > 0 && slices.Contains(h.codes(t), "old-address-unusable") {
 		t.Errorf("published: %v, before: %v", got, before)
@@ -120,25 +119,26 @@ func TestRotateCutShort(t *testing.T) {
 func TestRotateThatCannotMove(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.running(t)
-	address := h.snapshot().addresses["photos"]
+	address := h.snapshot().in.Addresses["photos"]
 	blocked := h.Paths.RetiredKeys("photos", string(address))
 	if err := os.MkdirAll(filepath.Join(blocked, "full"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err == nil {
+	if _, err := h.onions.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err == nil {
 		t.Fatal("no error")
 	}
-	if len(h.rotations.current()) != 0 || onion.Hostname(h.Paths.OnionKeys("photos")) != address.Host() {
-		t.Errorf("noted: %v", h.rotations.current())
+	noted, _ := os.ReadFile(filepath.Join(h.Paths.State, "rotations.json"))
+	if strings.Contains(string(noted), string(address)) || onion.Hostname(h.Paths.OnionKeys("photos")) != address.Host() {
+		t.Errorf("noted: %s", noted)
 	}
 }
 
 // ownKeys has keys belong to tor's user: as root to another one, else to us.
 func (h *house) ownKeys() {
 	if uid := os.Getuid(); uid != 0 {
-		h.TorIDs.UID = uint32(uid)
+		h.TorIDs.UID, h.onions.Owner.UID = uint32(uid), uint32(uid)
 	}
-	h.Keys = func(dir string, owner IDs) (onion.Address, error) {
+	h.onions.Keys = func(dir string, owner IDs) (onion.Address, error) {
 		return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
 	}
 }
@@ -164,11 +164,11 @@ func TestImport(t *testing.T) {
 	id := foreignKeys(t)
 	request := api.ImportRequest{Name: "blog", Secret: id.Secret}
 	for range 2 { // the same again is no mistake
-		if done, err := h.Import(t.Context(), request); err != nil || done.Address != id.Address.Host() {
+		if done, err := h.onions.Import(t.Context(), request); err != nil || done.Address != id.Address.Host() {
 			t.Fatalf("imported %+v, %v", done, err)
 		}
 	}
-	o, err := h.Publish(t.Context(), api.PublishRequest{Name: "blog", Ports: []string{"80=192.168.77.20:80"}})
+	o, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "blog", Ports: []string{"80=192.168.77.20:80"}})
 	if err != nil || o.Address != id.Address.Host() {
 		t.Errorf("published %+v, %v", o, err)
 	}
@@ -178,7 +178,7 @@ func TestImport(t *testing.T) {
 		"not a valid name":       {Name: "../x", Secret: id.Secret},
 		"bytes, not 64":          {Name: "short", Secret: id.Secret[:63]},
 	} {
-		_, err := h.Import(t.Context(), r)
+		_, err := h.onions.Import(t.Context(), r)
 		if f, ok := errors.AsType[*api.Failure](err); !ok || !f.Usage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
@@ -194,10 +194,10 @@ func TestImportOfARetiredAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos"}); err != nil {
+	if _, err := h.onions.Rotate(t.Context(), api.RotateRequest{Name: "photos"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Import(t.Context(), api.ImportRequest{Name: "again", Secret: id.Secret}); err == nil {
+	if _, err := h.onions.Import(t.Context(), api.ImportRequest{Name: "again", Secret: id.Secret}); err == nil {
 		t.Error("a retired address was imported")
 	}
 }
@@ -205,14 +205,14 @@ func TestImportOfARetiredAddress(t *testing.T) {
 func TestForgetKeys(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.running(t)
-	if _, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err != nil {
+	if _, err := h.onions.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Unpublish(t.Context(), api.UnpublishRequest{Name: "home", ForgetKey: true}); err == nil {
+	if err := h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "home", ForgetKey: true}); err == nil {
 		t.Error("home was forgotten")
 	}
 	for i := range 2 {
-		err := h.Unpublish(t.Context(), api.UnpublishRequest{Name: "photos", ForgetKey: true})
+		err := h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "photos", ForgetKey: true})
 		if (err == nil) != (i == 0) {
 			t.Errorf("the time number %d: %v", i+1, err)
 		}
@@ -226,10 +226,10 @@ func TestForgetKeys(t *testing.T) {
 		t.Errorf("published: %v", got)
 	}
 	// Kept keys of an onion that is not published any more can be forgotten too.
-	if _, err := h.Publish(t.Context(), api.PublishRequest{Name: "blog", Ports: []string{"80=192.168.77.20:80"}}); err != nil {
+	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "blog", Ports: []string{"80=192.168.77.20:80"}}); err != nil {
 		t.Fatal(err)
 	}
-	err := errors.Join(h.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog"}), h.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog", ForgetKey: true}))
+	err := errors.Join(h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog"}), h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog", ForgetKey: true}))
 	if err != nil {
 		t.Error(err)
 	}
@@ -239,12 +239,12 @@ func TestForgetKeys(t *testing.T) {
 func TestStatusShowsBothAddresses(t *testing.T) {
 	h := newHouse(t, map[string]string{"onions/photos.toml": photos})
 	h.running(t)
-	old := h.snapshot().addresses["photos"]
-	if _, err := h.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err != nil {
+	old := h.snapshot().in.Addresses["photos"]
+	if _, err := h.onions.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	h.set(func() { h.status.Onions = map[string]tor.Descriptor{string(old): {Out: true, Uploads: 3}} })
-	o, err := h.onion(t.Context(), "photos")
+	o, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"})
 	if err != nil || o.Published || len(o.Old) != 1 || !o.Old[0].Published {
 		t.Errorf("status %+v, %v", o, err)
 	}

@@ -67,7 +67,7 @@ func TestSetup(t *testing.T) {
 	h := newHouse(t, map[string]string{"endpoints/smtp.toml": ""})
 	h.running(t)
 	sent, d := h.sent(), h.snapshot().desired
-	home := h.snapshot().addresses["home"]
+	home := h.snapshot().in.Addresses["home"]
 	domain := string(home) + ".peer.home.arpa"
 	at := d.Serve.DNS.Mail.Setup
 	if s := sent.Setup; s == nil || s.Domain != domain || len(s.Listeners) != 1 || !strings.Contains(s.CA, "CERTIFICATE") {

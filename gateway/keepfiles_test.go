@@ -15,15 +15,15 @@ func TestAMistakeElsewhereKeepsEveryFile(t *testing.T) {
 	const byHand = "# the family's pictures\n" + photos
 	for name, verb := range map[string]func(h *house) error{
 		"publish the same": func(h *house) error {
-			_, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
+			_, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
 			return err
 		},
 		"publish another": func(h *house) error {
-			_, err := h.Publish(t.Context(), api.PublishRequest{Name: "other", Ports: []string{"80=192.168.77.20:8080"}})
+			_, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "other", Ports: []string{"80=192.168.77.20:8080"}})
 			return err
 		},
 		"unpublish": func(h *house) error {
-			return h.Unpublish(t.Context(), api.UnpublishRequest{Name: "photos"})
+			return h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "photos"})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

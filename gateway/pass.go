@@ -11,7 +11,6 @@ import (
 	"tunic/gateway/box"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
-	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -22,8 +21,7 @@ type attempt struct {
 	in       Inputs
 	desired  Desired
 	findings []health.Finding
-	old      []OldAddress // published beside
-	why      string       // why the household is not open
+	why      string // why the household is not open
 }
 
 // find notes a finding about a subject: an onion, a device, a server, a friend, an
@@ -36,7 +34,7 @@ func (a *attempt) find(code health.Code, subject, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: g.amended(v.config), Lockdown: g.held, Addresses: v.addresses, Mode: rules.Open}}), old: v.old}
+	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: g.amended(v.config), Written: v.config, Lockdown: g.held, Addresses: v.in.Addresses, Mode: rules.Open}})}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -48,8 +46,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	slices.SortStableFunc(a.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	health.Date(a.findings, v.findings, time.Now())
 	g.mu.Lock()
-	g.view.facts, g.view.around, g.view.addresses, g.view.old, g.view.self, g.view.desired = a.in.Facts, a.in.Around, a.in.Addresses, a.old, a.in.Self.Public, a.desired
-	g.view.in, g.view.friends = a.in, a.in.Friends
+	g.view.in, g.view.desired = a.in, a.desired
 	g.view.state, g.view.why, g.view.findings = state, a.why, a.findings
 	g.mu.Unlock()
 	for _, f := range g.Features {
@@ -58,13 +55,12 @@ func (g *Gateway) pass(ctx context.Context) bool {
 		}
 	}
 	g.notify(ctx)
-	signal(g.passed)
 	return done
 }
 
 // steps are in the order of the package comment. Each says why it stopped.
 func (a *attempt) steps(ctx context.Context) bool {
-	if !a.learn(ctx) || !a.prepare(ctx) || !a.meet(ctx) {
+	if !a.learn(ctx) || !a.prepare(ctx) {
 		return false
 	}
 	a.followStep()
@@ -118,7 +114,7 @@ func (a *attempt) learn(ctx context.Context) bool {
 	a.in.Group = a.group(ctx, a.in.Config)
 	facts.RelayTime = a.relayTime()
 	a.lookAround(ctx)
-	a.in.Facts = remember(a.snapshot().facts, facts)
+	a.in.Facts = remember(a.snapshot().in.Facts, facts)
 	for _, i := range a.in.Facts.Interfaces {
 		if i.Away {
 			a.in.Around.Renamed = append(a.in.Around.Renamed, i.Name)
@@ -163,7 +159,7 @@ func remember(before, now Facts) Facts {
 	return now
 }
 
-// prepare makes directories, ranges and keys.
+// prepare makes directories and ranges.
 func (a *attempt) prepare(ctx context.Context) bool {
 	err := box.Prepare(a.Paths, a.TorIDs)
 	if err == nil {
@@ -182,22 +178,6 @@ func (a *attempt) prepare(ctx context.Context) bool {
 	if words := box.Full(a.Paths.State); words != "" {
 		a.find(health.DiskNearlyFull, a.Paths.State, "the disk with %s is nearly full: %s", a.Paths.State, words)
 	}
-	addresses := make(map[string]onion.Address)
-	for _, o := range a.in.Config.AllOnions() {
-		addr, err := a.Keys(a.Paths.OnionKeys(o.Name), a.TorIDs)
-		if err != nil {
-			a.find(health.OnionKeys, o.Name, "onion %s is not published: %v", o.Name, err)
-			continue
-		}
-		if err := checkImported(o, a.Paths.OnionKeys(o.Name)); err != nil {
-			a.find(health.OnionForeign, o.Name, "onion %s is not published: %v", o.Name, err)
-			continue
-		}
-		addresses[o.Name] = addr
-	}
-	a.in.Addresses, a.old = addresses, a.oldAddresses()
-	a.in.Former = former(a.old)
-	a.know()
 	return true
 }
 
@@ -211,9 +191,7 @@ func (a *attempt) loadRanges(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, err := range CheckTargets(a.in.Config.Onions, local) {
-		a.find(health.TargetOnInternet, "", "%v", err)
-	}
+	a.in.Local = local
 	if p, bad := a.ranges.Overlap(local); bad {
 		a.find(health.VirtualOverlap, p.String(), "the local network %s overlaps the virtual addresses for onions in %s", p, a.Paths.StateFile())
 	}

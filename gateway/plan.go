@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"tunic/gateway/api"
@@ -12,7 +11,6 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
-	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -23,7 +21,7 @@ import (
 func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 	plan := api.Plan{Running: true, Changes: []string{}}
 	err := g.do(ctx, func(ctx context.Context) error {
-		c, err := loadConfig(g.Paths)
+		c, err := feature.Load(g.Paths)
 		if err != nil {
 			return err
 		}
@@ -42,10 +40,7 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		if err != nil {
 			return err
 		}
-		c = withInvited(c, v.config.Invited)
-		ahead := v.in
-		ahead.Addresses = addressesAhead(v.config.AllOnions(), c, v.in)
-		next, err := g.foresee(ctx, c, ahead)
+		next, err := g.foresee(ctx, c, v.in)
 		if err != nil {
 			return err
 		}
@@ -66,7 +61,7 @@ func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (Des
 // again returns what a configuration leads to with what features have seen last.
 func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desired, error) {
 	known := in.Facts
-	in.Config, in.Mode = g.amended(c), rules.Open
+	in.Config, in.Written, in.Mode = g.amended(c), c, rules.Open
 	facts, err := g.Kernel.Facts(ctx, in.Config.Household.Interfaces)
 	if err != nil {
 		return Desired{}, fmt.Errorf("reading the network interfaces: %w", err)
@@ -79,20 +74,6 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desir
 		in.foresee(ctx, g.Features)
 	}
 	return desire(in), nil
-}
-
-// addressesAhead adds those of onions that were not there before, by their names.
-func addressesAhead(before []config.Onion, c *config.Config, in Inputs) map[string]onion.Address {
-	addresses := make(map[string]onion.Address)
-	maps.Copy(addresses, in.Addresses)
-	for _, o := range c.AllOnions() {
-		if addresses[o.Name] != "" || slices.ContainsFunc(before, func(b config.Onion) bool { return b.Name == o.Name }) {
-			continue
-		}
-		kept, _ := onion.ParseName(onion.Hostname(in.Paths.OnionKeys(o.Name))) // of one that was unpublished
-		addresses[o.Name] = cmp.Or(kept, "("+feature.ToBeMade+")")
-	}
-	return addresses
 }
 
 // judge asks tor whether it would take the owner's part of a configuration.
@@ -115,8 +96,9 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 		return nil
 	}
 	err = g.Tor.Judge(ctx, after)
-	if err == nil && len(next.Fast.Onions) > 0 {
-		err = g.Fast.Judge(ctx, next.Fast)
+	if fast := next.Fast; err == nil && len(fast.Onions) > 0 {
+		fast.Onions = nil
+		err = g.Fast.Judge(ctx, fast)
 	}
 	if err == nil || before.Binary == after.Binary && torCode(err) == health.TorMissing {
 		return nil
@@ -128,7 +110,7 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 // On a box where none ever ran, the virtual ranges in it are an example. in has
 // the paths and the system users.
 func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inputs) (api.Plan, error) {
-	c, err := loadConfig(in.Paths)
+	c, err := feature.Load(in.Paths)
 	if err != nil {
 		return api.Plan{}, err
 	}
@@ -146,7 +128,6 @@ func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inp
 		return api.Plan{}, err
 	}
 	in.Config, in.Mode = c, rules.Open
-	in.Addresses = addressesAhead(nil, c, in)
 	in.foresee(ctx, features)
 	changes, err := feature.Diff(Desired{}, desire(in))
 	return api.Plan{Changes: changes}, err

@@ -3,10 +3,12 @@ package gateway
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature/onions"
 )
 
 // deaf is a box that was told of no DNS server.
@@ -36,11 +38,10 @@ func TestForgetKeysOfNobody(t *testing.T) {
 	h.running(t)
 	for name, forget := range map[string]func(string) error{
 		"the verb": func(name string) error {
-			return h.Unpublish(t.Context(), api.UnpublishRequest{Name: name, ForgetKey: true})
+			return h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: name, ForgetKey: true})
 		},
-		"the keys": func(name string) error { return h.rotations.forgetKeys(h.Paths, name) },
 		"without a daemon": func(name string) error {
-			return UnpublishAlone(h.Paths, api.UnpublishRequest{Name: name, ForgetKey: true})
+			return onions.UnpublishAlone(h.Paths, api.UnpublishRequest{Name: name, ForgetKey: true})
 		},
 	} {
 		for _, onion := range []string{"home", "nobody", "../onions/home"} {
@@ -50,7 +51,7 @@ func TestForgetKeysOfNobody(t *testing.T) {
 			}
 		}
 	}
-	if !isDir(h.Paths.OnionKeys("home")) {
+	if _, err := os.Stat(h.Paths.OnionKeys("home")); err != nil {
 		t.Error("the keys of home are gone")
 	}
 }

@@ -13,15 +13,6 @@ import (
 	"tunic/gateway/tor"
 )
 
-var monday = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-
-// knownOnion is an onion that nothing has happened to, with its descriptor out.
-func knownOnion(name string) (*reaches, map[string]tor.Descriptor) {
-	r := &reaches{}
-	r.keep(map[string]visited{name: {address: "key"}}, monday)
-	return r, map[string]tor.Descriptor{"key": {Out: true, Uploads: 8, At: monday}}
-}
-
 func arrived(port uint16, at time.Time) link.Reached {
 	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}}, Calls: []link.OwnCall{{Virtual: port, At: at, Took: time.Second}}}
 }
@@ -31,149 +22,10 @@ func lost(port uint16, at time.Time, why string) link.Reached {
 }
 
 // between runs a plan's random time many times and checks its bounds.
-func between(t *testing.T, what string, low, high time.Duration, draw func() time.Duration) {
-	t.Helper()
-	seen := map[time.Duration]bool{}
-	for range 200 {
-		d := draw()
-		seen[d] = true
-		if d < low || d > high {
-			t.Fatalf("%s: %s is not between %s and %s", what, d, low, high)
-		}
-	}
-	if len(seen) < 50 {
-		t.Errorf("%s: %d different times in 200, so others can tell them", what, len(seen))
-	}
-}
-
-func TestCallsAreRareAndJittered(t *testing.T) {
-	between(t, "after one that arrived", 30*time.Minute, time.Hour, func() time.Duration {
-		r, _ := knownOnion("photos")
-		r.record("photos", arrived(80, monday), monday)
-		return r.of["photos"].nextCall.Sub(monday)
-	})
-	between(t, "after the first failure", 80*time.Second, 160*time.Second, func() time.Duration {
-		r, _ := knownOnion("photos")
-		r.record("photos", lost(80, monday, "x"), monday)
-		return r.of["photos"].nextCall.Sub(monday)
-	})
-	between(t, "after many failures", 20*time.Minute, 40*time.Minute, func() time.Duration {
-		r, _ := knownOnion("photos")
-		for range 30 {
-			r.record("photos", lost(80, monday, "x"), monday)
-		}
-		return r.of["photos"].nextCall.Sub(monday)
-	})
-	between(t, "the first", 26*time.Second, 54*time.Second, func() time.Duration {
-		r, _ := knownOnion("photos")
-		return r.of["photos"].nextCall.Sub(monday)
-	})
-}
-
-func TestWhatIsDue(t *testing.T) {
-	r, out := knownOnion("photos")
-	if name, call, ok := r.due(out, monday); name != "photos" || call || !ok {
-		t.Errorf("a new onion's targets: %s, %v, %v", name, call, ok)
-	}
-	r.record("photos", link.Reached{Ports: []link.PortStatus{{Virtual: 80, At: monday, Reachable: true}}}, monday)
-	if _, _, ok := r.due(out, monday.Add(20*time.Second)); ok {
-		t.Error("something is due at once again")
-	}
-	later := monday.Add(time.Minute)
-	if name, call, ok := r.due(out, later); name != "photos" || !call || !ok {
-		t.Errorf("the first call: %s, %v, %v", name, call, ok)
-	}
-	if _, call, _ := r.due(map[string]tor.Descriptor{}, later); call {
-		t.Error("an onion is called that no directory has")
-	}
-	r.record("photos", link.Reached{Ports: []link.PortStatus{{Virtual: 80, At: later, Error: "refused"}}, Calls: arrived(80, later).Calls}, later)
-	if _, _, ok := r.due(out, later.Add(2*time.Minute)); !ok {
-		t.Error("a target that is down is not looked at again soon")
-	}
-	r.keep(map[string]visited{"photos": {address: "another key"}}, later)
-	if r.of["photos"].sure {
-		t.Error("what was known of another address is still believed")
-	}
-	r.keep(map[string]visited{"photos": {address: "key", locked: true}}, monday)
-	if _, call, _ := r.due(out, later); call {
-		t.Error("a private onion is called for which the box has no key")
-	}
-	r.keep(nil, later)
-	if len(r.of) != 0 {
-		t.Error("an onion that is not published any more is still called")
-	}
-}
-
-func TestRepairsAreBounded(t *testing.T) {
-	well := tor.Status{Running: true, Bootstrap: 100, Live: true, Circuits: true, Since: monday.Add(-time.Hour)}
-	failing := func(n int) *reaches {
-		r, _ := knownOnion("photos")
-		for range n {
-			r.record("photos", lost(80, monday, "none of its introduction points let us in"), monday)
-		}
-		return r
-	}
-	uploaded := func(s tor.Status, d tor.Descriptor) tor.Status {
-		s.Onions = map[string]tor.Descriptor{"key": d}
-		return s
-	}
-	out := tor.Descriptor{Out: true, Uploads: 8, At: monday}
-	for name, tc := range map[string]struct {
-		r    *reaches
-		s    tor.Status
-		at   time.Duration
-		want bool
-	}{
-		"two failures":                  {failing(2), uploaded(well, out), 0, false},
-		"three failures":                {failing(3), uploaded(well, out), 0, true},
-		"tor is cut off":                {failing(3), uploaded(tor.Status{Running: true, Bootstrap: 100}, out), 0, false},
-		"tor is starting":               {failing(3), uploaded(tor.Status{Running: true, Bootstrap: 50, Live: true, Circuits: true}, out), 0, false},
-		"nothing uploaded for a minute": {failing(0), uploaded(well, tor.Descriptor{}), time.Minute, false},
-		"nothing uploaded for long":     {failing(0), uploaded(well, tor.Descriptor{}), 6 * time.Minute, true},
-		"tor has just been restarted":   {failing(0), uploaded(tor.Status{Running: true, Bootstrap: 100, Live: true, Circuits: true, Since: monday.Add(5 * time.Minute)}, tor.Descriptor{}), 6 * time.Minute, false},
-		"an old descriptor":             {failing(0), uploaded(well, out), 4 * time.Hour, true},
-	} {
-		if got := len(tc.r.broken(tc.s, monday.Add(tc.at))) == 1; got != tc.want {
-			t.Errorf("%s: repaired %v", name, got)
-		}
-	}
-	// Twenty hours of failure lead to a handful of repairs, none of them close.
-	r, repairs, last := failing(3), 0, time.Time{}
-	for now := monday; now.Before(monday.Add(20 * time.Hour)); now = now.Add(time.Minute) {
-		for range r.broken(uploaded(well, tor.Descriptor{Out: true, Uploads: 8, At: now}), now) {
-			if !last.IsZero() && now.Sub(last) < repairPause*2/3-time.Minute {
-				t.Fatalf("two repairs within %s", now.Sub(last))
-			}
-			r.repairing("photos", false, now)
-			repairs, last = repairs+1, now
-		}
-	}
-	if repairs < 4 || repairs > 11 {
-		t.Errorf("%d repairs in 20 hours", repairs)
-	}
-	r.record("photos", arrived(80, last), last)
-	if o := r.of["photos"]; o.repairs != 0 || o.failures != 0 {
-		t.Errorf("after a call that arrived: %+v", o)
-	}
-	// What another box has is not ours to repair, and visitors are not cut off.
-	r, _ = knownOnion("photos")
-	for range 5 {
-		r.record("photos", link.Reached{Calls: []link.OwnCall{{Virtual: 80, At: monday, Error: "x", Elsewhere: true}}}, monday)
-	}
-	if len(r.broken(uploaded(well, out), monday)) > 0 {
-		t.Error("an onion is published anew because another box has it")
-	}
-	r = failing(3)
-	r.repairing("photos", true, monday)
-	if len(r.broken(uploaded(well, out), monday.Add(time.Minute))) > 0 || r.of["photos"].repairs != 0 {
-		t.Error("visitors are cut off")
-	}
-}
-
 func published80(t *testing.T) *house {
 	h := newHouse(t, map[string]string{"onions/photos.toml": "as = \"nextcloud\"\n[ports]\n80 = \"192.168.1.20:8080\"\n"})
 	h.pass(t.Context())
-	addr := string(h.snapshot().addresses["photos"])
+	addr := string(h.snapshot().in.Addresses["photos"])
 	h.set(func() {
 		h.status.Live, h.status.Circuits = true, true
 		h.status.Onions = map[string]tor.Descriptor{addr: {Out: true, Uploads: 8, Directories: 6, At: time.Now()}}
@@ -193,7 +45,7 @@ func photosIn(t *testing.T, list []api.Onion) api.Onion {
 func TestCheckSaysWhatItFinds(t *testing.T) {
 	h := published80(t)
 	h.set(func() { h.reached = map[string]link.Reached{"photos": arrived(80, time.Now())} })
-	o, err := h.Check(t.Context(), api.CheckRequest{Name: "photos"})
+	o, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"})
 	if err != nil || o.Visitors != api.Yes || o.Directories != 6 || !o.Key || o.As != "nextcloud" || o.Ports[0].Protocol != "http" || o.Ports[0].Call == nil || !o.Ports[0].Call.OK || o.Ports[0].LastUp == nil {
 		t.Fatalf("%+v, %v", o, err)
 	}
@@ -202,7 +54,7 @@ func TestCheckSaysWhatItFinds(t *testing.T) {
 	}
 	since := o.Ports[0].Call.LastOK
 	h.set(func() { h.reached["photos"] = lost(80, time.Now(), "no directory\x1b[31m has its descriptor") })
-	o, err = h.Check(t.Context(), api.CheckRequest{Name: "photos"})
+	o, err = h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"})
 	if c := o.Ports[0].Call; err != nil || o.Visitors != api.No || c.OK || c.Error != "no directory [31m has its descriptor" || !c.LastOK.Equal(*since) {
 		t.Errorf("%+v, %v", o, err)
 	}
@@ -211,7 +63,7 @@ func TestCheckSaysWhatItFinds(t *testing.T) {
 		t.Errorf("findings %+v", found)
 	}
 	h.set(func() { h.reached["photos"] = arrived(80, time.Now()) })
-	if _, err := h.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil || slices.Contains(h.codes(t), string(health.OnionUnreachable)) {
+	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil || slices.Contains(h.codes(t), string(health.OnionUnreachable)) {
 		t.Errorf("after a call that arrived: %v, %v", h.codes(t), err)
 	}
 }
@@ -224,12 +76,12 @@ func TestFindingsOfReach(t *testing.T) {
 	} {
 		h := published80(t)
 		h.set(func() { h.reached = map[string]link.Reached{"photos": got} })
-		if _, err := h.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil || !slices.Contains(h.codes(t), string(code)) {
+		if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil || !slices.Contains(h.codes(t), string(code)) {
 			t.Errorf("%s is not among %v, %v", code, h.codes(t), err)
 		}
 	}
 	h := published80(t)
-	addr := string(h.snapshot().addresses["photos"])
+	addr := string(h.snapshot().in.Addresses["photos"])
 	h.set(func() {
 		h.status.Onions[addr] = tor.Descriptor{Out: true, Uploads: 1, At: now, Failed: 2, LastError: "UPLOAD_REJECTED"}
 	})
@@ -240,33 +92,35 @@ func TestFindingsOfReach(t *testing.T) {
 
 func TestCheckOfWhatCannotBeChecked(t *testing.T) {
 	h := published80(t)
-	if _, err := h.Check(t.Context(), api.CheckRequest{Name: "nobody"}); err == nil || !strings.Contains(err.Error(), "no onion") {
+	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "nobody"}); err == nil || !strings.Contains(err.Error(), "no onion") {
 		t.Errorf("an unknown one: %v", err)
 	}
-	if o, err := h.Check(t.Context(), api.CheckRequest{Name: config.HomeOnion}); err != nil || !o.Private || o.Visitors != api.Unknown {
+	if o, err := h.onions.Check(t.Context(), api.CheckRequest{Name: config.HomeOnion}); err != nil || !o.Private || o.Visitors != api.Unknown {
 		t.Errorf("home, which nobody may visit: %+v, %v", o, err)
 	}
 	h.took()
 	h.set(func() { h.status.Bootstrap = 30 })
-	if _, err := h.Check(t.Context(), api.CheckRequest{Name: "photos"}); err == nil || !strings.Contains(err.Error(), "Tor is not connected") {
+	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err == nil || !strings.Contains(err.Error(), "Tor is not connected") {
 		t.Errorf("without Tor: %v", err)
 	}
 	h.set(func() { h.status.Bootstrap, h.fail["reach"] = 100, errBroken })
-	if _, err := h.Check(t.Context(), api.CheckRequest{Name: "photos"}); err == nil {
+	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err == nil {
 		t.Error("a check that failed is taken for one that found nothing")
 	}
 }
 
-// The loop calls, and publishes anew what does not answer; nothing else.
+// The loop calls, and publishes again what does not answer; nothing else.
 func TestWatchRepairs(t *testing.T) {
 	h := published80(t)
 	h.set(func() {
 		h.reached = map[string]link.Reached{"photos": lost(80, time.Now(), "none of its introduction points let us in")}
 	})
 	h.took()
-	for range repairAfter + 1 {
-		h.watchOnce(t.Context(), time.Now())
-		h.reaches.of["photos"].nextCall = time.Now()
+	clock := time.Now()
+	h.onions.Now = func() time.Time { return clock }
+	for _, later := range []time.Duration{time.Minute, 12 * time.Minute, 12 * time.Minute, 2 * time.Minute} {
+		clock = clock.Add(later)
+		h.onions.Watch(t.Context())
 	}
 	if took := h.took(); !slices.Contains(h.reaching, "photos true") || strings.Count(took, "republish photos") != 1 || strings.Contains(took, "rules") {
 		t.Errorf("what happened: %s", took)
@@ -277,7 +131,8 @@ func TestWatchRepairs(t *testing.T) {
 	}
 	h.set(func() { h.status.Running = false })
 	before := len(h.reaching)
-	h.watchOnce(t.Context(), time.Now())
+	clock = clock.Add(2 * time.Hour)
+	h.onions.Watch(t.Context())
 	if len(h.reaching) > before {
 		t.Errorf("without tor: %v", h.reaching)
 	}

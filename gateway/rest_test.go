@@ -8,7 +8,6 @@ import (
 
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/entry"
-	"tunic/gateway/tor"
 )
 
 // TestRest: a box that has nothing to do waits, and does not miss what it waits
@@ -39,14 +38,6 @@ func TestSooner(t *testing.T) {
 	}
 	if wait := g.sooner(time.Second); wait != time.Second {
 		t.Errorf("waiting got longer: %v", wait)
-	}
-	r := reaches{of: map[string]*reach{"a": {visited: visited{address: "x"}, nextLook: now.Add(time.Minute), nextCall: now.Add(time.Second)},
-		"b": {visited: visited{locked: true}, nextLook: now.Add(time.Hour)}}}
-	if wait := r.sooner(map[string]tor.Descriptor{"x": {Out: true}}, now, time.Hour); wait != time.Second {
-		t.Errorf("a call that is due in 1 s is made in %v", wait)
-	}
-	if wait := r.sooner(nil, now, time.Hour); wait != time.Minute {
-		t.Errorf("an onion that no directory has is waited for %v", wait)
 	}
 }
 

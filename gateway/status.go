@@ -23,7 +23,6 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 	if err != nil && !hasCode(s.Findings, health.ServeDown) {
 		s.Findings = append(s.Findings, health.New(health.ServeDown, "", err.Error()))
 	}
-	s.Findings = append(s.Findings, targetFindings(s.Onions)...)
 	slices.SortStableFunc(s.Findings, func(a, b health.Finding) int { return a.Severity.Rank() - b.Severity.Rank() })
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -46,23 +45,17 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Wall:      g.lookAtWall(),
 		Household: interfaces(v, served),
 		FastTor:   g.fastStatus(v),
-		Onions:    g.onionStatus(v, g.withFast(t), served),
 		Servers:   g.serverStatus(v),
 		Leaks:     exceptions(v.config),
 	}
 	scene := v.in.Scene
-	scene.TorNow, scene.Config = t, v.config
+	scene.TorNow, scene.Written, scene.Served = t, v.config, served
+	scene.Config = cmp.Or(scene.Config, v.config) // before the first pass
 	for _, f := range g.Features {
 		if r, ok := f.(feature.Reporter); ok {
 			r.Report(ctx, scene, &s)
 		}
 	}
-	for _, o := range s.Onions {
-		if o.Findable() && !o.Published && o.Key {
-			s.Findings = append(s.Findings, health.New(health.OnionNotPublished, o.Name, fmt.Sprintf("the onion %s is not published yet", o.Name)))
-		}
-	}
-	s.Findings = append(s.Findings, reachFindings(s.Onions)...)
 	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
 	s.Findings = append(s.Findings, cleartextFindings(t.Cleartext, time.Now())...)
 	s.Ready, s.Why = ready(s)
@@ -103,79 +96,10 @@ func ready(s api.Status) (bool, string) {
 	return true, ""
 }
 
-// onionStatus lists every onion, published or not, with keys or without.
-func (g *Gateway) onionStatus(v view, t tor.Status, served link.Status) []api.Onion {
-	g.reaches.saw(served)
-	var list []api.Onion
-	for _, o := range v.config.AllOnions() {
-		addr, ok := v.addresses[o.Name]
-		d := t.Onions[string(addr)]
-		s := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: v.config.ClientKeys(o) != nil, Clients: clients(v.config, o), Uploads: d.Uploads,
-			Published: v.config.Published(o) && d.Out, Ports: []api.Port{}}
-		if ok {
-			s.Address = addr.Host()
-		}
-		s.Clients = append(s.Clients, invited(v, o.Name, s.Clients, v.self)...)
-		if !d.At.IsZero() {
-			s.UploadedAt = &d.At
-		}
-		i := slices.IndexFunc(served.Fronts, func(f link.FrontStatus) bool { return f.Onion == o.Name })
-		if i >= 0 {
-			f := served.Fronts[i]
-			s.Streams, s.Active, s.Turned = f.Streams, f.Active, f.Refused
-		}
-		for _, old := range v.old {
-			if old.Onion == o.Name && v.config.Published(o) {
-				s.Old = append(s.Old, api.OldAddress{Address: old.Address.Host(), Until: old.Until,
-					Published: t.Onions[string(old.Address)].Out})
-			}
-		}
-		for _, p := range o.Ports {
-			port := api.Port{Port: p.Virtual, Target: p.Target.String()}
-			if i >= 0 {
-				port.Reachable, port.Error = portStatus(served.Fronts[i], p)
-			}
-			s.Ports = append(s.Ports, port)
-		}
-		s.As = o.As
-		for j, p := range o.Ports {
-			s.Ports[j].Protocol, _ = v.config.ProbeFor(o, p.Virtual)
-		}
-		g.reaches.describe(&s, d)
-		list = append(list, s)
-	}
-	return list
-}
-
-// portStatus is what serve saw of a target: nothing at all while nobody has
-// asked it.
-func portStatus(f link.FrontStatus, p config.Port) (bool, string) {
-	for _, st := range f.Ports {
-		if st.Virtual == p.Virtual {
-			return st.Reachable, st.Error
-		}
-	}
-	return false, ""
-}
-
-// targetFindings say which targets serve could not reach.
-func targetFindings(onions []api.Onion) []health.Finding {
-	var list []health.Finding
-	for _, o := range onions {
-		for _, p := range o.Ports {
-			if o.Findable() && p.Down() {
-				list = append(list, health.New(health.TargetUnreachable, o.Name,
-					fmt.Sprintf("the onion %s, port %d: %s does not answer (%s)", o.Name, p.Port, p.Target, p.Error)))
-			}
-		}
-	}
-	return list
-}
-
 // interfaces is the state of the household as far as no feature says it.
 func interfaces(v view, served link.Status) api.Household {
 	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
-	for _, i := range v.facts.Interfaces {
+	for _, i := range v.in.Facts.Interfaces {
 		s := api.Interface{Name: i.Name, Present: i.Index != 0 && !i.Away, Addresses: []string{}}
 		for _, a := range i.Addresses {
 			s.Addresses = append(s.Addresses, a.String())

@@ -10,6 +10,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/onions"
 )
 
 // While serve has not looked at a target, nothing is said of it.
@@ -34,7 +35,7 @@ func TestTargetsOnTheInternet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if errs := CheckTargets([]config.Onion{{Name: "x", Ports: []config.Port{p}}}, local); (len(errs) == 0) != home {
+		if errs := onions.CheckTargets([]config.Onion{{Name: "x", Ports: []config.Port{p}}}, local); (len(errs) == 0) != home {
 			t.Errorf("%s: %v", target, errs)
 		}
 	}
@@ -47,7 +48,7 @@ func TestPublishAtHomeOnly(t *testing.T) {
 	if !slices.Contains(h.codes(t), "target-on-internet") {
 		t.Errorf("findings %v", h.codes(t))
 	}
-	_, err := h.Publish(t.Context(), api.PublishRequest{Name: "pub", Ports: []string{"80=8.8.8.8:80"}})
+	_, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "pub", Ports: []string{"80=8.8.8.8:80"}})
 	var failure *api.Failure
 	if !errors.As(err, &failure) || !failure.Usage || err.Error() != "the onion pub, port 80: 8.8.8.8 is on the internet, not at home" {
 		t.Errorf("%v", err)

@@ -81,7 +81,7 @@ func TestUnusableState(t *testing.T) {
 		t.Errorf("findings: %+v", s.Findings)
 	}
 	h.running(t)
-	_, err := h.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
+	_, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"80=192.168.77.20:8080"}})
 	var failure *api.Failure
 	if !errors.As(err, &failure) || failure.Usage || !strings.Contains(failure.Error(), "is in memory (tmpfs)") {
 		t.Errorf("publish: %v", err)

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 	"rsc.io/qr"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/onion"
 )
 
@@ -39,7 +39,7 @@ addresses it still is. The QR code holds the first link, or the address.`,
 			if err != nil {
 				return fmt.Errorf("reading the address of %s: %w", args[0], err)
 			}
-			v, err := gateway.ForVisitors(a.paths(), args[0], address)
+			v, err := onions.ForVisitors(a.paths(), args[0], address)
 			if err != nil {
 				fmt.Fprintf(a.err, "what is there cannot be told: %v\n", err)
 			}

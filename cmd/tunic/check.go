@@ -12,6 +12,7 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/networks"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/health"
 	"tunic/gateway/machine"
 	"tunic/gateway/tor"
@@ -34,7 +35,7 @@ way to the internet is a mistake.`,
 			if err != nil {
 				return err
 			}
-			if err := gateway.CheckSnippets(a.paths(), c); err != nil {
+			if err := entry.CheckSnippets(a.paths(), c); err != nil {
 				return &failure{code: exitUsage, err: err}
 			}
 			_, err = entry.Find(c)
@@ -45,7 +46,7 @@ way to the internet is a mistake.`,
 			}
 			missing := gateway.Missing(cmd.Context(), emptyHouse().features(), c)
 			if local, err := (machine.Kernel{}).LocalPrefixes(cmd.Context()); err == nil {
-				missing = append(missing, gateway.CheckTargets(c.Onions, local)...)
+				missing = append(missing, onions.CheckTargets(c.Onions, local)...)
 			}
 			for _, err := range missing {
 				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)

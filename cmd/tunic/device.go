@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/feature/household"
 )
 
@@ -162,7 +162,7 @@ func (a *app) deviceAlone(r api.DeviceRequest) (api.Device, error) {
 		return api.Device{}, wrongInput(err, "nothing was changed")
 	}
 	write := func() error { return config.EditDevice(a.paths(), e) }
-	if err := gateway.EditAlone(a.paths(), write, a.paths().DeviceFile(e.Name)); err != nil {
+	if err := feature.EditAlone(a.paths(), write, a.paths().DeviceFile(e.Name)); err != nil {
 		return api.Device{}, err
 	}
 	c, err := config.Load(a.paths())

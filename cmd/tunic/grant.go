@@ -8,9 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/onion"
 )
 
@@ -136,7 +137,7 @@ func (a *app) grant(cmd *cobra.Command, r api.GrantRequest) error {
 	if !errors.Is(err, api.ErrNotRunning) {
 		return err
 	}
-	edit, err := gateway.ParseGrant(r)
+	edit, err := onions.ParseGrant(r)
 	if err != nil {
 		return err
 	}
@@ -144,8 +145,8 @@ func (a *app) grant(cmd *cobra.Command, r api.GrantRequest) error {
 }
 
 func (a *app) editClientsAlone(edit config.ClientEdit) error {
-	write := func() error { return gateway.WriteClients(a.paths(), edit) }
-	return gateway.EditAlone(a.paths(), write, a.paths().OnionFile(edit.Onion))
+	write := func() error { return onions.WriteClients(a.paths(), edit) }
+	return feature.EditAlone(a.paths(), write, a.paths().OnionFile(edit.Onion))
 }
 
 func revokeCommand(a *app) *cobra.Command {

@@ -15,6 +15,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/onion"
 )
 
@@ -73,7 +74,7 @@ func (a *app) importKeys(ctx context.Context, name string, id onion.Identity) (a
 	if !errors.Is(err, api.ErrNotRunning) {
 		return done, err
 	}
-	err = a.withKeys(func(owner gateway.IDs) error { return gateway.ImportAlone(a.paths(), owner, name, id) })
+	err = a.withKeys(func(owner gateway.IDs) error { return onions.ImportAlone(a.paths(), owner, name, id) })
 	return api.Imported{Name: name, Address: id.Address.Host(), Clients: len(id.Clients)}, err
 }
 

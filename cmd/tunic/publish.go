@@ -15,6 +15,8 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/machine"
 )
 
@@ -145,17 +147,17 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 
 // publishAlone writes the file for the next start of the daemon.
 func (a *app) publishAlone(ctx context.Context, r api.PublishRequest, asJSON bool) error {
-	o, err := gateway.ParseOnion(a.paths(), r)
+	o, err := onions.ParseOnion(a.paths(), r)
 	if err != nil {
 		return err
 	}
 	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
-		if err := gateway.RefuseTargets(o, local); err != nil {
+		if err := onions.RefuseTargets(o, local); err != nil {
 			return err
 		}
 	}
-	write := func() error { return gateway.WriteOnion(a.paths(), o) }
-	if err := gateway.EditAlone(a.paths(), write, a.paths().OnionFile(o.Name)); err != nil {
+	write := func() error { return onions.WriteOnion(a.paths(), o) }
+	if err := feature.EditAlone(a.paths(), write, a.paths().OnionFile(o.Name)); err != nil {
 		return err
 	}
 	if asJSON {
@@ -220,7 +222,7 @@ nobody can have the address again; it asks before it does so.`,
 
 // checkUnpublish says before anybody is asked anything that there is no such onion.
 func (a *app) checkUnpublish(r api.UnpublishRequest) error {
-	if err := gateway.CheckUnpublish(r); err != nil {
+	if err := onions.CheckUnpublish(r); err != nil {
 		return err
 	}
 	gone := func(path string) bool {
@@ -237,7 +239,7 @@ func (a *app) checkUnpublish(r api.UnpublishRequest) error {
 // unpublishAlone removes the file for the next start of the daemon.
 func (a *app) unpublishAlone(r api.UnpublishRequest) error {
 	if r.ForgetKey {
-		return a.withKeys(func(gateway.IDs) error { return gateway.UnpublishAlone(a.paths(), r) })
+		return a.withKeys(func(gateway.IDs) error { return onions.UnpublishAlone(a.paths(), r) })
 	}
-	return gateway.UnpublishAlone(a.paths(), r)
+	return onions.UnpublishAlone(a.paths(), r)
 }

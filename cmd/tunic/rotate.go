@@ -12,6 +12,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/machine"
 	"tunic/gateway/onion"
 )
@@ -91,7 +92,7 @@ func (a *app) sayOld(r api.RotateRequest, o api.Onion) {
 	if err != nil {
 		return
 	}
-	v, _ := gateway.ForVisitors(a.paths(), o.Name, address) // what cannot be read is in the status
+	v, _ := onions.ForVisitors(a.paths(), o.Name, address) // what cannot be read is in the status
 	for _, old := range v.Old {
 		fmt.Fprintf(a.err, "the old address %s works until %s\n", old.Address, moment(old.Until))
 	}
@@ -102,7 +103,7 @@ func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 // rotateAlone changes the keys for the next start of the daemon.
 func (a *app) rotateAlone(r api.RotateRequest) (o api.Onion, err error) {
 	err = a.withKeys(func(owner gateway.IDs) error {
-		address, err := gateway.RotateAlone(a.paths(), ensureKeys, owner, r)
+		address, err := onions.RotateAlone(a.paths(), ensureKeys, owner, r)
 		o = api.Onion{Name: r.Name, Address: address.Host(), Ports: []api.Port{}}
 		return err
 	})

@@ -20,7 +20,7 @@ import (
 	"tunic/gateway/child"
 	"tunic/gateway/config"
 	"tunic/gateway/device"
-	"tunic/gateway/feature/household"
+	"tunic/gateway/feature/entry"
 	"tunic/gateway/machine"
 	"tunic/gateway/managed"
 	"tunic/gateway/onion"
@@ -105,7 +105,7 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (parts, error) {
 	if p.config, err = config.Load(p.paths); err != nil {
 		return p, err
 	}
-	if err := gateway.CheckSnippets(p.paths, p.config); err != nil {
+	if err := entry.CheckSnippets(p.paths, p.config); err != nil {
 		return p, &failure{code: exitUsage, err: err}
 	}
 	if p.torIDs, err = machine.User(config.TorUser); err != nil {
@@ -160,13 +160,10 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 		Version: version, Paths: p.paths, TorIDs: p.torIDs, ServeIDs: p.serveIDs, MailIDs: p.mailIDs, XMPPIDs: p.xmppIDs, IRCIDs: p.ircIDs, Log: log,
 		Tor: torProcess, Fast: fastTor, Kernel: p.kernel, System: system, Backend: p.kernel.CheckBackend,
 		Server: process, Servers: servers, Listeners: sockets,
-		Keys:   ensureKeys,
-		Sign:   signWithKey,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
-	h := newHouse(g, system, household.Parts{Log: log, Tor: torProcess, Server: process}, process)
+	h := newHouse(g, ways{system: system, log: log, tor: torProcess, fast: fastTor, server: process, keysOwner: p.torIDs})
 	g.Features = h.features()
-	g.Answers(&process.Answers)
 	h.Answers(&process.Answers)
 
 	// The rules close before tor ends: the gateway has its own context.
@@ -177,7 +174,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error {
-		parts := api.Parts{Daemon: g, Onions: g, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: g, Peers: g}
+		parts := api.Parts{Daemon: g, Onions: h.onions, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: g, Peers: h.friends}
 		return untilDone(outer, api.Serve(outer, listener, parts, log))
 	})
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })

@@ -49,6 +49,11 @@ type Watcher interface {
 	Changed(ctx context.Context, s Scene) bool // it is not as the last pass saw it
 }
 
+// Runner is a feature that works beside the loop, until ctx ends.
+type Runner interface {
+	Run(ctx context.Context) error
+}
+
 // Settler is a feature that tells what is in force: what it has looked at is, once
 // the pass is over and its rules and cuts are done.
 type Settler interface {

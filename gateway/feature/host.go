@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 	"tunic/gateway/durable"
 	"tunic/gateway/health"
 	"tunic/rules"
@@ -17,6 +18,11 @@ type Host interface {
 	Do(ctx context.Context, f func(context.Context) error) error
 	// Edit makes a change in the loop, or nothing.
 	Edit(ctx context.Context, e Edit) error
+	// Adopt changes the configuration that is in force, without reading the files
+	// again, in which their owner may be writing.
+	Adopt(change func(config.Config) config.Config)
+	// Wake has the loop look again soon.
+	Wake()
 	// Rules brings the open rules up to date without a pass. The error is ErrClosed
 	// when they are not in force.
 	Rules(ctx context.Context, change func(*rules.Input)) error

@@ -7,6 +7,7 @@ import (
 	"tunic/gateway/account"
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
+	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -18,19 +19,24 @@ type Scene struct {
 	Lockdown bool           // it was asked for
 	Foreseen bool           // it is of a plan: nothing is written for it
 	Config   *config.Config // with what is in force for a while
+	Written  *config.Config // as it is in the files
 	Paths    config.Paths
 	Facts    Facts
 	Around   Around
 	Group    uint32 // of the household's interfaces; 0: none
 	ChildIDs
 	Ranges    Ranges
+	Local     []netip.Prefix             // of the box's interfaces and routes
 	Addresses map[string]onion.Address   // of the onions whose keys are there
 	Former    map[string][]onion.Address // that onions had, and that still lead to them
 	TorNow    tor.Status                 // as tor was at the beginning of the pass
 	Certain   time.Time                  // zero: the time is not known well enough to sign anything, or nothing is written
 
+	Served link.Status // what serve says, in a status
+
 	// What features that have looked know for those that look after them.
 	Users     []account.User
+	Own       []onion.Address             // every address of this box that is known
 	Authority *ca.Authority               // nil: it cannot be used
 	Hosts     map[string][]netip.Addr     // devices that onions lead to, by name
 	Heard     map[onion.Address]time.Time // when friends' boxes said hello last
@@ -53,4 +59,16 @@ func (s Scene) Home() (address onion.Address, ok bool) {
 func (s Scene) Domain() (domain string, ok bool) {
 	home, ok := s.Home()
 	return string(home) + config.PeerDomain, ok
+}
+
+// Onions are the configured onions that have keys and are published, with the
+// endpoints' ports added to home, which exists without a file too.
+func (s Scene) Onions() []config.Onion {
+	var list []config.Onion
+	for _, o := range s.Config.AllOnions() {
+		if _, ok := s.Addresses[o.Name]; ok && s.Config.Published(o) {
+			list = append(list, o)
+		}
+	}
+	return list
 }

@@ -44,6 +44,9 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 
 // Check implements feature.Checker.
 func (Feature) Check(_ context.Context, s feature.Scene) error {
+	if err := CheckSnippets(s.Paths, s.Config); err != nil {
+		return err
+	}
 	_, err := Find(s.Config)
 	return err
 }

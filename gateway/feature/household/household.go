@@ -140,9 +140,9 @@ func (f *Feature) Watching(s feature.Scene) bool { return len(s.Config.TargetHos
 // Report implements feature.Reporter.
 func (f *Feature) Report(ctx context.Context, s feature.Scene, status *api.Status) {
 	now := f.now()
-	status.Household.Devices = f.devices(ctx, s.Config)
-	status.Leaks = append(status.Leaks, exceptions(permanent(s.Config, now))...)
-	status.Leaks = append(status.Leaks, temporaryWords(s.Config, now)...)
+	status.Household.Devices = f.devices(ctx, s.Written)
+	status.Leaks = append(status.Leaks, exceptions(permanent(s.Written, now))...)
+	status.Leaks = append(status.Leaks, temporaryWords(s.Written, now)...)
 	status.Findings = append(status.Findings, fullFindings(s.TorNow.Full, status.Household.Devices)...)
 }
 

@@ -1,4 +1,4 @@
-package gateway
+package onions
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/onion"
-	"tunic/gateway/tor"
 )
 
 // Self is the key by which this box, and with it the household, finds its own
@@ -26,15 +26,17 @@ type Self struct {
 
 // know reads the box's own key, which it makes at first. Without it the private
 // onions are there for those who were let in, and for nobody here.
-func (a *attempt) know() {
-	if a.self == (Self{}) {
-		self, err := loadSelf(a.Paths)
-		if err != nil {
-			a.find(health.SelfUnusable, "", "this house does not reach its own private onions: %v", err)
-		}
-		a.self = self
+func (f *Feature) know(r *feature.Report) {
+	if f.ownKey() != (Self{}) {
+		return
 	}
-	a.in.Self = a.self
+	self, err := loadSelf(f.Paths)
+	if err != nil {
+		r.Find(health.SelfUnusable, "", "this house does not reach its own private onions: %v", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.self = self
 }
 
 // loadSelf reads the key from its file, or makes both.
@@ -81,32 +83,17 @@ func withSelf(keys []onion.ClientKey, self Self) []onion.ClientKey {
 	return append(keys, self.Public)
 }
 
-// visitSelf gives tor the key for the private onions of this box. It comes first:
-// nobody else's key for them counts here.
-func visitSelf(spec *tor.Spec, in Inputs) {
-	if in.Self.Public == "" {
-		return
-	}
-	for _, o := range append(torOnions(in, false), torOnions(in, true)...) {
-		address := onion.Address(o.Address)
-		known := slices.ContainsFunc(spec.Auth, func(a tor.Auth) bool { return a.Onion == address })
-		if len(o.Clients) > 0 && !known {
-			spec.Auth = append(spec.Auth, tor.Auth{Onion: address, Key: in.Self.Secret})
-		}
-	}
-}
-
 // ownAddresses are all addresses of this box's onions whose keys are here:
 // published or not, with those that they had before.
-func (a *attempt) ownAddresses() []onion.Address {
-	list := slices.Collect(maps.Values(a.in.Addresses))
-	retired, _ := filepath.Glob(a.Paths.RetiredKeys("*", "*")) // the patterns are right
+func ownAddresses(s *feature.Scene) []onion.Address {
+	list := slices.Collect(maps.Values(s.Addresses))
+	retired, _ := filepath.Glob(s.Paths.RetiredKeys("*", "*")) // the patterns are right
 	for _, dir := range retired {
 		list = append(list, onion.Address(filepath.Base(dir)))
 	}
-	kept, _ := filepath.Glob(a.Paths.OnionKeys("*"))
+	kept, _ := filepath.Glob(s.Paths.OnionKeys("*"))
 	for _, dir := range kept {
-		if _, known := a.in.Addresses[filepath.Base(dir)]; known {
+		if _, known := s.Addresses[filepath.Base(dir)]; known {
 			continue
 		}
 		if i, err := onion.ReadIdentity(dir); err == nil { // else it has no address

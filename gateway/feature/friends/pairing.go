@@ -1,10 +1,11 @@
-package gateway
+package friends
 
 import (
 	"context"
 	"errors"
 	"time"
 
+	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
@@ -14,26 +15,26 @@ import (
 // Pair makes one step of a conversation with another box. All that the other
 // box has said is numbers of fixed length, and the book checks what they prove.
 // A step that makes a friend is in the files before it is answered.
-func (g *Gateway) Pair(ctx context.Context, m link.Pairing) (reply link.Paired, err error) {
-	book, err := g.theBook()
+func (f *Feature) Pair(ctx context.Context, m link.Pairing) (reply link.Paired, err error) {
+	book, err := f.theBook()
 	if err == nil {
-		err = g.step(ctx, book, m, &reply)
+		err = f.step(ctx, book, m, &reply)
 	}
 	if why, refused := errors.AsType[peer.Refusal](err); refused {
 		reply.Refusal, err = uint8(why), nil
 	}
 	if err != nil {
-		g.Log.Warn("a step with another box failed", "error", err)
+		f.Log.Warn("a step with another box failed", "error", err)
 	}
 	return reply, err
 }
 
-func (g *Gateway) step(ctx context.Context, b *peer.Book, m link.Pairing, reply *link.Paired) (err error) {
+func (f *Feature) step(ctx context.Context, b *peer.Book, m link.Pairing, reply *link.Paired) (err error) {
 	id, who := peer.ID(m.Invite), peer.Key(m.Onion)
 	before := b.Changes()
 	defer func() {
 		if b.Changes() != before { // a stranger who is refused has changed nothing
-			g.Wake()
+			f.host.Wake()
 		}
 	}()
 	switch m.Step {
@@ -47,10 +48,10 @@ func (g *Gateway) step(ctx context.Context, b *peer.Book, m link.Pairing, reply 
 		if b.Settled(id, who) {
 			return nil
 		}
-		return g.do(ctx, func(context.Context) error {
+		return f.host.Do(ctx, func(context.Context) error {
 			p, err := b.Finish(id, who)
 			if err == nil {
-				err = g.writePeer(p)
+				err = f.writePeer(p)
 			}
 			if err == nil {
 				err = b.Finished(id)
@@ -65,10 +66,10 @@ func (g *Gateway) step(ctx context.Context, b *peer.Book, m link.Pairing, reply 
 	case link.PairJudge:
 		err = b.Judge(id, m.Signature, m.Confirmed)
 	case link.PairConclude:
-		return g.do(ctx, func(context.Context) error {
+		return f.host.Do(ctx, func(context.Context) error {
 			p, err := b.Conclude(id)
 			if err == nil {
-				err = g.writePeer(p)
+				err = f.writePeer(p)
 			}
 			if err == nil {
 				err = b.Concluded(id)
@@ -90,8 +91,8 @@ func linkKeys(a, b peer.Key, err error) (link.Key, link.Key, error) {
 }
 
 // Met keeps what a friend's box has said of itself, or has it wait its time.
-func (g *Gateway) Met(ctx context.Context, m link.Seen) (reply link.Paired, err error) {
-	book, err := g.theBook()
+func (f *Feature) Met(ctx context.Context, m link.Seen) (reply link.Paired, err error) {
+	book, err := f.theBook()
 	var taken bool
 	var again time.Duration
 	if err == nil {
@@ -101,23 +102,23 @@ func (g *Gateway) Met(ctx context.Context, m link.Seen) (reply link.Paired, err 
 		reply.Refusal, err = uint8(why), nil
 	}
 	if taken {
-		g.Tor.AskAnew(ctx, string(peer.Key(m.Onion).Address()))
-		g.Wake()
+		f.Tor.AskAnew(ctx, string(peer.Key(m.Onion).Address()))
+		f.host.Wake()
 	}
 	if again > 0 {
-		time.AfterFunc(again, g.Wake) // one for each friend at most
+		time.AfterFunc(again, f.host.Wake) // one for each friend at most
 	}
 	return reply, err
 }
 
 // listen takes what friends' boxes have said too soon to be looked at then.
-func (a *attempt) listen(ctx context.Context, book *peer.Book) {
+func (f *Feature) listen(ctx context.Context, book *peer.Book, r *feature.Report) {
 	from, err := book.Late()
 	if err != nil {
-		a.find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
+		r.Find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
 	}
 	for _, who := range from {
-		a.Tor.AskAnew(ctx, string(who))
+		f.Tor.AskAnew(ctx, string(who))
 	}
 }
 

@@ -1,4 +1,4 @@
-package gateway
+package friends
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,20 +16,21 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
 	"tunic/gateway/feature"
+	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
 )
 
 // Invite makes an invitation, and lets the box that comes with it find our home.
-func (g *Gateway) Invite(ctx context.Context, r api.InviteRequest) (api.Invitation, error) {
+func (f *Feature) Invite(ctx context.Context, r api.InviteRequest) (api.Invitation, error) {
 	var i api.Invitation
-	err := g.editBook(ctx, feature.Edit{}, func(b *peer.Book) error {
+	err := f.editBook(ctx, feature.Edit{}, func(b *peer.Book) error {
 		made, err := b.Invite(r.Name, r.Suggest, r.Auto)
 		if err != nil {
 			return inviteError(err, r.Name)
 		}
-		i = api.Invitation{Name: r.Name, Word: made.Word(), Expires: made.Expires, Renews: slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name))}
+		i = api.Invitation{Name: r.Name, Word: made.Word(), Expires: made.Expires, Renews: slices.ContainsFunc(f.host.Now().Config.Peers, isPeer(r.Name))}
 		return nil
 	})
 	if err != nil {
@@ -37,31 +39,37 @@ func (g *Gateway) Invite(ctx context.Context, r api.InviteRequest) (api.Invitati
 	return i, nil
 }
 
+// fault is of verbs about other boxes, and who of them finds what.
+var fault = feature.Faults([]health.Code{health.TorRefused}, health.FriendsUnusable, health.NamesUnusable)
+
 // editBook makes a change of what is known of friends and invitations. e has
 // what write changes beside; the book is read again if it is undone.
-func (g *Gateway) editBook(ctx context.Context, e feature.Edit, write func(*peer.Book) error) error {
-	return g.withBook(ctx, func(ctx context.Context, b *peer.Book) error {
-		also := e.Undo
-		e.Files, e.Fault = append(e.Files, g.Paths.Invites()), friendFault
-		e.Write = func() error { return write(b) }
-		e.Undo = func() (err error) {
-			if also != nil {
-				err = also()
-			}
-			return errors.Join(err, g.rereadBook())
+func (f *Feature) editBook(ctx context.Context, e feature.Edit, write func(*peer.Book) error) error {
+	b, err := f.theBook()
+	if err != nil {
+		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "try again when the daemon has started"}}
+	}
+	also := e.Undo
+	e.Files, e.Fault = append(e.Files, f.Paths.Invites()), fault
+	e.Write = func() error { return write(b) }
+	e.Undo = func() (err error) {
+		if also != nil {
+			err = also()
 		}
-		return g.edit(ctx, e)
-	})
+		return errors.Join(err, f.rereadBook())
+	}
+	return f.host.Edit(ctx, e)
 }
 
 // rereadBook opens the book of the files that were put back.
-func (g *Gateway) rereadBook() error {
-	g.mu.Lock()
-	g.book = nil
-	g.mu.Unlock()
-	v := g.snapshot()
-	book, err := g.openBook(v.addresses[config.HomeOnion])
-	return errors.Join(err, book.SetPeers(v.config.Peers))
+func (f *Feature) rereadBook() error {
+	f.mu.Lock()
+	own := f.own
+	f.book = nil
+	f.mu.Unlock()
+	now := f.host.Now()
+	book, err := f.openBook(now.Addresses[config.HomeOnion], own)
+	return errors.Join(err, book.SetPeers(now.Config.Peers))
 }
 
 func isPeer(name string) func(config.Peer) bool {
@@ -91,21 +99,10 @@ func inviteError(err error, name string) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// withBook runs f in the loop.
-func (g *Gateway) withBook(ctx context.Context, f func(context.Context, *peer.Book) error) error {
-	return g.do(ctx, func(ctx context.Context) error {
-		b, err := g.theBook()
-		if err != nil {
-			return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "try again when the daemon has started"}}
-		}
-		return f(ctx, b)
-	})
-}
-
 // Accept keeps an invitation and begins to call the other box.
-func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, error) {
+func (f *Feature) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, error) {
 	var name string
-	err := g.editBook(ctx, feature.Edit{}, func(b *peer.Book) (err error) {
+	err := f.editBook(ctx, feature.Edit{}, func(b *peer.Book) (err error) {
 		if r.Introduced != "" {
 			name, err = b.AcceptIntroduced(r.Introduced, r.As)
 		} else {
@@ -119,29 +116,29 @@ func (g *Gateway) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, er
 		}
 		return nil
 	})
-	return g.peerCalled(ctx, name, err)
+	return f.peerCalled(ctx, name, err)
 }
 
 // Confirm says that our owner has compared the four words.
-func (g *Gateway) Confirm(ctx context.Context, r api.PeerRequest) (api.Peer, error) {
-	err := g.editBook(ctx, feature.Edit{}, func(b *peer.Book) error {
+func (f *Feature) Confirm(ctx context.Context, r api.PeerRequest) (api.Peer, error) {
+	err := f.editBook(ctx, feature.Edit{}, func(b *peer.Book) error {
 		if err := b.Confirm(r.Name); err != nil {
-			if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) && errors.Is(err, peer.ErrNobody) {
+			if slices.ContainsFunc(f.host.Now().Config.Peers, isPeer(r.Name)) && errors.Is(err, peer.ErrNobody) {
 				return nil // it is a friend
 			}
 			return inviteError(err, r.Name)
 		}
 		return nil
 	})
-	return g.peerCalled(ctx, r.Name, err)
+	return f.peerCalled(ctx, r.Name, err)
 }
 
 // peerCalled returns what there is to say about one name.
-func (g *Gateway) peerCalled(ctx context.Context, name string, err error) (api.Peer, error) {
+func (f *Feature) peerCalled(ctx context.Context, name string, err error) (api.Peer, error) {
 	if err != nil {
 		return api.Peer{}, err
 	}
-	list, err := g.Peers(ctx)
+	list, err := f.Peers(ctx)
 	if err != nil {
 		return api.Peer{}, err
 	}
@@ -153,24 +150,24 @@ func (g *Gateway) peerCalled(ctx context.Context, name string, err error) (api.P
 
 // Forget ends a friendship or an invitation. When it returns tor lets that box
 // in no more, whatever it has cached; then what is kept of the friend is deleted.
-func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
-	e := feature.Edit{Files: g.filesWithFriend(r.Name)}
-	if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) {
+func (f *Feature) Forget(ctx context.Context, r api.PeerRequest) error {
+	e := feature.Edit{Files: f.filesWithFriend(r.Name)}
+	if slices.ContainsFunc(f.host.Now().Config.Peers, isPeer(r.Name)) {
 		e.Last = func() error {
-			b, err := g.theBook()
+			b, err := f.theBook()
 			if err != nil {
 				return err
 			}
 			return b.Forget(r.Name)
 		}
 	}
-	return g.editBook(ctx, e, func(b *peer.Book) error {
+	return f.editBook(ctx, e, func(b *peer.Book) error {
 		found, err := b.Withdraw(r.Name)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(g.snapshot().config.Peers, isPeer(r.Name)) {
-			return g.removePeer(r.Name)
+		if slices.ContainsFunc(f.host.Now().Config.Peers, isPeer(r.Name)) {
+			return f.removePeer(r.Name)
 		}
 		if !found {
 			return feature.Usage(fmt.Errorf("%w: %q", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
@@ -180,32 +177,32 @@ func (g *Gateway) Forget(ctx context.Context, r api.PeerRequest) error {
 }
 
 // filesWithFriend are the files of the configuration that may name friends.
-func (g *Gateway) filesWithFriend(names ...string) []string {
-	files, _ := filepath.Glob(g.Paths.OnionFile("*")) // the pattern is right
+func (f *Feature) filesWithFriend(names ...string) []string {
+	files, _ := filepath.Glob(f.Paths.OnionFile("*")) // the pattern is right
 	for _, name := range names {
-		files = append(files, g.Paths.PeerFile(name))
+		files = append(files, f.Paths.PeerFile(name))
 	}
 	return files
 }
 
 // removePeer takes a friend out of the configuration, on the disk and in force.
-func (g *Gateway) removePeer(name string) error {
-	if err := config.RemovePeer(g.Paths, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (f *Feature) removePeer(name string) error {
+	if err := config.RemovePeer(f.Paths, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := config.ForgetClient(g.Paths, name); err != nil {
+	if _, err := config.ForgetClient(f.Paths, name); err != nil {
 		return feature.Usage(fmt.Errorf("taking %s out of the clients of onions: %w", name, err), "nothing was changed: correct that file first")
 	}
-	g.setPeers(func(list []config.Peer) []config.Peer { return slices.DeleteFunc(list, isPeer(name)) })
-	g.regrant(name, "")
-	g.Log.Info("a friend's box is forgotten", "peer", name)
+	f.setPeers(func(list []config.Peer) []config.Peer { return slices.DeleteFunc(list, isPeer(name)) })
+	f.regrant(name, "")
+	f.Log.Info("a friend's box is forgotten", "peer", name)
 	return nil
 }
 
 // Introduce leaves an invitation for each other with two friends' boxes.
-func (g *Gateway) Introduce(ctx context.Context, r api.IntroduceRequest) error {
-	e := feature.Edit{Files: []string{g.Paths.PeerKeys(r.Names[0]), g.Paths.PeerKeys(r.Names[1])}}
-	return g.editBook(ctx, e, func(b *peer.Book) error {
+func (f *Feature) Introduce(ctx context.Context, r api.IntroduceRequest) error {
+	e := feature.Edit{Files: []string{f.Paths.PeerKeys(r.Names[0]), f.Paths.PeerKeys(r.Names[1])}}
+	return f.editBook(ctx, e, func(b *peer.Book) error {
 		if err := b.Introduce(r.Names[0], r.Names[1]); err != nil {
 			return inviteError(err, "introducing")
 		}
@@ -214,62 +211,63 @@ func (g *Gateway) Introduce(ctx context.Context, r api.IntroduceRequest) error {
 }
 
 // Rename gives a friend another name in this house.
-func (g *Gateway) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, error) {
+func (f *Feature) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, error) {
 	moved := false
-	e := feature.Edit{Files: g.filesWithFriend(r.From, r.To), Undo: func() error {
+	e := feature.Edit{Files: f.filesWithFriend(r.From, r.To), Undo: func() error {
 		if !moved {
 			return nil
 		}
-		return durable.Rename(g.Paths.PeerKeys(r.To), g.Paths.PeerKeys(r.From))
+		return durable.Rename(f.Paths.PeerKeys(r.To), f.Paths.PeerKeys(r.From))
 	}}
-	err := g.editBook(ctx, e, func(b *peer.Book) error {
+	err := f.editBook(ctx, e, func(b *peer.Book) error {
 		if err := b.Renames(r.From, r.To); err != nil {
 			return inviteError(err, r.From)
 		}
-		if err := config.RenamePeer(g.Paths, r.From, r.To); err != nil {
+		if err := config.RenamePeer(f.Paths, r.From, r.To); err != nil {
 			return feature.Usage(err, "`tunic peers` lists the names")
 		}
-		if _, err := config.RenameClient(g.Paths, r.From, r.To); err != nil {
+		if _, err := config.RenameClient(f.Paths, r.From, r.To); err != nil {
 			return feature.Usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err), "nothing was changed: correct that file first")
 		}
 		if err := b.Rename(r.From, r.To); err != nil {
 			return err
 		}
-		moved = isDir(g.Paths.PeerKeys(r.To))
-		g.renamePeer(r.From, r.To)
+		_, gone := os.Lstat(f.Paths.PeerKeys(r.To))
+		moved = gone == nil
+		f.renamePeer(r.From, r.To)
 		return nil
 	})
-	return g.peerCalled(ctx, r.To, err)
+	return f.peerCalled(ctx, r.To, err)
 }
 
 // renamePeer changes a friend's name in the configuration that is in force.
-func (g *Gateway) renamePeer(from, to string) {
-	g.setPeers(func(list []config.Peer) []config.Peer {
+func (f *Feature) renamePeer(from, to string) {
+	f.setPeers(func(list []config.Peer) []config.Peer {
 		if i := slices.IndexFunc(list, isPeer(from)); i >= 0 {
 			list[i].Name = to
 		}
 		return list
 	})
-	g.regrant(from, to)
+	f.regrant(from, to)
 }
 
 // PeerZone is the domain of friends' names in every house (RFC 8375).
 const peerZone = "peer.home.arpa"
 
 // Peers lists friends, then those who may become it.
-func (g *Gateway) Peers(ctx context.Context) ([]api.Peer, error) {
-	b, err := g.theBook()
+func (f *Feature) Peers(ctx context.Context) ([]api.Peer, error) {
+	b, err := f.theBook()
 	if err != nil {
 		return nil, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "try again when the daemon has started"}}
 	}
-	served, _ := g.Server.Status(ctx) // without serve nobody was called
+	served, _ := f.Server.Status(ctx) // without serve nobody was called
 	tried := make(map[onion.Address]link.PeerStatus)
 	for _, s := range served.Peers {
 		tried[peer.Key(s.Onion).Address()] = s
 	}
-	mail := g.waitingMail(ctx)
+	mail := f.waitingMail(ctx)
 	list := []api.Peer{}
-	for _, p := range g.snapshot().config.Peers {
+	for _, p := range f.host.Now().Config.Peers {
 		who := onion.Address(p.Onion)
 		s := friendStatus(p, b.Friend(who), b.Outbox(who), tried[who])
 		if n := mail[who]; n > 0 {
@@ -284,9 +282,9 @@ func (g *Gateway) Peers(ctx context.Context) ([]api.Peer, error) {
 }
 
 // waitingMail counts the mails that wait for each box.
-func (g *Gateway) waitingMail(ctx context.Context) map[onion.Address]int {
+func (f *Feature) waitingMail(ctx context.Context) map[onion.Address]int {
 	counts := make(map[onion.Address]int)
-	queue, _ := g.Server.Mail(ctx, link.MailQuestion{Verb: link.MailQueue}) // an error: there is no mail here
+	queue, _ := f.Server.Mail(ctx, link.MailQuestion{Verb: link.MailQueue}) // an error: there is no mail here
 	for _, letter := range queue.Messages {
 		boxes := make(map[onion.Address]bool)
 		for _, r := range letter.Recipients {

@@ -1,4 +1,4 @@
-package gateway
+package onions
 
 import (
 	"context"
@@ -25,25 +25,25 @@ const MaxKeep = 366 * 24 * time.Hour
 
 // Rotate gives an onion a new address. The old one works for as long as the
 // request says, and ends by itself. Its keys are kept after that too.
-func (g *Gateway) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, error) {
+func (f *Feature) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, error) {
 	if err := checkRotation(r); err != nil {
 		return api.Onion{}, err
 	}
-	err := g.do(ctx, func(ctx context.Context) error {
-		address, ok := g.snapshot().addresses[r.Name]
-		if !ok {
-			return noSuchOnion(r.Name)
-		}
-		return g.edit(ctx, feature.Edit{
-			Write: func() error { return g.rotations.retire(g.Paths, r.Name, address, r.Keep) },
-			Undo:  func() error { return unretire(g.Paths, r.Name, address) },
-			Fault: onionFault,
-		})
+	address, ok := f.host.Now().Addresses[r.Name]
+	if !ok {
+		return api.Onion{}, noSuchOnion(r.Name)
+	}
+	was := f.rotations.Get()
+	err := f.host.Edit(ctx, feature.Edit{
+		Files: []string{f.rotations.Path()},
+		Write: func() error { was = f.rotations.Get(); return f.rotations.retire(f.Paths, r.Name, address, r.Keep) },
+		Undo:  func() error { f.rotations.Set(was); return unretire(f.Paths, r.Name, address) },
+		Fault: onionFault,
 	})
 	if err != nil {
 		return api.Onion{}, err
 	}
-	return g.onion(ctx, r.Name)
+	return f.onion(ctx, r.Name)
 }
 
 func checkRotation(r api.RotateRequest) error {
@@ -62,22 +62,24 @@ func noSuchOnion(name string) error {
 }
 
 // onion returns the status of one onion.
-func (g *Gateway) onion(ctx context.Context, name string) (api.Onion, error) {
-	for _, s := range g.Status(ctx).Onions {
-		if s.Name == name {
-			return s, nil
+func (f *Feature) onion(ctx context.Context, name string) (api.Onion, error) {
+	now := f.host.Now()
+	now.Served, _ = f.Server.Status(ctx)
+	for _, o := range f.describe(now.Scene) {
+		if o.Name == name {
+			return o, nil
 		}
 	}
-	return api.Onion{}, fmt.Errorf("the onion %s has no keys", name)
+	return api.Onion{}, noSuchOnion(name)
 }
 
 // RotateAlone is Rotate when no daemon runs; the caller holds the lock. It
 // returns the new address.
-func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (onion.Address, error) {
+func RotateAlone(p config.Paths, keys Keys, owner feature.IDs, r api.RotateRequest) (onion.Address, error) {
 	if err := checkRotation(r); err != nil {
 		return "", err
 	}
-	c, err := loadConfig(p)
+	c, err := feature.Load(p)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +98,7 @@ func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (oni
 	if err := old.load(); err != nil {
 		return "", err
 	}
-	kept, err := durable.Keep(old.path)
+	kept, err := durable.Keep(old.Path())
 	if err != nil {
 		return "", feature.Usage(err, "nothing was changed")
 	}
@@ -106,26 +108,24 @@ func RotateAlone(p config.Paths, keys Keys, owner IDs, r api.RotateRequest) (oni
 		next, err = keys(dir, owner)
 	}
 	if err != nil {
-		return "", notDone(err, errors.Join(kept.PutBack(), unretire(p, r.Name, address)))
+		return "", feature.NotDone(err, errors.Join(kept.PutBack(), unretire(p, r.Name, address)))
 	}
 	return next, nil
 }
 
 // Import puts the keys of another tor's onion, or of a vanity address, into the
 // place where the onion of that name has its own.
-func (g *Gateway) Import(ctx context.Context, r api.ImportRequest) (api.Imported, error) {
+func (f *Feature) Import(ctx context.Context, r api.ImportRequest) (api.Imported, error) {
 	id, err := onion.NewIdentity(r.Secret)
 	if err != nil {
 		return api.Imported{}, feature.Usage(err, "")
 	}
 	id.Clients = r.Clients
 	done := api.Imported{Name: r.Name, Address: id.Address.Host(), Clients: len(id.Clients)}
-	err = g.do(ctx, func(ctx context.Context) error {
-		return g.edit(ctx, feature.Edit{
-			Write: func() error { return ImportAlone(g.Paths, g.TorIDs, r.Name, id) },
-			Undo:  g.forgetNewKeys(r.Name),
-			Fault: feature.Faults([]health.Code{health.TorRefused}), // its file, if it is there first, may be wrong yet
-		})
+	err = f.host.Edit(ctx, feature.Edit{
+		Write: func() error { return ImportAlone(f.Paths, f.Owner, r.Name, id) },
+		Undo:  f.forgetNewKeys(r.Name),
+		Fault: feature.Faults([]health.Code{health.TorRefused}), // its file, if it is there first, may be wrong yet
 	})
 	if err != nil {
 		return api.Imported{}, err
@@ -134,7 +134,7 @@ func (g *Gateway) Import(ctx context.Context, r api.ImportRequest) (api.Imported
 }
 
 // ImportAlone is Import when no daemon runs; the caller holds the lock.
-func ImportAlone(p config.Paths, owner IDs, name string, id onion.Identity) error {
+func ImportAlone(p config.Paths, owner feature.IDs, name string, id onion.Identity) error {
 	if err := config.CheckName(name); err != nil {
 		return feature.Usage(err, "")
 	}
@@ -186,7 +186,7 @@ func onlyHere(p config.Paths, name string, address onion.Address) error {
 
 // forgetKeys deletes the keys of an onion and of its old addresses for good.
 // Nobody can have these addresses again. The onion has no file any more.
-func (r *rotations) forgetKeys(p config.Paths, name string) error {
+func (r rotations) forgetKeys(p config.Paths, name string) error {
 	if name == config.HomeOnion {
 		return forgetHome()
 	}

@@ -1,4 +1,4 @@
-package gateway
+package onions
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/onion"
 )
 
@@ -16,7 +17,7 @@ import (
 // file of its own has just its address.
 func ForVisitors(p config.Paths, name string, address onion.Address) (api.Visit, error) {
 	v := api.Visit{Name: name, Address: address.Host(), Anonymous: true, Ports: []api.VisitPort{}}
-	c, err := loadConfig(p)
+	c, err := feature.Load(p)
 	if err != nil {
 		return v, err
 	}

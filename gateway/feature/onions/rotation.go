@@ -1,14 +1,12 @@
-package gateway
+package onions
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"tunic/gateway/config"
@@ -40,90 +38,53 @@ func former(list []OldAddress) map[string][]onion.Address {
 // out in the world.
 func (o OldAddress) ended(now time.Time) bool { return o.Ended(now) }
 
-// rotations keeps which old addresses are still published, in memory and in a
-// file. The loop changes it.
+// rotations keeps which old addresses are still published.
 type rotations struct {
-	path string
-	now  func() time.Time
-
-	mu  sync.Mutex
-	all []OldAddress
+	*feature.Kept[[]OldAddress]
+	now func() time.Time
 }
 
-func newRotations(p config.Paths) *rotations {
-	return &rotations{path: filepath.Join(p.State, "rotations.json"), now: time.Now}
+func newRotations(p config.Paths) rotations {
+	return rotations{feature.Keep[[]OldAddress](filepath.Join(p.State, "rotations.json"), "which old addresses are published"), time.Now}
 }
 
 // load reads the file.
-func (r *rotations) load() error {
-	raw, err := os.ReadFile(r.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func (r rotations) load() error {
+	if err := r.Load(); err != nil {
+		return err
 	}
-	var all []OldAddress
-	if err == nil {
-		err = json.Unmarshal(raw, &all)
-	}
-	if err != nil {
-		return fmt.Errorf("reading which old addresses are published: %s: %w", r.path, err)
-	}
-	now := r.now()
+	all, now := r.Get(), r.now()
 	for i := range all {
 		all[i].Resume(now)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = all
 	return nil
 }
 
 // current returns the old addresses whose time is not up.
-func (r *rotations) current() []OldAddress {
+func (r rotations) current() []OldAddress {
 	now := r.now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = slices.DeleteFunc(slices.Clone(r.all), func(o OldAddress) bool { return o.ended(now) })
-	return slices.Clone(r.all)
+	return slices.DeleteFunc(slices.Clone(r.Get()), func(o OldAddress) bool { return o.ended(now) })
 }
 
 // change applies f and keeps the result. If it cannot be kept nothing changes.
-func (r *rotations) change(f func([]OldAddress) []OldAddress) error {
-	next := f(r.current())
-	raw, err := json.MarshalIndent(next, "", "  ")
-	if err == nil {
-		err = durable.Write(r.path, append(raw, '\n'), 0o600)
-	}
-	if err != nil {
-		return fmt.Errorf("writing which old addresses are published: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = next
-	return nil
-}
+func (r rotations) change(f func([]OldAddress) []OldAddress) error { return r.Write(f(r.current())) }
 
-// set puts back what there was, after its file was.
-func (r *rotations) set(all []OldAddress) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = all
-}
-
-// sooner returns how long the loop may wait: until an address ends, and no
-// longer than wait.
-func (r *rotations) sooner(wait time.Duration) time.Duration {
+// next is when an address ends; zero: none does.
+func (r rotations) next() (next time.Time) {
 	now := r.now()
 	for _, o := range r.current() {
-		wait = min(wait, o.End(now).Sub(now))
+		if end := o.End(now); next.IsZero() || end.Before(next) {
+			next = end
+		}
 	}
-	return max(wait, 0)
+	return next
 }
 
 // retire makes the address that an onion has now an old one: it is written down
 // first, then its keys are moved away, and the next pass makes new ones. Only
 // the second step changes the address, so a power cut leaves one or the other.
 // Who undoes it puts the file back.
-func (r *rotations) retire(p config.Paths, name string, address onion.Address, keep time.Duration) error {
+func (r rotations) retire(p config.Paths, name string, address onion.Address, keep time.Duration) error {
 	to := p.RetiredKeys(name, string(address))
 	if err := durable.MkdirAll(filepath.Dir(to), 0o711); err != nil { // tor passes through
 		return fmt.Errorf("making the directory for the keys of old addresses: %w", err)
@@ -163,19 +124,19 @@ func chmodParents(keys string) error {
 
 // oldAddresses returns the old addresses whose keys are there and usable. One
 // without its directory never was one: the power was cut before it began.
-func (a *attempt) oldAddresses() []OldAddress {
+func (f *Feature) oldAddresses(r *feature.Report) []OldAddress {
 	var list []OldAddress
-	for _, o := range a.rotations.current() {
-		dir := a.Paths.RetiredKeys(o.Onion, string(o.Address))
+	for _, o := range f.rotations.current() {
+		dir := f.Paths.RetiredKeys(o.Onion, string(o.Address))
 		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		have, err := a.Keys(dir, a.TorIDs)
+		have, err := f.Keys(dir, f.Owner)
 		if err == nil && have != o.Address {
 			err = fmt.Errorf("%s holds the keys of another address", dir)
 		}
 		if err != nil {
-			a.find(health.OldAddress, o.Onion, "the old address of onion %s is not published: %v", o.Onion, err)
+			r.Find(health.OldAddress, o.Onion, "the old address of onion %s is not published: %v", o.Onion, err)
 			continue
 		}
 		list = append(list, o)

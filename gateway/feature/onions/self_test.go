@@ -1,14 +1,15 @@
-package gateway
+package onions
 
 import (
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/onion"
-	"tunic/gateway/peer"
 	"tunic/gateway/tor"
 )
 
@@ -38,49 +39,45 @@ func TestTheBoxKeepsItsOwnKey(t *testing.T) {
 // The box finds the private onions that somebody may find, and no other: one
 // without clients stays unpublished.
 func TestTheBoxFindsItsOwnPrivateOnions(t *testing.T) {
-	in := inputs()
 	self, err := loadSelf(config.NewPaths(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.Self = self
 	photos := onion.Address("ddhfiu5x4e5xzu3lmzzcbjr5mq7kbrtcxnsrcoo5fiuxfylnqx3rliad")
-	in.Addresses = map[string]onion.Address{"photos": photos, "nobody": "bbbb"}
-	in.Config.Onions[0].Private = true
-	in.Config.Onions[0].Clients = []config.Client{{Key: clientOfPhotos}}
-	nobody := in.Config.Onions[0]
-	nobody.Name, nobody.Clients = "nobody", nil
-	in.Config.Onions = append(in.Config.Onions, nobody)
-	d := desire(in)
+	ports := []config.Port{{Virtual: 80, Target: config.Target{Addr: netip.MustParseAddrPort("192.168.77.20:8080")}}}
+	o := config.Onion{Name: "photos", Ports: ports, Private: true, Clients: []config.Client{{Key: clientOfPhotos}}}
+	wanted := func(o config.Onion) (config.Config, feature.Desired) {
+		c := config.Config{Onions: []config.Onion{o, {Name: "nobody", Ports: ports, Private: true}}}
+		s := feature.Scene{Config: &c, Addresses: map[string]onion.Address{"photos": photos, "nobody": "bbbb"}}
+		var d feature.Desired
+		want(s, &d, self)
+		return c, d
+	}
+	c, d := wanted(o)
 	if len(d.Tor.Onions) != 1 || !slices.Equal(d.Tor.Onions[0].Clients, []onion.ClientKey{clientOfPhotos, self.Public}) {
 		t.Fatalf("published: %+v", d.Tor.Onions)
 	}
 	if want := []tor.Auth{{Onion: photos, Key: self.Secret}}; !slices.Equal(d.Tor.Auth, want) {
 		t.Errorf("the box visits %+v", d.Tor.Auth)
 	}
-	other, err := onion.NewClientSecret()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in.Friends.Visits = []peer.Visit{{Onion: photos, Key: other}}
-	if again := desire(in); !slices.Equal(again.Tor.Auth, d.Tor.Auth) {
-		t.Errorf("somebody else's key for an own onion counts: %+v", again.Tor.Auth)
-	}
-	in.Friends.Visits = nil
-	v := view{config: in.Config, desired: d, self: self.Public, addresses: in.Addresses}
-	if watched(v)["photos"].locked {
-		t.Error("the box does not call an onion that it may visit")
-	}
-	known := clients(in.Config, in.Config.Onions[0])
-	if list := invited(v, "photos", known, v.self); len(list) != 0 {
+	if list := invited(&c, o, clients(&c, o)); len(list) != 0 {
 		t.Errorf("the box itself is shown as a client: %+v", list)
 	}
-	in.Config.Onions[0].Private, in.Config.Onions[0].Clients = false, nil
-	if d := desire(in); d.Tor.Onions[0].Clients != nil || d.Tor.Auth != nil {
+	if _, d := wanted(config.Onion{Name: "photos", Ports: ports}); d.Tor.Onions[0].Clients != nil || d.Tor.Auth != nil {
 		t.Errorf("an onion for everybody: %+v, %+v", d.Tor.Onions, d.Tor.Auth)
 	}
-	in.Config.Onions[0].Fast, in.Config.Onions[0].Private, in.Config.Onions[0].Clients = true, true, []config.Client{{Key: clientOfPhotos}}
-	if d := desire(in); len(d.Fast.Onions[0].Clients) != 2 || len(d.Tor.Auth) != 1 {
+	o.Fast = true
+	if _, d := wanted(o); len(d.Fast.Onions[0].Clients) != 2 || len(d.Tor.Auth) != 1 {
 		t.Errorf("one that is not anonymous: %+v, %+v", d.Fast.Onions, d.Tor.Auth)
+	}
+}
+
+// Who may find a home that is for everybody is nobody in particular.
+func TestAPublicHomeHasNoClients(t *testing.T) {
+	c := &config.Config{Peers: []config.Peer{{Name: "bob", ClientKey: clientOfPhotos}}}
+	for public, want := range map[bool]int{true: 0, false: 1} {
+		if list := clients(c, config.Onion{Name: config.HomeOnion, Public: public}); len(list) != want {
+			t.Errorf("public %v: %+v", public, list)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package gateway
+package onions
 
 import (
 	"context"
@@ -15,16 +15,27 @@ import (
 
 // Publish writes an onion's file and applies it. If anything is wrong with it,
 // the file is gone again and nothing has changed.
-func (g *Gateway) Publish(ctx context.Context, r api.PublishRequest) (api.Onion, error) {
-	o, err := ParseOnion(g.Paths, r)
+func (f *Feature) Publish(ctx context.Context, r api.PublishRequest) (api.Onion, error) {
+	o, err := ParseOnion(f.Paths, r)
 	if err != nil {
 		return api.Onion{}, err
 	}
-	err = g.do(ctx, func(ctx context.Context) error { return g.publish(ctx, o) })
+	if local, err := f.Kernel.LocalPrefixes(ctx); err == nil {
+		if err := RefuseTargets(o, local); err != nil {
+			return api.Onion{}, err
+		}
+	}
+	err = f.host.Edit(ctx, feature.Edit{
+		Files: []string{f.Paths.OnionFile(o.Name)},
+		Write: func() error { return WriteOnion(f.Paths, o) },
+		Undo:  f.forgetNewKeys(o.Name),
+		Load:  true,
+		Fault: onionFault,
+	})
 	if err != nil {
 		return api.Onion{}, err
 	}
-	return g.onion(ctx, o.Name)
+	return f.onion(ctx, o.Name)
 }
 
 // ParseOnion checks the words of a publish request.
@@ -62,28 +73,10 @@ func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 	return o, nil
 }
 
-func (g *Gateway) publish(ctx context.Context, o config.Onion) error {
-	if err := g.usable(); err != nil {
-		return err
-	}
-	if local, err := g.Kernel.LocalPrefixes(ctx); err == nil {
-		if err := RefuseTargets(o, local); err != nil {
-			return err
-		}
-	}
-	return g.edit(ctx, feature.Edit{
-		Files: []string{g.Paths.OnionFile(o.Name)},
-		Write: func() error { return WriteOnion(g.Paths, o) },
-		Undo:  g.forgetNewKeys(o.Name),
-		Load:  true,
-		Fault: onionFault,
-	})
-}
-
 // forgetNewKeys takes away keys that the pass will make for an onion which has
 // none yet.
-func (g *Gateway) forgetNewKeys(name string) (undo func() error) {
-	dir := g.Paths.OnionKeys(name)
+func (f *Feature) forgetNewKeys(name string) (undo func() error) {
+	dir := f.Paths.OnionKeys(name)
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -105,22 +98,20 @@ func WriteOnion(p config.Paths, o config.Onion) error {
 // Unpublish removes an onion's file and applies that. Its keys stay, so that
 // publishing the name again gives the same address, unless the request says to
 // delete them too, which is done last: when tor has let go of them.
-func (g *Gateway) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
+func (f *Feature) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
 	if err := CheckUnpublish(r); err != nil {
 		return err
 	}
-	return g.do(ctx, func(ctx context.Context) error {
-		e := feature.Edit{
-			Files: []string{g.Paths.OnionFile(r.Name)},
-			Write: func() error { return removeOnion(g.Paths, r) },
-			Load:  true,
-			Fault: onionFault,
-		}
-		if r.ForgetKey {
-			e.Last = func() error { return g.rotations.forgetKeys(g.Paths, r.Name) }
-		}
-		return g.edit(ctx, e)
-	})
+	e := feature.Edit{
+		Files: []string{f.Paths.OnionFile(r.Name)},
+		Write: func() error { return removeOnion(f.Paths, r) },
+		Load:  true,
+		Fault: onionFault,
+	}
+	if r.ForgetKey {
+		e.Last = func() error { return f.rotations.forgetKeys(f.Paths, r.Name) }
+	}
+	return f.host.Edit(ctx, e)
 }
 
 // removeOnion removes the file of an onion. One whose keys alone are left has
@@ -139,7 +130,7 @@ func UnpublishAlone(p config.Paths, r api.UnpublishRequest) error {
 	if err := CheckUnpublish(r); err != nil {
 		return err
 	}
-	err := EditAlone(p, func() error { return removeOnion(p, r) }, p.OnionFile(r.Name))
+	err := feature.EditAlone(p, func() error { return removeOnion(p, r) }, p.OnionFile(r.Name))
 	if err != nil || !r.ForgetKey {
 		return err
 	}

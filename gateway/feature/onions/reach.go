@@ -1,4 +1,4 @@
-package gateway
+package onions
 
 import (
 	"context"
@@ -265,46 +265,52 @@ func (o *reach) elsewhere() bool {
 // watchPause is the least time between two looks at onions.
 const watchPause = time.Second
 
-// watchOnions looks at the onions, one at a time, until ctx ends: when one of
-// them is due, and after each pass, which may have brought others.
-func (g *Gateway) watchOnions(ctx context.Context) {
+// Run implements feature.Runner: it looks at the onions, one at a time, until ctx
+// ends: when one of them is due, and after each pass, which may have brought others.
+func (f *Feature) Run(ctx context.Context) error {
 	timer := time.NewTimer(watchPause)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
-		case <-g.passed:
+			return nil
+		case <-f.passed:
 		case <-timer.C:
 		}
-		timer.Reset(max(watchPause, g.watchOnce(ctx, time.Now())))
+		timer.Reset(max(watchPause, f.Watch(ctx)))
 	}
 }
 
-// watchOnce does the one thing that is due, and returns when the next one is.
+// watchEvery is the most between two looks.
+const watchEvery = 30 * time.Second
+
+// Watch does the one thing that is due, and returns when the next one is.
 // Without tor nothing is; what changes that ends with a pass.
-func (g *Gateway) watchOnce(ctx context.Context, now time.Time) time.Duration {
-	v, t := g.snapshot(), g.withFast(g.Tor.Status())
-	g.reaches.keep(watched(v), now)
+func (f *Feature) Watch(ctx context.Context) time.Duration {
+	now := f.Now()
+	t := f.Tor.Status()
+	t.Onions = f.all()
+	f.reaches.keep(f.watched(), now)
 	if !t.Running || t.Bootstrap < 100 {
-		return checkEvery
+		return watchEvery
 	}
-	if name, call, ok := g.reaches.due(t.Onions, now); ok {
-		g.reachOnion(ctx, name, call)
+	if name, call, ok := f.reaches.due(t.Onions, now); ok {
+		f.reachOnion(ctx, name, call)
 	}
-	if names := g.reaches.broken(t, now); len(names) > 0 {
-		g.repair(ctx, names)
+	if names := f.reaches.broken(t, now); len(names) > 0 {
+		f.repair(ctx, names)
 	}
-	return g.reaches.sooner(t.Onions, time.Now(), checkEvery)
+	return f.reaches.sooner(t.Onions, f.Now(), watchEvery)
 }
 
 // watched are the onions that somebody may visit.
-func watched(v view) map[string]visited {
+func (f *Feature) watched() map[string]visited {
+	now, self := f.host.Now(), f.ownKey().Public
 	list := make(map[string]visited)
-	for fast, onions := range map[bool][]tor.Onion{false: v.desired.Tor.Onions, true: v.desired.Fast.Onions} {
+	for fast, onions := range map[bool][]tor.Onion{false: now.Desired.Tor.Onions, true: now.Desired.Fast.Onions} {
 		for _, o := range onions {
-			if o.Address == string(v.addresses[o.Name]) { // not an old address of it
-				locked := o.Clients != nil && !slices.Contains(o.Clients, v.self)
+			if o.Address == string(now.Addresses[o.Name]) { // not an old address of it
+				locked := o.Clients != nil && !slices.Contains(o.Clients, self)
 				list[o.Name] = visited{o.Address, locked, fast}
 			}
 		}
@@ -313,34 +319,34 @@ func watched(v view) map[string]visited {
 }
 
 // reachOnion finds out about one onion and keeps it.
-func (g *Gateway) reachOnion(ctx context.Context, name string, call bool) error {
-	got, err := g.Server.Reach(ctx, name, call)
+func (f *Feature) reachOnion(ctx context.Context, name string, call bool) error {
+	got, err := f.Server.Reach(ctx, name, call)
 	if err != nil {
-		g.reaches.failed(name, call, time.Now())
-		g.Log.Debug("an onion could not be looked at", "onion", name, "error", err)
+		f.reaches.failed(name, call, f.Now())
+		f.Log.Debug("an onion could not be looked at", "onion", name, "error", err)
 		return err
 	}
-	g.reaches.record(name, got, time.Now())
+	f.reaches.record(name, got, f.Now())
 	return nil
 }
 
 // repair publishes onions again, but for those by which somebody is here, who
 // would be cut off. Nothing else is touched: tor, the other onions and the
 // household's circuits go on.
-func (g *Gateway) repair(ctx context.Context, names []string) {
+func (f *Feature) repair(ctx context.Context, names []string) {
 	for _, name := range names {
-		served, err := g.Server.Status(ctx) // of this moment: the one before took its time
+		served, err := f.Server.Status(ctx) // of this moment: the one before took its time
 		if err != nil {
 			return // nobody knows who would be cut off
 		}
-		here := slices.ContainsFunc(served.Fronts, func(f link.FrontStatus) bool { return f.Onion == name && f.Active > 0 })
-		g.reaches.repairing(name, here, time.Now())
+		here := slices.ContainsFunc(served.Fronts, func(s link.FrontStatus) bool { return s.Onion == name && s.Active > 0 })
+		f.reaches.repairing(name, here, f.Now())
 		if here {
 			continue
 		}
-		g.Log.Warn("an onion is not reached, so it is published again", "onion", name)
-		if err := g.Tor.Republish(ctx, name); err != nil {
-			g.Log.Warn("publishing an onion again failed", "onion", name, "error", err)
+		f.Log.Warn("an onion is not reached, so it is published again", "onion", name)
+		if err := f.Tor.Republish(ctx, name); err != nil {
+			f.Log.Warn("publishing an onion again failed", "onion", name, "error", err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package gateway
+package friends
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
+	"tunic/gateway/feature"
 	"tunic/gateway/onion"
 )
 
@@ -214,7 +215,7 @@ func earlier(raw []byte) (list []given, err error) {
 }
 
 // virtualAddrs are an onion's addresses, IPv4 first.
-func virtualAddrs(r Ranges, n uint16) []netip.Addr {
+func virtualAddrs(r feature.Ranges, n uint16) []netip.Addr {
 	four, six := r.Virtual4.Addr().As4(), r.Virtual6.Addr().As16()
 	four[2], four[3] = byte(n>>8), byte(n)
 	six[14], six[15] = byte(n>>8), byte(n)

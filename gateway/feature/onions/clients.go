@@ -1,4 +1,4 @@
-package gateway
+package onions
 
 import (
 	"context"
@@ -9,18 +9,8 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
-	"tunic/gateway/health"
 	"tunic/gateway/onion"
 )
-
-// findNobody says of an onion that nobody can find it.
-func (a *attempt) findNobody(o config.Onion) {
-	if o.Name == config.HomeOnion {
-		a.find(health.HomePrivate, config.HomeOnion, "the onion home is private and nobody is invited, so it is not published")
-		return
-	}
-	a.find(health.NobodyInvited, o.Name, "the onion %s is private and has no clients, so it is not published", o.Name)
-}
 
 // checkImported refuses an onion that another tor published for clients whom
 // its file here does not name: it would be for others than before.
@@ -65,34 +55,29 @@ func clients(c *config.Config, o config.Onion) []api.OnionClient {
 
 // invited lists whom else tor lets find an onion: who has an invitation that
 // nobody has come with yet.
-func invited(v view, name string, known []api.OnionClient, self onion.ClientKey) []api.OnionClient {
+func invited(c *config.Config, o config.Onion, known []api.OnionClient) []api.OnionClient {
 	var list []api.OnionClient
-	for _, o := range v.desired.Tor.Onions {
-		if o.Name != name {
-			continue
-		}
-		for _, key := range o.Clients {
-			if key != self && !slices.ContainsFunc(known, func(c api.OnionClient) bool { return c.Key == string(key) }) {
-				list = append(list, api.OnionClient{Name: "invitation", Invited: true, Key: string(key)})
-			}
+	for _, key := range clientKeys(c, o) {
+		if !slices.ContainsFunc(known, func(c api.OnionClient) bool { return c.Key == string(key) }) {
+			list = append(list, api.OnionClient{Name: "invitation", Invited: true, Key: string(key)})
 		}
 	}
 	return list
 }
 
 // GrantClient lets somebody find a private onion.
-func (g *Gateway) GrantClient(ctx context.Context, r api.GrantRequest) error {
+func (f *Feature) GrantClient(ctx context.Context, r api.GrantRequest) error {
 	edit, err := ParseGrant(r)
 	if err != nil {
 		return err
 	}
-	return g.editClients(ctx, edit)
+	return f.editClients(ctx, edit)
 }
 
 // RevokeClient takes that back at once: what the client has open is cut, and its
 // descriptor leads nowhere. The others connect again within seconds.
-func (g *Gateway) RevokeClient(ctx context.Context, r api.RevokeRequest) error {
-	return g.editClients(ctx, config.ClientEdit{Onion: r.Onion, Remove: []string{r.Client}})
+func (f *Feature) RevokeClient(ctx context.Context, r api.RevokeRequest) error {
+	return f.editClients(ctx, config.ClientEdit{Onion: r.Onion, Remove: []string{r.Client}})
 }
 
 // ParseGrant checks the words of a request.
@@ -108,14 +93,12 @@ func ParseGrant(r api.GrantRequest) (config.ClientEdit, error) {
 
 // editClients changes the file of an onion and applies it. If anything is wrong
 // with the result, the file is as it was.
-func (g *Gateway) editClients(ctx context.Context, e config.ClientEdit) error {
-	return g.do(ctx, func(ctx context.Context) error {
-		return g.edit(ctx, feature.Edit{
-			Files: []string{g.Paths.OnionFile(e.Onion)},
-			Write: func() error { return WriteClients(g.Paths, e) },
-			Load:  true,
-			Fault: onionFault,
-		})
+func (f *Feature) editClients(ctx context.Context, e config.ClientEdit) error {
+	return f.host.Edit(ctx, feature.Edit{
+		Files: []string{f.Paths.OnionFile(e.Onion)},
+		Write: func() error { return WriteClients(f.Paths, e) },
+		Load:  true,
+		Fault: onionFault,
 	})
 }
 

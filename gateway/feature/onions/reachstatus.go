@@ -1,4 +1,4 @@
-package gateway
+package onions
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tunic/gateway/api"
-	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/tor"
@@ -124,21 +123,16 @@ func callFinding(o api.Onion) (health.Finding, bool) {
 
 // Check calls an onion through Tor now, looks at its targets, and returns what
 // it found.
-func (g *Gateway) Check(ctx context.Context, r api.CheckRequest) (api.Onion, error) {
-	v := g.snapshot()
-	if o, served := watched(v)[r.Name]; served {
-		g.reaches.keep(watched(v), time.Now())
-		if t := g.Tor.Status(); !t.Running || t.Bootstrap < 100 {
+func (f *Feature) Check(ctx context.Context, r api.CheckRequest) (api.Onion, error) {
+	onions := f.watched()
+	if o, served := onions[r.Name]; served {
+		f.reaches.keep(onions, f.Now())
+		if t := f.Tor.Status(); !t.Running || t.Bootstrap < 100 {
 			return api.Onion{}, fmt.Errorf("checking the onion %s: Tor is not connected", r.Name)
 		}
-		if err := g.reachOnion(ctx, r.Name, !o.locked); err != nil {
+		if err := f.reachOnion(ctx, r.Name, !o.locked); err != nil {
 			return api.Onion{}, fmt.Errorf("checking the onion %s: %w", r.Name, err)
 		}
 	}
-	for _, o := range g.Status(ctx).Onions {
-		if o.Name == r.Name {
-			return o, nil
-		}
-	}
-	return api.Onion{}, feature.Usage(fmt.Errorf("there is no onion %q", r.Name), "`tunic onions` lists the names")
+	return f.onion(ctx, r.Name)
 }

@@ -1,4 +1,4 @@
-package gateway
+package friends
 
 import (
 	"encoding/binary"
