@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"tunic/gateway/feature"
 )
 
-func (k fakeKernel) Around(context.Context, []string) (Around, error) {
+func (k fakeKernel) Around(context.Context, []string) (feature.Around, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.around, k.fail["around"]

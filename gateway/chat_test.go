@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"tunic/gateway/feature"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -157,7 +158,7 @@ func TestIRC(t *testing.T) {
 
 func TestNoUserNoChat(t *testing.T) {
 	h := newHouse(t, map[string]string{"endpoints/irc.toml": "", "endpoints/xmpp.toml": ""})
-	h.XMPPIDs, h.IRCIDs = IDs{}, IDs{}
+	h.XMPPIDs, h.IRCIDs = feature.IDs{}, feature.IDs{}
 	h.running(t)
 	if len(h.specs) > 0 || !slices.Contains(h.codes(t), "server-missing") {
 		t.Errorf("%v, %v", h.specs, h.codes(t))

@@ -19,7 +19,7 @@ import (
 // root; a caller who is not root passes their own IDs.
 // Nothing is left behind. The error wraps tor.ErrNoTor if tor is not installed, and
 // is a *tor.TooOldError if it is too old.
-func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config, user IDs) error {
+func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config, user feature.IDs) error {
 	dir, err := os.MkdirTemp("", "tunic-check-")
 	if err != nil {
 		return fmt.Errorf("checking the torrc: %w", err)
@@ -28,9 +28,9 @@ func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config,
 	if err := os.Chmod(dir, 0o711); err != nil { // that user enters it
 		return fmt.Errorf("checking the torrc: %w", err)
 	}
-	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(dir), ChildIDs: ChildIDs{Tor: user}, Mode: rules.Open,
-		Facts:  Facts{IPv6: true},
-		Ranges: Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}}
+	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(dir), ChildIDs: feature.ChildIDs{Tor: user}, Mode: rules.Open,
+		Facts:  feature.Facts{IPv6: true},
+		Ranges: feature.Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}}
 	in.foresee(ctx, features)
 	s := desire(in).Tor
 	s.Onions, s.Auth, s.Maps = nil, nil, nil // tunic's own lines need no judge
@@ -59,9 +59,9 @@ const nowhere = "/nonexistent"
 // servers are the managed servers that a configuration wants of a box that has a
 // user for each.
 func servers(ctx context.Context, features []feature.Feature, c *config.Config) []managed.Spec {
-	user := IDs{UID: 1, GID: 1}
+	user := feature.IDs{UID: 1, GID: 1}
 	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(nowhere), Mode: rules.Open,
-		ChildIDs: ChildIDs{Tor: user, Serve: user, Mail: user, XMPP: user, IRC: user}}}
+		ChildIDs: feature.ChildIDs{Tor: user, Serve: user, Mail: user, XMPP: user, IRC: user}}}
 	in.foresee(ctx, features)
 	return desire(in).Servers
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"tunic/gateway/feature"
 
 	"tunic/gateway/config"
 	"tunic/rules"
@@ -9,7 +10,7 @@ import (
 
 // childRules say what each of these processes may dial.
 func childRules(in Inputs) (list []rules.Child) {
-	may := map[IDs][]rules.Way{
+	may := map[feature.IDs][]rules.Way{
 		in.Serve: serveWays(in),
 		in.XMPP:  {onLoopback(rules.ProtocolTCP, config.SocksPort)},
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"tunic/gateway/feature"
 
 	"tunic/gateway/config"
 	"tunic/rules"
@@ -13,7 +14,7 @@ import (
 // servers of a daemon that was killed live on.
 func TestChildrenInLockdown(t *testing.T) {
 	in := inputs()
-	in.Mail, in.IRC = IDs{UID: 111}, IDs{UID: 112}
+	in.Mail, in.IRC = feature.IDs{UID: 111}, feature.IDs{UID: 112}
 	open := ruleInput(in)
 	closed := ClosedRules(t.Context(), features, in)
 	if len(open.Children) != 4 || !slices.EqualFunc(open.Children, closed.Children, func(a, b rules.Child) bool { return a.UID == b.UID && slices.Equal(a.May, b.May) }) {

@@ -54,7 +54,7 @@ func flowsOf(h *house) (all []rules.Flow) {
 						}
 					}
 				}
-				for _, ids := range []IDs{{}, h.TorIDs, h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, {UID: 1000}} {
+				for _, ids := range []feature.IDs{{}, h.TorIDs, h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, {UID: 1000}} {
 					own := f
 					own.UID = ids.UID
 					all = append(all, own)
@@ -79,7 +79,7 @@ func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 	refused := []rules.End{rules.Refused, rules.Dropped}
 	tried := 0
 	for _, h := range closedHouses(t) {
-		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, h.TorIDs.UID = IDs{UID: 109}, IDs{UID: 110}, IDs{UID: 111}, IDs{UID: 112}, 107
+		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, h.TorIDs.UID = feature.IDs{UID: 109}, feature.IDs{UID: 110}, feature.IDs{UID: 111}, feature.IDs{UID: 112}, 107
 		h.pass(t.Context())
 		open := compiled(t, h.snapshot().desired.Rules)
 		c, err := config.Load(h.Paths)

@@ -19,8 +19,8 @@ type Inputs struct {
 }
 
 // desire maps the configuration to the desired state. It is pure.
-func desire(in Inputs) Desired {
-	d := Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ownRules(in)}
+func desire(in Inputs) feature.Desired {
+	d := feature.Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ownRules(in)}
 	d.Serve.TorUID = in.Tor.UID
 	for _, want := range in.Wishes {
 		want(in.Scene, &d)

@@ -43,12 +43,12 @@ func inputs() Inputs {
 				{Virtual: 80, Target: config.Target{Addr: netip.MustParseAddrPort("192.168.77.20:8080")}}}}},
 			Endpoints: []config.Endpoint{{Name: "gopher", Root: "/srv/gopher"}},
 		},
-		Facts: Facts{IPv6: true, Interfaces: []InterfaceFacts{
+		Facts: feature.Facts{IPv6: true, Interfaces: []feature.InterfaceFacts{
 			{Name: "br-lan", Index: 4, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}},
 			{Name: "guest"}}},
 		Paths:     config.NewPaths("/r"),
-		ChildIDs:  ChildIDs{Tor: IDs{UID: 107, GID: 108}, Serve: IDs{UID: 109}, XMPP: IDs{UID: 110}},
-		Ranges:    Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")},
+		ChildIDs:  feature.ChildIDs{Tor: feature.IDs{UID: 107, GID: 108}, Serve: feature.IDs{UID: 109}, XMPP: feature.IDs{UID: 110}},
+		Ranges:    feature.Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")},
 		Addresses: map[string]onion.Address{"photos": "aaaa", "home": "bbbb"},
 		Mode:      rules.Open,
 	}}
@@ -82,7 +82,7 @@ func TestHomeCarriesEndpointsOnlyWhenPublic(t *testing.T) {
 	}
 }
 
-func frontNames(d Desired) []string {
+func frontNames(d feature.Desired) []string {
 	var names []string
 	for _, f := range d.Serve.Fronts {
 		names = append(names, f.Onion)

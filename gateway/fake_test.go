@@ -49,8 +49,8 @@ type fakes struct {
 	loaded   rules.Ruleset
 	drift    []string
 	wall     []string // what is wrong with it
-	around   Around
-	facts    Facts
+	around   feature.Around
+	facts    feature.Facts
 	status   tor.Status
 	gaveUp   bool // tor, on a guard
 	torSpec  tor.Spec
@@ -144,7 +144,7 @@ func (k fakeKernel) CutFlows(_ context.Context, doomed func(uint32, netip.Addr) 
 	return n, nil
 }
 
-func (k fakeKernel) Facts(context.Context, []string) (Facts, error) {
+func (k fakeKernel) Facts(context.Context, []string) (feature.Facts, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.facts, k.fail["facts"]
@@ -158,8 +158,8 @@ func (k fakeKernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) {
 	return nil, k.failure("prefixes")
 }
 
-func (k fakeKernel) Neighbours(context.Context, []string) ([]Neighbour, error) {
-	return []Neighbour{
+func (k fakeKernel) Neighbours(context.Context, []string) ([]feature.Neighbour, error) {
+	return []feature.Neighbour{
 		{MAC: "02:00:00:00:00:10", Addr: netip.MustParseAddr("192.168.77.10")},
 		{MAC: "02:00:00:00:00:99", Addr: netip.MustParseAddr("192.168.77.99")},
 	}, k.failure("neighbours")
@@ -302,7 +302,7 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 	}
 	h := &house{fakes: &fakes{t: t, fail: map[string]error{}}}
 	h.status = tor.Status{Running: true, Bootstrap: 100, Circuits: true, Live: true, Version: "0.4.9.11"}
-	h.facts = Facts{IPv6: true, Forwarding: true, Interfaces: []InterfaceFacts{{Name: "br-lan", Index: 4,
+	h.facts = feature.Facts{IPv6: true, Forwarding: true, Interfaces: []feature.InterfaceFacts{{Name: "br-lan", Index: 4,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}}}}
 	if files == nil {
 		files = map[string]string{}
@@ -320,11 +320,11 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serveIDs, mailIDs := IDs{UID: uint32(os.Getuid()), GID: 109}, IDs{UID: 110, GID: uint32(os.Getgid())} // chown takes root
-	chatIDs := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
-	torIDs := IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	serveIDs, mailIDs := feature.IDs{UID: uint32(os.Getuid()), GID: 109}, feature.IDs{UID: 110, GID: uint32(os.Getgid())} // chown takes root
+	chatIDs := feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	torIDs := feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	if os.Getuid() == 0 {
-		serveIDs.UID, chatIDs, torIDs.UID = 109, IDs{UID: 112, GID: 112}, 107
+		serveIDs.UID, chatIDs, torIDs.UID = 109, feature.IDs{UID: 112, GID: 112}, 107
 	}
 	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Backend: func() error { h.fakes.mu.Lock(); defer h.fakes.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.fakes}, Servers: fakeServers{h.fakes}, Listeners: fakeListeners{h.fakes},
@@ -337,7 +337,7 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 func (h *house) furnish() {
 	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Keys: testKeys,
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
-	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Sign: func(string, IDs, []byte) (s peer.Signature, err error) { return s, errBroken }, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
+	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) { return s, errBroken }, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.people, h.bypass, h.mail = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes}), mail.New(h.Gateway, fakeServer{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
@@ -384,6 +384,6 @@ func (h *house) codes(t *testing.T) []string {
 var errBroken = errors.New("broken")
 
 // testKeys makes keys: changing owners takes root.
-func testKeys(dir string, _ IDs) (onion.Address, error) {
+func testKeys(dir string, _ feature.IDs) (onion.Address, error) {
 	return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
 }

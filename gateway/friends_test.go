@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"tunic/gateway/feature"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -22,7 +23,7 @@ import (
 func newBox(t *testing.T) *house {
 	t.Helper()
 	h := newHouse(t, nil)
-	h.friends.Sign = func(dir string, _ IDs, m []byte) (s peer.Signature, err error) {
+	h.friends.Sign = func(dir string, _ feature.IDs, m []byte) (s peer.Signature, err error) {
 		if dir != h.Paths.OnionKeys("home") {
 			t.Errorf("signed with %s", dir)
 		}

@@ -63,14 +63,14 @@ type Kernel interface {
 	// CutFlows ends the connections for which doomed says so, by their mark and
 	// the address that they were opened from, and returns how many those were.
 	CutFlows(ctx context.Context, doomed func(mark uint32, from netip.Addr) bool) (int, error)
-	Facts(ctx context.Context, interfaces []string) (Facts, error)
+	Facts(ctx context.Context, interfaces []string) (feature.Facts, error)
 	// Group puts the household's interfaces into a group that stays on them when
 	// they get another name, and returns its number; 0: there is none.
 	Group(ctx context.Context, interfaces []string) (uint32, error)
-	Neighbours(ctx context.Context, interfaces []string) ([]Neighbour, error)
+	Neighbours(ctx context.Context, interfaces []string) ([]feature.Neighbour, error)
 	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
 	// Around says what is around the box and its household's interfaces.
-	Around(ctx context.Context, household []string) (Around, error)
+	Around(ctx context.Context, household []string) (feature.Around, error)
 }
 
 // System is the box beside its packet filter.
@@ -99,11 +99,11 @@ type Listeners interface {
 type Options struct {
 	Version   string
 	Paths     config.Paths
-	TorIDs    IDs
-	ServeIDs  IDs
-	MailIDs   IDs // of config.MailUser; zero where there is no such user
-	XMPPIDs   IDs // of config.XMPPUser, likewise
-	IRCIDs    IDs // of config.IRCUser, likewise
+	TorIDs    feature.IDs
+	ServeIDs  feature.IDs
+	MailIDs   feature.IDs // of config.MailUser; zero where there is no such user
+	XMPPIDs   feature.IDs // of config.XMPPUser, likewise
+	IRCIDs    feature.IDs // of config.IRCUser, likewise
 	Log       *slog.Logger
 	Features  []feature.Feature // in their order
 	Tor       Tor
@@ -125,7 +125,7 @@ type Gateway struct {
 	started  time.Time
 
 	// Owned by the loop.
-	ranges   Ranges
+	ranges   feature.Ranges
 	opened   bool          // the open rules are in force
 	torHas   []tor.Onion   // that tor has accepted last
 	held     bool          // `tunic lockdown`: stay closed until the next reload
@@ -155,7 +155,7 @@ type view struct {
 	state    api.State
 	why      string
 	findings []health.Finding
-	desired  Desired
+	desired  feature.Desired
 	rules    rules.Ruleset // in force
 	worked   bool          // everything has, once
 	said     string        // to the service manager

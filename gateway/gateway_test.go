@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"tunic/gateway/feature"
 
 	"tunic/gateway/api"
 	"tunic/gateway/tor"
@@ -340,7 +341,7 @@ func TestInterfaceRenamed(t *testing.T) {
 	h.pass(t.Context())
 	before := h.loaded
 	h.took()
-	h.set(func() { h.facts.Interfaces = []InterfaceFacts{{Name: "br-lan"}} })
+	h.set(func() { h.facts.Interfaces = []feature.InterfaceFacts{{Name: "br-lan"}} })
 	h.pass(t.Context())
 	if did := h.took(); strings.Contains(did, "rules") || !h.loaded.Equal(before) || !strings.Contains(before.String(), "--src-group 0x74756e") {
 		t.Errorf("did: %s", did)
@@ -352,7 +353,7 @@ func TestInterfaceRenamed(t *testing.T) {
 		t.Error("status says that it is there")
 	}
 	h.set(func() {
-		h.facts.Interfaces = []InterfaceFacts{{Name: "br-lan", Index: 5, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}}}
+		h.facts.Interfaces = []feature.InterfaceFacts{{Name: "br-lan", Index: 5, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}}}
 	})
 	h.pass(t.Context())
 	if s := h.Gateway.Status(t.Context()); !s.Household.Interfaces[0].Present || !strings.Contains(h.loaded.String(), "192.168.78.0/24") || strings.Contains(h.loaded.String(), "192.168.77.0/24") {

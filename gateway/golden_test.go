@@ -54,20 +54,20 @@ func richHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h := newHouseIn(t, root, richFiles(t, root))
-	h.facts.Interfaces = append(h.facts.Interfaces, InterfaceFacts{Name: "guest", Index: 5,
+	h.facts.Interfaces = append(h.facts.Interfaces, feature.InterfaceFacts{Name: "guest", Index: 5,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}})
 	record, err := aRecord()
 	err = errors.Join(err, os.MkdirAll(h.Paths.State, 0o711),
-		box.SaveRanges(h.Paths.StateFile(), Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"),
+		box.SaveRanges(h.Paths.StateFile(), feature.Ranges{Virtual4: netip.MustParsePrefix("10.192.0.0/16"),
 			Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48")}),
 		account.Store{Dir: h.Paths.Accounts()}.Add(account.User{Name: "ann", Role: account.Admin, Record: record}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if os.Getuid() == 0 {
-		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs = IDs{UID: 109, GID: 109}, IDs{UID: 110, GID: 110},
-			IDs{UID: 111, GID: 111}, IDs{UID: 112, GID: 112}
-		h.TorIDs = IDs{UID: 107, GID: 107}
+		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs = feature.IDs{UID: 109, GID: 109}, feature.IDs{UID: 110, GID: 110},
+			feature.IDs{UID: 111, GID: 111}, feature.IDs{UID: 112, GID: 112}
+		h.TorIDs = feature.IDs{UID: 107, GID: 107}
 	}
 	return h
 }
@@ -155,7 +155,7 @@ func TestWholeStateOfARichHouse(t *testing.T) {
 	}
 	h.held = true
 	h.pass(t.Context())
-	golden(t, "rich.closed", steady(t, h, Desired{Rules: h.last}.String()))
+	golden(t, "rich.closed", steady(t, h, feature.Desired{Rules: h.last}.String()))
 }
 
 // A plan for a house that uses everything foresees what a pass has made: nothing is

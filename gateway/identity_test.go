@@ -138,7 +138,7 @@ func (h *house) ownKeys() {
 	if uid := os.Getuid(); uid != 0 {
 		h.TorIDs.UID, h.onions.Owner.UID = uint32(uid), uint32(uid)
 	}
-	h.onions.Keys = func(dir string, owner IDs) (onion.Address, error) {
+	h.onions.Keys = func(dir string, owner feature.IDs) (onion.Address, error) {
 		return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
 	}
 }

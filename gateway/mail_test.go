@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"tunic/gateway/feature"
 
 	"tunic/gateway/config"
 )
@@ -11,7 +12,7 @@ import (
 // Strangers' mail has an onion of its own, which everybody finds, and only if they
 // are asked for.
 func TestMailForStrangers(t *testing.T) {
-	withMail := func(strangers bool) Desired {
+	withMail := func(strangers bool) feature.Desired {
 		in := inputs()
 		in.Config.Endpoints = append(in.Config.Endpoints, config.Endpoint{Name: "smtp", SMTP: config.SMTP{Strangers: strangers}})
 		in.Config.Peers = []config.Peer{{Name: "alice", Onion: "aaa2"}}

@@ -19,7 +19,7 @@ import (
 type attempt struct {
 	*Gateway
 	in       Inputs
-	desired  Desired
+	desired  feature.Desired
 	findings []health.Finding
 	why      string // why the household is not open
 }
@@ -146,7 +146,7 @@ func (a *attempt) needForwarding() {
 // remember keeps what was known of a household interface that is away: when it
 // got another name its devices are still there, the last net of the rules must
 // go on to know their addresses, and listeners bound to it go on working (L29).
-func remember(before, now Facts) Facts {
+func remember(before, now feature.Facts) feature.Facts {
 	now.Interfaces = slices.Clone(now.Interfaces)
 	for i, n := range now.Interfaces {
 		for _, b := range before.Interfaces {

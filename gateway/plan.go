@@ -53,18 +53,18 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 
 // foresee returns what a configuration would lead to, and changes nothing. in is
 // what the rest of it is computed from.
-func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (Desired, error) {
+func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (feature.Desired, error) {
 	in.Wishes = nil
 	return g.again(ctx, c, in)
 }
 
 // again returns what a configuration leads to with what features have seen last.
-func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (Desired, error) {
+func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (feature.Desired, error) {
 	known := in.Facts
 	in.Config, in.Written, in.Mode = g.amended(c), c, rules.Open
 	facts, err := g.Kernel.Facts(ctx, in.Config.Household.Interfaces)
 	if err != nil {
-		return Desired{}, fmt.Errorf("reading the network interfaces: %w", err)
+		return feature.Desired{}, fmt.Errorf("reading the network interfaces: %w", err)
 	}
 	facts.RelayTime = known.RelayTime
 	in.Facts = remember(known, facts)
@@ -129,7 +129,7 @@ func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inp
 	}
 	in.Config, in.Mode = c, rules.Open
 	in.foresee(ctx, features)
-	changes, err := feature.Diff(Desired{}, desire(in))
+	changes, err := feature.Diff(feature.Desired{}, desire(in))
 	return api.Plan{Changes: changes}, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"tunic/gateway/feature"
 
 	"tunic/gateway/account"
 	"tunic/gateway/feature/irc"
@@ -89,7 +90,7 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 		}, "+ serve DNS Forward {Domain lan, Server 192.168.77.20:53}"},
 		{"another interface", func() error {
 			h.set(func() {
-				h.facts.Interfaces = append(slices.Clone(h.facts.Interfaces), InterfaceFacts{Name: "br-two", Index: 7})
+				h.facts.Interfaces = append(slices.Clone(h.facts.Interfaces), feature.InterfaceFacts{Name: "br-two", Index: 7})
 			})
 			h.write(t, "tunic.toml", "gateway.ntp = false\n[household]\ninterfaces = [\"br-lan\", \"br-two\"]\n")
 			return nil

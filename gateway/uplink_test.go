@@ -13,15 +13,17 @@ import (
 	"tunic/gateway/tor"
 )
 
-func lan() Link { return Link{Name: "br-lan", Up: true, Carrier: true, Household: true} }
+func lan() feature.Link {
+	return feature.Link{Name: "br-lan", Up: true, Carrier: true, Household: true}
+}
 
-func wan() Link { return Link{Name: "wan", Up: true, Carrier: true, Default: true} }
+func wan() feature.Link { return feature.Link{Name: "wan", Up: true, Carrier: true, Default: true} }
 
 // A reload that gives the household's place to the uplink is refused; where the
 // default route comes later, the household is closed.
 func TestUplinkAsHousehold(t *testing.T) {
 	h := newHouse(t, nil)
-	h.set(func() { h.around = Around{Links: []Link{lan(), wan()}} })
+	h.set(func() { h.around = feature.Around{Links: []feature.Link{lan(), wan()}} })
 	h.running(t)
 	if h.took(); h.snapshot().state != api.Open {
 		t.Fatalf("%+v", h.snapshot().findings)
@@ -40,12 +42,12 @@ func TestUplinkAsHousehold(t *testing.T) {
 		t.Errorf("reload, beside the router: %v", err)
 	}
 	h.write(t, "tunic.toml", mainFile)
-	h.set(func() { h.around = Around{Links: []Link{lan(), wan()}} })
+	h.set(func() { h.around = feature.Around{Links: []feature.Link{lan(), wan()}} })
 	if err := h.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	h.set(func() {
-		h.around.Links = []Link{{Name: "br-lan", Up: true, Carrier: true, Household: true, Default: true}}
+		h.around.Links = []feature.Link{{Name: "br-lan", Up: true, Carrier: true, Household: true, Default: true}}
 	})
 	h.again(t)
 	if v := h.snapshot(); v.state != api.Closed || !slices.ContainsFunc(v.findings, func(f health.Finding) bool { return f.Code == health.HouseholdUplink }) {

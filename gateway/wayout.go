@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"time"
+	"tunic/gateway/feature"
 )
 
 // How long tor may be out of reach before what it has learned meanwhile of its
@@ -26,8 +27,8 @@ type wayOut struct {
 
 // noWayOut reports whether no interface with a cable has a route to everywhere.
 // What could not be read is none that is missing.
-func noWayOut(links []Link) bool {
-	return len(links) > 0 && !slices.ContainsFunc(links, func(l Link) bool { return l.Default && l.Up && l.Carrier })
+func noWayOut(links []feature.Link) bool {
+	return len(links) > 0 && !slices.ContainsFunc(links, func(l feature.Link) bool { return l.Default && l.Up && l.Carrier })
 }
 
 // followWayOut has another tor start when there is a way out again, and this one

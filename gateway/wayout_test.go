@@ -4,19 +4,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"tunic/gateway/feature"
 )
 
 // A tor that has given up on its guards while there was no way out is started
 // again when there is one, and no other.
 func TestWayOut(t *testing.T) {
 	h := newHouse(t, nil)
-	out := Link{Name: "wan", Up: true, Carrier: true, Default: true}
+	out := feature.Link{Name: "wan", Up: true, Carrier: true, Default: true}
 	off := out
 	off.Carrier = false
-	pass := func(link Link, bootstrap int, live, gaveUp bool) bool {
+	pass := func(link feature.Link, bootstrap int, live, gaveUp bool) bool {
 		t.Helper()
 		h.set(func() {
-			h.around.Links = []Link{{Name: "br-lan", Up: true, Carrier: true, Household: true}, link}
+			h.around.Links = []feature.Link{{Name: "br-lan", Up: true, Carrier: true, Household: true}, link}
 			h.status.Bootstrap, h.status.Live, h.gaveUp = bootstrap, live, gaveUp
 		})
 		h.took()
@@ -26,7 +27,7 @@ func TestWayOut(t *testing.T) {
 	const later = "half a minute later"
 	for i, step := range []struct {
 		what         string
-		link         Link
+		link         feature.Link
 		bootstrap    int
 		live, gaveUp bool
 		rests        bool
@@ -35,7 +36,7 @@ func TestWayOut(t *testing.T) {
 		{"the cable is out", off, 100, true, true, false},
 		{"it is back, and devices are served", out, 100, true, false, false},
 		{"a guard is down later", out, 100, true, true, false},
-		{"no route", Link{Name: "wan", Up: true, Carrier: true}, 100, false, false, false},
+		{"no route", feature.Link{Name: "wan", Up: true, Carrier: true}, 100, false, false, false},
 		{"it is back, and guards are given up", out, 100, true, true, true},
 		{"they still are, by the new one", out, 100, true, true, false},
 		{"no route while it starts", off, 10, false, false, false},
@@ -62,7 +63,7 @@ func TestWayOut(t *testing.T) {
 func TestWayOutBeyondTheRouter(t *testing.T) {
 	h := newHouse(t, nil)
 	h.set(func() {
-		h.around.Links = []Link{{Name: "wan", Up: true, Carrier: true, Default: true}}
+		h.around.Links = []feature.Link{{Name: "wan", Up: true, Carrier: true, Default: true}}
 		h.status.Live, h.gaveUp = false, true
 	})
 	rests := func() bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 
@@ -95,7 +96,7 @@ func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	if len(c.Torrc)+len(c.Tor.Bridges)+len(c.Tor.Exits) == 0 {
 		return nil
 	}
-	user, err := gateway.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}, error(nil)
+	user, err := feature.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}, error(nil)
 	if user.UID == 0 {
 		user, err = machine.User(config.TorUser)
 	}

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/feature/onions"
@@ -74,7 +74,7 @@ func (a *app) importKeys(ctx context.Context, name string, id onion.Identity) (a
 	if !errors.Is(err, api.ErrNotRunning) {
 		return done, err
 	}
-	err = a.withKeys(func(owner gateway.IDs) error { return onions.ImportAlone(a.paths(), owner, name, id) })
+	err = a.withKeys(func(owner feature.IDs) error { return onions.ImportAlone(a.paths(), owner, name, id) })
 	return api.Imported{Name: name, Address: id.Address.Host(), Clients: len(id.Clients)}, err
 }
 

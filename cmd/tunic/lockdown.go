@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -66,7 +67,7 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 		return err
 	}
 	box := a.boxInputs()
-	if box.Tor == (gateway.IDs{}) {
+	if box.Tor == (feature.IDs{}) {
 		box.Tor.UID = noUID
 	}
 	in := rules.Input{Mode: rules.Lockdown, Default: rules.Block, OwnTor: true, OwnDNS: config.ServeOwnDNSPort,

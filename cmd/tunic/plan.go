@@ -109,7 +109,7 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 		return api.Plan{}, err
 	}
 	in := a.boxInputs()
-	if in.Tor == (gateway.IDs{}) || in.Serve == (gateway.IDs{}) {
+	if in.Tor == (feature.IDs{}) || in.Serve == (feature.IDs{}) {
 		_, err := machine.User(config.TorUser)
 		_, err2 := machine.User(config.ServeUser)
 		return api.Plan{}, errors.Join(err, err2)

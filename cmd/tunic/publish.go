@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/onions"
@@ -239,7 +238,7 @@ func (a *app) checkUnpublish(r api.UnpublishRequest) error {
 // unpublishAlone removes the file for the next start of the daemon.
 func (a *app) unpublishAlone(r api.UnpublishRequest) error {
 	if r.ForgetKey {
-		return a.withKeys(func(gateway.IDs) error { return onions.UnpublishAlone(a.paths(), r) })
+		return a.withKeys(func(feature.IDs) error { return onions.UnpublishAlone(a.paths(), r) })
 	}
 	return onions.UnpublishAlone(a.paths(), r)
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/box"
 	"tunic/gateway/config"
@@ -102,7 +102,7 @@ func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // rotateAlone changes the keys for the next start of the daemon.
 func (a *app) rotateAlone(r api.RotateRequest) (o api.Onion, err error) {
-	err = a.withKeys(func(owner gateway.IDs) error {
+	err = a.withKeys(func(owner feature.IDs) error {
 		address, err := onions.RotateAlone(a.paths(), ensureKeys, owner, r)
 		o = api.Onion{Name: r.Name, Address: address.Host(), Ports: []api.Port{}}
 		return err
@@ -112,7 +112,7 @@ func (a *app) rotateAlone(r api.RotateRequest) (o api.Onion, err error) {
 
 // withKeys runs f, which changes keys, while no daemon can; f is told whom they
 // belong to.
-func (a *app) withKeys(f func(owner gateway.IDs) error) error {
+func (a *app) withKeys(f func(owner feature.IDs) error) error {
 	if a.uid != 0 {
 		return &failure{exitFailed, errors.New("only root may change the keys"), asRoot}
 	}
@@ -129,6 +129,6 @@ func (a *app) withKeys(f func(owner gateway.IDs) error) error {
 }
 
 // ensureKeys is the real gateway.Keys.
-func ensureKeys(dir string, owner gateway.IDs) (onion.Address, error) {
+func ensureKeys(dir string, owner feature.IDs) (onion.Address, error) {
 	return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"time"
+	"tunic/gateway/feature"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -129,9 +130,9 @@ type parts struct {
 	config           *config.Config
 	paths            config.Paths
 	kernel           machine.Kernel
-	torIDs, serveIDs gateway.IDs
-	mailIDs          gateway.IDs // zero: there is no such user
-	xmppIDs, ircIDs  gateway.IDs // likewise
+	torIDs, serveIDs feature.IDs
+	mailIDs          feature.IDs // zero: there is no such user
+	xmppIDs, ircIDs  feature.IDs // likewise
 }
 
 func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
@@ -190,7 +191,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 // serveGroup is the group of what serve makes: the IMAP server's, which reads the
 // mail that serve delivers (decision 42). Serve owns it as its own user.
 func (p parts) serveGroup() uint32 {
-	if p.mailIDs == (gateway.IDs{}) {
+	if p.mailIDs == (feature.IDs{}) {
 		return p.serveIDs.GID
 	}
 	return p.mailIDs.GID
@@ -227,7 +228,7 @@ func listenAPI(ctx context.Context, l *supervise.Listeners, p config.Paths) (net
 }
 
 // signWithKey signs with the key in an onion's directory, which is tor's own.
-func signWithKey(dir string, owner gateway.IDs, message []byte) (s peer.Signature, err error) {
+func signWithKey(dir string, owner feature.IDs, message []byte) (s peer.Signature, err error) {
 	secret, err := onion.Secret(dir, int(owner.UID), int(owner.GID))
 	if err != nil {
 		return s, err
