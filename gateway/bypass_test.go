@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/rules"
@@ -153,7 +154,7 @@ func TestDesireNamesAndTime(t *testing.T) {
 	in.Config.DNS.Resolver = config.Resolver{Server: netip.MustParseAddrPort("9.9.9.9:853"), Name: "dns.quad9.net"}
 	in.Config.Bypasses = []config.Bypass{{Domains: []string{"bank.example"}, Devices: []string{"tv"}}}
 	in.Facts.ClockSynchronised = true
-	d := desire(in)
+	d := desire.State(in)
 	if d.Rules.NTPPort != config.ServeNTPPort || !slices.Contains(d.Rules.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: netip.MustParsePrefix("192.0.2.1/32"), Port: 123}) {
 		t.Errorf("rules: %+v", d.Rules)
 	}
@@ -174,7 +175,7 @@ func TestDesireNamesAndTime(t *testing.T) {
 	if words := exceptions(in.Config); !slices.Contains(words, "the box asks 192.0.2.1 for the time (ntp-servers)") {
 		t.Errorf("exceptions: %q", words)
 	}
-	if off := desire(inputs()); len(off.Serve.NTP.Listeners) > 0 || off.Rules.NTPPort != 0 {
+	if off := desire.State(inputs()); len(off.Serve.NTP.Listeners) > 0 || off.Rules.NTPPort != 0 {
 		t.Error("devices are told the time although nobody said so")
 	}
 }

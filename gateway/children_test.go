@@ -4,9 +4,10 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"tunic/gateway/feature"
 
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
+	"tunic/gateway/feature"
 	"tunic/rules"
 )
 
@@ -15,9 +16,14 @@ import (
 func TestChildrenInLockdown(t *testing.T) {
 	in := inputs()
 	in.Mail, in.IRC = feature.IDs{UID: 111}, feature.IDs{UID: 112}
-	open := ruleInput(in)
-	closed := ClosedRules(t.Context(), features, in)
-	if len(open.Children) != 4 || !slices.EqualFunc(open.Children, closed.Children, func(a, b rules.Child) bool { return a.UID == b.UID && slices.Equal(a.May, b.May) }) {
+	open := desire.State(in).Rules
+	closed := desire.Closed(t.Context(), features, in)
+	users := map[uint32]bool{}
+	for _, child := range open.Children {
+		users[child.UID] = true
+	}
+	same := slices.EqualFunc(open.Children, closed.Children, func(a, b rules.Child) bool { return a.UID == b.UID && slices.Equal(a.May, b.May) })
+	if len(users) != 4 || !same {
 		t.Errorf("open: %+v\nclosed: %+v", open.Children, closed.Children)
 	}
 }
@@ -29,7 +35,13 @@ func TestServeWays(t *testing.T) {
 	in.Config.DNS.Forward = []config.Forward{{Server: netip.MustParseAddrPort("192.168.77.53:53")}}
 	in.Config.Onions[0].Ports = append(in.Config.Onions[0].Ports, config.Port{Virtual: 22, Target: config.Target{Host: "nas", Port: 22}},
 		config.Port{Virtual: 23, Target: config.Target{Unix: "/run/x"}})
-	ways := serveWays(in)
+	in.Foresee(t.Context(), features)
+	var ways []rules.Way
+	for _, child := range desire.State(in).Rules.Children {
+		if child.UID == in.Serve.UID {
+			ways = append(ways, child.May...)
+		}
+	}
 	for _, w := range []rules.Way{
 		{Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: config.SocksPort},
 		{Protocol: rules.ProtocolUDP, To: netip.MustParseAddr("127.0.0.1"), Port: config.DNSPort},

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/rules"
 )
@@ -86,10 +87,10 @@ func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		alone := h.own(Inputs{Scene: feature.Scene{Config: c, Facts: h.facts}})
+		alone := h.own(desire.Inputs{Scene: feature.Scene{Config: c, Facts: h.facts}})
 		h.held = true
 		h.pass(t.Context())
-		closed := map[string]rules.Ruleset{"in lockdown": h.loaded, "without a daemon": compiled(t, ClosedRules(t.Context(), features, alone))}
+		closed := map[string]rules.Ruleset{"in lockdown": h.loaded, "without a daemon": compiled(t, desire.Closed(t.Context(), features, alone))}
 		if err := h.close(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	timekeeping "tunic/gateway/feature/clock"
 
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/bypass"
 	"tunic/gateway/feature/entry"
@@ -30,8 +31,8 @@ import (
 var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}), household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{},
 	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), gopher.Feature{}}
 
-func inputs() Inputs {
-	in := Inputs{Scene: feature.Scene{
+func inputs() desire.Inputs {
+	in := desire.Inputs{Scene: feature.Scene{
 		Config: &config.Config{
 			Household: config.Household{Interfaces: []string{"br-lan", "guest"}, DefaultPolicy: config.PolicyTor},
 			Gateway:   config.Gateway{OwnTraffic: config.OwnTor},
@@ -52,12 +53,12 @@ func inputs() Inputs {
 		Addresses: map[string]onion.Address{"photos": "aaaa", "home": "bbbb"},
 		Mode:      rules.Open,
 	}}
-	in.foresee(context.Background(), features)
+	in.Foresee(context.Background(), features)
 	return in
 }
 
 func TestDesireIsPure(t *testing.T) {
-	a, b := desire(inputs()), desire(inputs())
+	a, b := desire.State(inputs()), desire.State(inputs())
 	if !reflect.DeepEqual(a, b) {
 		t.Error("the same inputs gave two desired states")
 	}
@@ -65,11 +66,11 @@ func TestDesireIsPure(t *testing.T) {
 
 func TestHomeCarriesEndpointsOnlyWhenPublic(t *testing.T) {
 	in := inputs()
-	if names := frontNames(desire(in)); !slices.Equal(names, []string{"photos"}) {
+	if names := frontNames(desire.State(in)); !slices.Equal(names, []string{"photos"}) {
 		t.Errorf("a private home: %v", names)
 	}
 	in.Config.Onions = append(in.Config.Onions, config.Onion{Name: "home", Public: true})
-	d := desire(in)
+	d := desire.State(in)
 	if names := frontNames(d); !slices.Equal(names, []string{"home", "photos"}) {
 		t.Fatalf("a public home: %v", names)
 	}
@@ -93,7 +94,7 @@ func frontNames(d feature.Desired) []string {
 // A listener that nobody may connect to, or a name without its socket, would
 // be a hole or a dead service.
 func TestEveryListenerIsBoundAndUsed(t *testing.T) {
-	d := desire(inputs())
+	d := desire.State(inputs())
 	used := map[string]bool{}
 	for _, f := range d.Serve.Fronts {
 		used[f.Listener] = true
@@ -130,9 +131,9 @@ func TestEveryListenerIsBoundAndUsed(t *testing.T) {
 
 func TestInterfaceThatCameBackGetsNewSockets(t *testing.T) {
 	in := inputs()
-	before := desire(in)
+	before := desire.State(in)
 	in.Facts.Interfaces[0].Index = 9
-	after := desire(in)
+	after := desire.State(in)
 	for i, l := range after.Listeners {
 		if l.Interface == "br-lan" && l.Name == before.Listeners[i].Name {
 			t.Errorf("%s would be kept for another interface", l.Name)
@@ -143,7 +144,7 @@ func TestInterfaceThatCameBackGetsNewSockets(t *testing.T) {
 func TestWithoutIPv6NothingListensOnIt(t *testing.T) {
 	in := inputs()
 	in.Facts.IPv6 = false
-	d := desire(in)
+	d := desire.State(in)
 	for _, l := range d.Listeners {
 		if l.Network == "tcp6" || l.Network == "udp6" {
 			t.Errorf("%s cannot be opened", l.Name)
@@ -158,7 +159,7 @@ func TestWithoutIPv6NothingListensOnIt(t *testing.T) {
 func TestFrontHasItsFormerAddresses(t *testing.T) {
 	in := inputs()
 	in.Former = map[string][]onion.Address{"home": {"bbb0"}, "photos": {"ppp0"}}
-	if f := desire(in).Serve.Fronts[0]; f.Onion != "photos" || !slices.Equal(f.Former, []string{"ppp0.onion"}) {
+	if f := desire.State(in).Serve.Fronts[0]; f.Onion != "photos" || !slices.Equal(f.Former, []string{"ppp0.onion"}) {
 		t.Errorf("%+v", f)
 	}
 }

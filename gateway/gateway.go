@@ -27,6 +27,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/leases"
@@ -151,7 +152,7 @@ type Gateway struct {
 // view is what the last pass left for Status.
 type view struct {
 	config   *config.Config
-	in       Inputs // what desired was computed from, with what is in force for a while
+	in       desire.Inputs // what desired was computed from, with what is in force for a while
 	state    api.State
 	why      string
 	findings []health.Finding
@@ -299,22 +300,14 @@ func (g *Gateway) close(ctx context.Context) error {
 	in := g.own(v.in)
 	in.Config = g.amended(v.config)
 	in.Group = g.group(ctx, in.Config)
-	return g.applyRules(ctx, ClosedRules(ctx, g.Features, in))
+	return g.applyRules(ctx, desire.Closed(ctx, g.Features, in))
 }
 
 // own adds what is this daemon's whatever it is computed for.
-func (g *Gateway) own(in Inputs) Inputs {
+func (g *Gateway) own(in desire.Inputs) desire.Inputs {
 	in.Paths, in.Ranges = g.Paths, g.ranges
 	in.Tor, in.Serve, in.Mail, in.XMPP, in.IRC = g.TorIDs, g.ServeIDs, g.MailIDs, g.XMPPIDs, g.IRCIDs
 	return in
-}
-
-// ClosedRules are the rules by which nothing passes. They are computed from what
-// the open ones are: whatever those refuse, these refuse too.
-func ClosedRules(ctx context.Context, features []feature.Feature, in Inputs) rules.Input {
-	in.Mode = rules.Lockdown
-	in.foresee(ctx, features)
-	return ruleInput(in)
 }
 
 // group returns the group of the household's interfaces. If one cannot be put

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tunic/gateway/api"
+	"tunic/gateway/desire"
 )
 
 // A mistake anywhere in the files keeps publish and unpublish from changing
@@ -51,7 +52,7 @@ func TestPlanAloneOnAFreshBox(t *testing.T) {
 	if err := os.RemoveAll(h.Paths.State); err != nil {
 		t.Fatal(err)
 	}
-	p, err := PlanAlone(t.Context(), h.Kernel, features, h.own(Inputs{}))
+	p, err := desire.Plan(t.Context(), h.Kernel, features, h.own(desire.Inputs{}))
 	if err != nil || p.Running || len(p.Changes) < 20 {
 		t.Errorf("PlanAlone = %d changes, running %v, %v", len(p.Changes), p.Running, err)
 	}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"tunic/gateway/feature"
 
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
+	"tunic/gateway/feature"
 )
 
 // Strangers' mail has an onion of its own, which everybody finds, and only if they
@@ -17,8 +18,8 @@ func TestMailForStrangers(t *testing.T) {
 		in.Config.Endpoints = append(in.Config.Endpoints, config.Endpoint{Name: "smtp", SMTP: config.SMTP{Strangers: strangers}})
 		in.Config.Peers = []config.Peer{{Name: "alice", Onion: "aaa2"}}
 		in.Addresses["mail-strangers"] = "ssss"
-		in.foresee(context.Background(), features)
-		return desire(in)
+		in.Foresee(context.Background(), features)
+		return desire.State(in)
 	}
 	d := withMail(true)
 	if names := frontNames(d); !slices.Contains(names, "mail-strangers") || !slices.Contains(names, "home") || d.Serve.Mail.Strangers != "ssss" {

@@ -9,6 +9,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/box"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
@@ -18,7 +19,7 @@ import (
 // attempt is one pass over the steps.
 type attempt struct {
 	*Gateway
-	in       Inputs
+	in       desire.Inputs
 	desired  feature.Desired
 	findings []health.Finding
 	why      string // why the household is not open
@@ -34,7 +35,7 @@ func (a *attempt) find(code health.Code, subject, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	a := &attempt{Gateway: g, in: g.own(Inputs{Scene: feature.Scene{Config: g.amended(v.config), Written: v.config, Lockdown: g.held, Addresses: v.in.Addresses, Mode: rules.Open}})}
+	a := &attempt{Gateway: g, in: g.own(desire.Inputs{Scene: feature.Scene{Config: g.amended(v.config), Written: v.config, Lockdown: g.held, Addresses: v.in.Addresses, Mode: rules.Open}})}
 	done := a.steps(ctx)
 	if !done && !g.opened {
 		a.stayClosed(ctx)
@@ -67,12 +68,12 @@ func (a *attempt) steps(ctx context.Context) bool {
 	a.followWayOut(ctx)
 	a.in.TorNow, a.in.Certain = a.Tor.Status(), a.certain()
 	var report feature.Report
-	a.in.look(ctx, a.Features, &report)
+	a.in.Look(ctx, a.Features, &report)
 	a.findings = append(a.findings, report.Findings...)
 	if err := a.Backend(); err != nil {
 		a.find(health.RulesMixed, "", "%v", err)
 	}
-	a.desired = desire(a.in)
+	a.desired = desire.State(a.in)
 	a.needForwarding()
 	if a.held {
 		return a.lockedDown(ctx)
@@ -301,9 +302,9 @@ func (a *attempt) stayClosed(ctx context.Context) {
 	closed := a.in
 	closed.Mode = rules.Lockdown
 	if closed.Wishes == nil { // nobody has looked yet
-		closed.foresee(ctx, a.Features)
+		closed.Foresee(ctx, a.Features)
 	}
-	in := ruleInput(closed)
+	in := desire.State(closed).Rules
 	err := a.applyRules(ctx, in)
 	if err == nil {
 		var drift []string

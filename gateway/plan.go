@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"tunic/gateway/api"
-	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
@@ -53,13 +53,13 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 
 // foresee returns what a configuration would lead to, and changes nothing. in is
 // what the rest of it is computed from.
-func (g *Gateway) foresee(ctx context.Context, c *config.Config, in Inputs) (feature.Desired, error) {
+func (g *Gateway) foresee(ctx context.Context, c *config.Config, in desire.Inputs) (feature.Desired, error) {
 	in.Wishes = nil
 	return g.again(ctx, c, in)
 }
 
 // again returns what a configuration leads to with what features have seen last.
-func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (feature.Desired, error) {
+func (g *Gateway) again(ctx context.Context, c *config.Config, in desire.Inputs) (feature.Desired, error) {
 	known := in.Facts
 	in.Config, in.Written, in.Mode = g.amended(c), c, rules.Open
 	facts, err := g.Kernel.Facts(ctx, in.Config.Household.Interfaces)
@@ -71,9 +71,9 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in Inputs) (featu
 	in.TorNow = g.Tor.Status()
 	in = g.own(in)
 	if in.Wishes == nil {
-		in.foresee(ctx, g.Features)
+		in.Foresee(ctx, g.Features)
 	}
-	return desire(in), nil
+	return desire.State(in), nil
 }
 
 // judge asks tor whether it would take the owner's part of a configuration.
@@ -104,33 +104,6 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 		return nil
 	}
 	return feature.Usage(err, "nothing was changed")
-}
-
-// PlanAlone is the plan when no daemon runs: all the rules of the open state.
-// On a box where none ever ran, the virtual ranges in it are an example. in has
-// the paths and the system users.
-func PlanAlone(ctx context.Context, k Kernel, features []feature.Feature, in Inputs) (api.Plan, error) {
-	c, err := feature.Load(in.Paths)
-	if err != nil {
-		return api.Plan{}, err
-	}
-	if in.Facts, err = k.Facts(ctx, c.Household.Interfaces); err != nil {
-		return api.Plan{}, fmt.Errorf("reading the network interfaces: %w", err)
-	}
-	local, err := k.LocalPrefixes(ctx)
-	if err != nil {
-		return api.Plan{}, fmt.Errorf("reading the local prefixes: %w", err)
-	}
-	if in.Ranges, _, err = box.FindRanges(in.Paths.StateFile(), local); err != nil {
-		return api.Plan{}, err
-	}
-	if in.Around, err = k.Around(ctx, c.Household.Interfaces); err != nil {
-		return api.Plan{}, err
-	}
-	in.Config, in.Mode = c, rules.Open
-	in.foresee(ctx, features)
-	changes, err := feature.Diff(feature.Desired{}, desire(in))
-	return api.Plan{Changes: changes}, err
 }
 
 // WallChanges say that the second wall is built again, and why.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
@@ -69,7 +70,7 @@ func TestTorAway(t *testing.T) {
 	h := newHouse(t, nil)
 	far := tor.Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
 	tell := func(st tor.Status) []health.Finding {
-		a := &attempt{Gateway: h.Gateway, in: Inputs{Scene: feature.Scene{Config: h.view.config}}}
+		a := &attempt{Gateway: h.Gateway, in: desire.Inputs{Scene: feature.Scene{Config: h.view.config}}}
 		h.set(func() { h.fakes.status = st })
 		a.applyTor(t.Context())
 		return a.findings

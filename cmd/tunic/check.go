@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 
-	"tunic/gateway"
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
+	"tunic/gateway/feature"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
@@ -45,7 +45,7 @@ way to the internet is a mistake.`,
 			} else if err := a.askTor(cmd.Context(), c); err != nil {
 				return err
 			}
-			missing := gateway.Missing(cmd.Context(), emptyHouse().features(), c)
+			missing := desire.Missing(cmd.Context(), emptyHouse().features(), c)
 			if local, err := (machine.Kernel{}).LocalPrefixes(cmd.Context()); err == nil {
 				missing = append(missing, onions.CheckTargets(c.Onions, local)...)
 			}
@@ -103,7 +103,7 @@ func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return a.notJudged(err)
 	}
-	err = gateway.CheckTor(ctx, emptyHouse().features(), c, user)
+	err = desire.CheckTor(ctx, emptyHouse().features(), c, user)
 	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
 		return a.notJudged(err)
 	}

@@ -8,15 +8,15 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
+	"tunic/gateway/feature"
 	"tunic/gateway/machine"
 	"tunic/rules"
 	"tunic/rules/netfilter"
@@ -81,7 +81,7 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 		box.Config = c
 		box.Facts, _ = machine.Kernel{Kernel: k}.Facts(ctx, c.Household.Interfaces)
 		box.Around, _ = machine.Kernel{Kernel: k}.Around(ctx, c.Household.Interfaces)
-		in = gateway.ClosedRules(ctx, emptyHouse().features(), box)
+		in = desire.Closed(ctx, emptyHouse().features(), box)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}
 	set, err := rules.Compile(in)

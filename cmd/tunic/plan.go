@@ -12,6 +12,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/machine"
@@ -114,7 +115,7 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 		_, err2 := machine.User(config.ServeUser)
 		return api.Plan{}, errors.Join(err, err2)
 	}
-	plan, err := gateway.PlanAlone(ctx, machine.Kernel{Kernel: k}, emptyHouse().features(), in)
+	plan, err := desire.Plan(ctx, machine.Kernel{Kernel: k}, emptyHouse().features(), in)
 	if err != nil {
 		return plan, err
 	}
@@ -125,6 +126,6 @@ func planAlone(ctx context.Context, a *app) (api.Plan, error) {
 
 // boxInputs has the paths and the system users of this box; one that does not
 // exist is zero.
-func (a *app) boxInputs() gateway.Inputs {
-	return gateway.Inputs{Scene: feature.Scene{Paths: a.paths(), ChildIDs: machine.ChildUsers()}}
+func (a *app) boxInputs() desire.Inputs {
+	return desire.Inputs{Scene: feature.Scene{Paths: a.paths(), ChildIDs: machine.ChildUsers()}}
 }

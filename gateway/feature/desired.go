@@ -61,10 +61,24 @@ func (d *Desired) Door(s Scene, door Door) (listeners []string) {
 }
 
 // Behind wants the household's way to a server on the box that others have
-// written. Listeners and port of b are the door's.
+// written, which serve dials. Listeners and port of b are the door's.
 func (d *Desired) Behind(s Scene, b link.Behind, door Door) {
+	d.May(s.Serve, rules.Way{Protocol: rules.ProtocolTCP, To: b.Server.Addr(), Port: b.Server.Port()})
 	b.Listeners, b.Port = d.Door(s, door), door.Public
 	d.Serve.Behind = append(d.Serve.Behind, b)
+}
+
+// May lets one of the daemon's children dial these, beside what it may already, if
+// there is such a user.
+func (d *Desired) May(child IDs, ways ...rules.Way) {
+	if child != (IDs{}) {
+		d.Rules.Children = append(d.Rules.Children, rules.Child{UID: child.UID, May: ways})
+	}
+}
+
+// OnLoopback is the way to a port that is for the box itself.
+func OnLoopback(protocol uint8, port uint16) rules.Way {
+	return rules.Way{Protocol: protocol, To: netip.AddrFrom4([4]byte{127, 0, 0, 1}), Port: port}
 }
 
 // LoopbackFamilies are those of the loopback addresses that the kernel has.

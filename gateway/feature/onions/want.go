@@ -9,6 +9,7 @@ import (
 	"tunic/gateway/onion"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
+	"tunic/rules"
 )
 
 // circuitStreams is how many streams a visitor may have at one time on one
@@ -31,7 +32,23 @@ func want(s feature.Scene, d *feature.Desired, self Self) {
 		}
 		wantFront(s, d, o)
 	}
+	d.May(s.Serve, targets(s.Config.AllOnions())...)
 	visitSelf(d, self)
+}
+
+// targets are where serve leads visitors.
+func targets(list []config.Onion) (ways []rules.Way) {
+	for _, o := range list {
+		for _, p := range o.Ports {
+			switch t := p.Target; {
+			case t.Host != "": // where that is changes without the configuration
+				ways = append(ways, rules.Way{Protocol: rules.ProtocolTCP, Port: t.Port})
+			case t.Addr.IsValid():
+				ways = append(ways, rules.Way{Protocol: rules.ProtocolTCP, To: t.Addr.Addr().Unmap().WithZone(""), Port: t.Addr.Port()})
+			}
+		}
+	}
+	return ways
 }
 
 func torOnion(s feature.Scene, o config.Onion, self Self) tor.Onion {

@@ -18,6 +18,7 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/rules"
 )
 
 // Feature knows which friends' boxes have come back. It is used in the loop alone.
@@ -93,6 +94,8 @@ func want(s feature.Scene, d *feature.Desired, seen found) {
 		Certificate: seen.leaf.Cert, Key: seen.leaf.Key,
 		Admins: account.Admins(s.Users), Users: accountsSum(s.Users), Peers: peers(s.Config, seen.came)}
 	d.Servers = append(d.Servers, settings.Spec())
+	d.May(s.XMPP, feature.OnLoopback(rules.ProtocolTCP, config.SocksPort)) // to friends' boxes
+	d.May(s.Serve, feature.OnLoopback(rules.ProtocolTCP, config.ProsodyServerPort))
 	d.Behind(s, link.Behind{Name: "xmpp", Server: settings.Clients, Remembers: true},
 		feature.Door{Name: "xmpp", Public: config.XMPPPort, Internal: config.ServeXMPPPort})
 	d.Behind(s, link.Behind{Name: config.FilesEndpoint, Server: settings.HTTP, TLS: true, Onion: true},

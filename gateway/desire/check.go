@@ -1,4 +1,4 @@
-package gateway
+package desire
 
 import (
 	"context"
@@ -31,8 +31,8 @@ func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config,
 	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(dir), ChildIDs: feature.ChildIDs{Tor: user}, Mode: rules.Open,
 		Facts:  feature.Facts{IPv6: true},
 		Ranges: feature.Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}}
-	in.foresee(ctx, features)
-	s := desire(in).Tor
+	in.Foresee(ctx, features)
+	s := State(in).Tor
 	s.Onions, s.Auth, s.Maps = nil, nil, nil // tunic's own lines need no judge
 	return tor.Judge(ctx, s, slog.New(slog.DiscardHandler))
 }
@@ -45,7 +45,7 @@ func Missing(ctx context.Context, features []feature.Feature, c *config.Config) 
 	if _, err := tor.FindVersion(ctx, c.Tor.Binary); err != nil {
 		errs = append(errs, fmt.Errorf("nothing works without Tor: %w", err))
 	}
-	for _, s := range servers(ctx, features, c) {
+	for _, s := range Servers(ctx, features, c) {
 		if _, err := s.Locate(); err != nil {
 			errs = append(errs, err)
 		}
@@ -56,12 +56,12 @@ func Missing(ctx context.Context, features []feature.Feature, c *config.Config) 
 // nowhere is where nothing has been made yet.
 const nowhere = "/nonexistent"
 
-// servers are the managed servers that a configuration wants of a box that has a
+// Servers are the managed servers that a configuration wants of a box that has a
 // user for each.
-func servers(ctx context.Context, features []feature.Feature, c *config.Config) []managed.Spec {
+func Servers(ctx context.Context, features []feature.Feature, c *config.Config) []managed.Spec {
 	user := feature.IDs{UID: 1, GID: 1}
 	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(nowhere), Mode: rules.Open,
 		ChildIDs: feature.ChildIDs{Tor: user, Serve: user, Mail: user, XMPP: user, IRC: user}}}
-	in.foresee(ctx, features)
-	return desire(in).Servers
+	in.Foresee(ctx, features)
+	return State(in).Servers
 }

@@ -1,4 +1,7 @@
-package gateway
+// Package desire computes what a configuration leads to: a pure function of what
+// the box is like and of what its features wish. The reconciler makes it true; who
+// asks without a daemon (check, plan, lockdown) gets the same answer.
+package desire
 
 import (
 	"context"
@@ -18,29 +21,33 @@ type Inputs struct {
 	Wishes []feature.Wish // of the features, in their order
 }
 
-// desire maps the configuration to the desired state. It is pure.
-func desire(in Inputs) feature.Desired {
+// State maps the configuration to the desired state. It is pure.
+func State(in Inputs) feature.Desired {
 	d := feature.Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ownRules(in)}
 	d.Serve.TorUID = in.Tor.UID
+	for _, ids := range in.Confined() { // who is here is refused what nobody wishes
+		d.May(ids)
+	}
+	d.May(in.Serve, feature.OnLoopback(rules.ProtocolTCP, config.SocksPort), feature.OnLoopback(rules.ProtocolUDP, config.DNSPort))
 	for _, want := range in.Wishes {
 		want(in.Scene, &d)
 	}
 	return d
 }
 
-// look has each feature look.
-func (in *Inputs) look(ctx context.Context, features []feature.Feature, r *feature.Report) {
+// Look has each feature look.
+func (in *Inputs) Look(ctx context.Context, features []feature.Feature, r *feature.Report) {
 	in.Wishes = make([]feature.Wish, len(features))
 	for i, f := range features {
 		in.Wishes[i] = f.Look(ctx, &in.Scene, r)
 	}
 }
 
-// foresee has features look at a scene that is not there: nothing is written or
+// Foresee has features look at a scene that is not there: nothing is written or
 // told for it.
-func (in *Inputs) foresee(ctx context.Context, features []feature.Feature) {
+func (in *Inputs) Foresee(ctx context.Context, features []feature.Feature) {
 	in.Foreseen, in.Certain = true, time.Time{}
-	in.look(ctx, features, new(feature.Report))
+	in.Look(ctx, features, new(feature.Report))
 }
 
 func torSpec(in Inputs) tor.Spec {
@@ -84,8 +91,13 @@ func torSnippets(c *config.Config) (list []tor.Snippet) {
 	return list
 }
 
-// ruleInput is the part of the desired state that the packet filter is made of.
-func ruleInput(in Inputs) rules.Input { return desire(in).Rules }
+// Closed are the rules by which nothing passes. They are computed from what the
+// open ones are: whatever those refuse, these refuse too.
+func Closed(ctx context.Context, features []feature.Feature, in Inputs) rules.Input {
+	in.Mode = rules.Lockdown
+	in.Foresee(ctx, features)
+	return State(in).Rules
+}
 
 // ownRules are the rules as far as no feature adds to them.
 func ownRules(in Inputs) rules.Input {
@@ -96,7 +108,6 @@ func ownRules(in Inputs) rules.Input {
 		Group:      in.Group,
 		Default:    rulePolicy(c.Household.DefaultPolicy),
 		Carriers:   []rules.Carrier{{UID: in.Tor.UID, TransPort: config.TransPort, DNSPort: config.DNSPort}},
-		Children:   childRules(in),
 		OwnTor:     c.Gateway.OwnTraffic == config.OwnTor,
 		Streams:    tor.DeviceStreams,
 		Full:       in.TorNow.Full,
