@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/desire"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/networks"
 	"tunic/gateway/link"
 	"tunic/rules"
 )
@@ -172,7 +174,9 @@ func TestDesireNamesAndTime(t *testing.T) {
 			t.Errorf("the time server listens on %+v", l)
 		}
 	}
-	if words := exceptions(in.Config); !slices.Contains(words, "the box asks 192.0.2.1 for the time (ntp-servers)") {
+	var status api.Status
+	networks.Feature{}.Report(t.Context(), feature.Scene{Written: in.Config}, &status)
+	if words := status.Leaks; !slices.Contains(words, "the box asks 192.0.2.1 for the time (ntp-servers)") {
 		t.Errorf("exceptions: %q", words)
 	}
 	if off := desire.State(inputs()); len(off.Serve.NTP.Listeners) > 0 || off.Rules.NTPPort != 0 {

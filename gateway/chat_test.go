@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"tunic/gateway/feature"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/link"
 	"tunic/gateway/managed"

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	timekeeping "tunic/gateway/feature/clock"
 
 	"tunic/gateway/config"
 	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/bypass"
+	timekeeping "tunic/gateway/feature/clock"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/friends"
 	"tunic/gateway/feature/gopher"

@@ -153,7 +153,7 @@ func TestDeviceForAWhileAfterRestart(t *testing.T) {
 	o := h.Options
 	o.Notify = func(string) {}
 	o.Tor, o.Kernel, o.Server, o.Listeners, o.System = fakeTor{next.fakes}, fakeKernel{next.fakes}, fakeServer{next.fakes}, fakeListeners{next.fakes}, fakeSystem{next.fakes}
-	next.Gateway = New(o, h.view.config)
+	next.Gateway = New(o, h.current.config)
 	next.furnish()
 	next.running(t)
 	if got := next.policy(strangerMAC); got != rules.Block {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,18 +65,4 @@ func shorten(lines []string) string {
 		return strings.Join(lines, "; ")
 	}
 	return fmt.Sprintf("%s; %d more; %s", lines[0], len(lines)-2, lines[len(lines)-1])
-}
-
-// verify looks whether the rules are still there, if they are new or were not
-// looked at for long.
-func (g *Gateway) verify(ctx context.Context) ([]string, error) {
-	if time.Since(g.verified) < verifyEvery && g.applied.Equal(g.looked) {
-		return nil, nil
-	}
-	lines, err := g.Kernel.Verify(ctx, g.applied)
-	g.looked, g.verified = g.applied, time.Now()
-	if err != nil || len(lines) > 0 {
-		g.verified = time.Time{}
-	}
-	return lines, err
 }

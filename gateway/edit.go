@@ -12,6 +12,74 @@ import (
 	"tunic/gateway/health"
 )
 
+// Reload reads the configuration again and applies it. With any mistake in it
+// nothing changes. It also ends a lockdown that was asked for.
+func (g *Gateway) Reload(ctx context.Context) error {
+	return g.do(ctx, g.reload)
+}
+
+func (g *Gateway) reload(ctx context.Context) error {
+	if err := g.load(ctx); err != nil {
+		return err
+	}
+	g.held = false
+	before := g.snapshot().findings
+	g.pass(ctx)
+	err := g.passError(before, reloadFault)
+	if f, ok := errors.AsType[*api.Failure](err); ok {
+		f.Hint = "the configuration is in force as far as possible; see `tunic status`"
+	}
+	return err
+}
+
+// load reads the configuration, and has it judged by all who can say something
+// about it. With any mistake in it nothing changes; the next pass enforces it.
+func (g *Gateway) load(ctx context.Context) error {
+	c, err := feature.Load(g.Paths)
+	if err != nil {
+		return err
+	}
+	around, err := g.Kernel.Around(ctx, c.Household.Interfaces)
+	if err != nil {
+		g.Log.Debug("looking around failed", "error", err)
+	}
+	if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths, Around: around}); err != nil {
+		return err
+	}
+	if err := g.judge(ctx, c); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	g.current.config = c
+	g.mu.Unlock()
+	return nil
+}
+
+// check asks the features whether a configuration can be in force.
+func check(ctx context.Context, features []feature.Feature, s feature.Scene) error {
+	s.Foreseen = true
+	for _, f := range features {
+		if f, ok := f.(feature.Checker); ok {
+			if err := f.Check(ctx, s); err != nil {
+				return feature.Usage(err, "nothing was changed")
+			}
+		}
+	}
+	return nil
+}
+
+// Lockdown closes the household until the next reload.
+func (g *Gateway) Lockdown(ctx context.Context) error {
+	return g.do(ctx, func(ctx context.Context) error {
+		g.held = true
+		g.pass(ctx)
+		if v := g.snapshot(); v.state != api.Closed {
+			return errors.New(v.why)
+		}
+		return nil
+	})
+}
+
 // reloadFault is of a reload: what concerns the household, and what was not
 // there before.
 func reloadFault(f health.Finding, news bool) bool { return f.Code.Household() || news }
@@ -27,7 +95,7 @@ func (g *Gateway) remember() memory {
 
 func (g *Gateway) recall(m memory) {
 	g.mu.Lock()
-	g.view.config = m.config
+	g.current.config = m.config
 	g.mu.Unlock()
 }
 

@@ -57,7 +57,7 @@ func TestMissingTransport(t *testing.T) {
 	}
 	dir := programs(t, "obfs4proxy")
 	if !h.pass(t.Context()) || mode(h.loaded) != "open" {
-		t.Errorf("with the program: %s, %s", mode(h.loaded), h.view.why)
+		t.Errorf("with the program: %s, %s", mode(h.loaded), h.current.why)
 	}
 	want := []tor.Plugin{{Transport: "obfs4", Path: filepath.Join(dir, "obfs4proxy")}}
 	if !slices.Equal(h.torSpec.Plugins, want) || len(h.torSpec.Bridges) != 1 || h.torSpec.Bridges[0].Line != obfs4Bridge {
@@ -126,8 +126,8 @@ func TestOverTor(t *testing.T) {
 		h := newHouse(t, files)
 		h.set(func() { h.status.OverTor = seen })
 		h.pass(t.Context())
-		if got := len(h.view.desired.Rules.Passes); got != want || h.view.desired.Rules.OverTor != (want > 0) {
-			t.Errorf("%s: %+v", over, h.view.desired.Rules.Passes)
+		if got := len(h.current.desired.Rules.Passes); got != want || h.current.desired.Rules.OverTor != (want > 0) {
+			t.Errorf("%s: %+v", over, h.current.desired.Rules.Passes)
 		}
 		s := h.Gateway.Status(t.Context())
 		i := slices.IndexFunc(s.Findings, func(f health.Finding) bool {

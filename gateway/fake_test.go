@@ -12,11 +12,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	timekeeping "tunic/gateway/feature/clock"
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/bypass"
+	timekeeping "tunic/gateway/feature/clock"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/friends"
 	"tunic/gateway/feature/gopher"
@@ -26,6 +26,7 @@ import (
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
+	"tunic/gateway/feature/servers"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
@@ -275,6 +276,7 @@ type house struct {
 	}
 	bypass *bypass.Feature
 	mail   mail.Feature
+	logs   servers.Feature
 	*Gateway
 	*fakes
 	notes []string
@@ -339,10 +341,11 @@ func (h *house) furnish() {
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
 	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) { return s, errBroken }, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.people, h.bypass, h.mail = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes}), mail.New(h.Gateway, fakeServer{h.fakes})
+	h.logs = servers.New(h.Gateway, fakeServers{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people,
-		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}}
+		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, h.logs}
 }
 
 func (h *house) write(t *testing.T, name, text string) {
@@ -386,4 +389,10 @@ var errBroken = errors.New("broken")
 // testKeys makes keys: changing owners takes root.
 func testKeys(dir string, _ feature.IDs) (onion.Address, error) {
 	return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
+}
+
+func (k fakeKernel) Around(context.Context, []string) (feature.Around, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.around, k.fail["around"]
 }

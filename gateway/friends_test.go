@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"tunic/gateway/feature"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"tunic/gateway/feature"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -34,7 +34,7 @@ func TestOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !h.pass(t.Context()) {
-		t.Fatalf("the pass is not done: %s", h.view.why)
+		t.Fatalf("the pass is not done: %s", h.current.why)
 	}
 	h.expect(t, "rules closed, tor 1, listen 13, serve 1, rules open, cut onion 10 99 250, cut direct 10 99 250, cut portal 10 99 250")
 	h.pass(t.Context())
@@ -72,7 +72,7 @@ func TestNothingOpensBeforeAllIsWell(t *testing.T) {
 			}
 			h.set(func() { h.fail, h.status.Running, h.status.Bootstrap = map[string]error{}, true, 100 })
 			if !h.pass(t.Context()) || mode(h.loaded) != "open" {
-				t.Errorf("after the repair: rules %s, %s", mode(h.loaded), h.view.why)
+				t.Errorf("after the repair: rules %s, %s", mode(h.loaded), h.current.why)
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestRulesFail(t *testing.T) {
 	}
 	h.set(func() { delete(h.fail, "rules") })
 	if !h.pass(t.Context()) {
-		t.Error(h.view.why)
+		t.Error(h.current.why)
 	}
 }
 
@@ -286,7 +286,7 @@ func TestReadyAndNotify(t *testing.T) {
 	if s := h.Gateway.Status(t.Context()); s.Ready || !slices.Contains(h.codes(t), "onion-not-published") {
 		t.Errorf("ready %v before the descriptor is uploaded; %v", s.Ready, h.codes(t))
 	}
-	addr := string(h.view.in.Addresses["photos"])
+	addr := string(h.current.in.Addresses["photos"])
 	h.set(func() { h.status.Onions = map[string]tor.Descriptor{addr: {Out: true, Uploads: 2, At: time.Now()}} })
 	h.pass(t.Context())
 	h.pass(t.Context())

@@ -23,8 +23,8 @@ func (g *Gateway) Edit(ctx context.Context, e feature.Edit) error {
 func (g *Gateway) Adopt(change func(config.Config) config.Config) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c := change(*g.view.config)
-	g.view.config = &c
+	c := change(*g.current.config)
+	g.current.config = &c
 }
 
 // Rules implements feature.Host.

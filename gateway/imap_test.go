@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"tunic/gateway/feature"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 	"tunic/gateway/managed"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -55,10 +55,10 @@ func TestIMAP(t *testing.T) {
 	if !slices.ContainsFunc(h.snapshot().desired.Rules.Services, service) {
 		t.Error("no rule admits the household's mail programs")
 	}
-	if lines, err := h.Tail(t.Context(), api.TailRequest{Server: "dovecot"}); err != nil || len(lines) != 1 {
+	if lines, err := h.logs.Tail(t.Context(), api.TailRequest{Server: "dovecot"}); err != nil || len(lines) != 1 {
 		t.Errorf("%q, %v", lines, err)
 	}
-	if _, err := h.Tail(t.Context(), api.TailRequest{Server: "sshd"}); err == nil {
+	if _, err := h.logs.Tail(t.Context(), api.TailRequest{Server: "sshd"}); err == nil {
 		t.Error("there is a log of what is no server")
 	}
 }

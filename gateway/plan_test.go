@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"tunic/gateway/feature"
 
 	"tunic/gateway/account"
+	"tunic/gateway/feature"
 	"tunic/gateway/feature/irc"
 )
 

@@ -18,7 +18,7 @@ func TestRest(t *testing.T) {
 		t.Errorf("a pass follows in %v although nothing has changed", wait)
 	}
 	h.Gateway.mu.Lock()
-	h.view.in.Hosts = map[string][]netip.Addr{"phone": {netip.MustParseAddr("192.168.77.50")}}
+	h.current.in.Hosts = map[string][]netip.Addr{"phone": {netip.MustParseAddr("192.168.77.50")}}
 	h.Gateway.mu.Unlock()
 	if h.resting(t.Context()) {
 		t.Error("a device that an onion leads to has another address, and nobody looks")

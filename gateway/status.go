@@ -3,17 +3,24 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"tunic/gateway/api"
-	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/tor"
 )
+
+// fastStatus is the state of the fast tor, nil if there is none.
+func (g *Gateway) fastStatus(v snapshot) *api.Tor {
+	if len(v.desired.Fast.Onions) == 0 {
+		return nil
+	}
+	t := torStatus(g.Fast.Status())
+	return &t
+}
 
 // Status says how things are, now. It has serve dial the targets of onions,
 // so it may take some seconds.
@@ -45,8 +52,6 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Wall:      g.lookAtWall(),
 		Household: interfaces(v, served),
 		FastTor:   g.fastStatus(v),
-		Servers:   g.serverStatus(v),
-		Leaks:     exceptions(v.config),
 	}
 	scene := v.in.Scene
 	scene.TorNow, scene.Written, scene.Served = t, v.config, served
@@ -57,7 +62,6 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		}
 	}
 	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
-	s.Findings = append(s.Findings, cleartextFindings(t.Cleartext, time.Now())...)
 	s.Ready, s.Why = ready(s)
 	return s
 }
@@ -97,7 +101,7 @@ func ready(s api.Status) (bool, string) {
 }
 
 // interfaces is the state of the household as far as no feature says it.
-func interfaces(v view, served link.Status) api.Household {
+func interfaces(v snapshot, served link.Status) api.Household {
 	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
 	for _, i := range v.in.Facts.Interfaces {
 		s := api.Interface{Name: i.Name, Present: i.Index != 0 && !i.Away, Addresses: []string{}}
@@ -124,33 +128,14 @@ func servedStatus(s link.Status) api.Served {
 	return served
 }
 
-// exceptions lists, in words, what leaves the box outside Tor because the
-// owner said so.
-func exceptions(c *config.Config) []string {
-	list := []string{}
-	for _, server := range c.Gateway.NTPServers {
-		list = append(list, fmt.Sprintf("the box asks %s for the time (ntp-servers)", server))
-	}
-	for _, e := range c.Gateway.Exceptions {
-		list = append(list, fmt.Sprintf("the box sends %s (exceptions)", e))
-	}
-	for _, name := range c.Gateway.OtherNetworks {
-		list = append(list, fmt.Sprintf("what is behind %s (other-networks)", name))
-	}
-	if c.Gateway.OwnTraffic == config.OwnDirect {
-		list = append(list, "the box's own connections (own-traffic = direct)")
-	}
-	return list
-}
-
 // notify tells the service manager how things are when that has changed, and
 // the log when all that was asked for works for the first time.
 func (g *Gateway) notify(ctx context.Context) {
 	s := g.report(ctx, link.Status{})
 	say := "STATUS=" + cmp.Or(s.Why, "open")
 	g.mu.Lock()
-	first, news := s.Ready && !g.view.worked, say != g.view.said
-	g.view.worked, g.view.said = g.view.worked || s.Ready, say
+	first, news := s.Ready && !g.current.worked, say != g.current.said
+	g.current.worked, g.current.said = g.current.worked || s.Ready, say
 	g.mu.Unlock()
 	if first {
 		g.Log.Info("the household is as it should be")

@@ -3,32 +3,11 @@ package gateway
 import (
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"tunic/gateway/relaytime"
 )
-
-// A clock that is set far, back or forward, leaves a tor behind that runs.
-func TestClockIsSet(t *testing.T) {
-	h := newHouse(t, nil)
-	h.pass(t.Context())
-	for _, c := range []struct {
-		step  time.Duration
-		pid   int
-		rests bool
-	}{{0, 7, false}, {time.Minute, 7, false}, {-time.Minute, 7, false}, {-400 * 24 * time.Hour, 7, true},
-		{0, 7, false}, {56 * 365 * 24 * time.Hour, 7, true}, {400 * 24 * time.Hour, 0, false}} {
-		h.set(func() { h.status.PID = c.pid })
-		h.Gateway.machineStart = h.Gateway.machineStart.Add(-c.step)
-		h.took()
-		h.pass(t.Context())
-		if did := h.took(); strings.Contains(did, "tor rests") != c.rests {
-			t.Errorf("%+v: %s", c, did)
-		}
-	}
-}
 
 // Devices are told the time only while kernel and tor agree that it is right.
 func TestClockTrust(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tunic/gateway/api"
@@ -65,31 +66,26 @@ func (h *house) again(t *testing.T) {
 }
 
 // Tor out of reach is worth knowing at first and an error after a minute, with
-// tor's reason; a status that is well again forgets it.
+// tor's reason.
 func TestTorAway(t *testing.T) {
-	h := newHouse(t, nil)
-	far := tor.Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
-	tell := func(st tor.Status) []health.Finding {
-		a := &attempt{Gateway: h.Gateway, in: desire.Inputs{Scene: feature.Scene{Config: h.view.config}}}
-		h.set(func() { h.fakes.status = st })
-		a.applyTor(t.Context())
-		return a.findings
-	}
-	if got := tell(far); len(got) != 1 || got[0].Code != health.TorNotReady || got[0].Text != "Tor is connecting: 5 %, Connecting to a relay: No route to host" {
-		t.Errorf("%+v", got)
-	}
-	h.away = h.away.Add(-2 * time.Minute)
-	if got := tell(far); len(got) != 1 || got[0].Code != health.TorAway || !strings.Contains(got[0].Text, "for 2m0s: No route to host (Tor has stood at 5 %") {
-		t.Errorf("%+v", got)
-	}
-	well := tor.Status{Running: true, Bootstrap: 100, Live: true}
-	if got := tell(well); len(got) != 0 || !h.away.IsZero() {
-		t.Errorf("%+v", got)
-	}
-	well.Live = false
-	tell(well)
-	h.away = h.away.Add(-2 * time.Minute)
-	if got := tell(well); len(got) != 1 || got[0].Code != health.TorAway || !strings.Contains(got[0].Text, "no relay answers") {
-		t.Errorf("%+v", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		far := tor.Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
+		tell := func(st tor.Status) []health.Finding {
+			p := &pass{Gateway: h.Gateway, in: desire.Inputs{Scene: feature.Scene{Config: h.current.config}}}
+			h.set(func() { h.fakes.status = st })
+			p.applyTor(t.Context())
+			return p.findings
+		}
+		if got := tell(far); len(got) != 1 || got[0].Code != health.TorNotReady || got[0].Text != "Tor is connecting: 5 %, Connecting to a relay: No route to host" {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(2 * time.Minute)
+		if got := tell(far); len(got) != 1 || got[0].Code != health.TorAway || !strings.Contains(got[0].Text, "No route to host (Tor has stood at 5 %") {
+			t.Errorf("%+v", got)
+		}
+		if got := tell(tor.Status{Running: true, Bootstrap: 100, Live: true}); len(got) != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
 }

@@ -16,10 +16,12 @@ import (
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
+	"tunic/gateway/feature/servers"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
 	"tunic/gateway/machine"
+	"tunic/gateway/managed"
 	"tunic/gateway/tor"
 )
 
@@ -31,6 +33,7 @@ type house struct {
 	bypass  *bypass.Feature
 	people  people.Feature
 	mail    mail.Feature
+	servers servers.Feature
 }
 
 // devices answers api.Devices.
@@ -45,6 +48,7 @@ type ways struct {
 	log       *slog.Logger
 	tor, fast *tor.Tor
 	server    *child.Process
+	servers   *managed.Manager
 	keysOwner feature.IDs // tor's user
 }
 
@@ -60,6 +64,7 @@ func newHouse(host feature.Host, w ways) house {
 		bypass:  bypass.New(host, kernel),
 		people:  people.New(host),
 		mail:    mail.New(host, w.server),
+		servers: servers.New(host, w.servers),
 	}
 }
 
@@ -88,5 +93,6 @@ func (h house) features() []feature.Feature {
 		irc.Feature{},      // chat in channels
 		xmpp.New(),         // chat by the box's addresses
 		gopher.Feature{},   // pages for the household and for friends
+		h.servers,          // how the servers are that others have written
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/onion"
 )

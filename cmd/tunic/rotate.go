@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"tunic/gateway/feature"
 
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
 	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/feature"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/machine"
 	"tunic/gateway/onion"

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"time"
-	"tunic/gateway/feature"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -21,6 +20,7 @@ import (
 	"tunic/gateway/child"
 	"tunic/gateway/config"
 	"tunic/gateway/device"
+	"tunic/gateway/feature"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/machine"
 	"tunic/gateway/managed"
@@ -163,7 +163,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 		Server: process, Servers: servers, Listeners: sockets,
 		Notify: func(state string) { daemon.SdNotify(false, state) },
 	}, p.config)
-	h := newHouse(g, ways{system: system, log: log, tor: torProcess, fast: fastTor, server: process, keysOwner: p.torIDs})
+	h := newHouse(g, ways{system: system, log: log, tor: torProcess, fast: fastTor, server: process, servers: servers, keysOwner: p.torIDs})
 	g.Features = h.features()
 	h.Answers(&process.Answers)
 
@@ -175,7 +175,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, p parts) error {
 	group.Go(func() error { return untilDone(outer, fastTor.Serve(outer)) })
 	group.Go(func() error { return untilDone(outer, process.Serve(outer)) })
 	group.Go(func() error {
-		parts := api.Parts{Daemon: g, Onions: h.onions, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: g, Peers: h.friends}
+		parts := api.Parts{Daemon: g, Onions: h.onions, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: h.servers, Peers: h.friends}
 		return untilDone(outer, api.Serve(outer, listener, parts, log))
 	})
 	group.Go(func() error { return untilDone(outer, machine.WatchInterfaces(outer, log, wake)) })

@@ -66,3 +66,13 @@ func ReadNote(path string) (n Note, err error) {
 	}
 	return n, nil
 }
+
+// Newest is what relays have said, kept in a file, if that is good for anything so
+// long after the start: nil is that it is not, or that they have said nothing.
+func Newest(path string, boot time.Duration) *Note {
+	n, err := ReadNote(path)
+	if err != nil || !n.Fresh(boot) {
+		return nil
+	}
+	return &n
+}

@@ -143,6 +143,7 @@ func (f *Feature) Report(ctx context.Context, s feature.Scene, status *api.Statu
 	status.Household.Devices = f.devices(ctx, s.Written)
 	status.Leaks = append(status.Leaks, exceptions(permanent(s.Written, now))...)
 	status.Leaks = append(status.Leaks, temporaryWords(s.Written, now)...)
+	status.Findings = append(status.Findings, cleartextFindings(s.TorNow.Cleartext, time.Now())...)
 	status.Findings = append(status.Findings, fullFindings(s.TorNow.Full, status.Household.Devices)...)
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
@@ -21,8 +22,9 @@ import (
 type Feature struct{}
 
 var (
-	_ feature.Feature = Feature{}
-	_ feature.Checker = Feature{}
+	_ feature.Feature  = Feature{}
+	_ feature.Checker  = Feature{}
+	_ feature.Reporter = Feature{}
 )
 
 // Name implements feature.Feature.
@@ -51,6 +53,29 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		r.Find(health.FastPath, "", "packets of connections that are let through once can pass the rules by %s", what)
 	}
 	return want
+}
+
+// Report implements feature.Reporter: what leaves the box outside Tor.
+func (Feature) Report(_ context.Context, s feature.Scene, status *api.Status) {
+	status.Leaks = append(status.Leaks, exceptions(s.Written)...)
+}
+
+// exceptions lists, in words, what leaves the box outside Tor because the
+// owner said so.
+func exceptions(c *config.Config) (list []string) {
+	for _, server := range c.Gateway.NTPServers {
+		list = append(list, fmt.Sprintf("the box asks %s for the time (ntp-servers)", server))
+	}
+	for _, e := range c.Gateway.Exceptions {
+		list = append(list, fmt.Sprintf("the box sends %s (exceptions)", e))
+	}
+	for _, name := range c.Gateway.OtherNetworks {
+		list = append(list, fmt.Sprintf("what is behind %s (other-networks)", name))
+	}
+	if c.Gateway.OwnTraffic == config.OwnDirect {
+		list = append(list, "the box's own connections (own-traffic = direct)")
+	}
+	return list
 }
 
 // tellShared is about hardware addresses that two devices may have.

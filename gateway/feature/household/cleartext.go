@@ -1,7 +1,6 @@
-package gateway
+package household
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,16 +9,6 @@ import (
 
 	"tunic/gateway/health"
 )
-
-// lookAround reads what is around. That it cannot look closes nothing: the rules
-// then know of no more than the configuration.
-func (a *attempt) lookAround(ctx context.Context) {
-	around, err := a.Kernel.Around(ctx, a.in.Config.Household.Interfaces)
-	if err != nil {
-		a.Log.Debug("looking around failed", "error", err)
-	}
-	a.in.Around = around
-}
 
 // cleartextKept is how long a dial of such a port is told.
 const cleartextKept = 24 * time.Hour

@@ -1,18 +1,10 @@
-package gateway
+package household
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
-	"tunic/gateway/feature"
 )
-
-func (k fakeKernel) Around(context.Context, []string) (feature.Around, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.around, k.fail["around"]
-}
 
 func TestCleartextFindings(t *testing.T) {
 	now := time.Now()
