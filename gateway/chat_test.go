@@ -76,7 +76,7 @@ func TestXMPP(t *testing.T) {
 		t.Errorf("serve has %+v", behind)
 	}
 	in := a.snapshot().desired.Rules
-	if !slices.ContainsFunc(in.Children, func(c rules.Child) bool { return c.UID == a.XMPPIDs.UID }) || !slices.Contains(in.Services, rules.Service{Name: "xmpp", Public: 5222, Internal: config.ServeXMPPPort}) {
+	if !slices.ContainsFunc(in.Children, func(c rules.Child) bool { return c.UID == a.Users.XMPP.UID }) || !slices.Contains(in.Services, rules.Service{Name: "xmpp", Public: 5222, Internal: config.ServeXMPPPort}) {
 		t.Errorf("the rules have %+v, %v", in.Services, in.Children)
 	}
 
@@ -158,7 +158,7 @@ func TestIRC(t *testing.T) {
 
 func TestNoUserNoChat(t *testing.T) {
 	h := newHouse(t, map[string]string{"endpoints/irc.toml": "", "endpoints/xmpp.toml": ""})
-	h.XMPPIDs, h.IRCIDs = feature.IDs{}, feature.IDs{}
+	h.Users.XMPP, h.Users.IRC = feature.IDs{}, feature.IDs{}
 	h.running(t)
 	if len(h.specs) > 0 || !slices.Contains(h.codes(t), "server-missing") {
 		t.Errorf("%v, %v", h.specs, h.codes(t))

@@ -55,7 +55,7 @@ func flowsOf(h *house) (all []rules.Flow) {
 						}
 					}
 				}
-				for _, ids := range []feature.IDs{{}, h.TorIDs, h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, {UID: 1000}} {
+				for _, ids := range []feature.IDs{{}, h.Users.Tor, h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC, {UID: 1000}} {
 					own := f
 					own.UID = ids.UID
 					all = append(all, own)
@@ -80,7 +80,7 @@ func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 	refused := []rules.End{rules.Refused, rules.Dropped}
 	tried := 0
 	for _, h := range closedHouses(t) {
-		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs, h.TorIDs.UID = feature.IDs{UID: 109}, feature.IDs{UID: 110}, feature.IDs{UID: 111}, feature.IDs{UID: 112}, 107
+		h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC, h.Users.Tor.UID = feature.IDs{UID: 109}, feature.IDs{UID: 110}, feature.IDs{UID: 111}, feature.IDs{UID: 112}, 107
 		h.pass(t.Context())
 		open := compiled(t, h.snapshot().desired.Rules)
 		c, err := config.Load(h.Paths)

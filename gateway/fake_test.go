@@ -328,7 +328,7 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 	if os.Getuid() == 0 {
 		serveIDs.UID, chatIDs, torIDs.UID = 109, feature.IDs{UID: 112, GID: 112}, 107
 	}
-	h.Gateway = New(Options{Version: "test", Paths: p, TorIDs: torIDs, ServeIDs: serveIDs, MailIDs: mailIDs, XMPPIDs: chatIDs, IRCIDs: chatIDs, Log: slog.New(slog.DiscardHandler),
+	h.Gateway = New(Options{Version: "test", Paths: p, Users: feature.ChildIDs{Tor: torIDs, Serve: serveIDs, Mail: mailIDs, XMPP: chatIDs, IRC: chatIDs}, Log: slog.New(slog.DiscardHandler),
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Backend: func() error { h.fakes.mu.Lock(); defer h.fakes.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.fakes}, Servers: fakeServers{h.fakes}, Listeners: fakeListeners{h.fakes},
 		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
 	h.furnish()
@@ -337,9 +337,9 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 
 // furnish gives the house its features.
 func (h *house) furnish() {
-	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Keys: testKeys,
+	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log, Keys: testKeys,
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
-	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.TorIDs, Log: h.Log, Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) { return s, errBroken }, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
+	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log, Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) { return s, errBroken }, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.people, h.bypass, h.mail = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes}), mail.New(h.Gateway, fakeServer{h.fakes})
 	h.logs = servers.New(h.Gateway, fakeServers{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})

@@ -65,9 +65,9 @@ func richHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	if os.Getuid() == 0 {
-		h.ServeIDs, h.MailIDs, h.XMPPIDs, h.IRCIDs = feature.IDs{UID: 109, GID: 109}, feature.IDs{UID: 110, GID: 110},
+		h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC = feature.IDs{UID: 109, GID: 109}, feature.IDs{UID: 110, GID: 110},
 			feature.IDs{UID: 111, GID: 111}, feature.IDs{UID: 112, GID: 112}
-		h.TorIDs = feature.IDs{UID: 107, GID: 107}
+		h.Users.Tor = feature.IDs{UID: 107, GID: 107}
 	}
 	return h
 }

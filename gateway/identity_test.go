@@ -136,7 +136,7 @@ func TestRotateThatCannotMove(t *testing.T) {
 // ownKeys has keys belong to tor's user: as root to another one, else to us.
 func (h *house) ownKeys() {
 	if uid := os.Getuid(); uid != 0 {
-		h.TorIDs.UID, h.onions.Owner.UID = uint32(uid), uint32(uid)
+		h.Users.Tor.UID, h.onions.Owner.UID = uint32(uid), uint32(uid)
 	}
 	h.onions.Keys = func(dir string, owner feature.IDs) (onion.Address, error) {
 		return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))

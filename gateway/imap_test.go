@@ -119,7 +119,7 @@ func TestServerFindings(t *testing.T) {
 		}
 	}
 	h := newHouse(t, map[string]string{"endpoints/smtp.toml": ""})
-	h.MailIDs = feature.IDs{}
+	h.Users.Mail = feature.IDs{}
 	h.running(t)
 	if !slices.Contains(h.codes(t), "server-missing") || len(h.specs) > 0 {
 		t.Errorf("without the user: %v, %v", h.codes(t), h.specs)

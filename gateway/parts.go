@@ -86,11 +86,7 @@ type Listeners interface {
 type Options struct {
 	Version   string
 	Paths     config.Paths
-	TorIDs    feature.IDs
-	ServeIDs  feature.IDs
-	MailIDs   feature.IDs // of config.MailUser; zero where there is no such user
-	XMPPIDs   feature.IDs // of config.XMPPUser, likewise
-	IRCIDs    feature.IDs // of config.IRCUser, likewise
+	Users     feature.ChildIDs // those of managed servers are zero where there is no such user
 	Log       *slog.Logger
 	Features  []feature.Feature // in their order
 	Tor       Tor

@@ -57,7 +57,7 @@ func (g *Gateway) amended(c *config.Config) *config.Config {
 // own adds what is this daemon's whatever it is computed for.
 func (g *Gateway) own(in desire.Inputs) desire.Inputs {
 	in.Paths, in.Ranges = g.Paths, g.ranges
-	in.Tor, in.Serve, in.Mail, in.XMPP, in.IRC = g.TorIDs, g.ServeIDs, g.MailIDs, g.XMPPIDs, g.IRCIDs
+	in.ChildIDs = g.Users
 	return in
 }
 
@@ -162,7 +162,7 @@ func remember(before, now feature.Facts) feature.Facts {
 
 // prepare makes directories and ranges.
 func (p *pass) prepare(ctx context.Context) bool {
-	err := box.Prepare(p.Paths, p.TorIDs)
+	err := box.Prepare(p.Paths, p.Users.Tor)
 	if err == nil {
 		err = p.loadRanges(ctx)
 	}

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"log/slog"
-
-	"tunic/gateway/child"
+	"tunic/gateway"
+	"tunic/gateway/api"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/bypass"
 	"tunic/gateway/feature/clock"
@@ -20,9 +19,6 @@ import (
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
-	"tunic/gateway/machine"
-	"tunic/gateway/managed"
-	"tunic/gateway/tor"
 )
 
 // house is what the box does for its household.
@@ -42,40 +38,35 @@ type devices struct {
 	why.Explainer
 }
 
-// ways are how features reach the other parts of the daemon.
-type ways struct {
-	system    machine.System
-	log       *slog.Logger
-	tor, fast *tor.Tor
-	server    *child.Process
-	servers   *managed.Manager
-	keysOwner feature.IDs // tor's user
-}
-
-// newHouse furnishes a house.
-func newHouse(host feature.Host, w ways) house {
-	paths, kernel := w.system.Paths, machine.Kernel{Kernel: w.system.Kernel}
-	known := household.New(host, household.Parts{Paths: paths, Log: w.log, Kernel: kernel, System: w.system, Tor: w.tor, Server: w.server})
+// newHouse furnishes a house: says how each feature reaches what it needs.
+func newHouse(host feature.Host, d *daemon) house {
+	paths, owner := d.system.Paths, d.users.Tor
+	known := household.New(host, household.Parts{Paths: paths, Log: d.log, Kernel: d.kernel, System: d.system, Tor: d.tor, Server: d.serve})
 	return house{
-		onions: onions.New(host, onions.Parts{Paths: paths, Owner: w.keysOwner, Log: w.log, Keys: ensureKeys,
-			Tor: w.tor, Fast: w.fast, Server: w.server, Kernel: kernel}),
-		friends: friends.New(host, friends.Parts{Paths: paths, Owner: w.keysOwner, Log: w.log, Sign: signWithKey, Tor: w.tor, Server: w.server}),
-		devices: devices{known, why.Explainer{Host: host, Log: w.log, System: w.system, Finder: known}},
-		bypass:  bypass.New(host, kernel),
+		onions: onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: ensureKeys,
+			Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel}),
+		friends: friends.New(host, friends.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey, Tor: d.tor, Server: d.serve}),
+		devices: devices{known, why.Explainer{Host: host, Log: d.log, System: d.system, Finder: known}},
+		bypass:  bypass.New(host, d.kernel),
 		people:  people.New(host),
-		mail:    mail.New(host, w.server),
-		servers: servers.New(host, w.servers),
+		mail:    mail.New(host, d.serve),
+		servers: servers.New(host, d.servers),
 	}
 }
 
 // emptyHouse can be looked at, and answers nobody.
-func emptyHouse() house { return newHouse(nil, ways{}) }
+func emptyHouse() house { return newHouse(nil, &daemon{}) }
 
 // Answers says who answers what serve asks.
 func (h house) Answers(m *link.Mux) {
 	h.friends.Answers(m)
 	h.bypass.Answers(m)
 	h.mail.Answers(m)
+}
+
+// parts answer what verbs ask.
+func (h house) parts(g *gateway.Gateway) api.Parts {
+	return api.Parts{Daemon: g, Onions: h.onions, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: h.servers, Peers: h.friends}
 }
 
 // features are those of the box, in the order in which they look and want.

@@ -127,8 +127,3 @@ func (a *app) withKeys(f func(owner feature.IDs) error) error {
 	}
 	return f(owner)
 }
-
-// ensureKeys is the real gateway.Keys.
-func ensureKeys(dir string, owner feature.IDs) (onion.Address, error) {
-	return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
-}
