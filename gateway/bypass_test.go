@@ -157,13 +157,15 @@ func TestDesireNamesAndTime(t *testing.T) {
 	in.Config.Bypasses = []config.Bypass{{Domains: []string{"bank.example"}, Devices: []string{"tv"}}}
 	in.Facts.ClockSynchronised = true
 	d := desire.State(in)
-	if d.Rules.NTPPort != config.ServeNTPPort || !slices.Contains(d.Rules.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: netip.MustParsePrefix("192.0.2.1/32"), Port: 123}) {
+	if d.Rules.NTPPort != config.ServeNTPPort || !slices.Contains(d.Rules.Exceptions,
+		rules.Exception{Protocol: rules.ProtocolUDP, To: netip.MustParsePrefix("192.0.2.1/32"), Port: 123}) {
 		t.Errorf("rules: %+v", d.Rules)
 	}
 	if n := d.Serve.NTP; n == nil || !n.Trusted || !slices.Equal(n.Listeners, []string{"ntp/br-lan#4/udp4", "ntp/br-lan#4/udp6"}) {
 		t.Errorf("time: %+v", n)
 	}
-	if r := d.Serve.DNS.Resolver; r == nil || r.Server.Port() != 853 || r.Name != "dns.quad9.net" || !slices.Equal(d.Serve.DNS.Bypass, []string{"bank.example"}) {
+	if r := d.Serve.DNS.Resolver; r == nil || r.Server.Port() != 853 || r.Name != "dns.quad9.net" ||
+		!slices.Equal(d.Serve.DNS.Bypass, []string{"bank.example"}) {
 		t.Errorf("names: %+v", d.Serve.DNS)
 	}
 	if b := d.Rules.Bypasses; len(b) != 1 || !slices.Equal(b[0].MACs, []string{"02:00:00:00:00:10"}) {

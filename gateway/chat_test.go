@@ -55,7 +55,8 @@ func TestXMPP(t *testing.T) {
 	}
 	conf := text(s, "prosody.cfg.lua")
 	for _, want := range []string{`VirtualHost "` + host + `"`, `["` + friend + config.PeerDomain + `"] = "` + friend + `.onion"`,
-		`["rooms.` + friend + config.PeerDomain + `"] = "` + friend + `.onion"`, `admins = { "bob@` + host + `" }`, "c2s_ports = { 9422 }"} {
+		`["rooms.` + friend + config.PeerDomain + `"] = "` + friend + `.onion"`, `admins = { "bob@` + host + `" }`,
+		"c2s_ports = { 9422 }"} {
 		if !strings.Contains(conf, want) {
 			t.Errorf("there is no %s in\n%s", want, conf)
 		}
@@ -68,15 +69,18 @@ func TestXMPP(t *testing.T) {
 		t.Errorf("bob's account: %q, %v", got, err)
 	}
 	home := a.home()
-	if !slices.Contains(home.Ports, config.XMPPServerPort) || !slices.Contains(home.Ports, config.FilesPort) || slices.Contains(home.Ports, config.XMPPPort) {
+	if !slices.Contains(home.Ports, config.XMPPServerPort) || !slices.Contains(home.Ports, config.FilesPort) ||
+		slices.Contains(home.Ports, config.XMPPPort) {
 		t.Errorf("home has the ports %v", home.Ports)
 	}
-	if behind := a.told().Behind; !slices.ContainsFunc(behind, func(b link.Behind) bool { return b.Name == "files" && b.TLS && b.Onion && len(b.Listeners) == 2 }) ||
+	if behind := a.told().Behind; !slices.ContainsFunc(behind,
+		func(b link.Behind) bool { return b.Name == "files" && b.TLS && b.Onion && len(b.Listeners) == 2 }) ||
 		!slices.ContainsFunc(behind, func(b link.Behind) bool { return b.Name == "xmpp" && !b.TLS && !b.Onion && !b.Proxy }) {
 		t.Errorf("serve has %+v", behind)
 	}
 	in := a.snapshot().desired.Rules
-	if !slices.ContainsFunc(in.Children, func(c rules.Child) bool { return c.UID == a.Users.XMPP.UID }) || !slices.Contains(in.Services, rules.Service{Name: "xmpp", Public: 5222, Internal: config.ServeXMPPPort}) {
+	if !slices.ContainsFunc(in.Children, func(c rules.Child) bool { return c.UID == a.Users.XMPP.UID }) ||
+		!slices.Contains(in.Services, rules.Service{Name: "xmpp", Public: 5222, Internal: config.ServeXMPPPort}) {
 		t.Errorf("the rules have %+v, %v", in.Services, in.Children)
 	}
 
@@ -130,18 +134,21 @@ func TestXMPP(t *testing.T) {
 }
 
 func TestIRC(t *testing.T) {
-	h := newHouse(t, map[string]string{"endpoints/irc.toml": "motd = \"\"\"Hello\nthere\"\"\"\n[[channel]]\nname = \"#home\"\ntopic = \"the kitchen table\"\n"})
+	h := newHouse(t, map[string]string{"endpoints/irc.toml": "motd = \"\"\"Hello\nthere\"\"\"\n" +
+		"[[channel]]\nname = \"#home\"\ntopic = \"the kitchen table\"\n"})
 	h.running(t)
 	s, ok := h.server("ngircd")
 	if !ok {
 		t.Fatal("there is no ngIRCd")
 	}
 	conf := text(s, "ngircd.conf")
-	if !strings.Contains(conf, "Name = #home") || !strings.Contains(conf, "Topic = the kitchen table") || text(s, "motd") != "Hello\nthere\n" {
+	if !strings.Contains(conf, "Name = #home") || !strings.Contains(conf, "Topic = the kitchen table") ||
+		text(s, "motd") != "Hello\nthere\n" {
 		t.Errorf("its files are %+v", s.Files)
 	}
 	secrets, err := irc.Secrets(h.Paths)
-	if err != nil || !strings.Contains(conf, "CloakHostSalt = "+secrets.Salt+"\n") || secrets.Salt == secrets.Operator || len(secrets.Salt) < 20 {
+	if err != nil || !strings.Contains(conf, "CloakHostSalt = "+secrets.Salt+"\n") || secrets.Salt == secrets.Operator ||
+		len(secrets.Salt) < 20 {
 		t.Errorf("secrets: %v", err)
 	}
 	if info, err := os.Stat(h.Paths.IRCSecrets()); err != nil || info.Mode().Perm() != 0o600 {
@@ -168,7 +175,8 @@ func TestNoUserNoChat(t *testing.T) {
 // The household's own server is published instead of one of the box's.
 func TestHandOver(t *testing.T) {
 	h := newHouse(t, map[string]string{"endpoints/irc.toml": "server = \"192.168.77.20:6667\"\n",
-		"endpoints/xmpp.toml": "[server]\nto = \"192.168.77.20:5269\"\nproxy = \"v1\"\n", "endpoints/smtp.toml": "server = \"192.168.77.20:25\"\n",
+		"endpoints/xmpp.toml":   "[server]\nto = \"192.168.77.20:5269\"\nproxy = \"v1\"\n",
+		"endpoints/smtp.toml":   "server = \"192.168.77.20:25\"\n",
 		"endpoints/gopher.toml": "server = \"192.168.77.20:70\"\n", "onions/home.toml": "public = true\n"})
 	h.running(t)
 	if len(h.specs) > 0 {
@@ -184,7 +192,8 @@ func TestHandOver(t *testing.T) {
 			ports[p.Virtual] = p.Addr.String() + p.Proxy
 		}
 	}
-	for virtual, want := range map[uint16]string{6667: "192.168.77.20:6667", 5269: "192.168.77.20:5269v1", 25: "192.168.77.20:25", 70: "192.168.77.20:70"} {
+	for virtual, want := range map[uint16]string{6667: "192.168.77.20:6667", 5269: "192.168.77.20:5269v1", 25: "192.168.77.20:25",
+		70: "192.168.77.20:70"} {
 		if ports[virtual] != want {
 			t.Errorf("port %d leads to %s, not %s", virtual, ports[virtual], want)
 		}

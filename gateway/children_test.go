@@ -22,7 +22,8 @@ func TestChildrenInLockdown(t *testing.T) {
 	for _, child := range open.Children {
 		users[child.UID] = true
 	}
-	same := slices.EqualFunc(open.Children, closed.Children, func(a, b rules.Child) bool { return a.UID == b.UID && slices.Equal(a.May, b.May) })
+	same := slices.EqualFunc(open.Children, closed.Children,
+		func(a, b rules.Child) bool { return a.UID == b.UID && slices.Equal(a.May, b.May) })
 	if len(users) != 4 || !same {
 		t.Errorf("open: %+v\nclosed: %+v", open.Children, closed.Children)
 	}

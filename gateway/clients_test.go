@@ -105,7 +105,8 @@ func TestGrantAndRevoke(t *testing.T) {
 func TestGrantToStrangers(t *testing.T) {
 	h := aliceHouse(t, "private = true\n"+photosFile)
 	for client, want := range map[string]string{
-		"carol": `no friend is called "carol"`, "alice:" + bobClient: `"alice" is the name of a friend`, "x": `no friend is called "x"`, "X": "is no client",
+		"carol":              `no friend is called "carol"`,
+		"alice:" + bobClient: `"alice" is the name of a friend`, "x": `no friend is called "x"`, "X": "is no client",
 	} {
 		err := h.onions.GrantClient(t.Context(), api.GrantRequest{Onion: "photos", Client: client})
 		if err == nil || !strings.Contains(err.Error(), want) || h.photosFile(t) != "private = true\n"+photosFile {
@@ -147,7 +148,8 @@ func TestPublishPrivate(t *testing.T) {
 	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "diary", Ports: []string{"80=nas:8080"}}); err == nil {
 		t.Error("published again for everybody")
 	}
-	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "x", Ports: []string{"80=nas:8080"}, Clients: []string{"?"}}); err == nil {
+	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "x", Ports: []string{"80=nas:8080"},
+		Clients: []string{"?"}}); err == nil {
 		t.Error("published for nobody that is")
 	}
 }
@@ -184,7 +186,8 @@ func TestImportedClients(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"carol.auth": "descriptor:x25519:" + bobClient + "\n", string(aliceClient) + ".auth": "ours"} {
+	for name, text := range map[string]string{"carol.auth": "descriptor:x25519:" + bobClient + "\n",
+		string(aliceClient) + ".auth": "ours"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -19,9 +19,11 @@ func closedHouses(t *testing.T) (all []*house) {
 	servers := map[string]string{"endpoints/smtp.toml": "", "endpoints/irc.toml": "", "endpoints/xmpp.toml": ""}
 	for _, own := range []string{"tor", "direct"} {
 		for _, policy := range []string{"tor", "onion", "direct", "block"} {
-			for _, extras := range []string{"", "exceptions = [\"udp://203.0.113.9:51820\", \"esp://198.51.100.0/24\"]\ninbound = [\"tcp/22\"]\n"} {
+			for _, extras := range []string{"",
+				"exceptions = [\"udp://203.0.113.9:51820\", \"esp://198.51.100.0/24\"]\ninbound = [\"tcp/22\"]\n"} {
 				for _, endpoints := range []map[string]string{nil, servers} {
-					files := map[string]string{"tunic.toml": fmt.Sprintf("[gateway]\nown-traffic = %q\n%s[household]\ninterfaces = [\"br-lan\"]\ndefault-policy = %q\n", own, extras, policy),
+					files := map[string]string{"tunic.toml": fmt.Sprintf(
+						"[gateway]\nown-traffic = %q\n%s[household]\ninterfaces = [\"br-lan\"]\ndefault-policy = %q\n", own, extras, policy),
 						"devices/tv.toml": "mac = \"02:00:00:00:00:10\"\npolicy = \"block\"\n"}
 					for name, text := range endpoints {
 						files[name] = text
@@ -39,7 +41,8 @@ func closedHouses(t *testing.T) (all []*house) {
 func flowsOf(h *house) (all []rules.Flow) {
 	r := h.snapshot().desired.Rules
 	ports := []uint16{22, 25, 53, 80, 123, 443, 853, 5269, 9240, 9250, 9253, 51820}
-	for _, to := range []string{"203.0.113.9", "198.51.100.7", "192.168.77.20", "192.168.77.1", "127.0.0.1", "127.0.0.53", r.Virtual4.Addr().Next().String(),
+	for _, to := range []string{"203.0.113.9", "198.51.100.7", "192.168.77.20", "192.168.77.1", "127.0.0.1", "127.0.0.53",
+		r.Virtual4.Addr().Next().String(),
 		"2001:db8::7", "fd77::20", "fd77::1", "::1", r.Virtual6.Addr().Next().String(), "100.64.0.1", "10.1.2.3", "192.168.78.20"} {
 		addr := netip.MustParseAddr(to)
 		for _, protocol := range []string{"tcp", "udp", "50"} {
@@ -60,7 +63,8 @@ func flowsOf(h *house) (all []rules.Flow) {
 					own.UID = ids.UID
 					all = append(all, own)
 				}
-				for mac, in := range map[string]string{"02:00:00:00:00:10": "br-lan", "02:00:00:00:00:99": "br-lan", "02:00:00:00:00:12": "guest"} {
+				for mac, in := range map[string]string{"02:00:00:00:00:10": "br-lan", "02:00:00:00:00:99": "br-lan",
+					"02:00:00:00:00:12": "guest"} {
 					device := f
 					device.In, device.MAC, device.From = in, mac, netip.MustParseAddr("192.168.77.10")
 					if addr.Is6() {
@@ -80,7 +84,8 @@ func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 	refused := []rules.End{rules.Refused, rules.Dropped}
 	tried := 0
 	for _, h := range closedHouses(t) {
-		h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC, h.Users.Tor.UID = feature.IDs{UID: 109}, feature.IDs{UID: 110}, feature.IDs{UID: 111}, feature.IDs{UID: 112}, 107
+		h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC, h.Users.Tor.UID = feature.IDs{UID: 109}, feature.IDs{UID: 110},
+			feature.IDs{UID: 111}, feature.IDs{UID: 112}, 107
 		h.pass(t.Context())
 		open := compiled(t, h.snapshot().desired.Rules)
 		c, err := config.Load(h.Paths)
@@ -90,7 +95,8 @@ func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 		alone := h.own(desire.Inputs{Scene: feature.Scene{Config: c, Facts: h.facts}})
 		h.held = true
 		h.pass(t.Context())
-		closed := map[string]rules.Ruleset{"in lockdown": h.loaded, "without a daemon": compiled(t, desire.Closed(t.Context(), features, alone))}
+		closed := map[string]rules.Ruleset{"in lockdown": h.loaded,
+			"without a daemon": compiled(t, desire.Closed(t.Context(), features, alone))}
 		if err := h.close(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -15,12 +15,14 @@ func TestCutOnlyTheDevice(t *testing.T) {
 		fail          string
 		want          string
 	}{
-		"one of two":           {[2]string{"direct", "direct"}, [2]string{"tor", "direct"}, "", "cut onion 10 250, cut direct 10 250"},
-		"both":                 {[2]string{"direct", "direct"}, [2]string{"tor", "onion"}, "", "cut onion 10 250, cut direct 10 99 250"},
-		"to block":             {[2]string{"tor", "tor"}, [2]string{"block", "tor"}, "", "cut tor 10 250, cut onion 10 250, cut direct 10 250"},
-		"one looser":           {[2]string{"tor", "onion"}, [2]string{"direct", "tor"}, "", "cut onion 99 250, cut direct 99 250"},
-		"nobody is stricter":   {[2]string{"tor", "onion"}, [2]string{"direct", "onion"}, "", ""},
-		"addresses are secret": {[2]string{"direct", "direct"}, [2]string{"tor", "direct"}, "neighbours", "cut onion 10 99 250, cut direct 10 99 250"},
+		"one of two": {[2]string{"direct", "direct"}, [2]string{"tor", "direct"}, "", "cut onion 10 250, cut direct 10 250"},
+		"both":       {[2]string{"direct", "direct"}, [2]string{"tor", "onion"}, "", "cut onion 10 250, cut direct 10 99 250"},
+		"to block": {[2]string{"tor", "tor"}, [2]string{"block", "tor"}, "",
+			"cut tor 10 250, cut onion 10 250, cut direct 10 250"},
+		"one looser":         {[2]string{"tor", "onion"}, [2]string{"direct", "tor"}, "", "cut onion 99 250, cut direct 99 250"},
+		"nobody is stricter": {[2]string{"tor", "onion"}, [2]string{"direct", "onion"}, "", ""},
+		"addresses are secret": {[2]string{"direct", "direct"}, [2]string{"tor", "direct"}, "neighbours",
+			"cut onion 10 99 250, cut direct 10 99 250"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, map[string]string{

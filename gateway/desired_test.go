@@ -28,7 +28,8 @@ import (
 )
 
 // features are those of every house in tests.
-var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}), household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{},
+var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}),
+	household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, nil), timekeeping.Feature{},
 	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), gopher.Feature{}}
 
 func inputs() desire.Inputs {
@@ -45,7 +46,8 @@ func inputs() desire.Inputs {
 			Endpoints: []config.Endpoint{{Name: "gopher", Root: "/srv/gopher"}},
 		},
 		Facts: feature.Facts{IPv6: true, Interfaces: []feature.InterfaceFacts{
-			{Name: "br-lan", Index: 4, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64")}},
+			{Name: "br-lan", Index: 4, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"),
+				netip.MustParsePrefix("fd77::1/64")}},
 			{Name: "guest"}}},
 		Paths:     config.NewPaths("/r"),
 		ChildIDs:  feature.ChildIDs{Tor: feature.IDs{UID: 107, GID: 108}, Serve: feature.IDs{UID: 109}, XMPP: feature.IDs{UID: 110}},
@@ -75,7 +77,8 @@ func TestHomeCarriesEndpointsOnlyWhenPublic(t *testing.T) {
 		t.Fatalf("a public home: %v", names)
 	}
 	home := d.Serve.Fronts[0]
-	if len(home.Ports) != 2 || home.Ports[1].Endpoint != "pair" || home.Ports[0].Virtual != 70 || home.Ports[0].Endpoint != "gopher" || home.Host != "bbbb.onion" {
+	if len(home.Ports) != 2 || home.Ports[1].Endpoint != "pair" || home.Ports[0].Virtual != 70 ||
+		home.Ports[0].Endpoint != "gopher" || home.Host != "bbbb.onion" {
 		t.Errorf("home is %+v", home)
 	}
 	if in.Config.Onions[1].Ports != nil {

@@ -77,7 +77,8 @@ func TestDeviceForGood(t *testing.T) {
 	if err != nil || d.MAC != phoneMAC || d.Named != "file" || h.policy(phoneMAC) != rules.Onion {
 		t.Errorf("a device that only calls itself so: %+v, %v", d, err)
 	}
-	if d, err := set(api.DeviceRequest{Device: "tv", MAC: "02-00-00-00-00-AB"}); err != nil || d.MAC != "02:00:00:00:00:ab" || d.Policy != "tor" {
+	if d, err := set(api.DeviceRequest{Device: "tv", MAC: "02-00-00-00-00-AB"}); err != nil || d.MAC != "02:00:00:00:00:ab" ||
+		d.Policy != "tor" {
 		t.Errorf("with an address: %+v, %v", d, err)
 	}
 }
@@ -127,7 +128,8 @@ func TestDeviceForAWhile(t *testing.T) {
 	if got := h.read("devices/laptop.toml"); got != laptopFile {
 		t.Errorf("the file says %q", got)
 	}
-	if s := h.Gateway.Status(t.Context()); !slices.ContainsFunc(s.Leaks, func(l string) bool { return strings.Contains(l, "the device laptop until") }) {
+	if s := h.Gateway.Status(t.Context()); !slices.ContainsFunc(s.Leaks,
+		func(l string) bool { return strings.Contains(l, "the device laptop until") }) {
 		t.Errorf("status says nothing of it: %v", s.Leaks)
 	}
 	h.took()
@@ -152,7 +154,8 @@ func TestDeviceForAWhileAfterRestart(t *testing.T) {
 	next.status, next.facts = h.status, h.facts
 	o := h.Options
 	o.Notify = func(string) {}
-	o.Tor, o.Kernel, o.Server, o.Listeners, o.System = fakeTor{next.fakes}, fakeKernel{next.fakes}, fakeServer{next.fakes}, fakeListeners{next.fakes}, fakeSystem{next.fakes}
+	o.Tor, o.Kernel, o.Server, o.Listeners, o.System = fakeTor{next.fakes}, fakeKernel{next.fakes}, fakeServer{next.fakes},
+		fakeListeners{next.fakes}, fakeSystem{next.fakes}
 	next.Gateway = New(o, h.current.config)
 	next.furnish()
 	next.running(t)
@@ -162,13 +165,15 @@ func TestDeviceForAWhileAfterRestart(t *testing.T) {
 	if plan, err := next.Plan(t.Context()); err != nil || len(plan.Changes) != 0 {
 		t.Errorf("a reload would change %v, %v", plan.Changes, err)
 	}
-	if _, err := next.devices.SetDevice(t.Context(), api.DeviceRequest{Device: "stranger", MAC: strangerMAC, Policy: "direct"}); err != nil || next.policy(strangerMAC) != rules.Direct {
+	if _, err := next.devices.SetDevice(t.Context(),
+		api.DeviceRequest{Device: "stranger", MAC: strangerMAC, Policy: "direct"}); err != nil || next.policy(strangerMAC) != rules.Direct {
 		t.Errorf("a policy for good does not end it: %v, %v", next.policy(strangerMAC), err)
 	}
 }
 
 func TestPortal(t *testing.T) {
-	h := newHouse(t, map[string]string{"devices/laptop.toml": laptopFile, "devices/bad.toml": "mac = \"02:00:00:00:00:66\"\npolicy = \"block\"\n"})
+	h := newHouse(t, map[string]string{"devices/laptop.toml": laptopFile,
+		"devices/bad.toml": "mac = \"02:00:00:00:00:66\"\npolicy = \"block\"\n"})
 	h.set(func() { h.status = tor.Status{Running: true, Bootstrap: 10} })
 	h.running(t)
 	p, err := h.devices.Portal(t.Context(), api.PortalRequest{Device: "laptop"})
@@ -315,7 +320,8 @@ func TestProbe(t *testing.T) {
 	if !strings.Contains(h.loaded.String(), "-i tunic-probe0") {
 		t.Error("the rules do not know it")
 	}
-	if err := h.devices.Probe(t.Context(), api.ProbeRequest{Interface: "tunic-probe0"}); err != nil || strings.Contains(h.loaded.String(), "tunic-probe0") {
+	if err := h.devices.Probe(t.Context(), api.ProbeRequest{Interface: "tunic-probe0"}); err != nil ||
+		strings.Contains(h.loaded.String(), "tunic-probe0") {
 		t.Errorf("it stays: %v", err)
 	}
 }

@@ -54,8 +54,9 @@ func (g *Gateway) driftFindings(now time.Time) []health.Finding {
 	if n > 1 {
 		times = fmt.Sprintf(", the last of %d times in %v", n, driftShown)
 	}
-	return []health.Finding{health.New(health.RulesDrift, "", fmt.Sprintf("another program changed the rules at %s (%s)%s; they were put back",
-		last.at.Format(time.TimeOnly), shorten(last.lines), times))}
+	return []health.Finding{health.New(health.RulesDrift, "",
+		fmt.Sprintf("another program changed the rules at %s (%s)%s; they were put back",
+			last.at.Format(time.TimeOnly), shorten(last.lines), times))}
 }
 
 // shorten keeps the first difference, how many more there are, and the last

@@ -16,7 +16,8 @@ func TestDriftStaysVisible(t *testing.T) {
 	if slices.Contains(h.codes(t), "rules-drift") {
 		t.Fatal("drift before anything")
 	}
-	h.RulesDrifted([]string{"ip4 filter: the hook in FORWARD is missing", "ip4 filter: chain TUNIC-TO was changed", "x", "changed by iptables, process 4711"})
+	h.RulesDrifted([]string{"ip4 filter: the hook in FORWARD is missing", "ip4 filter: chain TUNIC-TO was changed", "x",
+		"changed by iptables, process 4711"})
 	h.RulesDrifted([]string{"ip6 nat: chain TUNIC-LAN was changed"})
 	h.pass(t.Context())
 	found := h.driftFindings(time.Now())

@@ -153,5 +153,6 @@ func (g *Gateway) passError(before []health.Finding, own feature.Fault) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return &api.Failure{Problem: api.Problem{Error: errors.Join(errs...).Error(), Hint: "what was asked for is undone; `tunic status` says how things are"}}
+	return &api.Failure{Problem: api.Problem{Error: errors.Join(errs...).Error(),
+		Hint: "what was asked for is undone; `tunic status` says how things are"}}
 }

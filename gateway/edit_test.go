@@ -97,13 +97,15 @@ func editHouse(t *testing.T, root string) *house {
 	t.Helper()
 	private := "private = true\nclients = [\"ann:" + clientOfPhotos + "\"]\n" + photos
 	h := newHouseIn(t, root, map[string]string{"onions/photos.toml": photos, "onions/locked.toml": "private = true\n" + photos,
-		"onions/open.toml": private, "onions/home.toml": "public = true\n[ports]\n", "devices/tv.toml": "mac = \"" + guestTV + "\" # in the attic\npolicy = \"tor\"\n"})
+		"onions/open.toml": private, "onions/home.toml": "public = true\n[ports]\n", "devices/tv.toml": "mac = \"" + guestTV +
+			"\" # in the attic\npolicy = \"tor\"\n"})
 	record, err := aRecord()
 	if err != nil {
 		t.Fatal(err)
 	}
 	store := account.Store{Dir: h.Paths.Accounts()}
-	for _, u := range []account.User{{Name: "alice", Role: account.Admin, Record: record}, {Name: "bob", Role: account.Member, Record: record}} {
+	for _, u := range []account.User{{Name: "alice", Role: account.Admin, Record: record},
+		{Name: "bob", Role: account.Member, Record: record}} {
 		if err := store.Add(u); err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +228,8 @@ func TestVerbsUndo(t *testing.T) {
 func TestVerbsFailByTheirOwn(t *testing.T) {
 	for name, verb := range editVerbs() {
 		h := editHouse(t, t.TempDir())
-		h.write(t, "endpoints/smtp.toml", "[smarthost]\nserver = \"mail.example.org:465\"\nuser = \"u\"\npassword-file = \"/nonexistent/pw\"\nfrom = \"me@example.org\"\n")
+		h.write(t, "endpoints/smtp.toml", "[smarthost]\nserver = \"mail.example.org:465\"\n"+
+			"user = \"u\"\npassword-file = \"/nonexistent/pw\"\nfrom = \"me@example.org\"\n")
 		if err := h.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "mail to the internet is refused") {
 			t.Fatalf("a reload that brings the mistake: %v", err)
 		}
@@ -411,7 +414,8 @@ func TestNotDone(t *testing.T) {
 	}
 	err := feature.NotDone(refused, errors.New("putting x back: no room"))
 	f, ok := errors.AsType[*api.Failure](err)
-	if !ok || f.Usage || strings.Contains(f.Hint, "nothing") || !strings.Contains(f.Problem.Error, "putting x back") || !strings.Contains(f.Problem.Error, "no\n") {
+	if !ok || f.Usage || strings.Contains(f.Hint, "nothing") || !strings.Contains(f.Problem.Error, "putting x back") ||
+		!strings.Contains(f.Problem.Error, "no\n") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -19,7 +19,8 @@ import (
 
 const (
 	bridgePrint = "0123456789ABCDEF0123456789ABCDEF01234567"
-	obfs4Bridge = "obfs4 203.0.113.20:9443 " + bridgePrint + " cert=SECRETSECRETssH+9rP8dG2NLDN2XuFw63hIO9MNNinLmxQDpVa7kTOa9mtGWT1SmSYpQ9 iat-mode=0"
+	obfs4Bridge = "obfs4 203.0.113.20:9443 " + bridgePrint +
+		" cert=SECRETSECRETssH+9rP8dG2NLDN2XuFw63hIO9MNNinLmxQDpVa7kTOa9mtGWT1SmSYpQ9 iat-mode=0"
 )
 
 func torFile(lines string) map[string]string {
@@ -73,7 +74,8 @@ func TestReloadWithoutProgram(t *testing.T) {
 	h.write(t, "tunic.toml", mainFile+"[tor]\nbridges = ['"+obfs4Bridge+"']\n")
 	h.took()
 	var failure *api.Failure
-	if err := h.Reload(t.Context()); !errors.As(err, &failure) || !failure.Usage || !strings.Contains(failure.Error(), "lyrebird or obfs4proxy") {
+	if err := h.Reload(t.Context()); !errors.As(err, &failure) || !failure.Usage ||
+		!strings.Contains(failure.Error(), "lyrebird or obfs4proxy") {
 		t.Errorf("reload: %v", err)
 	}
 	if did := h.took(); strings.Contains(did, "tor") || len(h.torSpec.Bridges) != 0 {
@@ -92,7 +94,8 @@ func TestPlanHidesBridges(t *testing.T) {
 	if err != nil || strings.Contains(text, "203.0.113.20") || strings.Contains(text, "SECRET") || strings.Contains(text, bridgePrint) {
 		t.Errorf("%v\n%s", err, text)
 	}
-	for _, want := range []string{"! tor is restarted: the way into the network (bridges) changes", "! tor is restarted: the isolation of destinations changes",
+	for _, want := range []string{"! tor is restarted: the way into the network (bridges) changes",
+		"! tor is restarted: the isolation of destinations changes",
 		"+ torrc Bridge obfs4 (not shown)", "+ torrc UseBridges 1", "+ torrc TransPort 0.0.0.0:9240 IsolateDestAddr"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -117,7 +120,8 @@ func TestOverTor(t *testing.T) {
 	seen := []tor.OverTor{
 		{Device: netip.MustParseAddr("192.168.77.10"), Relay: netip.MustParseAddrPort("203.0.113.11:9001"), Count: 3, Last: now},
 		{Device: netip.MustParseAddr("192.168.77.10"), Relay: netip.MustParseAddrPort("203.0.113.12:443"), Count: 1, Last: now},
-		{Device: netip.MustParseAddr("198.51.100.1"), Relay: netip.MustParseAddrPort("203.0.113.11:9001"), Count: 1, Last: now}, // not at home
+		{Device: netip.MustParseAddr("198.51.100.1"), Relay: netip.MustParseAddrPort("203.0.113.11:9001"), Count: 1,
+			Last: now}, // not at home
 		{Device: netip.MustParseAddr("192.168.77.11"), Relay: netip.MustParseAddrPort("192.168.77.20:9001"), Count: 1, Last: now},
 	}
 	for over, want := range map[string]int{"refuse": 0, "pass": 2} {

@@ -322,14 +322,19 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serveIDs, mailIDs := feature.IDs{UID: uint32(os.Getuid()), GID: 109}, feature.IDs{UID: 110, GID: uint32(os.Getgid())} // chown takes root
+	serveIDs, mailIDs := feature.IDs{UID: uint32(os.Getuid()), GID: 109},
+		feature.IDs{UID: 110, GID: uint32(os.Getgid())} // chown takes root
 	chatIDs := feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	torIDs := feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	if os.Getuid() == 0 {
 		serveIDs.UID, chatIDs, torIDs.UID = 109, feature.IDs{UID: 112, GID: 112}, 107
 	}
-	h.Gateway = New(Options{Version: "test", Paths: p, Users: feature.ChildIDs{Tor: torIDs, Serve: serveIDs, Mail: mailIDs, XMPP: chatIDs, IRC: chatIDs}, Log: slog.New(slog.DiscardHandler),
-		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Backend: func() error { h.fakes.mu.Lock(); defer h.fakes.mu.Unlock(); return h.fail["backend"] }, Server: fakeServer{h.fakes}, Servers: fakeServers{h.fakes}, Listeners: fakeListeners{h.fakes},
+	h.Gateway = New(Options{Version: "test", Paths: p,
+		Users: feature.ChildIDs{Tor: torIDs, Serve: serveIDs, Mail: mailIDs, XMPP: chatIDs,
+			IRC: chatIDs}, Log: slog.New(slog.DiscardHandler),
+		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes},
+		Backend: func() error { h.fakes.mu.Lock(); defer h.fakes.mu.Unlock(); return h.fail["backend"] },
+		Server:  fakeServer{h.fakes}, Servers: fakeServers{h.fakes}, Listeners: fakeListeners{h.fakes},
 		Notify: func(s string) { h.notes = append(h.notes, s) }}, c)
 	h.furnish()
 	return h
@@ -339,12 +344,18 @@ func newHouseIn(t *testing.T, root string, files map[string]string) *house {
 func (h *house) furnish() {
 	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log, Keys: testKeys,
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
-	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log, Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) { return s, errBroken }, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
+	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log,
+		Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) {
+			return s,
+				errBroken
+		}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.people, h.bypass, h.mail = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes}), mail.New(h.Gateway, fakeServer{h.fakes})
 	h.logs = servers.New(h.Gateway, fakeServers{h.fakes})
-	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes}, System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
+	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes},
+		System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
-	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{}, networks.Feature{}, h.people,
+	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{},
+		networks.Feature{}, h.people,
 		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, h.logs}
 }
 

@@ -95,7 +95,8 @@ func TestFastStatus(t *testing.T) {
 		t.Fatalf("published %+v, %v", o, err)
 	}
 	h.set(func() {
-		h.fast = tor.Status{Running: true, Bootstrap: 100, Version: "0.4.9.11", Onions: map[string]tor.Descriptor{strings.TrimSuffix(o.Address, ".onion"): {Out: true, Uploads: 2}}}
+		h.fast = tor.Status{Running: true, Bootstrap: 100, Version: "0.4.9.11",
+			Onions: map[string]tor.Descriptor{strings.TrimSuffix(o.Address, ".onion"): {Out: true, Uploads: 2}}}
 	})
 	s := h.Gateway.Status(t.Context())
 	i := slices.IndexFunc(s.Onions, func(o api.Onion) bool { return o.Name == "films" })
@@ -107,7 +108,8 @@ func TestFastStatus(t *testing.T) {
 		t.Errorf("plan %v, %v", plan.Changes, err)
 	}
 	h.write(t, "onions/films.toml", photos)
-	if plan, err := h.Plan(t.Context()); err != nil || !slices.Contains(plan.Changes, "- the second tor, for onions that are not anonymous") {
+	if plan, err := h.Plan(t.Context()); err != nil ||
+		!slices.Contains(plan.Changes, "- the second tor, for onions that are not anonymous") {
 		t.Errorf("plan %v, %v", plan.Changes, err)
 	}
 }

@@ -103,11 +103,14 @@ func TestOneFriendChangesNothingOfOthers(t *testing.T) {
 			if random.IntN(2) == 0 {
 				who = all[random.IntN(len(all))]
 			}
-			m.Offers = append(m.Offers, link.Offer{Name: []string{"bob", "films", "x", "photos"}[random.IntN(4)] + fmt.Sprint("-", j), Onion: keyOf(who)})
-			m.Introduced = append(m.Introduced, link.Introduction{Token: peer.Token{byte(j)}, Role: uint8(random.IntN(3)), Onion: keyOf(who), Name: "bob", Expires: 1 << 40})
+			m.Offers = append(m.Offers, link.Offer{Name: []string{"bob", "films", "x", "photos"}[random.IntN(4)] +
+				fmt.Sprint("-", j), Onion: keyOf(who)})
+			m.Introduced = append(m.Introduced, link.Introduction{Token: peer.Token{byte(j)}, Role: uint8(random.IntN(3)),
+				Onion: keyOf(who), Name: "bob", Expires: 1 << 40})
 		}
 		a.met(t, m)
-		a.friends.Pair(t.Context(), link.Pairing{Step: link.PairStep(random.IntN(9)), Invite: [16]byte{byte(i)}, Onion: keyOf(alice.addressOf())})
+		a.friends.Pair(t.Context(), link.Pairing{Step: link.PairStep(random.IntN(9)), Invite: [16]byte{byte(i)},
+			Onion: keyOf(alice.addressOf())})
 		if after := a.others(t, alice); after != before {
 			t.Fatalf("after %d words, of which the last is %+v:\n%s\nbut before\n%s", i+1, m, after, before)
 		}
@@ -141,7 +144,8 @@ func TestHellosAreRemembered(t *testing.T) {
 		hello(100 + i)
 	}
 	v := a.snapshot()
-	if again, offers := asked(), a.offeredBy("bob"); again != 0 || v.in.Heard[b.addressOf()] != came || len(offers) != 1 || offers[0] != address(peer.HelloBurst-1) {
+	if again, offers := asked(), a.offeredBy("bob"); again != 0 || v.in.Heard[b.addressOf()] != came || len(offers) != 1 ||
+		offers[0] != address(peer.HelloBurst-1) {
 		t.Errorf("asked for a descriptor %d times more, came %s and %s, offers %v", again, came, v.in.Heard[b.addressOf()], offers)
 	}
 }

@@ -101,7 +101,8 @@ func makeFriends(t *testing.T, a, b *house) {
 	c := p.Calls[0]
 	opened := a.pair(t, link.Pairing{Step: link.PairClaim, Invite: c.Invite, Onion: p.Self, Commit: c.Commit})
 	proof := b.pair(t, link.Pairing{Step: link.PairAnswer, Invite: c.Invite, Nonce: opened.Nonce, Client: opened.Client})
-	verdict := a.pair(t, link.Pairing{Step: link.PairProve, Invite: c.Invite, Onion: p.Self, Nonce: proof.Nonce, Client: proof.Client, Signature: proof.Signature})
+	verdict := a.pair(t, link.Pairing{Step: link.PairProve, Invite: c.Invite, Onion: p.Self, Nonce: proof.Nonce,
+		Client: proof.Client, Signature: proof.Signature})
 	b.pair(t, link.Pairing{Step: link.PairJudge, Invite: c.Invite, Signature: verdict.Signature, Confirmed: verdict.Confirmed})
 	a.pair(t, link.Pairing{Step: link.PairFinish, Invite: c.Invite, Onion: p.Self})
 	b.pair(t, link.Pairing{Step: link.PairConclude, Invite: c.Invite})
@@ -116,7 +117,8 @@ func twoFriends(t *testing.T) (a, b *house) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := b.friends.Accept(t.Context(), api.AcceptRequest{Word: i.Word}); err != nil || p.Name != "alice" || p.State != api.PeerAccepted {
+	if p, err := b.friends.Accept(t.Context(), api.AcceptRequest{Word: i.Word}); err != nil || p.Name != "alice" ||
+		p.State != api.PeerAccepted {
 		t.Fatalf("accepted: %+v, %v", p, err)
 	}
 	makeFriends(t, a, b)
@@ -199,7 +201,8 @@ func TestFriendsHaveFixedAddresses(t *testing.T) {
 	if len(a.spec().Auth) != 2 {
 		t.Errorf("keys for %v", a.spec().Auth)
 	}
-	if kept, err := os.ReadFile(filepath.Join(a.Paths.State, "virtual.json")); err != nil || !strings.Contains(string(kept), string(photos)) {
+	if kept, err := os.ReadFile(filepath.Join(a.Paths.State, "virtual.json")); err != nil ||
+		!strings.Contains(string(kept), string(photos)) {
 		t.Errorf("after a restart photos has another address: %s, %v", kept, err)
 	}
 }

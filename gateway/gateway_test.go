@@ -223,7 +223,8 @@ func TestPublish(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
 	file := filepath.Join(h.Paths.OnionDir(), "photos.toml")
-	o, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "photos", Ports: []string{"443=192.168.77.20:8443", "80=192.168.77.20:8080"}})
+	o, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "photos",
+		Ports: []string{"443=192.168.77.20:8443", "80=192.168.77.20:8080"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +244,8 @@ func TestPublish(t *testing.T) {
 	if text, _ := os.ReadFile(file); !strings.Contains(string(text), "192.168.77.20:8080") {
 		t.Errorf("the first file was changed: %s", text)
 	}
-	for _, bad := range [][]string{nil, {"80"}, {"0=192.168.77.20:80"}, {"80=127.0.0.1:9250"}, {"80=endpoint:gopher"}, {"80=192.168.77.20:80", "80=192.168.77.21:80"}} {
+	for _, bad := range [][]string{nil, {"80"}, {"0=192.168.77.20:80"}, {"80=127.0.0.1:9250"}, {"80=endpoint:gopher"},
+		{"80=192.168.77.20:80", "80=192.168.77.21:80"}} {
 		_, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "other", Ports: bad})
 		if f, ok := errors.AsType[*api.Failure](err); !ok || !f.Usage {
 			t.Errorf("publishing %v: %v", bad, err)
@@ -343,7 +345,8 @@ func TestInterfaceRenamed(t *testing.T) {
 	h.took()
 	h.set(func() { h.facts.Interfaces = []feature.InterfaceFacts{{Name: "br-lan"}} })
 	h.pass(t.Context())
-	if did := h.took(); strings.Contains(did, "rules") || !h.loaded.Equal(before) || !strings.Contains(before.String(), "--src-group 0x74756e") {
+	if did := h.took(); strings.Contains(did, "rules") || !h.loaded.Equal(before) ||
+		!strings.Contains(before.String(), "--src-group 0x74756e") {
 		t.Errorf("did: %s", did)
 	}
 	if n := len(h.snapshot().desired.Listeners); n == 0 || !slices.Contains(h.codes(t), "interface-missing") {
@@ -353,10 +356,12 @@ func TestInterfaceRenamed(t *testing.T) {
 		t.Error("status says that it is there")
 	}
 	h.set(func() {
-		h.facts.Interfaces = []feature.InterfaceFacts{{Name: "br-lan", Index: 5, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}}}
+		h.facts.Interfaces = []feature.InterfaceFacts{{Name: "br-lan", Index: 5,
+			Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.78.1/24")}}}
 	})
 	h.pass(t.Context())
-	if s := h.Gateway.Status(t.Context()); !s.Household.Interfaces[0].Present || !strings.Contains(h.loaded.String(), "192.168.78.0/24") || strings.Contains(h.loaded.String(), "192.168.77.0/24") {
+	if s := h.Gateway.Status(t.Context()); !s.Household.Interfaces[0].Present ||
+		!strings.Contains(h.loaded.String(), "192.168.78.0/24") || strings.Contains(h.loaded.String(), "192.168.77.0/24") {
 		t.Errorf("another interface of that name: %+v", s.Household.Interfaces)
 	}
 }

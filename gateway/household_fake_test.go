@@ -54,5 +54,6 @@ func (f fakeTor) AskAnew(_ context.Context, host string)          { _ = f.did("a
 func (f fakeTor) Republish(_ context.Context, onion string) error { return f.did("republish", onion) }
 
 func (f fakeServer) Mail(_ context.Context, q link.MailQuestion) (link.MailAnswer, error) {
-	return link.MailAnswer{Messages: []link.Letter{{ID: q.Word, Recipients: []link.LetterRecipient{{To: "bob@x", State: "waiting"}}}}, Count: 2}, f.did("mail", q.Verb, q.Word)
+	return link.MailAnswer{Messages: []link.Letter{{ID: q.Word,
+		Recipients: []link.LetterRecipient{{To: "bob@x", State: "waiting"}}}}, Count: 2}, f.did("mail", q.Verb, q.Word)
 }

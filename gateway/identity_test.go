@@ -69,7 +69,8 @@ func TestRotate(t *testing.T) {
 	if got := h.onionAddresses(); !slices.Equal(got, []string{o.Address}) {
 		t.Errorf("after the time: %v", got)
 	}
-	if _, err := os.Stat(filepath.Join(h.Paths.RetiredKeys("photos", strings.TrimSuffix(before[0], ".onion")), "hs_ed25519_secret_key")); err != nil {
+	if _, err := os.Stat(filepath.Join(h.Paths.RetiredKeys("photos", strings.TrimSuffix(before[0], ".onion")),
+		"hs_ed25519_secret_key")); err != nil {
 		t.Errorf("the old key: %v", err)
 	}
 }
@@ -229,7 +230,8 @@ func TestForgetKeys(t *testing.T) {
 	if _, err := h.onions.Publish(t.Context(), api.PublishRequest{Name: "blog", Ports: []string{"80=192.168.77.20:80"}}); err != nil {
 		t.Fatal(err)
 	}
-	err := errors.Join(h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog"}), h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog", ForgetKey: true}))
+	err := errors.Join(h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog"}),
+		h.onions.Unpublish(t.Context(), api.UnpublishRequest{Name: "blog", ForgetKey: true}))
 	if err != nil {
 		t.Error(err)
 	}

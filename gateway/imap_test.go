@@ -35,10 +35,12 @@ func TestIMAP(t *testing.T) {
 	h.fakes.mu.Lock()
 	spec, behind := h.specs[0], h.served.Behind
 	h.fakes.mu.Unlock()
-	if spec.UID != 110 || !strings.HasPrefix(spec.Files[1].Text, "bob:{SCRAM-SHA-256}50000,") || !strings.Contains(spec.Files[0].Text, "bytes=3000000\n") {
+	if spec.UID != 110 || !strings.HasPrefix(spec.Files[1].Text, "bob:{SCRAM-SHA-256}50000,") ||
+		!strings.Contains(spec.Files[0].Text, "bytes=3000000\n") {
 		t.Errorf("the server is %+v", spec)
 	}
-	if len(behind) != 1 || len(behind[0].Listeners) != 2 || behind[0].Server != spec.Probe.Addr || !behind[0].TLS || !behind[0].Server.Addr().IsLoopback() {
+	if len(behind) != 1 || len(behind[0].Listeners) != 2 || behind[0].Server != spec.Probe.Addr || !behind[0].TLS ||
+		!behind[0].Server.Addr().IsLoopback() {
 		t.Errorf("serve has %+v", behind)
 	}
 	for _, sub := range []string{"bob", "bob/Maildir", "bob/Maildir/cur", "bob/Maildir/new", "bob/Maildir/tmp"} {
@@ -88,7 +90,8 @@ func TestSetup(t *testing.T) {
 func TestNoMailNoServer(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
-	if len(h.specs) > 0 || len(h.served.Behind) > 0 || slices.ContainsFunc(h.snapshot().desired.Rules.Services, func(s rules.Service) bool { return s.Public == 993 }) {
+	if len(h.specs) > 0 || len(h.served.Behind) > 0 ||
+		slices.ContainsFunc(h.snapshot().desired.Rules.Services, func(s rules.Service) bool { return s.Public == 993 }) {
 		t.Errorf("%+v, %+v", h.specs, h.served.Behind)
 	}
 	if _, err := os.Stat(h.Paths.Mail()); err == nil {
@@ -103,8 +106,10 @@ func TestServerFindings(t *testing.T) {
 		status managed.Status
 		ready  bool
 	}{
-		"server-missing":  {managed.Status{Err: &managed.MissingError{Name: "dovecot", Program: "dovecot", Package: "dovecot-imapd"}}, true},
-		"server-too-old":  {managed.Status{Err: &managed.VersionError{Name: "dovecot", Package: "dovecot-imapd", Found: "2.2.36", From: "2.3"}}, true},
+		"server-missing": {managed.Status{Err: &managed.MissingError{Name: "dovecot", Program: "dovecot",
+			Package: "dovecot-imapd"}}, true},
+		"server-too-old": {managed.Status{Err: &managed.VersionError{Name: "dovecot", Package: "dovecot-imapd", Found: "2.2.36",
+			From: "2.3"}}, true},
 		"server-fails":    {managed.Status{Err: &managed.EarlyError{Name: "dovecot", Ends: 5}}, true},
 		"server-untried":  {managed.Status{Ready: true, PID: 7, Version: "2.5.0", Untried: true}, true},
 		"server-down":     {managed.Status{Err: errors.New("dovecot ended (exit status 89)")}, true},

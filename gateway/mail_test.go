@@ -22,7 +22,8 @@ func TestMailForStrangers(t *testing.T) {
 		return desire.State(in)
 	}
 	d := withMail(true)
-	if names := frontNames(d); !slices.Contains(names, "mail-strangers") || !slices.Contains(names, "home") || d.Serve.Mail.Strangers != "ssss" {
+	if names := frontNames(d); !slices.Contains(names, "mail-strangers") || !slices.Contains(names, "home") ||
+		d.Serve.Mail.Strangers != "ssss" {
 		t.Errorf("published: %v, mail %+v", names, d.Serve.Mail)
 	}
 	for _, o := range d.Tor.Onions {

@@ -20,7 +20,8 @@ func TestServersWaitForTor(t *testing.T) {
 	if _, err := h.logs.Tail(t.Context(), api.TailRequest{Server: "ngircd"}); err == nil || err.Error() != "ngircd "+why {
 		t.Errorf("the log: %v", err)
 	}
-	if _, err := h.logs.Tail(t.Context(), api.TailRequest{Server: "tor"}); err == nil || !strings.Contains(err.(*api.Failure).Hint, "there is dovecot, ngircd; `journalctl") {
+	if _, err := h.logs.Tail(t.Context(), api.TailRequest{Server: "tor"}); err == nil ||
+		!strings.Contains(err.(*api.Failure).Hint, "there is dovecot, ngircd; `journalctl") {
 		t.Errorf("another log: %+v", err)
 	}
 	servers := h.Gateway.Status(t.Context()).Servers

@@ -80,7 +80,8 @@ func (p *pass) find(code health.Code, subject, format string, args ...any) {
 // reports whether all of it is done.
 func (g *Gateway) pass(ctx context.Context) bool {
 	v := g.snapshot()
-	p := &pass{Gateway: g, in: g.own(desire.Inputs{Scene: feature.Scene{Config: g.amended(v.config), Written: v.config, Lockdown: g.held, Addresses: v.in.Addresses, Mode: rules.Open}})}
+	p := &pass{Gateway: g, in: g.own(desire.Inputs{Scene: feature.Scene{Config: g.amended(v.config), Written: v.config,
+		Lockdown: g.held, Addresses: v.in.Addresses, Mode: rules.Open}})}
 	done := p.steps(ctx)
 	if !done && !g.opened {
 		p.stayClosed(ctx)
@@ -194,7 +195,8 @@ func (p *pass) loadRanges(ctx context.Context) error {
 	}
 	p.in.Local = local
 	if net, bad := p.ranges.Overlap(local); bad {
-		p.find(health.VirtualOverlap, net.String(), "the local network %s overlaps the virtual addresses for onions in %s", net, p.Paths.StateFile())
+		p.find(health.VirtualOverlap, net.String(), "the local network %s overlaps the virtual addresses for onions in %s", net,
+			p.Paths.StateFile())
 	}
 	return nil
 }

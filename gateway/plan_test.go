@@ -25,7 +25,8 @@ func TestPlanOfAClosedHousehold(t *testing.T) {
 		t.Errorf("without a change: %q, closed %q, %v", p.Changes, p.Closed, err)
 	}
 	h.write(t, "devices/tv.toml", "mac = \"02:00:00:00:00:10\"\npolicy = \"direct\"\n")
-	if p, err := h.Plan(t.Context()); err != nil || len(p.Changes) != 2 || !slices.Equal(p.Files, []string{"+ devices/tv.toml"}) || !strings.Contains(p.Changes[0], "02:00:00:00:00:10") {
+	if p, err := h.Plan(t.Context()); err != nil || len(p.Changes) != 2 ||
+		!slices.Equal(p.Files, []string{"+ devices/tv.toml"}) || !strings.Contains(p.Changes[0], "02:00:00:00:00:10") {
 		t.Errorf("with one: %q, %v", p.Changes, err)
 	}
 	h.set(func() { h.status.Bootstrap = 100 })
@@ -53,7 +54,8 @@ func TestWall(t *testing.T) {
 		t.Errorf("where it stands: %v, %q, %q", stands, wrong, plan)
 	}
 	h.set(func() { h.fakes.wall = []string{"ip4 routing policy: rules of the wall are missing"} })
-	if stands, wrong, plan := look(); stands || !strings.HasPrefix(wrong, "ip4") || len(plan) != 1 || !strings.Contains(plan[0], "second wall is built again: ip4") {
+	if stands, wrong, plan := look(); stands || !strings.HasPrefix(wrong, "ip4") || len(plan) != 1 ||
+		!strings.Contains(plan[0], "second wall is built again: ip4") {
 		t.Errorf("where a half of it is gone: %v, %q, %q", stands, wrong, plan)
 	}
 	h.set(func() { h.fakes.wall, h.fail["wall"] = nil, errors.New("no answer") })
@@ -69,7 +71,8 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 	if err := os.WriteFile(password, []byte("geheim-1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	smtp := "[smarthost]\nserver = \"mail.example.org:465\"\nuser = \"u\"\npassword-file = \"" + password + "\"\nfrom = \"me@example.org\"\n"
+	smtp := "[smarthost]\nserver = \"mail.example.org:465\"\nuser = \"u\"\npassword-file = \"" + password +
+		"\"\nfrom = \"me@example.org\"\n"
 	h := newHouse(t, map[string]string{"endpoints/irc.toml": "", "endpoints/xmpp.toml": "", "endpoints/smtp.toml": smtp})
 	h.running(t)
 	store := account.Store{Dir: h.Paths.Accounts()}
@@ -79,9 +82,11 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 		want string // in a line of the plan
 	}{
 		{"nothing", func() error { return nil }, ""},
-		{"a greeting of the IRC server", func() error { h.write(t, "endpoints/irc.toml", "motd = \"hello\"\n"); return nil }, "+ server ngircd motd: hello"},
+		{"a greeting of the IRC server", func() error { h.write(t, "endpoints/irc.toml", "motd = \"hello\"\n"); return nil },
+			"+ server ngircd motd: hello"},
 		{"a limit of mail", func() error { h.write(t, "endpoints/smtp.toml", "max-size = 5\n"+smtp); return nil }, "serve Mail MaxSize"},
-		{"the provider's password", func() error { return os.WriteFile(password, []byte("geheim-2\n"), 0o600) }, "~ serve Mail Smarthost Password (hidden)"},
+		{"the provider's password", func() error { return os.WriteFile(password, []byte("geheim-2\n"), 0o600) },
+			"~ serve Mail Smarthost Password (hidden)"},
 		{"a server goes", func() error { return os.Remove(filepath.Join(h.Paths.EndpointDir(), "xmpp.toml")) }, "- server prosody"},
 		{"a server comes", func() error { h.write(t, "endpoints/xmpp.toml", ""); return nil }, "+ server prosody"},
 		{"a domain", func() error {
@@ -108,7 +113,8 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 		if err != nil || step.want == "" && text != "" || !strings.Contains(text, step.want) {
 			t.Errorf("%s: %v\n%s\nwant %s", step.what, err, text, step.want)
 		}
-		if s, _ := irc.Secrets(h.Paths); strings.Contains(text, "geheim") || strings.Contains(text, s.Salt) || strings.Contains(text, s.Operator) || strings.Contains(text, "SCRAM") {
+		if s, _ := irc.Secrets(h.Paths); strings.Contains(text, "geheim") || strings.Contains(text, s.Salt) ||
+			strings.Contains(text, s.Operator) || strings.Contains(text, "SCRAM") {
 			t.Errorf("%s: a secret is in\n%s", step.what, text)
 		}
 		before := h.snapshot().desired

@@ -14,11 +14,13 @@ import (
 )
 
 func arrived(port uint16, at time.Time) link.Reached {
-	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}}, Calls: []link.OwnCall{{Virtual: port, At: at, Took: time.Second}}}
+	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}},
+		Calls: []link.OwnCall{{Virtual: port, At: at, Took: time.Second}}}
 }
 
 func lost(port uint16, at time.Time, why string) link.Reached {
-	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}}, Calls: []link.OwnCall{{Virtual: port, At: at, Error: why}}}
+	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}},
+		Calls: []link.OwnCall{{Virtual: port, At: at, Error: why}}}
 }
 
 // between runs a plan's random time many times and checks its bounds.
@@ -46,7 +48,8 @@ func TestCheckSaysWhatItFinds(t *testing.T) {
 	h := published80(t)
 	h.set(func() { h.reached = map[string]link.Reached{"photos": arrived(80, time.Now())} })
 	o, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"})
-	if err != nil || o.Visitors != api.Yes || o.Directories != 6 || !o.Key || o.As != "nextcloud" || o.Ports[0].Protocol != "http" || o.Ports[0].Call == nil || !o.Ports[0].Call.OK || o.Ports[0].LastUp == nil {
+	if err != nil || o.Visitors != api.Yes || o.Directories != 6 || !o.Key || o.As != "nextcloud" ||
+		o.Ports[0].Protocol != "http" || o.Ports[0].Call == nil || !o.Ports[0].Call.OK || o.Ports[0].LastUp == nil {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	if got := h.codes(t); slices.Contains(got, string(health.OnionUnreachable)) {
@@ -55,15 +58,18 @@ func TestCheckSaysWhatItFinds(t *testing.T) {
 	since := o.Ports[0].Call.LastOK
 	h.set(func() { h.reached["photos"] = lost(80, time.Now(), "no directory\x1b[31m has its descriptor") })
 	o, err = h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"})
-	if c := o.Ports[0].Call; err != nil || o.Visitors != api.No || c.OK || c.Error != "no directory [31m has its descriptor" || !c.LastOK.Equal(*since) {
+	if c := o.Ports[0].Call; err != nil || o.Visitors != api.No || c.OK || c.Error != "no directory [31m has its descriptor" ||
+		!c.LastOK.Equal(*since) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	found := h.Gateway.Status(t.Context()).Findings
-	if i := slices.IndexFunc(found, func(f health.Finding) bool { return f.Code == health.OnionUnreachable }); i < 0 || !strings.Contains(found[i].Text, "photos, port 80") || found[i].Action == "" {
+	if i := slices.IndexFunc(found, func(f health.Finding) bool { return f.Code == health.OnionUnreachable }); i < 0 ||
+		!strings.Contains(found[i].Text, "photos, port 80") || found[i].Action == "" {
 		t.Errorf("findings %+v", found)
 	}
 	h.set(func() { h.reached["photos"] = arrived(80, time.Now()) })
-	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil || slices.Contains(h.codes(t), string(health.OnionUnreachable)) {
+	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil ||
+		slices.Contains(h.codes(t), string(health.OnionUnreachable)) {
 		t.Errorf("after a call that arrived: %v, %v", h.codes(t), err)
 	}
 }
@@ -72,11 +78,13 @@ func TestFindingsOfReach(t *testing.T) {
 	now := time.Now()
 	for code, got := range map[health.Code]link.Reached{
 		health.OnionElsewhere: {Calls: []link.OwnCall{{Virtual: 80, At: now, Error: "x", Elsewhere: true}}},
-		health.NameRefused:    {Ports: []link.PortStatus{{Virtual: 80, At: now.Add(time.Hour), Reachable: true, Refuses: true, Saw: "HTTP 400"}}, Calls: []link.OwnCall{{Virtual: 80, At: now}}},
+		health.NameRefused: {Ports: []link.PortStatus{{Virtual: 80, At: now.Add(time.Hour), Reachable: true, Refuses: true,
+			Saw: "HTTP 400"}}, Calls: []link.OwnCall{{Virtual: 80, At: now}}},
 	} {
 		h := published80(t)
 		h.set(func() { h.reached = map[string]link.Reached{"photos": got} })
-		if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil || !slices.Contains(h.codes(t), string(code)) {
+		if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err != nil ||
+			!slices.Contains(h.codes(t), string(code)) {
 			t.Errorf("%s is not among %v, %v", code, h.codes(t), err)
 		}
 	}
@@ -95,12 +103,14 @@ func TestCheckOfWhatCannotBeChecked(t *testing.T) {
 	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "nobody"}); err == nil || !strings.Contains(err.Error(), "no onion") {
 		t.Errorf("an unknown one: %v", err)
 	}
-	if o, err := h.onions.Check(t.Context(), api.CheckRequest{Name: config.HomeOnion}); err != nil || !o.Private || o.Visitors != api.Unknown {
+	if o, err := h.onions.Check(t.Context(), api.CheckRequest{Name: config.HomeOnion}); err != nil || !o.Private ||
+		o.Visitors != api.Unknown {
 		t.Errorf("home, which nobody may visit: %+v, %v", o, err)
 	}
 	h.took()
 	h.set(func() { h.status.Bootstrap = 30 })
-	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err == nil || !strings.Contains(err.Error(), "Tor is not connected") {
+	if _, err := h.onions.Check(t.Context(), api.CheckRequest{Name: "photos"}); err == nil ||
+		!strings.Contains(err.Error(), "Tor is not connected") {
 		t.Errorf("without Tor: %v", err)
 	}
 	h.set(func() { h.status.Bootstrap, h.fail["reach"] = 100, errBroken })
@@ -122,7 +132,8 @@ func TestWatchRepairs(t *testing.T) {
 		clock = clock.Add(later)
 		h.onions.Watch(t.Context())
 	}
-	if took := h.took(); !slices.Contains(h.reaching, "photos true") || strings.Count(took, "republish photos") != 1 || strings.Contains(took, "rules") {
+	if took := h.took(); !slices.Contains(h.reaching, "photos true") || strings.Count(took, "republish photos") != 1 ||
+		strings.Contains(took, "rules") {
 		t.Errorf("what happened: %s", took)
 	}
 	o := photosIn(t, h.Gateway.Status(t.Context()).Onions)

@@ -118,12 +118,14 @@ func interfaces(v snapshot, served link.Status) api.Household {
 func servedStatus(s link.Status) api.Served {
 	served := api.Served{
 		Questions: s.DNS.Queries, Unanswered: s.DNS.Failed, Cached: s.DNS.Cached, DNSRefused: s.DNS.Refused,
-		Connections: s.SOCKS.Conns, Active: s.SOCKS.Active, Unconnected: s.SOCKS.Failed, SOCKSRefused: s.SOCKS.Refused, Up: s.SOCKS.Up, Down: s.SOCKS.Down,
+		Connections: s.SOCKS.Conns, Active: s.SOCKS.Active, Unconnected: s.SOCKS.Failed, SOCKSRefused: s.SOCKS.Refused,
+		Up: s.SOCKS.Up, Down: s.SOCKS.Down,
 		Time: api.Times(s.Time), OwnTime: api.Times(s.OwnTime),
 		Services: []api.Service{}, Faults: s.AllPanics(),
 	}
 	for _, one := range s.Services {
-		served.Services = append(served.Services, api.Service{Name: one.Name, Accepted: one.Accepted, Active: one.Active, Refused: one.Refused})
+		served.Services = append(served.Services, api.Service{Name: one.Name, Accepted: one.Accepted, Active: one.Active,
+			Refused: one.Refused})
 	}
 	return served
 }

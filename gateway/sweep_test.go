@@ -26,7 +26,8 @@ func TestSweep(t *testing.T) {
 		}
 		for _, name := range []string{".new-0", "hs_ed25519_secret_key"} {
 			path := filepath.Join(dir, name)
-			if err := errors.Join(os.WriteFile(path, []byte("secret"), 0o600), os.Chtimes(path, time.Time{}, h.started.Add(-time.Hour))); err != nil {
+			if err := errors.Join(os.WriteFile(path, []byte("secret"), 0o600),
+				os.Chtimes(path, time.Time{}, h.started.Add(-time.Hour))); err != nil {
 				t.Fatal(err)
 			}
 		}

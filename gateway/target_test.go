@@ -25,9 +25,11 @@ func TestTargetsThatNobodyAskedAreNoFinding(t *testing.T) {
 }
 
 func TestTargetsOnTheInternet(t *testing.T) {
-	local := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2001:db8:7::/64"), netip.MustParsePrefix("192.168.77.0/24")}
+	local := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2001:db8:7::/64"),
+		netip.MustParsePrefix("192.168.77.0/24")}
 	for target, home := range map[string]bool{
-		"192.168.1.20:80": true, "10.0.0.1:80": true, "127.0.0.1:80": true, "[fd00::1]:80": true, "[fe80::1%br-lan]:80": true, "100.64.0.1:80": true,
+		"192.168.1.20:80": true, "10.0.0.1:80": true, "127.0.0.1:80": true, "[fd00::1]:80": true, "[fe80::1%br-lan]:80": true,
+		"100.64.0.1:80":       true,
 		"[2001:db8:7::20]:80": true, "nas:80": true, "unix:/run/x": true, "endpoint:gopher": true,
 		"8.8.8.8:80": false, "[2001:db8:8::20]:80": false, "198.51.100.1:22": false,
 	} {

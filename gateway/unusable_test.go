@@ -48,7 +48,8 @@ func TestEachCauseHasItsCode(t *testing.T) {
 			return h.Paths.StateFile(), os.MkdirAll(h.Paths.StateFile(), 0o755)
 		}},
 		health.RangesDamaged: {false, func(h *house) (string, error) {
-			return h.Paths.StateFile(), errors.Join(os.MkdirAll(h.Paths.State, 0o755), os.WriteFile(h.Paths.StateFile(), []byte("{}"), 0o600))
+			return h.Paths.StateFile(), errors.Join(os.MkdirAll(h.Paths.State, 0o755),
+				os.WriteFile(h.Paths.StateFile(), []byte("{}"), 0o600))
 		}},
 	} {
 		if c.root && os.Getuid() != 0 {

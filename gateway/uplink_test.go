@@ -33,7 +33,8 @@ func TestUplinkAsHousehold(t *testing.T) {
 	h.set(func() { h.around.Links[1].Household = true; h.around.Links[0].Household = false })
 	h.write(t, "tunic.toml", strings.Replace(mainFile, "br-lan", "wan", 1))
 	err := h.Reload(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "wan is this box's way to the internet") || !strings.Contains(err.Error(), "one-arm = true") {
+	if err == nil || !strings.Contains(err.Error(), "wan is this box's way to the internet") ||
+		!strings.Contains(err.Error(), "one-arm = true") {
 		t.Errorf("reload: %v", err)
 	}
 	if got := h.snapshot(); got.state != api.Open || got.config.Household.Interfaces[0] != "br-lan" {
@@ -52,7 +53,8 @@ func TestUplinkAsHousehold(t *testing.T) {
 		h.around.Links = []feature.Link{{Name: "br-lan", Up: true, Carrier: true, Household: true, Default: true}}
 	})
 	h.again(t)
-	if v := h.snapshot(); v.state != api.Closed || !slices.ContainsFunc(v.findings, func(f health.Finding) bool { return f.Code == health.HouseholdUplink }) {
+	if v := h.snapshot(); v.state != api.Closed ||
+		!slices.ContainsFunc(v.findings, func(f health.Finding) bool { return f.Code == health.HouseholdUplink }) {
 		t.Errorf("%s: %+v", v.state, v.findings)
 	}
 }
@@ -77,11 +79,13 @@ func TestTorAway(t *testing.T) {
 			p.applyTor(t.Context())
 			return p.findings
 		}
-		if got := tell(far); len(got) != 1 || got[0].Code != health.TorNotReady || got[0].Text != "Tor is connecting: 5 %, Connecting to a relay: No route to host" {
+		if got := tell(far); len(got) != 1 || got[0].Code != health.TorNotReady ||
+			got[0].Text != "Tor is connecting: 5 %, Connecting to a relay: No route to host" {
 			t.Errorf("%+v", got)
 		}
 		time.Sleep(2 * time.Minute)
-		if got := tell(far); len(got) != 1 || got[0].Code != health.TorAway || !strings.Contains(got[0].Text, "No route to host (Tor has stood at 5 %") {
+		if got := tell(far); len(got) != 1 || got[0].Code != health.TorAway ||
+			!strings.Contains(got[0].Text, "No route to host (Tor has stood at 5 %") {
 			t.Errorf("%+v", got)
 		}
 		if got := tell(tor.Status{Running: true, Bootstrap: 100, Live: true}); len(got) != 0 {

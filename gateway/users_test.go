@@ -20,7 +20,8 @@ func TestUsersReachServe(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
 	u, err := h.people.AddUser(t.Context(), api.UserRequest{Name: "bob", Password: chips})
-	if err != nil || u.Role != "admin" || !u.Mail || !strings.HasPrefix(u.Address, "bob@") || !strings.HasSuffix(u.Address, ".peer.home.arpa") {
+	if err != nil || u.Role != "admin" || !u.Mail || !strings.HasPrefix(u.Address, "bob@") ||
+		!strings.HasSuffix(u.Address, ".peer.home.arpa") {
 		t.Fatalf("%+v, %v", u, err)
 	}
 	if _, err := h.people.AddUser(t.Context(), api.UserRequest{Name: "gus", Role: "guest", For: time.Hour, Password: chips}); err != nil {
@@ -33,7 +34,8 @@ func TestUsersReachServe(t *testing.T) {
 	if r, err := account.ParseRecord(sent.List[0].Record); err != nil || !r.Check(chips) {
 		t.Errorf("serve cannot check bob's password: %v", err)
 	}
-	if u, err := h.people.ChangeUser(t.Context(), api.UserRequest{Name: "gus", Role: "member"}); err != nil || u.Role != "member" || u.Until != nil {
+	if u, err := h.people.ChangeUser(t.Context(), api.UserRequest{Name: "gus", Role: "member"}); err != nil ||
+		u.Role != "member" || u.Until != nil {
 		t.Errorf("%+v, %v", u, err)
 	}
 	if err := h.people.RemoveUser(t.Context(), api.UserRequest{Name: "gus"}); err != nil {
