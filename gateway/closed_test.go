@@ -23,7 +23,8 @@ func closedHouses(t *testing.T) (all []*house) {
 				"exceptions = [\"udp://203.0.113.9:51820\", \"esp://198.51.100.0/24\"]\ninbound = [\"tcp/22\"]\n"} {
 				for _, endpoints := range []map[string]string{nil, servers} {
 					files := map[string]string{"tunic.toml": fmt.Sprintf(
-						"[gateway]\nown-traffic = %q\n%s[household]\ninterfaces = [\"br-lan\"]\ndefault-policy = %q\n", own, extras, policy),
+						"[gateway]\nown-traffic = %q\n%s"+
+							"[household]\ninterfaces = [\"br-lan\"]\ndefault-policy = %q\n", own, extras, policy),
 						"devices/tv.toml": "mac = \"02:00:00:00:00:10\"\npolicy = \"block\"\n"}
 					for name, text := range endpoints {
 						files[name] = text
