@@ -66,7 +66,8 @@ func TestSecondCarrier(t *testing.T) {
 		} {
 			for _, mode := range []Mode{Lockdown, Open} {
 				in := scenarios()["open-own-tor"]
-				in.Mode, in.Carriers = mode, append(slices.Clone(in.Carriers), Carrier{UID: 981, TransPort: 7640, DNSPort: 7653, UDP: tc.udp})
+				in.Mode, in.Carriers = mode,
+					append(slices.Clone(in.Carriers), Carrier{UID: 981, TransPort: 7640, DNSPort: 7653, UDP: tc.udp})
 				e, err := Explain(mustCompile(t, in), tc.flow)
 				if err != nil || e.End != tc.want || e.Port != tc.port {
 					t.Errorf("%v, mode %v, %s: %s %d, %v; want %s %d\n%v", f, mode, name, e.End, e.Port, err, tc.want, tc.port, e.Steps)

@@ -65,7 +65,8 @@ func (c compiler) carriersDNS(chain *Chain) {
 			continue
 		}
 		for _, child := range c.Children {
-			if slices.ContainsFunc(child.May, func(w Way) bool { return c.reaches(w) && w.Protocol == ProtocolUDP && w.Port == k.DNSPort }) {
+			if slices.ContainsFunc(child.May,
+				func(w Way) bool { return c.reaches(w) && w.Protocol == ProtocolUDP && w.Port == k.DNSPort }) {
 				chain.add("-o lo -p udp -m udp --dport %d -m owner --uid-owner %d -j RETURN", k.DNSPort, child.UID)
 			}
 		}

@@ -15,7 +15,7 @@ import (
 //	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
 //	                   => TUNIC-GATE -> TUNIC-HOME -> TUNIC-LEAVE   the mark of each packet that may be forwarded
 //	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
-//	                                     -> TUNIC-FULL       devices that have all connections to tor that they may have, and get none for now
+//	                                     -> TUNIC-FULL       devices that have all connections to tor that they may: no more for now
 //	                                     -> TUNIC-TRANS      to tor, unless the address has too many
 //	                                     -> TUNIC-SINK       what will be refused to where that is done at once
 //	routing            the wall (see Wall): what is forwarded without that mark ends here
@@ -80,7 +80,8 @@ func Compile(in Input) (Ruleset, error) {
 	for _, f := range Families() {
 		c := compiler{Input: in, dialect: dialectOf(f), prefixes: only(f, in.Prefixes)}
 		set.Tables = append(set.Tables,
-			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(), c.child(), c.refuse()}},
+			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(),
+				c.child(), c.refuse()}},
 			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.gate(), c.home(), c.leave(), c.post()}},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.full(), c.trans(), c.sink(), c.own(), c.snat()}},
 		)
@@ -195,7 +196,8 @@ func (in Input) normal() Input {
 	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int {
 		return cmp.Or(comparePrefixes(a.To, b.To), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
 	})
-	in.Full = slices.Compact(slices.Sorted(slices.Values(slices.DeleteFunc(slices.Clone(in.Full), func(mac string) bool { return !validMAC(mac) }))))
+	full := slices.DeleteFunc(slices.Clone(in.Full), func(mac string) bool { return !validMAC(mac) })
+	in.Full = slices.Compact(slices.Sorted(slices.Values(full)))
 	in.Grants = sortGrants(in.Grants)
 	in.Passes = sortPasses(in.Passes)
 	in.Guests = sortGuests(in.Guests)

@@ -48,7 +48,8 @@ func TestCompileRefuses(t *testing.T) {
 		{"host bits", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.1.1/24")} }, "not a network address"},
 		{"zero prefix", func(in *Input) { in.Prefixes = []netip.Prefix{{}} }, "not a network address"},
 		{"loopback prefix", func(in *Input) { in.Prefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }, "loopback"},
-		{"service at an address that is not virtual", func(in *Input) { in.Services[2].To = netip.MustParseAddr("192.168.77.1") }, "virtual"},
+		{"service at an address that is not virtual", func(in *Input) { in.Services[2].To = netip.MustParseAddr("192.168.77.1") },
+			"virtual"},
 		{"UDP service at every virtual address", func(in *Input) { in.Services[0].Virtual = true }, "TCP alone"},
 		{"service at one and at every virtual address", func(in *Input) {
 			in.Services[2].To, in.Services[2].Virtual = netip.MustParseAddr("10.192.0.1"), true
@@ -71,9 +72,12 @@ func TestCompileRefuses(t *testing.T) {
 		{"no DNSPort", func(in *Input) { in.Carriers[0].DNSPort = 0 }, "DNSPort"},
 		{"no carrier", func(in *Input) { in.Carriers = nil }, "TransPort"},
 		{"a second carrier as root", func(in *Input) { in.Carriers = append(in.Carriers, Carrier{}) }, "not as root"},
-		{"two carriers of one user", func(in *Input) { in.Carriers = append(in.Carriers, Carrier{UID: 971}) }, "two carriers run as the user 971"},
-		{"two carriers of one user, closed", func(in *Input) { in.Mode, in.Carriers = Lockdown, append(in.Carriers, Carrier{UID: 971}) }, "two carriers run as the user 971"},
-		{"a second carrier on tor's port", func(in *Input) { in.Carriers = append(in.Carriers, Carrier{UID: 981, TransPort: 9253}) }, "taken"},
+		{"two carriers of one user", func(in *Input) { in.Carriers = append(in.Carriers, Carrier{UID: 971}) },
+			"two carriers run as the user 971"},
+		{"two carriers of one user, closed", func(in *Input) { in.Mode, in.Carriers = Lockdown, append(in.Carriers, Carrier{UID: 971}) },
+			"two carriers run as the user 971"},
+		{"a second carrier on tor's port", func(in *Input) { in.Carriers = append(in.Carriers, Carrier{UID: 981, TransPort: 9253}) },
+			"taken"},
 		{"a carrier with another UDP", func(in *Input) { in.Carriers[0].UDP = AnyUDP + 1 }, "no possible UDP"},
 		{"service on a second carrier's port", func(in *Input) {
 			in.Carriers = append(in.Carriers, Carrier{UID: 981, TransPort: in.Services[1].Internal})
@@ -117,7 +121,8 @@ func TestCompileRefuses(t *testing.T) {
 		{"other network that is the household", func(in *Input) { in.Others = []string{"br-lan"} }, "other network"},
 		{"inbound without a port", func(in *Input) { in.Inbound = []Inbound{{Protocol: ProtocolTCP}} }, "inbound"},
 		{"inbound ESP", func(in *Input) { in.Inbound = []Inbound{{Protocol: 50, Port: 1}} }, "inbound"},
-		{"a child's way without a port", func(in *Input) { in.Children = []Child{{UID: 7, May: []Way{{Protocol: ProtocolTCP}}}} }, "port 0"},
+		{"a child's way without a port", func(in *Input) { in.Children = []Child{{UID: 7, May: []Way{{Protocol: ProtocolTCP}}}} },
+			"port 0"},
 		{"a child's ICMP", func(in *Input) { in.Children = []Child{{UID: 7, May: []Way{{Protocol: 1, Port: 1}}}} }, "protocol 1"},
 		{"bridge with a rule for a name", func(in *Input) { in.Bridges = []string{"a -j ACCEPT"} }, "bridge"},
 	}
@@ -154,8 +159,10 @@ func TestFamiliesAgree(t *testing.T) {
 
 // normalize drops what only one family can have: on-link addresses and neighbour discovery.
 func normalize(rules []string) []string {
-	onlyHere := regexp.MustCompile(`^-[ds] (169\.254|224\.|255\.|fe80|ff00)|^-p ipv6-icmp .*--icmpv6-type 1(33|34|35|36|43) |-o \S+ .*type 134|` +
-		`--icmp-type (3|11|12) -j RETURN$|--icmpv6-type (1|2|3|4|130) -j RETURN$|--dport (68|546) -j RETURN$|^-s (10\.0|172\.|192\.168\.0\.0|fc00)`)
+	onlyHere := regexp.MustCompile(`^-[ds] (169\.254|224\.|255\.|fe80|ff00)|^-p ipv6-icmp .*--icmpv6-type 1(33|34|35|36|43) |-o \S+ ` +
+		`.*type 134|` +
+		`--icmp-type (3|11|12) -j RETURN$|--icmpv6-type (1|2|3|4|130) -j RETURN$|--dport (68|546) -j RETURN$|^-s ` +
+		`(10\.0|172\.|192\.168\.0\.0|fc00)`)
 	same := strings.NewReplacer(
 		"mask 32 ", "mask ADDRESS ", "mask 128 ", "mask ADDRESS ",
 		"127.0.0.0/8", "LOOPBACK", "::1/128", "LOOPBACK",
@@ -203,8 +210,10 @@ func TestCompileLeavesInputAlone(t *testing.T) {
 // TestChainsNeverChange keeps names that older versions left in kernels: they
 // must be the same in every mode.
 func TestChainsNeverChange(t *testing.T) {
-	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-UPLINK TUNIC-FORWARD TUNIC-WIRE TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-CHILD TUNIC-REFUSE " +
-		"TUNIC-CLASSIFY TUNIC-DEVICE TUNIC-BYPASS TUNIC-GATE TUNIC-HOME TUNIC-LEAVE TUNIC-POST TUNIC-REDIRECT TUNIC-LAN TUNIC-FULL TUNIC-TRANS TUNIC-SINK TUNIC-OWN TUNIC-SNAT"
+	want := "TUNIC-INPUT TUNIC-CLOSED TUNIC-UPLINK TUNIC-FORWARD TUNIC-WIRE TUNIC-FROM TUNIC-POLICY TUNIC-TO TUNIC-OUTPUT TUNIC-CHILD " +
+		"TUNIC-REFUSE " +
+		"TUNIC-CLASSIFY TUNIC-DEVICE TUNIC-BYPASS TUNIC-GATE TUNIC-HOME TUNIC-LEAVE TUNIC-POST TUNIC-REDIRECT TUNIC-LAN TUNIC-FULL " +
+		"TUNIC-TRANS TUNIC-SINK TUNIC-OWN TUNIC-SNAT"
 	for name, in := range scenarios() {
 		set := mustCompile(t, in)
 		for _, tables := range [][]Table{set.Tables[:3], set.Tables[3:]} {
@@ -280,7 +289,8 @@ func TestLittleIsAccepted(t *testing.T) {
 		for _, table := range mustCompile(t, in).Tables {
 			for _, c := range table.Chains {
 				for _, rule := range c.Rules {
-					ours := c.Name == chainInput && rule == "-i lo -j ACCEPT" || c.Name == chainClosed && in.Mode == Open && strings.HasSuffix(rule, "-m conntrack --ctstate DNAT -j ACCEPT")
+					ours := c.Name == chainInput && rule == "-i lo -j ACCEPT" ||
+						c.Name == chainClosed && in.Mode == Open && strings.HasSuffix(rule, "-m conntrack --ctstate DNAT -j ACCEPT")
 					if strings.Contains(rule, "ACCEPT") && !ours {
 						t.Errorf("%s: %s accepts: %s", name, c.Name, rule)
 					}

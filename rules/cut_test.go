@@ -45,7 +45,8 @@ func TestCuts(t *testing.T) {
 		{"device forgotten", with(Tor, Device{a, Direct}), with(Tor), "onion a, direct a"},
 		{"device new", with(Direct), with(Direct, Device{a, Tor}), "onion a, direct a"},
 		{"device pinned, default stricter", with(Direct, Device{a, Direct}), with(Onion, Device{a, Direct}), "direct b other"},
-		{"one stricter, one looser", with(Tor, Device{a, Direct}, Device{b, Tor}), with(Tor, Device{a, Onion}, Device{b, Direct}), "direct a"},
+		{"one stricter, one looser", with(Tor, Device{a, Direct}, Device{b, Tor}), with(Tor, Device{a, Onion}, Device{b, Direct}),
+			"direct a"},
 		{"unknown before", Input{}, with(Direct), "onion a b other, direct a b other, portal a b other"},
 
 		{"bypass new", bypass(Tor), bypass(Tor, bank), ""},

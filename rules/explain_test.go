@@ -66,10 +66,14 @@ func TestExplain(t *testing.T) {
 		{"ssh to the box", open, local(device(macTor, "tcp", "192.168.77.1:22")), Passed, 0, Tor, "TUNIC-INPUT"},
 		{"UDP to a virtual address", open, device(macDirect, "udp", "10.192.0.7:80"), Refused, 0, Direct, "TUNIC-REFUSE"},
 		{"closed", closed, device(macDirect, "tcp", "198.51.100.1:443"), Refused, 0, Direct, "TUNIC-INPUT"},
-		{"stranger's source", open, Flow{In: "br-lan", MAC: macDirect, From: netip.MustParseAddr("8.8.4.4"), Protocol: "udp", To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, Direct, "policy"},
-		{"on an interface that has another name", open, Flow{In: "lan9", MAC: macDirect, From: netip.MustParseAddr("192.168.77.10"), Protocol: "udp", To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, 0, "policy"},
-		{"from elsewhere to a device", open, Flow{In: "wan0", From: netip.MustParseAddr("2001:db8:5::1"), Protocol: "tcp", To: netip.MustParseAddrPort("[2001:db8:77::10]:80")}, Dropped, 0, 0, "policy"},
-		{"nothing known", scenarios()["lockdown-early"], Flow{In: "eth9", From: netip.MustParseAddr("192.168.77.10"), Protocol: "udp", To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, 0, "policy"},
+		{"stranger's source", open, Flow{In: "br-lan", MAC: macDirect, From: netip.MustParseAddr("8.8.4.4"), Protocol: "udp",
+			To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, Direct, "policy"},
+		{"on an interface that has another name", open, Flow{In: "lan9", MAC: macDirect, From: netip.MustParseAddr("192.168.77.10"),
+			Protocol: "udp", To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, 0, "policy"},
+		{"from elsewhere to a device", open, Flow{In: "wan0", From: netip.MustParseAddr("2001:db8:5::1"), Protocol: "tcp",
+			To: netip.MustParseAddrPort("[2001:db8:77::10]:80")}, Dropped, 0, 0, "policy"},
+		{"nothing known", scenarios()["lockdown-early"], Flow{In: "eth9", From: netip.MustParseAddr("192.168.77.10"), Protocol: "udp",
+			To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, 0, "policy"},
 		{"from a network that is not named", open, elsewhere("198.51.100.1:9"), Dropped, 0, 0, "policy"},
 		{"from one that is", named, elsewhere("198.51.100.1:9"), Passed, 0, 0, "TUNIC-FORWARD"},
 		{"from one that is, closed", closedNamed, elsewhere("198.51.100.1:9"), Dropped, 0, 0, "policy"},
@@ -163,9 +167,12 @@ func TestExplainKnowsAllRules(t *testing.T) {
 
 func TestExplainRefusesStrangeRules(t *testing.T) {
 	for rule, want := range map[string]string{
-		"": "it has no target", "-p": "it ends in the middle", "-p tcp": "it has no target", "!": "it ends in the middle", "-p tcp !": "it ends in the middle",
-		"-m x --what 1 -j DROP": "", "-j": "it ends in the middle", "-j ELSEWHERE": "unknown target ELSEWHERE", "-j TUNIC-NOWHERE": "there is no chain TUNIC-NOWHERE",
-		"-j CONNMARK --set-xmark x/1": "", "--tcp-flags SYN -j DROP": "", "--tcp-flags SYN": "it ends in the middle", "-j DNAT": "", "-j CONNMARK --set-xmark": "",
+		"": "it has no target", "-p": "it ends in the middle", "-p tcp": "it has no target", "!": "it ends in the middle",
+		"-p tcp !":              "it ends in the middle",
+		"-m x --what 1 -j DROP": "", "-j": "it ends in the middle", "-j ELSEWHERE": "unknown target ELSEWHERE",
+		"-j TUNIC-NOWHERE":            "there is no chain TUNIC-NOWHERE",
+		"-j CONNMARK --set-xmark x/1": "", "--tcp-flags SYN -j DROP": "", "--tcp-flags SYN": "it ends in the middle", "-j DNAT": "",
+		"-j CONNMARK --set-xmark": "",
 	} {
 		set := mustCompile(t, house())
 		for i, tab := range set.Tables {
@@ -189,7 +196,8 @@ func TestExplainPassesOtherHooks(t *testing.T) {
 }
 
 func FuzzMatch(f *testing.F) {
-	for _, rule := range []string{"-j DROP", "-s 192.168.77.0/24 -i br-lan -m conntrack --ctstate DNAT -j RETURN", "! ! -j", "-m connmark ! --mark 0x4000000/0xf000000 -j X"} {
+	for _, rule := range []string{"-j DROP", "-s 192.168.77.0/24 -i br-lan -m conntrack --ctstate DNAT -j RETURN", "! ! -j",
+		"-m connmark ! --mark 0x4000000/0xf000000 -j X"} {
 		f.Add(rule)
 	}
 	w := walk{Flow: device(macTor, "tcp", "198.51.100.1:443")}

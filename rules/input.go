@@ -36,7 +36,7 @@ type Input struct {
 	Interfaces []string       // the household; none at all means "every interface" and only goes with Lockdown
 	Group      uint32         // interface group of the household's interfaces, which stays when one gets another name; 0: none
 	OneArm     bool           // the household's interface leads to the internet too: the box is beside the router
-	Others     []string       // interfaces of other networks, which the owner lets reach the internet and the box; every other interface is the internet's
+	Others     []string       // interfaces of other networks, which may reach the internet and the box; all else is the internet
 	Bridges    []string       // of others, whose ports speak with each other: with br_netfilter that comes by
 	Inbound    []Inbound      // what the internet may open to the box itself
 	Prefixes   []netip.Prefix // the household's on-link prefixes, both families, masked
@@ -46,7 +46,7 @@ type Input struct {
 	Children   []Child   // processes that speak with strangers and devices
 	OwnTor     bool      // the box's own TCP and DNS go through Tor, everything else of its own is refused
 	Streams    uint16    // connections to tor's TransPort that one address of a device may have at a time; 0: any number
-	Full       []string  // MACs of devices that get no more connections to tor's TransPort for now; what is none, since it was learned on a wire, is left out
+	Full       []string  // MACs of devices that get no more connections to TransPort for now; wrong ones are left out
 	Services   []Service
 	Virtual4   netip.Prefix // virtual addresses that tor maps to onions
 	Virtual6   netip.Prefix
@@ -54,8 +54,8 @@ type Input struct {
 	OverTor    bool     // devices that use Tor themselves may reach relays directly
 	Passes     []Pass   // those that do
 	NTPPort    uint16   // of our time server, UDP; 0: the household's questions for the time are refused
-	OwnDNS     uint16   // of our resolver for the box's own questions, UDP and TCP, on both loopbacks; 0: they are refused. Only with OwnTor
-	OwnTime    uint16   // of our time server for the box's own questions, UDP, on both loopbacks; 0: they are refused. Only with OwnTor
+	OwnDNS     uint16   // of our resolver for the box's own questions, UDP and TCP, on both loopbacks; 0: refused. Only with OwnTor
+	OwnTime    uint16   // of our time server for the box's own questions, UDP, on both loopbacks; 0: refused. Only with OwnTor
 	Bypasses   []Bypass // what devices may reach outside Tor
 	Grants     []Grant  // addresses of the bypasses' domains, for the moment
 	Guests     []Guest  // devices that may log in to the network in front of the box

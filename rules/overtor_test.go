@@ -18,8 +18,10 @@ func chainRules(t *testing.T, set Ruleset, f Family, table, chain string) []stri
 // A device's connection to a relay counts as direct, if it would go through Tor.
 func TestPass(t *testing.T) {
 	in := scenarios()["open-over-tor"]
-	four := "-s 192.168.77.10 -d 203.0.113.11 -p tcp -m tcp --dport 9001 -m connmark --mark 0x1000000/0xf000000 -j CONNMARK --set-xmark 0x3000000/0xf000000"
-	for f, want := range map[Family]string{IPv4: four, IPv6: strings.NewReplacer("192.168.77.10", "2001:db8:77::10", "203.0.113.11", "2001:db8:1::11").Replace(four)} {
+	four := "-s 192.168.77.10 -d 203.0.113.11 -p tcp -m tcp --dport 9001 -m connmark --mark 0x1000000/0xf000000 -j CONNMARK --set-xmark " +
+		"0x3000000/0xf000000"
+	for f, want := range map[Family]string{IPv4: four,
+		IPv6: strings.NewReplacer("192.168.77.10", "2001:db8:77::10", "203.0.113.11", "2001:db8:1::11").Replace(four)} {
 		got := chainRules(t, mustCompile(t, in), f, "mangle", chainDevice)
 		if got[len(got)-1] != want || strings.Count(strings.Join(got, "\n"), "--dport") != 1 {
 			t.Errorf("%v: %q", f, got)

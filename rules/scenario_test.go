@@ -63,7 +63,8 @@ func scenarios() map[string]Input {
 	setup := house()
 	setup.Services = append(setup.Services, Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.1")})
 	files := house()
-	files.Services = append(files.Services, Service{Name: "files", Public: 5281, Internal: 9381}, Service{Name: "files of friends", Public: 5281, Internal: 9382, Virtual: true})
+	files.Services = append(files.Services, Service{Name: "files", Public: 5281, Internal: 9381},
+		Service{Name: "files of friends", Public: 5281, Internal: 9382, Virtual: true})
 	two := house()
 	two.Interfaces = []string{"eth1", "wlan0"}
 	two.Prefixes = append(slices.Clone(two.Prefixes), netip.MustParsePrefix("172.20.0.0/22"))
@@ -95,7 +96,8 @@ func scenarios() map[string]Input {
 	guests := house()
 	guests.Guests = []Guest{
 		{MAC: "02:00:00:00:00:04", Resolvers: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:db8:a::1")}},
-		{MAC: "02:00:00:00:00:07", To: []netip.Prefix{netip.MustParsePrefix("198.18.0.0/24")}, Resolvers: []netip.Addr{netip.MustParseAddr("198.18.0.1")}},
+		{MAC: "02:00:00:00:00:07", To: []netip.Prefix{netip.MustParsePrefix("198.18.0.0/24")},
+			Resolvers: []netip.Addr{netip.MustParseAddr("198.18.0.1")}},
 	}
 	closedGuests := guests
 	closedGuests.Mode = Lockdown

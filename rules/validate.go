@@ -41,7 +41,8 @@ func (in Input) validateInterfaces() error {
 	var errs []error
 	for _, name := range in.Interfaces {
 		if !validInterface(name) {
-			errs = append(errs, fmt.Errorf("household interface %q is not a possible name: 1 to %d letters, digits and . _ @ -, and not lo", name, maxInterfaceName))
+			errs = append(errs, fmt.Errorf("household interface %q is not a possible name: 1 to %d letters, digits and . _ @ -, and not lo",
+				name, maxInterfaceName))
 		}
 	}
 	return errors.Join(errs...)
@@ -151,10 +152,12 @@ func (in Input) validateServices() error {
 		errs = append(errs, fmt.Errorf("the time server's port %d is taken", in.NTPPort))
 	}
 	if in.OwnTime != 0 && (!in.OwnTor || internal[in.OwnTime] || in.OwnTime == in.NTPPort) {
-		errs = append(errs, fmt.Errorf("the port %d for the box's own questions for the time is taken, or its traffic goes direct", in.OwnTime))
+		errs = append(errs, fmt.Errorf("the port %d for the box's own questions for the time is taken, or its traffic goes direct",
+			in.OwnTime))
 	}
 	if in.OwnDNS != 0 && (!in.OwnTor || internal[in.OwnDNS]) {
-		errs = append(errs, fmt.Errorf("the port %d for the box's own questions of the DNS is taken, or its traffic goes direct", in.OwnDNS))
+		errs = append(errs, fmt.Errorf("the port %d for the box's own questions of the DNS is taken, or its traffic goes direct",
+			in.OwnDNS))
 	}
 	if in.OwnDNS != 0 {
 		internal[in.OwnDNS] = true

@@ -173,7 +173,8 @@ func flowtableNames(messages [][]byte) []string {
 			continue
 		}
 		attrs := attributes(m[nl.SizeofNfgenmsg:])
-		names = append(names, strings.Join(strings.Fields("the flowtable "+text(attrs[flowtableName])+" of "+familyName(m[0])+" "+text(attrs[flowtableTable])), " "))
+		names = append(names, strings.Join(strings.Fields("the flowtable "+text(attrs[flowtableName])+" of "+familyName(m[0])+" "+
+			text(attrs[flowtableTable])), " "))
 	}
 	return names
 }

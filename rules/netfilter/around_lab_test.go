@@ -44,7 +44,8 @@ func TestLookAround(t *testing.T) {
 	if len(a.Links) != 3 || len(a.Routers) > 0 || len(a.Fast) > 0 || len(a.Visits) > 0 || len(a.Firewalls) > 0 {
 		t.Errorf("a box alone has around it %+v", a)
 	}
-	if lan, wan := link(a, "lan1"), link(a, "wan0"); !lan.Household || lan.Default || !lan.Up || !lan.Carrier || wan.Household || !wan.Default {
+	if lan, wan := link(a, "lan1"), link(a, "wan0"); !lan.Household || lan.Default || !lan.Up || !lan.Carrier || wan.Household ||
+		!wan.Default {
 		t.Errorf("lan1: %+v\nwan0: %+v", lan, wan)
 	}
 	n.phone.ip("link set eth0 down")
@@ -68,7 +69,8 @@ func TestLookAround(t *testing.T) {
 	n.gateway.ip("link add docker0 type bridge")
 	n.gateway.ip("addr add 172.17.0.1/16 dev docker0")
 	n.gateway.ip("link set docker0 up")
-	if d := link(look(), "docker0"); d.Household || d.Default || !d.Bridge || !slices.Contains(d.Prefixes, netip.MustParsePrefix("172.17.0.0/16")) {
+	if d := link(look(), "docker0"); d.Household || d.Default || !d.Bridge ||
+		!slices.Contains(d.Prefixes, netip.MustParsePrefix("172.17.0.0/16")) {
 		t.Errorf("docker0: %+v", d)
 	}
 	n.gateway.ip("link add port1 type veth peer name port2")
@@ -197,7 +199,8 @@ func TestFirewalls(t *testing.T) {
 	n.gateway.run("nft add table inet firewalld")
 	n.gateway.run("nft add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }")
 	mine := "the table inet mine"
-	wants("tables of their own", Firewall{"firewalld", "forward", "inet firewalld", "filter_FORWARD"}, Firewall{mine, "input", "inet mine", "in"}, Firewall{mine, "output", "inet mine", "out"})
+	wants("tables of their own", Firewall{"firewalld", "forward", "inet firewalld", "filter_FORWARD"},
+		Firewall{mine, "input", "inet mine", "in"}, Firewall{mine, "output", "inet mine", "out"})
 	n.gateway.run("nft insert rule inet mine in iifname lan1 ct status dnat accept")
 	wants("and one that knows the household", Firewall{"firewalld", "forward", "inet firewalld", "filter_FORWARD"})
 }

@@ -36,7 +36,8 @@ func newBridge(t *testing.T) *network {
 	n.host(n.internet, internet4+"/24", internet6+"/64", gateway4, gateway6)
 	n.gateway.ip("route add default via " + internet4)
 	n.gateway.ip("-6 route add default via " + internet6)
-	for _, name := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding", "bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables"} {
+	for _, name := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding", "bridge/bridge-nf-call-iptables",
+		"bridge/bridge-nf-call-ip6tables"} {
 		n.gateway.set(name, "1")
 	}
 	n.kernel = n.gateway.kernel()

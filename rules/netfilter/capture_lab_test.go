@@ -147,7 +147,8 @@ func describe(frame []byte) (text string, link bool) {
 		if len(payload) < 20 {
 			return "short IPv4", false
 		}
-		return packetText(netip.AddrFrom4([4]byte(payload[12:16])), netip.AddrFrom4([4]byte(payload[16:20])), payload[9], payload[int(payload[0]&15)*4:]), false
+		return packetText(netip.AddrFrom4([4]byte(payload[12:16])), netip.AddrFrom4([4]byte(payload[16:20])), payload[9],
+			payload[int(payload[0]&15)*4:]), false
 	case 0x86dd:
 		if len(payload) < 41 {
 			return "short IPv6", false

@@ -46,12 +46,16 @@ func TestSecondCarrier(t *testing.T) {
 func carrierShots() []shot {
 	return []shot{
 		as(981, "tcp", "internet", 80, "internet $gateway"), as(981, "udp", "internet", 443, "internet $gateway"),
-		as(982, "tcp", "internet", 80, "internet $gateway"), as(982, "udp", "internet", 443, "denied"), as(982, "udp", "internet", 53, "internet $gateway"),
-		as(983, "tcp", "internet", 80, "internet $gateway"), as(983, "udp", "internet", 443, "denied"), as(983, "udp", "internet", 53, "denied"),
-		as(971, "tcp", "internet", 80, "internet $gateway"), as(984, "tcp", "internet", 80, "tor $gateway"), as(984, "udp", "internet", 443, "denied"),
+		as(982, "tcp", "internet", 80, "internet $gateway"), as(982, "udp", "internet", 443, "denied"),
+		as(982, "udp", "internet", 53, "internet $gateway"),
+		as(983, "tcp", "internet", 80, "internet $gateway"), as(983, "udp", "internet", 443, "denied"),
+		as(983, "udp", "internet", 53, "denied"),
+		as(971, "tcp", "internet", 80, "internet $gateway"), as(984, "tcp", "internet", 80, "tor $gateway"),
+		as(984, "udp", "internet", 443, "denied"),
 		as(973, "tcp", "internet", 80, "refused"), as(973, "udp", "internet", 443, "denied"),
 		as(981, "udp", "loopback", 9253, "denied"), as(971, "udp", "loopback", 7653, "denied"), udp("gateway", "loopback", 7653, "denied"),
 		tcp("phone", "internet", 80, "tor $phone"), udp("phone", "internet", 443, "refused"),
-		tcp("phone", "box", 7640, "refused"), udp("phone", "box", 7653, "refused"), tcp("internet", "gateway", 7640, "silence"), udp("internet", "gateway", 7653, "silence"),
+		tcp("phone", "box", 7640, "refused"), udp("phone", "box", 7653, "refused"), tcp("internet", "gateway", 7640, "silence"),
+		udp("internet", "gateway", 7653, "silence"),
 	}
 }

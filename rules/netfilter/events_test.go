@@ -31,7 +31,8 @@ func rule(table, chain string) [][]byte {
 
 func end(pid uint32, program string) syscall.NetlinkMessage {
 	return event(unix.NFT_MSG_NEWGEN, unix.AF_UNSPEC, attribute(unix.NFTA_GEN_ID, "\x00\x00\x00\x09"),
-		attribute(unix.NFTA_GEN_PROC_PID, string(binary.BigEndian.AppendUint32(nil, pid))), attribute(unix.NFTA_GEN_PROC_NAME, program+"\x00"))
+		attribute(unix.NFTA_GEN_PROC_PID, string(binary.BigEndian.AppendUint32(nil, pid))),
+		attribute(unix.NFTA_GEN_PROC_NAME, program+"\x00"))
 }
 
 func TestTransactions(t *testing.T) {
@@ -39,9 +40,10 @@ func TestTransactions(t *testing.T) {
 		message syscall.NetlinkMessage
 		ours    bool
 	}{
-		"rule in front of a hook":  {event(unix.NFT_MSG_NEWRULE, unix.AF_INET, rule("filter", "FORWARD")...), true},
-		"rule of ours":             {event(unix.NFT_MSG_DELRULE, unix.AF_INET6, rule("mangle", "TUNIC-POST")...), true},
-		"chain of ours":            {event(unix.NFT_MSG_DELCHAIN, unix.AF_INET, attribute(unix.NFTA_CHAIN_TABLE, "nat\x00"), attribute(unix.NFTA_CHAIN_NAME, "TUNIC-LAN\x00")), true},
+		"rule in front of a hook": {event(unix.NFT_MSG_NEWRULE, unix.AF_INET, rule("filter", "FORWARD")...), true},
+		"rule of ours":            {event(unix.NFT_MSG_DELRULE, unix.AF_INET6, rule("mangle", "TUNIC-POST")...), true},
+		"chain of ours": {event(unix.NFT_MSG_DELCHAIN, unix.AF_INET, attribute(unix.NFTA_CHAIN_TABLE, "nat\x00"),
+			attribute(unix.NFTA_CHAIN_NAME, "TUNIC-LAN\x00")), true},
 		"table":                    {event(unix.NFT_MSG_DELTABLE, unix.AF_INET, attribute(unix.NFTA_TABLE_NAME, "nat\x00")), true},
 		"Docker's own chain":       {event(unix.NFT_MSG_NEWRULE, unix.AF_INET, rule("filter", "DOCKER")...), false},
 		"chain without our hook":   {event(unix.NFT_MSG_NEWRULE, unix.AF_INET, rule("nat", "INPUT")...), false},

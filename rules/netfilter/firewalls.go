@@ -54,9 +54,11 @@ func firewalls(household []string) ([]Firewall, error) {
 	var found []Firewall
 	chains := chainsOf(messages)
 	for _, c := range chains {
-		f := Firewall{Program: program(c, messages), Hook: c.hook, Table: strings.TrimSpace(familyName(c.family) + " " + c.table), Chain: c.chain}
+		f := Firewall{Program: program(c, messages), Hook: c.hook, Table: strings.TrimSpace(familyName(c.family) + " " + c.table),
+			Chain: c.chain}
 		ours := c.hook == "input" && iptablesTable(c) // our own chain there accepts what is ours
-		if ours || f.Program == "" || slices.ContainsFunc(found, func(o Firewall) bool { return o.Program == f.Program && o.Hook == f.Hook }) {
+		if ours || f.Program == "" ||
+			slices.ContainsFunc(found, func(o Firewall) bool { return o.Program == f.Program && o.Hook == f.Hook }) {
 			continue
 		}
 		named, err := names(c, household)

@@ -64,12 +64,14 @@ func (k *Kernel) groups(ctx context.Context) bool {
 	can := true
 	for _, f := range rules.Families() {
 		const chain = rules.ChainPrefix + "TRY"
-		text := "*filter\n:" + chain + " - [0:0]\n-A " + chain + " -m devgroup --src-group 0x1 -m devgroup --dst-group 0x1 -j RETURN\n-F " + chain + "\n-X " + chain + "\nCOMMIT\n"
+		text := "*filter\n:" + chain + " - [0:0]\n-A " + chain + " -m devgroup --src-group 0x1 -m devgroup --dst-group 0x1 -j RETURN\n" +
+			"-F " + chain + "\n-X " + chain + "\nCOMMIT\n"
 		if err := k.restore(ctx, f, text); err != nil {
 			if ctx.Err() != nil {
 				return false
 			}
-			k.log.Info("rules cannot match interface groups here: a household interface that gets another name is out of reach until it is configured", "error", err)
+			k.log.Info("rules cannot match interface groups here: a household interface that gets another name is out of reach until it "+
+				"is configured", "error", err)
 			can = false
 			break
 		}

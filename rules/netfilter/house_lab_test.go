@@ -23,7 +23,8 @@ import (
 //	printer -- lan1 [gateway] wan0 -- internet
 //	camera  -- lan2 --'
 //
-// Bridged packets come by iptables (br_netfilter), as where Docker is. What listens on the box and in the internet says its name and whom it sees.
+// Bridged packets come by iptables (br_netfilter), as where Docker is. What
+// listens on the box and in the internet says its name and whom it sees.
 type house struct {
 	*network
 	nodes map[string]*node
@@ -52,15 +53,20 @@ func macOf(device string) string { return fmt.Sprintf("02:00:00:00:77:%02d", dev
 
 func newEnds(f rules.Family) ends {
 	e := ends{f, map[string]string{
-		"internet": internet4, "gateway": gateway4, "box": "192.168.77.1", "stranger": stranger4, "virtual": "10.192.0.7", "setup": "10.192.0.9",
-		"loopback": "127.0.0.1", "neighbour": "169.254.7.7", "box/link": "192.168.77.1", "everybody": "224.0.0.1", "broadcast": "255.255.255.255", "printer/link": "169.254.7.30",
-		"ten": "10.9.9.9", "private": "172.20.9.9", "astray": "192.168.77.99", "camera": "192.168.78.20", "box/near": "198.51.100.65", "near household": "192.168.99.20", "near virtual": "10.77.0.20"}}
+		"internet": internet4, "gateway": gateway4, "box": "192.168.77.1", "stranger": stranger4, "virtual": "10.192.0.7",
+		"setup":    "10.192.0.9",
+		"loopback": "127.0.0.1", "neighbour": "169.254.7.7", "box/link": "192.168.77.1", "everybody": "224.0.0.1",
+		"broadcast": "255.255.255.255", "printer/link": "169.254.7.30",
+		"ten": "10.9.9.9", "private": "172.20.9.9", "astray": "192.168.77.99", "camera": "192.168.78.20", "box/near": "198.51.100.65",
+		"near household": "192.168.99.20", "near virtual": "10.77.0.20"}}
 	device, place := "192.168.77.%d", "198.51.100.%d"
 	if f == rules.IPv6 {
 		e.addrs = map[string]string{
-			"internet": internet6, "gateway": gateway6, "box": "2001:db8:77::1", "box/local": "fd77::1", "stranger": stranger6, "virtual": "fdc7:7a3e:91b2::7",
+			"internet": internet6, "gateway": gateway6, "box": "2001:db8:77::1", "box/local": "fd77::1", "stranger": stranger6,
+			"virtual":  "fdc7:7a3e:91b2::7",
 			"loopback": "::1", "neighbour": "fe80::77:10", "box/link": "fe80::77:1", "everybody": "ff02::1", "printer/link": "fe80::77:30",
-			"astray": "2001:db8:77::99", "camera": "2001:db8:78::20", "box/near": "2001:db8:5:1::1", "near household": "2001:db8:77:1::20", "near local": "fd77:0:1::20", "near virtual": "fdc7:7a3e:1::20"}
+			"astray": "2001:db8:77::99", "camera": "2001:db8:78::20", "box/near": "2001:db8:5:1::1", "near household": "2001:db8:77:1::20",
+			"near local": "fd77:0:1::20", "near virtual": "fdc7:7a3e:1::20"}
 		device, place = "2001:db8:77::%d", "2001:db8:5::%d"
 	}
 	for name, host := range deviceHosts {
@@ -192,10 +198,12 @@ func (h *house) quiet(interfaces ...string) {
 
 // servers starts everything that answers.
 func (h *house) servers() {
-	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9354": "owndns", ":9370": "gopher", ":9380": "setup", ":22": "ssh", ":2222": "own", ":80": "web"} {
+	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9354": "owndns", ":9370": "gopher",
+		":9380": "setup", ":22": "ssh", ":2222": "own", ":80": "web"} {
 		h.says(h.gateway, name, port)
 	}
-	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9354": "owndns", ":9323": "ntp", ":9324": "owntime", ":2222": "own", ":2223": "open"} {
+	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9354": "owndns", ":9323": "ntp", ":9324": "owntime",
+		":2222": "own", ":2223": "open"} {
 		h.gateway.echoAs(name+" ", port)
 	}
 	h.gateway.echoAs("nobody ", ":9249") // what is led there is refused before
@@ -229,7 +237,8 @@ func (h *house) says(on *node, name, address string) {
 	h.t.Helper()
 	h.serve(on, address, func(c net.Conn) {
 		from := netip.MustParseAddrPort(c.RemoteAddr().String())
-		_, _ = io.WriteString(c, name+" "+netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()).String()+"\n") // who has gone does not hear it
+		// who has gone does not hear it
+		_, _ = io.WriteString(c, name+" "+netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()).String()+"\n")
 	})
 }
 
@@ -272,16 +281,21 @@ const childUID = 972
 func openHouse() rules.Input {
 	in := household()
 	in.Interfaces = []string{"lan1"}
-	in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24"), netip.MustParsePrefix("2001:db8:77::/64"), netip.MustParsePrefix("fd77::/64")}
+	in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24"), netip.MustParsePrefix("2001:db8:77::/64"),
+		netip.MustParsePrefix("fd77::/64")}
 	in.OwnTor, in.Children = true, []rules.Child{
-		{UID: childUID, May: []rules.Way{{Protocol: rules.ProtocolTCP, Port: 80}, {Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9353},
+		{UID: childUID, May: []rules.Way{{Protocol: rules.ProtocolTCP, Port: 80},
+			{Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: 9353},
 			{Protocol: rules.ProtocolUDP, To: netip.MustParseAddr("127.0.0.1"), Port: 9253}}}, {UID: 973}}
-	in.Devices = []rules.Device{{MAC: macOf("laptop"), Policy: rules.Direct}, {MAC: macOf("tablet"), Policy: rules.Onion}, {MAC: macOf("tv"), Policy: rules.Block}}
+	in.Devices = []rules.Device{{MAC: macOf("laptop"), Policy: rules.Direct}, {MAC: macOf("tablet"), Policy: rules.Onion},
+		{MAC: macOf("tv"), Policy: rules.Block}}
 	in.Services = append(in.Services, rules.Service{Name: "gopher", Public: 70, Internal: 9370},
 		rules.Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.9")})
 	in.Streams, in.Full = houseStreams, []string{macOf("glutton")}
 	in.NTPPort, in.OwnDNS, in.OwnTime = 9323, 9354, 9324
-	in.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}, {Protocol: rules.ProtocolUDP, Port: 2223}, {Protocol: rules.ProtocolUDP, Port: 4011}} // nobody listens on the last
+	// nobody listens on the last
+	in.Inbound = []rules.Inbound{{Protocol: rules.ProtocolTCP, Port: 22}, {Protocol: rules.ProtocolUDP, Port: 2223},
+		{Protocol: rules.ProtocolUDP, Port: 4011}}
 	in.Carriers[0].UDP, in.OverTor = rules.AnyUDP, true
 	in.Bypasses = []rules.Bypass{{Domains: []string{"bank.example"}, MACs: []string{macOf("phone")}}}
 	forAll, forPhone := rules.Bypass{}, rules.Bypass{MACs: []string{macOf("phone")}}
@@ -303,7 +317,8 @@ func openHouse() rules.Input {
 	}
 	// Wider than the internet: the household, the box and virtual addresses are
 	// not outside.
-	for _, p := range []string{"192.168.0.0/16", "10.0.0.0/8", "2001:db8:77::/48", "fd77::/32", "fdc7:7a3e::/32", "198.51.100.64/27", "2001:db8:5:1::/64"} {
+	for _, p := range []string{"192.168.0.0/16", "10.0.0.0/8", "2001:db8:77::/48", "fd77::/32", "fdc7:7a3e::/32", "198.51.100.64/27",
+		"2001:db8:5:1::/64"} {
 		forPhone.Prefixes = append(forPhone.Prefixes, netip.MustParsePrefix(p))
 	}
 	in.Bypasses = append(in.Bypasses, forAll, forPhone)

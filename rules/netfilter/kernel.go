@@ -95,7 +95,8 @@ func New(ctx context.Context, log *slog.Logger) (*Kernel, error) {
 		}
 		for _, v := range versions {
 			if v != k.version {
-				return nil, fmt.Errorf("looking for the packet filter: %w: %v and %v; let update-alternatives choose the same for iptables and ip6tables", ErrMixed, k.version, v)
+				return nil, fmt.Errorf("looking for the packet filter: %w: %v and %v; "+
+					"let update-alternatives choose the same for iptables and ip6tables", ErrMixed, k.version, v)
 			}
 		}
 	}
@@ -118,7 +119,8 @@ func findPrograms(ctx context.Context, f rules.Family) (programs, []Version, err
 	for i, program := range []string{name, name + "-restore", name + "-save"} {
 		path, err := exec.LookPath(program)
 		if err != nil {
-			return programs{}, nil, fmt.Errorf("%w: no %s on PATH; install the package iptables (on OpenWrt iptables-nft and ip6tables-nft)", ErrNotInstalled, program)
+			return programs{}, nil, fmt.Errorf("%w: no %s on PATH; "+
+				"install the package iptables (on OpenWrt iptables-nft and ip6tables-nft)", ErrNotInstalled, program)
 		}
 		out, err := run(ctx, "", path, "--version")
 		if err != nil {
@@ -153,7 +155,9 @@ func (k *Kernel) CheckBackend() error {
 			return fmt.Errorf("reading legacy tables: %w", err)
 		}
 		if tables := strings.Fields(string(names)); len(tables) > 0 {
-			return fmt.Errorf("%w: iptables is %v, but legacy tables are loaded (%s: %s); see them with iptables-legacy-save, and remove what loads them; tables that are empty go at the next reboot (or by rmmod), then start tunic again; or let update-alternatives choose iptables-legacy",
+			return fmt.Errorf("%w: iptables is %v, but legacy tables are loaded (%s: %s); see them with iptables-legacy-save, "+
+				"and remove what loads them; tables that are empty go at the next reboot (or by rmmod), then start tunic again; "+
+				"or let update-alternatives choose iptables-legacy",
 				ErrMixed, k.version, file, strings.Join(tables, " "))
 		}
 	}

@@ -41,7 +41,8 @@ func TestParseSaved(t *testing.T) {
 		"# Table `security' is incompatible, use 'nft' tool.\n*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
 	tables, err := parseSaved(text)
 	got := tables["filter"]
-	if err != nil || len(tables) != 2 || len(got) != 2 || !slices.Equal(got["INPUT"], []string{"-j TUNIC-X"}) || !slices.Equal(got["TUNIC-X"], []string{"-p tcp -j DROP"}) {
+	if err != nil || len(tables) != 2 || len(got) != 2 || !slices.Equal(got["INPUT"], []string{"-j TUNIC-X"}) ||
+		!slices.Equal(got["TUNIC-X"], []string{"-p tcp -j DROP"}) {
 		t.Errorf("got %q, %v", tables, err)
 	}
 	if own := got.own(); len(own) != 1 {
@@ -95,7 +96,8 @@ func programsOnPath(t *testing.T, versions map[string]string) {
 
 func TestNewRefuses(t *testing.T) {
 	all := func(version string) map[string]string {
-		return map[string]string{"iptables": version, "iptables-restore": version, "iptables-save": version, "ip6tables": version, "ip6tables-restore": version, "ip6tables-save": version}
+		return map[string]string{"iptables": version, "iptables-restore": version, "iptables-save": version, "ip6tables": version,
+			"ip6tables-restore": version, "ip6tables-save": version}
 	}
 	mixed, partial := all("v1.8.9 (legacy)"), all("v1.8.9 (legacy)")
 	mixed["ip6tables"] = "v1.8.9 (nf_tables)"

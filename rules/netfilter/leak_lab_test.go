@@ -51,7 +51,8 @@ func policy(p rules.Policy) func(*rules.Input) {
 // walled reports whether the second wall holds it too: it is for what devices
 // may not send at all, not for the box and its answers.
 func (l leak) walled() bool {
-	return !regexp.MustCompile(`^(the box|box |answer |unreachable |loopback |virtual address from|UDP by tor|DNS of an onion)`).MatchString(l.name)
+	return !regexp.MustCompile(`^(the box|box |answer |unreachable |loopback |virtual address from|UDP by tor|DNS of an ` +
+		`onion)`).MatchString(l.name)
 }
 
 func ownTor(in *rules.Input) { in.OwnTor = true }
@@ -62,45 +63,66 @@ func leaks() []leak {
 		{"QUIC", plain, func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerPolicy, layerPost}},
 		{"QUIC over IPv6 (L01)", plain, func(n *network) { n.phone.udp("["+internet6+"]:443", "") }, []string{layerPolicy, layerPost}},
 		{"QUIC from a ULA", plain, func(n *network) { n.phone.udp("["+internet6+"]:443", phoneULA) }, []string{layerPolicy, layerPost}},
-		{"DNS to any resolver (L07)", plain, func(n *network) { n.phone.udp(internet4+":53", "") }, []string{`^TUNIC-LAN -p udp`, layerPolicy, layerPost}},
-		{"DNS to any resolver over IPv6 (L02)", plain, func(n *network) { n.phone.udp("["+internet6+"]:53", "") }, []string{`^TUNIC-LAN -p udp`, layerPolicy, layerPost}},
-		{"DNS of an onion device", policy(rules.Onion), func(n *network) { n.phone.udp(internet4+":53", "") }, []string{`^TUNIC-LAN -p udp`}},
+		{"DNS to any resolver (L07)", plain, func(n *network) { n.phone.udp(internet4+":53", "") },
+			[]string{`^TUNIC-LAN -p udp`, layerPolicy, layerPost}},
+		{"DNS to any resolver over IPv6 (L02)", plain, func(n *network) { n.phone.udp("["+internet6+"]:53", "") },
+			[]string{`^TUNIC-LAN -p udp`, layerPolicy, layerPost}},
+		{"DNS of an onion device", policy(rules.Onion), func(n *network) { n.phone.udp(internet4+":53", "") },
+			[]string{`^TUNIC-LAN -p udp`}},
 		{"ping (L05)", plain, func(n *network) { n.phone.ping(internet4) }, []string{layerPolicy, layerPost}},
 		{"ping over IPv6 (L05)", plain, func(n *network) { n.phone.ping(internet6) }, []string{layerPolicy, layerPost}},
 		{"6in4 (L03)", plain, func(n *network) { n.phone.raw(41, internet4, make([]byte, 40)) }, []string{layerPolicy, layerPost}},
-		{"GRE (L03)", plain, func(n *network) { n.phone.raw(47, internet6, make([]byte, 40)) }, []string{layerPolicy, layerPost, layerInvalid}},
+		{"GRE (L03)", plain, func(n *network) { n.phone.raw(47, internet6, make([]byte, 40)) },
+			[]string{layerPolicy, layerPost, layerInvalid}},
 		{"ESP (L03)", plain, func(n *network) { n.phone.raw(50, internet4, make([]byte, 40)) }, []string{layerPolicy, layerPost}},
-		{"unknown protocol (L06)", plain, func(n *network) { n.phone.raw(253, internet6, make([]byte, 40)) }, []string{layerPolicy, layerPost}},
+		{"unknown protocol (L06)", plain, func(n *network) { n.phone.raw(253, internet6, make([]byte, 40)) },
+			[]string{layerPolicy, layerPost}},
 		{"fragments (L18)", plain, func(n *network) { n.phone.raw(253, internet4, make([]byte, 4000)) }, []string{layerPolicy, layerPost}},
 		{"TCP", plain, func(n *network) { n.phone.dial("tcp", internet4+":80", "") }, []string{layerTrans, layerPolicy, layerPost}},
-		{"TCP over IPv6", plain, func(n *network) { n.phone.dial("tcp", "["+internet6+"]:80", "") }, []string{layerTrans, layerPolicy, layerPost}},
-		{"TCP of a blocked device", policy(rules.Block), func(n *network) { n.phone.dial("tcp", internet4+":80", "") }, []string{`^TUNIC-POLICY .*-j TUNIC-REFUSE$`, layerTrans, layerPost}},
-		{"TCP in mid-stream (L16)", plain, func(n *network) { n.phone.segment(phone4, internet4, 0x18) }, []string{layerTrans, layerMid, layerPolicy, layerPost}},
-		{"TCP in mid-stream over IPv6 (L16)", plain, func(n *network) { n.phone.segment(phone6, internet6, 0x11) }, []string{layerInvalid, layerTrans, layerMid, layerPolicy, layerPost}},
-		{"TCP with impossible flags (L17)", policy(rules.Direct), func(n *network) { n.phone.segment(phone4, internet4, 0x03) }, []string{layerInvalid, layerPolicy, layerPost}},
+		{"TCP over IPv6", plain, func(n *network) { n.phone.dial("tcp", "["+internet6+"]:80", "") },
+			[]string{layerTrans, layerPolicy, layerPost}},
+		{"TCP of a blocked device", policy(rules.Block), func(n *network) { n.phone.dial("tcp", internet4+":80", "") },
+			[]string{`^TUNIC-POLICY .*-j TUNIC-REFUSE$`, layerTrans, layerPost}},
+		{"TCP in mid-stream (L16)", plain, func(n *network) { n.phone.segment(phone4, internet4, 0x18) },
+			[]string{layerTrans, layerMid, layerPolicy, layerPost}},
+		{"TCP in mid-stream over IPv6 (L16)", plain, func(n *network) { n.phone.segment(phone6, internet6, 0x11) },
+			[]string{layerInvalid, layerTrans, layerMid, layerPolicy, layerPost}},
+		{"TCP with impossible flags (L17)", policy(rules.Direct), func(n *network) { n.phone.segment(phone4, internet4, 0x03) },
+			[]string{layerInvalid, layerPolicy, layerPost}},
 		{"UDP with a stranger's source", plain, func(n *network) { n.phone.udp(internet4+":443", stranger4) }, []string{layerSource}},
-		{"UDP with a stranger's source over IPv6", plain, func(n *network) { n.phone.udp("["+internet6+"]:443", stranger6) }, []string{layerSource}},
-		{"answer of a server to a stranger", plain, func(n *network) { n.phone.dial("tcp", "192.168.77.1:22", stranger4) }, []string{layerAnswer}},
-		{"answer of a server to a stranger over IPv6", plain, func(n *network) { n.phone.dial("tcp", "[2001:db8:77::1]:22", stranger6) }, []string{layerAnswer}},
-		{"answer of tor to a stranger", plain, func(n *network) { n.phone.dial("tcp", internet4+":80", stranger4) }, []string{layerClosed, layerAnswer}},
-		{"unreachable to a stranger", plain, func(n *network) { n.phone.udp("192.168.77.1:9", stranger4) }, []string{layerAnswer, `^TUNIC-OUTPUT .*--icmp-type 3/3`}},
-		{"virtual address of a direct device (L37)", policy(rules.Direct), func(n *network) { n.phone.udp("10.192.0.1:443", "") }, []string{layerVirtual}},
-		{"virtual address of a direct device over IPv6", policy(rules.Direct), func(n *network) { n.phone.udp("[fdc7:7a3e:91b2::1]:443", "") }, []string{layerVirtual}},
+		{"UDP with a stranger's source over IPv6", plain, func(n *network) { n.phone.udp("["+internet6+"]:443", stranger6) },
+			[]string{layerSource}},
+		{"answer of a server to a stranger", plain, func(n *network) { n.phone.dial("tcp", "192.168.77.1:22", stranger4) },
+			[]string{layerAnswer}},
+		{"answer of a server to a stranger over IPv6", plain, func(n *network) { n.phone.dial("tcp", "[2001:db8:77::1]:22", stranger6) },
+			[]string{layerAnswer}},
+		{"answer of tor to a stranger", plain, func(n *network) { n.phone.dial("tcp", internet4+":80", stranger4) },
+			[]string{layerClosed, layerAnswer}},
+		{"unreachable to a stranger", plain, func(n *network) { n.phone.udp("192.168.77.1:9", stranger4) },
+			[]string{layerAnswer, `^TUNIC-OUTPUT .*--icmp-type 3/3`}},
+		{"virtual address of a direct device (L37)", policy(rules.Direct), func(n *network) { n.phone.udp("10.192.0.1:443", "") },
+			[]string{layerVirtual}},
+		{"virtual address of a direct device over IPv6", policy(rules.Direct),
+			func(n *network) { n.phone.udp("[fdc7:7a3e:91b2::1]:443", "") }, []string{layerVirtual}},
 		{"virtual address from the box", plain, func(n *network) { n.gateway.udp("10.192.0.1:443", "") }, []string{layerVirtual}},
 		{"loopback source on the WAN (M01)", plain, sendLoopback, []string{layerLoopback}},
 		{"the box's UDP (L33)", ownTor, func(n *network) { n.gateway.udp(internet4+":123", "") }, []string{layerOutput}},
 		{"the box's ping", ownTor, func(n *network) { n.gateway.ping(internet6) }, []string{layerOutput}},
 		{"the box's TCP", ownTor, func(n *network) { n.gateway.dial("tcp", internet4+":80", "") }, []string{layerOutput, layerOwn}},
 		{"the box's DNS", ownTor, func(n *network) { n.gateway.udp("["+internet6+"]:53", "") }, []string{layerOutput, layerOwn}},
-		{"UDP by tor's uid (L35)", ownTor, func(n *network) { n.gateway.as(971, func() { n.gateway.udpHere(internet4 + ":443") }) }, []string{layerOutput}},
+		{"UDP by tor's uid (L35)", ownTor, func(n *network) { n.gateway.as(971, func() { n.gateway.udpHere(internet4 + ":443") }) },
+			[]string{layerOutput}},
 		{"the box's TCP after a flush (M02)", ownTor, sendAfterFlush, []string{layerOwn, layerMid, layerOutput, layerInvalid}},
 		{"box reset of a cut connection (M03)", plain, cutConnection, []string{`^TUNIC-OUTPUT .*RST RST`}},
 		{"box unreachable of a cut flow (M03)", plain, cutDatagrams, []string{`^TUNIC-OUTPUT .*--icmp-type 3/3`, layerUplink}},
 		{"connection from before the rules (L19)", plain, openBefore, []string{layerMid, layerPolicy, layerPost, layerInvalid, layerTrans}},
-		{"lockdown of a direct device", lockdown(rules.Direct), func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerPolicy, layerPost, layerNamed}},
-		{"lockdown before the household is known (L22)", early, func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerNamed}},
+		{"lockdown of a direct device", lockdown(rules.Direct), func(n *network) { n.phone.udp(internet4+":443", "") },
+			[]string{layerPolicy, layerPost, layerNamed}},
+		{"lockdown before the household is known (L22)", early, func(n *network) { n.phone.udp(internet4+":443", "") },
+			[]string{layerNamed}},
 		{"the household has a wrong name (L1)", misnamed, func(n *network) { n.phone.udp(internet4+":443", "") }, []string{layerNamed}},
-		{"the household has a wrong name, closed", closedMisnamed, func(n *network) { n.phone.udp("["+internet6+"]:443", "") }, []string{layerNamed}},
+		{"the household has a wrong name, closed", closedMisnamed, func(n *network) { n.phone.udp("["+internet6+"]:443", "") },
+			[]string{layerNamed}},
 	}
 }
 
@@ -136,7 +158,8 @@ func TestLeaks(t *testing.T) {
 				set   rules.Ruleset
 				razed bool
 				leaks bool
-			}{{"all rules", full, false, false}, {"the second wall alone", less, false, !l.walled()}, {"without its layers", less, true, true}} {
+			}{{"all rules", full, false, false}, {"the second wall alone", less, false, !l.walled()},
+				{"without its layers", less, true, true}} {
 				n.flush()
 				n.razed = f.razed
 				n.apply(f.set)
@@ -159,7 +182,8 @@ func without(set rules.Ruleset, expressions []string) rules.Ruleset {
 		chains := slices.Clone(table.Chains)
 		for i, c := range chains {
 			chains[i].Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(rule string) bool {
-				return slices.ContainsFunc(expressions, func(e string) bool { return regexp.MustCompile(e).MatchString(c.Name + " " + rule) })
+				return slices.ContainsFunc(expressions,
+					func(e string) bool { return regexp.MustCompile(e).MatchString(c.Name + " " + rule) })
 			})
 		}
 		less.Tables = append(less.Tables, rules.Table{Family: table.Family, Name: table.Name, Chains: chains})

@@ -151,7 +151,8 @@ func (tr *trials) resume(path string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| (ip.) \\| (\\S+) \\| `(.*?)` \\| [^:|]*: ([^|]*?): [^|]* \\|$").FindAllStringSubmatch(string(table), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (ip.) \\| (\\S+) \\| `(.*?)` \\| [^:|]*: ([^|]*?): "+
+		"[^|]* \\|$").FindAllStringSubmatch(string(table), -1) {
 		tr.hints[ungrouped(row[1]+" "+row[2]+" "+row[3])] = row[4]
 	}
 	text, err := os.ReadFile(tr.partial)

@@ -82,12 +82,15 @@ func TestWhatTheLinkNeeds(t *testing.T) {
 	for kind, fits := range map[byte]bool{3: true, 11: true, 12: true, 5: false, 8: false, 13: false} {
 		list = append(list, arrival{fmt.Sprintf("-p icmp --icmp-type %d", kind), internet4, fits, message(traffic.ICMP, kind)})
 	}
-	for kind, fits := range map[byte]bool{1: true, 2: true, 3: true, 4: true, 130: true, 134: true, 135: true, 136: true, 128: false, 137: false, 139: false} {
+	for kind, fits := range map[byte]bool{1: true, 2: true, 3: true, 4: true, 130: true, 134: true, 135: true, 136: true, 128: false,
+		137: false, 139: false} {
 		list = append(list, arrival{fmt.Sprintf("-p icmpv6 --icmpv6-type %d", kind), "fe80::1:1", fits, message(traffic.ICMPv6, kind)})
 	}
 	list = append(list,
-		arrival{"-p udp --sport 67 --dport 68", internet4, true, datagram(67, 68)}, arrival{"-p udp --sport 53 --dport 68", internet4, false, datagram(53, 68)},
-		arrival{"-p udp --sport 67 --dport 69", internet4, false, datagram(67, 69)}, arrival{"-s fe80::/10 -p udp --sport 547 --dport 546", "fe80::1:1", true, datagram(547, 546)},
+		arrival{"-p udp --sport 67 --dport 68", internet4, true, datagram(67, 68)},
+		arrival{"-p udp --sport 53 --dport 68", internet4, false, datagram(53, 68)},
+		arrival{"-p udp --sport 67 --dport 69", internet4, false, datagram(67, 69)},
+		arrival{"-s fe80::/10 -p udp --sport 547 --dport 546", "fe80::1:1", true, datagram(547, 546)},
 		arrival{"-s 2001::/16 -p udp --sport 547 --dport 546", internet6, false, datagram(547, 546)})
 	tool := func(a arrival) (string, string) {
 		switch {
@@ -102,7 +105,8 @@ func TestWhatTheLinkNeeds(t *testing.T) {
 		program, to := tool(a)
 		n.gateway.run(program + " -Z INPUT")
 		for range 3 {
-			if err := (traffic.Host{Namespace: n.internet.name}).On("eth0").Send(a.make(netip.MustParseAddr(a.from), netip.MustParseAddr(to)).Bytes()); err != nil {
+			if err := (traffic.Host{Namespace: n.internet.name}).On("eth0").Send(a.make(netip.MustParseAddr(a.from),
+				netip.MustParseAddr(to)).Bytes()); err != nil {
 				t.Error(err)
 			}
 		}
@@ -184,7 +188,8 @@ func TestPortScan(t *testing.T) {
 			return netip.AddrPortFrom(netip.MustParseAddr(a), uint16(port))
 		}
 		for port := 1; port <= 65535; port++ {
-			packets = append(packets, traffic.Segment(at(from, 40000), at(to, port), traffic.SYN).Bytes(), traffic.Datagram(at(from, 40000), at(to, port), []byte("?")).Bytes())
+			packets = append(packets, traffic.Segment(at(from, 40000), at(to, port), traffic.SYN).Bytes(),
+				traffic.Datagram(at(from, 40000), at(to, port), []byte("?")).Bytes())
 		}
 		for chunk := range slices.Chunk(packets, 8192) {
 			if err := (traffic.Host{Namespace: n.internet.name}).Send(chunk...); err != nil {
@@ -210,7 +215,8 @@ func TestPortScan(t *testing.T) {
 	}{{"open", in}, {"in lockdown", closed}, {"with two ports named", named}} {
 		what, in := c.what, c.in
 		n.apply(compile(t, in))
-		for to, from := range map[string]string{gateway4: internet4, gateway6: internet6, "192.168.77.1": internet4, "2001:db8:77::1": internet6} {
+		for to, from := range map[string]string{gateway4: internet4, gateway6: internet6, "192.168.77.1": internet4,
+			"2001:db8:77::1": internet6} {
 			got := scan(to, from)
 			tcp := slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "protocol 6 ports 22 > 40000") })
 			udp := slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "protocol 17 ports 51820 > 40000") })

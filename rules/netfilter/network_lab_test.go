@@ -47,7 +47,8 @@ func newNetwork(t testing.TB) *network { return newNamedNetwork(t, "") }
 // newNamedNetwork is for tests that have several.
 func newNamedNetwork(t testing.TB, name string) *network {
 	t.Helper()
-	n := &network{t: t, phone: newNode(t, name+"phone"), nas: newNode(t, name+"nas"), gateway: newNode(t, name+"gw"), internet: newNode(t, name+"wan")}
+	n := &network{t: t, phone: newNode(t, name+"phone"), nas: newNode(t, name+"nas"), gateway: newNode(t, name+"gw"),
+		internet: newNode(t, name+"wan")}
 	n.wire(n.phone, "lan1", "192.168.77.1/24", "2001:db8:77::1/64")
 	n.wire(n.nas, "lan2", "192.168.78.1/24", "2001:db8:78::1/64")
 	n.wire(n.internet, "wan0", gateway4+"/24", gateway6+"/64")

@@ -25,7 +25,8 @@ func partners() []partner {
 	return []partner{
 		{open, `^TUNIC-INPUT -i lan1 -p (icmp|ipv6-icmp) -m conntrack --ctstate DNAT -j DROP$`, answer},
 		{named, `^TUNIC-INPUT -m devgroup --src-group \S+ -p (icmp|ipv6-icmp) -m conntrack --ctstate DNAT -j DROP$`, answer},
-		{closed, `^TUNIC-INPUT -p tcp -m tcp --dport 9249 -j DROP$`, answer + `|^TUNIC-OUTPUT -p tcp -m tcp --tcp-flags RST RST -m conntrack --ctdir REPLY -j DROP$`},
+		{closed, `^TUNIC-INPUT -p tcp -m tcp --dport 9249 -j DROP$`,
+			answer + `|^TUNIC-OUTPUT -p tcp -m tcp --tcp-flags RST RST -m conntrack --ctdir REPLY -j DROP$`},
 		{emptied, `^TUNIC-LEAVE -d (10|fdc7)\S* -j RETURN$`, `^TUNIC-POST -d (10|fdc7)\S* -j DROP$`},
 		{otherEmptied, `^TUNIC-GATE -s \S+ -j RETURN$`, `^TUNIC-POST -s (192|2001|fd77)\S* -j DROP$`},
 		{open, `^TUNIC-FORWARD -o lan1 -g TUNIC-TO$`, `^TUNIC-FORWARD (-d .*-g TUNIC-TO|-j DROP)$`},

@@ -152,7 +152,8 @@ func TestRefusedAtOnce(t *testing.T) {
 	n := newNetwork(t)
 	n.apply(compile(t, withDefault(rules.Block)))
 	for _, network := range []string{"tcp", "udp"} {
-		for _, address := range []string{internet4 + ":443", "[" + internet6 + "]:443", nas4 + ":443", "[fdc7:7a3e:91b2::7]:443", "192.168.77.1:9240", "192.168.77.1:9353"} {
+		for _, address := range []string{internet4 + ":443", "[" + internet6 + "]:443", nas4 + ":443", "[fdc7:7a3e:91b2::7]:443",
+			"192.168.77.1:9240", "192.168.77.1:9353"} {
 			start := time.Now()
 			c, err := n.phone.dial(network, address, "")
 			if err == nil { // UDP
@@ -198,7 +199,8 @@ func TestInbound(t *testing.T) {
 		n.wants("port forward", n.talk(n.internet, gateway4+":8080", "", nas), internet4)
 		n.wants("port forward over IPv6", n.talk(n.internet, "["+gateway6+"]:8080", "", nas), internet6)
 		seen.take()
-		for _, address := range []string{gateway4 + ":22", "[" + gateway6 + "]:22", "192.168.77.1:22", "[" + phone6 + "]:80", phone4 + ":80", gateway4 + ":9240", "[" + gateway6 + "]:9240"} {
+		for _, address := range []string{gateway4 + ":22", "[" + gateway6 + "]:22", "192.168.77.1:22", "[" + phone6 + "]:80",
+			phone4 + ":80", gateway4 + ":9240", "[" + gateway6 + "]:9240"} {
 			if _, err := n.internet.dial("tcp", address, ""); err == nil {
 				t.Errorf("%v: %s is reachable from the internet (M04, L44)", p, address)
 			}

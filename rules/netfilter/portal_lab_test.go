@@ -113,7 +113,8 @@ func TestExplainAndKernelAgree(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 				return len(n.unmoved(e, before, n.counters(family))) == 0
 			}) {
-				t.Errorf("policy %v, %s to %v (%s): these rules did not match: %v", policy, f.Protocol, f.To, e.End, n.unmoved(e, before, n.counters(family)))
+				t.Errorf("policy %v, %s to %v (%s): these rules did not match: %v",
+					policy, f.Protocol, f.To, e.End, n.unmoved(e, before, n.counters(family)))
 			}
 			n.flush()
 		}

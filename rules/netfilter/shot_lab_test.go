@@ -212,7 +212,8 @@ func bounded(e ends, pattern string) *regexp.Regexp {
 
 // quoted is a pattern with addresses as they are.
 func quoted(e ends, pattern string) string {
-	return regexp.MustCompile(`\$([a-z/]+)`).ReplaceAllStringFunc(pattern, func(name string) string { return regexp.QuoteMeta(e.at(name[1:])) })
+	return regexp.MustCompile(`\$([a-z/]+)`).ReplaceAllStringFunc(pattern,
+		func(name string) string { return regexp.QuoteMeta(e.at(name[1:])) })
 }
 
 func (c *capture) has(pattern *regexp.Regexp) bool {
@@ -245,7 +246,8 @@ func policyOf(from, source, to string, port uint16, want string) shot {
 			if source != "" {
 				by = e.at(source)
 			}
-			out := h.gateway.run(fmt.Sprintf("conntrack -L -f %s -p tcp --orig-src %s --orig-dst %s --dport %d", family, by, e.at(to), port))
+			out := h.gateway.run(fmt.Sprintf("conntrack -L -f %s -p tcp --orig-src %s --orig-dst %s --dport %d",
+				family, by, e.at(to), port))
 			m := regexp.MustCompile(`mark=(\d+)`).FindStringSubmatch(out)
 			if m == nil {
 				return "none"

@@ -76,7 +76,8 @@ func TestStreams(t *testing.T) {
 			for range houseStreams {
 				want(try("printer", "box", 9240), "refused")
 			}
-			conns, err := dialMany(h, net.Dialer{Timeout: patience}, h.nodes["printer"], net.JoinHostPort(e.at("internet"), "80"), houseStreams)
+			conns, err := dialMany(h, net.Dialer{Timeout: patience}, h.nodes["printer"], net.JoinHostPort(e.at("internet"), "80"),
+				houseStreams)
 			defer func() { closeAll(conns) }()
 			if err != nil {
 				t.Fatalf("after %d connections: %v", len(conns), err)
@@ -130,7 +131,8 @@ func TestForgedStreams(t *testing.T) {
 				var packets [][]byte
 				for range 2 * houseStreams {
 					from, to := netip.MustParseAddr(e.at("printer")), netip.MustParseAddr(e.at("internet"))
-					packets = append(packets, traffic.Segment(netip.AddrPortFrom(from, port), netip.AddrPortFrom(to, 80), traffic.SYN).Bytes())
+					packets = append(packets, traffic.Segment(netip.AddrPortFrom(from, port), netip.AddrPortFrom(to, 80),
+						traffic.SYN).Bytes())
 					port++
 				}
 				if err := (traffic.Host{Namespace: h.nodes["phone"].name}).On("eth0").Send(packets...); err != nil {

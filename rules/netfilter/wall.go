@@ -124,7 +124,8 @@ func lookAtWall(f rules.Family) (wallNow, error) {
 	}
 	all, err := whole(func() ([]netlink.Rule, error) { return netlink.RuleList(familyNumber(f)) })
 	if err != nil {
-		return wallNow{}, fmt.Errorf("reading the rules (the kernel needs CONFIG_IP_MULTIPLE_TABLES and CONFIG_IPV6_MULTIPLE_TABLES): %w", err)
+		return wallNow{}, fmt.Errorf("reading the rules (the kernel needs CONFIG_IP_MULTIPLE_TABLES and CONFIG_IPV6_MULTIPLE_TABLES): %w",
+			err)
 	}
 	var w wallNow
 	first := wallPlace + len(rules.Wall())

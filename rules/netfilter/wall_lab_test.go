@@ -34,13 +34,16 @@ func flushes() map[string][]string {
 // crowd are packets of many devices to the internet: UDP, DNS, TCP and pings.
 func crowd(devices int) (packets [][]byte) {
 	for i := range devices {
-		for from, to := range map[string]string{fmt.Sprintf("192.168.77.%d", 10+i): internet4, fmt.Sprintf("2001:db8:77::%d", 10+i): internet6} {
+		for from, to := range map[string]string{fmt.Sprintf("192.168.77.%d", 10+i): internet4, fmt.Sprintf("2001:db8:77::%d",
+			10+i): internet6} {
 			a, b := netip.MustParseAddr(from), netip.MustParseAddr(to)
 			for _, port := range []uint16{53, 443, 123} {
-				packets = append(packets, traffic.Datagram(netip.AddrPortFrom(a, uint16(20000+i)), netip.AddrPortFrom(b, port), []byte("hello")).Bytes())
+				packets = append(packets, traffic.Datagram(netip.AddrPortFrom(a, uint16(20000+i)), netip.AddrPortFrom(b, port),
+					[]byte("hello")).Bytes())
 			}
 			for _, flags := range []byte{traffic.SYN, traffic.ACK, traffic.FIN | traffic.ACK} {
-				packets = append(packets, traffic.Segment(netip.AddrPortFrom(a, uint16(30000+i)), netip.AddrPortFrom(b, 443), flags).Bytes())
+				packets = append(packets, traffic.Segment(netip.AddrPortFrom(a, uint16(30000+i)), netip.AddrPortFrom(b, 443),
+					flags).Bytes())
 			}
 			packets = append(packets, traffic.Echo(a, b).Bytes())
 		}
@@ -64,12 +67,14 @@ func TestFlushed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got := slices.DeleteFunc(n.wan.take(), func(p string) bool { return strings.HasPrefix(p, gateway4+" ") || strings.HasPrefix(p, gateway6+" ") })
+		got := slices.DeleteFunc(n.wan.take(),
+			func(p string) bool { return strings.HasPrefix(p, gateway4+" ") || strings.HasPrefix(p, gateway6+" ") })
 		return len(got)
 	}
 	closed := household()
 	closed.Mode = rules.Lockdown
-	for name, in := range map[string]rules.Input{"open": household(), "closed": closed, "nothing known": {Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}} {
+	for name, in := range map[string]rules.Input{"open": household(), "closed": closed,
+		"nothing known": {Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}} {
 		for how, lines := range flushes() {
 			n.apply(compile(t, in))
 			for _, line := range lines {

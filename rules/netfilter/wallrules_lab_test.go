@@ -29,11 +29,15 @@ type wallShot struct {
 func wallShots() []wallShot {
 	return []wallShot{
 		{rules.LookupLocal, "the phone reaches the box, the kernel's own first rule being moved behind the wall", true, true, reachesBox},
-		{rules.Skip, "a direct device's datagram leaves", false, true, func(n *network, f rules.Family) bool { return n.leaves(f, phone4, phone6) }},
+		{rules.Skip, "a direct device's datagram leaves", false, true,
+			func(n *network, f rules.Family) bool { return n.leaves(f, phone4, phone6) }},
 		{rules.Skip, "the box's own datagram leaves, its source chosen", false, true, boxLeaves},
-		{rules.Swallow, "a datagram leaves, its source in the lower half", true, false, func(n *network, f rules.Family) bool { return n.leaves(f, "100.64.7.7", phone6) }},
-		{rules.Swallow, "a datagram leaves, its source in the upper half", true, false, func(n *network, f rules.Family) bool { return n.leaves(f, phone4, phoneULA) }},
-		{rules.Nothing, "a direct device's datagram leaves", false, true, func(n *network, f rules.Family) bool { return n.leaves(f, phone4, phone6) }},
+		{rules.Swallow, "a datagram leaves, its source in the lower half", true, false,
+			func(n *network, f rules.Family) bool { return n.leaves(f, "100.64.7.7", phone6) }},
+		{rules.Swallow, "a datagram leaves, its source in the upper half", true, false,
+			func(n *network, f rules.Family) bool { return n.leaves(f, phone4, phoneULA) }},
+		{rules.Nothing, "a direct device's datagram leaves", false, true,
+			func(n *network, f rules.Family) bool { return n.leaves(f, phone4, phone6) }},
 	}
 }
 
@@ -83,7 +87,8 @@ func (n *network) leaves(f rules.Family, from4, from6 string) bool {
 		from, to = from6, internet6
 	}
 	n.wan.take()
-	p := traffic.Datagram(netip.AddrPortFrom(netip.MustParseAddr(from), 20000), netip.AddrPortFrom(netip.MustParseAddr(to), 4443), []byte("hello"))
+	p := traffic.Datagram(netip.AddrPortFrom(netip.MustParseAddr(from), 20000), netip.AddrPortFrom(netip.MustParseAddr(to), 4443),
+		[]byte("hello"))
 	if err := (traffic.Host{Namespace: n.phone.name}).On("eth0").Send(p.Bytes()); err != nil {
 		n.t.Fatal(err)
 	}

@@ -47,7 +47,8 @@ func Watch(ctx context.Context, changed chan<- struct{}) error {
 	return forward(ctx, links, addrs, routes, failed, changed)
 }
 
-func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan netlink.AddrUpdate, routes <-chan netlink.RouteUpdate, failed <-chan error, changed chan<- struct{}) error {
+func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan netlink.AddrUpdate, routes <-chan netlink.RouteUpdate,
+	failed <-chan error, changed chan<- struct{}) error {
 	for {
 		open := true
 		var r netlink.RouteUpdate
