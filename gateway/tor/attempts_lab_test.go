@@ -16,7 +16,8 @@ func TestUnreachedBridge(t *testing.T) {
 	}
 	b := newBox(t)
 	s := b.spec
-	s.Bridges, s.Plugins = []Bridge{{Transport: "obfs4", Line: "obfs4 127.0.0.1:1 " + bridgePrint + " cert=" + bridgeCert + " iat-mode=0"}}, []Plugin{plugin}
+	s.Bridges, s.Plugins = []Bridge{{Transport: "obfs4", Line: "obfs4 127.0.0.1:1 " + bridgePrint + " cert=" + bridgeCert + " iat-mode=0"}},
+		[]Plugin{plugin}
 	b.apply(s)
 	b.awaitRunning()
 	b.await("the bridge to be given up", func() bool { return b.Status().Unreached(bridgePrint) })

@@ -28,7 +28,8 @@ func (s Spec) checkKeys() (errs []error) {
 	for _, o := range s.Onions {
 		for _, k := range o.Clients {
 			if parsed, err := onion.ParseClientKey(string(k)); err != nil || parsed != k {
-				errs = append(errs, fmt.Errorf("checking onion %q: the key of a client is none (%w)", o.Name, errors.Join(err, onion.ErrClientKey)))
+				errs = append(errs, fmt.Errorf("checking onion %q: the key of a client is none (%w)",
+					o.Name, errors.Join(err, onion.ErrClientKey)))
 			}
 		}
 	}
@@ -39,7 +40,8 @@ func (s Spec) checkKeys() (errs []error) {
 			err = errors.Join(err, onion.ErrAddress)
 		}
 		if err != nil || seen[a.Onion] {
-			errs = append(errs, fmt.Errorf("checking the keys for onions of others: one is wrong, or there twice: %w", errors.Join(err, onion.ErrClientKey)))
+			errs = append(errs, fmt.Errorf("checking the keys for onions of others: one is wrong, or there twice: %w",
+				errors.Join(err, onion.ErrClientKey)))
 		}
 		seen[a.Onion] = true
 	}
@@ -54,7 +56,8 @@ func (s Spec) checkMaps() (errs []error) {
 		_, err := onion.Parse(string(m.Onion))
 		within := s.Virtual4.Contains(m.Virtual) || s.Virtual6.Contains(m.Virtual)
 		if err != nil || !within || seen[m.Virtual.String()] {
-			errs = append(errs, fmt.Errorf("checking the virtual address %v: it is taken, outside the ranges, or leads to no onion", m.Virtual))
+			errs = append(errs, fmt.Errorf("checking the virtual address %v: it is taken, outside the ranges, or leads to no onion",
+				m.Virtual))
 		}
 		seen[m.Virtual.String()] = true
 	}

@@ -27,7 +27,8 @@ func keySpec(t *testing.T) Spec {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.Onions = []Onion{{Name: "photos", Dir: dir, Address: ownAddress, Socket: "/s", Ports: []uint16{80}, Clients: []onion.ClientKey{bobKey}}}
+	s.Onions = []Onion{{Name: "photos", Dir: dir, Address: ownAddress, Socket: "/s", Ports: []uint16{80},
+		Clients: []onion.ClientKey{bobKey}}}
 	s.Auth = []Auth{{Onion: friendAddress, Key: aliceSecret}}
 	return s
 }
@@ -125,12 +126,14 @@ const visited = `250+circuit-status=
 250 OK`
 
 // visitedNow is the same a moment later: somebody has come in meanwhile.
-var visitedNow = strings.Replace(visited, "\n11 ", "\n12 LAUNCHED PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING REND_QUERY="+ownAddress+"\n11 ", 1)
+var visitedNow = strings.Replace(visited, "\n11 ", "\n12 LAUNCHED PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING REND_QUERY="+
+	ownAddress+"\n11 ", 1)
 
 // cutting is how those who visit our onion are cut: who asks, then who is there.
 var cutting = []exchange{
 	{"GETINFO circuit-status", visited}, {"CLOSECIRCUIT 8", `552 Unknown circuit "8"`},
-	{"GETINFO circuit-status", visitedNow}, {"CLOSECIRCUIT 7", "250 OK"}, {"CLOSECIRCUIT 10", `552 Unknown circuit "10"`}, {"CLOSECIRCUIT 12", "250 OK"},
+	{"GETINFO circuit-status", visitedNow}, {"CLOSECIRCUIT 7", "250 OK"}, {"CLOSECIRCUIT 10", `552 Unknown circuit "10"`},
+	{"CLOSECIRCUIT 12", "250 OK"},
 }
 
 // TestRevokeRepublishes: whoever holds the old descriptor must not come back
@@ -151,7 +154,8 @@ func TestRevokeRepublishes(t *testing.T) {
 	if !tor.current().Equal(next) || restarts != 0 {
 		t.Errorf("%d restarts, state %+v", restarts, tor.current())
 	}
-	if left, _ := os.ReadDir(filepath.Join(next.Onions[0].Dir, "authorized_clients")); len(left) != 1 || left[0].Name() != string(alice)+".auth" {
+	if left, _ := os.ReadDir(filepath.Join(next.Onions[0].Dir, "authorized_clients")); len(left) != 1 ||
+		left[0].Name() != string(alice)+".auth" {
 		t.Errorf("the files of the clients are %v", left)
 	}
 }
@@ -180,7 +184,8 @@ func TestHalfARevocation(t *testing.T) {
 	if err := tor.Apply(t.Context(), next); err == nil {
 		t.Error("Apply did not notice")
 	}
-	if now := tor.current(); restarts == 0 || slices.ContainsFunc(now.Onions, func(o Onion) bool { return o.Clients == nil || len(o.Clients) > 0 }) {
+	if now := tor.current(); restarts == 0 ||
+		slices.ContainsFunc(now.Onions, func(o Onion) bool { return o.Clients == nil || len(o.Clients) > 0 }) {
 		t.Errorf("%d restarts, state %+v", restarts, now)
 	}
 }

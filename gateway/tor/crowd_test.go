@@ -192,7 +192,8 @@ func TestCrowdManyFullDevices(t *testing.T) {
 func TestCrowdIsOfTransPortAlone(t *testing.T) {
 	c := crowdHouse()
 	for _, line := range []string{
-		newFromSOCKS, newFromDNS, newFromPhone6, "STREAM", "STREAM 7 NEW 0", "STREAM 7 CLOSED 0 x", "STREAM 99 SENTCONNECT 5 198.51.100.1:443",
+		newFromSOCKS, newFromDNS, newFromPhone6, "STREAM", "STREAM 7 NEW 0", "STREAM 7 CLOSED 0 x",
+		"STREAM 99 SENTCONNECT 5 198.51.100.1:443",
 		"STREAM 12 NEW 0 198.51.100.1:443 SOURCE_ADDR=127.0.0.1:5 PURPOSE=USER CLIENT_PROTOCOL=TRANS",
 		"STREAM 13 NEW 0 198.51.100.1:443 SOURCE_ADDR=::1:5 PURPOSE=USER CLIENT_PROTOCOL=TRANS",
 		"STREAM 14 NEW 0 198.51.100.1:443 SOURCE_ADDR=(Tor_internal):0 CLIENT_PROTOCOL=TRANS",
@@ -217,7 +218,8 @@ func TestCrowdIsOfTransPortAlone(t *testing.T) {
 // session ends it.
 func TestCrowdStreamsAreEnded(t *testing.T) {
 	f := newFakeControl(t, []exchange{
-		{"CLOSESTREAM 1024 11", "250 OK"}, {"CLOSESTREAM 1025 11", `552 Unknown stream "1025"`}, {"CLOSESTREAM 1026 11", "551 no"}, {"CLOSESTREAM 1027 11", "250 OK"},
+		{"CLOSESTREAM 1024 11", "250 OK"}, {"CLOSESTREAM 1025 11", `552 Unknown stream "1025"`}, {"CLOSESTREAM 1026 11", "551 no"},
+		{"CLOSESTREAM 1027 11", "250 OK"},
 	})
 	tor := New(Options{Log: slog.New(slog.DiscardHandler)})
 	tor.crowd.table = crowdHouse().table
@@ -231,7 +233,8 @@ func TestCrowdStreamsAreEnded(t *testing.T) {
 	done := make(chan struct{})
 	go func() { tor.endStreams(ctx, s); close(done) }()
 	for i := range DeviceStreams + 4 {
-		tor.crowd.event(fmt.Sprintf("STREAM %d NEW 0 198.51.100.1:443 SOURCE_ADDR=192.168.77.1:%d PURPOSE=USER CLIENT_PROTOCOL=TRANS", i, 1024+i))
+		tor.crowd.event(fmt.Sprintf("STREAM %d NEW 0 198.51.100.1:443 SOURCE_ADDR=192.168.77.1:%d PURPOSE=USER CLIENT_PROTOCOL=TRANS",
+			i, 1024+i))
 	}
 	for end := time.Now().Add(10 * time.Second); len(f.received()) < 4 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)

@@ -21,7 +21,8 @@ type GeoIP struct {
 }
 
 // ErrNoGeoIP is returned by FindGeoIP.
-var ErrNoGeoIP = errors.New("exit countries need tor's database of addresses, which is not installed: install the package tor-geoipdb (on OpenWrt tor-geoip)")
+var ErrNoGeoIP = errors.New("exit countries need tor's database of addresses, which is not installed: " +
+	"install the package tor-geoipdb (on OpenWrt tor-geoip)")
 
 // geoIPDirs are where packages put it.
 var geoIPDirs = []string{"/usr/share/tor", "/usr/local/share/tor"}

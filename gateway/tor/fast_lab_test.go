@@ -17,7 +17,8 @@ func TestFastTor(t *testing.T) {
 	fast := &box{Tor: New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t: t, base: b.base, ended: make(chan error, 1)}
 	spec := b.spec.Clone()
 	spec.SingleHop, spec.TransPort, spec.SocksPort, spec.DNSPort = true, 0, 0, 0
-	spec.DataDir, spec.RunDir, spec.Torrc = filepath.Join(b.base, "fast"), filepath.Join(b.base, "fast-run"), filepath.Join(b.base, "fast.torrc")
+	spec.DataDir, spec.RunDir, spec.Torrc = filepath.Join(b.base, "fast"), filepath.Join(b.base, "fast-run"),
+		filepath.Join(b.base, "fast.torrc")
 	films, err := labOnion(spec, b.base, "films")
 	if err != nil {
 		t.Fatal(err)
@@ -31,8 +32,10 @@ func TestFastTor(t *testing.T) {
 	for range 2 {
 		fast.apply(spec)
 		pid := fast.awaitRunning().PID
-		for option, want := range map[string]string{"HiddenServiceSingleHopMode": "1", "HiddenServiceNonAnonymousMode": "1", "SocksPort": "0"} {
-			if lines, err := fast.runningSession().commands.command("GETCONF " + option); err != nil || strings.Join(lines, "") != option+"="+want {
+		for option, want := range map[string]string{"HiddenServiceSingleHopMode": "1", "HiddenServiceNonAnonymousMode": "1",
+			"SocksPort": "0"} {
+			if lines, err := fast.runningSession().commands.command("GETCONF " + option); err != nil ||
+				strings.Join(lines, "") != option+"="+want {
 				t.Errorf("%s: %q, %v", option, lines, err)
 			}
 		}

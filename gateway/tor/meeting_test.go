@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	asked  = "CIRC_MINOR 40 PURPOSE_CHANGED $A~a,$B~b BUILD_FLAGS=IS_INTERNAL,NEED_CAPACITY PURPOSE=HS_CLIENT_REND HS_STATE=HSCR_ESTABLISHED_WAITING REND_QUERY=abc OLD_PURPOSE=HS_CLIENT_REND OLD_HS_STATE=HSCR_ESTABLISHED_IDLE"
+	asked = "CIRC_MINOR 40 PURPOSE_CHANGED $A~a,$B~b BUILD_FLAGS=IS_INTERNAL,NEED_CAPACITY PURPOSE=HS_CLIENT_REND " +
+		"HS_STATE=HSCR_ESTABLISHED_WAITING REND_QUERY=abc OLD_PURPOSE=HS_CLIENT_REND OLD_HS_STATE=HSCR_ESTABLISHED_IDLE"
 	asked2 = "CIRC_MINOR 41 PURPOSE_CHANGED $A~a PURPOSE=HS_CLIENT_REND HS_STATE=HSCR_ESTABLISHED_WAITING REND_QUERY=def"
 	joined = "CIRC_MINOR 40 PURPOSE_CHANGED $A~a,$B~b PURPOSE=HS_CLIENT_REND HS_STATE=HSCR_JOINED REND_QUERY=abc"
 )
@@ -52,7 +53,8 @@ func TestMeetingsThatAreInVain(t *testing.T) {
 		{[]string{asked, asked}, []string{"40"}, []string{"abc"}},
 		{[]string{asked, joined}, nil, nil},
 		{[]string{asked, asked2, joined}, []string{"41"}, []string{"def"}},
-		{[]string{joined, "CIRC_MINOR", "CIRC_MINOR 40", `CIRC_MINOR 40 PURPOSE_CHANGED "`, "CIRC_MINOR 7 PURPOSE_CHANGED PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING"}, nil, nil},
+		{[]string{joined, "CIRC_MINOR", "CIRC_MINOR 40", `CIRC_MINOR 40 PURPOSE_CHANGED "`,
+			"CIRC_MINOR 7 PURPOSE_CHANGED PURPOSE=HS_SERVICE_REND HS_STATE=HSSR_CONNECTING"}, nil, nil},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var m meetings
@@ -121,7 +123,8 @@ func TestOneFetchForAll(t *testing.T) {
 // nothing else.
 func TestAskAnew(t *testing.T) {
 	f := newFakeControl(t, []exchange{{"HSFETCH abc", "250 OK"}, {"HSFETCH abc", "250 OK"},
-		{"GETINFO circuit-status", "250+circuit-status=\n" + waitingNow + "\n41 BUILT PURPOSE=GENERAL\n.\n250 OK"}, {"CLOSECIRCUIT 40 IfUnused", "250 OK"}})
+		{"GETINFO circuit-status", "250+circuit-status=\n" + waitingNow + "\n41 BUILT PURPOSE=GENERAL\n.\n250 OK"},
+		{"CLOSECIRCUIT 40 IfUnused", "250 OK"}})
 	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +139,8 @@ func TestAskAnew(t *testing.T) {
 	}
 	time.Sleep(fetchTime + time.Second)
 	got := f.received()
-	if n := len(got); n < 4 || !slices.Equal(got[n-4:], []string{"HSFETCH abc", "HSFETCH abc", "GETINFO circuit-status", "CLOSECIRCUIT 40 IfUnused"}) {
+	if n := len(got); n < 4 ||
+		!slices.Equal(got[n-4:], []string{"HSFETCH abc", "HSFETCH abc", "GETINFO circuit-status", "CLOSECIRCUIT 40 IfUnused"}) {
 		t.Errorf("tor was told %q", got)
 	}
 	x.meetings.mu.Lock()

@@ -152,7 +152,8 @@ func TestLearnRelays(t *testing.T) {
 func manyRelays(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "r relay%d AAAAAAAAAAAAAAAAAAAAAAAAAAA BBBBBBBBBBBBBBBBBBBBBBBBBBB 2038-01-01 00:00:00 198.51.%d.%d 9001 0\na [2001:db8::%x]:9001\ns Fast Guard HSDir Running Stable V2Dir Valid\nw Bandwidth=5000\n", i, i/250, i%250, i+1)
+		fmt.Fprintf(&b, "r relay%d AAAAAAAAAAAAAAAAAAAAAAAAAAA BBBBBBBBBBBBBBBBBBBBBBBBBBB 2038-01-01 00:00:00 198.51.%d.%d 9001 0\n"+
+			"a [2001:db8::%x]:9001\ns Fast Guard HSDir Running Stable V2Dir Valid\nw Bandwidth=5000\n", i, i/250, i%250, i+1)
 	}
 	return b.String()
 }

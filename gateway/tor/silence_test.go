@@ -32,12 +32,14 @@ func TestCircuitsWithoutAnswers(t *testing.T) {
 		"a cell came, for whom is not known":  {[]string{sent(1), moved(509)}, []string{"55"}},
 		"a cell came, and nobody asks":        {[]string{sent(1), closed(1), moved(509)}, nil},
 		"no cell came":                        {[]string{sent(1), closed(1), moved(0)}, []string{"55"}},
-		"a refusal is an answer":              {[]string{sent(1), "STREAM 1 CLOSED 55 " + onion + " REASON=END REMOTE_REASON=CONNECTREFUSED"}, nil},
-		"detached is none":                    {[]string{sent(1), "STREAM 1 DETACHED 55 " + onion + " REASON=TIMEOUT"}, []string{"55"}},
-		"no onion":                            {[]string{"STREAM 1 SENTCONNECT 55 example.org:80"}, nil},
-		"what was not seen to begin":          {[]string{answered(1), closed(1)}, nil},
-		"twice the same":                      {[]string{sent(1), sent(1), answered(1), answered(1), closed(1), sent(2)}, []string{"55"}},
-		"what no tor says":                    {[]string{"STREAM", "STREAM 1 SENTCONNECT", "CIRC 1 2 3 4.onion:5", "CIRC_BW", "CIRC_BW ID=55", "CIRC_BW 55 1"}, nil},
+		"a refusal is an answer": {[]string{sent(1),
+			"STREAM 1 CLOSED 55 " + onion + " REASON=END REMOTE_REASON=CONNECTREFUSED"}, nil},
+		"detached is none":           {[]string{sent(1), "STREAM 1 DETACHED 55 " + onion + " REASON=TIMEOUT"}, []string{"55"}},
+		"no onion":                   {[]string{"STREAM 1 SENTCONNECT 55 example.org:80"}, nil},
+		"what was not seen to begin": {[]string{answered(1), closed(1)}, nil},
+		"twice the same":             {[]string{sent(1), sent(1), answered(1), answered(1), closed(1), sent(2)}, []string{"55"}},
+		"what no tor says": {[]string{"STREAM", "STREAM 1 SENTCONNECT", "CIRC 1 2 3 4.onion:5", "CIRC_BW", "CIRC_BW ID=55",
+			"CIRC_BW 55 1"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -147,7 +149,8 @@ func TestSilencesForget(t *testing.T) {
 }
 
 func FuzzSilences(f *testing.F) {
-	for _, line := range []string{"STREAM 1 SENTCONNECT 55 abc.onion:80", "STREAM 9 SUCCEEDED 55 abc.onion:80", "STREAM 9 CLOSED 55 abc.onion:80 REASON=END"} {
+	for _, line := range []string{"STREAM 1 SENTCONNECT 55 abc.onion:80", "STREAM 9 SUCCEEDED 55 abc.onion:80",
+		"STREAM 9 CLOSED 55 abc.onion:80 REASON=END"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

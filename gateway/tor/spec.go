@@ -150,7 +150,8 @@ func (s Spec) checkClient() (errs []error) {
 		errs = append(errs, errors.New("checking tor's settings: TransPort, SocksPort and DNSPort must be three different ports"))
 	}
 	if !s.Virtual4.Addr().Is4() || !s.Virtual6.Addr().Is6() || s.Virtual4.Masked() != s.Virtual4 || s.Virtual6.Masked() != s.Virtual6 {
-		errs = append(errs, fmt.Errorf("checking tor's settings: the virtual address ranges %v and %v are not one IPv4 and one IPv6 network", s.Virtual4, s.Virtual6))
+		errs = append(errs, fmt.Errorf("checking tor's settings: the virtual address ranges %v and %v are not one IPv4 and one IPv6 "+
+			"network", s.Virtual4, s.Virtual6))
 	}
 	return errs
 }

@@ -31,12 +31,16 @@ func plainSpec() Spec {
 func fullSpec() Spec {
 	s := plainSpec()
 	s.Onions = []Onion{
-		{Name: "home", Address: "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd", Dir: "/var/lib/tunic/onions/home", Socket: "/run/tunic/fronts/home.sock", Ports: []uint16{70}},
-		{Name: "photos", Dir: "/var/lib/tunic/onions/photos", Socket: "/run/tunic/fronts/photos.sock", Ports: []uint16{80, 22}, MaxStreams: 512, Clients: []onion.ClientKey{bobKey}},
-		{Name: "nobody", Dir: "/var/lib/tunic/onions/nobody", Socket: "/run/tunic/fronts/nobody.sock", Ports: []uint16{80}, Clients: []onion.ClientKey{}},
+		{Name: "home", Address: "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd", Dir: "/var/lib/tunic/onions/home",
+			Socket: "/run/tunic/fronts/home.sock", Ports: []uint16{70}},
+		{Name: "photos", Dir: "/var/lib/tunic/onions/photos", Socket: "/run/tunic/fronts/photos.sock", Ports: []uint16{80, 22},
+			MaxStreams: 512, Clients: []onion.ClientKey{bobKey}},
+		{Name: "nobody", Dir: "/var/lib/tunic/onions/nobody", Socket: "/run/tunic/fronts/nobody.sock", Ports: []uint16{80},
+			Clients: []onion.ClientKey{}},
 	}
 	s.Auth = []Auth{{Onion: friendAddress, Key: aliceSecret}}
-	s.Maps = []Map{{Virtual: netip.MustParseAddr("10.192.0.7"), Onion: friendAddress}, {Virtual: netip.MustParseAddr("fd12:3456:789a::7"), Onion: friendAddress}}
+	s.Maps = []Map{{Virtual: netip.MustParseAddr("10.192.0.7"), Onion: friendAddress},
+		{Virtual: netip.MustParseAddr("fd12:3456:789a::7"), Onion: friendAddress}}
 	s.Snippets = []Snippet{
 		{File: "lab.conf", Text: "TestingTorNetwork 1\nDirAuthority a orport=5000 no-dirport v3ident=AA 203.0.113.1:7000 BB\n\n"},
 		{File: "odd\nname.conf", Text: "EntryNodes {de}"},
@@ -48,7 +52,8 @@ func TestRenderGolden(t *testing.T) {
 	v4only := plainSpec()
 	v4only.NoIPv6 = true
 	versions := map[string]Version{"newer": unknownPorts} // the others are for 0.4.9.11
-	for name, s := range map[string]Spec{"plain": plainSpec(), "full": fullSpec(), "v4only": v4only, "fast": fastSpec(), "newer": fullSpec()} {
+	for name, s := range map[string]Spec{"plain": plainSpec(), "full": fullSpec(), "v4only": v4only, "fast": fastSpec(),
+		"newer": fullSpec()} {
 		t.Run(name, func(t *testing.T) {
 			v := cmp.Or(versions[name], Version{0, 4, 9, 11})
 			if err := s.Check(); err != nil {
@@ -140,15 +145,16 @@ func TestCheckRefuses(t *testing.T) {
 		"onion with port 0":  {func(s *Spec) { s.Onions[1].Ports[0] = 0 }, `onion "photos"`},
 		"streams":            {func(s *Spec) { s.Onions[1].MaxStreams = 65536 }, "no limit for streams"},
 		"no key":             {func(s *Spec) { s.Onions[1].Clients[0] = "" }, "the key of a client is none"},
-		"key in lower case":  {func(s *Spec) { s.Onions[1].Clients[0] = onion.ClientKey(strings.ToLower(string(bobKey))) }, "the key of a client is none"},
-		"key with a line":    {func(s *Spec) { s.Onions[1].Clients[0] += "\nx" }, "the key of a client is none"},
-		"secret for nobody":  {func(s *Spec) { s.Auth[0].Onion = "x" }, "keys for onions of others"},
-		"no secret":          {func(s *Spec) { s.Auth[0].Key = "x" }, "keys for onions of others"},
-		"two secrets":        {func(s *Spec) { s.Auth = append(s.Auth, s.Auth[0]) }, "keys for onions of others"},
-		"strange address":    {func(s *Spec) { s.Maps[0].Virtual = netip.MustParseAddr("192.0.2.1") }, "outside the ranges"},
-		"address for two":    {func(s *Spec) { s.Maps[1].Virtual = s.Maps[0].Virtual }, "it is taken"},
-		"address of nobody":  {func(s *Spec) { s.Maps[0].Onion = "" }, "leads to no onion"},
-		"snippet":            {func(s *Spec) { s.Snippets[1].Text = "SocksPort 9" }, "SocksPort is set by tunic"},
+		"key in lower case": {func(s *Spec) { s.Onions[1].Clients[0] = onion.ClientKey(strings.ToLower(string(bobKey))) },
+			"the key of a client is none"},
+		"key with a line":   {func(s *Spec) { s.Onions[1].Clients[0] += "\nx" }, "the key of a client is none"},
+		"secret for nobody": {func(s *Spec) { s.Auth[0].Onion = "x" }, "keys for onions of others"},
+		"no secret":         {func(s *Spec) { s.Auth[0].Key = "x" }, "keys for onions of others"},
+		"two secrets":       {func(s *Spec) { s.Auth = append(s.Auth, s.Auth[0]) }, "keys for onions of others"},
+		"strange address":   {func(s *Spec) { s.Maps[0].Virtual = netip.MustParseAddr("192.0.2.1") }, "outside the ranges"},
+		"address for two":   {func(s *Spec) { s.Maps[1].Virtual = s.Maps[0].Virtual }, "it is taken"},
+		"address of nobody": {func(s *Spec) { s.Maps[0].Onion = "" }, "leads to no onion"},
+		"snippet":           {func(s *Spec) { s.Snippets[1].Text = "SocksPort 9" }, "SocksPort is set by tunic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := fullSpec()
@@ -174,23 +180,24 @@ func TestRestartReasons(t *testing.T) {
 		change func(*Spec)
 		want   string // the only reason; "" for none
 	}{
-		"nothing":          {func(*Spec) {}, ""},
-		"clients":          {func(s *Spec) { s.Onions[1].Clients = nil }, ""},
-		"visits":           {func(s *Spec) { s.Auth, s.Maps = nil, nil }, ""},
-		"onions":           {func(s *Spec) { s.Onions = s.Onions[:1] }, ""},
-		"ports of onions":  {func(s *Spec) { s.Onions[0].Ports[0] = 71 }, ""},
-		"ranges":           {func(s *Spec) { s.Virtual4 = netip.MustParsePrefix("10.193.0.0/16") }, ""},
-		"other lines":      {func(s *Spec) { s.Snippets[1].Text = "EntryNodes {at}\n# Sandbox 1\n" }, ""},
-		"moved lines":      {func(s *Spec) { s.Snippets[0].File = "a.conf" }, ""},
-		"binary":           {func(s *Spec) { s.Binary = "/opt/tor" }, "the tor binary changes"},
-		"user":             {func(s *Spec) { s.UID = 103 }, "the user that tor runs as changes"},
-		"data":             {func(s *Spec) { s.DataDir = "/d" }, "the data directory changes"},
-		"control":          {func(s *Spec) { s.RunDir = "/r" }, "the control socket changes"},
-		"torrc":            {func(s *Spec) { s.Torrc = "/t" }, "the place of the torrc changes"},
-		"TransPort":        {func(s *Spec) { s.TransPort = 9041 }, "TransPort changes"},
-		"SocksPort":        {func(s *Spec) { s.SocksPort = 9051 }, "SocksPort changes"},
-		"start option":     {func(s *Spec) { s.Snippets[1].Text += "\nSandbox 1\n" }, "the start-only option Sandbox in torrc.d changes"},
-		"its value":        {func(s *Spec) { s.Snippets[0].Text = strings.Replace(s.Snippets[0].Text, "1", "0", 1) }, "the start-only option TestingTorNetwork in torrc.d changes"},
+		"nothing":         {func(*Spec) {}, ""},
+		"clients":         {func(s *Spec) { s.Onions[1].Clients = nil }, ""},
+		"visits":          {func(s *Spec) { s.Auth, s.Maps = nil, nil }, ""},
+		"onions":          {func(s *Spec) { s.Onions = s.Onions[:1] }, ""},
+		"ports of onions": {func(s *Spec) { s.Onions[0].Ports[0] = 71 }, ""},
+		"ranges":          {func(s *Spec) { s.Virtual4 = netip.MustParsePrefix("10.193.0.0/16") }, ""},
+		"other lines":     {func(s *Spec) { s.Snippets[1].Text = "EntryNodes {at}\n# Sandbox 1\n" }, ""},
+		"moved lines":     {func(s *Spec) { s.Snippets[0].File = "a.conf" }, ""},
+		"binary":          {func(s *Spec) { s.Binary = "/opt/tor" }, "the tor binary changes"},
+		"user":            {func(s *Spec) { s.UID = 103 }, "the user that tor runs as changes"},
+		"data":            {func(s *Spec) { s.DataDir = "/d" }, "the data directory changes"},
+		"control":         {func(s *Spec) { s.RunDir = "/r" }, "the control socket changes"},
+		"torrc":           {func(s *Spec) { s.Torrc = "/t" }, "the place of the torrc changes"},
+		"TransPort":       {func(s *Spec) { s.TransPort = 9041 }, "TransPort changes"},
+		"SocksPort":       {func(s *Spec) { s.SocksPort = 9051 }, "SocksPort changes"},
+		"start option":    {func(s *Spec) { s.Snippets[1].Text += "\nSandbox 1\n" }, "the start-only option Sandbox in torrc.d changes"},
+		"its value": {func(s *Spec) { s.Snippets[0].Text = strings.Replace(s.Snippets[0].Text, "1", "0", 1) },
+			"the start-only option TestingTorNetwork in torrc.d changes"},
 		"its beginning":    {func(s *Spec) { s.Snippets[1].Text += "\n +sandb 1\n" }, "the start-only option Sandbox in torrc.d changes"},
 		"removed":          {func(s *Spec) { s.Snippets = s.Snippets[1:] }, "the start-only option TestingTorNetwork in torrc.d changes"},
 		"short for others": {func(s *Spec) { s.Snippets[1].Text += "\nNoE 1\n" }, "the start-only option NoExec in torrc.d changes"},

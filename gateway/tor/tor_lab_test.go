@@ -113,7 +113,8 @@ func newBox(t *testing.T) *box {
 		t.Fatal(err)
 	}
 	spec.Onions = []Onion{home}
-	b := &box{Tor: New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t: t, base: base, spec: spec, ended: make(chan error, 1)}
+	b := &box{Tor: New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t: t, base: base, spec: spec,
+		ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.end = cancel
 	go func() { b.ended <- b.Serve(ctx) }()
@@ -227,7 +228,8 @@ func TestLifeOfTor(t *testing.T) {
 	bad := more.Clone()
 	bad.Snippets = []Snippet{{File: "own.conf", Text: "NoSuchOption 1\n"}}
 	var refused *RefusedError
-	if err := b.Apply(t.Context(), bad); !errors.As(err, &refused) || refused.Code/10 != 55 || !strings.Contains(err.Error(), "NoSuchOption") {
+	if err := b.Apply(t.Context(), bad); !errors.As(err, &refused) || refused.Code/10 != 55 ||
+		!strings.Contains(err.Error(), "NoSuchOption") {
 		t.Errorf("bad line: %v", err)
 	}
 	if now := b.Status(); now.PID != first.PID || !now.Running || now.Restarts != 0 {
@@ -293,7 +295,8 @@ func TestKeysReachTor(t *testing.T) {
 	next := b.spec.Clone()
 	next.Onions = append(next.Onions, photos, nobody)
 	next.Auth = []Auth{{Onion: friendAddress, Key: aliceSecret}}
-	next.Maps = []Map{{Virtual: netip.MustParseAddr("10.192.0.7"), Onion: friendAddress}, {Virtual: netip.MustParseAddr("fd12:3456:789a::7"), Onion: friendAddress}}
+	next.Maps = []Map{{Virtual: netip.MustParseAddr("10.192.0.7"), Onion: friendAddress},
+		{Virtual: netip.MustParseAddr("fd12:3456:789a::7"), Onion: friendAddress}}
 	b.apply(next)
 	if got := b.published(); !slices.Equal(got, []string{"home", "photos"}) {
 		t.Errorf("onions %q", got)

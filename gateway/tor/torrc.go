@@ -116,7 +116,8 @@ func (s Spec) listeners() []listener {
 	}
 	return []listener{
 		{option: "TransPort", kind: "trans", addrs: at(s.TransPort, any4, any6), flags: isolate},
-		{option: "SocksPort", kind: "socks", addrs: at(s.SocksPort, lo4), flags: append([]string{"IsolateSOCKSAuth", "ExtendedErrors"}, isolate...)},
+		{option: "SocksPort", kind: "socks", addrs: at(s.SocksPort, lo4),
+			flags: append([]string{"IsolateSOCKSAuth", "ExtendedErrors"}, isolate...)},
 		{option: "DNSPort", kind: "dns", addrs: at(s.DNSPort, lo4, lo6)},
 	}
 }

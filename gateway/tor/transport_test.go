@@ -17,7 +17,8 @@ const (
 // bridgedSpec enters by two bridges and leaves in two countries.
 func bridgedSpec() Spec {
 	s := plainSpec()
-	s.Bridges = []Bridge{{"obfs4", bridgeLine}, {"", "[2001:db8::20]:9001 " + bridgePrint}, {"meek_lite", "meek_lite 192.0.2.3:80 " + bridgePrint + " url=https://meek.example/"}}
+	s.Bridges = []Bridge{{"obfs4", bridgeLine}, {"", "[2001:db8::20]:9001 " + bridgePrint},
+		{"meek_lite", "meek_lite 192.0.2.3:80 " + bridgePrint + " url=https://meek.example/"}}
 	s.Plugins = []Plugin{{"obfs4", "/usr/bin/obfs4proxy"}, {"meek_lite", "/usr/bin/obfs4proxy"}}
 	s.Exits = Exits{Only: []string{"de", "nl"}, Exclude: []string{"us"}, GeoIP: GeoIP{"/usr/share/tor/geoip", "/usr/share/tor/geoip6"}}
 	s.IsolateDestinations = true
@@ -35,7 +36,8 @@ func TestRenderBridged(t *testing.T) {
 		"TransPort 0.0.0.0:9240 IsolateDestAddr\nTransPort [::]:9240 IsolateDestAddr\n",
 		"SocksPort 127.0.0.1:9250 IsolateSOCKSAuth ExtendedErrors IsolateDestAddr\n",
 		"GeoIPFile /usr/share/tor/geoip\nGeoIPv6File /usr/share/tor/geoip6\nExitNodes {de},{nl}\nExcludeExitNodes {us}\n",
-		"UseBridges 1\nUpdateBridgesFromAuthority 0\nClientTransportPlugin obfs4,meek_lite exec /usr/bin/obfs4proxy\nBridge " + bridgeLine + "\nBridge [2001:db8::20]:9001 ",
+		"UseBridges 1\nUpdateBridgesFromAuthority 0\nClientTransportPlugin obfs4,meek_lite exec /usr/bin/obfs4proxy\nBridge " + bridgeLine +
+			"\nBridge [2001:db8::20]:9001 ",
 	} {
 		if strings.Count(text, want) != 1 {
 			t.Errorf("want once\n%s\nin\n%s", want, text)
@@ -86,10 +88,11 @@ func TestRestartForBridges(t *testing.T) {
 		change func(*Spec)
 		want   string
 	}{
-		"bridges come": {func(s *Spec) { s.Bridges, s.Plugins = bridgedSpec().Bridges, bridgedSpec().Plugins }, "the way into the network (bridges) changes"},
-		"isolation":    {func(s *Spec) { s.IsolateDestinations = true }, "the isolation of destinations changes"},
-		"exits":        {func(s *Spec) { s.Exits = bridgedSpec().Exits }, ""},
-		"nothing":      {func(*Spec) {}, ""},
+		"bridges come": {func(s *Spec) { s.Bridges, s.Plugins = bridgedSpec().Bridges, bridgedSpec().Plugins },
+			"the way into the network (bridges) changes"},
+		"isolation": {func(s *Spec) { s.IsolateDestinations = true }, "the isolation of destinations changes"},
+		"exits":     {func(s *Spec) { s.Exits = bridgedSpec().Exits }, ""},
+		"nothing":   {func(*Spec) {}, ""},
 	} {
 		next := plainSpec()
 		tc.change(&next)
@@ -110,7 +113,8 @@ func TestFindTransport(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
 	var missing *MissingTransportError
-	if _, err := FindTransport("obfs4"); !errors.As(err, &missing) || !strings.Contains(err.Error(), "install the package lyrebird (from deb.torproject.org) or obfs4proxy") {
+	if _, err := FindTransport("obfs4"); !errors.As(err, &missing) ||
+		!strings.Contains(err.Error(), "install the package lyrebird (from deb.torproject.org) or obfs4proxy") {
 		t.Errorf("nothing there: %v", err)
 	}
 	for _, name := range []string{"obfs4proxy", "lyrebird"} {
@@ -147,7 +151,8 @@ func TestCheckBridgeSnippet(t *testing.T) {
 	for _, err := range CheckBridgeSnippet("a.conf", text) {
 		lines = append(lines, err.Error())
 	}
-	if len(lines) != 3 || !strings.HasPrefix(lines[0], "a.conf:3: UseBridges is set") || !strings.HasPrefix(lines[1], "a.conf:4: Bridge ") || !strings.HasPrefix(lines[2], "a.conf:5: ") {
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "a.conf:3: UseBridges is set") ||
+		!strings.HasPrefix(lines[1], "a.conf:4: Bridge ") || !strings.HasPrefix(lines[2], "a.conf:5: ") {
 		t.Errorf("refused:\n%s", strings.Join(lines, "\n"))
 	}
 }
@@ -155,10 +160,12 @@ func TestCheckBridgeSnippet(t *testing.T) {
 func TestHide(t *testing.T) {
 	hide := bridgedSpec().hider()
 	for text, want := range map[string]string{
-		"new bridge descriptor 'x' (fresh): $" + bridgePrint + "~x at 203.0.113.20": "new bridge descriptor 'x' (fresh): $[bridge]~x at [bridge]",
-		"unable to connect to 203.0.113.20:9443":                                    "unable to connect to [bridge]",
-		"Bridge line '" + bridgeLine + "' did not parse":                            "Bridge line 'obfs4 [bridge] [bridge] cert=[bridge] iat-mode=0' did not parse",
-		"at [2001:db8::20]:9001, " + strings.ToLower(bridgePrint):                   "at [bridge], [bridge]",
+		"new bridge descriptor 'x' (fresh): $" + bridgePrint +
+			"~x at 203.0.113.20": "new bridge descriptor 'x' (fresh): $[bridge]~x at [bridge]",
+		"unable to connect to 203.0.113.20:9443": "unable to connect to [bridge]",
+		"Bridge line '" + bridgeLine +
+			"' did not parse": "Bridge line 'obfs4 [bridge] [bridge] cert=[bridge] iat-mode=0' did not parse",
+		"at [2001:db8::20]:9001, " + strings.ToLower(bridgePrint): "at [bridge], [bridge]",
 		"Bootstrapped 100%": "Bootstrapped 100%",
 	} {
 		if got := hide(text); got != want {

@@ -45,7 +45,8 @@ type TooOldError struct {
 }
 
 func (e *TooOldError) Error() string {
-	return fmt.Sprintf("%s is tor %v, tunic needs %v or newer: install tor from deb.torproject.org or a newer release of the system", e.Binary, e.Have, oldest)
+	return fmt.Sprintf("%s is tor %v, tunic needs %v or newer: install tor from deb.torproject.org or a newer release of the system",
+		e.Binary, e.Have, oldest)
 }
 
 func (v Version) String() string {
@@ -69,7 +70,8 @@ func (s Status) Old() string {
 	if !s.Running || err != nil || !v.Less(mended) {
 		return ""
 	}
-	return fmt.Sprintf("tor %v lacks fixes that this box depends on (devices may share circuits, it loses memory, it may end): %v or later has them", v, mended)
+	return fmt.Sprintf("tor %v lacks fixes that this box depends on (devices may share circuits, it loses memory, it may end): "+
+		"%v or later has them", v, mended)
 }
 
 // FindVersion asks a tor binary (a path, or a name that is looked up on PATH)
@@ -78,7 +80,8 @@ func (s Status) Old() string {
 func FindVersion(ctx context.Context, binary string) (Version, error) {
 	path, err := exec.LookPath(binary)
 	if err != nil {
-		return Version{}, fmt.Errorf("%w: %q was not found: install the package tor (apt install tor, or opkg install tor)", ErrNoTor, binary)
+		return Version{}, fmt.Errorf("%w: %q was not found: install the package tor (apt install tor, or opkg install tor)",
+			ErrNoTor, binary)
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionWait)
 	defer cancel()

@@ -18,7 +18,8 @@ func TestParseVersion(t *testing.T) {
 			t.Errorf("parseVersion(%q) = %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "\n", "tor 0.4.9.11", "Tor version ", "Tor version 0.4.9", "Tor version 0.4.9.x", "Tor version 0.4.-9.1", "Tor version 0.4.9.11.2"} {
+	for _, text := range []string{"", "\n", "tor 0.4.9.11", "Tor version ", "Tor version 0.4.9", "Tor version 0.4.9.x",
+		"Tor version 0.4.-9.1", "Tor version 0.4.9.11.2"} {
 		if got, err := parseVersion(text); err == nil {
 			t.Errorf("parseVersion(%q) = %v", text, got)
 		}
@@ -55,7 +56,8 @@ func TestFindVersion(t *testing.T) {
 }
 
 func TestOld(t *testing.T) {
-	for version, old := range map[string]bool{"0.4.9.11": true, "0.4.9.13": true, "0.4.9.14": false, "0.4.9.15": false, "0.5.0.1": false, "": false} {
+	for version, old := range map[string]bool{"0.4.9.11": true, "0.4.9.13": true, "0.4.9.14": false, "0.4.9.15": false, "0.5.0.1": false,
+		"": false} {
 		if got := (Status{Running: true, Version: version}).Old(); (got != "") != old || old && !strings.Contains(got, version) {
 			t.Errorf("%s: %q", version, got)
 		}
