@@ -166,7 +166,8 @@ func TestNoCopy(t *testing.T) {
 	const size = 32 << 20
 	c := startChild(t, sender(t, size))
 	out := t.TempDir() + "/calls"
-	trace := exec.Command("strace", "-f", "-qq", "-p", strconv.Itoa(c.pid), "-o", out, "-e", "trace=splice,read,write,sendto,recvfrom,sendmsg,recvmsg,readv,writev")
+	trace := exec.Command("strace", "-f", "-qq", "-p", strconv.Itoa(c.pid), "-o", out, "-e",
+		"trace=splice,read,write,sendto,recvfrom,sendmsg,recvmsg,readv,writev")
 	stderr, err := trace.StderrPipe()
 	if err == nil {
 		err = trace.Start()

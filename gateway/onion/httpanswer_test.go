@@ -29,7 +29,8 @@ func visited(t *testing.T, server func(net.Conn)) net.Conn {
 			c.Close()
 		}
 	}()
-	dial, _ := start(t, &Front{TorUID: me()}, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: &Site{Host: "photos.lan", Keys: []string{"x"}}}}})
+	dial, _ := start(t, &Front{TorUID: me()},
+		map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: &Site{Host: "photos.lan", Keys: []string{"x"}}}}})
 	c := dial(proxyLine(1, 80))
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	return c
@@ -70,7 +71,8 @@ func (l *oneListener) Accept() (net.Conn, error) {
 func (l *oneListener) Close() error   { return nil }
 func (l *oneListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-const h2c = "GET /1 HTTP/1.1\r\nHost: x.onion\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+const h2c = "GET /1 HTTP/1.1\r\nHost: x.onion\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" +
+	"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
 
 // TestUpgradeDeclined: a server that stays with HTTP/1.1 finds its host in later
 // requests too, whether the visitor waits for the answer or not.

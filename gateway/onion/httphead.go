@@ -77,7 +77,8 @@ func anyLine(in *bufio.Reader) ([]byte, error) {
 // check wants a request line of HTTP/1.1 and fields that can be read in one way.
 func (h head) check() error {
 	words := strings.Split(strings.TrimSuffix(string(h[0]), "\r\n"), " ")
-	if len(h) < 2 || len(words) != 3 || words[0] == "" || words[0] == "CONNECT" || !strings.HasPrefix(words[1], "/") && words[1] != "*" || words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0" {
+	if len(h) < 2 || len(words) != 3 || words[0] == "" || words[0] == "CONNECT" || !strings.HasPrefix(words[1], "/") && words[1] != "*" ||
+		words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0" {
 		return errRequest
 	}
 	for _, line := range h[1 : len(h)-1] {

@@ -26,15 +26,16 @@ func TestRewriteHosts(t *testing.T) {
 		"case, order": "GET /a?b HTTP/1.1\r\nX-Forwarded-Host: x.onion\r\nhOST: @\r\nACCEPT:  */*\r\n\r\n",
 		"two":         "GET / HTTP/1.1\r\nHost: @\r\n\r\nHEAD / HTTP/1.1\r\nHost: @\r\n\r\n",
 		"length":      "POST / HTTP/1.1\r\nHost: @\r\nContent-Length: 20\r\n\r\nHost: x.onion\r\n\r\n123GET / HTTP/1.1\r\nHost: @\r\n\r\n",
-		"chunked":     "POST / HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nHost:\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: @\r\n\r\n",
-		"upgrade":     "GET / HTTP/1.1\r\nHost: @\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1\r\nHost: @\r\n\r\n",
-		"its origin":  "POST / HTTP/1.1\r\nHost: @\r\nOrigin: http://@\r\nReferer: http://@/a?b=http://x.onion/\r\n\r\n",
-		"port":        "GET / HTTP/1.1\r\nReferer: http://@\r\nHost: @\r\norigin:https://@\r\n\r\n",
-		"others":      "GET / HTTP/1.1\r\nHost: @\r\nOrigin: http://x.onion:80\r\nOrigin: null\r\nReferer: http://x.onion.example/\r\n\r\n",
-		"no host":     "GET / HTTP/1.0\r\nOrigin: http://x.onion\r\n\r\n",
-		"old":         "GET / HTTP/1.0\r\n\r\n",
-		"asterisk":    "OPTIONS * HTTP/1.1\r\nHost: @\r\n\r\n",
-		"nothing":     "",
+		"chunked": "POST / HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nHost:\r\n0\r\nX: y\r\n\r\n" +
+			"GET / HTTP/1.1\r\nHost: @\r\n\r\n",
+		"upgrade":    "GET / HTTP/1.1\r\nHost: @\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1\r\nHost: @\r\n\r\n",
+		"its origin": "POST / HTTP/1.1\r\nHost: @\r\nOrigin: http://@\r\nReferer: http://@/a?b=http://x.onion/\r\n\r\n",
+		"port":       "GET / HTTP/1.1\r\nReferer: http://@\r\nHost: @\r\norigin:https://@\r\n\r\n",
+		"others":     "GET / HTTP/1.1\r\nHost: @\r\nOrigin: http://x.onion:80\r\nOrigin: null\r\nReferer: http://x.onion.example/\r\n\r\n",
+		"no host":    "GET / HTTP/1.0\r\nOrigin: http://x.onion\r\n\r\n",
+		"old":        "GET / HTTP/1.0\r\n\r\n",
+		"asterisk":   "OPTIONS * HTTP/1.1\r\nHost: @\r\n\r\n",
+		"nothing":    "",
 	} {
 		got, err := rewritten(t, strings.ReplaceAll(text, "@", "x.onion"))
 		if want := strings.ReplaceAll(text, "@", "photos.lan"); got != want || err != nil {
@@ -95,7 +96,8 @@ func TestRelayRewritesHost(t *testing.T) {
 	go server.Serve(ln)
 	defer server.Close()
 	f := &Front{TorUID: me()}
-	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: &Site{Host: "photos.lan:81", Keys: []string{"x"}}}}})
+	dial, _ := start(t, f,
+		map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: &Site{Host: "photos.lan:81", Keys: []string{"x"}}}}})
 	c := dial(proxyLine(1, 80))
 	in := bufio.NewReader(c)
 	for range 2 {

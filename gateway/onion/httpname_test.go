@@ -24,12 +24,16 @@ func TestNamesOfAService(t *testing.T) {
 	for host, want := range map[string]bool{
 		ownKey + ".onion": true, "www." + ownKey + ".ONION.": true, "old.onion:8080": true, ownKey + ".peer.home.arpa": true,
 		"a.b." + strings.ToUpper(ownKey) + ".peer.home.arpa:80": true, "alice.peer.home.arpa": true, "photos.alice.peer.home.arpa": true,
-		"photos.lan": true, "PHOTOS.lan:7": true, "localhost:8080": true, "10.192.0.7": true, "10.192.0.7:81": true, "[fd00::1]:80": true, "[fd00::1]": true,
+		"photos.lan": true, "PHOTOS.lan:7": true, "localhost:8080": true, "10.192.0.7": true, "10.192.0.7:81": true, "[fd00::1]:80": true,
+		"[fd00::1]": true,
 
 		"": false, "attacker.example": false, "photos.lan.attacker.example": false, "x.photos.lan": false, otherKey + ".onion": false,
-		otherKey + ".peer.home.arpa": false, ownKey + "." + otherKey + ".peer.home.arpa": false, "peer.home.arpa": false, ".peer.home.arpa": false,
-		"xpeer.home.arpa": false, ownKey + ".onion.attacker.example": false, ownKey: false, ownKey + ".onion@attacker.example": false, "onion": false, ".onion": false,
-		"localhost.attacker.example": false, "10.192.0.7.attacker.example": false, "a, " + ownKey + ".onion:80, b.example": false, "box.home.arpa": false,
+		otherKey + ".peer.home.arpa": false, ownKey + "." + otherKey + ".peer.home.arpa": false, "peer.home.arpa": false,
+		".peer.home.arpa": false,
+		"xpeer.home.arpa": false, ownKey + ".onion.attacker.example": false, ownKey: false, ownKey + ".onion@attacker.example": false,
+		"onion": false, ".onion": false,
+		"localhost.attacker.example": false, "10.192.0.7.attacker.example": false, "a, " + ownKey + ".onion:80, b.example": false,
+		"box.home.arpa": false,
 	} {
 		if talk.known(host) != want {
 			t.Errorf("known(%q) = %v", host, !want)
@@ -80,7 +84,8 @@ func TestRebinding(t *testing.T) {
 		if answer.StatusCode != http.StatusMisdirectedRequest || err != nil || taken.Load() != 0 {
 			t.Errorf("%d bytes: %s, %q, %v; the server has answered %d requests", len(body), answer.Status, page, err, taken.Load())
 		}
-		if text := string(page); !strings.Contains(text, "onion address") || strings.Contains(text, ownKey) || strings.Contains(text, "photos.lan") {
+		if text := string(page); !strings.Contains(text, "onion address") || strings.Contains(text, ownKey) ||
+			strings.Contains(text, "photos.lan") {
 			t.Errorf("the page reads %q", text)
 		}
 	}
@@ -90,7 +95,8 @@ func TestRebinding(t *testing.T) {
 // and pages of it are of one origin with it.
 func TestNamesOfFriends(t *testing.T) {
 	client, _ := album(t)
-	for _, host := range []string{ownKey + ".onion", "www." + ownKey + ".onion", ownKey + ".peer.home.arpa", "photos.grandma.peer.home.arpa", "grandma.peer.home.arpa:8080", "10.192.0.9", "localhost:8080"} {
+	for _, host := range []string{ownKey + ".onion", "www." + ownKey + ".onion", ownKey + ".peer.home.arpa",
+		"photos.grandma.peer.home.arpa", "grandma.peer.home.arpa:8080", "10.192.0.9", "localhost:8080"} {
 		r, _ := http.NewRequest("POST", "http://"+host+"/login", strings.NewReader("user=ann"))
 		r.Header.Set("Origin", "http://"+host)
 		answer, err := client.Do(r)

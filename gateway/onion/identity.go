@@ -135,7 +135,8 @@ func (d source) read(name string, limit int, secret bool) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file", name)
 	case secret && info.Mode()&closed != 0:
-		return nil, fmt.Errorf("%s can be read by others than its owner (mode %#o), so others may have the address's key: if you are sure that nobody has, run chmod %o %s",
+		return nil, fmt.Errorf("%s can be read by others than its owner (mode %#o), so others may have the address's key: "+
+			"if you are sure that nobody has, run chmod %o %s",
 			name, info.Mode().Perm(), fileMode, filepath.Join(d.path, name))
 	}
 	return io.ReadAll(io.LimitReader(f, int64(limit)+1))
@@ -159,14 +160,16 @@ func (d source) agrees(address Address) error {
 	public, err := d.key(publicFile, publicTag, ed25519.PublicKeySize)
 	switch {
 	case err == nil && !bytes.Equal(public, address.PublicKey()):
-		return fmt.Errorf("%s does not belong to %s, whose address is %s: remove it if the secret key is the right one", publicFile, secretFile, address.Host())
+		return fmt.Errorf("%s does not belong to %s, whose address is %s: remove it if the secret key is the right one",
+			publicFile, secretFile, address.Host())
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	name, err := d.read(hostnameFile, addressLen*2, false)
 	switch {
 	case err == nil && strings.TrimSpace(string(name)) != address.Host():
-		return fmt.Errorf("%s does not name the key's address %s: remove it if the secret key is the right one", hostnameFile, address.Host())
+		return fmt.Errorf("%s does not name the key's address %s: remove it if the secret key is the right one",
+			hostnameFile, address.Host())
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

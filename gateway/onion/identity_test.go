@@ -81,13 +81,15 @@ func TestReadIdentityRefuses(t *testing.T) {
 		"long": {func(dir string) {
 			mustWrite(t, filepath.Join(dir, secretFile), secretTag+strings.Repeat("\x00", 67)+"x")
 		}, "must have 96 bytes"},
-		"another kind": {func(dir string) { mustWrite(t, filepath.Join(dir, secretFile), strings.Repeat("k", 96)) }, "no key file of tor's"},
+		"another kind": {func(dir string) { mustWrite(t, filepath.Join(dir, secretFile), strings.Repeat("k", 96)) },
+			"no key file of tor's"},
 		"public key of another": {func(dir string) {
 			mustWrite(t, filepath.Join(dir, publicFile), string(tagged(publicTag, other.PublicKey())))
 		}, "does not belong to"},
-		"hostname of another": {func(dir string) { mustWrite(t, filepath.Join(dir, hostnameFile), other.Host()+"\n") }, "does not name the key's address"},
-		"linked key":          {func(dir string) { link(t, filepath.Join(dir, secretFile)) }, "symbolic link"},
-		"linked hostname":     {func(dir string) { link(t, filepath.Join(dir, hostnameFile)) }, "symbolic link"},
+		"hostname of another": {func(dir string) { mustWrite(t, filepath.Join(dir, hostnameFile), other.Host()+"\n") },
+			"does not name the key's address"},
+		"linked key":      {func(dir string) { link(t, filepath.Join(dir, secretFile)) }, "symbolic link"},
+		"linked hostname": {func(dir string) { link(t, filepath.Join(dir, hostnameFile)) }, "symbolic link"},
 		"a pipe": {func(dir string) {
 			mustRemove(t, filepath.Join(dir, secretFile))
 			if err := unix.Mkfifo(filepath.Join(dir, secretFile), 0o600); err != nil {

@@ -104,7 +104,8 @@ func (d keyDir) secret() ([]byte, error) {
 	}
 	for _, name := range []string{publicFile, hostnameFile} {
 		if _, err := d.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is there but %s is not: put it back from a backup, or move the directory away to get a new address", name, secretFile)
+			return nil, fmt.Errorf("%s is there but %s is not: put it back from a backup, or move the directory away to get a new address",
+				name, secretFile)
 		}
 	}
 	secret, err := newSecret()

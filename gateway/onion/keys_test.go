@@ -124,14 +124,16 @@ func TestEnsureKeysRefuses(t *testing.T) {
 		"secret of zeros": {func(t *testing.T, d string) {
 			mustWrite(t, filepath.Join(d, secretFile), string(tagged(secretTag, make([]byte, 64))))
 		}, "no usable"},
-		"old tag":           {func(t *testing.T, d string) { mustWrite(t, filepath.Join(d, secretFile), strings.Repeat("x", 96)) }, "does not begin"},
-		"another's public":  {func(t *testing.T, d string) { mustCopy(t, other, d, publicFile) }, "does not belong"},
-		"another's name":    {func(t *testing.T, d string) { mustCopy(t, other, d, hostnameFile) }, "does not name"},
-		"another's secret":  {func(t *testing.T, d string) { mustCopy(t, other, d, secretFile) }, "does not belong"},
-		"secret readable":   {func(t *testing.T, d string) { mustChmod(t, filepath.Join(d, secretFile), 0o640) }, "chmod 600 "},
-		"directory open":    {func(t *testing.T, d string) { mustChmod(t, d, 0o755) }, "chmod 700 "},
-		"secret is a link":  {mustLink, "no regular file"},
-		"hostname too long": {func(t *testing.T, d string) { mustWrite(t, filepath.Join(d, hostnameFile), strings.Repeat("a", 4096)) }, "does not name"},
+		"old tag": {func(t *testing.T, d string) { mustWrite(t, filepath.Join(d, secretFile), strings.Repeat("x", 96)) },
+			"does not begin"},
+		"another's public": {func(t *testing.T, d string) { mustCopy(t, other, d, publicFile) }, "does not belong"},
+		"another's name":   {func(t *testing.T, d string) { mustCopy(t, other, d, hostnameFile) }, "does not name"},
+		"another's secret": {func(t *testing.T, d string) { mustCopy(t, other, d, secretFile) }, "does not belong"},
+		"secret readable":  {func(t *testing.T, d string) { mustChmod(t, filepath.Join(d, secretFile), 0o640) }, "chmod 600 "},
+		"directory open":   {func(t *testing.T, d string) { mustChmod(t, d, 0o755) }, "chmod 700 "},
+		"secret is a link": {mustLink, "no regular file"},
+		"hostname too long": {func(t *testing.T, d string) { mustWrite(t, filepath.Join(d, hostnameFile), strings.Repeat("a", 4096)) },
+			"does not name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := made(t)
