@@ -265,7 +265,8 @@ func (b *Book) nameFor(i Invite, as string) (string, error) {
 	case name == "":
 		return "", ErrNoName
 	case known && name != friend.Name:
-		return "", fmt.Errorf("%w: this box is called %s here already; `tunic rename %s %s` changes that", ErrTaken, friend.Name, friend.Name, name)
+		return "", fmt.Errorf("%w: this box is called %s here already; `tunic rename %s %s` changes that",
+			ErrTaken, friend.Name, friend.Name, name)
 	}
 	return name, b.free(name, i.Onion)
 }

@@ -421,7 +421,9 @@ func TestIntroduction(t *testing.T) {
 	if !b.knows(c) || !c.knows(b) {
 		t.Error("they are no friends")
 	}
-	if err := b.Introduced(c.key(), []Introduction{{Token: Token{5}, Role: Inviter, Onion: hub.Self, Name: "x", Expires: b.now.Add(time.Hour)}}); err != nil || len(b.Pairings()) != 0 {
+	if err := b.Introduced(c.key(),
+		[]Introduction{{Token: Token{5}, Role: Inviter, Onion: hub.Self, Name: "x", Expires: b.now.Add(time.Hour)}}); err != nil ||
+		len(b.Pairings()) != 0 {
 		t.Errorf("introduced to a friend: %v", b.Pairings())
 	}
 	if err := b.Introduced(Key{1}, nil); !errors.Is(err, NoFriend) {
@@ -437,13 +439,15 @@ func TestWhatAFriendMaySay(t *testing.T) {
 	}
 	good, _ := box(5)
 	s := Seen{RoundTrip: -1, Endpoints: []string{"gopher", "not a name", "mail"}, Offers: []Offer{
-		{Name: "photos", Onion: good}, {Name: "photos", Onion: a.Self}, {Name: "mine", Onion: a.Self}, {Name: "../x", Onion: good}, {Name: "bad", Onion: "x"}}}
+		{Name: "photos", Onion: good}, {Name: "photos", Onion: a.Self}, {Name: "mine", Onion: a.Self}, {Name: "../x", Onion: good},
+		{Name: "bad", Onion: "x"}}}
 	if err := a.Called(b.key(), s, nil); err != nil {
 		t.Fatal(err)
 	}
 	a.restart()
 	f := a.Friend(b.Self)
-	if !slices.Equal(f.Offers, []Offer{{"photos", good, a.now}}) || !slices.Equal(f.Endpoints, []string{"gopher"}) || f.RoundTrip != 0 || !f.At.Equal(a.now) {
+	if !slices.Equal(f.Offers, []Offer{{"photos", good, a.now}}) || !slices.Equal(f.Endpoints, []string{"gopher"}) || f.RoundTrip != 0 ||
+		!f.At.Equal(a.now) {
 		t.Errorf("kept: %+v", f.Seen)
 	}
 	if v := a.FriendVisits(); len(v) != 2 || v[1].Onion != good {

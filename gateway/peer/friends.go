@@ -222,7 +222,8 @@ func (b *Book) Introduce(first, second string) error {
 func (b *Book) post(to config.Peer, i Introduction) error {
 	f := b.friends[onion.Address(to.Onion)] // each peer has one
 	next := *f
-	next.outbox = slices.DeleteFunc(slices.Clone(f.outbox), func(o Introduction) bool { return o.Onion == i.Onion || b.Now().After(o.Expires) })
+	next.outbox = slices.DeleteFunc(slices.Clone(f.outbox),
+		func(o Introduction) bool { return o.Onion == i.Onion || b.Now().After(o.Expires) })
 	next.outbox = append(next.outbox, i)
 	if err := save(b.outboxFile(to.Name), next.outbox); err != nil {
 		return fmt.Errorf("keeping an introduction: %w", err)

@@ -20,7 +20,8 @@ func TestInviteOutOfText(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for what, text := range map[string]string{"a letter less": word[:len(word)-1], "another letter": word[:half] + "7a7a" + word[half+4:], "a sign": word[:half] + "%" + word[half:]} {
+	for what, text := range map[string]string{"a letter less": word[:len(word)-1], "another letter": word[:half] + "7a7a" + word[half+4:],
+		"a sign": word[:half] + "%" + word[half:]} {
 		if _, err := ParseInvite(text); err == nil {
 			t.Errorf("%s: it is read", what)
 		}

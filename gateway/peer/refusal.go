@@ -27,7 +27,8 @@ func (r Refusal) Error() string {
 	case Expired:
 		return "the invitation has expired: ask for a new one"
 	case Used:
-		return "another box has used this invitation, or this one did before it forgot it: ask for a new one, and ask who has seen the old one"
+		return "another box has used this invitation, or this one did before it forgot it: ask for a new one, " +
+			"and ask who has seen the old one"
 	case NotYours:
 		return "the invitation is for a certain other box: ask for one of your own"
 	case BadProof:

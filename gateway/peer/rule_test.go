@@ -62,7 +62,8 @@ func TestOffersThatAreRefused(t *testing.T) {
 	own, _ := box(7)
 	h.SetOwn([]onion.Address{own})
 	says(t, h, bob, offer(5))
-	says(t, h, alice, Offer{Name: "self", Onion: h.Self}, offer(7), offer(5), Offer{Name: "home", Onion: bob.Self}, Offer{Name: "mine", Onion: alice.Self}, offer(6), offer(8))
+	says(t, h, alice, Offer{Name: "self", Onion: h.Self}, offer(7), offer(5), Offer{Name: "home", Onion: bob.Self},
+		Offer{Name: "mine", Onion: alice.Self}, offer(6), offer(8))
 	check := func(when string, ofAlice, ofBob []string) {
 		t.Helper()
 		if a, b := h.grants(alice), h.grants(bob); !slices.Equal(a, ofAlice) || !slices.Equal(b, ofBob) {
@@ -101,7 +102,8 @@ func TestOffersThatAreRefused(t *testing.T) {
 		}
 		seen[v.Onion] = v.Key
 	}
-	if k, err := seen[carol.Self].Public(); err != nil || seen[carol.Self] == seen[bob.Self] || !slices.ContainsFunc(carol.peers, func(p config.Peer) bool { return p.ClientKey == string(k) }) {
+	if k, err := seen[carol.Self].Public(); err != nil || seen[carol.Self] == seen[bob.Self] ||
+		!slices.ContainsFunc(carol.peers, func(p config.Peer) bool { return p.ClientKey == string(k) }) {
 		t.Errorf("carol's home is found by another key than hers: %v", err)
 	}
 	i.Token, i.Onion, i.Expires = newToken(), own, h.now.Add(time.Hour)
@@ -117,7 +119,8 @@ func TestHellosAreTakenOnceAMinute(t *testing.T) {
 	says(t, h, alice, offer(5))
 	file := h.seenFile("alice")
 	said := func(friend *house, o Offer, roundTrip time.Duration) (bool, time.Duration) {
-		taken, again, err := h.Heard(friend.key(), Word{Seen: Seen{Offers: []Offer{o}, RoundTrip: roundTrip}, Introduced: []Introduction{introduction(h, 9)}})
+		taken, again, err := h.Heard(friend.key(),
+			Word{Seen: Seen{Offers: []Offer{o}, RoundTrip: roundTrip}, Introduced: []Introduction{introduction(h, 9)}})
 		if err != nil {
 			t.Fatal(err)
 		}

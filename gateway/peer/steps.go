@@ -107,7 +107,8 @@ func (b *Book) befriend(p *Pairing) (config.Peer, error) {
 	if err != nil {
 		return config.Peer{}, err
 	}
-	peer := config.Peer{Name: b.cleanName(p.Name, p.Onion), Onion: string(p.Onion), ClientKey: string(client), Since: b.Now().UTC().Truncate(1e9)}
+	peer := config.Peer{Name: b.cleanName(p.Name, p.Onion), Onion: string(p.Onion), ClientKey: string(client),
+		Since: b.Now().UTC().Truncate(1e9)}
 	if old, ok := b.peer(byOnion(p.Onion)); ok {
 		peer.Name, peer.Since = old.Name, old.Since
 	}
