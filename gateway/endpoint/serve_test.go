@@ -259,7 +259,8 @@ func TestServeAcceptErrors(t *testing.T) {
 
 func TestLogsNameNobody(t *testing.T) {
 	s := serve(t, Limits{}, func(_ context.Context, c net.Conn, v Visitor) error {
-		return fmt.Errorf("serving: %w", &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: syscall.ECONNRESET})
+		return fmt.Errorf("serving: %w",
+			&net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: syscall.ECONNRESET})
 	})
 	wantClosed(t, s.dial(t))
 	s.stop()

@@ -125,7 +125,8 @@ func TestAnswers(t *testing.T) {
 		{"root as a slash", "/\r\n", rootMenu},
 		{"line end without CR", "\n", rootMenu},
 		{"Gopher+ item", "\t+\r\n", rootMenu},
-		{"Gopher+ attributes", "/\t$\r\n", "+-1\r\n+INFO: " + item("1", "Main menu", "/") + "+VIEWS:\r\n application/gopher+-menu: <512b>\r\n.\r\n"},
+		{"Gopher+ attributes", "/\t$\r\n",
+			"+-1\r\n+INFO: " + item("1", "Main menu", "/") + "+VIEWS:\r\n application/gopher+-menu: <512b>\r\n.\r\n"},
 		{"Gopher+ one attribute", "/zoo.txt\t!\r\n", "one\r\ntwo\r\n.\r\n"},
 		{"Gopher+ with a view", "/zoo.txt\t+text/plain\r\n", "one\r\ntwo\r\n.\r\n"},
 		{"directory", "/a dir\r\n", subMenu},
@@ -218,13 +219,15 @@ func TestNoWayOut(t *testing.T) {
 func TestMenusNameTheVisitorsHost(t *testing.T) {
 	s := newServer(t, map[string]string{"a.txt": "x", "m/gophermap": "hello\n1here\t/\tlocalhost\t7070\n"})
 	for _, v := range []endpoint.Visitor{
-		{Host: "friend.onion", Port: 70}, {Host: "box.home.arpa", Port: 70}, {Host: "192.168.77.1", Port: 7070}, {Host: "fd77::1", Port: 70},
+		{Host: "friend.onion", Port: 70}, {Host: "box.home.arpa", Port: 70}, {Host: "192.168.77.1", Port: 7070},
+		{Host: "fd77::1", Port: 70},
 	} {
 		for _, sent := range []string{"\r\n", "/m\r\n", "/nothing\r\n", "/search\tx\r\n", "/search\r\n"} {
 			answer := ask(t, s, v, sent)
 			for line := range strings.SplitSeq(strings.TrimSuffix(answer, ".\r\n"), "\r\n") {
 				fields := strings.Split(line, "\t")
-				if line != "" && (len(fields) != 4 || fields[2] != v.Host || fields[3] != map[uint16]string{70: "70", 7070: "7070"}[v.Port]) {
+				if line != "" &&
+					(len(fields) != 4 || fields[2] != v.Host || fields[3] != map[uint16]string{70: "70", 7070: "7070"}[v.Port]) {
 					t.Errorf("as %q port %d, %q got the line %q", v.Host, v.Port, sent, line)
 				}
 			}

@@ -82,8 +82,9 @@ func TestGophermapIsBounded(t *testing.T) {
 
 func TestGophernicusMaps(t *testing.T) {
 	files := map[string]string{
-		"dir/gophermap": "=head.map\n-secret.txt\n:md=h\n*\nnot shown\n", "dir/head.map": "Welcome\n=sub/more.map\n", "dir/sub/more.map": "deeper\n",
-		"dir/secret.txt": "x", "dir/plain.txt": "x", "dir/page.md": "x",
+		"dir/gophermap": "=head.map\n-secret.txt\n:md=h\n*\nnot shown\n", "dir/head.map": "Welcome\n=sub/more.map\n",
+		"dir/sub/more.map": "deeper\n",
+		"dir/secret.txt":   "x", "dir/plain.txt": "x", "dir/page.md": "x",
 		"loop/gophermap": "a\n=gophermap\nb\n", "ends/gophermap": "=stop.map\nnot shown\n", "ends/stop.map": "last\n.\n",
 		"out/gophermap": "=../dir/secret.txt\n=/etc/passwd\n",
 	}
@@ -105,10 +106,12 @@ func TestGophernicusMaps(t *testing.T) {
 }
 
 func TestCaps(t *testing.T) {
-	if got := ask(t, newServer(t, nil), friend, "caps.txt\r\n"); !strings.HasPrefix(got, "CAPS\r\n") || !strings.Contains(got, "\r\nCapsVersion=1\r\n") || strings.Contains(got, "tunic") {
+	if got := ask(t, newServer(t, nil), friend, "caps.txt\r\n"); !strings.HasPrefix(got, "CAPS\r\n") ||
+		!strings.Contains(got, "\r\nCapsVersion=1\r\n") || strings.Contains(got, "tunic") {
 		t.Errorf("caps.txt: %q", got)
 	}
-	if got := ask(t, newServer(t, map[string]string{"caps.txt": "CAPS\nMine=1\n"}), friend, "/caps.txt\r\n"); got != "CAPS\r\nMine=1\r\n.\r\n" {
+	if got := ask(t, newServer(t, map[string]string{"caps.txt": "CAPS\nMine=1\n"}), friend,
+		"/caps.txt\r\n"); got != "CAPS\r\nMine=1\r\n.\r\n" {
 		t.Errorf("the owner's own: %q", got)
 	}
 }

@@ -44,9 +44,11 @@ func TestRealClients(t *testing.T) {
 		args         []string
 		want         []string
 	}{
-		{"lynx, menu", "lynx", []string{"-dump", base + "/"}, []string{"a dir", "welcome.txt", "Search", base + "/0/welcome.txt", base + "/1/mapped"}},
+		{"lynx, menu", "lynx", []string{"-dump", base + "/"},
+			[]string{"a dir", "welcome.txt", "Search", base + "/0/welcome.txt", base + "/1/mapped"}},
 		{"lynx, text", "lynx", []string{"-dump", base + "/0/welcome.txt"}, []string{"Hello from the box"}},
-		{"lynx, gophermap", "lynx", []string{"-dump", base + "/1/mapped"}, []string{"Written by hand", "A note", base + "/0/a dir/note.txt"}},
+		{"lynx, gophermap", "lynx", []string{"-dump", base + "/1/mapped"},
+			[]string{"Written by hand", "A note", base + "/0/a dir/note.txt"}},
 		{"lynx, search", "lynx", []string{"-dump", base + "/7/search?soup"}, []string{"a dir/note.txt", base + "/0/a dir/note.txt"}},
 		{"curl, menu", "curl", []string{"-sS", base + "/"}, []string{"1a dir\t/a dir\t127.0.0.1\t", "\r\n.\r\n"}},
 		{"curl, text", "curl", []string{"-sS", base + "/0/welcome.txt"}, []string{"Hello from the box\r\n..dot\r\n.\r\n"}},

@@ -16,7 +16,8 @@ func TestRedirect(t *testing.T) {
 	}
 	for _, selector := range []string{
 		"URL:javascript:alert(1)", "URL:JavaScript:alert(1)", "URL:data:text/html,x", "URL:file:///etc/passwd", "URL: https://example.org/",
-		"URL:https://example.org/a b", "URL:https://example.org/\x1b", "URL:", "URL:example.org", "url:https://example.org/", "/x/URL:https://example.org/",
+		"URL:https://example.org/a b", "URL:https://example.org/\x1b", "URL:", "URL:example.org", "url:https://example.org/",
+		"/x/URL:https://example.org/",
 	} {
 		if got := ask(t, s, friend, selector+"\r\n"); got != notFound {
 			t.Errorf("page for %q:\n%s", selector, got)

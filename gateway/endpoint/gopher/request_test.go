@@ -55,7 +55,8 @@ func FuzzRequest(f *testing.F) {
 	s := newServer(f, map[string]string{
 		"a.txt": "a\n", "d/b.txt": "b\n", "m/gophermap": "hello\n0x\t\n", ".secret": "SECRET\n", "out": "-> /etc",
 	})
-	for _, sent := range []string{"\r\n", "/a.txt\r\n", "/d\t+\r\n", "/search\ta b\r\n", "/m\r\n", "URL:http://x/\r\n", "../..\r\n", "/.secret\r\n", "\x00\r\n", "out/passwd\n"} {
+	for _, sent := range []string{"\r\n", "/a.txt\r\n", "/d\t+\r\n", "/search\ta b\r\n", "/m\r\n", "URL:http://x/\r\n", "../..\r\n",
+		"/.secret\r\n", "\x00\r\n", "out/passwd\n"} {
 		f.Add(sent)
 	}
 	f.Fuzz(func(t *testing.T, sent string) {

@@ -158,7 +158,8 @@ func TestTimesAreUTC(t *testing.T) {
 func TestBan(t *testing.T) {
 	addr := start(t)
 	const circuit = "127.128.18.103"
-	idle, hidden, bob := joinFrom(t, circuit, addr, "idle"), joinFrom(t, circuit, addr, "hidden"), joinFrom(t, "127.128.18.104", addr, "bob")
+	idle, hidden, bob := joinFrom(t, circuit, addr, "idle"), joinFrom(t, circuit, addr, "hidden"),
+		joinFrom(t, "127.128.18.104", addr, "bob")
 	fmt.Fprint(hidden, "PART #home\r\nMODE hidden +i\r\n")
 	hidden.await(" MODE hidden ")
 	conn, err := net.Dial("tcp", addr)

@@ -26,7 +26,8 @@ func (s side) accept(self peer.Key, c link.Call) error {
 	if err := await(s, kindOpened, &o); err != nil {
 		return err
 	}
-	reply, err := s.ask(link.Pairing{Step: link.PairAnswer, Invite: c.Invite, Onion: c.Onion, Nonce: link.Key(o.Nonce), Client: link.Key(o.Client)})
+	reply, err := s.ask(link.Pairing{Step: link.PairAnswer, Invite: c.Invite, Onion: c.Onion, Nonce: link.Key(o.Nonce),
+		Client: link.Key(o.Client)})
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,8 @@ func (s side) accept(self peer.Key, c link.Call) error {
 	if err := await(s, kindVerdict, &v); err != nil {
 		return err
 	}
-	if _, err := s.ask(link.Pairing{Step: link.PairJudge, Invite: c.Invite, Onion: c.Onion, Signature: v.Signature, Confirmed: v.Confirmed == 1}); err != nil {
+	if _, err := s.ask(link.Pairing{Step: link.PairJudge, Invite: c.Invite, Onion: c.Onion, Signature: v.Signature,
+		Confirmed: v.Confirmed == 1}); err != nil {
 		return err
 	}
 	if v.Confirmed != 1 {
@@ -71,7 +73,8 @@ func (s side) greet(self peer.Key, f link.Friend) (about, time.Duration, error) 
 	if err != nil {
 		return about{}, 0, err
 	}
-	reply, err := s.ask(link.Pairing{Step: link.PairHello, Onion: f.Onion, Nonce: link.Key(q.Nonce), Client: link.Key(h.Nonce), Commit: link.Key(peer.Digest(text))})
+	reply, err := s.ask(link.Pairing{Step: link.PairHello, Onion: f.Onion, Nonce: link.Key(q.Nonce), Client: link.Key(h.Nonce),
+		Commit: link.Key(peer.Digest(text))})
 	if err != nil {
 		return about{}, 0, err
 	}

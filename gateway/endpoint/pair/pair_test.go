@@ -412,15 +412,18 @@ func (s strict) Seen(context.Context, link.Seen) error {
 }
 
 func FuzzAbout(f *testing.F) {
-	f.Add([]byte(`{"endpoints":["gopher"],"offers":[{"name":"photos","onion":"` + strings.Repeat("0a", 32) + `"}],"taken":["` + strings.Repeat("0b", 16) + `"]}`))
-	f.Add([]byte(`{"introduced":[{"token":"` + strings.Repeat("0c", 16) + `","role":1,"onion":"` + strings.Repeat("0a", 32) + `","name":"bob","expires":1}]}`))
+	f.Add([]byte(`{"endpoints":["gopher"],"offers":[{"name":"photos","onion":"` + strings.Repeat("0a", 32) + `"}],"taken":["` +
+		strings.Repeat("0b", 16) + `"]}`))
+	f.Add([]byte(`{"introduced":[{"token":"` + strings.Repeat("0c", 16) + `","role":1,"onion":"` + strings.Repeat("0a", 32) +
+		`","name":"bob","expires":1}]}`))
 	f.Add([]byte(`{"offers":[{"name":"../x"}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := parseAbout(b)
 		if err != nil {
 			return
 		}
-		if len(a.Offers) > peer.MaxOffers || len(a.Endpoints) > peer.MaxEndpoints || len(a.Introduced) > peer.MaxIntroductions || len(a.Taken) > peer.MaxIntroductions {
+		if len(a.Offers) > peer.MaxOffers || len(a.Endpoints) > peer.MaxEndpoints || len(a.Introduced) > peer.MaxIntroductions ||
+			len(a.Taken) > peer.MaxIntroductions {
 			t.Errorf("too much was taken: %+v", a)
 		}
 		for _, o := range a.Offers {

@@ -162,7 +162,8 @@ func parseAbout(body []byte) (about, error) {
 	if !utf8.Valid(body) || json.Unmarshal(body, &a) != nil {
 		return about{}, errMessage
 	}
-	if len(a.Endpoints) > peer.MaxEndpoints || len(a.Offers) > peer.MaxOffers || len(a.Introduced) > peer.MaxIntroductions || len(a.Taken) > peer.MaxIntroductions {
+	if len(a.Endpoints) > peer.MaxEndpoints || len(a.Offers) > peer.MaxOffers || len(a.Introduced) > peer.MaxIntroductions ||
+		len(a.Taken) > peer.MaxIntroductions {
 		return about{}, errMessage
 	}
 	var kept about
@@ -204,7 +205,8 @@ func (a about) seen(who peer.Key, roundTrip time.Duration) link.Seen {
 		s.Offers = append(s.Offers, link.Offer{Name: o.Name, Onion: link.Key(o.Onion)})
 	}
 	for _, i := range a.Introduced {
-		s.Introduced = append(s.Introduced, link.Introduction{Token: [16]byte(i.Token), Role: uint8(i.Role), Onion: link.Key(i.Onion), Name: i.Name, Expires: i.Expires})
+		s.Introduced = append(s.Introduced, link.Introduction{Token: [16]byte(i.Token), Role: uint8(i.Role), Onion: link.Key(i.Onion),
+			Name: i.Name, Expires: i.Expires})
 	}
 	for _, id := range a.Taken {
 		s.Delivered = append(s.Delivered, [16]byte(id))

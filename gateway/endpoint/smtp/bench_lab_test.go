@@ -75,7 +75,8 @@ func benchTunic(b *testing.B, dir string) {
 	}, h.Log)
 	letters := make([]string, b.N)
 	for i := range letters {
-		letters[i] = sender.signed(fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: x\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n%s: <message-%d@%s>\r\n\r\n%s",
+		letters[i] = sender.signed(fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: x\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n"+
+			"%s: <message-%d@%s>\r\n\r\n%s",
 			sender.at("ann"), h.at("bob"), transferField, i, address.Domain(sender.key), benchBody))
 	}
 	b.ResetTimer()

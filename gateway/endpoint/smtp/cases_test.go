@@ -33,8 +33,10 @@ func submitted(t *testing.T, text, want string) string {
 // A mail of a camera or a script has an identifier of the box's, and no host's name.
 func TestMailOfACamera(t *testing.T) {
 	for _, id := range []string{"20240101.42@nas.lan", "<20240101.42.bobs-laptop>", "<a@b@bobs-laptop.lan>", "<\"a b\"@bobs-laptop.lan>"} {
-		text := submitted(t, "From: <ann@KEY.peer.home.arpa>\r\nTo: <bob@bea.peer.home.arpa>\r\nMessage-ID: "+id+"\r\nIn-Reply-To: 77@bobs-laptop.lan\r\n\r\nx\r\n", "250 ")
-		if strings.Contains(text, "laptop") || strings.Contains(text, "nas.lan") || idPattern.FindString(field(t, text, "Message-Id")) == "" {
+		text := submitted(t, "From: <ann@KEY.peer.home.arpa>\r\nTo: <bob@bea.peer.home.arpa>\r\nMessage-ID: "+id+
+			"\r\nIn-Reply-To: 77@bobs-laptop.lan\r\n\r\nx\r\n", "250 ")
+		if strings.Contains(text, "laptop") || strings.Contains(text, "nas.lan") ||
+			idPattern.FindString(field(t, text, "Message-Id")) == "" {
 			t.Errorf("%s: %s", id, text)
 		}
 	}
@@ -50,7 +52,8 @@ func TestHeaderAlone(t *testing.T) {
 
 // A line that is too long for good is refused for good.
 func TestLongLine(t *testing.T) {
-	submitted(t, "From: <ann@KEY.peer.home.arpa>\r\n\r\n<p>"+strings.Repeat("y", 66000)+"</p>\r\n", "550 5.6.0 a line of this mail is longer")
+	submitted(t, "From: <ann@KEY.peer.home.arpa>\r\n\r\n<p>"+strings.Repeat("y", 66000)+"</p>\r\n",
+		"550 5.6.0 a line of this mail is longer")
 }
 
 // Guesses from many addresses make an account slow, a right password among them

@@ -90,7 +90,8 @@ func describe(bringer address.Mailbox, h message.Header, signatures []dkim.Signa
 	c := claim{domain: bringer.Domain, result: "dkim=none"}
 	var results []string
 	for _, s := range signatures {
-		results = append(results, fmt.Sprintf("dkim=pass header.d=%s\r\n\theader.s=%s header.a=ed25519-sha256", address.Domain(s.Key), dkim.Selector))
+		results = append(results, fmt.Sprintf("dkim=pass header.d=%s\r\n\theader.s=%s header.a=ed25519-sha256",
+			address.Domain(s.Key), dkim.Selector))
 	}
 	if len(results) > 0 {
 		c.result = strings.Join(results, ";\r\n\t")

@@ -84,8 +84,10 @@ func FuzzDialogue(f *testing.F) {
 // of its hosts, and stays a header.
 func FuzzCleanedHeader(f *testing.F) {
 	for _, s := range []string{
-		"From: bob@box.home.arpa\r\nTo: a@bea.peer.home.arpa\r\nBcc: x@y.example\r\nMessage-ID: <1@laptop.lan>\r\nReferences: <2@[192.168.1.2]>\r\n <3@laptop>\r\n",
-		"From: \"B\" <Bob+x@box.home.arpa>\r\nReceived: from laptop.lan\r\nreceived : x\r\n", "From: bob@box.home.arpa\r\nmessage-id: <<a@b>@c.lan>\r\n",
+		"From: bob@box.home.arpa\r\nTo: a@bea.peer.home.arpa\r\nBcc: x@y.example\r\nMessage-ID: <1@laptop.lan>\r\n" +
+			"References: <2@[192.168.1.2]>\r\n <3@laptop>\r\n",
+		"From: \"B\" <Bob+x@box.home.arpa>\r\nReceived: from laptop.lan\r\nreceived : x\r\n",
+		"From: bob@box.home.arpa\r\nmessage-id: <<a@b>@c.lan>\r\n",
 	} {
 		f.Add(s)
 	}

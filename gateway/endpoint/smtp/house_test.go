@@ -64,7 +64,8 @@ func (n *network) dial(ctx context.Context, key onion.Address, fresh bool) (net.
 		n.lose[key]--
 		conn = &losing{Conn: theirs}
 	}
-	go endpoint.ServeOne(context.WithoutCancel(ctx), conn, h.Friends(), endpoint.Visitor{Host: key.Host(), Port: 25, ID: "7"}, endpoint.NewLimiter(endpoint.Limits{}), h.Log)
+	go endpoint.ServeOne(context.WithoutCancel(ctx), conn, h.Friends(), endpoint.Visitor{Host: key.Host(), Port: 25, ID: "7"},
+		endpoint.NewLimiter(endpoint.Limits{}), h.Log)
 	return ours, nil
 }
 
@@ -210,7 +211,8 @@ func (h *house) knockAs(ep endpoint.Endpoint, host, circuit string) *dialogue {
 // call opens a conversation and reads nothing yet.
 func (h *house) call(ep endpoint.Endpoint, host, circuit string) *dialogue {
 	ours, theirs := net.Pipe()
-	go endpoint.ServeOne(context.Background(), theirs, ep, endpoint.Visitor{Host: host, Port: 25, ID: circuit}, endpoint.NewLimiter(endpoint.Limits{}), h.Log)
+	go endpoint.ServeOne(context.Background(), theirs, ep, endpoint.Visitor{Host: host, Port: 25, ID: circuit},
+		endpoint.NewLimiter(endpoint.Limits{}), h.Log)
 	h.t.Cleanup(func() { ours.Close() })
 	return &dialogue{h.t, ours, textproto.NewConn(ours)}
 }
@@ -261,7 +263,8 @@ func (d *dialogue) want(want string) string {
 // letter is a message as a friend's box would sign it.
 func (h *house) letter(from, to, id string) string {
 	h.t.Helper()
-	return h.signed(fmt.Sprintf("From: <%s>\r\nTo: <%s>\r\nSubject: %s\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%s@x>\r\n%s: <%s@%s>\r\n\r\nhello\r\n",
+	return h.signed(fmt.Sprintf("From: <%s>\r\nTo: <%s>\r\nSubject: %s\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%s@x>\r\n"+
+		"%s: <%s@%s>\r\n\r\nhello\r\n",
 		from, to, id, id, transferField, id, address.Domain(h.key)))
 }
 

@@ -24,7 +24,8 @@ const maxIDs = 100
 
 var (
 	idToken   = regexp.MustCompile(`<[^<>]*>`)
-	idPattern = regexp.MustCompile("^<([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250})@([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250}|\\[[A-Za-z0-9.:]{1,80}\\])>$")
+	idPattern = regexp.MustCompile(
+		"^<([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250})@([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250}|\\[[A-Za-z0-9.:]{1,80}\\])>$")
 )
 
 // eachID maps the right sides of a header's message identifiers (RFC 5322,
@@ -58,7 +59,8 @@ func eachID(h message.Header, right func(f message.Field, left, right string) st
 }
 
 // localSuffixes end names that mean something in one house alone.
-var localSuffixes = []string{".lan", ".local", ".localdomain", ".home", ".internal", ".intranet", ".corp", ".private", ".home.arpa", ".arpa"}
+var localSuffixes = []string{".lan", ".local", ".localdomain", ".home", ".internal", ".intranet", ".corp", ".private",
+	".home.arpa", ".arpa"}
 
 // isLocalName reports whether a host name, or an address, is the house's own.
 func isLocalName(name string) bool {

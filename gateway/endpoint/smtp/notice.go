@@ -140,7 +140,8 @@ func (q *queue) report(w io.Writer, e *spool.Envelope, about []spool.Recipient, 
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\n", boundary)
 	fmt.Fprintf(&b, "Reporting-MTA: dns; %s\r\nArrival-Date: %s\r\n", now.domain(), e.Arrived.UTC().Format(time.RFC1123Z))
 	for _, r := range about {
-		fmt.Fprintf(&b, "\r\nFinal-Recipient: rfc822; %s\r\nAction: %s\r\nStatus: %s\r\nDiagnostic-Code: X-Tunic; %s\r\n", r.To, k.action, r.Status, r.Reason)
+		fmt.Fprintf(&b, "\r\nFinal-Recipient: rfc822; %s\r\nAction: %s\r\nStatus: %s\r\nDiagnostic-Code: X-Tunic; %s\r\n",
+			r.To, k.action, r.Status, r.Reason)
 	}
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: message/rfc822-headers\r\n\r\n", boundary)
 	if header, err := q.header(e.ID); err == nil {

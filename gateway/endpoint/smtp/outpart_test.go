@@ -144,7 +144,8 @@ func TestPartsTellNothingOfTheBox(t *testing.T) {
 			t.Errorf("%s: %d of the pictures %v are shown by %q", name, pictures, ids, page)
 		}
 		for _, p := range append(all, piece{text: left}) {
-			for _, word := range []string{s.own[:56], s.friend[:56], "home.arpa", "lan\"", "macbook", "phone", "+0530", "Android", "apple-part", "Mac OS", "modification", "Apple-Mail=", "------"} {
+			for _, word := range []string{s.own[:56], s.friend[:56], "home.arpa", "lan\"", "macbook", "phone", "+0530", "Android",
+				"apple-part", "Mac OS", "modification", "Apple-Mail=", "------"} {
 				if text := fmt.Sprint(p); strings.Contains(text, word) {
 					t.Errorf("%s: the internet learns %q:\n%s", name, word, text)
 				}
@@ -160,40 +161,52 @@ func TestOnionsInPartsAreRefused(t *testing.T) {
 	s := newSender()
 	key := s.own[:56]
 	wide := strings.Join(strings.Split(s.own, ""), "\x00")
-	armor := "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: x\n\n" + b64([]byte("\x98\x33\x04 ann@"+s.own+"\x88")) + "\n=Ab1d\n-----END PGP PUBLIC KEY BLOCK-----\n"
+	armor := "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: x\n\n" + b64([]byte("\x98\x33\x04 ann@"+s.own+"\x88")) +
+		"\n=Ab1d\n-----END PGP PUBLIC KEY BLOCK-----\n"
 	for name, text := range map[string]string{
-		"a key":                  mixed + "Content-Type: application/pgp-keys\n\n" + armor + "--b--\n",
-		"a key in base64":        mixed + "Content-Transfer-Encoding: base64\n\n" + b64([]byte(armor)) + "\n--b--\n",
-		"a key in a text":        mixed + "\nMy key:\n" + armor + "--b--\n",
-		"text":                   mixed + "\nask ann@OWN\n--b--\n",
-		"no parts":               "From: ann@OWN\nTo: x@internet.example\n\nask ann@OWN\n",
-		"name of all":            "From: ann@OWN\nTo: x@internet.example\nContent-Type: text/plain; name=OWN\n\nx\n",
-		"capitals":               mixed + "\nask " + strings.ToUpper(key) + ".ONION\n--b--\n",
-		"petname":                mixed + "\nbob@bea.peer.home.arpa wrote:\n--b--\n",
-		"base64":                 mixed + "Content-Transfer-Encoding: BASE64\n\n" + b64([]byte("ask ann@"+s.own)) + "\n--b--\n",
-		"base64, many lines":     mixed + "Content-Transfer-Encoding: base64\n\n" + strings.Join(strings.SplitAfter(b64([]byte("ask ann@"+s.own)), "Z"), "\n") + "\n--b--\n",
-		"quoted-printable":       mixed + "Content-Transfer-Encoding: quoted-printable\n\n" + s.own[:20] + "=\n" + s.own[20:30] + fmt.Sprintf("=%02X", s.own[30]) + s.own[31:] + "\n--b--\n",
-		"two bytes a letter":     mixed + "Content-Type: text/plain; charset=utf-16\nContent-Transfer-Encoding: base64\n\n" + b64([]byte(wide)) + "\n--b--\n",
-		"attachment":             mixed + "Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n" + b64([]byte(s.friend)) + "\n--b--\n",
-		"before the parts":       strings.Replace(mixed, "--b", "by OWN\n--b", 1) + "\nx\n--b--\n",
-		"behind the parts":       mixed + "\nx\n--b--\nby OWN\n",
-		"name of a file":         mixed + "Content-Disposition: attachment; filename*=utf-8''" + fmt.Sprintf("%%%02x", s.own[0]) + s.own[1:] + "\n\nx\n--b--\n",
-		"description":            mixed + "Content-Description: of OWN\n\nx\n--b--\n",
-		"the mail of a friend":   mixed + "Content-Type: message/rfc822\n\nFrom: bob@FRIEND\nSubject: x\n\nx\n--b--\n",
-		"its parts":              mixed + "Content-Type: message/rfc822\n\nFrom: x@y.example\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\nOWN\n--c--\n--b--\n",
-		"in a digest":            strings.Replace(mixed, "mixed", "digest", 1) + "\nFrom: bob@FRIEND\n\nx\n--b--\n",
-		"an encoded mail":        mixed + "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + b64([]byte("Received: from laptop.lan\r\n\r\nx")) + "\n--b--\n",
-		"encoded parts":          strings.Replace(mixed, "\n\n", "\nContent-Transfer-Encoding: base64\n\n", 1) + "\nx\n--b--\n",
-		"unknown encoding":       mixed + "Content-Transfer-Encoding: x-uuencode\n\nx\n--b--\n",
-		"a piece of a mail":      mixed + "Content-Type: message/partial; id=1; number=1; total=2\n\nReceived: from laptop.lan\n\nx\n--b--\n",
-		"the header of a mail":   mixed + "Content-Type: text/rfc822-headers\n\nReceived: from laptop.lan\n--b--\n",
-		"no boundary":            strings.Replace(mixed, "boundary=b", "x=b", 1) + "\nx\n",
-		"two boundaries":         strings.Replace(mixed, "boundary=b", "boundary=a; boundary=b", 1) + "\nx\n--b--\n",
-		"too deep":               mixed + strings.Repeat("Content-Type: multipart/mixed; boundary=b\n\n--b\n", 30) + "\nx\n--b--\n",
-		"no header":              mixed + "x\n--b--\n",
-		"signed":                 strings.Replace(mixed, "mixed", "signed", 1) + "Content-Type: text/plain\nX-Host: nas\n\nx\n--b\n\nsignature\n--b--\n",
-		"signed parts":           strings.Replace(mixed, "mixed", "signed", 1) + "Content-Type: multipart/mixed; boundary=c; protected-headers=v1\nFrom: ann@OWN\n\n--c\n\nx\n--c--\n--b\n\nsignature\n--b--\n",
-		"signed, with a picture": strings.Replace(mixed, "mixed", "signed", 1) + "Content-Type: text/html\n\n<img src='cid:1@laptop.lan'>\n--b\n\nsignature\n--b--\n",
+		"a key":           mixed + "Content-Type: application/pgp-keys\n\n" + armor + "--b--\n",
+		"a key in base64": mixed + "Content-Transfer-Encoding: base64\n\n" + b64([]byte(armor)) + "\n--b--\n",
+		"a key in a text": mixed + "\nMy key:\n" + armor + "--b--\n",
+		"text":            mixed + "\nask ann@OWN\n--b--\n",
+		"no parts":        "From: ann@OWN\nTo: x@internet.example\n\nask ann@OWN\n",
+		"name of all":     "From: ann@OWN\nTo: x@internet.example\nContent-Type: text/plain; name=OWN\n\nx\n",
+		"capitals":        mixed + "\nask " + strings.ToUpper(key) + ".ONION\n--b--\n",
+		"petname":         mixed + "\nbob@bea.peer.home.arpa wrote:\n--b--\n",
+		"base64":          mixed + "Content-Transfer-Encoding: BASE64\n\n" + b64([]byte("ask ann@"+s.own)) + "\n--b--\n",
+		"base64, many lines": mixed + "Content-Transfer-Encoding: base64\n\n" +
+			strings.Join(strings.SplitAfter(b64([]byte("ask ann@"+s.own)), "Z"), "\n") + "\n--b--\n",
+		"quoted-printable": mixed + "Content-Transfer-Encoding: quoted-printable\n\n" + s.own[:20] + "=\n" + s.own[20:30] +
+			fmt.Sprintf("=%02X", s.own[30]) + s.own[31:] + "\n--b--\n",
+		"two bytes a letter": mixed + "Content-Type: text/plain; charset=utf-16\nContent-Transfer-Encoding: base64\n\n" +
+			b64([]byte(wide)) + "\n--b--\n",
+		"attachment": mixed + "Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n" +
+			b64([]byte(s.friend)) + "\n--b--\n",
+		"before the parts": strings.Replace(mixed, "--b", "by OWN\n--b", 1) + "\nx\n--b--\n",
+		"behind the parts": mixed + "\nx\n--b--\nby OWN\n",
+		"name of a file": mixed + "Content-Disposition: attachment; filename*=utf-8''" + fmt.Sprintf("%%%02x",
+			s.own[0]) + s.own[1:] + "\n\nx\n--b--\n",
+		"description":          mixed + "Content-Description: of OWN\n\nx\n--b--\n",
+		"the mail of a friend": mixed + "Content-Type: message/rfc822\n\nFrom: bob@FRIEND\nSubject: x\n\nx\n--b--\n",
+		"its parts": mixed + "Content-Type: message/rfc822\n\nFrom: x@y.example\nContent-Type: multipart/mixed; boundary=c\n" +
+			"\n--c\n\nOWN\n--c--\n--b--\n",
+		"in a digest": strings.Replace(mixed, "mixed", "digest", 1) + "\nFrom: bob@FRIEND\n\nx\n--b--\n",
+		"an encoded mail": mixed + "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" +
+			b64([]byte("Received: from laptop.lan\r\n\r\nx")) + "\n--b--\n",
+		"encoded parts":    strings.Replace(mixed, "\n\n", "\nContent-Transfer-Encoding: base64\n\n", 1) + "\nx\n--b--\n",
+		"unknown encoding": mixed + "Content-Transfer-Encoding: x-uuencode\n\nx\n--b--\n",
+		"a piece of a mail": mixed + "Content-Type: message/partial; id=1; number=1; total=2\n\nReceived: from laptop.lan\n\n" +
+			"x\n--b--\n",
+		"the header of a mail": mixed + "Content-Type: text/rfc822-headers\n\nReceived: from laptop.lan\n--b--\n",
+		"no boundary":          strings.Replace(mixed, "boundary=b", "x=b", 1) + "\nx\n",
+		"two boundaries":       strings.Replace(mixed, "boundary=b", "boundary=a; boundary=b", 1) + "\nx\n--b--\n",
+		"too deep":             mixed + strings.Repeat("Content-Type: multipart/mixed; boundary=b\n\n--b\n", 30) + "\nx\n--b--\n",
+		"no header":            mixed + "x\n--b--\n",
+		"signed": strings.Replace(mixed, "mixed", "signed", 1) + "Content-Type: text/plain\nX-Host: nas\n\nx\n--b\n\n" +
+			"signature\n--b--\n",
+		"signed parts": strings.Replace(mixed, "mixed", "signed", 1) +
+			"Content-Type: multipart/mixed; boundary=c; protected-headers=v1\nFrom: ann@OWN\n\n--c\n\nx\n--c--\n--b\n\nsignature\n--b--\n",
+		"signed, with a picture": strings.Replace(mixed, "mixed", "signed", 1) +
+			"Content-Type: text/html\n\n<img src='cid:1@laptop.lan'>\n--b\n\nsignature\n--b--\n",
 	} {
 		left, err := s.leave(t, text)
 		if answer, ok := refusal(err).(*gosmtp.SMTPError); err == nil || !ok || answer.Code != 550 {
@@ -204,8 +217,10 @@ func TestOnionsInPartsAreRefused(t *testing.T) {
 
 // What is signed leaves as it is, or not at all.
 func TestSignedPartsStayAsTheyAre(t *testing.T) {
-	const signed = "Content-Type: multipart/mixed; boundary=\"c\"\r\n\r\n--c \r\nContent-Type: text/html\r\n\r\n<img src=\"cid:1@x.example\">\r\n--c\r\nContent-ID: <1@x.example>\r\n\r\nx\r\n--c--\r\n\r\n"
-	left, err := newSender().leave(t, strings.Replace(mixed, "mixed", "signed", 1)+signed+"--b\nContent-Type: application/pgp-signature; name=\"s.asc\"\n\nxx\n--b--\n")
+	const signed = "Content-Type: multipart/mixed; boundary=\"c\"\r\n\r\n--c \r\nContent-Type: text/html\r\n\r\n" +
+		"<img src=\"cid:1@x.example\">\r\n--c\r\nContent-ID: <1@x.example>\r\n\r\nx\r\n--c--\r\n\r\n"
+	left, err := newSender().leave(t,
+		strings.Replace(mixed, "mixed", "signed", 1)+signed+"--b\nContent-Type: application/pgp-signature; name=\"s.asc\"\n\nxx\n--b--\n")
 	if err != nil || !strings.Contains(left, signed) {
 		t.Errorf("%v: %q", err, left)
 	}
@@ -214,8 +229,10 @@ func TestSignedPartsStayAsTheyAre(t *testing.T) {
 // A mail from the internet may be sent on within another, without the way that
 // it took into the house.
 func TestAttachedMailTellsNothingOfTheHouse(t *testing.T) {
-	left, err := newSender().leave(t, mixed+"Content-Type: message/rfc822\n\nReceived: from laptop.lan\nX-Spam: no\nFrom: y@z.example\nMessage-ID: <1@z.example>\nReferences: <0@nas.lan>\n"+
-		"Date: Sat, 28 Nov 2026 20:00:00 +0530\nSubject: hello\nContent-Type: multipart/mixed; boundary=\"b2\"\n\n--b2\nX-Y: z\nContent-Type: text/x\n\nhey\n--b2--\n--b--\n")
+	left, err := newSender().leave(t, mixed+"Content-Type: message/rfc822\n\nReceived: from laptop.lan\nX-Spam: no\nFrom: y@z.example\n"+
+		"Message-ID: <1@z.example>\nReferences: <0@nas.lan>\n"+
+		"Date: Sat, 28 Nov 2026 20:00:00 +0530\nSubject: hello\nContent-Type: multipart/mixed; boundary=\"b2\"\n\n--b2\nX-Y: z\n"+
+		"Content-Type: text/x\n\nhey\n--b2--\n--b--\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +242,8 @@ func TestAttachedMailTellsNothingOfTheHouse(t *testing.T) {
 		}
 	}
 	all := pieces(t, left)
-	if len(all) != 1 || !strings.Contains(all[0].text, "From: y@z.example\r\nMessage-ID: <1@z.example>") || !strings.Contains(all[0].text, "hey") {
+	if len(all) != 1 || !strings.Contains(all[0].text, "From: y@z.example\r\nMessage-ID: <1@z.example>") ||
+		!strings.Contains(all[0].text, "hey") {
 		t.Errorf("the mail is %q", all)
 	}
 }

@@ -66,7 +66,8 @@ func (c *settings) attached(h message.Header) (message.Header, error) {
 	h = universal(c.allowed(h))
 	for _, f := range h {
 		if tellsHouse(f) {
-			return nil, refuse(550, 5, 7, 1, "the field %s of a mail that is attached to this one tells the internet of an onion: forward its text instead", f.Name)
+			return nil, refuse(550, 5, 7, 1,
+				"the field %s of a mail that is attached to this one tells the internet of an onion: forward its text instead", f.Name)
 		}
 	}
 	return h, nil

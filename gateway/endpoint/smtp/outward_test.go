@@ -27,7 +27,8 @@ func newSender() *sender {
 		Smarthost: &Smarthost{From: "ann@provider.example"}}, book: address.Book{Own: own, Peers: map[string]onion.Address{"bea": friend}}}
 	server := &Server{}
 	server.config.Store(s)
-	return &sender{&submission{visit: &visit{door: &door{Server: server}}, user: "ann"}, address.Domain(own), address.Domain(friend), address.Domain(former)}
+	return &sender{&submission{visit: &visit{door: &door{Server: server}}, user: "ann"}, address.Domain(own), address.Domain(friend),
+		address.Domain(former)}
 }
 
 // hand returns what friends see of a header, and what the internet does.
@@ -57,25 +58,29 @@ func (s *sender) value(h message.Header, name string) string {
 func TestInternetLearnsNothingOfTheBox(t *testing.T) {
 	s := newSender()
 	for name, x := range map[string]struct{ header, field, want string }{
-		"answer":            {"In-Reply-To: <1@laptop.lan>\r\n", "In-Reply-To", "<1@provider.example>"},
-		"thread":            {"References: <1@OWN> <9@FRIEND> <2@x.example> <3@FORMER> <4@nas>\r\n", "References", "<1@provider.example>\t<2@x.example>\t<3@provider.example>\t<4@provider.example>"},
-		"friend's thread":   {"In-Reply-To: <9@FRIEND>\r\n", "In-Reply-To", ""},
-		"own id":            {"Message-ID: <1@laptop>\r\n", "Message-ID", "<1@provider.example>"},
-		"id with a KEY":     {"Message-ID: <1.OWN@x.example>\r\n", "Message-ID", ""},
-		"receipt":           {"Disposition-Notification-To: Ann <ann@OWN>\r\nReturn-Receipt-To: ann@OWN\r\n", "Disposition-Notification-To", ""},
-		"followup":          {"Mail-Followup-To: ann@OWN\r\n", "Mail-Followup-To", ""},
-		"resent":            {"Resent-From: ann@OWN\r\nResent-Message-ID: <1@OWN>\r\n", "Resent-From", ""},
-		"program":           {"User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nX-Identity-Key: id1\r\n", "User-Agent", ""},
-		"unknown":           {"Ann-Was-Here: ann@OWN\r\n", "Ann-Was-Here", ""},
-		"reply":             {"Reply-To: ann@OWN\r\n", "Reply-To", ""},
-		"mixed":             {"To: x@internet.example, Bob <bob@bea.peer.home.arpa>\r\n", "To", "<x@internet.example>"},
-		"mixed, encoded":    {"To: =?utf-8?q?x?= <x@internet.example>, =?utf-8?q?bob=40FRIEND?= <b@c.example>\r\n", "To", `"x" <x@internet.example>`},
-		"copy to a friend":  {"To: x@internet.example\r\nCc: bob@FRIEND\r\n", "Cc", ""},
-		"friends alone":     {"To: bob@FRIEND\r\n", "To", "undisclosed-recipients:;"},
-		"nobody":            {"Subject: x\r\n", "To", "undisclosed-recipients:;"},
-		"only the internet": {"To: (all) x@internet.example,\r\n y@internet.example\r\n", "To", "(all) x@internet.example, y@internet.example"},
-		"time zone":         {"Date: Sat, 28 Nov 2026 20:00:00 +0530\r\n", "Date", "Sat, 28 Nov 2026 14:30:00 +0000"},
-		"no list":           {"To: ,,<bob@OWN> >\r\n", "To", "undisclosed-recipients:;"},
+		"answer": {"In-Reply-To: <1@laptop.lan>\r\n", "In-Reply-To", "<1@provider.example>"},
+		"thread": {"References: <1@OWN> <9@FRIEND> <2@x.example> <3@FORMER> <4@nas>\r\n", "References",
+			"<1@provider.example>\t<2@x.example>\t<3@provider.example>\t<4@provider.example>"},
+		"friend's thread": {"In-Reply-To: <9@FRIEND>\r\n", "In-Reply-To", ""},
+		"own id":          {"Message-ID: <1@laptop>\r\n", "Message-ID", "<1@provider.example>"},
+		"id with a KEY":   {"Message-ID: <1.OWN@x.example>\r\n", "Message-ID", ""},
+		"receipt": {"Disposition-Notification-To: Ann <ann@OWN>\r\nReturn-Receipt-To: ann@OWN\r\n",
+			"Disposition-Notification-To", ""},
+		"followup": {"Mail-Followup-To: ann@OWN\r\n", "Mail-Followup-To", ""},
+		"resent":   {"Resent-From: ann@OWN\r\nResent-Message-ID: <1@OWN>\r\n", "Resent-From", ""},
+		"program":  {"User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nX-Identity-Key: id1\r\n", "User-Agent", ""},
+		"unknown":  {"Ann-Was-Here: ann@OWN\r\n", "Ann-Was-Here", ""},
+		"reply":    {"Reply-To: ann@OWN\r\n", "Reply-To", ""},
+		"mixed":    {"To: x@internet.example, Bob <bob@bea.peer.home.arpa>\r\n", "To", "<x@internet.example>"},
+		"mixed, encoded": {"To: =?utf-8?q?x?= <x@internet.example>, =?utf-8?q?bob=40FRIEND?= <b@c.example>\r\n", "To",
+			`"x" <x@internet.example>`},
+		"copy to a friend": {"To: x@internet.example\r\nCc: bob@FRIEND\r\n", "Cc", ""},
+		"friends alone":    {"To: bob@FRIEND\r\n", "To", "undisclosed-recipients:;"},
+		"nobody":           {"Subject: x\r\n", "To", "undisclosed-recipients:;"},
+		"only the internet": {"To: (all) x@internet.example,\r\n y@internet.example\r\n", "To",
+			"(all) x@internet.example, y@internet.example"},
+		"time zone": {"Date: Sat, 28 Nov 2026 20:00:00 +0530\r\n", "Date", "Sat, 28 Nov 2026 14:30:00 +0000"},
+		"no list":   {"To: ,,<bob@OWN> >\r\n", "To", "undisclosed-recipients:;"},
 	} {
 		_, out, err := s.hand(t, x.header)
 		if err != nil {

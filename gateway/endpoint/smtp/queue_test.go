@@ -239,7 +239,8 @@ func TestGroup(t *testing.T) {
 	b.knows(nil, map[string]*house{"abe": a})
 	c.knows(nil, map[string]*house{"abe": a})
 	d := b.login("bob")
-	d.bring(b.at("bob"), a.at("choir"), "From: Bob <"+b.at("bob")+">\r\nTo: choir@abe.peer.home.arpa\r\nSubject: song\r\n\r\nla\r\n", "250 ")
+	d.bring(b.at("bob"), a.at("choir"),
+		"From: Bob <"+b.at("bob")+">\r\nTo: choir@abe.peer.home.arpa\r\nSubject: song\r\n\r\nla\r\n", "250 ")
 	for _, m := range []struct {
 		h    *house
 		user string

@@ -151,7 +151,8 @@ func (r *reception) accept(in *incoming) error {
 		return nil // all of it was here before: the sender has not heard of our "250"
 	}
 	now := r.door.now()
-	e := &spool.Envelope{ID: spool.NewID(), From: r.from.String(), Origin: spool.Received, Arrived: time.Now(), Stranger: r.strangers(), Seen: seen, Recipients: waiting(rcpts...)}
+	e := &spool.Envelope{ID: spool.NewID(), From: r.from.String(), Origin: spool.Received, Arrived: time.Now(), Stranger: r.strangers(),
+		Seen: seen, Recipients: waiting(rcpts...)}
 	with := "ESMTP"
 	trace := message.Header{
 		message.New("Return-Path", "<"+r.from.String()+">"),

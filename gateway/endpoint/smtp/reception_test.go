@@ -132,7 +132,8 @@ func TestSmuggling(t *testing.T) {
 			d := b.knock(b.Friends(), door.Host())
 			d.t = t
 			d.say("EHLO x", "250 ")
-			d.bring("eve@example.com", "bob@"+address.Domain(door), "From: eve@example.com\r\n\r\none"+x.end+"MAIL FROM:<eve@example.com>\r\n", x.want)
+			d.bring("eve@example.com", "bob@"+address.Domain(door),
+				"From: eve@example.com\r\n\r\none"+x.end+"MAIL FROM:<eve@example.com>\r\n", x.want)
 			d.say("NOOP", "250 ")
 			d.conn.Close()
 		})
@@ -157,7 +158,8 @@ func TestSizesAndRoom(t *testing.T) {
 	}
 	d := b.friend()
 	d.say(fmt.Sprintf("MAIL FROM:<%s> SIZE=%d", a.at("ann"), 1<<20+1), "552 5.3.4 ")
-	d.bring(a.at("ann"), b.at("bob"), a.letter(a.at("ann"), b.at("bob"), "message-1")+strings.Repeat("0123456789abcde\r\n", 80000), "552 5.3.4 ")
+	d.bring(a.at("ann"), b.at("bob"), a.letter(a.at("ann"), b.at("bob"), "message-1")+strings.Repeat("0123456789abcde\r\n", 80000),
+		"552 5.3.4 ")
 	d = b.friend()
 	d.say("MAIL FROM:<"+a.at("ann")+"> SIZE=5000", "250 ")
 	d.say("RCPT TO:<"+b.at("bob")+">", "452 4.2.2 ")
@@ -254,7 +256,8 @@ func TestTooManyFromOneCircuit(t *testing.T) {
 	c.Close()
 	x, y := net.Pipe()
 	defer x.Close()
-	go endpoint.ServeOne(t.Context(), y, b.Friends(), endpoint.Visitor{Host: b.key.Host(), ID: "9"}, endpoint.NewLimiter(endpoint.Limits{}), b.Log)
+	go endpoint.ServeOne(t.Context(), y, b.Friends(), endpoint.Visitor{Host: b.key.Host(), ID: "9"},
+		endpoint.NewLimiter(endpoint.Limits{}), b.Log)
 	x.SetDeadline(time.Now().Add(20 * time.Second))
 	buf := make([]byte, 100)
 	k, _ := x.Read(buf)

@@ -67,7 +67,8 @@ func (u *submission) submitOutward(in *incoming, header message.Header, to []add
 	if header, err = now.outwardBody(body, header, in.body); err != nil {
 		return err
 	}
-	e := &spool.Envelope{ID: spool.NewID(), From: u.from.String(), Origin: spool.Submitted, Arrived: time.Now(), Recipients: waiting(distinct(to)...)}
+	e := &spool.Envelope{ID: spool.NewID(), From: u.from.String(), Origin: spool.Submitted, Arrived: time.Now(),
+		Recipients: waiting(distinct(to)...)}
 	return u.door.commit(e, nil, header, body)
 }
 

@@ -93,9 +93,11 @@ func TestSmarthost(t *testing.T) {
 	d.say("RCPT TO:<bob@bea.peer.home.arpa>", "250 ")
 	d.say("DATA", "354 ")
 	d.say("From: Ann <ann@box.home.arpa>\r\nTo: eve@example.com\r\nReply-To: ann@box.home.arpa\r\nMessage-ID: <1@laptop>\r\nSubject: x\r\n"+
-		"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<img src='cid:1@box.home.arpa'>\r\n--b\r\nContent-ID: <1@box.home.arpa>\r\n\r\nx\r\n--b--\r\n.", "250 ")
+		"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<img src='cid:1@box.home.arpa'>\r\n"+
+		"--b\r\nContent-ID: <1@box.home.arpa>\r\n\r\nx\r\n--b--\r\n.", "250 ")
 	text := <-p.taken
-	for name, want := range map[string]string{"From": `"Ann" <family@provider.example>`, "To": "eve@example.com", "Message-Id": "<1@provider.example>"} {
+	for name, want := range map[string]string{"From": `"Ann" <family@provider.example>`, "To": "eve@example.com",
+		"Message-Id": "<1@provider.example>"} {
 		if got := field(t, text, name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
@@ -106,7 +108,8 @@ func TestSmarthost(t *testing.T) {
 	if len(p.froms) != 1 || p.froms[0] != "family@provider.example" || len(p.rcpts) != 1 || p.rcpts[0] != "eve@example.com" {
 		t.Errorf("the envelope is %q, %q", p.froms, p.rcpts)
 	}
-	if got := b.mail("bob", 1); len(got) != 1 || !strings.Contains(got[0], "dkim=pass") || !strings.Contains(got[0], "--b\r\nContent-ID: <1@box.home.arpa>") {
+	if got := b.mail("bob", 1); len(got) != 1 || !strings.Contains(got[0], "dkim=pass") ||
+		!strings.Contains(got[0], "--b\r\nContent-ID: <1@box.home.arpa>") {
 		t.Errorf("the friend got %q", got)
 	}
 	d.say("MAIL FROM:<ann@box.home.arpa>", "250 ")

@@ -109,7 +109,8 @@ func TestSubmissionIsForUsers(t *testing.T) {
 	d.say("MAIL FROM:<>", "550 5.7.1 ")
 	d.say("MAIL FROM:<Ann+x@box.home.arpa>", "250 ")
 	d.say("RCPT TO:<bob@box.home.arpa>", "250 ")
-	for _, from := range []string{"From: bob@box.home.arpa\r\n", "From: ann@box.home.arpa, bob@box.home.arpa\r\n", "", "From: ann@box.home.arpa\r\nFrom: bob@box.home.arpa\r\n"} {
+	for _, from := range []string{"From: bob@box.home.arpa\r\n", "From: ann@box.home.arpa, bob@box.home.arpa\r\n", "",
+		"From: ann@box.home.arpa\r\nFrom: bob@box.home.arpa\r\n"} {
 		d.say("MAIL FROM:<ann@box.home.arpa>", "250 ")
 		d.say("RCPT TO:<bob@box.home.arpa>", "250 ")
 		d.say("DATA", "354 ")

@@ -109,8 +109,9 @@ func (c *client) guess(user, decoy string) string {
 		return answer
 	}
 	nonce, _, _ := strings.Cut(string(challenge), ",")
-	c.say("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>%s</response>", base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "c=%s,%s,p=%s",
-		base64.StdEncoding.EncodeToString([]byte(header)), nonce, base64.StdEncoding.EncodeToString(make([]byte, 32)))))
+	c.say("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>%s</response>",
+		base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "c=%s,%s,p=%s",
+			base64.StdEncoding.EncodeToString([]byte(header)), nonce, base64.StdEncoding.EncodeToString(make([]byte, 32)))))
 	answer, _ = c.answer()
 	return answer
 }

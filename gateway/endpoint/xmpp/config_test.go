@@ -12,7 +12,8 @@ func TestGolden(t *testing.T) {
 	key := "b2rjtnpx6bk2v5cwmdyvrtvxcypkqjpyfcvlkg7yhuslwpamaoxz7gqd"
 	friend := "cz2o6ocngwtbhqzsxpdb5qxxsxqvskvf6ymtpx7pzgw3d4ffm6xjvyqd"
 	c := Config{
-		Host: key + ".peer.home.arpa", Data: "/var/lib/tunic/xmpp", Modules: "/run/tunic/xmpp/modules", PIDFile: "/run/tunic/xmpp/prosody.pid",
+		Host: key + ".peer.home.arpa", Data: "/var/lib/tunic/xmpp", Modules: "/run/tunic/xmpp/modules",
+		PIDFile:   "/run/tunic/xmpp/prosody.pid",
 		Interface: "127.0.0.1", ClientPort: 5222, ServerPort: 5269, FilesPort: 5280, PublicFilesPort: 5281, SOCKSPort: 9250,
 		Certificate: "/run/tunic/xmpp/cert.pem", Key: "/run/tunic/xmpp/key.pem", Admins: []string{"alice"},
 		Peers: []Peer{{Host: friend + ".peer.home.arpa", Onion: friend + ".onion", Came: "2026-11-28T20:00:00Z"}},

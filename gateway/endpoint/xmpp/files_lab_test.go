@@ -90,7 +90,8 @@ func TestFilesShare(t *testing.T) {
 			t.Errorf("the picture of %s: %d", names[i], code)
 		}
 	}
-	if first, last := request(t, a, "GET", own[0], "", nil), request(t, a, "GET", own[29], "", nil); first == http.StatusOK || last != http.StatusOK {
+	if first, last := request(t, a, "GET", own[0], "", nil), request(t, a, "GET", own[29], "", nil); first == http.StatusOK ||
+		last != http.StatusOK {
 		t.Errorf("of the greedy one's, the first and the last: %d, %d", first, last)
 	}
 	size := int64(0)
@@ -134,7 +135,8 @@ func TestFilesWithoutOwner(t *testing.T) {
 		}
 		paths = append(paths, path)
 	}
-	alices.say("<iq type='get' to='%s' id='q'><request xmlns='urn:xmpp:http:upload:0' filename='last' size='%d'/></iq>", Files(hostA), 200<<10)
+	alices.say("<iq type='get' to='%s' id='q'><request xmlns='urn:xmpp:http:upload:0' filename='last' size='%d'/></iq>",
+		Files(hostA), 200<<10)
 	if err := a.cmd.Wait(); a.cmd.ProcessState.ExitCode() != 9 {
 		t.Fatalf("the server has not crashed: %v", err)
 	}

@@ -61,8 +61,10 @@ func (b *box) spec(name string) managed.Spec {
 		}
 		return string(pem)
 	}
-	s := Settings{Dir: b.dir + "/run", Data: b.conf.Data, UID: nobody, GID: nobody, Host: b.conf.Host, Clients: at(clientPort), Servers: at(serverPort),
-		HTTP: at(b.conf.FilesPort), PublicFiles: b.conf.PublicFilesPort, SOCKS: socksPort, Certificate: text(b.conf.Certificate), Key: text(b.conf.Key),
+	s := Settings{Dir: b.dir + "/run", Data: b.conf.Data, UID: nobody, GID: nobody, Host: b.conf.Host, Clients: at(clientPort),
+		Servers: at(serverPort),
+		HTTP:    at(b.conf.FilesPort), PublicFiles: b.conf.PublicFilesPort, SOCKS: socksPort, Certificate: text(b.conf.Certificate),
+		Key:   text(b.conf.Key),
 		Peers: b.conf.Peers}.Spec()
 	s.Name = name
 	return s
@@ -84,7 +86,8 @@ func data(pid int) int64 {
 // TestMemory: a Prosody that wants ever more memory gets what it may have, and
 // no more; then it answers again, and another one has not noticed.
 func TestMemory(t *testing.T) {
-	a, b := newBox(t, addrA, hostA, "alice", Peer{Host: hostB, Onion: onionB}), newBox(t, addrB, hostB, "bob", Peer{Host: hostA, Onion: onionA})
+	a, b := newBox(t, addrA, hostA, "alice", Peer{Host: hostB, Onion: onionB}),
+		newBox(t, addrB, hostB, "bob", Peer{Host: hostA, Onion: onionA})
 	for _, x := range []*box{a, b} {
 		if err := os.Chmod(x.dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -113,7 +116,8 @@ func TestMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		host := map[string]string{"hungry": hostA, "other": hostB}[s.Name]
-		fmt.Fprintf(c, "<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", host)
+		fmt.Fprintf(c, "<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "+
+			"version='1.0'>", host)
 		answer := make([]byte, 512)
 		n, err := c.Read(answer)
 		if err != nil || !strings.Contains(string(answer[:n]), "from='"+host) || s.Restarts != 0 {

@@ -147,7 +147,8 @@ func (b *box) certificate() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{b.conf.Host, Rooms(b.conf.Host), Files(b.conf.Host)}}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -157,7 +158,8 @@ func (b *box) certificate() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for path, block := range map[string]*pem.Block{b.conf.Certificate: {Type: "CERTIFICATE", Bytes: cert}, b.conf.Key: {Type: "PRIVATE KEY", Bytes: private}} {
+	for path, block := range map[string]*pem.Block{b.conf.Certificate: {Type: "CERTIFICATE", Bytes: cert},
+		b.conf.Key: {Type: "PRIVATE KEY", Bytes: private}} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			b.t.Fatal(err)
 		}

@@ -51,8 +51,10 @@ func (b *box) keep(user string, lines ...string) {
 // item is a message as Prosody keeps it in an archive.
 func item(n int, from, with, body string) string {
 	when := time.Now().Add(-time.Hour).Unix() + int64(n)
-	return fmt.Sprintf("item({\n\t[\"name\"] = \"message\";\n\t[\"attr\"] = {\n\t\t[\"from\"] = %q;\n\t\t[\"to\"] = %q;\n\t\t[\"type\"] = \"chat\";\n\t\t[\"stamp\"] = %q;\n\t};\n"+
-		"\t[\"when\"] = %d;\n\t[\"with\"] = %q;\n\t[\"key\"] = \"old%d\";\n\t{\n\t\t[\"name\"] = \"body\";\n\t\t[\"attr\"] = {};\n\t\t%q;\n\t};\n});\n",
+	return fmt.Sprintf("item({\n\t[\"name\"] = \"message\";\n\t[\"attr\"] = {\n\t\t[\"from\"] = %q;\n\t\t[\"to\"] = %q;\n"+
+		"\t\t[\"type\"] = \"chat\";\n\t\t[\"stamp\"] = %q;\n\t};\n"+
+		"\t[\"when\"] = %d;\n\t[\"with\"] = %q;\n\t[\"key\"] = \"old%d\";\n\t{\n\t\t[\"name\"] = \"body\";\n\t\t[\"attr\"] = {};\n"+
+		"\t\t%q;\n\t};\n});\n",
 		from+"/x", alice, time.Unix(when, 0).UTC().Format(time.RFC3339), when, with, n, body)
 }
 
@@ -108,7 +110,8 @@ func TestArchiveShares(t *testing.T) {
 	}
 	for i := len(lines); len(lines) < 9990; i++ { // Prosody itself keeps 10,000, and drops the oldest of all
 		flood := item(i, bob, bob, strings.Repeat("flood ", 20))
-		lines = append(lines, strings.Replace(flood, `["attr"] = {`, fmt.Sprintf(`["attr"] = { ["tunic-by"] = %q;`, alice), 1)) // as it came
+		// as it came
+		lines = append(lines, strings.Replace(flood, `["attr"] = {`, fmt.Sprintf(`["attr"] = { ["tunic-by"] = %q;`, alice), 1))
 	}
 	a.keep("alice", lines...)
 	b.extra = "tunic_queue_bytes = 500000" // what bob may have waiting at home, and be late with
@@ -142,7 +145,8 @@ func TestArchiveShares(t *testing.T) {
 	during := waits(t, users[1], users[2], 200, 100*time.Millisecond)
 	close(stop)
 	bobs.conn.Close()
-	t.Logf("%d messages of 18 kB in 20 s; a word takes %s before that and %s then, at worst %s and %s", <-stopped, mean(before), mean(during), slices.Max(before), slices.Max(during))
+	t.Logf("%d messages of 18 kB in 20 s; a word takes %s before that and %s then, at worst %s and %s",
+		<-stopped, mean(before), mean(during), slices.Max(before), slices.Max(during))
 	// But for the moment in which a full archive is written again, which depends on the machine.
 	slices.Sort(during)
 	if most := during[len(during)*9/10]; most > 2*max(mean(before), 50*time.Millisecond) {
@@ -298,7 +302,8 @@ func TestRequestsOfAnIntruder(t *testing.T) {
 	a.start()
 	alices := a.login("alice")
 	i := befriended(t, a, b)
-	i.write("<presence type='subscribe' from='deep@%s' to='%s'>%s%s</presence>", hostB, alice, strings.Repeat("<a>", 200), strings.Repeat("</a>", 200))
+	i.write("<presence type='subscribe' from='deep@%s' to='%s'>%s%s</presence>",
+		hostB, alice, strings.Repeat("<a>", 200), strings.Repeat("</a>", 200))
 	for n := range 40 {
 		i.write("<presence type='subscribe' from='eve%d@%s' to='%s/x'/>", n, hostB, alice)
 	}

@@ -36,7 +36,8 @@ func (s Settings) Spec() managed.Spec {
 	work := filepath.Join(s.Dir, "work")
 	in := func(name string) string { return filepath.Join(s.Dir, name) }
 	c := Config{Host: s.Host, Data: s.Data, Modules: s.Dir, PIDFile: filepath.Join(work, "pid"), Interface: s.Clients.Addr().String(),
-		ClientPort: s.Clients.Port(), ServerPort: s.Servers.Port(), FilesPort: s.HTTP.Port(), PublicFilesPort: s.PublicFiles, SOCKSPort: s.SOCKS,
+		ClientPort: s.Clients.Port(), ServerPort: s.Servers.Port(), FilesPort: s.HTTP.Port(),
+		PublicFilesPort: s.PublicFiles, SOCKSPort: s.SOCKS,
 		Certificate: in("cert.pem"), Key: in("key.pem"), Admins: s.Admins, Peers: s.Peers, Users: s.Users}
 	spec := managed.Spec{
 		Name: "prosody", Program: "prosody", Package: "prosody-modules", Parts: []string{onions},
@@ -47,7 +48,8 @@ func (s Settings) Spec() managed.Spec {
 		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: work, Memory: 256 << 20,
 		Stale: []string{c.PIDFile},
 		Probe: managed.Probe{Addr: s.Clients, Expect: "<?xml version='1.0'?>",
-			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
+			Send: fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' "+
+				"xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", s.Host)},
 	}
 	for _, m := range modules() {
 		m.Path = in(m.Path)

@@ -91,7 +91,8 @@ func (l *liar) answer(names net.PacketConn) {
 func agree(c net.Conn) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	io.WriteString(c, "<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:db='jabber:server:dialback' xmlns:stream='http://etherx.jabber.org/streams' id='x'>")
+	io.WriteString(c, "<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:db='jabber:server:dialback' "+
+		"xmlns:stream='http://etherx.jabber.org/streams' id='x'>")
 	var heard bytes.Buffer
 	for b := make([]byte, 4096); ; {
 		n, err := c.Read(b)
@@ -144,7 +145,8 @@ func intrude(t *testing.T, addr, from, to string, certificates ...tls.Certificat
 
 // begin opens the stream and reads what it is offered.
 func (i *intruder) begin(from, to string) (string, bool) {
-	i.write("<stream:stream to='%s' from='%s' version='1.0' xmlns='jabber:server' xmlns:db='jabber:server:dialback' xmlns:stream='http://etherx.jabber.org/streams'>", to, from)
+	i.write("<stream:stream to='%s' from='%s' version='1.0' xmlns='jabber:server' xmlns:db='jabber:server:dialback' "+
+		"xmlns:stream='http://etherx.jabber.org/streams'>", to, from)
 	return i.hears("</stream:features>", 15*time.Second)
 }
 

@@ -17,7 +17,8 @@ import (
 
 // question asks an archive for a page of messages (XEP-0313, XEP-0059).
 func question(to, set string) string {
-	return fmt.Sprintf("<iq type='set' to='%s' id='q'><query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'>%s</set></query></iq>", to, set)
+	return fmt.Sprintf("<iq type='set' to='%s' id='q'><query xmlns='urn:xmpp:mam:2'><set "+
+		"xmlns='http://jabber.org/protocol/rsm'>%s</set></query></iq>", to, set)
 }
 
 // flood are messages of bob's, with which an archive is full.
@@ -35,7 +36,8 @@ func (b *box) keepRoom(room string, lines []string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	said := strings.NewReplacer(bob+"/x", room+"@"+Rooms(b.conf.Host)+"/bob", `"`+bob+`"`, `"message<groupchat"`, `["type"] = "chat"`, `["type"] = "groupchat"`)
+	said := strings.NewReplacer(bob+"/x", room+"@"+Rooms(b.conf.Host)+"/bob", `"`+bob+`"`, `"message<groupchat"`, `["type"] = "chat"`,
+		`["type"] = "groupchat"`)
 	if err := os.WriteFile(path, []byte(said.Replace(strings.Join(lines, ""))), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
@@ -362,7 +364,8 @@ func TestLongQuestions(t *testing.T) {
 	a.start()
 	c, other := a.device("alice"), a.login("user1")
 	ask := func(name string) {
-		c.say("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2' queryid='%s'><set xmlns='http://jabber.org/protocol/rsm'><max>50</max></set></query></iq>", name)
+		c.say("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2' queryid='%s'><set "+
+			"xmlns='http://jabber.org/protocol/rsm'><max>50</max></set></query></iq>", name)
 	}
 	ask("short")
 	c.expect("iq")

@@ -96,8 +96,9 @@ func TestForgottenStream(t *testing.T) {
 // that speaks with no other server, or in the name of somebody else.
 func TestWallOfTheFilter(t *testing.T) {
 	for what, stanza := range map[string]string{
-		"files": fmt.Sprintf("<iq type='get' id='1' from='%s' to='%s'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>", bob, Files(hostA)),
-		"name":  fmt.Sprintf("<message from='eve@%s' to='%s' type='chat'><body>FORGED</body></message>", attacker, alice),
+		"files": fmt.Sprintf("<iq type='get' id='1' from='%s' to='%s'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+			bob, Files(hostA)),
+		"name": fmt.Sprintf("<message from='eve@%s' to='%s' type='chat'><body>FORGED</body></message>", attacker, alice),
 	} {
 		t.Run(what, func(t *testing.T) {
 			a, b, _ := boxes(t)
@@ -177,7 +178,8 @@ func authority(t *testing.T, path string) tls.Certificate {
 func TestWallOfTheKernel(t *testing.T) {
 	for _, standing := range []bool{true, false} {
 		t.Run(fmt.Sprintf("rules %v", standing), func(t *testing.T) {
-			children := []rules.Child{{UID: nobody, May: []rules.Way{{Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: socksPort}}}}
+			children := []rules.Child{{UID: nobody,
+				May: []rules.Way{{Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: socksPort}}}}
 			if !standing {
 				children = nil
 			}
@@ -201,9 +203,11 @@ func TestWallOfTheKernel(t *testing.T) {
 // load has the test's namespace judged by the rules of a box with these children.
 func load(t *testing.T, children []rules.Child) {
 	t.Helper()
-	set, err := rules.Compile(rules.Input{Mode: rules.Open, Default: rules.Tor, Interfaces: []string{"lan1"}, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24")},
+	set, err := rules.Compile(rules.Input{Mode: rules.Open, Default: rules.Tor, Interfaces: []string{"lan1"},
+		Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24")},
 		Carriers: []rules.Carrier{{UID: 971, TransPort: 9240, DNSPort: 9253}},
-		Services: []rules.Service{{Name: "dns", UDP: true, Public: 53, Internal: 9353}}, Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fdc7:7a3e:91b2::/48"), Children: children})
+		Services: []rules.Service{{Name: "dns", UDP: true, Public: 53, Internal: 9353}}, Virtual4: netip.MustParsePrefix("10.192.0.0/16"),
+		Virtual6: netip.MustParsePrefix("fdc7:7a3e:91b2::/48"), Children: children})
 	if err != nil {
 		t.Fatal(err)
 	}

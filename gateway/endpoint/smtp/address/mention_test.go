@@ -11,7 +11,8 @@ import (
 func TestMentions(t *testing.T) {
 	key := string(alice)
 	for text, want := range map[string]bool{
-		key: true, "x" + key + "y": true, strings.ToUpper(key) + ".ONION": true, "bob@carol.PEER.home.arpa": true, "x.peer.peer.home.arpa.": true,
+		key: true, "x" + key + "y": true, strings.ToUpper(key) + ".ONION": true, "bob@carol.PEER.home.arpa": true,
+		"x.peer.peer.home.arpa.":                     true,
 		strings.Join(strings.Split(key, ""), "\x00"): true, key[:55] + "a": false, key[:30] + "-" + key[30:]: false, "nas.home.arpa": false,
 		"dddd" + key[4:]: false, strings.Repeat("d", 9000): false, "peer.home.arpa": false, "": false,
 	} {

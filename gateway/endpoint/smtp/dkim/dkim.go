@@ -31,12 +31,14 @@ const maxSignatures = 8
 
 // signed are the fields that a signature covers if they are there.
 var signed = []string{"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
-	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Mail-Followup-To", "Mail-Reply-To", "Disposition-Notification-To", "Return-Receipt-To"}
+	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Mail-Followup-To", "Mail-Reply-To", "Disposition-Notification-To",
+	"Return-Receipt-To"}
 
 // sealed are those of which nobody may add another one afterwards (RFC 6376,
 // section 8.15).
 var sealed = []string{"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
-	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Mail-Followup-To", "Mail-Reply-To", "Disposition-Notification-To", "Return-Receipt-To"}
+	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Mail-Followup-To", "Mail-Reply-To", "Disposition-Notification-To",
+	"Return-Receipt-To"}
 
 // Signer signs the SHA-256 digest of what a signature covers, with the key of
 // one onion (RFC 8463, section 3), and returns 64 bytes.

@@ -17,8 +17,10 @@ func identity(seed byte) (onion.Address, Signer) {
 }
 
 const (
-	header = "From: Bob <bob@b.example>\r\nTo: alice@a.example\r\nSubject: hello\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@b.example>\r\nReply-To: bob@b.example\r\nReferences: <0@b.example>\r\nIn-Reply-To: <0@b.example>\r\nDisposition-Notification-To: bob@b.example\r\nMail-Followup-To: bob@b.example\r\nTrace: <x>\r\n"
-	body   = "hello\r\nworld\r\n"
+	header = "From: Bob <bob@b.example>\r\nTo: alice@a.example\r\nSubject: hello\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n" +
+		"Message-ID: <1@b.example>\r\nReply-To: bob@b.example\r\nReferences: <0@b.example>\r\nIn-Reply-To: <0@b.example>\r\n" +
+		"Disposition-Notification-To: bob@b.example\r\nMail-Followup-To: bob@b.example\r\nTrace: <x>\r\n"
+	body = "hello\r\nworld\r\n"
 )
 
 func sign(t *testing.T, seed byte) (onion.Address, string) {
@@ -120,8 +122,10 @@ func TestLengthLimitIsRefused(t *testing.T) {
 // Whatever name is asked for, the answer is the key that the name itself is.
 func FuzzLookup(f *testing.F) {
 	key, _ := identity('a')
-	for _, s := range []string{"onion._domainkey." + address.Domain(key), "a.b._domainkey.x.peer.home.arpa", "_domainkey.", "onion._domainkey." + key.Host(),
-		"._domainkey." + address.Domain(key), "x._domainkey.y._domainkey." + address.Domain(key), "onion._domainkey.www." + address.Domain(key)} {
+	for _, s := range []string{"onion._domainkey." + address.Domain(key), "a.b._domainkey.x.peer.home.arpa", "_domainkey.",
+		"onion._domainkey." + key.Host(),
+		"._domainkey." + address.Domain(key), "x._domainkey.y._domainkey." + address.Domain(key),
+		"onion._domainkey.www." + address.Domain(key)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -84,7 +84,8 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, body := range map[string]string{
-		"new/1.a.tunic,S=5000": "", "cur/4.d.tunic-strangers,S=1:2,S": "", "cur/2.b.tunic,S=20:2,S": "", ".Sent/cur/plain": "12345", "cur/odd,S=x": "12",
+		"new/1.a.tunic,S=5000": "", "cur/4.d.tunic-strangers,S=1:2,S": "", "cur/2.b.tunic,S=20:2,S": "", ".Sent/cur/plain": "12345",
+		"cur/odd,S=x": "12",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
 			t.Fatal(err)

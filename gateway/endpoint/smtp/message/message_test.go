@@ -59,7 +59,8 @@ func TestReadRefuses(t *testing.T) {
 
 func TestStrictEndsTheLastLine(t *testing.T) {
 	for text, want := range map[string]string{"": "", "x": "x\r\n", "x\r\n": "x\r\n", "x\r\ny": "x\r\ny\r\n"} {
-		for name, r := range map[string]io.Reader{"at once": strings.NewReader(text), "by bytes": iotest.OneByteReader(strings.NewReader(text)),
+		for name, r := range map[string]io.Reader{"at once": strings.NewReader(text),
+			"by bytes":     iotest.OneByteReader(strings.NewReader(text)),
 			"with the end": iotest.DataErrReader(strings.NewReader(text))} {
 			got, err := io.ReadAll(Strict(r))
 			if err != nil || string(got) != want {

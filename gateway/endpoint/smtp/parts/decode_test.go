@@ -64,7 +64,8 @@ func TestTellingFields(t *testing.T) {
 		"Content-Disposition: attachment; filename*0=" + key[:20] + "; filename*1=" + key[20:],
 		fmt.Sprintf("Content-Disposition: attachment; filename*=us-ascii''%%%02x%s", key[0], key[1:]),
 	} {
-		if left, err := rewrite(field + "\r\n\r\nx\r\n"); !errors.As(err, new(*Error)) || !strings.Contains(err.Error(), "the field Content-") {
+		if left, err := rewrite(field + "\r\n\r\nx\r\n"); !errors.As(err, new(*Error)) ||
+			!strings.Contains(err.Error(), "the field Content-") {
 			t.Errorf("%q: %v, %q", field, err, left)
 		}
 	}
@@ -77,7 +78,8 @@ func TestTooManyPictures(t *testing.T) {
 		fmt.Fprintf(&folded, " <%d>\r\n", i)
 		fmt.Fprintf(&shown, "<img src=cid:%d@laptop>\r\n", i)
 	}
-	for name, text := range map[string]string{"in a field": "\r\nContent-ID:\r\n" + folded.String(), "in a page": "Content-Type: text/html\r\n\r\n" + shown.String()} {
+	for name, text := range map[string]string{"in a field": "\r\nContent-ID:\r\n" + folded.String(),
+		"in a page": "Content-Type: text/html\r\n\r\n" + shown.String()} {
 		if _, err := rewrite(text); !errors.Is(err, errShape) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -86,9 +88,12 @@ func TestTooManyPictures(t *testing.T) {
 
 // Names of pictures change together, in each place, and only where they have to.
 func TestPictures(t *testing.T) {
-	const head = "Content-Type: multipart/related; boundary=b; start=\"<page@laptop>\"\r\n\r\n--b\r\nContent-ID: <page@laptop>\r\nContent-Type: text/html\r\n\r\n"
-	left, err := rewrite(head + "<img src=cid:1@laptop><img src=CID:one%40two%26three@laptop><img src='cid:a&amp;b@laptop'><img src=\"cid:c&#64;laptop\"> (cid:7) cid:gone@laptop cid:1@x.example\r\n" +
-		"--b\r\ncontent-id:\r\n <1@laptop>\r\n\r\n--b\r\nContent-ID: <logo>\r\n\r\n--b\r\nContent-ID: <1@x.example>\r\n\r\n--b\r\nContent-ID: <c@laptop>\r\n\r\n--b--\r\n")
+	const head = "Content-Type: multipart/related; boundary=b; start=\"<page@laptop>\"\r\n\r\n--b\r\nContent-ID: <page@laptop>\r\n" +
+		"Content-Type: text/html\r\n\r\n"
+	left, err := rewrite(head + "<img src=cid:1@laptop><img src=CID:one%40two%26three@laptop><img src='cid:a&amp;b@laptop'><img " +
+		"src=\"cid:c&#64;laptop\"> (cid:7) cid:gone@laptop cid:1@x.example\r\n" +
+		"--b\r\ncontent-id:\r\n <1@laptop>\r\n\r\n--b\r\nContent-ID: <logo>\r\n\r\n--b\r\nContent-ID: <1@x.example>\r\n\r\n--b\r\n" +
+		"Content-ID: <c@laptop>\r\n\r\n--b--\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,27 +115,33 @@ func TestPictures(t *testing.T) {
 		}
 	}
 	// A field that is as it may be keeps its folds.
-	if left, err := rewrite("MIME-Version:\r\n 1.0\r\nContent-ID:\r\n <1@x.example>\r\n\r\n"); err != nil || !strings.HasPrefix(left, "MIME-Version:\r\n 1.0\r\nContent-ID:\r\n <1@x.example>\r\n") {
+	if left, err := rewrite("MIME-Version:\r\n 1.0\r\nContent-ID:\r\n <1@x.example>\r\n\r\n"); err != nil ||
+		!strings.HasPrefix(left, "MIME-Version:\r\n 1.0\r\nContent-ID:\r\n <1@x.example>\r\n") {
 		t.Errorf("%q, %v", left, err)
 	}
 }
 
 // Parts below each other, a digest and an attached mail, have the rules of all.
 func TestPartsBelow(t *testing.T) {
-	left, err := rewrite("Content-Type: multipart/mixed; boundary=a\r\n\r\npre\r\n--a\r\nX-Host: nas\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n--b \r\n\r\nReceived: by nas\r\nSubject: s\r\n\r\nhi\r\n" +
+	left, err := rewrite("Content-Type: multipart/mixed; boundary=a\r\n\r\npre\r\n--a\r\nX-Host: nas\r\nContent-Type: multipart/digest; " +
+		"boundary=b\r\n\r\n--b \r\n\r\nReceived: by nas\r\nSubject: s\r\n\r\nhi\r\n" +
 		"--b\r\nX-Y: z\r\nContent-Type: text/plain\r\n\r\nho\r\n--b--\r\n--a--\t\r\npost\r\n")
 	if err != nil || strings.Contains(left, "nas") || strings.Contains(left, "X-Y") {
 		t.Fatalf("%q, %v", left, err)
 	}
-	for _, word := range []string{"pre\r\n--=_", "\r\n\r\nSubject: s\r\n\r\nhi\r\n--=_", "Content-Type: text/plain\r\n\r\nho\r\n--=_", "--\r\npost\r\n"} {
+	for _, word := range []string{"pre\r\n--=_", "\r\n\r\nSubject: s\r\n\r\nhi\r\n--=_", "Content-Type: text/plain\r\n\r\nho\r\n--=_",
+		"--\r\npost\r\n"} {
 		if !strings.Contains(left, word) {
 			t.Errorf("%q is not in %q", word, left)
 		}
 	}
 	for _, text := range []string{
-		"Content-Type: multipart/mixed\r\n\r\n", "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n\r\n--b\r\n\r\n--b--\r\n",
-		"Content-Type: message/global\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nS: x\r\n\r\n", "Content-Transfer-Encoding: uuencode\r\n\r\n", "Content-Type: /\r\n\r\n",
-		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno header\r\n--b--\r\n", "Content-Type: message/rfc822\r\n\r\nno header\r\n\r\n",
+		"Content-Type: multipart/mixed\r\n\r\n",
+		"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n\r\n--b\r\n\r\n--b--\r\n",
+		"Content-Type: message/global\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nS: x\r\n\r\n",
+		"Content-Transfer-Encoding: uuencode\r\n\r\n", "Content-Type: /\r\n\r\n",
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno header\r\n--b--\r\n",
+		"Content-Type: message/rfc822\r\n\r\nno header\r\n\r\n",
 		strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 30) + "Subject: x\r\n\r\n",
 		"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nX-Host: nas\r\n\r\nx\r\n--b--\r\n",
 		"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\ncid:1@laptop\r\n--b--\r\n",

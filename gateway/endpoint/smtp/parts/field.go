@@ -35,7 +35,8 @@ func (p part) mail() bool { return p.kind == mail || p.kind == "message/global" 
 
 // contentFields are those of a part that leave. All others stay: where a file
 // came from, when it was changed, what a program says of itself.
-var contentFields = []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID", "Content-Description", "Content-Language"}
+var contentFields = []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID", "Content-Description",
+	"Content-Language"}
 
 // onlyContent is a header without what says nothing of a part.
 func onlyContent(h message.Header) message.Header {
@@ -87,7 +88,8 @@ func (p part) check() error {
 	encoded := p.encoding == "base64" || p.encoding == "quoted-printable"
 	switch {
 	case !p.mail() && (strings.HasPrefix(p.kind, "message/") || slices.Contains(mailKinds, p.kind)):
-		return refuse("a part of this mail is of the kind %q, which this box cannot look into: send it as an attached mail or as text", p.kind)
+		return refuse("a part of this mail is of the kind %q, which this box cannot look into: send it as an attached mail or as text",
+			p.kind)
 	case p.mailFile && !p.mail():
 		return errMailFile
 	case p.multipart() && (p.boundary == "" || encoded), p.mail() && encoded: // RFC 2045, section 6.4

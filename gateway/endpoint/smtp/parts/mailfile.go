@@ -10,7 +10,8 @@ import (
 	"tunic/gateway/endpoint/smtp/message"
 )
 
-var errMailFile = refuse("a file that is attached to this mail is itself a mail, which this box cannot look into as a file: forward that mail as an attachment, or send its text")
+var errMailFile = refuse("a file that is attached to this mail is itself a mail, which this box cannot look into as a file: " +
+	"forward that mail as an attachment, or send its text")
 
 // mailKinds are kinds, beside message/, with mails or headers of mails in them
 // that are not read here.

@@ -20,17 +20,18 @@ func file(fields, text string) string {
 func TestMailsAsFiles(t *testing.T) {
 	wide := func(text string) string { return "\xff\xfe" + strings.Join(strings.Split(text, ""), "\x00") + "\x00" }
 	for name, text := range map[string]string{
-		"eml":               file("Content-Type: application/octet-stream; name=x.eml", "nothing"),
-		"eml, disposition":  file("Content-Type: text/plain\r\nContent-Disposition: attachment; filename=\"a b.EML\"", "nothing"),
-		"eml, in pieces":    file("Content-Type: application/octet-stream;\r\n name*0=\"x.e\"; name*1=ml", "nothing"),
-		"eml, encoded":      file("Content-Type: application/octet-stream; name=\"=?utf-8?b?eC5lbWw=?=\"", "nothing"),
-		"eml, unquoted":     file("Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=a b.eml", "nothing"),
-		"eml, another dot":  file("Content-Type: application/octet-stream; name=\"x.eml. \"", "nothing"),
-		"outlook":           file("Content-Type: application/octet-stream; name=Re.msg", "nothing"),
-		"winmail":           file("Content-Type: application/octet-stream; name=winmail.dat", "nothing"),
-		"saved page":        file("Content-Type: application/octet-stream; name=page.mhtml", "nothing"),
-		"by kind":           file("Content-Type: application/mbox", "nothing"),
-		"report":            "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\nReporting-UA: laptop.lan; Mail 1\r\n\r\n--b--\r\n",
+		"eml":              file("Content-Type: application/octet-stream; name=x.eml", "nothing"),
+		"eml, disposition": file("Content-Type: text/plain\r\nContent-Disposition: attachment; filename=\"a b.EML\"", "nothing"),
+		"eml, in pieces":   file("Content-Type: application/octet-stream;\r\n name*0=\"x.e\"; name*1=ml", "nothing"),
+		"eml, encoded":     file("Content-Type: application/octet-stream; name=\"=?utf-8?b?eC5lbWw=?=\"", "nothing"),
+		"eml, unquoted":    file("Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=a b.eml", "nothing"),
+		"eml, another dot": file("Content-Type: application/octet-stream; name=\"x.eml. \"", "nothing"),
+		"outlook":          file("Content-Type: application/octet-stream; name=Re.msg", "nothing"),
+		"winmail":          file("Content-Type: application/octet-stream; name=winmail.dat", "nothing"),
+		"saved page":       file("Content-Type: application/octet-stream; name=page.mhtml", "nothing"),
+		"by kind":          file("Content-Type: application/mbox", "nothing"),
+		"report": "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/disposition-notification\r\n" +
+			"\r\nReporting-UA: laptop.lan; Mail 1\r\n\r\n--b--\r\n",
 		"news":              "Content-Type: message/news\r\n\r\nX: y\r\n\r\n",
 		"by beginning":      file("Content-Type: application/octet-stream", received),
 		"without a field":   file("Content-Disposition: attachment", received),
@@ -44,9 +45,11 @@ func TestMailsAsFiles(t *testing.T) {
 		"encoding":          file("Content-Type: application/x-y", "Subject: x\r\nContent-Transfer-Encoding: BASE64\r\n\r\n"),
 		"not in base64":     "Content-Type: application/octet-stream\r\n\r\n" + received,
 		"field of Exim's":   file("Content-Type: application/octet-stream", "Received: from laptop.lan\r\nX-Spam_score: 1.0\r\n\r\n"),
-		"long name":         file("Content-Type: application/octet-stream", "Received: from laptop.lan\r\nX-MS-Exchange-CrossTenant-OriginalAttributedTenantConnectingIp: TenantId=x\r\n\r\n"),
-		"long header":       file("Content-Type: application/octet-stream", "Received: x\r\nX: "+strings.Repeat("y", maxBeginning-20)+"\r\nX-Long: z\r\n\r\n"),
-		"named at the top":  "Content-Type: application/octet-stream; name=x.eml\r\n\r\nnothing\r\n",
+		"long name": file("Content-Type: application/octet-stream",
+			"Received: from laptop.lan\r\nX-MS-Exchange-CrossTenant-OriginalAttributedTenantConnectingIp: TenantId=x\r\n\r\n"),
+		"long header": file("Content-Type: application/octet-stream",
+			"Received: x\r\nX: "+strings.Repeat("y", maxBeginning-20)+"\r\nX-Long: z\r\n\r\n"),
+		"named at the top": "Content-Type: application/octet-stream; name=x.eml\r\n\r\nnothing\r\n",
 	} {
 		if left, err := rewrite(text); !errors.As(err, new(*Error)) {
 			t.Errorf("%s: %v, left as %q", name, err, left)
@@ -57,7 +60,10 @@ func TestMailsAsFiles(t *testing.T) {
 // What looks a little like a mail leaves as it is.
 func TestFilesThatAreNoMails(t *testing.T) {
 	for name, text := range map[string]string{
-		"patch":       file("Content-Type: text/x-patch; name=0001-x.patch", "From 0123456789abcdef0123456789abcdef01234567 Mon Sep 17 00:00:00 2001\nFrom: Ann <ann@x.example>\nDate: Sat, 28 Nov 2026 20:00:00 +0100\nSubject: [PATCH] x\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n---\n"),
+		"patch": file("Content-Type: text/x-patch; name=0001-x.patch",
+			"From 0123456789abcdef0123456789abcdef01234567 Mon Sep 17 00:00:00 2001\nFrom: Ann <ann@x.example>\n"+
+				"Date: Sat, 28 Nov 2026 20:00:00 +0100\nSubject: [PATCH] x\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n"+
+				"Content-Transfer-Encoding: 8bit\n\n---\n"),
 		"notes":       file("Content-Type: text/plain; name=notes.txt", "Received: one parcel\nat noon.\n\nMessage-ID: none\n"),
 		"later":       file("Content-Type: application/octet-stream", "Name: x\n\n"+received),
 		"typed":       "Subject: x\r\n\r\nReceived: from laptop.lan\r\n\r\nWhat does this mean?\r\n",
@@ -68,7 +74,8 @@ func TestFilesThatAreNoMails(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if left, err := rewrite("Content-Type: message/rfc822; name=x.eml\r\nContent-Disposition: attachment; filename=x.eml\r\n\r\n" + received); err != nil || strings.Contains(left, "lan") {
+	if left, err := rewrite("Content-Type: message/rfc822; name=x.eml\r\nContent-Disposition: attachment; filename=x.eml\r\n\r\n" +
+		received); err != nil || strings.Contains(left, "lan") {
 		t.Errorf("a mail that is attached as one: %v, %q", err, left)
 	}
 }
@@ -76,7 +83,8 @@ func TestFilesThatAreNoMails(t *testing.T) {
 // An address that a calendar, a contact or a flowed text has in two lines is one.
 func TestUnfold(t *testing.T) {
 	for text, want := range map[string]string{
-		"a\r\n b": "ab", "a\n\tb": "ab", "a \r\nb": "ab", "a\t\nb": "ab", "a\r\nb": "a\nb", "a b": "a b", "a  b\n\nc": "a  b\n\nc", "a \n b": "ab", "a\n  b": "a b", "a\n\n b": "a\nb",
+		"a\r\n b": "ab", "a\n\tb": "ab", "a \r\nb": "ab", "a\t\nb": "ab", "a\r\nb": "a\nb", "a b": "a b", "a  b\n\nc": "a  b\n\nc",
+		"a \n b": "ab", "a\n  b": "a b", "a\n\n b": "a\nb",
 	} {
 		for cut := range text {
 			var b bytes.Buffer

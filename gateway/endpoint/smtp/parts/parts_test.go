@@ -55,7 +55,8 @@ func TestNothingToChange(t *testing.T) {
 	for _, text := range []string{
 		"Subject: x\r\n\r\nhello\r\n",
 		"Subject: x\r\n\r\n",
-		"Content-Type: text/html;\r\n charset=\"utf-8\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<a href=3D'cid:1@x.example'>=20 \r\nno =\r\n",
+		"Content-Type: text/html;\r\n charset=\"utf-8\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+			"<a href=3D'cid:1@x.example'>=20 \r\nno =\r\n",
 		"Content-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\n--\r\n----\r\nbye\r\n",
 	} {
 		if left, err := rewrite(text); err != nil || left != text {
@@ -78,7 +79,8 @@ func TestUnreadableFields(t *testing.T) {
 		"Content-Type: text/plain; start=\"<1@laptop.lan>\"\r\n":                      "@provider.example>\"\r\n",
 		"Content-Type: application/pkcs7-mime; name=smime.p7m; smime-type=x-data\r\n": "smime-type=x-data\r\n",
 	} {
-		if left, err := rewrite(header + "\r\n\r\n"); err != nil || !strings.HasSuffix(strings.Split(left, "\r\n\r\n")[0]+"\r\n", want) && want != "" || want == "" && !strings.HasPrefix(left, "\r\n") {
+		if left, err := rewrite(header + "\r\n\r\n"); err != nil || !strings.HasSuffix(strings.Split(left, "\r\n\r\n")[0]+"\r\n", want) &&
+			want != "" || want == "" && !strings.HasPrefix(left, "\r\n") {
 			t.Errorf("%q became %q, %v", header, left, err)
 		}
 	}
@@ -99,11 +101,13 @@ func TestLongPage(t *testing.T) {
 
 // One end is enough for all the parts that are open, and each gets its own.
 func TestMissingEnds(t *testing.T) {
-	left, err := rewrite("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=ab\r\n\r\n--ab\r\n\r\nx\r\n--a--\r\n")
+	left, err := rewrite("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=ab\r\n\r\n" +
+		"--ab\r\n\r\nx\r\n--a--\r\n")
 	if err != nil || strings.Count(left, "\r\n--=_") != 4 || strings.Count(left, "--\r\n") != 2 {
 		t.Errorf("%q, %v", left, err)
 	}
-	_, err = rewrite("Content-Type: multipart/signed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=ab\r\n\r\n--ab\r\n\r\nx\r\n--a\r\n\r\ns\r\n--a--\r\n")
+	_, err = rewrite("Content-Type: multipart/signed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=ab\r\n\r\n--ab\r\n" +
+		"\r\nx\r\n--a\r\n\r\ns\r\n--a--\r\n")
 	if !errors.Is(err, errSealed) {
 		t.Errorf("signed: %v", err)
 	}
@@ -147,8 +151,10 @@ func TestUnreadableBody(t *testing.T) {
 func FuzzRewrite(f *testing.F) {
 	for _, s := range []string{
 		"Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n--b\r\nX-Y: z\r\nContent-ID: <1@laptop>\r\n\r\nx\r\n--b--\r\nx\r\n",
-		"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPGltZyBzcmM9J2NpZDoxQGxhcHRvcCc+\r\n--b\r\nContent-ID: <1@laptop>\r\n\r\n--b--\r\n",
-		"Content-Type: multipart/signed; boundary=b\r\n\r\n--b \r\nContent-Type: multipart/mixed; boundary=\"b--\"\r\n\r\n--b--\r\n\r\n--b----\r\n--b--\r\n",
+		"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+			"PGltZyBzcmM9J2NpZDoxQGxhcHRvcCc+\r\n--b\r\nContent-ID: <1@laptop>\r\n\r\n--b--\r\n",
+		"Content-Type: multipart/signed; boundary=b\r\n\r\n--b \r\nContent-Type: multipart/mixed; boundary=\"b--\"\r\n\r\n--b--\r\n\r\n" +
+			"--b----\r\n--b--\r\n",
 		"Content-Type: message/rfc822\r\n\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nReceived: x\r\n\r\n--b--\r\n",
 		"Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<img src=3Dcid:1=40" + key + ".onion>=\r\n",
 		"Content-Transfer-Encoding: base64\r\n\r\n" + key + "\r\n",
