@@ -37,7 +37,9 @@ func TestDiff(t *testing.T) {
 		"~ server dovecot passwd": func(d *Desired) { d.Servers[0].Files[0].Text = "geheim-2" },
 		"~ server dovecot dovecot.conf|+ server dovecot dovecot.conf: c": func(d *Desired) { d.Servers[0].Files[1].Text = "a\nb\nc\n" },
 		"~ server dovecot dovecot.conf":                                  func(d *Desired) { d.Servers[0].Files[1].Text = "b\na\n" },
-		"! tor is restarted: the way into the network (bridges) changes|+ torrc UseBridges 1|+ torrc UpdateBridgesFromAuthority 0|+ torrc Bridge (not shown)": func(d *Desired) {
+		"! tor is restarted: the way into the network (bridges) changes|+ torrc UseBridges 1|+ torrc UpdateBridgesFromAuthority " +
+			"0|+ torrc " +
+			"Bridge (not shown)": func(d *Desired) {
 			d.Tor.Bridges = []tor.Bridge{{Line: "203.0.113.9:443 geheim"}}
 		},
 		"+ onion photos is found by the key KEY": func(d *Desired) { d.Tor.Onions[0].Clients = append(d.Tor.Onions[0].Clients, "KEY") },

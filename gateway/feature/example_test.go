@@ -31,7 +31,8 @@ func (f finger) Look(_ context.Context, _ *feature.Scene, r *feature.Report) fea
 
 // A pass has each feature look, and adds up what they wish.
 func Example() {
-	scene := feature.Scene{Mode: rules.Open, Facts: feature.Facts{IPv6: true, Interfaces: []feature.InterfaceFacts{{Name: "br-lan", Index: 4}}}}
+	scene := feature.Scene{Mode: rules.Open,
+		Facts: feature.Facts{IPv6: true, Interfaces: []feature.InterfaceFacts{{Name: "br-lan", Index: 4}}}}
 	closed := scene
 	closed.Mode = rules.Lockdown
 	var r feature.Report

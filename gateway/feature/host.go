@@ -44,7 +44,8 @@ type Now struct {
 
 // NotYet is the answer for what starts with the rest of the box.
 func (n Now) NotYet(what string) error {
-	return &api.Failure{Problem: api.Problem{Error: what + " starts when the household is open: " + n.Why, Hint: "`tunic status` says more"}}
+	return &api.Failure{Problem: api.Problem{Error: what + " starts when the household is open: " + n.Why,
+		Hint: "`tunic status` says more"}}
 }
 
 // Edit is a change that a verb makes: in force whole, or undone whole.

@@ -71,7 +71,8 @@ func (d Desired) torParts() []part {
 	}
 	parts := []part{{name: "tor", lines: lines}}
 	if len(d.Fast.Onions) > 0 {
-		parts = append(parts, part{"the second tor, for onions that are not anonymous", true, torLines("second tor", "second torrc ", d.Fast)})
+		parts = append(parts, part{"the second tor, for onions that are not anonymous", true,
+			torLines("second tor", "second torrc ", d.Fast)})
 	}
 	return parts
 }

@@ -48,8 +48,9 @@ type host struct {
 
 func (h *host) Now() feature.Now {
 	in := rules.Input{Default: rules.Tor, Prefixes: prefixes("192.168.77.0/24", "fd77::/64"),
-		Bypasses: []rules.Bypass{{Domains: []string{"bank.example"}, MACs: []string{"02:00:00:00:00:10"}}, {Domains: []string{"game.example"}}},
-		Devices:  []rules.Device{{MAC: "02:00:00:00:00:11", Policy: rules.Block}, {MAC: "02:00:00:00:00:12", Policy: rules.Direct}}}
+		Bypasses: []rules.Bypass{{Domains: []string{"bank.example"}, MACs: []string{"02:00:00:00:00:10"}},
+			{Domains: []string{"game.example"}}},
+		Devices: []rules.Device{{MAC: "02:00:00:00:00:11", Policy: rules.Block}, {MAC: "02:00:00:00:00:12", Policy: rules.Direct}}}
 	return feature.Now{Scene: feature.Scene{Config: &config.Config{}}, Desired: feature.Desired{Rules: in}, Open: true}
 }
 

@@ -43,7 +43,8 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		if !connected {
 			effect = "Tor connects only if it is right to a day"
 		}
-		r.Find(health.ClockUntrusted, "", "this box's clock says %s and is not certain, %s: %s", time.Now().UTC().Format("2006-01-02 15:04 UTC"), effect, why)
+		r.Find(health.ClockUntrusted, "", "this box's clock says %s and is not certain, %s: %s",
+			time.Now().UTC().Format("2006-01-02 15:04 UTC"), effect, why)
 	}
 	return want
 }
@@ -84,7 +85,8 @@ func want(s feature.Scene, d *feature.Desired) {
 		}
 	}
 	for _, server := range g.NTPServers {
-		d.Rules.Exceptions = append(d.Rules.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: feature.Alone(server), Port: ntpPort})
+		d.Rules.Exceptions = append(d.Rules.Exceptions, rules.Exception{Protocol: rules.ProtocolUDP, To: feature.Alone(server),
+			Port: ntpPort})
 	}
 	if len(n.Listeners)+len(n.Own) > 0 {
 		d.Serve.NTP = &n

@@ -36,12 +36,14 @@ func wanted(t *testing.T, s feature.Scene) (d feature.Desired, found []health.Fi
 func TestOwnTime(t *testing.T) {
 	s := scene()
 	d, _ := wanted(t, s)
-	if n := d.Serve.NTP; n == nil || d.Rules.OwnTime != config.ServeOwnTimePort || !slices.Equal(n.Own, []string{"own-time/udp4", "own-time/udp6"}) || n.Relays != nil {
+	if n := d.Serve.NTP; n == nil || d.Rules.OwnTime != config.ServeOwnTimePort ||
+		!slices.Equal(n.Own, []string{"own-time/udp4", "own-time/udp6"}) || n.Relays != nil {
 		t.Errorf("%+v", n)
 	}
 	s.Facts.RelayTime = &relaytime.Note{Start: time.Unix(1000, 0), Error: time.Second, Count: 5, Asked: 9, Boot: time.Minute}
 	d, _ = wanted(t, s)
-	if n := d.Serve.NTP; n.Relays == nil || *n.Relays != (link.RelayTime{Start: time.Unix(1000, 0), Error: time.Second, Boot: time.Minute}) {
+	if n := d.Serve.NTP; n.Relays == nil ||
+		*n.Relays != (link.RelayTime{Start: time.Unix(1000, 0), Error: time.Second, Boot: time.Minute}) {
 		t.Errorf("%+v", n)
 	}
 	s.Config.Gateway.OwnTraffic = config.OwnDirect
@@ -57,7 +59,8 @@ func TestDevicesAreTold(t *testing.T) {
 	s.Config.Gateway.NTP = true
 	s.Config.Gateway.NTPServers = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	d, _ := wanted(t, s)
-	if n := d.Serve.NTP; d.Rules.NTPPort != config.ServeNTPPort || !slices.Equal(n.Listeners, []string{"ntp/br-lan#4/udp4", "ntp/br-lan#4/udp6"}) {
+	if n := d.Serve.NTP; d.Rules.NTPPort != config.ServeNTPPort ||
+		!slices.Equal(n.Listeners, []string{"ntp/br-lan#4/udp4", "ntp/br-lan#4/udp6"}) {
 		t.Errorf("%+v", n)
 	}
 	if x := d.Rules.Exceptions; len(x) != 1 || x[0].To != netip.MustParsePrefix("192.0.2.1/32") || x[0].Port != 123 {

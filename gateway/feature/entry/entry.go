@@ -133,7 +133,8 @@ func torRules(r *rules.Input, s feature.Scene) {
 func exceptions(c config.Tor) []string {
 	var list []string
 	if c.UsesTransport(snowflake) {
-		list = append(list, "the bridges' transport snowflake sends UDP to hosts that its broker names, and asks the box's DNS server for names")
+		list = append(list, "the bridges' transport snowflake sends UDP to hosts that its broker names, and asks the box's DNS server "+
+			"for names")
 	} else if n := c.BridgeHosts(); n > 0 {
 		list = append(list, fmt.Sprintf("the names of %d bridges are asked of the box's DNS server", n))
 	}
@@ -149,7 +150,8 @@ func tellBridges(c config.Tor, unreached func(fingerprint string) bool, r *featu
 	for i, b := range c.Bridges {
 		if b.Fingerprint != "" && unreached(b.Fingerprint) { // tor counts by it
 			r.Find(health.BridgeUnreached, fmt.Sprintf("bridge %d", i+1),
-				"bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times", i+1, len(c.Bridges), b.TransportName())
+				"bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times",
+				i+1, len(c.Bridges), b.TransportName())
 		}
 	}
 }
@@ -170,7 +172,8 @@ func overTorFindings(seen []tor.OverTor, devices []api.Device, c *config.Config)
 	var list []health.Finding
 	for name, n := range counts {
 		list = append(list, health.New(health.TorOverTor, name,
-			fmt.Sprintf("%s uses Tor itself: %d of its connections, to %d of the public relays, %s in the last day", name, n, relays[name], what)))
+			fmt.Sprintf("%s uses Tor itself: %d of its connections, to %d of the public relays, %s in the last day",
+				name, n, relays[name], what)))
 	}
 	slices.SortFunc(list, func(a, b health.Finding) int { return cmp.Compare(a.Text, b.Text) })
 	return list

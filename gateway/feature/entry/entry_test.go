@@ -30,9 +30,11 @@ func TestTransportsInRules(t *testing.T) {
 		udp       rules.UDP
 		exception string
 	}{
-		"obfs4":           {config.Bridge{Transport: "obfs4", Addr: at}, rules.NoUDP, ""},
-		"snowflake":       {config.Bridge{Transport: "snowflake", Addr: at, Args: []string{"url=https://192.0.2.1/"}}, rules.AnyUDP, "snowflake sends UDP"},
-		"webtunnel":       {config.Bridge{Transport: "webtunnel", Addr: at, Args: []string{"url=https://www.example/x"}}, rules.NamesUDP, "the names of 1 bridges"},
+		"obfs4": {config.Bridge{Transport: "obfs4", Addr: at}, rules.NoUDP, ""},
+		"snowflake": {config.Bridge{Transport: "snowflake", Addr: at, Args: []string{"url=https://192.0.2.1/"}}, rules.AnyUDP,
+			"snowflake sends UDP"},
+		"webtunnel": {config.Bridge{Transport: "webtunnel", Addr: at, Args: []string{"url=https://www.example/x"}}, rules.NamesUDP,
+			"the names of 1 bridges"},
 		"webtunnel by IP": {config.Bridge{Transport: "webtunnel", Addr: at, Args: []string{"url=https://192.0.2.1/x"}}, rules.NoUDP, ""},
 	} {
 		c := config.Config{Tor: config.Tor{Bridges: []config.Bridge{tc.bridge}}}
@@ -53,7 +55,8 @@ func TestExitCountries(t *testing.T) {
 	var spec tor.Spec
 	geoIP := tor.GeoIP{IPv4: "/g", IPv6: "/g6"}
 	enterBy(&spec, config.Tor{Exits: []config.Country{{Code: "de"}, {Code: "us", Exclude: true}}, ByDest: true}, Files{GeoIP: geoIP})
-	if !slices.Equal(spec.Exits.Only, []string{"de"}) || !slices.Equal(spec.Exits.Exclude, []string{"us"}) || spec.Exits.GeoIP != geoIP || !spec.IsolateDestinations {
+	if !slices.Equal(spec.Exits.Only, []string{"de"}) || !slices.Equal(spec.Exits.Exclude, []string{"us"}) || spec.Exits.GeoIP != geoIP ||
+		!spec.IsolateDestinations {
 		t.Errorf("%+v", spec)
 	}
 }

@@ -31,5 +31,6 @@ func checkFastSnippet(c *config.Config, path, text string) error {
 	if i < 0 || errors.Join(tor.CheckBridgeSnippet(path, text)...) == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: bridges, beside the onion %s which is not anonymous and connects to relays directly: remove one of them", path, c.Onions[i].Name)
+	return fmt.Errorf("%s: bridges, beside the onion %s which is not anonymous and connects to relays directly: remove one of them",
+		path, c.Onions[i].Name)
 }

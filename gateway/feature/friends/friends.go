@@ -198,9 +198,10 @@ func (f *Feature) openBook(home onion.Address, own []onion.Address) (*peer.Book,
 		f.book.SetOwn(own)
 		return f.book, nil
 	}
-	book, err := peer.OpenBook(peer.Options{Paths: f.Paths, Now: func() time.Time { return f.Now() }, Self: home, Sign: func(message []byte) (peer.Signature, error) {
-		return f.Sign(f.Paths.OnionKeys(config.HomeOnion), f.Owner, message)
-	}})
+	book, err := peer.OpenBook(peer.Options{Paths: f.Paths, Now: func() time.Time { return f.Now() }, Self: home,
+		Sign: func(message []byte) (peer.Signature, error) {
+			return f.Sign(f.Paths.OnionKeys(config.HomeOnion), f.Owner, message)
+		}})
 	book.SetOwn(own)
 	f.book = book
 	return book, err
@@ -248,7 +249,8 @@ func addPeers(d *feature.Desired, s feature.Scene, known Known) {
 			f.Endpoints = append(f.Endpoints, e.Name)
 		}
 		for _, i := range known.Outbox[who] {
-			f.Introduced = append(f.Introduced, link.Introduction{Token: i.Token, Role: uint8(i.Role), Onion: link.Key(peer.KeyOf(i.Onion)), Name: i.Name, Expires: i.Expires.Unix()})
+			f.Introduced = append(f.Introduced, link.Introduction{Token: i.Token, Role: uint8(i.Role), Onion: link.Key(peer.KeyOf(i.Onion)),
+				Name: i.Name, Expires: i.Expires.Unix()})
 		}
 		p.Friends = append(p.Friends, f)
 	}
@@ -273,7 +275,8 @@ func addNames(d *feature.Desired, s feature.Scene, known Known) {
 	}
 	add := func(label string, a onion.Address) {
 		if n, ok := known.Virtual[a]; ok {
-			d.Serve.DNS.Names = append(d.Serve.DNS.Names, link.Name{Label: label, Onion: link.Key(peer.KeyOf(a)), Addrs: virtualAddrs(s.Ranges, n)})
+			d.Serve.DNS.Names = append(d.Serve.DNS.Names, link.Name{Label: label, Onion: link.Key(peer.KeyOf(a)),
+				Addrs: virtualAddrs(s.Ranges, n)})
 		}
 	}
 	for _, p := range s.Config.Peers {

@@ -25,7 +25,8 @@ func keyOf(a onion.Address) link.Key { return link.Key(peer.KeyOf(a)) }
 // that come too soon.
 func TestNobodyIsWokenForNothing(t *testing.T) {
 	h := new(waker)
-	f := New(h, Parts{Paths: config.NewPaths(t.TempDir()), Log: slog.New(slog.DiscardHandler), Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) { return s, nil }})
+	f := New(h, Parts{Paths: config.NewPaths(t.TempDir()), Log: slog.New(slog.DiscardHandler),
+		Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) { return s, nil }})
 	book, err := f.openBook(address(77), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +41,8 @@ func TestNobodyIsWokenForNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []link.PairStep{link.PairClaim, link.PairProve, link.PairAnswer, link.PairJudge, link.PairFail} {
-		if r, _ := f.Pair(t.Context(), link.Pairing{Step: step, Invite: [16]byte{1}, Onion: keyOf(address(1))}); step < link.PairFinish && r.Refusal == 0 {
+		if r, _ := f.Pair(t.Context(), link.Pairing{Step: step, Invite: [16]byte{1}, Onion: keyOf(address(1))}); step < link.PairFinish &&
+			r.Refusal == 0 {
 			t.Fatalf("step %d of a stranger: %+v", step, r)
 		} else if woken() {
 			t.Errorf("step %d of a stranger wakes the loop", step)

@@ -30,7 +30,8 @@ func (f *Feature) Invite(ctx context.Context, r api.InviteRequest) (api.Invitati
 		if err != nil {
 			return inviteError(err, r.Name)
 		}
-		i = api.Invitation{Name: r.Name, Word: made.Word(), Expires: made.Expires, Renews: slices.ContainsFunc(f.host.Now().Config.Peers, isPeer(r.Name))}
+		i = api.Invitation{Name: r.Name, Word: made.Word(), Expires: made.Expires,
+			Renews: slices.ContainsFunc(f.host.Now().Config.Peers, isPeer(r.Name))}
 		return nil
 	})
 	if err != nil {
@@ -191,7 +192,8 @@ func (f *Feature) removePeer(name string) error {
 		return err
 	}
 	if _, err := config.ForgetClient(f.Paths, name); err != nil {
-		return feature.Usage(fmt.Errorf("taking %s out of the clients of onions: %w", name, err), "nothing was changed: correct that file first")
+		return feature.Usage(fmt.Errorf("taking %s out of the clients of onions: %w", name, err),
+			"nothing was changed: correct that file first")
 	}
 	f.setPeers(func(list []config.Peer) []config.Peer { return slices.DeleteFunc(list, isPeer(name)) })
 	f.regrant(name, "")
@@ -227,7 +229,8 @@ func (f *Feature) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, er
 			return feature.Usage(err, "`tunic peers` lists the names")
 		}
 		if _, err := config.RenameClient(f.Paths, r.From, r.To); err != nil {
-			return feature.Usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err), "nothing was changed: correct that file first")
+			return feature.Usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err),
+				"nothing was changed: correct that file first")
 		}
 		if err := b.Rename(r.From, r.To); err != nil {
 			return err
@@ -321,7 +324,8 @@ func friendStatus(p config.Peer, f peer.Friend, outbox []peer.Introduction, trie
 }
 
 func pairingStatus(p peer.Pairing, words string, tried link.PeerStatus) api.Peer {
-	s := api.Peer{Name: p.Name, Words: words, By: p.By, Error: cmp.Or(p.Reason, tried.Error), Endpoints: []string{}, Onions: []string{}, Expires: timePointer(p.Expires)}
+	s := api.Peer{Name: p.Name, Words: words, By: p.By, Error: cmp.Or(p.Reason, tried.Error), Endpoints: []string{}, Onions: []string{},
+		Expires: timePointer(p.Expires)}
 	if p.Onion != "" {
 		s.Onion = p.Onion.Host()
 	}

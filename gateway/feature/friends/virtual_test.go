@@ -102,7 +102,8 @@ func TestFullVirtualFile(t *testing.T) {
 // What would make tor refuse the addresses of all is left out of the file.
 func TestVirtualFileWithMistakes(t *testing.T) {
 	v := virtuals{path: filepath.Join(t.TempDir(), "virtual.json")}
-	text := fmt.Sprintf(`[{"onion":%q,"number":300},{"onion":%q,"number":300},{"onion":%q,"number":1},{"onion":%q,"number":301}]`, address(1), address(2), address(3), address(1))
+	text := fmt.Sprintf(`[{"onion":%q,"number":300},{"onion":%q,"number":300},{"onion":%q,"number":1},{"onion":%q,"number":301}]`,
+		address(1), address(2), address(3), address(1))
 	if err := os.WriteFile(v.path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

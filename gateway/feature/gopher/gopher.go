@@ -26,6 +26,7 @@ func (Feature) Look(context.Context, *feature.Scene, *feature.Report) feature.Wi
 
 func want(s feature.Scene, d *feature.Desired) {
 	if root, ok := s.Config.Gopher(); ok {
-		d.Serve.Gopher = &link.Gopher{Root: root, Listeners: d.Door(s, feature.Door{Name: "gopher", Public: port, Internal: config.ServeGopherPort})}
+		d.Serve.Gopher = &link.Gopher{Root: root,
+			Listeners: d.Door(s, feature.Door{Name: "gopher", Public: port, Internal: config.ServeGopherPort})}
 	}
 }

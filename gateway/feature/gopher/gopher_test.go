@@ -15,10 +15,12 @@ func TestDoor(t *testing.T) {
 		Facts: feature.Facts{IPv6: true, Interfaces: []feature.InterfaceFacts{{Name: "br-lan", Index: 4}, {Name: "guest"}}}}
 	var d feature.Desired
 	want(s, &d)
-	if g := d.Serve.Gopher; g == nil || g.Root != "/srv/gopher" || !slices.Equal(g.Listeners, []string{"gopher/br-lan#4/tcp4", "gopher/br-lan#4/tcp6"}) {
+	if g := d.Serve.Gopher; g == nil || g.Root != "/srv/gopher" ||
+		!slices.Equal(g.Listeners, []string{"gopher/br-lan#4/tcp4", "gopher/br-lan#4/tcp6"}) {
 		t.Errorf("%+v", g)
 	}
-	if !slices.Equal(d.Rules.Services, []rules.Service{{Name: "gopher", Public: 70, Internal: config.ServeGopherPort}}) || len(d.Listeners) != 2 {
+	if !slices.Equal(d.Rules.Services, []rules.Service{{Name: "gopher", Public: 70, Internal: config.ServeGopherPort}}) ||
+		len(d.Listeners) != 2 {
 		t.Errorf("%+v, %+v", d.Rules.Services, d.Listeners)
 	}
 	var none feature.Desired

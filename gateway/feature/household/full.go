@@ -19,8 +19,10 @@ func fullFindings(full []string, devices []api.Device) []health.Finding {
 		if i := slices.IndexFunc(devices, func(d api.Device) bool { return d.MAC == mac }); i >= 0 {
 			name = cmp.Or(devices[i].Name, mac)
 		}
-		list = append(list, health.New(health.DeviceFull, name, fmt.Sprintf("the device %s wants more connections through Tor than the %d, by %d of its addresses, that a device may have at a time: it gets none until some have ended",
-			name, tor.DeviceStreams, tor.DeviceAddresses)))
+		list = append(list, health.New(health.DeviceFull, name,
+			fmt.Sprintf("the device %s wants more connections through Tor than the %d, by %d of its addresses, "+
+				"that a device may have at a time: it gets none until some have ended",
+				name, tor.DeviceStreams, tor.DeviceAddresses)))
 	}
 	return list
 }

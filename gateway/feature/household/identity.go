@@ -34,7 +34,8 @@ func (f *Feature) NewNym(ctx context.Context, r api.NewNymRequest) (api.NewNym, 
 		}
 	}
 	if len(addresses) == 0 {
-		return api.NewNym{}, feature.Usage(errors.New("no address of this device is known: it was not seen lately"), "it has no connections either")
+		return api.NewNym{}, feature.Usage(errors.New("no address of this device is known: it was not seen lately"),
+			"it has no connections either")
 	}
 	// First the new identity, then the end of the old one: what the device
 	// opens at once again must not get the old.

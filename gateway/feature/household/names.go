@@ -32,8 +32,10 @@ func wantDNS(s feature.Scene, d *feature.Desired) {
 	for _, f := range c.Forward {
 		d.Serve.DNS.Forward = append(d.Serve.DNS.Forward, link.Forward{Domain: f.Domain, Server: f.Server})
 		for _, protocol := range []uint8{rules.ProtocolTCP, rules.ProtocolUDP} {
-			d.May(s.Serve, rules.Way{Protocol: protocol, To: f.Server.Addr().Unmap(), Port: f.Server.Port()})
-			d.Rules.Exceptions = append(d.Rules.Exceptions, rules.Exception{Protocol: protocol, To: feature.Alone(f.Server.Addr()), Port: f.Server.Port()})
+			to := f.Server.Addr()
+			d.May(s.Serve, rules.Way{Protocol: protocol, To: to.Unmap(), Port: f.Server.Port()})
+			d.Rules.Exceptions = append(d.Rules.Exceptions,
+				rules.Exception{Protocol: protocol, To: feature.Alone(to), Port: f.Server.Port()})
 		}
 	}
 	if r := c.Resolver; r.Server.IsValid() {

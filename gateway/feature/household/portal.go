@@ -65,7 +65,8 @@ func parsePortal(r api.PortalRequest) (openPortal, error) {
 	if r.Resolver != "" {
 		a, err := netip.ParseAddr(r.Resolver)
 		if err != nil || !reachable(a) {
-			return p, feature.Usage(fmt.Errorf("%q is not the address of a DNS server", r.Resolver), "example: tunic portal phone --resolver 10.0.0.1")
+			return p, feature.Usage(fmt.Errorf("%q is not the address of a DNS server", r.Resolver),
+				"example: tunic portal phone --resolver 10.0.0.1")
 		}
 		p.Resolvers = []netip.Addr{a.Unmap()}
 	}

@@ -54,7 +54,8 @@ func parseDevice(r api.DeviceRequest) (policy config.Policy, mac string, err err
 	case r.For != 0 && policy == "":
 		return "", "", feature.Usage(errors.New("a time was given, but no policy to have for that long"), example+" --for 2h")
 	case r.For != 0 && mac != "":
-		return "", "", feature.Usage(errors.New("a hardware address cannot be given for a while only"), "name the device by it: tunic device "+mac+" --policy direct --for 2h")
+		return "", "", feature.Usage(errors.New("a hardware address cannot be given for a while only"),
+			"name the device by it: tunic device "+mac+" --policy direct --for 2h")
 	case r.For == 0 && policy == "" && mac == "":
 		return "", "", feature.Usage(errors.New("nothing was given that could change"), example)
 	}
@@ -69,7 +70,8 @@ func nameHint(word string) string {
 	case notMAC == nil:
 		return "give the device a name: tunic device NAME --mac " + word + "; or a policy for a while: --for 2h"
 	case notIP == nil:
-		return "give the device a name, with the hardware address that `tunic devices` shows: tunic device NAME --mac ADDRESS; or a policy for a while: --for 2h"
+		return "give the device a name, with the hardware address that `tunic devices` shows: tunic device NAME --mac ADDRESS; " +
+			"or a policy for a while: --for 2h"
 	}
 	return ""
 }

@@ -27,7 +27,8 @@ func TestPolicyIsToldWhenItIsInForce(t *testing.T) {
 	p := config.NewPaths(t.TempDir())
 	f := &Feature{Parts: Parts{Paths: p, Kernel: quiet{}, System: quiet{}}, temporary: keep(t)}
 	told := func() api.Device {
-		d, err := find(f.devices(t.Context(), &config.Config{Devices: []config.Device{{Name: "tv", MAC: mac, Policy: config.PolicyTor}}}), "tv")
+		d, err := find(f.devices(t.Context(), &config.Config{Devices: []config.Device{{Name: "tv", MAC: mac, Policy: config.PolicyTor}}}),
+			"tv")
 		if err != nil {
 			t.Fatal(err)
 		}

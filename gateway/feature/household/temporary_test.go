@@ -83,7 +83,8 @@ func TestEffective(t *testing.T) {
 		Policies: []policyForAWhile{{"02:00:00:00:00:01", config.PolicyDirect, span}, {"02:00:00:00:00:02", config.PolicyBlock, span}},
 		probes:   []probeInterface{{"probe0", span}, {"eth1", span}},
 	})
-	want := []config.Device{{Name: "tv", MAC: "02:00:00:00:00:01", Policy: config.PolicyDirect}, {MAC: "02:00:00:00:00:02", Policy: config.PolicyBlock}}
+	want := []config.Device{{Name: "tv", MAC: "02:00:00:00:00:01", Policy: config.PolicyDirect},
+		{MAC: "02:00:00:00:00:02", Policy: config.PolicyBlock}}
 	if !slices.Equal(e.Devices, want) || !slices.Equal(e.Household.Interfaces, []string{"eth1", "probe0"}) {
 		t.Errorf("%+v", e)
 	}

@@ -105,7 +105,8 @@ func TestVisitorsAreBound(t *testing.T) {
 		s := scene(t)
 		s.Config.Endpoints = endpoints
 		d := feature.Desired{Serve: link.Desired{Fronts: []link.Front{{Onion: "home", Ports: []link.Port{
-			{Virtual: 6667, Addr: netip.MustParseAddrPort("127.0.0.1:9467")}, {Virtual: 80, Addr: netip.MustParseAddrPort("192.168.77.20:9467")}}}}}}
+			{Virtual: 6667, Addr: netip.MustParseAddrPort("127.0.0.1:9467")},
+			{Virtual: 80, Addr: netip.MustParseAddrPort("192.168.77.20:9467")}}}}}}
 		Feature{}.Look(t.Context(), &s, new(feature.Report))(s, &d)
 		ports := d.Serve.Fronts[0].Ports
 		if p := ports[0]; p.Patience != 20*time.Second || p.Places != (link.Places{Each: 10, Total: 240}) {

@@ -17,10 +17,12 @@ func firewallFindings(c *config.Config, list []feature.Firewall) (found []health
 			line := permitLine(f, name)
 			switch f.Hook {
 			case "input":
-				found = append(found, finding(health.OtherFirewall, f.Program, "%s refuses what comes in by default, also what devices send through Tor, and says nothing of %s; write: %s", f.Program, name, line))
+				found = append(found, finding(health.OtherFirewall, f.Program, "%s refuses what comes in by default, "+
+					"also what devices send through Tor, and says nothing of %s; write: %s", f.Program, name, line))
 			case "forward":
 				if goesOut(c) {
-					found = append(found, finding(health.OtherFirewall, f.Program, "%s refuses what is forwarded by default, also of devices that may go direct, and says nothing of %s; write: %s", f.Program, name, line))
+					found = append(found, finding(health.OtherFirewall, f.Program, "%s refuses what is forwarded by default, "+
+						"also of devices that may go direct, and says nothing of %s; write: %s", f.Program, name, line))
 				}
 			}
 		}
@@ -34,13 +36,15 @@ func permitLine(f feature.Firewall, name string) string {
 	case f.Program == "ufw":
 		return "`ufw route allow in on " + name + "`"
 	case f.Program == "Docker":
-		return fmt.Sprintf("`iptables -I DOCKER-USER -i %s -j ACCEPT` and `iptables -I DOCKER-USER -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`", name, name)
+		return fmt.Sprintf("`iptables -I DOCKER-USER -i %s -j ACCEPT` and `iptables -I DOCKER-USER -o %s -m conntrack --ctstate "+
+			"RELATED,ESTABLISHED -j ACCEPT`", name, name)
 	case f.Program == "firewalld":
 		return fmt.Sprintf("`firewall-cmd --permanent --zone=trusted --add-interface=%s` and `firewall-cmd --reload`", name)
 	case f.Hook == "input":
 		return fmt.Sprintf("`nft insert rule %s %s iifname %s ct status dnat accept`", f.Table, f.Chain, name)
 	}
-	return fmt.Sprintf("`nft insert rule %s %s iifname %s accept` and `nft insert rule %s %s oifname %s ct state established,related accept`",
+	return fmt.Sprintf("`nft insert rule %s %s iifname %s accept` and `nft insert rule %s %s oifname %s ct state "+
+		"established,related accept`",
 		f.Table, f.Chain, name, f.Table, f.Chain, name)
 }
 

@@ -31,13 +31,16 @@ func finding(code health.Code, subject, format string, args ...any) health.Findi
 func missingInterfaces(c *config.Config, around feature.Around) (list []health.Finding) {
 	links := around.Links
 	other := probably(c, links)
+	underAnother := func(l feature.Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }
 	for _, name := range c.Household.Interfaces {
 		switch {
 		case slices.ContainsFunc(links, func(l feature.Link) bool { return l.Name == name }):
-		case slices.Contains(around.Renamed, name) && slices.ContainsFunc(links, func(l feature.Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }):
-			list = append(list, finding(health.InterfaceMissing, name, "the household interface %s has another name now: %s", name, inventory(links)))
+		case slices.Contains(around.Renamed, name) && slices.ContainsFunc(links, underAnother):
+			list = append(list, finding(health.InterfaceMissing, name, "the household interface %s has another name now: %s",
+				name, inventory(links)))
 		case other != "":
-			list = append(list, finding(health.HouseholdElsewhere, name, "nobody is served: no interface %q on this box; it has: %s: the household's is probably %s", name, inventory(links), other))
+			list = append(list, finding(health.HouseholdElsewhere, name,
+				"nobody is served: no interface %q on this box; it has: %s: the household's is probably %s", name, inventory(links), other))
 		default:
 			list = append(list, finding(health.InterfaceMissing, name, "no interface %q on this box; it has: %s", name, inventory(links)))
 		}
@@ -50,7 +53,7 @@ func probably(c *config.Config, links []feature.Link) string {
 	best, most := "", -1
 	for _, l := range links {
 		private := slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() && p.Addr().IsPrivate() })
-		candidate := l.Up && !l.Default && !l.Port && !slices.Contains(c.Household.Interfaces, l.Name) // also one that is in our group from other days
+		candidate := l.Up && !l.Default && !l.Port && !slices.Contains(c.Household.Interfaces, l.Name) // in our group too, from other days
 		if candidate && private && l.Hosts > most && !slices.Contains(c.Gateway.OtherNetworks, l.Name) && !machines(l.Name) {
 			best, most = l.Name, l.Hosts
 		}
@@ -61,9 +64,8 @@ func probably(c *config.Config, links []feature.Link) string {
 // machines reports whether an interface is by its name one of containers, virtual
 // machines or tunnels, which nobody lives behind.
 func machines(name string) bool {
-	return slices.ContainsFunc([]string{"docker", "br-", "veth", "virbr", "lxc", "lxd", "podman", "cni", "wg", "tun", "tap", "tailscale"}, func(p string) bool {
-		return strings.HasPrefix(name, p) && name != "br-lan"
-	})
+	made := []string{"docker", "br-", "veth", "virbr", "lxc", "lxd", "podman", "cni", "wg", "tun", "tap", "tailscale"}
+	return slices.ContainsFunc(made, func(p string) bool { return strings.HasPrefix(name, p) && name != "br-lan" })
 }
 
 func inventory(links []feature.Link) string {
@@ -79,13 +81,15 @@ func inventory(links []feature.Link) string {
 // badHousehold is about household interfaces with a default route.
 func badHousehold(c *config.Config, links []feature.Link) (list []health.Finding) {
 	if name := feature.UplinkAsHousehold(c, links); name != "" {
-		return append(list, finding(health.HouseholdUplink, name, "%s is this box's way to the internet (default route), not the household's; it has: %s", name, inventory(links)))
+		return append(list, finding(health.HouseholdUplink, name,
+			"%s is this box's way to the internet (default route), not the household's; it has: %s", name, inventory(links)))
 	}
 	for _, l := range links {
 		switch {
 		case !l.Household || l.Port || c.Household.OneArm:
 		case l.Default:
-			list = append(list, finding(health.HouseholdRoute, l.Name, "a default route leads to the household interface %s: another router there has given it to the box, or it is not the household's", l.Name))
+			list = append(list, finding(health.HouseholdRoute, l.Name, "a default route leads to the household interface %s: "+
+				"another router there has given it to the box, or it is not the household's", l.Name))
 		}
 	}
 	return list
@@ -97,9 +101,11 @@ func downLinks(c *config.Config, links []feature.Link) (list []health.Finding) {
 		switch {
 		case !l.Household || l.Port:
 		case !l.Up:
-			list = append(list, finding(health.InterfaceDown, l.Name, "the household interface %s is switched off: `ip link set %s up`", l.Name, l.Name))
+			list = append(list, finding(health.InterfaceDown, l.Name, "the household interface %s is switched off: `ip link set %s up`",
+				l.Name, l.Name))
 		case !l.Carrier:
-			list = append(list, finding(health.NoCarrier, l.Name, "the household interface %s has no cable, or nobody is at its other end", l.Name))
+			list = append(list, finding(health.NoCarrier, l.Name, "the household interface %s has no cable, or nobody is at its other end",
+				l.Name))
 		}
 	}
 	return list
@@ -132,13 +138,16 @@ func noUplink(links []feature.Link) []health.Finding {
 func unnamed(c *config.Config, links []feature.Link) (list []health.Finding) {
 	for _, l := range links {
 		if l.Default && slices.Contains(c.Gateway.OtherNetworks, l.Name) {
-			list = append(list, finding(health.NetworkIsUplink, l.Name, "%s is in other-networks, and is this box's way to the internet (default route): it is treated as that", l.Name))
+			list = append(list, finding(health.NetworkIsUplink, l.Name,
+				"%s is in other-networks, and is this box's way to the internet (default route): it is treated as that", l.Name))
 		}
-		if !l.Network() || len(l.Addresses) == 0 || strings.HasPrefix(l.Name, feature.ProbePrefix) || slices.Contains(c.Gateway.OtherNetworks, l.Name) {
+		if !l.Network() || len(l.Addresses) == 0 || strings.HasPrefix(l.Name, feature.ProbePrefix) ||
+			slices.Contains(c.Gateway.OtherNetworks, l.Name) {
 			continue
 		}
 		names := append(slices.Clone(c.Gateway.OtherNetworks), l.Name)
-		list = append(list, finding(health.NetworkRefused, l.Name, "%s (%s) is named nowhere: what is there does not reach the internet, and nothing new of it reaches this box; to let it, outside Tor, write in [gateway]: other-networks = [\"%s\"]",
+		list = append(list, finding(health.NetworkRefused, l.Name, "%s (%s) is named nowhere: what is there does not reach the internet, "+
+			"and nothing new of it reaches this box; to let it, outside Tor, write in [gateway]: other-networks = [\"%s\"]",
 			l.Name, listed(networks(l.Addresses)), strings.Join(names, `", "`)))
 	}
 	return list
@@ -161,7 +170,9 @@ func visitors(c *config.Config, around feature.Around) (list []health.Finding) {
 		if slices.Contains(c.Gateway.Inbound, i) || near(c, around.Links, v.From) {
 			continue
 		}
-		list = append(list, finding(health.VisitorShutOut, v.From.String(), "%s is connected to port %d of this box, from outside the household: this connection goes on, a new one is refused; to let it in, write in [gateway]: inbound = [\"%s\"]", v.From, v.Port, i))
+		list = append(list, finding(health.VisitorShutOut, v.From.String(),
+			"%s is connected to port %d of this box, from outside the household: this connection goes on, a new one is refused; "+
+				"to let it in, write in [gateway]: inbound = [\"%s\"]", v.From, v.Port, i))
 	}
 	return list
 }

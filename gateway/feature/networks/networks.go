@@ -46,7 +46,8 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 	tellShared(c, around, r)
 	if c.Gateway.OwnTraffic == config.OwnTor {
 		for _, user := range around.Tors {
-			r.Find(health.TorTwice, user, "another tor runs on this box, as the user %s: its connections go through tunic's tor, Tor in Tor, which is slow and hides nothing more", user)
+			r.Find(health.TorTwice, user, "another tor runs on this box, as the user %s: its connections go through tunic's tor, "+
+				"Tor in Tor, which is slow and hides nothing more", user)
 		}
 	}
 	for _, what := range around.Fast {
@@ -84,7 +85,8 @@ func tellShared(c *config.Config, around feature.Around, r *feature.Report) {
 	for _, mac := range slices.Sorted(maps.Keys(spoken)) {
 		addrs := spoken[mac]
 		if p := c.PolicyOf(mac); len(addrs) > 1 && (p == config.PolicyDirect || p == config.PolicyOnion) {
-			r.Find(health.AddressShared, c.NameOf(mac), "%s, which may go out directly (policy = %s), has the addresses %s at once: another device may have taken its hardware address", c.NameOf(mac), p, listed(addrs))
+			r.Find(health.AddressShared, c.NameOf(mac), "%s, which may go out directly (policy = %s), has the addresses %s at once: "+
+				"another device may have taken its hardware address", c.NameOf(mac), p, listed(addrs))
 		}
 	}
 }
@@ -128,7 +130,8 @@ func want(s feature.Scene, d *feature.Desired) {
 	leads := func(name string) bool {
 		return slices.ContainsFunc(s.Around.Links, func(l feature.Link) bool { return l.Name == name && l.Default })
 	}
-	r.OneArm = s.Config.Household.OneArm || slices.ContainsFunc(s.Around.Links, func(l feature.Link) bool { return l.Household && l.Default })
+	r.OneArm = s.Config.Household.OneArm ||
+		slices.ContainsFunc(s.Around.Links, func(l feature.Link) bool { return l.Household && l.Default })
 	for _, name := range s.Config.Gateway.OtherNetworks {
 		if !leads(name) {
 			r.Others = append(r.Others, name)

@@ -24,7 +24,8 @@ func TestAroundIsFound(t *testing.T) {
 		return feature.Neighbour{MAC: mac, Addr: netip.MustParseAddr(addr)}
 	}
 	around := feature.Around{
-		Links:   []feature.Link{lan(), wan(), {Name: "docker0", Up: true, Carrier: true, Addresses: nets("172.17.0.1/16")}, {Name: feature.ProbePrefix + "0", Up: true, Addresses: nets("10.1.1.1/24")}},
+		Links: []feature.Link{lan(), wan(), {Name: "docker0", Up: true, Carrier: true, Addresses: nets("172.17.0.1/16")},
+			{Name: feature.ProbePrefix + "0", Up: true, Addresses: nets("10.1.1.1/24")}},
 		Routers: []feature.Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:77", "2001:db8::77")},
 		Spoken: []feature.Neighbour{at(direct.MAC, "192.168.77.11"), at(direct.MAC, "192.168.77.10"),
 			at(phone.MAC, "192.168.77.20"), at(phone.MAC, "192.168.77.21"), at("02:00:00:00:00:99", "192.168.77.30")},
@@ -32,13 +33,15 @@ func TestAroundIsFound(t *testing.T) {
 		Tors: []string{"debian-tor"},
 	}
 	own := config.Gateway{OwnTraffic: config.OwnTor}
-	s := feature.Scene{Config: &config.Config{Gateway: own, Household: config.Household{Interfaces: []string{"br-lan"}}, Devices: []config.Device{direct, phone}}, Around: around}
+	s := feature.Scene{Config: &config.Config{Gateway: own, Household: config.Household{Interfaces: []string{"br-lan"}},
+		Devices: []config.Device{direct, phone}}, Around: around}
 	var got []string
 	for _, f := range found(t, s) {
 		got = append(got, string(f.Code)+" "+f.Text)
 	}
 	for i, want := range [][]string{
-		{string(health.NetworkRefused), "docker0 (172.17.0.0/16)", `other-networks = ["docker0"]`}, {string(health.OtherRouter), "02:00:00:00:00:77 (2001:db8::77, fe80::77)"},
+		{string(health.NetworkRefused), "docker0 (172.17.0.0/16)", `other-networks = ["docker0"]`},
+		{string(health.OtherRouter), "02:00:00:00:00:77 (2001:db8::77, fe80::77)"},
 		{string(health.AddressShared), "laptop", "192.168.77.10, 192.168.77.11"},
 		{string(health.TorTwice), "debian-tor"}, {string(health.FastPath), "the flowtable ft of inet fw4"},
 	} {
@@ -69,7 +72,8 @@ func TestRoutersBeside(t *testing.T) {
 		Routers: []feature.Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:88", "fe80::88")},
 		Ways:    []feature.Neighbour{at("02:00:00:00:00:77", "192.168.77.254")},
 	}
-	for oneArm, want := range map[bool][]health.Code{true: {health.RouterBeside, health.OtherRouter}, false: {health.OtherRouter, health.OtherRouter}} {
+	for oneArm, want := range map[bool][]health.Code{true: {health.RouterBeside, health.OtherRouter},
+		false: {health.OtherRouter, health.OtherRouter}} {
 		got := found(t, feature.Scene{Config: &config.Config{Household: config.Household{OneArm: oneArm}}, Around: around})
 		if len(got) != 2 || got[0].Code != want[0] || got[1].Code != want[1] {
 			t.Errorf("beside the router %v: %+v, want %q", oneArm, got, want)

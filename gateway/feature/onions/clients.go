@@ -29,7 +29,8 @@ func checkImported(o config.Onion, dir string) error {
 		return nil
 	}
 	slices.Sort(missing)
-	return fmt.Errorf("it was imported as a private one: write `private = true` and `clients = [%s]` into onions/%s.toml, or remove %s/authorized_clients",
+	return fmt.Errorf("it was imported as a private one: write `private = true` and `clients = [%s]` into onions/%s.toml, "+
+		"or remove %s/authorized_clients",
 		strings.Join(missing, ", "), o.Name, dir)
 }
 
@@ -113,7 +114,8 @@ func WriteClients(p config.Paths, e config.ClientEdit) error {
 // clientHint says what to do when the file of an onion was not changed.
 func clientHint(edit config.ClientEdit) string {
 	if len(edit.Add) > 0 {
-		return "nothing was changed; `tunic onions` lists the onions and their clients; one that is for everybody becomes private by `tunic grant " + edit.Onion + " CLIENT --private`"
+		return "nothing was changed; `tunic onions` lists the onions and their clients; " +
+			"one that is for everybody becomes private by `tunic grant " + edit.Onion + " CLIENT --private`"
 	}
 	return "nothing was changed; `tunic onions` lists the onions and their clients"
 }

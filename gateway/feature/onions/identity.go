@@ -48,7 +48,8 @@ func (f *Feature) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, e
 
 func checkRotation(r api.RotateRequest) error {
 	if r.Keep < 0 || r.Keep > MaxKeep {
-		return feature.Usage(fmt.Errorf("an old address cannot be kept for %s", r.Keep), "give a time between 0 and 366d, such as --keep 30d")
+		return feature.Usage(fmt.Errorf("an old address cannot be kept for %s", r.Keep),
+			"give a time between 0 and 366d, such as --keep 30d")
 	}
 	if r.Name == config.HomeOnion && !r.NewIdentity {
 		return feature.Usage(errors.New("a new address for home is a new identity: mail, chat and friends know this box by the old one"),
@@ -88,7 +89,8 @@ func RotateAlone(p config.Paths, keys Keys, owner feature.IDs, r api.RotateReque
 	}
 	dir := p.OnionKeys(r.Name)
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return "", feature.Usage(fmt.Errorf("the onion %s has no address yet that could be changed", r.Name), "it gets one when the daemon runs")
+		return "", feature.Usage(fmt.Errorf("the onion %s has no address yet that could be changed", r.Name),
+			"it gets one when the daemon runs")
 	}
 	address, err := keys(dir, owner)
 	if err != nil {
@@ -177,7 +179,8 @@ func onlyHere(p config.Paths, name string, address onion.Address) error {
 		}
 		for _, dir := range dirs {
 			if dir != p.OnionKeys(name) && onion.Hostname(dir) == address.Host() {
-				return feature.Usage(fmt.Errorf("%s is the address of keys that are here already, in %s", address.Host(), dir), "an address belongs to one onion")
+				return feature.Usage(fmt.Errorf("%s is the address of keys that are here already, in %s", address.Host(), dir),
+					"an address belongs to one onion")
 			}
 		}
 	}

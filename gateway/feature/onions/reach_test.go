@@ -18,11 +18,13 @@ func knownOnion(name string) (*reaches, map[string]tor.Descriptor) {
 }
 
 func arrived(port uint16, at time.Time) link.Reached {
-	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}}, Calls: []link.OwnCall{{Virtual: port, At: at, Took: time.Second}}}
+	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}},
+		Calls: []link.OwnCall{{Virtual: port, At: at, Took: time.Second}}}
 }
 
 func lost(port uint16, at time.Time, why string) link.Reached {
-	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}}, Calls: []link.OwnCall{{Virtual: port, At: at, Error: why}}}
+	return link.Reached{Ports: []link.PortStatus{{Virtual: port, At: at, Reachable: true}},
+		Calls: []link.OwnCall{{Virtual: port, At: at, Error: why}}}
 }
 
 // between runs a plan's random time many times and checks its bounds.
@@ -81,7 +83,8 @@ func TestWhatIsDue(t *testing.T) {
 	if _, call, _ := r.due(map[string]tor.Descriptor{}, later); call {
 		t.Error("an onion is called that no directory has")
 	}
-	r.record("photos", link.Reached{Ports: []link.PortStatus{{Virtual: 80, At: later, Error: "refused"}}, Calls: arrived(80, later).Calls}, later)
+	r.record("photos",
+		link.Reached{Ports: []link.PortStatus{{Virtual: 80, At: later, Error: "refused"}}, Calls: arrived(80, later).Calls}, later)
 	if _, _, ok := r.due(out, later.Add(2*time.Minute)); !ok {
 		t.Error("a target that is down is not looked at again soon")
 	}
@@ -119,14 +122,16 @@ func TestRepairsAreBounded(t *testing.T) {
 		at   time.Duration
 		want bool
 	}{
-		"two failures":                  {failing(2), uploaded(well, out), 0, false},
-		"three failures":                {failing(3), uploaded(well, out), 0, true},
-		"tor is cut off":                {failing(3), uploaded(tor.Status{Running: true, Bootstrap: 100}, out), 0, false},
-		"tor is starting":               {failing(3), uploaded(tor.Status{Running: true, Bootstrap: 50, Live: true, Circuits: true}, out), 0, false},
+		"two failures":   {failing(2), uploaded(well, out), 0, false},
+		"three failures": {failing(3), uploaded(well, out), 0, true},
+		"tor is cut off": {failing(3), uploaded(tor.Status{Running: true, Bootstrap: 100}, out), 0, false},
+		"tor is starting": {failing(3), uploaded(tor.Status{Running: true, Bootstrap: 50, Live: true, Circuits: true}, out),
+			0, false},
 		"nothing uploaded for a minute": {failing(0), uploaded(well, tor.Descriptor{}), time.Minute, false},
 		"nothing uploaded for long":     {failing(0), uploaded(well, tor.Descriptor{}), 6 * time.Minute, true},
-		"tor has just been restarted":   {failing(0), uploaded(tor.Status{Running: true, Bootstrap: 100, Live: true, Circuits: true, Since: monday.Add(5 * time.Minute)}, tor.Descriptor{}), 6 * time.Minute, false},
-		"an old descriptor":             {failing(0), uploaded(well, out), 4 * time.Hour, true},
+		"tor has just been restarted": {failing(0), uploaded(tor.Status{Running: true, Bootstrap: 100, Live: true, Circuits: true,
+			Since: monday.Add(5 * time.Minute)}, tor.Descriptor{}), 6 * time.Minute, false},
+		"an old descriptor": {failing(0), uploaded(well, out), 4 * time.Hour, true},
 	} {
 		if got := len(tc.r.broken(tc.s, monday.Add(tc.at))) == 1; got != tc.want {
 			t.Errorf("%s: repaired %v", name, got)
@@ -167,7 +172,8 @@ func TestRepairsAreBounded(t *testing.T) {
 
 func TestSooner(t *testing.T) {
 	now := time.Now()
-	r := reaches{of: map[string]*reach{"a": {visited: visited{address: "x"}, nextLook: now.Add(time.Minute), nextCall: now.Add(time.Second)},
+	r := reaches{of: map[string]*reach{"a": {visited: visited{address: "x"}, nextLook: now.Add(time.Minute),
+		nextCall: now.Add(time.Second)},
 		"b": {visited: visited{locked: true}, nextLook: now.Add(time.Hour)}}}
 	if wait := r.sooner(map[string]tor.Descriptor{"x": {Out: true}}, now, time.Hour); wait != time.Second {
 		t.Errorf("a call that is due in 1 s is made in %v", wait)

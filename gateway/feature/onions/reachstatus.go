@@ -55,7 +55,8 @@ func (o *reach) describe(s *api.Port) {
 	s.Saw, s.Refuses = plain(p.target.Saw), p.target.Refuses
 	s.CheckedAt, s.LastUp = known(p.target.At), known(p.lastUp)
 	if c := p.call; !c.At.IsZero() {
-		s.Call = &api.Call{At: c.At, OK: c.Error == "", Seconds: c.Took.Seconds(), Error: plain(c.Error), Elsewhere: c.Elsewhere, LastOK: known(p.lastOK)}
+		s.Call = &api.Call{At: c.At, OK: c.Error == "", Seconds: c.Took.Seconds(), Error: plain(c.Error), Elsewhere: c.Elsewhere,
+			LastOK: known(p.lastOK)}
 	}
 }
 
@@ -89,7 +90,8 @@ func reachFindings(onions []api.Onion) []health.Finding {
 		}
 		if o.RefusedWhy != "" {
 			list = append(list, health.New(health.UploadRefused, o.Name,
-				fmt.Sprintf("the onion %s: a directory has not taken its descriptor: %s; %d others have it", o.Name, o.RefusedWhy, o.Directories)))
+				fmt.Sprintf("the onion %s: a directory has not taken its descriptor: %s; %d others have it",
+					o.Name, o.RefusedWhy, o.Directories)))
 		}
 		if f, ok := callFinding(o); ok {
 			list = append(list, f)
@@ -97,7 +99,8 @@ func reachFindings(onions []api.Onion) []health.Finding {
 		for _, p := range o.Ports {
 			if p.Reachable && p.Refuses {
 				list = append(list, health.New(health.NameRefused, o.Name,
-					fmt.Sprintf("the onion %s, port %d: the application at %s answers %s when it is asked for %s", o.Name, p.Port, p.Target, p.Saw, o.Address)))
+					fmt.Sprintf("the onion %s, port %d: the application at %s answers %s when it is asked for %s",
+						o.Name, p.Port, p.Target, p.Saw, o.Address)))
 			}
 		}
 	}
@@ -112,9 +115,11 @@ func callFinding(o api.Onion) (health.Finding, bool) {
 	}
 	c := o.Ports[i].Call
 	if c.Elsewhere {
-		return health.New(health.OnionElsewhere, o.Name, fmt.Sprintf("the onion %s: another box answers at its address: two boxes have its keys", o.Name)), true
+		return health.New(health.OnionElsewhere, o.Name,
+			fmt.Sprintf("the onion %s: another box answers at its address: two boxes have its keys", o.Name)), true
 	}
-	text := fmt.Sprintf("the onion %s, port %d: this box does not reach it through Tor: %s (%d times in a row)", o.Name, o.Ports[i].Port, c.Error, o.Failures)
+	text := fmt.Sprintf("the onion %s, port %d: this box does not reach it through Tor: %s (%d times in a row)",
+		o.Name, o.Ports[i].Port, c.Error, o.Failures)
 	if o.Repairs > 0 {
 		text += fmt.Sprintf("; it was published again %d times", o.Repairs)
 	}

@@ -60,7 +60,8 @@ func (f *Feature) formerOf(s feature.Scene, o config.Onion, published map[string
 	defer f.mu.Unlock()
 	for _, old := range f.old {
 		if old.Onion == o.Name && s.Config.Published(o) {
-			list = append(list, api.OldAddress{Address: old.Address.Host(), Until: old.Until, Published: published[string(old.Address)].Out})
+			list = append(list, api.OldAddress{Address: old.Address.Host(), Until: old.Until,
+				Published: published[string(old.Address)].Out})
 		}
 	}
 	return list

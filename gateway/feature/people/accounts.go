@@ -56,7 +56,8 @@ func (f Feature) RemoveUser(ctx context.Context, r api.UserRequest) error {
 
 // withUser makes the record of the request's password, which takes a while,
 // then has the request carried out in the loop, and the servers told.
-func (f Feature) withUser(ctx context.Context, r api.UserRequest, do func(api.UserRequest, account.Record) (api.User, error)) (api.User, error) {
+func (f Feature) withUser(ctx context.Context, r api.UserRequest,
+	do func(api.UserRequest, account.Record) (api.User, error)) (api.User, error) {
 	record, err := NewRecord(r)
 	if err != nil {
 		return api.User{}, err
@@ -158,7 +159,8 @@ func setRole(u *account.User, r api.UserRequest) error {
 	}
 	switch {
 	case r.For < 0 || r.For > 0 && u.Role != account.Guest:
-		return feature.Usage(errors.New("only a guest's account lasts for a time, which begins now"), "example: tunic user role carol guest --for 48h")
+		return feature.Usage(errors.New("only a guest's account lasts for a time, which begins now"),
+			"example: tunic user role carol guest --for 48h")
 	case u.Role != account.Guest:
 		u.Until = time.Time{}
 	case r.For > 0 || u.Until.IsZero():

@@ -51,7 +51,8 @@ func TestLook(t *testing.T) {
 	if len(now.Users) != 1 || len(d.Serve.Users.List) != 1 || d.Serve.Users.Secret == "" || d.Serve.TLS == nil {
 		t.Errorf("users %+v, serve has %+v, TLS %v", now.Users, d.Serve.Users.List, d.Serve.TLS != nil)
 	}
-	if _, again := look(true); again.Serve.Users.Secret != d.Serve.Users.Secret || again.Serve.TLS == nil || again.Serve.TLS.Cert != d.Serve.TLS.Cert {
+	if _, again := look(true); again.Serve.Users.Secret != d.Serve.Users.Secret || again.Serve.TLS == nil ||
+		again.Serve.TLS.Cert != d.Serve.TLS.Cert {
 		t.Error("a plan foresees something else than the pass has made")
 	}
 }

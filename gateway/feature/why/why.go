@@ -144,7 +144,8 @@ func deviceFlow(f *rules.Flow, facts feature.Facts, d api.Device) error {
 			}
 		}
 	}
-	return feature.Usage(errors.New("the household has no address of that family, so no device sends there"), "give an address of the other family")
+	return feature.Usage(errors.New("the household has no address of that family, so no device sends there"),
+		"give an address of the other family")
 }
 
 // interfaceOf returns the household interface on whose wire an address is, or "".

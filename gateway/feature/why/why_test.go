@@ -31,7 +31,8 @@ func TestResultWords(t *testing.T) {
 
 // A device that was not seen lately gets an address of its household.
 func TestDeviceThatWasNotSeen(t *testing.T) {
-	facts := feature.Facts{Interfaces: []feature.InterfaceFacts{{Name: "br-lan", Index: 4, Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24")}}}}
+	facts := feature.Facts{Interfaces: []feature.InterfaceFacts{{Name: "br-lan", Index: 4,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24")}}}}
 	f := rules.Flow{To: netip.MustParseAddrPort("203.0.113.7:443")}
 	if err := deviceFlow(&f, facts, api.Device{}); err != nil || f.In != "br-lan" || f.From.String() != "192.168.77.2" {
 		t.Errorf("%+v, %v", f, err)
