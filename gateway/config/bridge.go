@@ -110,7 +110,8 @@ func parseBridge(line string) (Bridge, *problem) {
 	if len(words) > 0 && !strings.Contains(words[0], ":") {
 		b.Transport, words = words[0], words[1:]
 		if !slices.Contains(Transports(), b.Transport) {
-			return b, problemf(didYouMean(b.Transport, Transports()), "%q is none of the transports %s", b.Transport, strings.Join(Transports(), ", "))
+			return b, problemf(didYouMean(b.Transport, Transports()), "%q is none of the transports %s",
+				b.Transport, strings.Join(Transports(), ", "))
 		}
 	}
 	if len(words) < 2 {

@@ -10,9 +10,11 @@ import (
 
 const (
 	fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
-	obfs4Line   = "obfs4 203.0.113.20:9443 " + fingerprint + " cert=ssH+9rP8dG2NLDN2XuFw63hIO/9MNNinLmxQDpVa+7kTOa9/m+tGWT1SmSYpQ9uTBGa6Hw iat-mode=0"
-	snowLine    = "snowflake 192.0.2.3:80 " + fingerprint + " url=https://broker.example/ fronts=a.example,b.example ice=stun:stun.example:3478 utls-imitate=hellorandomizedalpn"
-	webLine     = "webtunnel [2001:db8::20]:443 " + fingerprint + " url=https://www.example/secret ver=0.0.1"
+	obfs4Line   = "obfs4 203.0.113.20:9443 " + fingerprint +
+		" cert=ssH+9rP8dG2NLDN2XuFw63hIO/9MNNinLmxQDpVa+7kTOa9/m+tGWT1SmSYpQ9uTBGa6Hw iat-mode=0"
+	snowLine = "snowflake 192.0.2.3:80 " + fingerprint +
+		" url=https://broker.example/ fronts=a.example,b.example ice=stun:stun.example:3478 utls-imitate=hellorandomizedalpn"
+	webLine = "webtunnel [2001:db8::20]:443 " + fingerprint + " url=https://www.example/secret ver=0.0.1"
 )
 
 func TestParseBridge(t *testing.T) {
@@ -22,8 +24,9 @@ func TestParseBridge(t *testing.T) {
 		snowLine:                           {snowLine, "broker.example"},
 		webLine:                            {webLine, "www.example"},
 		"203.0.113.20:9001 " + fingerprint: {"203.0.113.20:9001 " + fingerprint, ""},
-		"[::ffff:203.0.113.20]:9001 " + fingerprint:                              {"203.0.113.20:9001 " + fingerprint, ""},
-		"webtunnel 192.0.2.1:1 " + fingerprint + " url=https://[2001:db8::1]:8/": {"webtunnel 192.0.2.1:1 " + fingerprint + " url=https://[2001:db8::1]:8/", ""},
+		"[::ffff:203.0.113.20]:9001 " + fingerprint: {"203.0.113.20:9001 " + fingerprint, ""},
+		"webtunnel 192.0.2.1:1 " + fingerprint +
+			" url=https://[2001:db8::1]:8/": {"webtunnel 192.0.2.1:1 " + fingerprint + " url=https://[2001:db8::1]:8/", ""},
 	} {
 		b, p := parseBridge(line)
 		if p != nil || b.Line() != want.line || b.Host() != want.host {
@@ -65,7 +68,8 @@ func TestParseBridgeRefuses(t *testing.T) {
 
 // A mistake names the word that is wrong and nothing else of the line.
 func TestBridgeMistakesHaveNoSecrets(t *testing.T) {
-	for _, line := range []string{obfs4Line + " oops", "obfs4 203.0.113.20:9443 " + fingerprint[1:] + " cert=SECRET", "obfs4 203.0.113.20:9443 " + fingerprint + " cert=SECRET cert=SECRET"} {
+	for _, line := range []string{obfs4Line + " oops", "obfs4 203.0.113.20:9443 " + fingerprint[1:] + " cert=SECRET",
+		"obfs4 203.0.113.20:9443 " + fingerprint + " cert=SECRET cert=SECRET"} {
 		_, p := parseBridge(line)
 		if p == nil || strings.Contains(p.msg+p.hint, "SECRET") || strings.Contains(p.msg, fingerprint[1:]) {
 			t.Errorf("%q: %+v", line, p)
@@ -98,7 +102,8 @@ over-tor = "pass"
 		t.Fatal(err)
 	}
 	got := c.Tor
-	if len(got.Bridges) != 2 || got.Bridges[1].Addr != netip.MustParseAddrPort("[2001:db8::20]:443") || !got.ByDest || got.OverTor != OverTorPass {
+	if len(got.Bridges) != 2 || got.Bridges[1].Addr != netip.MustParseAddrPort("[2001:db8::20]:443") || !got.ByDest ||
+		got.OverTor != OverTorPass {
 		t.Errorf("bridges %d, %+v", len(got.Bridges), got)
 	}
 	if !slices.Equal(got.Exits, []Country{{Code: "de"}, {Code: "us", Exclude: true}}) {

@@ -105,7 +105,8 @@ func readClients(o *Onion, t *table) {
 		o.Clients = append(o.Clients, c)
 	})
 	if t.has("clients") && !o.Private && (o.Name != HomeOnion || o.Public) {
-		t.add("clients", problemf("write private = true too", "only a private onion asks who comes: this one is for everybody who knows its address"))
+		t.add("clients",
+			problemf("write private = true too", "only a private onion asks who comes: this one is for everybody who knows its address"))
 	}
 }
 

@@ -80,16 +80,22 @@ func TestPrivateOnions(t *testing.T) {
 func TestClientMistakes(t *testing.T) {
 	const ports = "\n[ports]\n80 = \"10.0.0.1:80\"\n"
 	for _, tc := range []struct{ file, text, want string }{
-		{"photos", "clients = ['alice']" + ports, "onions/photos.toml:1: clients: only a private onion asks who comes: this one is for everybody who knows its address"},
+		{"photos", "clients = ['alice']" + ports,
+			"onions/photos.toml:1: clients: only a private onion asks who comes: this one is for everybody who knows its address"},
 		{"photos", "private = 'yes'" + ports, "onions/photos.toml:1: private: must be true or false, not text"},
-		{"photos", "private = true\nclients = 'alice'" + ports, "onions/photos.toml:2: clients: must be a list, [\"like\", \"this\"], not text"},
+		{"photos", "private = true\nclients = 'alice'" + ports,
+			"onions/photos.toml:2: clients: must be a list, [\"like\", \"this\"], not text"},
 		{"photos", "private = true\nclients = [\n'alice',\n'alice']" + ports, "onions/photos.toml:4: clients[1]: alice is there twice"},
 		{"photos", "private = true\nclients = ['bob']" + ports, `onions/photos.toml:2: clients[0]: no friend is called "bob"`},
-		{"photos", "private = true\nclients = ['alice:" + someKey + "']" + ports, `onions/photos.toml:2: clients[0]: "alice" is the name of a friend`},
-		{"photos", "private = true\nclients = ['x:" + someKey + "', 'x:" + otherKey + "']" + ports, `onions/photos.toml:2: clients[1]: two are called x`},
-		{"photos", "private = true\nclients = ['" + someKey + "', '" + strings.ToLower(someKey) + "']" + ports, `onions/photos.toml:2: clients[1]: ` + someKey + ` is there twice`},
+		{"photos", "private = true\nclients = ['alice:" + someKey + "']" + ports,
+			`onions/photos.toml:2: clients[0]: "alice" is the name of a friend`},
+		{"photos", "private = true\nclients = ['x:" + someKey + "', 'x:" + otherKey + "']" + ports,
+			`onions/photos.toml:2: clients[1]: two are called x`},
+		{"photos", "private = true\nclients = ['" + someKey + "', '" + strings.ToLower(someKey) + "']" + ports,
+			`onions/photos.toml:2: clients[1]: ` + someKey + ` is there twice`},
 		{"home", "private = true" + ports, "onions/home.toml:1: private: home.toml is for your friends alone unless it says public = true"},
-		{"home", "public = true\nclients = ['alice']" + ports, "onions/home.toml:2: clients: only a private onion asks who comes: this one is for everybody who knows its address"},
+		{"home", "public = true\nclients = ['alice']" + ports,
+			"onions/home.toml:2: clients: only a private onion asks who comes: this one is for everybody who knows its address"},
 	} {
 		p := newBox(t, map[string]string{"peers/alice.toml": aliceFile(), "onions/" + tc.file + ".toml": tc.text})
 		_, err := Load(p)
@@ -105,7 +111,8 @@ func TestTargetTables(t *testing.T) {
 81 = { to = "unix:/run/x", proxy = "v1" }
 82 = "printer:80"
 `
-	p := newBox(t, map[string]string{"onions/photos.toml": text, "tunic.toml": okMain + "[[dns.forward]]\ndomain = \"lan\"\nserver = \"192.168.1.1\"\n"})
+	p := newBox(t, map[string]string{"onions/photos.toml": text,
+		"tunic.toml": okMain + "[[dns.forward]]\ndomain = \"lan\"\nserver = \"192.168.1.1\"\n"})
 	c, err := Load(p)
 	if err != nil {
 		t.Fatal(err)
@@ -122,17 +129,19 @@ func TestTargetTables(t *testing.T) {
 		t.Errorf("written as\n%s", got)
 	}
 	for line, want := range map[string]string{
-		`80 = { proxy = "v1" }`:                         "onions/photos.toml:2: ports.80.to: missing",
-		`80 = { to = "10.0.0.1:80", proxy = "v3" }`:     `onions/photos.toml:2: ports.80.proxy: "v3" is no version of the PROXY protocol`,
-		`80 = { to = "10.0.0.1:80", host = "a b" }`:     `onions/photos.toml:2: ports.80.host: "a b" is no host name`,
-		`80 = { to = "10.0.0.1:80", host = "a:0" }`:     `onions/photos.toml:2: ports.80.host: "0" is no port: 1 to 65535`,
-		`80 = { to = "10.0.0.1:80", prosy = "v1" }`:     `onions/photos.toml:2: ports.80.prosy: unknown key`,
-		`70 = { to = "endpoint:gopher", proxy = "v1" }`: `onions/photos.toml:2: ports.70.to: an endpoint of the box knows who calls without being told`,
+		`80 = { proxy = "v1" }`:                     "onions/photos.toml:2: ports.80.to: missing",
+		`80 = { to = "10.0.0.1:80", proxy = "v3" }`: `onions/photos.toml:2: ports.80.proxy: "v3" is no version of the PROXY protocol`,
+		`80 = { to = "10.0.0.1:80", host = "a b" }`: `onions/photos.toml:2: ports.80.host: "a b" is no host name`,
+		`80 = { to = "10.0.0.1:80", host = "a:0" }`: `onions/photos.toml:2: ports.80.host: "0" is no port: 1 to 65535`,
+		`80 = { to = "10.0.0.1:80", prosy = "v1" }`: `onions/photos.toml:2: ports.80.prosy: unknown key`,
+		`70 = { to = "endpoint:gopher", proxy = "v1" }`: `onions/photos.toml:2: ports.70.to: an endpoint of the box knows who calls ` +
+			`without being told`,
 		`80 = 7`:                    `onions/photos.toml:2: ports.80: must be text in quotes, not a number`,
 		`80 = "nas.example.com:80"`: `onions/photos.toml:2: ports.80: nobody in the house answers for "nas.example.com"`,
-		`80 = "nas:9350"`:           `onions/photos.toml:2: ports.80: would give every visitor your SOCKS port: they would browse in your name`,
-		`80 = "nas:9050"`:           `onions/photos.toml:2: ports.80: would give every visitor your SOCKS port: they would browse in your name`,
-		`80 = "nas:9353"`:           `onions/photos.toml:2: ports.80: port 9353 is one of tunic's own`,
+		`80 = "nas:9350"`: `onions/photos.toml:2: ports.80: would give every visitor your SOCKS port: ` +
+			`they would browse in your name`,
+		`80 = "nas:9050"`: `onions/photos.toml:2: ports.80: would give every visitor your SOCKS port: they would browse in your name`,
+		`80 = "nas:9353"`: `onions/photos.toml:2: ports.80: port 9353 is one of tunic's own`,
 	} {
 		p := newBox(t, map[string]string{"onions/photos.toml": "[ports]\n" + line + "\n", "endpoints/gopher.toml": `root = "$ROOT/srv"`})
 		_, err := Load(p)
@@ -147,24 +156,36 @@ func TestEditClients(t *testing.T) {
 		edit         ClientEdit
 		before, want string // without [ports]; "" for a refusal
 	}{
-		"make private": {ClientEdit{Private: true, Add: []Client{{Peer: "alice"}}}, "# mine\n", "# mine\nclients = [\"alice\"]\nprivate = true\n"},
-		"was false":    {ClientEdit{Private: true}, "private = false # for now\n", "private = true # for now\n"},
-		"first":        {ClientEdit{Add: []Client{{Peer: "alice"}}}, "private = true\nclients = [ ] # nobody\n", "private = true\nclients = [\"alice\" ] # nobody\n"},
-		"second":       {ClientEdit{Add: []Client{{Peer: "alice"}}}, "private = true\nclients = [\"bob\"] # [x]\n", "private = true\nclients = [\"bob\", \"alice\"] # [x]\n"},
-		"again":        {ClientEdit{Add: []Client{{Peer: "alice"}}}, "private = true\nclients = ['alice']\n", "private = true\nclients = ['alice']\n"},
-		"own lines":    {ClientEdit{Add: []Client{{Label: "pa", Key: someKey}}}, "private = true\nclients = [\n  # friends\n  'bob',  # next door\n]\n", "private = true\nclients = [\n  # friends\n  'bob',\n  \"pa:" + someKey + "\",  # next door\n]\n"},
-		"public":       {ClientEdit{Add: []Client{{Peer: "alice"}}}, "", ""},
-		"name taken":   {ClientEdit{Add: []Client{{Label: "bob", Key: someKey}}}, "private = true\nclients = ['bob']\n", ""},
+		"make private": {ClientEdit{Private: true, Add: []Client{{Peer: "alice"}}}, "# mine\n",
+			"# mine\nclients = [\"alice\"]\nprivate = true\n"},
+		"was false": {ClientEdit{Private: true}, "private = false # for now\n", "private = true # for now\n"},
+		"first": {ClientEdit{Add: []Client{{Peer: "alice"}}}, "private = true\nclients = [ ] # nobody\n",
+			"private = true\nclients = [\"alice\" ] # nobody\n"},
+		"second": {ClientEdit{Add: []Client{{Peer: "alice"}}}, "private = true\nclients = [\"bob\"] # [x]\n",
+			"private = true\nclients = [\"bob\", \"alice\"] # [x]\n"},
+		"again": {ClientEdit{Add: []Client{{Peer: "alice"}}}, "private = true\nclients = ['alice']\n",
+			"private = true\nclients = ['alice']\n"},
+		"own lines": {ClientEdit{Add: []Client{{Label: "pa", Key: someKey}}}, "private = true\nclients = [\n  # friends\n" +
+			"  'bob',  # next door\n]\n", "private = true\nclients = [\n  # friends\n  'bob',\n  \"pa:" + someKey +
+			"\",  # next door\n]\n"},
+		"public":     {ClientEdit{Add: []Client{{Peer: "alice"}}}, "", ""},
+		"name taken": {ClientEdit{Add: []Client{{Label: "bob", Key: someKey}}}, "private = true\nclients = ['bob']\n", ""},
 
-		"remove only":   {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = ['bob']\n", "private = true\nclients = []\n"},
-		"remove first":  {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = ['bob', 'eve']\n", "private = true\nclients = ['eve']\n"},
-		"remove last":   {ClientEdit{Remove: []string{"eve"}}, "private = true\nclients = ['bob', 'eve',]\n", "private = true\nclients = ['bob',]\n"},
-		"remove a line": {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = [\n  # friends\n  'bob',  # next door\n  \"eve\" # far, [away]\n]\n", "private = true\nclients = [\n  # friends\n  \"eve\" # far, [away]\n]\n"},
-		"last line":     {ClientEdit{Remove: []string{"eve"}}, "private = true\nclients = [\n  'bob',  # next door\n  \"eve\" # far\n]\n", "private = true\nclients = [\n  'bob',  # next door\n]\n"},
-		"by key":        {ClientEdit{Remove: []string{strings.ToLower(someKey)}}, "private = true\nclients = ['bob', 'pa:" + someKey + "']\n", "private = true\nclients = ['bob']\n"},
-		"both":          {ClientEdit{Remove: []string{"bob"}, Add: []Client{{Peer: "alice"}}}, "private = true\nclients = ['bob']\n", "private = true\nclients = [\"alice\"]\n"},
-		"nobody":        {ClientEdit{Remove: []string{"carol"}}, "private = true\nclients = ['bob']\n", ""},
-		"hidden":        {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = ['''bob''']\n", ""},
+		"remove only": {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = ['bob']\n", "private = true\nclients = []\n"},
+		"remove first": {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = ['bob', 'eve']\n",
+			"private = true\nclients = ['eve']\n"},
+		"remove last": {ClientEdit{Remove: []string{"eve"}}, "private = true\nclients = ['bob', 'eve',]\n",
+			"private = true\nclients = ['bob',]\n"},
+		"remove a line": {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = [\n  # friends\n  'bob',  # next door\n" +
+			"  \"eve\" # far, [away]\n]\n", "private = true\nclients = [\n  # friends\n  \"eve\" # far, [away]\n]\n"},
+		"last line": {ClientEdit{Remove: []string{"eve"}}, "private = true\nclients = [\n  'bob',  # next door\n  \"eve\" # far\n]\n",
+			"private = true\nclients = [\n  'bob',  # next door\n]\n"},
+		"by key": {ClientEdit{Remove: []string{strings.ToLower(someKey)}}, "private = true\nclients = ['bob', 'pa:" + someKey + "']\n",
+			"private = true\nclients = ['bob']\n"},
+		"both": {ClientEdit{Remove: []string{"bob"}, Add: []Client{{Peer: "alice"}}}, "private = true\nclients = ['bob']\n",
+			"private = true\nclients = [\"alice\"]\n"},
+		"nobody": {ClientEdit{Remove: []string{"carol"}}, "private = true\nclients = ['bob']\n", ""},
+		"hidden": {ClientEdit{Remove: []string{"bob"}}, "private = true\nclients = ['''bob''']\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const ports = "[ports]\n80 = '10.0.0.1:80' # the old box\n"

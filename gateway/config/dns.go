@@ -45,7 +45,8 @@ func readPrivate(t *table, d *DNS, resolver bool) {
 		d.Private = addOnce(t, path, d.Private, domain, p)
 	})
 	if n > 0 && !resolver {
-		t.add("private-answers", problemf(`add a server that tells them, like resolver = "tls://9.9.9.9"`, "Tor's own resolver never tells private addresses"))
+		t.add("private-answers",
+			problemf(`add a server that tells them, like resolver = "tls://9.9.9.9"`, "Tor's own resolver never tells private addresses"))
 	}
 }
 
@@ -85,7 +86,8 @@ func parseDomain(text string) (string, *problem) {
 	case domain == "":
 		return "", problemf("name a domain of your home, like \"lan\"", "the root would send every name past Tor")
 	case strings.HasPrefix(domain, "."), strings.HasPrefix(domain, "*."):
-		return "", problemf(fmt.Sprintf("write %q", strings.TrimLeft(domain, "*.")), "%q: the names below a domain are always forwarded with it", text)
+		return "", problemf(fmt.Sprintf("write %q", strings.TrimLeft(domain, "*.")),
+			"%q: the names below a domain are always forwarded with it", text)
 	case len(domain) > maxDomain:
 		return "", problemf("", "longer than the %d bytes that DNS allows", maxDomain)
 	case isBelow(domain, "onion"):

@@ -61,7 +61,8 @@ func WriteOnion(p Paths, o Onion) error {
 		return fmt.Errorf("reading the file of onion %q: %w", o.Name, err)
 	}
 	same, err := parseOnion(o.Name, path, old)
-	if err != nil || same.Public != o.Public || same.As != o.As || !slices.Equal(same.Ports, o.Ports) || same.Private != o.Private || same.Fast != o.Fast || !slices.Equal(same.Clients, o.Clients) {
+	if err != nil || same.Public != o.Public || same.As != o.As || !slices.Equal(same.Ports, o.Ports) || same.Private != o.Private ||
+		same.Fast != o.Fast || !slices.Equal(same.Clients, o.Clients) {
 		return fmt.Errorf("writing onion %q: %s %w with other settings", o.Name, path, ErrExists)
 	}
 	return nil

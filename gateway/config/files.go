@@ -23,7 +23,8 @@ const nameHint = "a name is 1 to 30 lower-case letters, digits and hyphens, and 
 
 // backupSuffixes end the names of files that editors and package managers
 // leave beside the one that counts.
-var backupSuffixes = []string{"~", ".swp", ".bak", ".orig", ".rej", ".dpkg-old", ".dpkg-new", ".dpkg-dist", ".ucf-old", ".ucf-dist", "-opkg"}
+var backupSuffixes = []string{"~", ".swp", ".bak", ".orig", ".rej", ".dpkg-old", ".dpkg-new", ".dpkg-dist", ".ucf-old",
+	".ucf-dist", "-opkg"}
 
 // isBackup reports whether a file is nobody's configuration.
 func isBackup(name string) bool {

@@ -41,9 +41,11 @@ func checkInterface(name string) *problem {
 	case name == "lo":
 		return problemf(interfacesHint, "lo is the box itself, not the household")
 	case strings.ContainsAny(name, "*?+"):
-		return problemf("write each name in full", "%q looks like a wildcard: an interface that appears later would be taken over unasked", name)
+		return problemf("write each name in full",
+			"%q looks like a wildcard: an interface that appears later would be taken over unasked", name)
 	case strings.Contains(name, "@"):
-		return problemf(fmt.Sprintf("write %q", name[:strings.Index(name, "@")]), "%q: what follows the @ is the parent, not a part of the name", name)
+		return problemf(fmt.Sprintf("write %q", name[:strings.Index(name, "@")]),
+			"%q: what follows the @ is the parent, not a part of the name", name)
 	case len(name) > maxInterfaceName:
 		return problemf("", "%q is longer than the %d bytes that Linux allows", name, maxInterfaceName)
 	case other != "", strings.HasPrefix(name, "-"), strings.Trim(name, ".") == "":
@@ -89,7 +91,8 @@ func readTor(t *table, tor *Tor) {
 		case binary == "":
 			t.add("binary", problemf("", "is empty"))
 		case strings.Contains(binary, "/") && !filepath.IsAbs(binary):
-			t.add("binary", problemf(`write a name that is found on PATH, like "tor", or a path from /`, "%q depends on the directory that tunic is started in", binary))
+			t.add("binary", problemf(`write a name that is found on PATH, like "tor", or a path from /`,
+				"%q depends on the directory that tunic is started in", binary))
 		}
 	}
 	tor.Bridges = readBridges(t)
@@ -119,7 +122,8 @@ func readSocks(t *table, s *Socks) {
 func takenPorts() []uint16 { return append(internalPorts(), 53, 70, 587, IMAPSPort) }
 
 func internalPorts() []uint16 {
-	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort,
-		ServeSetupPort, ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort, ServeIRCPort, ServeIRCTLSPort,
+	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeNTPPort,
+		ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServeIMAPPort, DovecotPort, ServeXMPPPort,
+		ServeFilesPort, ServeIRCPort, ServeIRCTLSPort,
 		ProsodyClientPort, ProsodyServerPort, ProsodyFilesPort, NgircdPort}
 }

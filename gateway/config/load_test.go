@@ -265,7 +265,8 @@ func TestLoadOddFiles(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	f.Add(0, Example())
-	f.Add(0, "household.interfaces = [ \"a\", # why\n [2], {x.y = 1} ]\n[[dns.forward]]\ndomain=\"x\"\n[dns.forward.more]\n[[dns.forward]]\n")
+	f.Add(0,
+		"household.interfaces = [ \"a\", # why\n [2], {x.y = 1} ]\n[[dns.forward]]\ndomain=\"x\"\n[dns.forward.more]\n[[dns.forward]]\n")
 	f.Add(1, "mac = \"02:00:5e:10:00:01\"\npolicy = 'tor'\n")
 	f.Add(2, "public = true\nports = { 80 = \"192.168.1.1:80\", \"a.b\" = [[]] }\n")
 	f.Add(3, "root = \"/srv\"\n")

@@ -27,7 +27,8 @@ func (l *loader) onions(cfg *Config) {
 		}
 		checkClients(o, cfg.Peers, t)
 		if o.Fast && len(cfg.Tor.Bridges) > 0 {
-			t.add("anonymous", problemf("leave it out, or the bridges", "an onion that is not anonymous connects to relays directly, and [tor] bridges say that nothing may"))
+			t.add("anonymous", problemf("leave it out, or the bridges",
+				"an onion that is not anonymous connects to relays directly, and [tor] bridges say that nothing may"))
 		}
 		cfg.Onions = append(cfg.Onions, o)
 	})
@@ -41,7 +42,8 @@ func readOnion(name string, t *table) Onion {
 	}
 	o.As, _ = t.text("as")
 	if o.Public, _ = t.boolean("public"); t.has("public") && name != HomeOnion {
-		t.add("public", problemf("leave it out", "only %s.toml has it: every other onion is for all who know its address unless it says private = true", HomeOnion))
+		t.add("public", problemf("leave it out",
+			"only %s.toml has it: every other onion is for all who know its address unless it says private = true", HomeOnion))
 	}
 	readClients(&o, t)
 	if anonymous, ok := t.boolean("anonymous"); ok {

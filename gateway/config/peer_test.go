@@ -35,10 +35,12 @@ func alice() Peer {
 
 func TestLoadPeer(t *testing.T) {
 	c, err := loadPeer(t, "alice", alice().TOML())
-	if err != nil || len(c.Peers) != 1 || c.Peers[0].Onion != aliceKey || c.Peers[0].ClientKey != aliceClient || !c.Peers[0].Since.Equal(alice().Since) {
+	if err != nil || len(c.Peers) != 1 || c.Peers[0].Onion != aliceKey || c.Peers[0].ClientKey != aliceClient ||
+		!c.Peers[0].Since.Equal(alice().Since) {
 		t.Fatalf("loaded %+v, %v", c, err)
 	}
-	if c, err := loadPeer(t, "alice", "onion = '"+strings.ToUpper(aliceKey)+".onion'\nclient='"+strings.ToLower(aliceClient)+"'"); err != nil || c.Peers[0].Onion != aliceKey {
+	if c, err := loadPeer(t, "alice", "onion = '"+strings.ToUpper(aliceKey)+".onion'\nclient='"+strings.ToLower(aliceClient)+
+		"'"); err != nil || c.Peers[0].Onion != aliceKey {
 		t.Fatalf("other spellings: %+v, %v", c, err)
 	}
 }
@@ -103,7 +105,8 @@ func TestEditPeer(t *testing.T) {
 	if err := WritePeer(p, other); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := os.ReadFile(path); !strings.HasPrefix(string(text), "# from the chess club\n") || !strings.Contains(string(text), other.ClientKey) {
+	if text, _ := os.ReadFile(path); !strings.HasPrefix(string(text), "# from the chess club\n") ||
+		!strings.Contains(string(text), other.ClientKey) {
 		t.Errorf("after a change: %s", text)
 	}
 	bob := alice()

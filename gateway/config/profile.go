@@ -27,7 +27,8 @@ type Profile struct {
 
 // Probes are the protocols that a profile can name. With "tcp" a connection is
 // all that is tried.
-var Probes = []string{"9p", "gopher", "http", "https", "imap", "irc", "minecraft", "rdp", "rsync", "smb", "smtp", "ssh", "tcp", "tls", "vnc", "xmpp-client", "xmpp-server"}
+var Probes = []string{"9p", "gopher", "http", "https", "imap", "irc", "minecraft", "rdp", "rsync", "smb", "smtp", "ssh", "tcp", "tls",
+	"vnc", "xmpp-client", "xmpp-server"}
 
 //go:embed profiles.toml
 var profilesText []byte

@@ -139,8 +139,10 @@ func TestMistakesInProfiles(t *testing.T) {
 		"onions/numbers.toml": "as = 7\n[ports]\n80 = \"192.168.1.20:80\"\n",
 	})
 	_, err := Load(p)
-	for _, want := range []string{"titel: unknown key", "title: missing", "port: 0 is no port", "target: must be a number", `"htp" is no protocol`,
-		"visit: must be one line", "danger: must be text", `pages.toml:1: as: no profile is called "jelyfin"`, "did you mean jellyfin?", "numbers.toml:1: as: must be text"} {
+	for _, want := range []string{"titel: unknown key", "title: missing", "port: 0 is no port", "target: must be a number",
+		`"htp" is no protocol`,
+		"visit: must be one line", "danger: must be text", `pages.toml:1: as: no profile is called "jelyfin"`, "did you mean jellyfin?",
+		"numbers.toml:1: as: must be text"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in\n%v", want, err)
 		}

@@ -48,7 +48,8 @@ func parseResolver(text string) (Resolver, *problem) {
 	const hint = `write "tls://ADDRESS", with #NAME if its certificate has a name and not the address, like "tls://9.9.9.9#dns.quad9.net"`
 	rest, ok := strings.CutPrefix(text, tlsPrefix)
 	if !ok {
-		return Resolver{}, problemf(hint, "%q does not begin with %s: an exit could read and change what is asked in clear", text, tlsPrefix)
+		return Resolver{}, problemf(hint, "%q does not begin with %s: an exit could read and change what is asked in clear",
+			text, tlsPrefix)
 	}
 	address, name, named := strings.Cut(rest, "#")
 	server, err := netip.ParseAddrPort(address)

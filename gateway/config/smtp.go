@@ -85,7 +85,8 @@ func readSmarthost(t *table) *Smarthost {
 	text("from", "your address at the provider", func(v string) bool {
 		s.From = v
 		local, domain, ok := strings.Cut(v, "@")
-		return ok && local != "" && strings.Contains(domain, ".") && !strings.HasSuffix(domain, PeerDomain) && !strings.ContainsAny(v, " <>\",;")
+		return ok && local != "" && strings.Contains(domain, ".") && !strings.HasSuffix(domain, PeerDomain) &&
+			!strings.ContainsAny(v, " <>\",;")
 	})
 	return &s
 }
@@ -146,7 +147,8 @@ func (l *loader) groups(cfg *Config) {
 		case n == 0:
 			t.missing("members", memberHint)
 		case !mail:
-			t.doc.add("", problemf("make the file "+filepath.Join(l.paths.EndpointDir(), "smtp.toml")+"; it may be empty", "a group needs mail, which is not set up"))
+			t.doc.add("", problemf("make the file "+filepath.Join(l.paths.EndpointDir(), "smtp.toml")+"; it may be empty",
+				"a group needs mail, which is not set up"))
 		}
 		cfg.Groups = append(cfg.Groups, g)
 	})

@@ -109,7 +109,8 @@ func parseTargetAddr(text string) (netip.AddrPort, *problem) {
 	case !isHost(addr):
 		return none, problemf("give the address of one host", "%s is not the address of one host", addr)
 	case addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == "":
-		return none, problemf(fmt.Sprintf("write [%s%%br-lan]:%d with the interface's name", addr, ap.Port()), "%s is there on every interface", addr)
+		return none, problemf(fmt.Sprintf("write [%s%%br-lan]:%d with the interface's name", addr, ap.Port()),
+			"%s is there on every interface", addr)
 	case addr.Zone() != "":
 		if p := checkInterface(addr.Zone()); p != nil {
 			return none, p

@@ -31,7 +31,8 @@ func TestParsePortTarget(t *testing.T) {
 		{"80=010.0.0.1:80", Port{}, "80=010.0.0.1:80: \"010.0.0.1\" is neither an IP address nor the name of a host\n    " + targetHint},
 		{"80=0xa000001:80", Port{}, "80=0xa000001:80: \"0xa000001\" is neither an IP address nor the name of a host\n    " + targetHint},
 		{"80=nas:0", Port{}, "80=nas:0: \"0\" is no port: 1 to 65535"},
-		{"80=alice.peer.home.arpa:80", Port{}, "80=alice.peer.home.arpa:80: \"alice.peer.home.arpa\" is reached through Tor\n    a target is a host of this house"},
+		{"80=alice.peer.home.arpa:80", Port{},
+			"80=alice.peer.home.arpa:80: \"alice.peer.home.arpa\" is reached through Tor\n    a target is a host of this house"},
 		{"80=10.0.0.1", Port{}, "80=10.0.0.1: \"10.0.0.1\" has no port\n    write \"10.0.0.1:80\""},
 		{"80=[fd77::1]", Port{}, "80=[fd77::1]: \"[fd77::1]\" has no port\n    write \"[fd77::1]:80\""},
 		{"80=fd77::1", Port{}, "80=fd77::1: \"fd77::1\" has no port\n    write \"[fd77::1]:80\""},
@@ -41,8 +42,10 @@ func TestParsePortTarget(t *testing.T) {
 		{"80=0.0.0.0:80", Port{}, "80=0.0.0.0:80: 0.0.0.0 is not the address of one host\n    give the address of one host"},
 		{"80=[::]:80", Port{}, "80=[::]:80: :: is not the address of one host\n    give the address of one host"},
 		{"80=239.1.1.1:80", Port{}, "80=239.1.1.1:80: 239.1.1.1 is not the address of one host\n    give the address of one host"},
-		{"80=255.255.255.255:80", Port{}, "80=255.255.255.255:80: 255.255.255.255 is not the address of one host\n    give the address of one host"},
-		{"80=[fe80::1]:80", Port{}, "80=[fe80::1]:80: fe80::1 is there on every interface\n    write [fe80::1%br-lan]:80 with the interface's name"},
+		{"80=255.255.255.255:80", Port{},
+			"80=255.255.255.255:80: 255.255.255.255 is not the address of one host\n    give the address of one host"},
+		{"80=[fe80::1]:80", Port{},
+			"80=[fe80::1]:80: fe80::1 is there on every interface\n    write [fe80::1%br-lan]:80 with the interface's name"},
 		{"80=[fe80::1%a\nb]:80", Port{}, "80=[fe80::1%a\nb]:80: \"a\\nb\" is not the name of an interface\n    " + interfacesHint},
 		{"80=unix:run/x", Port{}, "80=unix:run/x: the path \"run/x\" does not begin with /\n    write unix:/the/whole/path"},
 		{"80=unix:/a/../b", Port{}, "80=unix:/a/../b: the path \"/a/../b\" is not in its shortest form\n    write unix:/b"},
@@ -69,7 +72,8 @@ func TestParsePortTarget(t *testing.T) {
 }
 
 func FuzzParsePortTarget(f *testing.F) {
-	for _, s := range []string{"80=10.0.0.1:80", "1=[fe80::1%br-lan]:2", "22=unix:/a b", "70=endpoint:gopher", "80=localhost:1", "=", "80=::1"} {
+	for _, s := range []string{"80=10.0.0.1:80", "1=[fe80::1%br-lan]:2",
+		"22=unix:/a b", "70=endpoint:gopher", "80=localhost:1", "=", "80=::1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -53,7 +53,8 @@ func checkTargetName(host string, forward []Forward) *problem {
 		return nil
 	}
 	first, rest, _ := strings.Cut(host, ".")
-	return problemf(fmt.Sprintf("write %q, its name in devices/ or at the DHCP server, give its address, or name the server in [[dns.forward]] with domain = %q", first, rest),
+	return problemf(fmt.Sprintf("write %q, its name in devices/ or at the DHCP server, give its address, "+
+		"or name the server in [[dns.forward]] with domain = %q", first, rest),
 		"nobody in the house answers for %q", host)
 }
 
