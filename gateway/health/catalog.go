@@ -13,23 +13,27 @@ var catalog = map[Code]entry{
 		"A file of the configuration cannot be read, or says something that tunic does not understand. Nothing of it is in force.",
 		"correct the file, see `tunic check`; until then the last good configuration stays in force"},
 	InterfaceMissing: {Warning,
-		"An interface that [household] interfaces names is not on this box now. A USB adapter may be unplugged, a bridge may not be made yet, or the name may be wrong. Nobody is served there; nothing of it leaks.",
+		"An interface that [household] interfaces names is not on this box now. A USB adapter may be unplugged, " +
+			"a bridge may not be made yet, or the name may be wrong. Nobody is served there; nothing of it leaks.",
 		"tunic waits for it; if it has another name now, or the name is wrong, correct [household] interfaces and run `tunic reload`"},
 	NoAddress: {Warning,
 		"A household interface has no address of its own. Devices cannot ask this box for names, and find no gateway.",
 		"give the interface its household address; devices cannot reach the box without one"},
 	ForwardingOff: {Warning,
-		"A device has policy direct or onion, or a bypass, and the kernel does not forward packets. Such a device reaches nothing; nothing leaks.",
+		"A device has policy direct or onion, or a bypass, and the kernel does not forward packets. Such a device reaches nothing; " +
+			"nothing leaks.",
 		"set net.ipv4.ip_forward=1 (and net.ipv6.conf.all.forwarding=1) for devices with policy direct or onion"},
 	VirtualOverlap: {Error,
-		"A network of this box lies in the range from which onions get their addresses in this house. Devices would reach the one instead of the other.",
+		"A network of this box lies in the range from which onions get their addresses in this house. " +
+			"Devices would reach the one instead of the other.",
 		"remove \"virtual4\" and \"virtual6\" from the state file and restart tunic: new ranges are chosen"},
 	TorMissing: {Error,
 		"The program tor is not on this box, or is older than this version of tunic can use. The household is closed.",
 		"install the package tor, version 0.4.9 or later, or set [tor] binary"},
 	TorOld: {Warning,
 		"This tor works, and lacks repairs that this box depends on.",
-		"Debian 13 has a newer one; on Debian 12 add the repository that https://support.torproject.org/apt/ describes, and install tor from it; then restart tunic"},
+		"Debian 13 has a newer one; on Debian 12 add the repository that https://support.torproject.org/apt/ describes, " +
+			"and install tor from it; then restart tunic"},
 	TorNotReady: {Info,
 		"tor has been started and is still connecting. The household is closed until it is connected.",
 		"wait; if it stays, check the box's connection to the internet and its clock (`systemctl status tunic-clock`)"},
@@ -41,13 +45,20 @@ var catalog = map[Code]entry{
 		"correct the lines in torrc.d that tor names"},
 	FastTorDown: {Error,
 		"Onions that are not anonymous have a tor of their own, and that one does not run.",
-		"onions that are not anonymous (anonymous = false) cannot be reached; the household is as it was; tunic starts this tor again by itself"},
+		"onions that are not anonymous (anonymous = false) cannot be reached; the household is as it was; " +
+			"tunic starts this tor again by itself"},
 	ClockSkew: {Error,
-		"A relay has told tor a time that is far from this box's. Tor does not connect with a wrong clock, and certificates would be made for a wrong time.",
-		"tunic-clock sets the clock within a minute; if not, `systemctl status tunic-clock` says what is in the way, and `date -s '2026-11-28 20:00'` sets it by hand"},
+		"A relay has told tor a time that is far from this box's. " +
+			"Tor does not connect with a wrong clock, and certificates would be made " +
+			"for a wrong time.",
+		"tunic-clock sets the clock within a minute; if not, `systemctl status tunic-clock` says what is in the way, " +
+			"and `date -s '2026-11-28 20:00'` sets it by hand"},
 	ClockUntrusted: {Warning,
-		"Nothing keeps this box's clock, and no relay has told it the time. Devices are not told the time, and certificates are not made, until one of them has.",
-		"wait a minute: tunic-clock asks relays of the Tor network; if it stays, `systemctl status tunic-clock` says what is in the way, and `date -s '2026-11-28 20:00'` sets the clock by hand"},
+		"Nothing keeps this box's clock, and no relay has told it the time. " +
+			"Devices are not told the time, and certificates are not made, " +
+			"until one of them has.",
+		"wait a minute: tunic-clock asks relays of the Tor network; if it stays, `systemctl status tunic-clock` says what is in the way, " +
+			"and `date -s '2026-11-28 20:00'` sets the clock by hand"},
 	RulesFailed: {Error,
 		"The kernel has not taken the rules, or could not be asked. What was closed stays closed.",
 		"the household is closed; see the message of iptables"},
@@ -55,8 +66,10 @@ var catalog = map[Code]entry{
 		"Another program has removed or changed rules of tunic's. They were put back within a second; the second wall held meanwhile.",
 		"tunic has put its rules back; find out which program removes them"},
 	RulesMixed: {Error,
-		"Some programs on this box use iptables-nft and others iptables-legacy. Packets meet the rules of both, and each shows only its own.",
-		"tunic's rules are in force, but packets meet rules that iptables does not show: use one backend for everything, see update-alternatives"},
+		"Some programs on this box use iptables-nft and others iptables-legacy. " +
+			"Packets meet the rules of both, and each shows only its own.",
+		"tunic's rules are in force, but packets meet rules that iptables does not show: use one backend for everything, " +
+			"see update-alternatives"},
 	TransportMissing: {Error,
 		"A bridge needs a program that is not on this box.",
 		"tor is not started, and the household is closed, until the program is there or the bridges are gone"},
@@ -65,9 +78,11 @@ var catalog = map[Code]entry{
 		"tor is not started, and the household is closed, until the package is there or [tor] exit-countries is gone"},
 	BridgeUnreached: {Warning,
 		"tor has tried this bridge several times and got no answer. The others are used meanwhile.",
-		"compare its line with what you were given; if it is right, the bridge is off or blocked: ask for others at bridges.torproject.org"},
+		"compare its line with what you were given; if it is right, the bridge is off or blocked: " +
+			"ask for others at bridges.torproject.org"},
 	TorOverTor: {Info,
-		"A device of the household runs Tor itself, a Tor Browser for one. Its connections to relays would go through Tor twice, which is slow and hides nothing more, so they are refused or passed, as [tor] over-tor says.",
+		"A device of the household runs Tor itself, a Tor Browser for one. Its connections to relays would go through Tor twice, " +
+			"which is slow and hides nothing more, so they are refused or passed, as [tor] over-tor says.",
 		"such a device needs no gateway: give it policy direct, or see [tor] over-tor"},
 	DeviceFull: {Info,
 		"A device has as many connections through Tor as one device may have, so that there is room for the others.",
@@ -79,7 +94,8 @@ var catalog = map[Code]entry{
 		"Somebody has asked for `tunic lockdown`. No device reaches anything but this box.",
 		"`tunic reload` opens the household again"},
 	ServeDown: {Error,
-		"The part of tunic that answers devices and visitors has ended. It is started again; what devices send through Tor without it goes on.",
+		"The part of tunic that answers devices and visitors has ended. It is started again; " +
+			"what devices send through Tor without it goes on.",
 		"tunic restarts it by itself; its last words are above"},
 	ServeProblem: {Error,
 		"A port or an onion could not be served, while the rest is. Another program may have the port.",
@@ -89,7 +105,8 @@ var catalog = map[Code]entry{
 		"wait; the first upload takes a minute after Tor is connected"},
 	HomePrivate: {Info,
 		"The onion home is for friends and those who are invited, and nobody is, so there is nobody who could find it.",
-		"`tunic invite NAME` makes an invitation for a friend's box; `public = true` in onions/home.toml lets everybody in who knows the address"},
+		"`tunic invite NAME` makes an invitation for a friend's box; " +
+			"`public = true` in onions/home.toml lets everybody in who knows the address"},
 	NobodyInvited: {Info,
 		"The onion is private, and nobody was given a key to it, so there is nobody who could find it.",
 		"`tunic grant ONION FRIEND` lets a friend find it"},
@@ -100,40 +117,53 @@ var catalog = map[Code]entry{
 		"An onion leads to an address that is not in this house. Visitors would go there in this household's name, and in clear.",
 		"write the address of a service at home, or take the port out of the onion's file: visitors would reach that host in your name"},
 	NameRefused: {Warning,
-		"The web application that an onion leads to does not serve pages under the onion's name. Many refuse names that they were not told of.",
+		"The web application that an onion leads to does not serve pages under the onion's name. " +
+			"Many refuse names that they were not told of.",
 		"tell the application to trust the name: `tunic profiles NAME` says how; or it expects TLS: publish that port as https"},
 	OnionUnreachable: {Warning,
 		"This box calls its onions through Tor, as a visitor would, and did not reach this one.",
-		"tunic tries again, and publishes the onion again after some failures; `tunic onions --check` tries now. If all onions fail, look at Tor's line in the status"},
+		"tunic tries again, and publishes the onion again after some failures; `tunic onions --check` tries now. " +
+			"If all onions fail, look at Tor's line in the status"},
 	OnionElsewhere: {Error,
-		"Another box answers at this onion's address. Two boxes have the same keys, after a copy or a restored backup, and visitors reach now the one, now the other.",
+		"Another box answers at this onion's address. Two boxes have the same keys, after a copy or a restored backup, " +
+			"and visitors reach now the one, now the other.",
 		"unpublish it on one of the boxes, or give one a new address: tunic rotate NAME"},
 	UploadRefused: {Info,
 		"One of the directories of the Tor network has not taken the onion's descriptor. The others have it.",
 		"tor tries other directories; if none has it, check the box's clock"},
 	StateNoDirectory: {Error,
-		"Where the directory for keys and accounts should be, or on the way there, is a file. Tor is not started, and what was closed stays closed.",
+		"Where the directory for keys and accounts should be, or on the way there, is a file. " +
+			"Tor is not started, and what was closed stays closed.",
 		"move the file that the message names out of the way; tunic makes the directory by itself"},
 	StateUnreadable: {Error,
-		"The directory for keys and accounts cannot be looked at: the disk has errors, or a network's file system does not answer. What is closed stays closed.",
+		"The directory for keys and accounts cannot be looked at: the disk has errors, or a network's file system does not answer. " +
+			"What is closed stays closed.",
 		"look at the disk (`dmesg`, `mount`) and at the path that the message names; tunic tries again by itself"},
 	StateInMemory: {Error,
-		"The directory for keys and accounts is in memory. The next reboot would take every onion's address with it, so none is made there, and tor is not started.",
-		"put the directory that the message names on a disk: take away the tmpfs that is mounted there, or mount a disk; tunic tries again by itself"},
+		"The directory for keys and accounts is in memory. The next reboot would take every onion's address with it, " +
+			"so none is made there, and tor is not started.",
+		"put the directory that the message names on a disk: take away the tmpfs that is mounted there, or mount a disk; " +
+			"tunic tries again by itself"},
 	StateForeign: {Error,
-		"The directory for keys and accounts belongs to a user who is not root. Whoever that is may have read or changed the keys; nothing is made there.",
-		"run the chown that the message names, and find out who could read the keys; give an onion a new address with `tunic rotate` if somebody did"},
+		"The directory for keys and accounts belongs to a user who is not root. Whoever that is may have read or changed the keys; " +
+			"nothing is made there.",
+		"run the chown that the message names, and find out who could read the keys; " +
+			"give an onion a new address with `tunic rotate` if somebody did"},
 	StateWritable: {Error,
-		"Other users of this box can write in the directory for keys and accounts, and so could put their own keys there. Nothing is made there.",
+		"Other users of this box can write in the directory for keys and accounts, and so could put their own keys there. " +
+			"Nothing is made there.",
 		"run the chmod that the message names; tunic tries again by itself"},
 	StateNotMade: {Error,
-		"A directory that tunic needs cannot be made, or cannot be given its owner and mode. Some file systems (FAT, some networks') know no owners.",
-		"put right what the message names; a disk for /var/lib/tunic needs a file system with owners, such as ext4; tunic tries again by itself"},
+		"A directory that tunic needs cannot be made, or cannot be given its owner and mode. " +
+			"Some file systems (FAT, some networks') know no owners.",
+		"put right what the message names; a disk for /var/lib/tunic needs a file system with owners, such as ext4; " +
+			"tunic tries again by itself"},
 	DiskFull: {Error,
 		"There is no room left on the disk for what tunic has to write. What is in force stays so.",
 		"make room on the disk with the path that the message names (`df -h`, `df -i`), or raise the quota; tunic tries again by itself"},
 	DiskReadOnly: {Error,
-		"The disk with tunic's directories is mounted for reading alone, as the kernel does when a disk has errors. What is in force stays so.",
+		"The disk with tunic's directories is mounted for reading alone, as the kernel does when a disk has errors. " +
+			"What is in force stays so.",
 		"look at `dmesg` for errors of the disk; if there are none, `mount -o remount,rw` makes it writable; tunic tries again by itself"},
 	TorShutOut: {Error,
 		"Tor runs as a user of its own, and its files lie below a directory that this user may not enter. Tor is not started.",
@@ -142,22 +172,27 @@ var catalog = map[Code]entry{
 		"The kernel did not say which networks this box has. Without them no virtual addresses can be chosen that are nobody else's.",
 		"see the message; if it stays, restart tunic, and report it with the kernel's version (`uname -r`)"},
 	RangesUnreadable: {Error,
-		"The state file, in which the ranges of the virtual addresses for onions stand, cannot be read. No others are chosen, because devices remember addresses.",
+		"The state file, in which the ranges of the virtual addresses for onions stand, cannot be read. " +
+			"No others are chosen, because devices remember addresses.",
 		"look at the file that the message names, and at its disk; tunic tries again by itself"},
 	RangesDamaged: {Error,
 		"The state file is damaged, or has ranges of virtual addresses that do not fit. It is not overwritten.",
-		"restore the file that the message names from a backup, or remove it to have new ranges chosen: devices then look onions' names up again"},
+		"restore the file that the message names from a backup, or remove it to have new ranges chosen: devices then look onions' names " +
+			"up again"},
 	RangesUnwritable: {Error,
-		"The state file cannot be written. Ranges of virtual addresses that are not kept would be others after a restart, so none are used.",
+		"The state file cannot be written. Ranges of virtual addresses that are not kept would be others after a restart, " +
+			"so none are used.",
 		"put right what the message names; tunic tries again by itself"},
 	NoRange: {Error,
 		"Networks of this box fill all of 10.128.0.0/9, from which virtual addresses for onions are chosen.",
 		"give one of the networks a smaller prefix (`ip route` lists them); tunic tries again by itself"},
 	OnionKeys: {Error,
-		"An onion's key files are missing in part, damaged, or readable for others. It is not published; no new keys are made, because its address would be lost.",
+		"An onion's key files are missing in part, damaged, or readable for others. It is not published; " +
+			"no new keys are made, because its address would be lost.",
 		"put its keys right as the message says, or restore them from a backup; the other onions are published"},
 	OnionForeign: {Error,
-		"An onion's keys come from another program and carry a restriction that tunic's file for the onion does not have, so it is not published.",
+		"An onion's keys come from another program and carry a restriction that tunic's file for the onion does not have, " +
+			"so it is not published.",
 		"do what the message says, then `tunic reload`; the other onions are published"},
 	OldAddress: {Error,
 		"An onion has a new address, and the old one, which is kept for a while, cannot be published.",
@@ -212,16 +247,21 @@ var catalog = map[Code]entry{
 		"tunic finds the newer one by itself; everything else works"},
 	ServerFails: {Error,
 		"A server ends as soon as it is started. It is not tried in a loop, but after longer and longer pauses.",
-		"`tunic logs` shows its last words; if the server was upgraded, see the changelog of tunic for the versions that it was tried with; everything else works"},
+		"`tunic logs` shows its last words; if the server was upgraded, see the changelog of tunic for the versions that it was tried " +
+			"with; everything else works"},
 	ServerUntried: {Info,
 		"A server is newer than the versions that tunic was tried with. It runs with the newest configuration that tunic has.",
 		"if something does not work, report it with this version; a newer tunic may know it"},
 	HouseholdElsewhere: {Error,
-		"The household interface does not exist, and another network of this box has devices. They are not served, and nothing is forwarded from there.",
-		"correct [household] interfaces and run `tunic reload`; until then nothing is forwarded from there, and only addresses of homes reach this box"},
+		"The household interface does not exist, and another network of this box has devices. " +
+			"They are not served, and nothing is forwarded from there.",
+		"correct [household] interfaces and run `tunic reload`; until then nothing is forwarded from there, and only addresses of homes " +
+			"reach this box"},
 	HouseholdUplink: {Error,
-		"The interface that is named as the household's is this box's only way to the internet. Its neighbours would be served, and who is at home would not be.",
-		"name the interface of the devices in [household] interfaces; if this box stands beside the router and has one interface, write one-arm = true there"},
+		"The interface that is named as the household's is this box's only way to the internet. " +
+			"Its neighbours would be served, and who is at home would not be.",
+		"name the interface of the devices in [household] interfaces; if this box stands beside the router and has one interface, " +
+			"write one-arm = true there"},
 	HouseholdRoute: {Error,
 		"A default route leads into the household: what this box sends may go to another router there.",
 		"find out who gave it (`ip route`, `ip -6 route`); a box beside the router needs one-arm = true in [household]"},
@@ -251,13 +291,17 @@ var catalog = map[Code]entry{
 		"the line above lets it pass, and is looked for again at once"},
 	OtherRouter: {Warning,
 		"A host in the household says that it is a router. A device that believes it sends past this box, and outside Tor.",
-		"a device that believes it sends past this box: turn its router advertisements and its DHCP server off. Where the household's interface is a bridge, `tunic leaktest` asks who answers; elsewhere look on a device which gateway it has"},
+		"a device that believes it sends past this box: turn its router advertisements and its DHCP server off. Where the household's " +
+			"interface is a bridge, `tunic leaktest` asks who answers; elsewhere look on a device which gateway it has"},
 	RouterBeside: {Info,
-		"This box stands beside the router, which devices can reach too. One that takes the router for its gateway sends past this box, and outside Tor.",
-		"a device that takes it for its gateway sends past this box: turn its router advertisements off, and its DHCP server too, or have that name this box as gateway and DNS server; then look on a device which gateway it has"},
+		"This box stands beside the router, which devices can reach too. One that takes the router for its gateway sends past this box, " +
+			"and outside Tor.",
+		"a device that takes it for its gateway sends past this box: turn its router advertisements off, and its DHCP server too, " +
+			"or have that name this box as gateway and DNS server; then look on a device which gateway it has"},
 	AddressShared: {Warning,
 		"Two devices have the same hardware address, by which the policy direct or onion is given. One may have copied it from the other.",
-		"find out which of the two it is; a policy by hardware address is no authentication, so give direct and onion to devices whose neighbours you trust"},
+		"find out which of the two it is; a policy by hardware address is no authentication, so give direct and onion to devices whose " +
+			"neighbours you trust"},
 	FastPath: {Warning,
 		"The kernel, or the network card, is set to forward packets of connections that it knows without asking the rules.",
 		"switch it off (on OpenWrt: firewall.@defaults[0].flow_offloading=0) for the household's interfaces"},

@@ -172,8 +172,9 @@ var household = map[Code]bool{
 	StateNoDirectory: true, StateUnreadable: true, StateInMemory: true, StateForeign: true, StateWritable: true, StateNotMade: true,
 	DiskFull: true, DiskReadOnly: true, TorShutOut: true,
 	NetworksUnreadable: true, RangesUnreadable: true, RangesDamaged: true, RangesUnwritable: true, NoRange: true,
-	TorMissing: true, TorDown: true, TorRefused: true, TransportMissing: true, GeoIPMissing: true, TorAway: true, NoUplink: true, ClockSkew: true,
-	RulesFailed: true, RulesMixed: true, HouseholdElsewhere: true, HouseholdUplink: true, HouseholdRoute: true, ServeDown: true,
+	TorMissing: true, TorDown: true, TorRefused: true, TransportMissing: true, GeoIPMissing: true, TorAway: true, NoUplink: true,
+	ClockSkew: true, RulesFailed: true, RulesMixed: true, HouseholdElsewhere: true, HouseholdUplink: true, HouseholdRoute: true,
+	ServeDown: true,
 }
 
 // Household reports whether a finding with this code concerns the household as a

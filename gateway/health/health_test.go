@@ -66,12 +66,14 @@ var update = flag.Bool("update", false, "write the page")
 func TestPage(t *testing.T) {
 	const page = "../../docs/findings.md"
 	var b strings.Builder
-	b.WriteString("# Findings\n\nWhat `tunic status` may say at its end, as `tunic explain CODE` explains it. An error: something asked for\n" +
+	b.WriteString("# Findings\n\nWhat `tunic status` may say at its end, as `tunic explain CODE` explains it. " +
+		"An error: something asked for\n" +
 		"does not work. A warning: it works less well than asked for. Info: worth knowing.\n\n" +
 		"Written by `go test ./gateway/health -update`.\n\n| code | | what it means | what to do |\n|---|---|---|---|\n")
 	for _, code := range Codes() {
 		e, _ := Explain(code)
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", code, e.Severity, strings.ReplaceAll(e.Means, "|", "\\|"), strings.ReplaceAll(e.Action, "|", "\\|"))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n",
+			code, e.Severity, strings.ReplaceAll(e.Means, "|", "\\|"), strings.ReplaceAll(e.Action, "|", "\\|"))
 	}
 	if *update {
 		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
