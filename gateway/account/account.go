@@ -59,10 +59,12 @@ var namePattern = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
 const maxName = 30
 
 // reserved are the names that mean whoever runs the box (RFC 2142 and custom).
-var reserved = []string{"abuse", "admin", "administrator", "hostmaster", "mailer-daemon", "noc", "postmaster", "root", "security", "webmaster"}
+var reserved = []string{"abuse", "admin", "administrator", "hostmaster", "mailer-daemon", "noc", "postmaster", "root", "security",
+	"webmaster"}
 
 // taken are names that would mislead, or mean something to a server.
-var taken = []string{"all", "anonymous", "daemon", "everyone", "mail", "no-reply", "nobody", "noreply", "rooms", "system", "tunic", "upload", "www"}
+var taken = []string{"all", "anonymous", "daemon", "everyone", "mail", "no-reply", "nobody", "noreply", "rooms", "system", "tunic",
+	"upload", "www"}
 
 // Reserved reports whether a name is an alias of the admins.
 func Reserved(name string) bool { return slices.Contains(reserved, name) }
@@ -75,7 +77,8 @@ func CheckName(name string) error {
 	case slices.Contains(taken, name):
 		return fmt.Errorf("%q is not for a person: give the user another name", name)
 	case len(name) > maxName || !namePattern.MatchString(name):
-		return fmt.Errorf("%q is no name: it has 1 to %d lower-case letters and digits, with single dots, hyphens or underscores between them", name, maxName)
+		return fmt.Errorf("%q is no name: it has 1 to %d lower-case letters and digits, "+
+			"with single dots, hyphens or underscores between them", name, maxName)
 	}
 	return nil
 }

@@ -88,7 +88,8 @@ func TestRecordsThatAreNone(t *testing.T) {
 func TestRecordsHideThemselves(t *testing.T) {
 	u := User{Name: "bob", Role: Member, Record: fixed(t, "tall order of chips")}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
-		if s := fmt.Sprintf(format, u); strings.Contains(s, u.Record.Salt) || strings.Contains(s, fmt.Sprint(u.Record.StoredKey[0], " ", u.Record.StoredKey[1])) {
+		if s := fmt.Sprintf(format, u); strings.Contains(s, u.Record.Salt) ||
+			strings.Contains(s, fmt.Sprint(u.Record.StoredKey[0], " ", u.Record.StoredKey[1])) {
 			t.Errorf("%s prints %s", format, s)
 		}
 	}

@@ -38,7 +38,8 @@ func CheckPassword(name, password string) error {
 	lower := strings.ToLower(password)
 	switch {
 	case strings.IndexFunc(password, func(r rune) bool { return r < ' ' || r > '~' }) >= 0:
-		return errors.New("the password has characters that not every program sends alike: use plain letters, digits, spaces and punctuation")
+		return errors.New("the password has characters that not every program sends alike: " +
+			"use plain letters, digits, spaces and punctuation")
 	case password != strings.TrimSpace(password):
 		return errors.New("the password begins or ends with a space, which gets lost on the way")
 	case len(password) < MinPassword:

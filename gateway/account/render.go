@@ -16,7 +16,8 @@ func (u User) Prosody() string {
 	["server_key"] = "%s";
 	["stored_key"] = "%s";
 };
-`, u.Record.Iterations, luaString.Replace(u.Record.Salt), hex.EncodeToString(u.Record.ServerKey[:]), hex.EncodeToString(u.Record.StoredKey[:]))
+`, u.Record.Iterations, luaString.Replace(u.Record.Salt), hex.EncodeToString(u.Record.ServerKey[:]),
+		hex.EncodeToString(u.Record.StoredKey[:]))
 }
 
 // luaString escapes printable text for a Lua string.
@@ -29,7 +30,8 @@ func Dovecot(users []User) string {
 	for _, u := range users {
 		if u.HasMail() {
 			fmt.Fprintf(&b, "%s:{SCRAM-SHA-256}%d,%s,%s,%s::::::\n", u.Name, u.Record.Iterations,
-				b64.EncodeToString([]byte(u.Record.Salt)), b64.EncodeToString(u.Record.StoredKey[:]), b64.EncodeToString(u.Record.ServerKey[:]))
+				b64.EncodeToString([]byte(u.Record.Salt)), b64.EncodeToString(u.Record.StoredKey[:]),
+				b64.EncodeToString(u.Record.ServerKey[:]))
 		}
 	}
 	return b.String()

@@ -93,7 +93,8 @@ func TestStoreRefuses(t *testing.T) {
 
 func TestGuestsExpireForGood(t *testing.T) {
 	now := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
-	s := newStore(t, User{Name: "bob", Role: Admin}, User{Name: "old", Role: Guest, Until: now}, User{Name: "new", Role: Guest, Until: now.Add(time.Second)})
+	s := newStore(t, User{Name: "bob", Role: Admin}, User{Name: "old", Role: Guest, Until: now},
+		User{Name: "new", Role: Guest, Until: now.Add(time.Second)})
 	for range 2 {
 		if users, err := s.Expire(now); err != nil || names(users) != "bob:admin new:guest" {
 			t.Fatalf("%v, %v", users, err)
@@ -107,7 +108,8 @@ func TestGuestsExpireForGood(t *testing.T) {
 // One damaged file costs one account, and what a power cut left costs none.
 func TestDamage(t *testing.T) {
 	s := newStore(t, User{Name: "bob", Role: Admin}, User{Name: "eve", Role: Member})
-	for name, text := range map[string]string{"eve.json": "{", ".new-123": "{", "max.json": `{"role":"king","password":"x"}`, "Ada.json": "{}"} {
+	for name, text := range map[string]string{"eve.json": "{", ".new-123": "{", "max.json": `{"role":"king","password":"x"}`,
+		"Ada.json": "{}"} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

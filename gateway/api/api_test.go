@@ -94,7 +94,8 @@ func TestVerbsGoThrough(t *testing.T) {
 	if err := errors.Join(c.Unpublish(ctx, UnpublishRequest{Name: "photos"}), c.Reload(ctx), c.Lockdown(ctx)); err != nil {
 		t.Error(err)
 	}
-	rotate, bring := RotateRequest{Name: "photos", Keep: time.Hour}, ImportRequest{Name: "blog", Secret: []byte{1}, Clients: map[string]string{"a.auth": "x"}}
+	rotate, bring := RotateRequest{Name: "photos", Keep: time.Hour},
+		ImportRequest{Name: "blog", Secret: []byte{1}, Clients: map[string]string{"a.auth": "x"}}
 	if o, err := c.Rotate(ctx, rotate); err != nil || o.Address != "y.onion" {
 		t.Errorf("Rotate = %+v, %v", o, err)
 	}
@@ -105,7 +106,8 @@ func TestVerbsGoThrough(t *testing.T) {
 	if err := errors.Join(c.GrantClient(ctx, grant), c.RevokeClient(ctx, revoke)); err != nil {
 		t.Error(err)
 	}
-	if want := []any{publish, UnpublishRequest{Name: "photos"}, "reload", "lockdown", rotate, bring, grant, revoke}; !reflect.DeepEqual(f.asked, want) {
+	if want := []any{publish, UnpublishRequest{Name: "photos"}, "reload", "lockdown", rotate, bring, grant,
+		revoke}; !reflect.DeepEqual(f.asked, want) {
 		t.Errorf("asked %v", f.asked)
 	}
 }

@@ -91,8 +91,9 @@ func document(routes []route) object {
 	}
 	return object{
 		"openapi": "3.1.0",
-		"info": object{"title": "tunic", "version": "0", "description": "The daemon's local interface: HTTP on a unix socket that only root may open. " +
-			"Every verb of the command line goes through it. Written by `go test ./gateway/api -update`."},
+		"info": object{"title": "tunic", "version": "0",
+			"description": "The daemon's local interface: HTTP on a unix socket that only root may open. " +
+				"Every verb of the command line goes through it. Written by `go test ./gateway/api -update`."},
 		"paths":      paths,
 		"components": object{"schemas": shapes},
 	}

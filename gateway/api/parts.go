@@ -84,7 +84,8 @@ type Peers interface {
 func (p Parts) routes() []route {
 	status := func(ctx context.Context) (Status, error) { return p.Daemon.Status(ctx), nil }
 	return []route{
-		get(verbStatus, status), get(verbPlan, p.Daemon.Plan), post(verbReload, do(p.Daemon.Reload)), post(verbLockdown, do(p.Daemon.Lockdown)),
+		get(verbStatus, status), get(verbPlan, p.Daemon.Plan), post(verbReload, do(p.Daemon.Reload)),
+		post(verbLockdown, do(p.Daemon.Lockdown)),
 
 		post(verbPublish, p.Onions.Publish), post(verbUnpublish, done(p.Onions.Unpublish)), post(verbCheck, p.Onions.Check),
 		post(verbRotate, p.Onions.Rotate), post(verbImport, p.Onions.Import),
@@ -93,13 +94,16 @@ func (p Parts) routes() []route {
 		get(verbDevices, p.Devices.Devices), post(verbSetDevice, p.Devices.SetDevice), post(verbPortal, p.Devices.Portal),
 		post(verbNewNym, p.Devices.NewNym), post(verbWhy, p.Devices.Why), post(verbProbe, done(p.Devices.Probe)),
 
-		get(verbUsers, p.Users.Users), post(verbAddUser, p.Users.AddUser), post(verbChangeUser, p.Users.ChangeUser), post(verbRemoveUser, done(p.Users.RemoveUser)),
+		get(verbUsers, p.Users.Users), post(verbAddUser, p.Users.AddUser), post(verbChangeUser, p.Users.ChangeUser),
+		post(verbRemoveUser, done(p.Users.RemoveUser)),
 
-		get(verbMailQueue, p.Mail.MailQueue), post(verbMailShow, p.Mail.MailShow), post(verbMailFlush, p.Mail.MailFlush), post(verbMailDrop, done(p.Mail.MailDrop)),
+		get(verbMailQueue, p.Mail.MailQueue), post(verbMailShow, p.Mail.MailShow), post(verbMailFlush, p.Mail.MailFlush),
+		post(verbMailDrop, done(p.Mail.MailDrop)),
 
 		post(verbTail, p.Servers.Tail),
 
-		get(verbPeers, p.Peers.Peers), post(verbInvite, p.Peers.Invite), post(verbAccept, p.Peers.Accept), post(verbConfirm, p.Peers.Confirm),
+		get(verbPeers, p.Peers.Peers), post(verbInvite, p.Peers.Invite), post(verbAccept, p.Peers.Accept),
+		post(verbConfirm, p.Peers.Confirm),
 		post(verbRename, p.Peers.Rename), post(verbForget, done(p.Peers.Forget)), post(verbIntroduce, done(p.Peers.Introduce)),
 	}
 }

@@ -19,20 +19,23 @@ var (
 	verbReload   = Request[nothing, nothing]{http.MethodPost, "/reload", "Read the configuration again and apply it."}
 	verbLockdown = Request[nothing, nothing]{http.MethodPost, "/lockdown", "Close the household until the next reload."}
 
-	verbPublish      = Request[PublishRequest, Onion]{http.MethodPost, "/publish", "Make an onion, or the same one again."}
-	verbUnpublish    = Request[UnpublishRequest, nothing]{http.MethodPost, "/unpublish", "Take an onion away."}
-	verbCheck        = Request[CheckRequest, Onion]{http.MethodPost, "/check", "Call an onion through Tor now; it can take a minute or two."}
-	verbRotate       = Request[RotateRequest, Onion]{http.MethodPost, "/rotate", "Give an onion a new address."}
-	verbImport       = Request[ImportRequest, Imported]{http.MethodPost, "/import", "Bring the keys of an onion that another program has made."}
+	verbPublish   = Request[PublishRequest, Onion]{http.MethodPost, "/publish", "Make an onion, or the same one again."}
+	verbUnpublish = Request[UnpublishRequest, nothing]{http.MethodPost, "/unpublish", "Take an onion away."}
+	verbCheck     = Request[CheckRequest, Onion]{http.MethodPost, "/check",
+		"Call an onion through Tor now; it can take a minute or two."}
+	verbRotate = Request[RotateRequest, Onion]{http.MethodPost, "/rotate", "Give an onion a new address."}
+	verbImport = Request[ImportRequest, Imported]{http.MethodPost, "/import",
+		"Bring the keys of an onion that another program has made."}
 	verbGrantClient  = Request[GrantRequest, nothing]{http.MethodPost, "/grant", "Let somebody find an onion."}
 	verbRevokeClient = Request[RevokeRequest, nothing]{http.MethodPost, "/revoke", "Take that back."}
 
 	verbDevices   = Request[nothing, []Device]{http.MethodGet, "/devices", "The household's devices."}
 	verbSetDevice = Request[DeviceRequest, Device]{http.MethodPost, "/device", "Change a device's policy, for good or for a while."}
 	verbPortal    = Request[PortalRequest, Portal]{http.MethodPost, "/portal", "Open or close a device's way to a log-in page."}
-	verbNewNym    = Request[NewNymRequest, NewNym]{http.MethodPost, "/newnym", "Ask for circuits that have nothing to do with those before."}
-	verbWhy       = Request[WhyRequest, Why]{http.MethodPost, "/why", "Explain what happens to a connection, rule by rule."}
-	verbProbe     = Request[ProbeRequest, nothing]{http.MethodPost, "/probe", "Treat an interface as one of the household's for a while."}
+	verbNewNym    = Request[NewNymRequest, NewNym]{http.MethodPost, "/newnym",
+		"Ask for circuits that have nothing to do with those before."}
+	verbWhy   = Request[WhyRequest, Why]{http.MethodPost, "/why", "Explain what happens to a connection, rule by rule."}
+	verbProbe = Request[ProbeRequest, nothing]{http.MethodPost, "/probe", "Treat an interface as one of the household's for a while."}
 
 	verbUsers      = Request[nothing, []User]{http.MethodGet, "/users", "The household's accounts."}
 	verbAddUser    = Request[UserRequest, User]{http.MethodPost, "/user/add", "Make an account."}

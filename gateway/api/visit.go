@@ -9,7 +9,7 @@ type Visit struct {
 	Private    bool          `json:"private"`
 	Ports      []VisitPort   `json:"ports"`
 	Clients    []OnionClient `json:"clients,omitempty"`     // of a private one
-	ClientLine string        `json:"client_line,omitempty"` // for a file in the ClientOnionAuthDir of a client's tor, with PRIVATE-KEY where hers belongs
+	ClientLine string        `json:"client_line,omitempty"` // for a client's ClientOnionAuthDir, with PRIVATE-KEY where the own one belongs
 	Old        []OldAddress  `json:"old,omitempty"`
 }
 

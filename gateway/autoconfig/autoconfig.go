@@ -45,7 +45,8 @@ func (s Settings) Apple(user string) []byte {
 		Settings
 		User, Certificate       string
 		ProfileID, MailID, CAID string
-	}{s, user, base64.StdEncoding.EncodeToString(block.Bytes), uuid(s.Domain, user, "profile"), uuid(s.Domain, user, "mail"), uuid(s.Domain, "", "ca")})
+	}{s, user, base64.StdEncoding.EncodeToString(block.Bytes), uuid(s.Domain, user, "profile"), uuid(s.Domain, user, "mail"),
+		uuid(s.Domain, "", "ca")})
 }
 
 //go:embed thunderbird.xml

@@ -62,7 +62,8 @@ func TestThunderbird(t *testing.T) {
 	}
 	in, out := c.Provider.Incoming, c.Provider.Outgoing
 	if c.Version != "1.1" || c.Provider.Domain != settings().Domain || in.Type != "imap" || in.Port != 993 || in.Socket != "SSL" ||
-		out.Type != "smtp" || out.Port != 587 || out.Socket != "STARTTLS" || in.Hostname != "box.home.arpa" || out.Hostname != in.Hostname ||
+		out.Type != "smtp" || out.Port != 587 || out.Socket != "STARTTLS" || in.Hostname != "box.home.arpa" ||
+		out.Hostname != in.Hostname ||
 		in.Auth != "password-cleartext" || in.User != "%EMAILLOCALPART%" || out.User != in.User {
 		t.Errorf("%+v", c)
 	}
@@ -133,7 +134,8 @@ func TestApple(t *testing.T) {
 	seen := map[any]bool{}
 	for _, payload := range append(content, any(p)) {
 		m := payload.(map[string]any)
-		if id, _ := m["PayloadUUID"].(string); !uuids.MatchString(id) || seen[id] || seen[m["PayloadIdentifier"]] || m["PayloadVersion"] != "1" {
+		if id, _ := m["PayloadUUID"].(string); !uuids.MatchString(id) || seen[id] || seen[m["PayloadIdentifier"]] ||
+			m["PayloadVersion"] != "1" {
 			t.Errorf("the payload %v", m)
 		} else {
 			seen[id], seen[m["PayloadIdentifier"]] = true, true
@@ -176,7 +178,8 @@ func TestHandler(t *testing.T) {
 		}
 		body, _ := io.ReadAll(r.Body)
 		r.Body.Close()
-		if r.StatusCode != want.status || !strings.HasPrefix(r.Header.Get("Content-Type"), want.kind) || !strings.Contains(string(body), want.part) {
+		if r.StatusCode != want.status || !strings.HasPrefix(r.Header.Get("Content-Type"), want.kind) ||
+			!strings.Contains(string(body), want.part) {
 			t.Errorf("%s: %s, %s\n%s", path, r.Status, r.Header.Get("Content-Type"), body)
 		}
 	}
@@ -186,8 +189,10 @@ func TestHandler(t *testing.T) {
 func TestNamesOfThePages(t *testing.T) {
 	h := settings().Handler()
 	for host, want := range map[string]int{
-		"setup.box.home.arpa": 200, "Setup.Box.Home.Arpa.:80": 200, "autoconfig." + settings().Domain: 200, settings().Domain: 200, "10.192.0.1": 200, "10.192.0.1:80": 200, "[fd00::1]": 200, "[fd00::1]:80": 200,
-		"attacker.example": 421, "setup.box.home.arpa.attacker.example": 421, "xbox.home.arpa": 421, "": 421, "[::1": 421, "[": 421, "[]": 421,
+		"setup.box.home.arpa": 200, "Setup.Box.Home.Arpa.:80": 200, "autoconfig." + settings().Domain: 200, settings().Domain: 200,
+		"10.192.0.1": 200, "10.192.0.1:80": 200, "[fd00::1]": 200, "[fd00::1]:80": 200,
+		"attacker.example": 421, "setup.box.home.arpa.attacker.example": 421, "xbox.home.arpa": 421, "": 421, "[::1": 421,
+		"[": 421, "[]": 421,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = host

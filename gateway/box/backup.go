@@ -56,7 +56,8 @@ func Header(p config.Paths, version string) (backup.Header, error) {
 		}
 	}
 	if len(h.Onions) == 0 && !isDir(p.Etc) {
-		return h, feature.Usage(fmt.Errorf("there is nothing to back up: %s and %s hold no onion and no configuration", p.Etc, p.State), "is --root right?")
+		return h, feature.Usage(fmt.Errorf("there is nothing to back up: %s and %s hold no onion and no configuration", p.Etc, p.State),
+			"is --root right?")
 	}
 	return h, nil
 }

@@ -56,7 +56,8 @@ func TestCheckState(t *testing.T) {
 
 func TestRangesAreChosenOnceApartFromLocalOnes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
-	local := []netip.Prefix{netip.MustParsePrefix("10.128.0.0/10"), netip.MustParsePrefix("10.192.0.0/11"), netip.MustParsePrefix("fd00::/9")}
+	local := []netip.Prefix{netip.MustParsePrefix("10.128.0.0/10"), netip.MustParsePrefix("10.192.0.0/11"),
+		netip.MustParsePrefix("fd00::/9")}
 	first, err := LoadRanges(path, local)
 	if err != nil {
 		t.Fatal(err)

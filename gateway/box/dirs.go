@@ -78,7 +78,8 @@ func CheckState(dir string) error {
 		return Cannot(health.StateUnreadable, existing, "checking the state directory %s: %w", existing, err)
 	}
 	if kind := uint32(st.Type); kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC { // its size and sign differ by machine
-		return Cannot(health.StateInMemory, dir, "the state directory %s is in memory (tmpfs): the onion keys would be lost at the next reboot; put it on a disk", dir)
+		return Cannot(health.StateInMemory, dir,
+			"the state directory %s is in memory (tmpfs): the onion keys would be lost at the next reboot; put it on a disk", dir)
 	}
 	if existing != dir {
 		return nil // made next, with the right owner
@@ -88,10 +89,12 @@ func CheckState(dir string) error {
 		return Cannot(health.StateUnreadable, dir, "checking the state directory: %w", err)
 	}
 	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
-		return Cannot(health.StateForeign, dir, "the state directory %s belongs to uid %d: run `chown root %s`, and find out who could read the keys", dir, uid, dir)
+		return Cannot(health.StateForeign, dir,
+			"the state directory %s belongs to uid %d: run `chown root %s`, and find out who could read the keys", dir, uid, dir)
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return Cannot(health.StateWritable, dir, "the state directory %s can be written by others (mode %#o): run `chmod go-w %s`", dir, info.Mode().Perm(), dir)
+		return Cannot(health.StateWritable, dir, "the state directory %s can be written by others (mode %#o): run `chmod go-w %s`",
+			dir, info.Mode().Perm(), dir)
 	}
 	return nil
 }

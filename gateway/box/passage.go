@@ -22,7 +22,8 @@ func checkPassage(dir string, who feature.IDs) error {
 			return Cannot(health.StateUnreadable, dir, "looking at the way to tor's files: %w", err)
 		}
 		if !enters(info, who) && !hasACL(dir) {
-			return Cannot(health.TorShutOut, dir, "tor's user (%s) may not enter %s (mode %#o), and its files are below it: run `chmod o+x %s`, or have them elsewhere",
+			return Cannot(health.TorShutOut, dir,
+				"tor's user (%s) may not enter %s (mode %#o), and its files are below it: run `chmod o+x %s`, or have them elsewhere",
 				config.TorUser, dir, info.Mode().Perm(), dir)
 		}
 		if dir == filepath.Dir(dir) {

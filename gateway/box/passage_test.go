@@ -21,7 +21,8 @@ func TestPassage(t *testing.T) {
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mine, group, other := feature.IDs{UID: uint32(os.Getuid()), GID: 65533}, feature.IDs{UID: 65533, GID: uint32(os.Getgid())}, feature.IDs{UID: 65533, GID: 65533}
+	mine, group, other := feature.IDs{UID: uint32(os.Getuid()), GID: 65533}, feature.IDs{UID: 65533, GID: uint32(os.Getgid())},
+		feature.IDs{UID: 65533, GID: 65533}
 	for _, tc := range []struct {
 		mode os.FileMode
 		who  feature.IDs
@@ -37,7 +38,8 @@ func TestPassage(t *testing.T) {
 		if (err == nil) != tc.ok {
 			t.Errorf("mode %o, %v: %v", tc.mode, tc.who, err)
 		}
-		if err != nil && (!strings.Contains(err.Error(), "may not enter "+private+" ") || !strings.Contains(err.Error(), "chmod o+x "+private+"`")) {
+		if err != nil &&
+			(!strings.Contains(err.Error(), "may not enter "+private+" ") || !strings.Contains(err.Error(), "chmod o+x "+private+"`")) {
 			t.Errorf("it does not say where, and what to do: %v", err)
 		}
 	}

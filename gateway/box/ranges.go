@@ -39,7 +39,9 @@ func FindRanges(path string, local []netip.Prefix) (r feature.Ranges, kept bool,
 		return feature.Ranges{}, false, Cannot(health.RangesDamaged, path, "reading the state file %s: %w", path, err)
 	}
 	if r.Virtual4.Bits() != 16 || !r.Virtual4.Addr().Is4() || r.Virtual6.Bits() != 48 || !r.Virtual6.Addr().Is6() {
-		return feature.Ranges{}, false, Cannot(health.RangesDamaged, path, "reading the state file %s: virtual4 must be an IPv4 /16 and virtual6 an IPv6 /48; remove the file to have new ones chosen", path)
+		return feature.Ranges{}, false, Cannot(health.RangesDamaged, path,
+			"reading the state file %s: virtual4 must be an IPv4 /16 and virtual6 an IPv6 /48; remove the file to have new ones chosen",
+			path)
 	}
 	return r, true, nil
 }
@@ -65,7 +67,8 @@ func chooseRanges(local []netip.Prefix) (feature.Ranges, error) {
 			return r, nil
 		}
 	}
-	return feature.Ranges{}, Cannot(health.NoRange, "10.128.0.0/9", "choosing virtual addresses: every /16 of 10.128.0.0/9 overlaps a local prefix")
+	return feature.Ranges{}, Cannot(health.NoRange, "10.128.0.0/9",
+		"choosing virtual addresses: every /16 of 10.128.0.0/9 overlaps a local prefix")
 }
 
 // SaveRanges keeps the ranges of a box.

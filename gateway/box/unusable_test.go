@@ -17,7 +17,8 @@ import (
 func TestCodesOfDisksAndRanges(t *testing.T) {
 	for want, err := range map[health.Code]error{health.DiskFull: syscall.ENOSPC, health.DiskReadOnly: syscall.EROFS,
 		health.RangesUnwritable: syscall.EIO} {
-		if got := writing(fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "/x", Err: err}), health.RangesUnwritable); got != want {
+		if got := writing(fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "/x", Err: err}),
+			health.RangesUnwritable); got != want {
 			t.Errorf("%v is %s, not %s", err, got, want)
 		}
 	}

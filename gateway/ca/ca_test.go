@@ -100,7 +100,8 @@ func TestLeaf(t *testing.T) {
 		t.Fatal(err)
 	}
 	cert := parse(t, leaf.Cert)
-	if len(cert.Subject.Names) > 0 || len(cert.IPAddresses) > 0 || !slices.Equal(cert.DNSNames, []string{host, "box.home.arpa"}) || cert.IsCA {
+	if len(cert.Subject.Names) > 0 || len(cert.IPAddresses) > 0 || !slices.Equal(cert.DNSNames, []string{host, "box.home.arpa"}) ||
+		cert.IsCA {
 		t.Errorf("the leaf is for %v, %v, %v", cert.Subject, cert.DNSNames, cert.IPAddresses)
 	}
 	if life := cert.NotAfter.Sub(cert.NotBefore); life > 397*24*time.Hour || life < 396*24*time.Hour {
@@ -217,7 +218,8 @@ func server(t *testing.T, a *Authority, host string, at time.Time) string {
 			t.Fatal(err)
 		}
 	}
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0",
+		&tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,8 @@ func TestApplySendsWhatIsNew(t *testing.T) {
 	end.Close()
 	second := new(serve)
 	begin(t, p, second)
-	if _, err := p.Apply(t.Context(), link.Desired{TorUID: 108}, listeners); err != nil || !slices.Equal(second.did, []string{"take socks", "apply"}) {
+	if _, err := p.Apply(t.Context(), link.Desired{TorUID: 108}, listeners); err != nil ||
+		!slices.Equal(second.did, []string{"take socks", "apply"}) {
 		t.Errorf("the next process did %q, %v", second.did, err)
 	}
 }

@@ -107,7 +107,8 @@ func plain(v reflect.Value) bool {
 
 // secret reports whether a field must not be shown.
 func secret(t reflect.Type, field string) bool {
-	return slices.Contains([]string{"Record", "Secret", "Password", "Invite", "Commit", "Token"}, field) || t.Name() == "TLS" && field == "Key"
+	return slices.Contains([]string{"Record", "Secret", "Password", "Invite", "Commit", "Token"}, field) ||
+		t.Name() == "TLS" && field == "Key"
 }
 
 var hiding = maphash.MakeSeed() // other in each process: nobody can compare guesses

@@ -20,8 +20,10 @@ func TestLines(t *testing.T) {
 		Hosts  map[string][]int
 		Nobody *part
 	}
-	got := Lines("x", whole{N: 1, Part: &part{"a", "geheim", time.Minute}, Parts: []part{{Name: "b"}}, Hosts: map[string][]int{"d": {2}, "c": {3, 4}}})
-	want := []string{"x N 1", "x Part", "x Part Name a", "x Part Password " + Hidden("geheim"), "x Part Wait 1m0s", "x Parts { Name b}", "x Hosts c [3, 4]", "x Hosts d [2]"}
+	got := Lines("x",
+		whole{N: 1, Part: &part{"a", "geheim", time.Minute}, Parts: []part{{Name: "b"}}, Hosts: map[string][]int{"d": {2}, "c": {3, 4}}})
+	want := []string{"x N 1", "x Part", "x Part Name a", "x Part Password " + Hidden("geheim"), "x Part Wait 1m0s", "x Parts { Name b}",
+		"x Hosts c [3, 4]", "x Hosts d [2]"}
 	for i := range want {
 		want[i] = strings.ReplaceAll(want[i], "{ ", "{")
 	}

@@ -45,7 +45,8 @@ func (s Settings) Spec() managed.Spec {
 		Args:    []string{"-F", "-c", main},
 		UID:     s.UID, GID: s.GID, Dir: s.Dir, Work: base,
 		Files: []managed.File{
-			{Path: main, Text: s.render("2.3", base, passwd), Newer: []managed.Dialect{{From: "2.4", Text: s.render("2.4", base, passwd)}}, Change: managed.Reload},
+			{Path: main, Text: s.render("2.3", base, passwd), Newer: []managed.Dialect{{From: "2.4", Text: s.render("2.4", base, passwd)}},
+				Change: managed.Reload},
 			{Path: passwd, Text: account.Dovecot(s.Users), Change: managed.Reread},
 		},
 		Stale: []string{filepath.Join(base, "master.pid")}, // of a killed one; it may name somebody else by now

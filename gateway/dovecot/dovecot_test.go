@@ -45,7 +45,8 @@ func TestSpec(t *testing.T) {
 			t.Errorf("the configuration for %s is\n%s\nwant\n%s", dialect, text, want)
 		}
 	}
-	if f := s.Files[1]; !strings.HasPrefix(f.Text, "bob:{SCRAM-SHA-256}4096,") || strings.Contains(f.Text, "gus") || f.Change != managed.Reread {
+	if f := s.Files[1]; !strings.HasPrefix(f.Text, "bob:{SCRAM-SHA-256}4096,") || strings.Contains(f.Text, "gus") ||
+		f.Change != managed.Reread {
 		t.Errorf("the passwd-file is %+v", f)
 	}
 }

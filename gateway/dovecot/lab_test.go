@@ -105,7 +105,8 @@ type box struct {
 func newBox(t *testing.T) *box {
 	t.Helper()
 	place := onbox.NewPlace(t, "tunic-mail")
-	b := &box{t: t, settings: Settings{Dir: place.Root + "/dovecot", Mail: place.Root + "/mail", User: place.User, UID: place.UID, GID: place.GID,
+	b := &box{t: t, settings: Settings{Dir: place.Root + "/dovecot", Mail: place.Root + "/mail", User: place.User, UID: place.UID,
+		GID:    place.GID,
 		Listen: place.Listen, Quota: 10_000, Users: []account.User{b0(t, "bob", "tall order of chips")}}}
 	for _, dir := range []string{"", "/bob", "/bob/Maildir", "/bob/Maildir/cur", "/bob/Maildir/new", "/bob/Maildir/tmp"} {
 		path := b.settings.Mail + dir
@@ -185,7 +186,8 @@ func TestDovecot(t *testing.T) {
 	if err := errors.Join(os.Chown(mail, 0, int(b.settings.GID)), os.Chmod(mail, 0o660)); err != nil { // as serve, whose group it is
 		t.Fatal(err)
 	}
-	if got := s.say("SELECT INBOX") + s.say("FETCH 1 BODY[TEXT]"); !strings.Contains(got, "* 1 EXISTS") || !strings.Contains(got, "bob\r\n") {
+	if got := s.say("SELECT INBOX") + s.say("FETCH 1 BODY[TEXT]"); !strings.Contains(got, "* 1 EXISTS") ||
+		!strings.Contains(got, "bob\r\n") {
 		t.Errorf("the mail: %s", got)
 	}
 	full := fmt.Sprintf("APPEND Sent {%d+}\r\n%s", 20_000, strings.Repeat("x", 20_000))
@@ -250,7 +252,8 @@ func TestGuesser(t *testing.T) {
 		guess = login("127.128.0.1", fmt.Sprint("guess ", i), "a NO [AUTHENTICATIONFAILED]")
 	}
 	during := login("127.128.0.2", "tall order of chips", "a OK")
-	if t.Logf("the fourth guess takes %s, the owner %s and then %s", guess, before, during); guess < 4*time.Second || during > 2*max(before, time.Second) {
+	if t.Logf("the fourth guess takes %s, the owner %s and then %s", guess, before, during); guess < 4*time.Second ||
+		during > 2*max(before, time.Second) {
 		t.Error("the guesser is not slowed down alone")
 	}
 }
@@ -274,7 +277,8 @@ func unprivileged(t *testing.T, group int, uid uint32) {
 			continue
 		}
 		seen++
-		for _, want := range []string{fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", uid), "CapEff:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
+		for _, want := range []string{fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", uid), "CapEff:\t0000000000000000\n",
+			"CapPrm:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("process %d has no %q:\n%s", pid, want, text)
 			}

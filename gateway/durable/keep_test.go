@@ -86,7 +86,8 @@ func TestKeepFailures(t *testing.T) {
 	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700), os.MkdirAll(filepath.Join(dir, "new", "full"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if err := kept.PutBack(); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), filepath.Join(dir, "new")+" back") {
+	if err := kept.PutBack(); err == nil || !strings.Contains(err.Error(), path) ||
+		!strings.Contains(err.Error(), filepath.Join(dir, "new")+" back") {
 		t.Errorf("directories are in the way: %v", err)
 	}
 }

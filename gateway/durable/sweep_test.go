@@ -39,7 +39,8 @@ func TestSweep(t *testing.T) {
 	for _, e := range entries {
 		left = append(left, e.Name())
 	}
-	want := []string{".new-", ".new-3", ".new-x1", ".photos.conf.8", ".photos.toml", ".photos.toml.7a", ".toml.5", "new-4", "photos.toml", "photos.toml.6"}
+	want := []string{".new-", ".new-3", ".new-x1", ".photos.conf.8", ".photos.toml", ".photos.toml.7a", ".toml.5", "new-4", "photos.toml",
+		"photos.toml.6"}
 	if !slices.Equal(left, want) {
 		t.Errorf("left %q", left)
 	}

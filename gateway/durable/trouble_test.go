@@ -11,7 +11,8 @@ import (
 
 func TestTrouble(t *testing.T) {
 	for want, errs := range map[bool][]error{
-		true:  {&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, fmt.Errorf("writing: %w", syscall.EROFS), errors.Join(errors.New("x"), fs.ErrPermission)},
+		true: {&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, fmt.Errorf("writing: %w", syscall.EROFS),
+			errors.Join(errors.New("x"), fs.ErrPermission)},
 		false: {nil, fs.ErrNotExist, fs.ErrExist, errors.New("a wrong word"), &os.PathError{Op: "open", Err: syscall.ENOTDIR}},
 	} {
 		for _, err := range errs {

@@ -38,7 +38,8 @@ func TestParse(t *testing.T) {
 
 func TestRead(t *testing.T) {
 	root := t.TempDir()
-	paths := []string{filepath.Join(root, "var/lib/misc/dnsmasq.leases"), filepath.Join(root, "tmp/dhcp.leases"), filepath.Join(root, "etc/pihole/dhcp.leases")}
+	paths := []string{filepath.Join(root, "var/lib/misc/dnsmasq.leases"), filepath.Join(root, "tmp/dhcp.leases"),
+		filepath.Join(root, "etc/pihole/dhcp.leases")}
 	if list, err := Read(root); err != nil || len(list) != 0 {
 		t.Fatalf("no files: %v, %v", list, err)
 	}
@@ -119,7 +120,8 @@ const odhcpdSample = `# br-lan 02005e100001 ipv4 laptop 1900000000 c0a84d0a 32 1
 
 // TestFormats: two devices in each list, and none of those that left.
 func TestFormats(t *testing.T) {
-	for text, parse := range map[string]func(io.Reader, time.Time) ([]Lease, error){keaSample: parseKea, dhcpdSample: parseDhcpd, odhcpdSample: parseOdhcpd} {
+	for text, parse := range map[string]func(io.Reader, time.Time) ([]Lease, error){keaSample: parseKea, dhcpdSample: parseDhcpd,
+		odhcpdSample: parseOdhcpd} {
 		got, err := parse(strings.NewReader(text), now)
 		want := []Lease{
 			{"02:00:5e:10:00:01", netip.MustParseAddr("192.168.77.10"), "laptop"},
@@ -146,8 +148,9 @@ func TestKeaCleansUp(t *testing.T) {
 	head, _, _ := strings.Cut(keaSample, "\n")
 	end := time.Now().Add(time.Hour).Unix()
 	for name, line := range map[string]string{
-		"kea-leases4.csv.2": fmt.Sprintf("192.168.77.10,02:00:5e:10:00:01,,3600,%d,1,0,0,old,0,,0\n192.168.77.11,02:00:5e:10:00:02,,3600,%d,1,0,0,tv,0,,0\n", end, end),
-		"kea-leases4.csv":   fmt.Sprintf("192.168.77.10,02:00:5e:10:00:03,,3600,%d,1,0,0,new,0,,0\n", end),
+		"kea-leases4.csv.2": fmt.Sprintf("192.168.77.10,02:00:5e:10:00:01,,3600,%d,1,0,0,old,0,,0\n"+
+			"192.168.77.11,02:00:5e:10:00:02,,3600,%d,1,0,0,tv,0,,0\n", end, end),
+		"kea-leases4.csv": fmt.Sprintf("192.168.77.10,02:00:5e:10:00:03,,3600,%d,1,0,0,new,0,,0\n", end),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(head+"\n"+line), 0o640); err != nil {
 			t.Fatal(err)

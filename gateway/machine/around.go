@@ -13,8 +13,8 @@ func (Kernel) Around(_ context.Context, household []string) (feature.Around, err
 	around := feature.Around{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers),
 		Ways: neighbours(read.Ways), Spoken: neighbours(read.Spoken)}
 	for _, l := range read.Links {
-		around.Links = append(around.Links, feature.Link{Name: l.Name, Up: l.Up, Carrier: l.Carrier, Household: l.Household, Default: l.Default,
-			Bridge: l.Bridge, Port: l.Port, Addresses: withNetworks(l.Interface), Hosts: l.Hosts})
+		around.Links = append(around.Links, feature.Link{Name: l.Name, Up: l.Up, Carrier: l.Carrier, Household: l.Household,
+			Default: l.Default, Bridge: l.Bridge, Port: l.Port, Addresses: withNetworks(l.Interface), Hosts: l.Hosts})
 	}
 	for _, v := range read.Visits {
 		around.Visits = append(around.Visits, feature.Visit(v))

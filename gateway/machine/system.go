@@ -25,7 +25,8 @@ func (s System) Leases() ([]leases.Lease, error) { return leases.Read(s.Paths.Ro
 
 // resolvConfs are where a box keeps the servers that its uplink told it of, the
 // most telling first: /etc/resolv.conf often names a server of the box itself.
-var resolvConfs = []string{"/run/systemd/resolve/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto", "/etc/resolv.conf"}
+var resolvConfs = []string{"/run/systemd/resolve/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto",
+	"/etc/resolv.conf"}
 
 // Resolvers implements gateway.System. The files belong to the system, not to
 // tunic, so they are not below the root.

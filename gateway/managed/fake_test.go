@@ -118,14 +118,18 @@ func newHouse(t *testing.T) *house {
 	ln.Close()
 	dir := filepath.Join(t.TempDir(), "fake")
 	h := &house{t: t, log: new(strings.Builder)}
-	h.spec = Spec{Name: "fake", Program: os.Args[0], Package: "fake-server", Version: Versions{Args: []string{"version", "2.3.19"}, From: "2.3", Below: "2.4"},
-		Args: []string{"serve", addr.String(), dir + "/greeting"}, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Dir: dir, Work: dir + "/work",
-		Files: []File{{Path: dir + "/greeting", Text: "one", Change: Reload}, {Path: dir + "/fixed", Text: "a", Change: Restart}, {Path: dir + "/users", Text: "b", Change: Reread}},
+	h.spec = Spec{Name: "fake", Program: os.Args[0], Package: "fake-server",
+		Version: Versions{Args: []string{"version", "2.3.19"}, From: "2.3", Below: "2.4"},
+		Args:    []string{"serve", addr.String(), dir + "/greeting"}, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Dir: dir,
+		Work: dir + "/work",
+		Files: []File{{Path: dir + "/greeting", Text: "one", Change: Reload}, {Path: dir + "/fixed", Text: "a", Change: Restart},
+			{Path: dir + "/users", Text: "b", Change: Reread}},
 		Stale: []string{dir + "/work/pid"}, Probe: Probe{Addr: addr, Send: "x\n", Expect: "hi x"}}
 	h.Manager = New(t.Context(), Options{Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Confine: []string{os.Args[0], "confine"}, Dial: new(net.Dialer).DialContext, Changed: func() {}})
-	h.times = times{start: 20 * time.Second, startEvery: 10 * time.Millisecond, probeEvery: 50 * time.Millisecond, silent: 10 * time.Millisecond,
-		probe: time.Second, stop: 5 * time.Second, look: 10 * time.Millisecond, rest: time.Minute}
+	h.times = times{start: 20 * time.Second, startEvery: 10 * time.Millisecond, probeEvery: 50 * time.Millisecond,
+		silent: 10 * time.Millisecond,
+		probe:  time.Second, stop: 5 * time.Second, look: 10 * time.Millisecond, rest: time.Minute}
 	t.Cleanup(func() { h.Stop() })
 	return h
 }

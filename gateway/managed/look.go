@@ -15,7 +15,8 @@ type EarlyError struct {
 }
 
 func (e *EarlyError) Error() string {
-	return fmt.Sprintf("%s ended %d times in a row before it answered (%v): `tunic logs %s` has its last words; it is tried again when its program or configuration changes, and now and then",
+	return fmt.Sprintf("%s ended %d times in a row before it answered (%v): `tunic logs %s` has its last words; "+
+		"it is tried again when its program or configuration changes, and now and then",
 		e.Name, e.Ends, e.Last, e.Name)
 }
 

@@ -143,7 +143,8 @@ func TestMissingProgram(t *testing.T) {
 	h.spec.Program = program
 	h.Apply([]Spec{h.spec})
 	s := h.wait("is missed", func(s Status) bool { return s.Err != nil })
-	if missing, ok := errors.AsType[*MissingError](s.Err); !ok || !strings.Contains(missing.Error(), "install the package fake-server") || s.PID != 0 {
+	if missing, ok := errors.AsType[*MissingError](s.Err); !ok || !strings.Contains(missing.Error(), "install the package fake-server") ||
+		s.PID != 0 {
 		t.Errorf("%+v", s)
 	}
 	// It is found when it has been installed, without a word to anybody.
@@ -154,7 +155,8 @@ func TestMissingProgram(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	for found, ok := range map[string]bool{"2.2.99": false, "2.3": true, "2.3.19.1": true, "2.4.0": true, "2.10": true, "27-IDENT+IPv6": true, "none": false} {
+	for found, ok := range map[string]bool{"2.2.99": false, "2.3": true, "2.3.19.1": true, "2.4.0": true, "2.10": true,
+		"27-IDENT+IPv6": true, "none": false} {
 		h := newHouse(t)
 		h.spec.Version.Args = []string{"version", found}
 		_, _, err := h.spec.find(t.Context())
@@ -170,7 +172,8 @@ func TestVersions(t *testing.T) {
 // A version that nobody has tried is run with the newest dialect, and said so.
 func TestDialects(t *testing.T) {
 	f := File{Text: "old", Newer: []Dialect{{"2.4", "newer"}, {"3", "newest"}}}
-	for version, want := range map[string]string{"2.3.19": "old", "2.4": "newer", "2.4.1": "newer", "2.10": "newer", "3": "newest", "4.1": "newest"} {
+	for version, want := range map[string]string{"2.3.19": "old", "2.4": "newer", "2.4.1": "newer", "2.10": "newer", "3": "newest",
+		"4.1": "newest"} {
 		if got := f.text(version); got != want {
 			t.Errorf("version %s reads %q, want %q", version, got, want)
 		}
@@ -181,7 +184,8 @@ func TestDialects(t *testing.T) {
 		h.spec.Version.Args = []string{"version", version}
 		h.Apply([]Spec{h.spec.clone()})
 		want := map[bool]string{false: "hi meone", true: "hi metwo"}[untried]
-		if s := h.wait("is "+version, func(s Status) bool { return s.Ready && s.Version == version }); s.Untried != untried || h.says() != want {
+		if s := h.wait("is "+version, func(s Status) bool { return s.Ready && s.Version == version }); s.Untried != untried ||
+			h.says() != want {
 			t.Errorf("%s says %q: %+v", version, h.says(), s)
 		}
 	}

@@ -27,7 +27,8 @@ func TestMemory(t *testing.T) {
 	defer c.Close()
 	fmt.Fprintln(c, "feast")
 	s = h.wait("is another process", func(n Status) bool { return n.PID != s.PID && n.Ready })
-	if tail, _ := h.Tail("fake"); s.Restarts != 1 || !slices.ContainsFunc(tail, func(line string) bool { return strings.Contains(line, "out of memory") }) {
+	if tail, _ := h.Tail("fake"); s.Restarts != 1 ||
+		!slices.ContainsFunc(tail, func(line string) bool { return strings.Contains(line, "out of memory") }) {
 		t.Errorf("%+v\n%s", s, strings.Join(tail, "\n"))
 	}
 	if again := other.ready(); again.PID != o.PID {

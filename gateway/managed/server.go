@@ -284,7 +284,8 @@ func quiet(err error) error {
 func (s *server) status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Name: s.name, Version: s.version, Untried: s.spec.Version.untried(s.version), Ready: s.ready, Restarts: s.restarts, Err: s.err}
+	st := Status{Name: s.name, Version: s.version, Untried: s.spec.Version.untried(s.version), Ready: s.ready,
+		Restarts: s.restarts, Err: s.err}
 	if s.process != nil {
 		st.PID, st.Since = s.process.PID(), s.since
 	}

@@ -74,7 +74,8 @@ func checkHTTP(c *conversation, host string) (Result, error) {
 		r.Saw += ", " + server
 	}
 	r.RefusesName = resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusMisdirectedRequest
-	if resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout {
+	if resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusServiceUnavailable ||
+		resp.StatusCode == http.StatusGatewayTimeout {
 		return r, fmt.Errorf("the application behind it is down: HTTP %s", Line(resp.Status))
 	}
 	return r, nil

@@ -27,7 +27,8 @@ func (e *DisagreeError) Error() string {
 	if e.Answered == e.Agree {
 		return fmt.Sprintf("%d of %d relays told the time: more than half have to", e.Answered, e.Asked)
 	}
-	return fmt.Sprintf("%d of %d relays told the time, and only %d of them the same: more than half have to agree", e.Answered, e.Asked, e.Agree)
+	return fmt.Sprintf("%d of %d relays told the time, and only %d of them the same: more than half have to agree",
+		e.Answered, e.Asked, e.Agree)
 }
 
 // Agree makes one time of the answers of those that were asked, at a moment so

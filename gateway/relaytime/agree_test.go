@@ -54,12 +54,14 @@ func TestAgree(t *testing.T) {
 
 func TestParseAuthorities(t *testing.T) {
 	got, err := ParseAuthorities("# a comment\nTestingTorNetwork 1\n" +
-		"dirauthority auth1 orport=9001 v3ident=EB37 ipv6=[2001:db8::1]:9001 203.0.113.1:9030 5D82 51FD CA06 3A3B 3924 1C14 F127 1F60 A4E6 DBE3\n")
+		"dirauthority auth1 orport=9001 v3ident=EB37 ipv6=[2001:db8::1]:9001 203.0.113.1:9030 5D82 51FD CA06 3A3B 3924 1C14 F127 1F60 " +
+		"A4E6 DBE3\n")
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	r := got[0]
-	if r.Name != "auth1" || len(r.Addrs) != 2 || r.Addrs[0].String() != "203.0.113.1:9001" || r.Addrs[1].String() != "[2001:db8::1]:9001" || r.ID[0] != 0x5d {
+	if r.Name != "auth1" || len(r.Addrs) != 2 || r.Addrs[0].String() != "203.0.113.1:9001" || r.Addrs[1].String() != "[2001:db8::1]:9001" ||
+		r.ID[0] != 0x5d {
 		t.Errorf("%+v", r)
 	}
 	for _, bad := range []string{
@@ -101,7 +103,8 @@ func TestAuthoritiesAreTors(t *testing.T) {
 			end++
 		}
 		theirs := "DirAuthority " + text[start:end]
-		for next := end + 1; next < len(text) && text[next] != 0 && !strings.Contains(theirs, ":80 ") && !strings.Contains(theirs, ":443 ") && !strings.Contains(theirs, ":9231 "); next++ {
+		for next := end + 1; next < len(text) && text[next] != 0 && !strings.Contains(theirs, ":80 ") &&
+			!strings.Contains(theirs, ":443 ") && !strings.Contains(theirs, ":9231 "); next++ {
 			theirs += string(text[next])
 		}
 		got, err := ParseAuthorities(theirs)

@@ -32,7 +32,8 @@ func TestSlowAnswer(t *testing.T) {
 		t.Errorf("%+v, %v", answers, errs)
 	}
 	r.slow = func() { boot += maxTrip + 1 }
-	if answers, errs = r.asker(func() time.Duration { return boot }).Ask(t.Context(), []Relay{named("one", r.id)}); len(answers) > 0 || len(errs) != 1 {
+	if answers, errs = r.asker(func() time.Duration { return boot }).Ask(t.Context(), []Relay{named("one", r.id)}); len(answers) > 0 ||
+		len(errs) != 1 {
 		t.Errorf("%+v, %v", answers, errs)
 	}
 }
@@ -49,10 +50,11 @@ func TestImpostors(t *testing.T) {
 		spoil func(r *relay)
 		want  string
 	}{
-		"another relay":               {func(r *relay) { *r = *other }, "not the relay that was asked"},
-		"a relay's certificates":      {func(r *relay) { r.link = other.link }, "of another link"},
-		"another's link":              {func(r *relay) { r.link, r.tls = other.link, other.tls }, "kind 5 is not signed"},
-		"another's Ed25519 identity":  {func(r *relay) { r.link, r.tls, r.signing = other.link, other.tls, other.signing }, "kind 4 is not signed"},
+		"another relay":          {func(r *relay) { *r = *other }, "not the relay that was asked"},
+		"a relay's certificates": {func(r *relay) { r.link = other.link }, "of another link"},
+		"another's link":         {func(r *relay) { r.link, r.tls = other.link, other.tls }, "kind 5 is not signed"},
+		"another's Ed25519 identity": {func(r *relay) { r.link, r.tls, r.signing = other.link, other.tls, other.signing },
+			"kind 4 is not signed"},
 		"another's cross-certificate": {func(r *relay) { r.cross = other.cross }, "not signed by its identity"},
 		"a cross-certificate changed": {func(r *relay) { r.cross = flip(r.cross, 3) }, "not signed by its identity"},
 		"no cross-certificate":        {func(r *relay) { r.cross = nil }, "cross-certificate is cut short"},
@@ -62,9 +64,10 @@ func TestImpostors(t *testing.T) {
 		"one kind for the other":      {func(r *relay) { r.tls = r.signing }, "no certificate of the kind 5"},
 		"a short certificate":         {func(r *relay) { r.signing = r.signing[:60] }, "no certificate of the kind 4"},
 		"no identity":                 {func(r *relay) { r.rsaID = []byte{1} }, "identity cannot be read"},
-		"the time first":              {func(r *relay) { r.cells = func(r *relay) []byte { return append(r.netinfo(), r.hello()...) } }, "before it said who it is"},
-		"no time":                     {func(r *relay) { r.cells = func(r *relay) []byte { return bytes.Repeat(variable(128, nil), 99) } }, "in 16 cells"},
-		"nothing":                     {func(r *relay) { r.cells = func(r *relay) []byte { return nil } }, "EOF"},
+		"the time first": {func(r *relay) { r.cells = func(r *relay) []byte { return append(r.netinfo(), r.hello()...) } },
+			"before it said who it is"},
+		"no time": {func(r *relay) { r.cells = func(r *relay) []byte { return bytes.Repeat(variable(128, nil), 99) } }, "in 16 cells"},
+		"nothing": {func(r *relay) { r.cells = func(r *relay) []byte { return nil } }, "EOF"},
 		"certificates cut short": {func(r *relay) {
 			r.cells = func(r *relay) []byte { return append(variable(cellCerts, r.certs()[:99]), r.netinfo()...) }
 		}, "certificates are cut short"},
@@ -80,7 +83,8 @@ func TestImpostors(t *testing.T) {
 			id := r.id
 			c.spoil(r)
 			answers, errs := r.asker(anHour).Ask(t.Context(), []Relay{named("one", id)})
-			if len(answers) > 0 || len(errs) != 1 || !strings.Contains(errs[0].Error(), c.want) || !strings.Contains(errs[0].Error(), "asking one") {
+			if len(answers) > 0 || len(errs) != 1 || !strings.Contains(errs[0].Error(), c.want) ||
+				!strings.Contains(errs[0].Error(), "asking one") {
 				t.Errorf("%v, %v", answers, errs)
 			}
 		})
@@ -102,7 +106,8 @@ func TestNextAddress(t *testing.T) {
 		t.Errorf("%v", errs)
 	}
 	asked.Addrs = asked.Addrs[:1]
-	if _, errs := a.Ask(t.Context(), []Relay{asked, {Name: "two"}}); len(errs) != 2 || !strings.Contains(errors.Join(errs...).Error(), "no route") {
+	if _, errs := a.Ask(t.Context(), []Relay{asked, {Name: "two"}}); len(errs) != 2 ||
+		!strings.Contains(errors.Join(errs...).Error(), "no route") {
 		t.Errorf("%v", errs)
 	}
 }

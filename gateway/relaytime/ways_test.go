@@ -30,7 +30,8 @@ func TestWays(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	for _, torrc := range []string{lab + "UseBridges 1\n" + obfs4, "UseBridges 1\n", lab + "Bridge 203.0.113.20:443\n", lab + "UseBridges auto\n"} {
+	for _, torrc := range []string{lab + "UseBridges 1\n" + obfs4, "UseBridges 1\n", lab + "Bridge 203.0.113.20:443\n",
+		lab + "UseBridges auto\n"} {
 		if got, err := Ways(torrc); !errors.Is(err, ErrBridges) {
 			t.Errorf("%q: %+v, %v", torrc, got, err)
 		}

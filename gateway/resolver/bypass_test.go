@@ -104,7 +104,8 @@ func TestBypassThatIsRefusedStillAnswers(t *testing.T) {
 }
 
 func TestBypassOverTLS(t *testing.T) {
-	s := newTLSServer(t, &upstream{dig: zone("bank.example. 300 CNAME cdn.example.", "bank.example. 300 A 93.184.216.34", "bank.example. 300 TXT x")}, "127.0.0.1")
+	s := newTLSServer(t, &upstream{dig: zone("bank.example. 300 CNAME cdn.example.", "bank.example. 300 A 93.184.216.34",
+		"bank.example. 300 TXT x")}, "127.0.0.1")
 	h := newTLSHome(t, s, "")
 	d := &door{}
 	h.Resolver.Grant = d.grant

@@ -55,7 +55,8 @@ type Forward struct {
 func (c Config) Equal(d Config) bool {
 	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
 		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
-		c.TLS == d.TLS && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) && slices.EqualFunc(c.Names, d.Names, Name.equal) &&
+		c.TLS == d.TLS && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) &&
+		slices.EqualFunc(c.Names, d.Names, Name.equal) &&
 		c.Mail.equal(d.Mail)
 }
 

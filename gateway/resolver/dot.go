@@ -60,8 +60,9 @@ func newPool(o Options, server TLSServer) *pool {
 	if name == "" {
 		name = server.Addr.Addr().String()
 	}
-	return &pool{dial: o.DialTLS, server: server.Addr, idle: lineIdle, silent: lineSilence, of: o.Devices.Of, lines: make(map[netip.Addr]*line),
-		tls: &tls.Config{ServerName: name, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}}
+	return &pool{dial: o.DialTLS, server: server.Addr, idle: lineIdle, silent: lineSilence, of: o.Devices.Of,
+		lines: make(map[netip.Addr]*line),
+		tls:   &tls.Config{ServerName: name, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}}
 }
 
 // exchange puts a question to the server for a device. A connection that was

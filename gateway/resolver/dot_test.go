@@ -213,7 +213,8 @@ func TestAllTypesOverTLS(t *testing.T) {
 	asked := s.count()
 	for name, qtype := range map[string]uint16{
 		"nas": dns.TypeMX, "printer.local": dns.TypeTXT, "fritz.box.home.arpa": dns.TypeSRV, "1.77.168.192.in-addr.arpa": dns.TypePTR,
-		"example.org": dns.TypeAXFR, "lan": dns.TypeDS, "example.net": dns.TypeANY, testOnion: dns.TypeMX, "use-application-dns.net": dns.TypeHTTPS,
+		"example.org": dns.TypeAXFR, "lan": dns.TypeDS, "example.net": dns.TypeANY, testOnion: dns.TypeMX,
+		"use-application-dns.net": dns.TypeHTTPS,
 	} {
 		h.ask(t, "", "tcp", name, qtype)
 	}
@@ -290,7 +291,8 @@ func TestLineMatchesAnswers(t *testing.T) {
 	names := zone("slow.example.com. 300 A 93.184.216.1", "fast.example.com. 300 A 93.184.216.2")
 	near, far := net.Pipe()
 	go swapPairs(far, names)
-	l := &line{idle: time.Second, ready: make(chan struct{}), ended: make(chan struct{}), waiting: make(map[uint16]*waiter), cancel: func() {}}
+	l := &line{idle: time.Second, ready: make(chan struct{}), ended: make(chan struct{}), waiting: make(map[uint16]*waiter),
+		cancel: func() {}}
 	go l.run(near)
 	var all sync.WaitGroup
 	for name, want := range map[string]string{"slow.example.com.": "NOERROR 93.184.216.1", "fast.example.com.": "NOERROR 93.184.216.2"} {
@@ -393,7 +395,8 @@ func TestTLSFailsClosed(t *testing.T) {
 		t.Errorf("the server was trusted with %s", good)
 	}
 	for _, rcode := range []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented} {
-		bad := newTLSServer(t, &upstream{dig: func(_ dns.Question, req *dns.Msg) *dns.Msg { return new(dns.Msg).SetRcode(req, rcode) }}, "127.0.0.1")
+		bad := newTLSServer(t, &upstream{dig: func(_ dns.Question, req *dns.Msg) *dns.Msg { return new(dns.Msg).SetRcode(req, rcode) }},
+			"127.0.0.1")
 		if got := brief(newTLSHome(t, bad, "").ask(t, "", "udp", "example.com", dns.TypeA)); got != "SERVFAIL" {
 			t.Errorf("the server says %s, the device gets %s", dns.RcodeToString[rcode], got)
 		}
@@ -448,7 +451,8 @@ func TestProofsOverTLS(t *testing.T) {
 
 func TestTimesOverTLS(t *testing.T) {
 	soa := "example.com. 3600 SOA ns. host. 1 2 3 4 120"
-	s := newTLSServer(t, &upstream{dig: zone("a.example.com. 1 A 93.184.216.34", "b.example.com. 999999 A 93.184.216.34", "c.example.com. 40 TXT x", soa)}, "127.0.0.1")
+	s := newTLSServer(t, &upstream{dig: zone("a.example.com. 1 A 93.184.216.34", "b.example.com. 999999 A 93.184.216.34",
+		"c.example.com. 40 TXT x", soa)}, "127.0.0.1")
 	h := newTLSHome(t, s, "")
 	for name, want := range map[string]uint32{"a.example.com": 10, "b.example.com": 3600} {
 		if got := h.ask(t, "", "udp", name, dns.TypeA).Answer[0].Header().Ttl; got != want {

@@ -24,7 +24,8 @@ func under(domain string) func(*dns.Msg) error {
 func echoTXT(text string) func(dns.Question, *dns.Msg) *dns.Msg {
 	return func(q dns.Question, req *dns.Msg) *dns.Msg {
 		m := new(dns.Msg).SetReply(req)
-		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 7}, Txt: []string{text}}}
+		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 7},
+			Txt: []string{text}}}
 		return m
 	}
 }

@@ -15,7 +15,8 @@ func FuzzFullAnswer(f *testing.F) {
 		"a.example.com. 1 A 192.168.77.1", "a.example.com. 1 AAAA ::ffff:10.0.0.1", "a.example.com. 60 A 93.184.216.34",
 		`a.example.com. 1 HTTPS 1 . ipv4hint="192.168.77.1,93.184.216.34" ipv6hint="fd77::1"`, "a.example.com. 1 SVCB 0 b.example.com.",
 	} {
-		m := &dns.Msg{Question: []dns.Question{q}, Answer: []dns.RR{rr(text)}, Ns: []dns.RR{rr("example.com. 3600 SOA ns. host. 1 2 3 4 120")}}
+		m := &dns.Msg{Question: []dns.Question{q}, Answer: []dns.RR{rr(text)},
+			Ns: []dns.RR{rr("example.com. 3600 SOA ns. host. 1 2 3 4 120")}}
 		b, err := m.Pack()
 		if err != nil {
 			f.Fatal(err)

@@ -44,7 +44,8 @@ func TestMailNames(t *testing.T) {
 			text += strings.TrimPrefix(rr.String(), rr.Header().Name+"\t60\tIN\t")
 		}
 		if got.to != toNobody || got.rcode != c.rcode || text != c.want {
-			t.Errorf("%s %s: %d, %s, %q; want %s, %q", c.name, dns.TypeToString[c.qtype], got.to, dns.RcodeToString[got.rcode], text, dns.RcodeToString[c.rcode], c.want)
+			t.Errorf("%s %s: %d, %s, %q; want %s, %q", c.name, dns.TypeToString[c.qtype], got.to, dns.RcodeToString[got.rcode], text,
+				dns.RcodeToString[c.rcode], c.want)
 		}
 		if got := without.route(netip.Addr{}, q); len(got.rrs) > 0 || strings.HasSuffix(c.name, "thunderbird.net") && got.to != toTor {
 			t.Errorf("%s without mail: %+v", c.name, got)

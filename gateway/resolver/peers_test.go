@@ -21,8 +21,10 @@ func namedConfig() Config {
 	c := testConfig
 	c.Names = []Name{
 		{Onion: onion.Address(ownKey), Box: true},
-		{Label: "alice", Onion: onion.Address(aliceKey), Addrs: []netip.Addr{netip.MustParseAddr("10.192.1.0"), netip.MustParseAddr("fdaa:bbbb:cccc::100")}},
-		{Label: "photos.alice", Onion: onion.Address(photosKey), Addrs: []netip.Addr{netip.MustParseAddr("10.192.1.1"), netip.MustParseAddr("fdaa:bbbb:cccc::101")}},
+		{Label: "alice", Onion: onion.Address(aliceKey),
+			Addrs: []netip.Addr{netip.MustParseAddr("10.192.1.0"), netip.MustParseAddr("fdaa:bbbb:cccc::100")}},
+		{Label: "photos.alice", Onion: onion.Address(photosKey),
+			Addrs: []netip.Addr{netip.MustParseAddr("10.192.1.1"), netip.MustParseAddr("fdaa:bbbb:cccc::101")}},
 	}
 	return c
 }
@@ -97,7 +99,8 @@ func TestOnionName(t *testing.T) {
 		"alice.peer.home.arpa": aliceKey, "Alice.peer.home.arpa.": aliceKey, "photos.alice.peer.home.arpa": photosKey,
 		aliceKey + ".peer.home.arpa": aliceKey, "x." + aliceKey + ".peer.home.arpa": aliceKey,
 		strings.TrimSuffix(testOnion, ".onion") + ".peer.home.arpa": strings.TrimSuffix(testOnion, ".onion"),
-		"x.alice.peer.home.arpa":                                    "", "bob.peer.home.arpa": "", ownKey + ".peer.home.arpa": "", "box.home.arpa": "",
+		"x.alice.peer.home.arpa":                                    "", "bob.peer.home.arpa": "", ownKey + ".peer.home.arpa": "",
+		"box.home.arpa":     "",
 		aliceKey + ".onion": "", "example.com": "", "_x.alice.peer.home.arpa": "", "": "", "a..b": "",
 	} {
 		if want != "" {

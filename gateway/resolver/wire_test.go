@@ -89,7 +89,8 @@ func TestPackCutsToTheClient(t *testing.T) {
 		tcp  bool
 		max  int
 		cut  bool
-	}{{0, false, 512, true}, {100, false, 512, true}, {1000, false, 1000, true}, {65535, false, ednsSize, true}, {0, true, dns.MaxMsgSize, false}} {
+	}{{0, false, 512, true}, {100, false, 512, true}, {1000, false, 1000, true}, {65535, false, ednsSize, true},
+		{0, true, dns.MaxMsgSize, false}} {
 		req := req.Copy()
 		if tc.edns > 0 {
 			req.SetEdns0(tc.edns, true)

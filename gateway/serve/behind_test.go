@@ -64,7 +64,8 @@ func TestIMAPBehindTLS(t *testing.T) {
 	}
 	server, lines := mailServer(t)
 	addr := handOver(t, s, "imap")
-	d := link.Desired{TLS: &link.TLS{Cert: leaf.Cert, Key: leaf.Key}, Behind: []link.Behind{{Name: "imap", Listeners: []string{"imap"}, Server: server, Port: 993, TLS: true, Proxy: true}}}
+	d := link.Desired{TLS: &link.TLS{Cert: leaf.Cert, Key: leaf.Key},
+		Behind: []link.Behind{{Name: "imap", Listeners: []string{"imap"}, Server: server, Port: 993, TLS: true, Proxy: true}}}
 	if failed := s.apply(t.Context(), d); len(failed) > 0 {
 		t.Fatal(failed)
 	}
@@ -205,8 +206,9 @@ func TestGreedyDevice(t *testing.T) {
 	server := netip.MustParseAddrPort(ln.Addr().String())
 	addr, tls := handOver(t, s, "irc"), handOver(t, s, "ircs")
 	places := link.Places{Each: 10, Total: 40}
-	if failed := s.apply(t.Context(), link.Desired{Behind: []link.Behind{{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667, Places: places},
-		{Name: "ircs", Listeners: []string{"ircs"}, Server: server, Port: 6697, Places: places}}}); len(failed) > 0 {
+	if failed := s.apply(t.Context(),
+		link.Desired{Behind: []link.Behind{{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667, Places: places},
+			{Name: "ircs", Listeners: []string{"ircs"}, Server: server, Port: 6697, Places: places}}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
 	defer s.stopAll()

@@ -105,7 +105,8 @@ func TestFilesOfFriends(t *testing.T) {
 	if s.socks, err = socks.New(socks.Options{Log: s.log, Home: s.resolver, DialTor: tor.dial}); err != nil {
 		t.Fatal(err)
 	}
-	if failed := s.apply(t.Context(), link.Desired{TLS: &certificate, DNS: link.DNS{Names: []link.Name{{Label: "alice", Onion: link.Key(peer.KeyOf(onion.Address(key)))}}}}); len(failed) > 0 {
+	if failed := s.apply(t.Context(), link.Desired{TLS: &certificate,
+		DNS: link.DNS{Names: []link.Name{{Label: "alice", Onion: link.Key(peer.KeyOf(onion.Address(key)))}}}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
 	defer s.stopAll()

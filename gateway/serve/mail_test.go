@@ -37,7 +37,8 @@ func TestMailInServe(t *testing.T) {
 	}
 	want := link.Mail{Dir: dir, Home: string(home), MaxSize: 1000}
 	fronts := []link.Front{{Onion: "home", Host: home.Host(), Ports: []link.Port{{Virtual: 25, Endpoint: "smtp"}}}}
-	if failed := p.try(link.Desired{Mail: &want, Fronts: fronts}); len(failed) != 1 || !strings.Contains(failed[0], "not handed over") { // the front's socket alone
+	// the front's socket alone
+	if failed := p.try(link.Desired{Mail: &want, Fronts: fronts}); len(failed) != 1 || !strings.Contains(failed[0], "not handed over") {
 		t.Errorf("Apply: %v", failed)
 	}
 	if ep := s.endpoint("smtp"); ep == nil || ep != s.endpoint("smtp") {

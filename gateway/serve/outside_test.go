@@ -132,7 +132,8 @@ func TestGrantAsksTheParent(t *testing.T) {
 	})
 	p := startAnswering(t, &asks)
 	ask := func(ctx context.Context, domain string) error {
-		return p.serve.grant(ctx, netip.MustParseAddr("192.168.77.10"), domain, []netip.Addr{netip.MustParseAddr("203.0.113.7")}, time.Minute)
+		return p.serve.grant(ctx, netip.MustParseAddr("192.168.77.10"), domain, []netip.Addr{netip.MustParseAddr("203.0.113.7")},
+			time.Minute)
 	}
 	if err := new(Server).grant(t.Context(), netip.Addr{}, "bank.example", nil, 0); !errors.Is(err, errNoParent) {
 		t.Errorf("without a parent: %v", err)

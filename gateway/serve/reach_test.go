@@ -221,7 +221,8 @@ func TestLooksAreKept(t *testing.T) {
 	}
 	addr := ln.Addr().(*net.TCPAddr).AddrPort()
 	f := link.Front{Host: ourHost, Ports: []link.Port{
-		{Virtual: 1, Addr: addr, Probe: "vnc"}, {Virtual: 2, Addr: addr, Probe: "ssh"}, {Virtual: 3, Addr: addr, Probe: "ssh", Guessed: true}, {Virtual: 4, Endpoint: "gopher"}}}
+		{Virtual: 1, Addr: addr, Probe: "vnc"}, {Virtual: 2, Addr: addr, Probe: "ssh"},
+		{Virtual: 3, Addr: addr, Probe: "ssh", Guessed: true}, {Virtual: 4, Endpoint: "gopher"}}}
 	for _, tc := range []struct {
 		now  bool
 		want int64
@@ -230,7 +231,8 @@ func TestLooksAreKept(t *testing.T) {
 		if n := asked.Load(); n != tc.want {
 			t.Errorf("the target was asked %d times, not %d", n, tc.want)
 		}
-		if !st[0].Reachable || st[0].Saw != "RFB 003.008" || st[1].Reachable || !strings.Contains(st[1].Error, "another protocol") || !st[2].Reachable || st[3].Reachable {
+		if !st[0].Reachable || st[0].Saw != "RFB 003.008" || st[1].Reachable || !strings.Contains(st[1].Error, "another protocol") ||
+			!st[2].Reachable || st[3].Reachable {
 			t.Errorf("%+v", st)
 		}
 	}

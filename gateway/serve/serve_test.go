@@ -71,7 +71,8 @@ func startAnswering(t *testing.T, asks *link.Mux) *parent {
 // front hands over the unix socket of an onion.
 func (p *parent) front(name string) {
 	p.t.Helper()
-	spec := supervise.ListenerSpec{Name: "front/" + name, Network: "unix", Path: p.path(name), Mode: 0o600, UID: os.Getuid(), GID: os.Getgid()}
+	spec := supervise.ListenerSpec{Name: "front/" + name, Network: "unix", Path: p.path(name), Mode: 0o600, UID: os.Getuid(),
+		GID: os.Getgid()}
 	p.specs = append(p.specs, spec)
 	if err := p.sockets.Set(p.t.Context(), p.specs); err != nil {
 		p.t.Fatal(err)
@@ -186,7 +187,8 @@ func TestDesiredStateIsReplaced(t *testing.T) {
 	both := func(addr netip.AddrPort, names ...string) link.Desired {
 		var d link.Desired
 		for _, n := range names {
-			d.Fronts = append(d.Fronts, link.Front{Onion: n, Host: n + ".onion", Listener: "front/" + n, Ports: []link.Port{{Virtual: 80, Addr: addr}}})
+			d.Fronts = append(d.Fronts, link.Front{Onion: n, Host: n + ".onion", Listener: "front/" + n,
+				Ports: []link.Port{{Virtual: 80, Addr: addr}}})
 		}
 		return d
 	}

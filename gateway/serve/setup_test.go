@@ -18,7 +18,8 @@ func TestSetupPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := handOver(t, s, "setup")
-	d := link.Desired{Setup: &link.Setup{Listeners: []string{"setup"}, Domain: "x.peer.home.arpa", Host: "box.home.arpa", IMAPS: 993, Submit: 587}}
+	d := link.Desired{Setup: &link.Setup{Listeners: []string{"setup"}, Domain: "x.peer.home.arpa", Host: "box.home.arpa", IMAPS: 993,
+		Submit: 587}}
 	if failed := s.apply(t.Context(), d); len(failed) > 0 {
 		t.Fatal(failed)
 	}

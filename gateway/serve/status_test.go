@@ -31,7 +31,8 @@ func TestCounts(t *testing.T) {
 	if _, ok := s.waiting.of("imap").Enter("02:00:00:00:00:01", nil); !ok {
 		t.Fatal("there is no room for one")
 	}
-	want := []link.Service{{Name: "gopher", ServiceCounts: link.ServiceCounts{Accepted: 1, Panics: 1}}, {Name: "imap", ServiceCounts: link.ServiceCounts{Accepted: 1, Active: 1}}}
+	want := []link.Service{{Name: "gopher", ServiceCounts: link.ServiceCounts{Accepted: 1, Panics: 1}},
+		{Name: "imap", ServiceCounts: link.ServiceCounts{Accepted: 1, Active: 1}}}
 	if st := s.counts(); !slices.Equal(st.Services, want) || st.AllPanics() != 1 {
 		t.Errorf("%+v", st)
 	}

@@ -114,7 +114,8 @@ type nameEntry struct {
 	until time.Time
 }
 
-func (n *names) lookup(ctx context.Context, host string, ask func(context.Context, string) ([]netip.Addr, time.Duration, error)) ([]netip.Addr, error) {
+func (n *names) lookup(ctx context.Context, host string,
+	ask func(context.Context, string) ([]netip.Addr, time.Duration, error)) ([]netip.Addr, error) {
 	n.mu.Lock()
 	e := n.known[host]
 	n.mu.Unlock()

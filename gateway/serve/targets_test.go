@@ -85,12 +85,15 @@ func TestHostsOfAnOnion(t *testing.T) {
 	page := listenPage(t)
 	p := start(t)
 	p.front("photos")
-	front := link.Front{Onion: "photos", Host: "new.onion", Former: []string{"old.onion"}, Listener: "front/photos", Ports: []link.Port{{Virtual: 80, Addr: page, HTTPHost: "photos.lan"}}}
+	front := link.Front{Onion: "photos", Host: "new.onion", Former: []string{"old.onion"}, Listener: "front/photos",
+		Ports: []link.Port{{Virtual: 80, Addr: page, HTTPHost: "photos.lan"}}}
 	p.apply(link.Desired{Fronts: []link.Front{front}})
 	ask := func(host string) bool {
-		return strings.HasPrefix(p.visit("photos", 80, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n"), "told GET / HTTP/1.1\r\nHost: photos.lan")
+		return strings.HasPrefix(p.visit("photos", 80, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n"),
+			"told GET / HTTP/1.1\r\nHost: photos.lan")
 	}
-	for host, want := range map[string]bool{"new.onion": true, "old.onion": true, "photos.grandma.peer.home.arpa": true, "other.onion": false, "attacker.example": false} {
+	for host, want := range map[string]bool{"new.onion": true, "old.onion": true, "photos.grandma.peer.home.arpa": true,
+		"other.onion": false, "attacker.example": false} {
 		if ask(host) != want {
 			t.Errorf("%s: %v", host, !want)
 		}
@@ -112,7 +115,8 @@ func TestNamesAreAskedAgain(t *testing.T) {
 		return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(asked)})}, ttl, nil
 	}
 	for range 3 {
-		if got, err := n.lookup(t.Context(), "nas.lan", ask); err != nil || !slices.Equal(got, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
+		if got, err := n.lookup(t.Context(), "nas.lan", ask); err != nil ||
+			!slices.Equal(got, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
 			t.Errorf("got %v, %v", got, err)
 		}
 	}
@@ -127,7 +131,8 @@ func TestNamesAreAskedAgain(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	failing := errors.New("no answer")
-	if _, err := n.lookup(t.Context(), "x.lan", func(context.Context, string) ([]netip.Addr, time.Duration, error) { return nil, 0, failing }); !errors.Is(err, failing) {
+	if _, err := n.lookup(t.Context(), "x.lan",
+		func(context.Context, string) ([]netip.Addr, time.Duration, error) { return nil, 0, failing }); !errors.Is(err, failing) {
 		t.Errorf("a failure: %v", err)
 	}
 }

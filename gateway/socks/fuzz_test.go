@@ -51,7 +51,8 @@ func FuzzDevice(f *testing.F) {
 		s, err := New(Options{
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Home: watch{t},
 			DialTor: func(context.Context) (*net.TCPConn, error) {
-				if !bytes.HasPrefix(b, []byte{5}) || !bytes.Contains(b, []byte{5, 1}) && !bytes.Contains(b, []byte{5, 0xF0}) && !bytes.Contains(b, []byte{5, 0xF1}) {
+				if !bytes.HasPrefix(b, []byte{5}) || !bytes.Contains(b, []byte{5, 1}) && !bytes.Contains(b, []byte{5, 0xF0}) &&
+					!bytes.Contains(b, []byte{5, 0xF1}) {
 					t.Errorf("tor is dialled for %q", b)
 				}
 				return nil, errors.New("not in this test")

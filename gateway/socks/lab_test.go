@@ -117,7 +117,8 @@ func startTor(t *testing.T) net.Conn {
 	t.Helper()
 	dir := t.TempDir()
 	torrc := filepath.Join(dir, "torrc")
-	text := fmt.Sprintf("DataDirectory %s/data\nControlPort 127.0.0.1:9251\nCookieAuthentication 0\nSocksPort 127.0.0.1:9250\nSafeLogging 0\n", dir)
+	text := fmt.Sprintf("DataDirectory %s/data\nControlPort 127.0.0.1:9251\nCookieAuthentication 0\nSocksPort 127.0.0.1:9250\n"+
+		"SafeLogging 0\n", dir)
 	if err := os.WriteFile(torrc, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -163,12 +164,14 @@ func TestTorsocks(t *testing.T) {
 	tor.serve = servePage
 	p := newProxy(t, Options{DialTor: tor.dial})
 	_, port, _ := net.SplitHostPort(p.addr)
-	out, err := exec.Command("torsocks", "-a", "127.0.0.1", "-P", port, "curl", "--silent", "--max-time", "5", "--ipv4", "http://web.example/").CombinedOutput()
+	out, err := exec.Command("torsocks", "-a", "127.0.0.1", "-P", port, "curl", "--silent", "--max-time", "5", "--ipv4",
+		"http://web.example/").CombinedOutput()
 	if err != nil || string(out) != "hello\n" {
 		t.Errorf("torsocks curl: %q, %v", out, err)
 	}
 	asked := tor.asked()
-	if len(asked) != 2 || asked[0].to != "name web.example:0" || asked[0].command != commandResolve || asked[1].to != "addr 203.0.113.80:80" {
+	if len(asked) != 2 || asked[0].to != "name web.example:0" || asked[0].command != commandResolve ||
+		asked[1].to != "addr 203.0.113.80:80" {
 		t.Errorf("tor was asked for %v", asked)
 	}
 }

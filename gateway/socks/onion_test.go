@@ -33,7 +33,8 @@ func TestDialOnion(t *testing.T) {
 		t.Errorf("tor was asked for %v", asked)
 	}
 	for _, device := range []string{"192.168.77.10", "fd77::10"} {
-		if as := p.credentialsFor(netip.MustParseAddr(device), credentials{}); as.user == asked[0].user || as.password == asked[0].password {
+		if as := p.credentialsFor(netip.MustParseAddr(device), credentials{}); as.user == asked[0].user ||
+			as.password == asked[0].password {
 			t.Errorf("the box shares credentials with %s", device)
 		}
 	}

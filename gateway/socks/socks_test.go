@@ -129,7 +129,8 @@ func TestRepliesOfTor(t *testing.T) {
 
 // tor may bind an address of any kind, of any length.
 func TestRepliesOfEveryLength(t *testing.T) {
-	for _, bound := range []string{"\x01\x01\x02\x03\x04\x00\x50", "\x04" + strings.Repeat("a", 16) + "\x00\x50", "\x03\x05abcde\x00\x50", "\x03\x00\x00\x50"} {
+	for _, bound := range []string{"\x01\x01\x02\x03\x04\x00\x50", "\x04" + strings.Repeat("a", 16) + "\x00\x50", "\x03\x05abcde\x00\x50",
+		"\x03\x00\x00\x50"} {
 		tor := newFakeTor(t)
 		tor.reply = []byte("\x05\x00\x00" + bound)
 		c := newProxy(t, Options{DialTor: tor.dial}).connect(t, "")
@@ -165,7 +166,8 @@ func TestTorIsAway(t *testing.T) {
 // login opens a stream with credentials of the program's own.
 func login(t *testing.T, c net.Conn, user, password string) int {
 	t.Helper()
-	fmt.Fprintf(c, "\x05\x02\x00\x02\x01%s%s%s%s%s", []byte{byte(len(user))}, user, []byte{byte(len(password))}, password, requestTo("example.com", 80))
+	fmt.Fprintf(c, "\x05\x02\x00\x02\x01%s%s%s%s%s",
+		[]byte{byte(len(user))}, user, []byte{byte(len(password))}, password, requestTo("example.com", 80))
 	hello := make([]byte, 4)
 	if _, err := io.ReadFull(c, hello); err != nil || string(hello) != "\x05\x02\x01\x00" {
 		t.Fatalf("hello: % x, %v", hello, err)
@@ -211,7 +213,8 @@ func TestIsolation(t *testing.T) {
 		t.Errorf("%d different credentials for %d", len(seen), len(all))
 	}
 	other := newProxy(t, Options{DialTor: tor.dial})
-	if p.credentialsFor(netip.MustParseAddr("127.0.0.2"), credentials{}) == other.credentialsFor(netip.MustParseAddr("127.0.0.2"), credentials{}) {
+	if p.credentialsFor(netip.MustParseAddr("127.0.0.2"), credentials{}) == other.credentialsFor(netip.MustParseAddr("127.0.0.2"),
+		credentials{}) {
 		t.Error("another process has the same credentials")
 	}
 }

@@ -80,7 +80,8 @@ func TestConfineFails(t *testing.T) {
 			t.Errorf("%q: no error", args)
 		}
 	}
-	if _, err := Start(Command{Name: "ghost", Path: "no-such-program-anywhere", Confine: []string{os.Args[0], "confine"}}, quiet(), nil); err == nil {
+	if _, err := Start(Command{Name: "ghost", Path: "no-such-program-anywhere", Confine: []string{os.Args[0], "confine"}}, quiet(),
+		nil); err == nil {
 		t.Error("a program that is not there starts")
 	}
 }
