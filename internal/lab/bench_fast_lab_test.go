@@ -29,7 +29,8 @@ func BenchmarkFast(b *testing.B) {
 	l := up(b, ctx, Options{ID: "fast", BinDir: bin, Daemons: []string{"gateway", "friend"}})
 	modes := []*mode{{name: "anonymous"}, {name: "fast", flags: []string{"--fast", "--yes"}}}
 	for _, m := range modes {
-		m.address = strings.TrimSpace(mustExec(b, ctx, l, "gateway", append([]string{"tunic", "publish", m.name, "80=" + NASOnionTarget}, m.flags...)...))
+		m.address = strings.TrimSpace(mustExec(b, ctx, l, "gateway",
+			append([]string{"tunic", "publish", m.name, "80=" + NASOnionTarget}, m.flags...)...))
 		m.await(b, ctx, l)
 	}
 	for round := range rounds {
@@ -60,7 +61,8 @@ type mode struct {
 func (m *mode) fetch(b *testing.B, ctx context.Context, l *Lab, round int, path, measure string) float64 {
 	b.Helper()
 	proxy := fmt.Sprintf("socks5h://%s:%d@127.0.0.1:9250", m.name, round)
-	out := mustExec(b, ctx, l, "friend", "curl", "-sS", "-x", proxy, "-o", "/dev/null", "--max-time", "60", "-w", measure, "http://"+m.address+path)
+	out := mustExec(b, ctx, l, "friend", "curl", "-sS", "-x", proxy, "-o", "/dev/null", "--max-time", "60", "-w", measure,
+		"http://"+m.address+path)
 	s, err := strconv.ParseFloat(strings.TrimSpace(out), 64)
 	if err != nil {
 		b.Fatal(err)
@@ -72,7 +74,8 @@ func (m *mode) fetch(b *testing.B, ctx context.Context, l *Lab, round int, path,
 func (m *mode) await(b *testing.B, ctx context.Context, l *Lab) {
 	b.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
-		r, err := l.Exec(ctx, "friend", "curl", "-sS", "-x", "socks5h://first:x@127.0.0.1:9250", "--max-time", "30", "http://"+m.address+"/")
+		r, err := l.Exec(ctx, "friend", "curl", "-sS", "-x", "socks5h://first:x@127.0.0.1:9250", "--max-time", "30",
+			"http://"+m.address+"/")
 		if err == nil && r.Code == 0 {
 			return
 		}

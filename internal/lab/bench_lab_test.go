@@ -53,7 +53,8 @@ func BenchmarkTransparent(b *testing.B) {
 	mustExec(b, ctx, l, "gateway", "tunic", "reload")
 	url := "http://203.0.113.80/blob?bytes=" + strconv.Itoa(size)
 	fetch := func(node string) float64 {
-		out := mustExec(b, ctx, l, node, "curl", "-sS", "-o", "/dev/null", "--max-time", "60", "-w", "%{time_starttransfer} %{time_total}", url)
+		out := mustExec(b, ctx, l, node, "curl", "-sS", "-o", "/dev/null", "--max-time", "60", "-w",
+			"%{time_starttransfer} %{time_total}", url)
 		var first, last float64
 		if _, err := fmt.Sscan(out, &first, &last); err != nil {
 			b.Fatal(err)

@@ -137,7 +137,8 @@ func visit(t *testing.T, ctx context.Context, l *Lab, address string) string {
 	var r Result
 	for i := range 10 {
 		var err error
-		r, err = l.Exec(ctx, "gateway", "curl", "-sS", "--max-time", "12", "-x", fmt.Sprintf("socks5h://try%d:x@127.0.0.1:9250", i), "http://"+address+"/")
+		r, err = l.Exec(ctx, "gateway", "curl", "-sS", "--max-time", "12", "-x", fmt.Sprintf("socks5h://try%d:x@127.0.0.1:9250", i),
+			"http://"+address+"/")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +175,8 @@ func startClient(t *testing.T, ctx context.Context, l *Lab) string {
 	t.Helper()
 	dir := filepath.Join(l.Root("gateway"), "client")
 	torrc := filepath.Join(l.Root("gateway"), "client.torrc")
-	text := fmt.Sprintf("%%include %s\nDataDirectory %s\nSocksPort 127.0.0.1:9250\nHiddenServiceDir %s/hs\nHiddenServicePort 80 %s\nLog notice stdout\nLog [rend]info file %s\n",
+	text := fmt.Sprintf("%%include %s\nDataDirectory %s\nSocksPort 127.0.0.1:9250\nHiddenServiceDir %s/hs\nHiddenServicePort 80 %s\n"+
+		"Log notice stdout\nLog [rend]info file %s\n",
 		filepath.Join(l.Root("gateway"), "etc/tunic/torrc.d/lab.conf"), dir, dir, NASOnionTarget, l.LogFile("client-rend"))
 	if err := errors.Join(os.WriteFile(torrc, []byte(text), 0o600), os.Mkdir(dir, 0o700)); err != nil {
 		t.Fatal(err)

@@ -71,7 +71,8 @@ func TestMachineWiresAreSilent(t *testing.T) {
 	}
 	for _, b := range append(links(p), addresses(p)...) {
 		for _, line := range b.Lines {
-			if strings.Contains(line, n.Uplink.MAC) || strings.Contains(line, n.LAN.MAC) || b.Node == "gateway" && strings.HasPrefix(line, "addr add") {
+			if strings.Contains(line, n.Uplink.MAC) || strings.Contains(line, n.LAN.MAC) ||
+				b.Node == "gateway" && strings.HasPrefix(line, "addr add") {
 				t.Errorf("%s: %q", b.Node, line)
 			}
 		}

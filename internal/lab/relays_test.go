@@ -17,10 +17,11 @@ func testAuthorities() []Authority {
 }
 
 func TestClientTorrc(t *testing.T) {
-	const want = `TestingTorNetwork 1
-DirAuthority auth1 orport=9001 v3ident=1111111111111111111111111111111111111111 ipv6=[2001:db8::1]:9001 203.0.113.1:9030 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
-DirAuthority auth2 orport=9001 v3ident=2222222222222222222222222222222222222222 ipv6=[2001:db8::2]:9001 203.0.113.2:9030 BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB
-DirAuthority auth3 orport=9001 v3ident=3333333333333333333333333333333333333333 ipv6=[2001:db8::3]:9001 203.0.113.3:9030 CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC
+	a, b, c := strings.Repeat("A", 40), strings.Repeat("B", 40), strings.Repeat("C", 40)
+	want := `TestingTorNetwork 1
+DirAuthority auth1 orport=9001 v3ident=1111111111111111111111111111111111111111 ipv6=[2001:db8::1]:9001 203.0.113.1:9030 ` + a + `
+DirAuthority auth2 orport=9001 v3ident=2222222222222222222222222222222222222222 ipv6=[2001:db8::2]:9001 203.0.113.2:9030 ` + b + `
+DirAuthority auth3 orport=9001 v3ident=3333333333333333333333333333333333333333 ipv6=[2001:db8::3]:9001 203.0.113.3:9030 ` + c + `
 `
 	if got := ClientTorrc(testAuthorities()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -30,7 +31,8 @@ DirAuthority auth3 orport=9001 v3ident=3333333333333333333333333333333333333333 
 func TestRelayTorrc(t *testing.T) {
 	exits, authorities := 0, 0
 	for _, r := range TorRelays() {
-		text := RelayTorrc(r, testAuthorities(), "/lab/tor/"+r.Name, "someone", "/resolv.conf", time.Date(2026, 11, 23, 22, 31, 5, 7, time.UTC))
+		text := RelayTorrc(r, testAuthorities(), "/lab/tor/"+r.Name, "someone", "/resolv.conf",
+			time.Date(2026, 11, 23, 22, 31, 5, 7, time.UTC))
 		lines := map[string]bool{}
 		for line := range strings.Lines(text) {
 			lines[strings.TrimSuffix(line, "\n")] = true
@@ -40,7 +42,8 @@ func TestRelayTorrc(t *testing.T) {
 			fmt.Sprintf("OutboundBindAddress %s", r.Addr4), fmt.Sprintf("OutboundBindAddress [%s]", r.Addr6)}
 		if r.Authority {
 			authorities++
-			want = append(want, "V3AuthoritativeDirectory 1", "ExitPolicy reject *:*", "TestingV3AuthInitialVotingInterval 1800", "V3AuthVotingInterval 1800", "V3BandwidthsFile /lab/tor/bandwidth", "TestingV3AuthVotingStartOffset 65")
+			want = append(want, "V3AuthoritativeDirectory 1", "ExitPolicy reject *:*", "TestingV3AuthInitialVotingInterval 1800",
+				"V3AuthVotingInterval 1800", "V3BandwidthsFile /lab/tor/bandwidth", "TestingV3AuthVotingStartOffset 65")
 		} else {
 			exits++
 			want = append(want, "IPv6Exit 1", "ExitPolicy accept *:*")

@@ -118,7 +118,8 @@ func (b builder) claim() error {
 	self, _ := findProcess(os.Getpid())
 	self.Name = "up"
 	return b.lab.change(func(s *state) {
-		*s = state{ID: b.options.ID, Households: b.options.Households, Machines: b.options.Machines, BinDir: b.options.BinDir, BootID: boot, Builder: self}
+		*s = state{ID: b.options.ID, Households: b.options.Households, Machines: b.options.Machines, BinDir: b.options.BinDir, BootID: boot,
+			Builder: self}
 	})
 }
 

@@ -132,7 +132,8 @@ func askDHCP(name string) ([]Answer, error) {
 		return nil, err
 	}
 	id := binary.BigEndian.Uint32(number)
-	if err := unix.Sendto(fd, discover(id, i.HardwareAddr), 0, &unix.SockaddrInet4{Port: 67, Addr: [4]byte{255, 255, 255, 255}}); err != nil {
+	if err := unix.Sendto(fd, discover(id, i.HardwareAddr), 0,
+		&unix.SockaddrInet4{Port: 67, Addr: [4]byte{255, 255, 255, 255}}); err != nil {
 		return nil, err
 	}
 	return collect(fd, func(m []byte) (Answer, bool) { return offered(m, id) })
@@ -236,7 +237,8 @@ func routerResult(answers []Answer, asked int, box []netip.Prefix) Result {
 	for _, a := range answers {
 		if other := a.elsewhere(box); len(other) > 0 {
 			r.Leaked++
-			r.Action = fmt.Sprintf("%s of %s sends devices to %v, past this box: switch it off there, or have it name this box", a.By, a.From, other)
+			r.Action = fmt.Sprintf("%s of %s sends devices to %v, past this box: switch it off there, or have it name this box",
+				a.By, a.From, other)
 		}
 	}
 	return r

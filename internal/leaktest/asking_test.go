@@ -21,12 +21,14 @@ func offer(router, server string) []byte {
 
 func TestOffered(t *testing.T) {
 	a, ok := offered(offer("192.168.77.254", "9.9.9.9"), questionNumber)
-	if !ok || a.By != "DHCP" || !slices.Equal(a.Routers, []netip.Addr{netip.MustParseAddr("192.168.77.254")}) || !slices.Equal(a.DNS, []netip.Addr{netip.MustParseAddr("9.9.9.9")}) {
+	if !ok || a.By != "DHCP" || !slices.Equal(a.Routers, []netip.Addr{netip.MustParseAddr("192.168.77.254")}) ||
+		!slices.Equal(a.DNS, []netip.Addr{netip.MustParseAddr("9.9.9.9")}) {
 		t.Errorf("%+v %v", a, ok)
 	}
 	ack := offer("192.168.77.254", "9.9.9.9")
 	ack[243] = 5
-	for name, m := range map[string][]byte{"a question": discover(questionNumber, nil), "short": make([]byte, 100), "an acknowledgement": ack, "cut": offer("192.168.77.254", "9.9.9.9")[:242]} {
+	for name, m := range map[string][]byte{"a question": discover(questionNumber, nil), "short": make([]byte, 100),
+		"an acknowledgement": ack, "cut": offer("192.168.77.254", "9.9.9.9")[:242]} {
 		if a, ok := offered(m, questionNumber); ok {
 			t.Errorf("%s is taken for an offer: %+v", name, a)
 		}

@@ -125,7 +125,8 @@ func vpn(from, to netip.Addr, nonce string) []traffic.IP {
 
 func midStream(from, to netip.Addr, _ string) []traffic.IP {
 	a, b := ends(from, to, 443)
-	return []traffic.IP{traffic.Segment(a, b, traffic.PSH|traffic.ACK), traffic.Segment(a, b, traffic.RST|traffic.ACK), traffic.Segment(a, b, traffic.FIN|traffic.ACK)}
+	return []traffic.IP{traffic.Segment(a, b, traffic.PSH|traffic.ACK), traffic.Segment(a, b, traffic.RST|traffic.ACK),
+		traffic.Segment(a, b, traffic.FIN|traffic.ACK)}
 }
 
 func synTo(port uint16) func(from, to netip.Addr, nonce string) []traffic.IP {

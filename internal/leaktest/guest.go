@@ -158,7 +158,8 @@ func answers(name string, a netip.Addr) (bool, error) {
 		return false, err
 	}
 	defer unix.Close(fd)
-	everybody := &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ARP), Ifindex: i.Index, Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
+	everybody := &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ARP), Ifindex: i.Index, Halen: 6,
+		Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
 	buffer := make([]byte, 128)
 	for range 3 {
 		if err := unix.Sendto(fd, arpProbe(i.HardwareAddr, a), 0, everybody); err != nil {

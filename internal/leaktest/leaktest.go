@@ -154,7 +154,8 @@ func uplinks(household []string) ([]string, error) {
 	}
 	var names []string
 	for _, i := range all {
-		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || slices.Contains(household, i.Name) || slices.Contains(household, netfilter.PortOf(i.Name)) {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || slices.Contains(household, i.Name) ||
+			slices.Contains(household, netfilter.PortOf(i.Name)) {
 			continue
 		}
 		names = append(names, i.Name)

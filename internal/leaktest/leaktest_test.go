@@ -108,7 +108,8 @@ func TestCaptureCounts(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	box := []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64"), netip.MustParsePrefix("2001:db8:77::1/64")}
+	box := []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd77::1/64"),
+		netip.MustParsePrefix("2001:db8:77::1/64")}
 	o, mac, err := plan(Household{Join: "br-lan", Box: box})
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,8 @@ func TestGuardsOf(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	source := switchable([]byte(example), guards, 1)
-	if _, err := parser.ParseFile(token.NewFileSet(), "x.go", source, 0); err != nil || !strings.Contains(string(source), "(3, bool(a == 1))") {
+	if _, err := parser.ParseFile(token.NewFileSet(), "x.go", source, 0); err != nil ||
+		!strings.Contains(string(source), "(3, bool(a == 1))") {
 		t.Errorf("%v:\n%s", err, source)
 	}
 }

@@ -113,10 +113,11 @@ func announcements(w *world) {
 		w.Fatal(err)
 	}
 	for what, filter := range map[string]string{
-		"router advertisements":      "ether src " + n.Uplink.MAC + " and icmp6 and ip6[40] == 134",
-		"frames that are not IP":     "ether src " + n.Uplink.MAC + " and not ip and not ip6 and not arp",
-		"DHCP, mDNS, LLMNR and SSDP": "ether src " + n.Uplink.MAC + " and udp and (port 67 or port 68 or port 546 or port 547 or port 5353 or port 5355 or port 1900)",
-		"frames of devices":          "ether src " + phoneMAC + " or ether src " + laptopMAC + " or ether src " + n.LAN.MAC,
+		"router advertisements":  "ether src " + n.Uplink.MAC + " and icmp6 and ip6[40] == 134",
+		"frames that are not IP": "ether src " + n.Uplink.MAC + " and not ip and not ip6 and not arp",
+		"DHCP, mDNS, LLMNR and SSDP": "ether src " + n.Uplink.MAC +
+			" and udp and (port 67 or port 68 or port 546 or port 547 or port 5353 or port 5355 or port 1900)",
+		"frames of devices": "ether src " + phoneMAC + " or ether src " + laptopMAC + " or ether src " + n.LAN.MAC,
 	} {
 		lines, err := w.wan.Lines(w.ctx, lab.Mark{}, filter)
 		if err != nil {
@@ -155,10 +156,11 @@ func packetSockets(w *world) {
 			}
 		}
 	}
-	if sockets := strings.Split(w.must("gateway", "cat", "/proc/net/packet"), "\n")[1:]; slices.ContainsFunc(sockets, func(line string) bool {
-		fields := strings.Fields(line)
-		return len(fields) > 7 && fields[7] != "0" // the user; root's are the lab's own captures
-	}) {
+	if sockets := strings.Split(w.must("gateway", "cat", "/proc/net/packet"), "\n")[1:]; slices.ContainsFunc(sockets,
+		func(line string) bool {
+			fields := strings.Fields(line)
+			return len(fields) > 7 && fields[7] != "0" // the user; root's are the lab's own captures
+		}) {
 		w.Errorf("somebody without rights has a packet socket: %q", sockets)
 	}
 }

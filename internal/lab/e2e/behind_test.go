@@ -211,5 +211,6 @@ func silentLog(w *world, address string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.nowhere([]string{"203.0.113.80", phone.String(), strings.TrimSuffix(friend, ".onion"), "fc00:dead:beef"}, w.lab.LogFile("tunic-gateway"))
+	w.nowhere([]string{"203.0.113.80", phone.String(), strings.TrimSuffix(friend, ".onion"), "fc00:dead:beef"},
+		w.lab.LogFile("tunic-gateway"))
 }

@@ -30,19 +30,26 @@ func aroundClasses() []class {
 			sent: "udp src port 67 or (icmp6 and ip6[40] == 134)", count: 3, layers: forward},
 		{id: "L31", what: "the provider's router advertisements", from: outside, send: func(w *world) error {
 			return w.internet.On("eth0").Send(advertisement("fe80::80", "ff02::1").Bytes(), advertisement(web6, phone6).Bytes())
-		}, sent: "icmp6 and ip6[40] == 134", count: 2, layers: []string{layerTo}, arrives: "icmp6 and ip6[40] == 134 and not src host fe80::10"},
+		}, sent: "icmp6 and ip6[40] == 134", count: 2, layers: []string{layerTo},
+			arrives: "icmp6 and ip6[40] == 134 and not src host fe80::10"},
 		{id: "L41", what: "Tor inside Tor: relays, dialled by a device", from: household,
-			send: device(slices.Concat(segments(phone4, relay4, lab.ORPort, traffic.SYN), segments(phone6, relay6, lab.ORPort, traffic.SYN), datagrams(phone4, relay4, lab.ORPort))...),
+			send: device(slices.Concat(segments(phone4, relay4, lab.ORPort, traffic.SYN), segments(phone6, relay6, lab.ORPort, traffic.SYN),
+				datagrams(phone4, relay4, lab.ORPort))...),
 			sent: "(dst host " + relay4 + " or dst host " + relay6 + ") and " + fromPhone, count: 3, layers: through},
 		{id: "L43", what: "services in clear: FTP, telnet, mail, chat, BitTorrent", from: household, send: cleartext,
-			sent: fromPhone + " and (dst port 21 or dst port 23 or dst port 25 or dst port 110 or dst port 143 or dst port 6667 or dst port 6881)", count: 13, layers: through},
+			sent: fromPhone + " and (dst port 21 or dst port 23 or dst port 25 or dst port 110 or dst port 143 or dst port 6667 or dst " +
+				"port 6881)", count: 13, layers: through},
 		{id: "L46", what: "names that devices tell: DHCP with a host name, mDNS", from: household,
-			send: device(slices.Concat(dhcpRequests(), datagrams(phone4, router4, 5353))...), sent: "udp and " + fromPhone, count: 4, layers: forward},
+			send: device(slices.Concat(dhcpRequests(), datagrams(phone4, router4, 5353))...), sent: "udp and " + fromPhone, count: 4,
+			layers: forward},
 		{id: "L47", what: "the time, of whomever a device likes", from: household,
-			send: device(slices.Concat(datagrams(phone4, web4, 123, 37, 13), datagrams(phone6, web6, 123, 37))...), sent: "udp and " + fromPhone, count: 5, layers: forward},
-		{id: "M13", what: "virtual addresses of a tor before", from: household, send: staleVirtual, sent: "tcp dst port 70 and " + fromPhone, count: 2,
+			send: device(slices.Concat(datagrams(phone4, web4, 123, 37, 13), datagrams(phone6, web6, 123, 37))...),
+			sent: "udp and " + fromPhone, count: 5, layers: forward},
+		{id: "M13", what: "virtual addresses of a tor before", from: household, send: staleVirtual,
+			sent: "tcp dst port 70 and " + fromPhone, count: 2,
 			layers: append([]string{`^TUNIC-LAN -d \S+ -p tcp -g TUNIC-FULL$`, layerVirtual}, through...)},
-		own(fromBox(slices.Concat(datagrams(wan4, "224.0.0.251", 5353), datagrams(wan4, web4, 5353, 1900), datagrams(wan6, web6, 5353))...), "-p udp --dport 5353", 3, "L46", "what a box tells of itself: mDNS, SSDP"),
+		own(fromBox(slices.Concat(datagrams(wan4, "224.0.0.251", 5353), datagrams(wan4, web4, 5353, 1900), datagrams(wan6, web6, 5353))...),
+			"-p udp --dport 5353", 3, "L46", "what a box tells of itself: mDNS, SSDP"),
 		own(boundToUplink, "-p udp --dport 5001", 3, "M09", "sockets of the box that are bound to the uplink"),
 		own(func(w *world) error {
 			return w.gateway.Marked(0x03000000).Send(raw(slices.Concat(datagrams(wan4, web4, 5002), datagrams(wan6, web6, 5002)))...)
@@ -53,7 +60,8 @@ func aroundClasses() []class {
 // advertisement says that its sender is no router any more (RFC 4861, section
 // 4.2, a lifetime of 0), so that those who believe it stay where they are.
 func advertisement(from, to string) traffic.IP {
-	p := traffic.Control(netip.MustParseAddr(from), netip.MustParseAddr(to), traffic.ICMPv6, append([]byte{134, 0, 0, 0, 64}, make([]byte, 11)...))
+	p := traffic.Control(netip.MustParseAddr(from), netip.MustParseAddr(to), traffic.ICMPv6,
+		append([]byte{134, 0, 0, 0, 64}, make([]byte, 11)...))
 	p.TTL = 255
 	return p
 }
@@ -76,7 +84,8 @@ func dhcpOffers() []traffic.IP {
 }
 
 func dhcpRequests() []traffic.IP {
-	return append([]traffic.IP{bootpFrom(phone4, "255.255.255.255", 68, 67, 1), bootpFrom(phone4, router4, 68, 67, 1)}, datagrams(phone6, router6, 547)...)
+	return append([]traffic.IP{bootpFrom(phone4, "255.255.255.255", 68, 67, 1), bootpFrom(phone4, router4, 68, 67, 1)}, datagrams(phone6,
+		router6, 547)...)
 }
 
 // cleartext opens connections to ports of services that speak in clear, says
@@ -102,7 +111,8 @@ func boundToUplink(w *world) error {
 	if err != nil {
 		return err
 	}
-	packets := raw(slices.Concat(datagrams(wan4, web4, 5001), datagrams(wan6, web6, 5001), segments(wan4, web4, 5001, traffic.SYN), []traffic.IP{ping(wan6, web6)}))
+	packets := raw(slices.Concat(datagrams(wan4, web4, 5001), datagrams(wan6, web6, 5001), segments(wan4, web4, 5001, traffic.SYN),
+		[]traffic.IP{ping(wan6, web6)}))
 	if err := w.gateway.On("wan").Send(packets...); err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ const (
 // classes returns the table of leak classes. What is in it is sent in every
 // state of testStates.
 func classes() []class {
-	return slices.Concat(addressClasses(), nameClasses(), stateClasses(), boxClasses(), inboundClasses(), aroundClasses(), containerClasses())
+	return slices.Concat(addressClasses(), nameClasses(), stateClasses(), boxClasses(), inboundClasses(), aroundClasses(),
+		containerClasses())
 }
 
 // addressClasses are devices' packets that carry no name.
@@ -50,15 +51,18 @@ func addressClasses() []class {
 	forward := []string{layerPolicy, layerPost}
 	return []class{
 		{id: "L01", what: "IPv6 of devices, from global and local addresses", from: household,
-			send: all(device(slices.Concat(datagrams(phone6, web6, 443, 9999), datagrams(phoneULA, web6, 443))...), connect("["+web6+"]:80")),
+			send: all(device(slices.Concat(datagrams(phone6, web6, 443, 9999), datagrams(phoneULA, web6, 443))...),
+				connect("["+web6+"]:80")),
 			sent: "ip6 and " + fromPhone + " and dst host " + web6, count: 4, layers: forward},
 		{id: "L03", what: "tunnels", from: household,
 			send: device(slices.Concat(
-				protocols(phone4, web4, traffic.IPv6, 4, traffic.GRE, traffic.ESP), protocols(phone6, web6, 4, traffic.IPv6, traffic.GRE, traffic.ESP),
+				protocols(phone4, web4, traffic.IPv6, 4, traffic.GRE, traffic.ESP),
+				protocols(phone6, web6, 4, traffic.IPv6, traffic.GRE, traffic.ESP),
 				datagrams(phone4, web4, 1194, 3544, 51820, 500, 4500, 1701), datagrams(phone6, web6, 1194, 51820, 500, 4500))...),
 			sent: fromPhone + " and (dst host " + web4 + " or dst host " + web6 + ")", count: 18, layers: append(forward, layerInvalid)},
 		{id: "L04", what: "UDP that is no DNS: QUIC, NTP, STUN, games", from: household,
-			send: device(slices.Concat(datagrams(phone4, web4, 443, 123, 3478, 19302, 27015), datagrams(phone6, web6, 443, 123, 3478, 19302, 27015))...),
+			send: device(slices.Concat(datagrams(phone4, web4, 443, 123, 3478, 19302, 27015),
+				datagrams(phone6, web6, 443, 123, 3478, 19302, 27015))...),
 			sent: "udp and " + fromPhone, count: 10, layers: forward,
 			refused: []string{"udp " + web4 + ":443", "udp [" + web6 + "]:443"}},
 		{id: "L05", what: "ping and traceroute", from: household,
@@ -70,13 +74,15 @@ func addressClasses() []class {
 				protocols(phone6, web6, traffic.SCTP, traffic.Lite, traffic.Test))...),
 			sent: fromPhone + " and (dst host " + web4 + " or dst host " + web6 + ")", count: 7, layers: forward},
 		{id: "L10", what: "DNS over QUIC and over TLS", from: household,
-			send: all(device(slices.Concat(datagrams(phone4, public4, 853, 784), datagrams(phone6, public6, 853))...), connect(public4+":853")),
+			send: all(device(slices.Concat(datagrams(phone4, public4, 853, 784), datagrams(phone6, public6, 853))...),
+				connect(public4+":853")),
 			sent: fromPhone + " and (dst host " + public4 + " or dst host " + public6 + ")", count: 4, layers: forward,
 			refused: []string{"udp " + web4 + ":853"}},
 		{id: "L12", what: "discovery: mDNS, LLMNR, NetBIOS, SSDP, WS-Discovery", from: household, send: device(discovery()...),
 			sent: "udp and " + fromPhone, count: 13, layers: forward},
 		{id: "L17", what: "packets that conntrack calls invalid", from: household,
-			send: device(slices.Concat(segments(phone4, web4, 80, traffic.SYN|traffic.FIN, traffic.SYN|traffic.RST, traffic.ACK|traffic.FIN),
+			send: device(slices.Concat(segments(phone4, web4, 80, traffic.SYN|traffic.FIN, traffic.SYN|traffic.RST,
+				traffic.ACK|traffic.FIN),
 				segments(phone6, web6, 80, traffic.SYN|traffic.FIN, traffic.SYN|traffic.RST))...),
 			sent: "tcp and " + fromPhone, layers: append(forward, layerInvalid), count: 5},
 		{id: "L17", what: "a source that is not the household's", from: household,
@@ -85,8 +91,10 @@ func addressClasses() []class {
 		{id: "L18", what: "fragments and impossible flags", from: household, send: device(fragments()...),
 			sent: fromPhone + " and (dst host " + web4 + " or dst host " + web6 + ")", count: 7, layers: append(forward, layerInvalid)},
 		{id: "L36", what: "private addresses beyond the uplink", from: household,
-			send: device(slices.Concat(datagrams(phone4, "10.0.0.1", 443), datagrams(phone4, "172.16.0.1", 443), datagrams(phone4, "192.168.1.1", 443),
-				datagrams(phone4, "100.64.0.1", 443), datagrams(phone4, friend4, 443), datagrams(phone6, "fd00::1", 443), datagrams(phone6, "fd78::10", 443))...),
+			send: device(slices.Concat(datagrams(phone4, "10.0.0.1", 443), datagrams(phone4, "172.16.0.1", 443),
+				datagrams(phone4, "192.168.1.1", 443),
+				datagrams(phone4, "100.64.0.1", 443), datagrams(phone4, friend4, 443), datagrams(phone6, "fd00::1", 443),
+				datagrams(phone6, "fd78::10", 443))...),
 			sent: "udp dst port 443 and " + fromPhone, count: 7, layers: forward},
 		{id: "L37", what: "virtual addresses with anything but TCP", from: household, send: virtual,
 			sent: fromPhone, count: 3, layers: append(forward, layerVirtual)},
@@ -153,14 +161,18 @@ func nameClasses() []class {
 		{id: "L09", what: "DNS to the provider's router and into private networks", from: household,
 			send: ask("web.example", dns.TypeA, router4, router6, friend4, "10.0.0.1"), sent: "udp dst port 53", count: 4, layers: asked},
 		{id: "L11", what: "names by which programs ask whether to bring a resolver of their own", from: household,
-			send: all(ask("use-application-dns.net", dns.TypeA, public4, box4), ask("mask.icloud.com", dns.TypeA, box4), ask("mask-h2.icloud.com", dns.TypeAAAA, box6)),
+			send: all(ask("use-application-dns.net", dns.TypeA, public4, box4), ask("mask.icloud.com", dns.TypeA, box4),
+				ask("mask-h2.icloud.com", dns.TypeAAAA, box6)),
 			sent: "udp dst port 53", count: 4, asked: below("use-application-dns.net.", "icloud.com."), unheld: byResolve},
 		{id: "L12", what: "names of the link and of the house", from: household,
-			send: all(ask("printer.local", dns.TypeA, box4, public4), ask("nas.lan", dns.TypeA, box4), ask("fileserver", dns.TypeA, box4), ask("20.77.168.192.in-addr.arpa", dns.TypePTR, box4)),
+			send: all(ask("printer.local", dns.TypeA, box4, public4), ask("nas.lan", dns.TypeA, box4), ask("fileserver", dns.TypeA, box4),
+				ask("20.77.168.192.in-addr.arpa", dns.TypePTR, box4)),
 			sent: "udp dst port 53", count: 5, asked: below("local.", "lan.", "fileserver.", "in-addr.arpa."), unheld: byResolve},
 		{id: "L13", what: "types that Tor cannot answer", from: household,
-			send: all(ask("web.example", dns.TypeMX, box4, public4), ask("web.example", dns.TypeTXT, box4), ask("web.example", dns.TypeHTTPS, box6),
-				ask("web.example", dns.TypeDNSKEY, box4), ask("_xmpp._tcp.web.example", dns.TypeSRV, public6), ask("web.example", dns.TypeANY, box4)),
+			send: all(ask("web.example", dns.TypeMX, box4, public4), ask("web.example", dns.TypeTXT, box4),
+				ask("web.example", dns.TypeHTTPS, box6),
+				ask("web.example", dns.TypeDNSKEY, box4), ask("_xmpp._tcp.web.example", dns.TypeSRV, public6),
+				ask("web.example", dns.TypeANY, box4)),
 			sent: questions, count: 7, layers: asked,
 			asked: func(q internet.Query) bool { return q.Type != "A" && q.Type != "AAAA" && q.Type != "PTR" }},
 		{id: "L14", what: "names, whether Tor answers or not", from: household, send: ask("fallback.example", dns.TypeA, box4, box6),
@@ -191,9 +203,11 @@ func stateClasses() []class {
 		{id: "L16", what: "what is left of connections: FIN and RST of none", from: household,
 			send: device(slices.Concat(segments(phone4, web4, 80, lost...), segments(phone6, web6, 80, lost...))...),
 			sent: "tcp and " + fromPhone, count: 8, layers: middle},
-		{id: "M02", what: "a device goes on after conntrack was flushed", from: household, send: flushed(func(w *world) traffic.Host { return w.phone }),
+		{id: "M02", what: "a device goes on after conntrack was flushed", from: household,
+			send: flushed(func(w *world) traffic.Host { return w.phone }),
 			sent: "tcp dst port 80 and " + fromPhone, count: 2, layers: middle},
-		{id: "M02", what: "the box goes on after conntrack was flushed", from: box, send: flushed(func(w *world) traffic.Host { return w.gateway }),
+		{id: "M02", what: "the box goes on after conntrack was flushed", from: box,
+			send: flushed(func(w *world) traffic.Host { return w.gateway }),
 			sent: "-p tcp --dport 80", count: 2, layers: []string{layerOwn, layerMid, layerOutput, layerInvalid}},
 	}
 }
@@ -201,12 +215,15 @@ func stateClasses() []class {
 // boxClasses are the gateway's own packets.
 func boxClasses() []class {
 	return []class{
-		{id: "L14", what: "the box's own names", from: box, send: boxAsks, sent: "-p udp --dport 53", count: 2, layers: []string{layerOwn, layerOutput}},
+		{id: "L14", what: "the box's own names", from: box, send: boxAsks, sent: "-p udp --dport 53", count: 2,
+			layers: []string{layerOwn, layerOutput}},
 		{id: "L33", what: "the box's own NTP, ping and updates", from: box,
-			send: all(fromBox(slices.Concat(datagrams(wan4, web4, 123, 4460), datagrams(wan6, web6, 123), []traffic.IP{ping(wan4, web4), ping(wan6, web6)})...),
+			send: all(fromBox(slices.Concat(datagrams(wan4, web4, 123, 4460), datagrams(wan6, web6, 123),
+				[]traffic.IP{ping(wan4, web4), ping(wan6, web6)})...),
 				func(w *world) error { return w.gateway.Connect(w.ctx, web4+":80", "["+web6+"]:443") }),
 			sent: "-p udp --dport 123", count: 2, layers: []string{layerOutput}},
-		{id: "L35", what: "tor's user with anything but TCP", from: box, send: asTor(slices.Concat(datagrams(wan4, web4, 443), datagrams(wan6, web6, 443))...),
+		{id: "L35", what: "tor's user with anything but TCP", from: box,
+			send: asTor(slices.Concat(datagrams(wan4, web4, 443), datagrams(wan6, web6, 443))...),
 			sent: "-p udp --dport 443", count: 2, layers: []string{layerOutput}},
 		{id: "M01", what: "loopback addresses on the uplink", from: box,
 			send: fromBox(slices.Concat(protocols("127.0.0.1", web4, traffic.Test), protocols("::1", web6, traffic.Test))...),
@@ -221,12 +238,15 @@ func inboundClasses() []class {
 		{id: "L44", what: "our ports, tried from the internet", from: outside, send: scan,
 			sent: "tcp or udp", count: 54, layers: []string{layerClosed, layerUplink}},
 		{id: "M04", what: "a device's global address, tried from the internet", from: outside,
-			send: fromInternet(slices.Concat(segments(web6, phone6, 80, traffic.SYN), datagrams(web6, phone6, 9), []traffic.IP{ping(web6, phone6)},
+			send: fromInternet(slices.Concat(segments(web6, phone6, 80, traffic.SYN), datagrams(web6, phone6, 9),
+				[]traffic.IP{ping(web6, phone6)},
 				segments(web4, phone4, 80, traffic.SYN))...),
 			sent: "dst host " + phone6 + " or dst host " + phone4, count: 4, layers: []string{layerTo},
-			arrives: "(src host " + web6 + " or src host " + web4 + ") and (tcp dst port 80 or udp dst port 9 or (icmp6 and ip6[40] == 128))"},
+			arrives: "(src host " + web6 + " or src host " + web4 +
+				") and (tcp dst port 80 or udp dst port 9 or (icmp6 and ip6[40] == 128))"},
 		{id: "M07", what: "answers of the kernel that no socket sends", from: outside,
-			send: fromInternet(slices.Concat(segments(web4, wan4, 81, traffic.ACK), segments(web6, wan6, 81, traffic.ACK), datagrams(web4, wan4, 81), datagrams(web6, wan6, 81))...),
+			send: fromInternet(slices.Concat(segments(web4, wan4, 81, traffic.ACK), segments(web6, wan6, 81, traffic.ACK),
+				datagrams(web4, wan4, 81), datagrams(web6, wan6, 81))...),
 			sent: "dst port 81", count: 4, layers: []string{layerReset, layerNoPort, layerUplink}},
 	}
 }

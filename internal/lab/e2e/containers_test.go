@@ -29,11 +29,13 @@ func containerClasses() []class {
 	return []class{{id: "L32", what: "containers on the box, their interface being a household one", from: containers,
 		send: func(w *world) error {
 			return w.container().Send(raw(slices.Concat(
-				datagrams(ctr4, web4, 443, 123, 9999), datagrams(ctr6, web6, 443, 9999), datagrams(ctr4, public4, 53), datagrams(ctr6, public6, 53),
+				datagrams(ctr4, web4, 443, 123, 9999), datagrams(ctr6, web6, 443, 9999), datagrams(ctr4, public4, 53),
+				datagrams(ctr6, public6, 53),
 				segments(ctr4, web4, 80, traffic.SYN, traffic.PSH|traffic.ACK), segments(ctr6, web6, 80, traffic.PSH|traffic.ACK),
 				[]traffic.IP{ping(ctr4, web4), ping(ctr6, web6)}))...)
 		},
-		sent: "-i " + ctrBridge, count: 12, layers: []string{layerTrans, layerMid, layerInvalid, layerDNS, layerPolicy, layerPostOfContainer}}}
+		sent: "-i " + ctrBridge, count: 12,
+		layers: []string{layerTrans, layerMid, layerInvalid, layerDNS, layerPolicy, layerPostOfContainer}}}
 }
 
 func (w *world) container() traffic.Host {

@@ -58,7 +58,8 @@ func crowded(w *world, devices []ordinary, g *glutton, calm waits) {
 		})
 	}
 	streams := strings.Count(w.ask(w.paths().TorRun(), "GETINFO stream-status"), " SUCCEEDED ")
-	w.Logf("besides one that wants %d: %v; it has %d open after %d tries, tor has %d streams", greedy, took, g.open.Load(), g.tried.Load(), streams)
+	w.Logf("besides one that wants %d: %v; it has %d open after %d tries, tor has %d streams",
+		greedy, took, g.open.Load(), g.tried.Load(), streams)
 	if n := g.open.Load(); n > tor.DeviceStreams+atFirst || n == 0 || streams > tor.DeviceStreams+atFirst {
 		w.Errorf("the greedy device has %d connections, tor %d streams; its share is %d", n, streams, tor.DeviceStreams)
 	}
@@ -230,10 +231,11 @@ func average(list []time.Duration) time.Duration {
 }
 
 func (w *world) fetch(o ordinary) error {
-	d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(o.addr)}, Control: func(_, _ string, c syscall.RawConn) (err error) {
-		_ = c.Control(func(fd uintptr) { err = syscall.BindToDevice(int(fd), o.name) }) // fails only if err does
-		return err
-	}}
+	d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(o.addr)},
+		Control: func(_, _ string, c syscall.RawConn) (err error) {
+			_ = c.Control(func(fd uintptr) { err = syscall.BindToDevice(int(fd), o.name) }) // fails only if err does
+			return err
+		}}
 	var conn net.Conn
 	err := w.laptop.Do(func() (err error) {
 		conn, err = d.DialContext(w.ctx, "tcp", web4+":80")

@@ -38,7 +38,8 @@ func plan(w *world) {
 	defer w.noPolicy("laptop")
 	got := strings.Split(w.must("gateway", "tunic", "plan"), "\n")
 	rule := " mangle TUNIC-DEVICE -m mac --mac-source 02:00:00:0a:00:11 -j CONNMARK --set-xmark 0x3000000/0xf000000"
-	if want := []string{"devices/laptop.toml: laptop goes direct, outside Tor", "in detail:", "+ file devices/laptop.toml", "+ ip4" + rule, "+ ip6" + rule}; !slices.Equal(got, want) {
+	if want := []string{"devices/laptop.toml: laptop goes direct, outside Tor", "in detail:", "+ file devices/laptop.toml", "+ ip4" + rule,
+		"+ ip6" + rule}; !slices.Equal(got, want) {
 		w.Errorf("the plan is %q, want %q", got, want)
 	}
 	if w.saveRules().canonical() != before {

@@ -30,11 +30,15 @@ type taken struct {
 // children, as its user, while all of them run.
 func drill(w *world, a postBox) {
 	for _, c := range []taken{
-		{user: config.ServeUser, reads: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`), writes: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`),
-			ports: []uint16{config.SocksPort, config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort, config.ProsodyFilesPort, config.NgircdPort}},
-		{user: config.MailUser, reads: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`), writes: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`)},
-		{user: config.XMPPUser, reads: regexp.MustCompile(`^(var/lib/tunic/(xmpp|prosody)|run/tunic/prosody)/`), writes: regexp.MustCompile(`^(var/lib/tunic/xmpp|run/tunic/prosody/work)/`),
-			ports: []uint16{config.SocksPort}},
+		{user: config.ServeUser, reads: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`),
+			writes: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`),
+			ports: []uint16{config.SocksPort, config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort,
+				config.ProsodyFilesPort, config.NgircdPort}},
+		{user: config.MailUser, reads: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`),
+			writes: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`)},
+		{user: config.XMPPUser, reads: regexp.MustCompile(`^(var/lib/tunic/(xmpp|prosody)|run/tunic/prosody)/`),
+			writes: regexp.MustCompile(`^(var/lib/tunic/xmpp|run/tunic/prosody/work)/`),
+			ports:  []uint16{config.SocksPort}},
 		{user: config.IRCUser, reads: regexp.MustCompile(`^run/tunic/irc/`), writes: regexp.MustCompile(`^run/tunic/irc/work/`)},
 	} {
 		w.run(c.user, func(w *world) {
@@ -67,7 +71,8 @@ func (w *world) powerless(c taken) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		for _, line := range []string{"CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1"} {
+		for _, line := range []string{"CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000",
+			"NoNewPrivs:\t1"} {
 			if !strings.Contains(string(text), line) {
 				w.Errorf("process %s of %s: not %q:\n%s", pid, c.user, line, text)
 			}
@@ -97,8 +102,10 @@ func (w *world) dials(a postBox, c taken) {
 	var heard atomic.Int32
 	bystanders := w.bystanders(&heard)
 	wan := w.wan.MustMark(w)
-	tcp := slices.Concat(bystanders, []string{web4 + ":80", "[" + web6 + "]:80", web4 + ":53", nas4 + ":2222", wan4 + ":22", box4 + ":9999"})
-	for _, port := range []uint16{config.SocksPort, config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort, config.ProsodyFilesPort,
+	tcp := slices.Concat(bystanders,
+		[]string{web4 + ":80", "[" + web6 + "]:80", web4 + ":53", nas4 + ":2222", wan4 + ":22", box4 + ":9999"})
+	for _, port := range []uint16{config.SocksPort, config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort,
+		config.ProsodyFilesPort,
 		config.NgircdPort, config.TransPort} {
 		if !slices.Contains(c.ports, port) && !w.listens(c, port) {
 			tcp = append(tcp, fmt.Sprintf("127.0.0.1:%d", port))
@@ -197,7 +204,8 @@ func (w *world) files(a postBox, c taken) {
 	for how, business := range map[string]*regexp.Regexp{"-readable": c.reads, "-writable": c.writes} {
 		out, _ := w.as(a.node, c.user, "find", root, "(", "-type", "f", "-o", "-type", "s", ")", how)
 		for path := range strings.Lines(out) {
-			if rel, err := filepath.Rel(root, strings.TrimSpace(path)); err != nil || !business.MatchString(rel) && !everybodys.MatchString(rel) {
+			if rel, err := filepath.Rel(root, strings.TrimSpace(path)); err != nil ||
+				!business.MatchString(rel) && !everybodys.MatchString(rel) {
 				w.Errorf("%s: %s", how, strings.TrimSpace(path))
 			}
 		}

@@ -38,7 +38,8 @@ func testBridges(w *world) {
 	secret := line[strings.Index(line, "cert="):][:30]
 	w.configure(fmt.Sprintf("\n[tor]\nbridges = [%q]\n", line), func() {
 		plan := w.must("gateway", "tunic", "plan")
-		if !strings.Contains(plan, "! tor is restarted: the way into the network (bridges) changes") || !strings.Contains(plan, "+ torrc Bridge obfs4 (not shown)") {
+		if !strings.Contains(plan, "! tor is restarted: the way into the network (bridges) changes") ||
+			!strings.Contains(plan, "+ torrc Bridge obfs4 (not shown)") {
 			w.Errorf("the plan:\n%s", plan)
 		}
 		if strings.Contains(plan, secret) || strings.Contains(plan, lab.BridgeAddr.Addr().String()) {
@@ -58,7 +59,8 @@ func bridged() string {
 
 // opened counts the connections that the gateway opened to public relays.
 func (w *world) opened(since lab.Mark) []string {
-	return w.wan.MustLines(w, since, w.lab.Plan().TorFilter("gateway")+" and ((tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or (ip6 and ip6[53] & 0x12 == 2))")
+	return w.wan.MustLines(w, since,
+		w.lab.Plan().TorFilter("gateway")+" and ((tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn) or (ip6 and ip6[53] & 0x12 == 2))")
 }
 
 func (w *world) onlyByBridge() {
@@ -76,7 +78,8 @@ func (w *world) onlyByBridge() {
 	through := len(w.wan.MustLines(w, mark, bridged()))
 	foreign := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway")+" and not "+bridged())
 	if through == 0 || len(foreign) > 0 || len(w.opened(mark)) > 0 {
-		w.Errorf("%d packets to the bridge, others:\n%s\nconnections to relays:\n%s", through, strings.Join(foreign, "\n"), strings.Join(w.opened(mark), "\n"))
+		w.Errorf("%d packets to the bridge, others:\n%s\nconnections to relays:\n%s",
+			through, strings.Join(foreign, "\n"), strings.Join(w.opened(mark), "\n"))
 	}
 	w.Logf("%d packets to the bridge, %d others, %d connections to relays", through, len(foreign), len(w.opened(mark)))
 
@@ -114,7 +117,8 @@ func testOverTor(w *world) {
 		return finding() != ""
 	})
 	w.timed("tor over tor recognised", took)
-	if text := finding(); !strings.Contains(text, "uses Tor itself") || !strings.Contains(text, "were refused") || strings.Contains(text, relay) {
+	if text := finding(); !strings.Contains(text, "uses Tor itself") || !strings.Contains(text, "were refused") ||
+		strings.Contains(text, relay) {
 		w.Errorf("the finding: %q", text)
 	}
 	tracked := func(to string) string {

@@ -54,7 +54,8 @@ func (w *world) forwardPort() (undo func()) {
 	w.Helper()
 	change := func(how string) {
 		for tool, to := range map[string]string{"iptables": nas4 + ":" + mirrorPort, "ip6tables": "[" + nas6 + "]:" + mirrorPort} {
-			w.must("gateway", tool, "-w", "-t", "nat", how, "PREROUTING", "-i", "wan", "-p", "tcp", "--dport", forwardedPort, "-j", "DNAT", "--to-destination", to)
+			w.must("gateway", tool, "-w", "-t", "nat", how, "PREROUTING", "-i", "wan", "-p", "tcp", "--dport", forwardedPort, "-j", "DNAT",
+				"--to-destination", to)
 		}
 	}
 	change("-A")

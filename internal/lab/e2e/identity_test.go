@@ -43,7 +43,8 @@ func rotateImported(w *world) {
 	w.timed("rotate", time.Since(begin))
 	w.visit("http://"+next+"/", "This is the nas.", 30*time.Second)
 	w.visit("http://"+want.Host()+"/", "This is the nas.", 30*time.Second)
-	if o := w.onion("blog"); next == want.Host() || o.Address != next || len(o.Old) != 1 || o.Old[0].Address != want.Host() || !o.Old[0].Published {
+	if o := w.onion("blog"); next == want.Host() || o.Address != next || len(o.Old) != 1 || o.Old[0].Address != want.Host() ||
+		!o.Old[0].Published {
 		w.Errorf("status of the rotated onion: %+v", o)
 	}
 	w.keysAreSecret()
@@ -139,7 +140,8 @@ func testMove(w *world) {
 		w.Fatalf("backup: %v\n%s", err, out)
 	}
 	w.timed("backup of a running box", time.Since(begin))
-	if out, err := w.feed(backupPassphrase, "gateway", "tunic", "restore", file, "--force"); err == nil || !strings.Contains(out, "a tunic daemon runs already") {
+	if out, err := w.feed(backupPassphrase, "gateway", "tunic", "restore", file, "--force"); err == nil ||
+		!strings.Contains(out, "a tunic daemon runs already") {
 		w.Errorf("restore beside a running daemon: %v\n%s", err, out)
 	}
 	w.stop(syscall.SIGTERM)

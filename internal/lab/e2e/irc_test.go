@@ -38,7 +38,8 @@ func (w *world) chatter(box postBox, nick, host string, tls bool) *chatter {
 	if tls {
 		port, more = 6697, fmt.Sprintf("use_tls = \"yes\"; tls_verify = \"yes\"; tls_cafile = %q;", box.authority(w))
 	}
-	w.write(filepath.Join(dir, "config"), fmt.Sprintf(`servers = ( { address = %q; chatnet = "box"; port = "%d"; autoconnect = "yes"; %s } );
+	w.write(filepath.Join(dir, "config"),
+		fmt.Sprintf(`servers = ( { address = %q; chatnet = "box"; port = "%d"; autoconnect = "yes"; %s } );
 chatnets = { box = { type = "IRC"; nick = %q; }; };
 channels = ( { name = "#home"; chatnet = "box"; autojoin = "yes"; } );
 settings = { core = { real_name = %q; user_name = %q; }; "fe-common/core" = { autolog = "yes"; autolog_path = "%s/$0.log"; }; };
@@ -92,7 +93,8 @@ func channel(w *world, a, b postBox) {
 	bob.reads("hello-from-ann")
 	bob.says("hello-from-bob")
 	ann.reads("hello-from-bob")
-	if log := ann.log("#home") + bob.log("#home"); !strings.Contains(log, "@u.") || strings.Contains(log, "127.") || strings.Contains(log, "192.168.") {
+	if log := ann.log("#home") + bob.log("#home"); !strings.Contains(log, "@u.") || strings.Contains(log, "127.") ||
+		strings.Contains(log, "192.168.") {
 		w.Errorf("hosts are not cloaked:\n%s", log)
 	}
 	cat := w.ircClient("cat", w.laptop, box4+":6667")
@@ -283,7 +285,8 @@ func floodChat(w *world, a postBox) {
 		c.SetDeadline(time.Now().Add(2 * time.Second))
 		reply := make([]byte, 200)
 		io.ReadFull(c, reply[:12])
-		if n, err := c.Read(reply); n == 0 && errors.Is(err, io.EOF) || strings.Contains(strings.ToLower(string(reply[:n])), "too many connections") {
+		if n, err := c.Read(reply); n == 0 && errors.Is(err, io.EOF) ||
+			strings.Contains(strings.ToLower(string(reply[:n])), "too many connections") {
 			refused++
 		}
 	}

@@ -43,7 +43,8 @@ func staleAddresses(w *world) {
 	if leaked := w.wan.MustLines(w, mark, w.lab.Plan().ForeignFilter("gateway")); len(leaked) > 0 {
 		w.Errorf("%d packets leaked, the first: %s", len(leaked), leaked[0])
 	}
-	w.timed("onion by a new address", w.fetched("phone", "Welcome to the box called friend", onionLimit, "gopher://"+onion+"/0/welcome.txt"))
+	w.timed("onion by a new address",
+		w.fetched("phone", "Welcome to the box called friend", onionLimit, "gopher://"+onion+"/0/welcome.txt"))
 }
 
 // virtualOf asks for the addresses of an onion, one of each family.

@@ -135,7 +135,8 @@ func (w *world) knock(ctx context.Context, slow *atomic.Int64) {
 
 // spray sends what must not leave.
 func (w *world) spray(ctx context.Context) {
-	packets := slices.Concat(datagrams(phone4, web4, 443), datagrams(phone6, web6, 443), []traffic.IP{ping(phone4, web4), ping(phone6, web6)})
+	packets := slices.Concat(datagrams(phone4, web4, 443), datagrams(phone6, web6, 443),
+		[]traffic.IP{ping(phone4, web4), ping(phone6, web6)})
 	for wait(ctx, 30*time.Millisecond) {
 		if err := device(packets...)(w); err != nil {
 			w.Error(err)

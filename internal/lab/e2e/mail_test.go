@@ -156,10 +156,12 @@ func (m mailbox) setUp() {
 	if got, ok := m.curl("laptop", 20, "http://setup.box.home.arpa/ca.crt"); !ok || got != m.must("gateway", "tunic", "ca") {
 		m.Errorf("the certificate is %q", got)
 	}
-	if got, ok := m.curl("laptop", 20, "http://setup.box.home.arpa/apple/bob.mobileconfig"); !ok || !strings.Contains(got, "<string>bob@"+domain+"</string>") {
+	if got, ok := m.curl("laptop", 20, "http://setup.box.home.arpa/apple/bob.mobileconfig"); !ok ||
+		!strings.Contains(got, "<string>bob@"+domain+"</string>") {
 		m.Errorf("Apple's devices are told %q", got)
 	}
-	for name, want := range map[string]string{"_imaps._tcp." + domain: "0 1 993 box.home.arpa.", "_submission._tcp." + domain: "0 1 587 box.home.arpa.", "_pop3._tcp." + domain: "0 0 0 ."} {
+	for name, want := range map[string]string{"_imaps._tcp." + domain: "0 1 993 box.home.arpa.",
+		"_submission._tcp." + domain: "0 1 587 box.home.arpa.", "_pop3._tcp." + domain: "0 0 0 ."} {
 		if got := m.must("laptop", "dig", "+short", "+time=10", name, "SRV"); got != want {
 			m.Errorf("%s is %q, want %q", name, got, want)
 		}
@@ -193,7 +195,8 @@ func (m mailbox) ports() {
 	six4, six6 := "["+box6+"]", "["+wan6+"]"
 	asked := map[string][]string{lab.InternetNode: {wan4, six6}, "friend": {wan4, six6}, "friend-laptop": {box4, six4, wan4, six6},
 		"laptop": {box4, six4}, "gateway": {"127.0.0.1"}}
-	want := map[string][]string{"laptop": {box4 + ":993", six4 + ":993"}, "gateway": {"127.0.0.1:9394"}} // these show that the script sees what is there
+	// these show that the script sees what is there
+	want := map[string][]string{"laptop": {box4 + ":993", six4 + ":993"}, "gateway": {"127.0.0.1:9394"}}
 	var all sync.WaitGroup
 	for node, hosts := range asked {
 		all.Go(func() {

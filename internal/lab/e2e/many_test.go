@@ -256,7 +256,8 @@ func frontAgainstNone(w *world) {
 // and returns the seconds from the first byte to the last.
 func (v *visitor) loads(address string, size int, as string) float64 {
 	v.Helper()
-	r := v.exec(lab.InternetNode, v.args(120, "--proxy-user", as, "-o", "/dev/null", "-w", "%{time_starttransfer} %{time_total}", "http://"+address+"/blob?bytes="+strconv.Itoa(size))...)
+	r := v.exec(lab.InternetNode, v.args(120, "--proxy-user", as, "-o", "/dev/null", "-w", "%{time_starttransfer} %{time_total}",
+		"http://"+address+"/blob?bytes="+strconv.Itoa(size))...)
 	var first, last float64
 	if n, err := fmt.Sscan(r.Stdout, &first, &last); r.Code != 0 || n != 2 || err != nil {
 		v.Fatalf("downloading: %q, %s", r.Stdout, r.Stderr)

@@ -33,7 +33,8 @@ func (w *world) profanity(box postBox) *profane {
 	p := &profane{w, box, dir}
 	w.must(box.laptop, "sh", "-c", "echo "+strconv.Quote(emptyKeyList)+" | "+strings.Join(quoteAll(box.xmpp(w, "--raw", box.at())), " "))
 	w.must(box.laptop, "tmux", "-f", "/dev/null", "-S", p.socket(), "new-session", "-d", "-x", "200", "-y", "50",
-		"env", "-i", "TERM=screen", "LC_ALL=C.UTF-8", "PATH="+os.Getenv("PATH"), "HOME="+dir, "SSL_CERT_FILE="+box.authority(w), "profanity")
+		"env", "-i", "TERM=screen", "LC_ALL=C.UTF-8", "PATH="+os.Getenv("PATH"), "HOME="+dir, "SSL_CERT_FILE="+box.authority(w),
+		"profanity")
 	w.Cleanup(func() { w.exec(box.laptop, "tmux", "-S", p.socket(), "kill-server") })
 	p.shows("Type '/help'")
 	p.types("/connect " + box.at() + " tls force")
@@ -150,7 +151,8 @@ func omemo(w *world, a, b postBox) {
 			if strings.Contains(string(text), "wooden-spoon") || strings.Contains(string(text), "copper-kettle") {
 				w.Errorf("%s can be read on %s", path, box.node)
 			}
-			encrypted = encrypted || strings.Contains(string(text), "eu.siacs.conversations.axolotl") && strings.Contains(string(text), "payload")
+			encrypted = encrypted || strings.Contains(string(text), "eu.siacs.conversations.axolotl") &&
+				strings.Contains(string(text), "payload")
 			return err
 		})
 		if err != nil || !encrypted {

@@ -135,7 +135,8 @@ func (w *world) limited(laptop traffic.Host, to string) {
 			}
 			return
 		}
-		w.Logf("circuit %d: %d streams are served, %d closed, then one hears nothing:\n%s", try+1, served, closed, w.onionCircuits("friend"))
+		w.Logf("circuit %d: %d streams are served, %d closed, then one hears nothing:\n%s",
+			try+1, served, closed, w.onionCircuits("friend"))
 		w.must("friend", "tunic", "newnym")
 	}
 	w.Errorf("none of %d circuits carried %d streams", circuitTries, frontLimit)

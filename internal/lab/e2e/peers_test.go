@@ -178,7 +178,8 @@ func refusedInvitations(w *world) {
 // friendsNames: an onion that is granted, and the home, by every name that they
 // have, in clients without any setting.
 func friendsNames(w *world, key string) {
-	w.must("gateway", "tunic", "publish", "pictures", "80="+lab.NASOnionTarget, "2222="+nas4+":"+strconv.Itoa(int(lab.NASEchoPort)), "--private", "--client", "bob")
+	w.must("gateway", "tunic", "publish", "pictures", "80="+lab.NASOnionTarget, "2222="+nas4+":"+strconv.Itoa(int(lab.NASEchoPort)),
+		"--private", "--client", "bob")
 	took := w.eventually("bob's box has heard of the onion", 90*time.Second, func() bool {
 		return slices.Contains(w.peer("friend", "alice").Onions, "pictures.alice.peer.home.arpa")
 	})
@@ -199,7 +200,8 @@ func friendsNames(w *world, key string) {
 	for _, name := range []string{"alice.peer.home.arpa", key + ".peer.home.arpa", key + ".onion"} {
 		w.fetched("friend-laptop", "Welcome to the box called gateway", onionLimit, "gopher://"+name+"/0/welcome.txt")
 	}
-	if r := w.exec("friend-laptop", "lynx", "-dump", "-connect_timeout=20", "gopher://alice.peer.home.arpa"); !strings.Contains(r.Stdout, "welcome.txt") {
+	if r := w.exec("friend-laptop", "lynx", "-dump", "-connect_timeout=20", "gopher://alice.peer.home.arpa"); !strings.Contains(r.Stdout,
+		"welcome.txt") {
 		w.Errorf("lynx reads the hole as %q, %s", r.Stdout, r.Stderr)
 	}
 	w.fetched("laptop", "Welcome to the box called friend", onionLimit, "gopher://bob.peer.home.arpa/0/welcome.txt")
@@ -266,7 +268,8 @@ func missingPort(w *world) {
 		}
 	}
 	if err := echoes(conn); err != nil {
-		w.Errorf("a try of HTTPS has cut another stream: %v\n%s\n%s", err, w.exec("friend", "conntrack", "-L", "-p", "tcp").Stdout, w.exec("friend", "ss", "-tanp").Stdout)
+		w.Errorf("a try of HTTPS has cut another stream: %v\n%s\n%s",
+			err, w.exec("friend", "conntrack", "-L", "-p", "tcp").Stdout, w.exec("friend", "ss", "-tanp").Stdout)
 	}
 }
 

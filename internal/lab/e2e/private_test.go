@@ -45,7 +45,8 @@ type client struct {
 // newClient makes the key of a visitor without a box.
 func (w *world) newClient(onion, name string) (c client) {
 	w.Helper()
-	if err := json.Unmarshal([]byte(w.must("gateway", "tunic", "grant", onion, name, "--new", "--json")), &c); err != nil || c.SecretKey == "" {
+	if err := json.Unmarshal([]byte(w.must("gateway", "tunic", "grant", onion, name, "--new", "--json")), &c); err != nil ||
+		c.SecretKey == "" {
 		w.Fatalf("granting: %+v, %v", c, err)
 	}
 	return c

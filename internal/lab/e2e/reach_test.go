@@ -94,7 +94,8 @@ func callsItself(w *world) {
 	address := w.must("gateway", "tunic", "publish", "reach", "--as", "http", reachTarget)
 	o := w.check(0)
 	p := o.Ports[0]
-	if o.Address != address || o.Visitors != api.Yes || o.Directories == 0 || p.Call == nil || !p.Call.OK || p.Saw != "HTTP 200, a-site" || p.Protocol != "http" {
+	if o.Address != address || o.Visitors != api.Yes || o.Directories == 0 || p.Call == nil || !p.Call.OK || p.Saw != "HTTP 200, a-site" ||
+		p.Protocol != "http" {
 		w.Errorf("%+v", o)
 	}
 	w.timed("the call through Tor", time.Duration(p.Call.Seconds*float64(time.Second)))
@@ -105,7 +106,8 @@ func callsItself(w *world) {
 	if o := w.check(0); o.Streams == 0 {
 		w.Error("a visitor does not count")
 	}
-	if text := w.must("gateway", "tunic", "onions", "reach"); !strings.Contains(text, "reached through Tor") || !strings.Contains(text, "reachable (HTTP 200, a-site)") {
+	if text := w.must("gateway", "tunic", "onions", "reach"); !strings.Contains(text, "reached through Tor") ||
+		!strings.Contains(text, "reachable (HTTP 200, a-site)") {
 		w.Errorf("onions says %q", text)
 	}
 }
@@ -114,7 +116,8 @@ func callsItself(w *world) {
 // the box calls it, and who was not let in does not find it.
 func looksAtPrivate(w *world) {
 	stop := w.site(anybody)
-	address := w.must("gateway", "tunic", "publish", "diary", "80="+reachTarget, "--client", "3YOZRSTWHPFUIZQTBIJXMXL7K4UYNWYAXJ5UYZGDZ2AL3E7GSUSA")
+	address := w.must("gateway", "tunic", "publish", "diary", "80="+reachTarget, "--client",
+		"3YOZRSTWHPFUIZQTBIJXMXL7K4UYNWYAXJ5UYZGDZ2AL3E7GSUSA")
 	defer w.must("gateway", "tunic", "unpublish", "diary")
 	w.eventually("the box calls its private onion", callLimit, func() bool {
 		return w.exec("gateway", "tunic", "onions", "diary", "--check").Code == 0
@@ -206,7 +209,8 @@ func withheld(w *world) {
 	if err := json.Unmarshal([]byte(r.Stdout), &list); err != nil || r.Code != 3 || len(list) != 1 {
 		w.Fatalf("status %d, %s %s", r.Code, r.Stdout, r.Stderr)
 	}
-	if o := list[0]; o.Published || o.Directories != 0 || o.Visitors != api.No || o.Ports[0].Call == nil || !strings.Contains(o.Ports[0].Call.Error, "no directory") {
+	if o := list[0]; o.Published || o.Directories != 0 || o.Visitors != api.No || o.Ports[0].Call == nil ||
+		!strings.Contains(o.Ports[0].Call.Error, "no directory") {
 		w.Errorf("%+v", o)
 	}
 	w.remove(snippet)

@@ -133,8 +133,10 @@ func (r *results) writeStates(b *strings.Builder) {
 	for i, c := range r.columns {
 		fmt.Fprintf(b, "| S%d | %s | %d | %d |\n", i+1, c.state, c.sent(), len(c.leaked()))
 	}
-	b.WriteString("\nNot a column: the time at boot before `tunic lockdown` has run. No rule of ours is there yet, and what leaves then no\n" +
-		"test of rules can hold. The order of the units does: tunic-lockdown.service comes before network-pre.target, that is\nbefore any interface has an address (`TestLockdownIsFirst`).\n\n")
+	b.WriteString("\nNot a column: the time at boot before `tunic lockdown` has run. " +
+		"No rule of ours is there yet, and what leaves then no\n" +
+		"test of rules can hold. The order of the units does: tunic-lockdown.service comes before network-pre.target, that is\n" +
+		"before any interface has an address (`TestLockdownIsFirst`).\n\n")
 }
 
 func (r *results) writeTable(b *strings.Builder) {

@@ -62,7 +62,8 @@ func all(sends ...func(*world) error) func(*world) error {
 func datagrams(from, to string, ports ...uint16) []traffic.IP {
 	var packets []traffic.IP
 	for _, port := range ports {
-		packets = append(packets, traffic.Datagram(netip.AddrPortFrom(addr(from), 40000), netip.AddrPortFrom(addr(to), port), []byte("hello, here I am")))
+		packets = append(packets, traffic.Datagram(netip.AddrPortFrom(addr(from), 40000), netip.AddrPortFrom(addr(to), port),
+			[]byte("hello, here I am")))
 	}
 	return packets
 }
@@ -144,7 +145,8 @@ func (w *world) question(from traffic.Host, network, resolver, name string, qtyp
 // boxAsks has the gateway itself ask its provider's resolver.
 func boxAsks(w *world) error {
 	for _, resolver := range []string{isp4, isp6} {
-		if _, err := w.question(w.gateway, "udp", resolver, "fallback.example", dns.TypeA, 400*time.Millisecond); err != nil && !quiet(err) && !errors.Is(err, syscall.EPERM) {
+		if _, err := w.question(w.gateway, "udp", resolver, "fallback.example", dns.TypeA, 400*time.Millisecond); err != nil &&
+			!quiet(err) && !errors.Is(err, syscall.EPERM) {
 			return err
 		}
 	}

@@ -260,7 +260,8 @@ func forgers(w *world, a, b postBox) {
 	defer c.Close()
 	w.say(c, "EHLO x", "250 ")
 	w.say(c, "MAIL FROM:<eve@example.com>", "550 5.7.1 ")
-	w.say(c, "MAIL FROM:<eve@sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.peer.home.arpa>", "550 5.7.1 your box is not connected")
+	w.say(c, "MAIL FROM:<eve@sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.peer.home.arpa>",
+		"550 5.7.1 your box is not connected")
 	w.say(c, "MAIL FROM:<"+b.at()+">", "250 ")
 	for _, to := range []string{"eve@example.com", "eve%example.com@" + a.domain(),
 		"example.com!eve@" + a.domain(), `"eve@example.com"@` + a.domain(),

@@ -101,7 +101,8 @@ func keepSending(w *world, from, to postBox, n int, s *sent) {
 			}
 		}
 		subject := fmt.Sprintf("chaos %s %d.", from.user, i)
-		err := sendBy(c, from.at(), to.at(), fmt.Sprintf("From: %s\r\nSubject: %s\r\n\r\n%s\r\n", from.at(), subject, strings.Repeat("x", rand.N(2000))))
+		err := sendBy(c, from.at(), to.at(), fmt.Sprintf("From: %s\r\nSubject: %s\r\n\r\n%s\r\n",
+			from.at(), subject, strings.Repeat("x", rand.N(2000))))
 		s.mu.Lock()
 		switch {
 		case err == nil:
@@ -169,7 +170,8 @@ func judge(w *world, from, to postBox, s *sent) {
 	for _, subject := range s.unknown {
 		late += arrived.subjects[subject]
 	}
-	w.Logf("%s to %s: %d accepted, of them %d arrived, %d came back, %d lost, %d arrived twice; %d refused; of %d without an answer %d arrived",
+	w.Logf("%s to %s: %d accepted, of them %d arrived, %d came back, %d lost, %d arrived twice; %d refused; "+
+		"of %d without an answer %d arrived",
 		from.user, to.user, len(s.accepted), arrived.different-late, bounced, lost, len(arrived.twice), s.refused, len(s.unknown), late)
 	if lost > 0 || len(arrived.twice) > 0 {
 		w.Errorf("%d mails were lost, twice arrived %v", lost, arrived.twice)
@@ -183,7 +185,8 @@ func fullDisk(w *world, a, b postBox) {
 	dir := filepath.Join(w.lab.Root(b.node), "var/lib/tunic/mail")
 	w.signalOn(b.node, syscall.SIGKILL, "tunic", "run")
 	w.eventually("serve has ended", 30*time.Second, func() bool { return len(w.pidsOn(b.node, "tunic", "serve")) == 0 })
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", megabytes), "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", megabytes), "tmpfs",
+		dir).CombinedOutput(); err != nil {
 		w.Fatalf("%v: %s", err, out)
 	}
 	w.Cleanup(func() {

@@ -55,7 +55,8 @@ func (w *world) talkers(boxes ...postBox) {
 	for _, box := range boxes {
 		p := config.NewPaths(w.lab.Root(box.node))
 		w.write(filepath.Join(p.EndpointDir(), "xmpp.toml"), "")
-		w.write(filepath.Join(p.EndpointDir(), "irc.toml"), "motd = \"be kind\"\n[[channel]]\nname = \"#home\"\ntopic = \"the kitchen table\"\n")
+		w.write(filepath.Join(p.EndpointDir(), "irc.toml"),
+			"motd = \"be kind\"\n[[channel]]\nname = \"#home\"\ntopic = \"the kitchen table\"\n")
 		w.must(box.node, "tunic", "reload")
 		w.write(box.authority(w), w.must(box.node, "tunic", "ca")+"\n")
 		w.Cleanup(func() {
@@ -172,7 +173,9 @@ func (w *world) writes(from postBox, to string, word string, first, n int) {
 		fmt.Fprintf(&lines, "%s-%d\n", word, first+i)
 	}
 	cmd := strings.Join(quoteAll(from.xmpp(w, "-i", to)), " ")
-	if r := w.exec(from.laptop, "sh", "-c", "printf '%s' "+shellQuote(lines.String())+" | "+cmd); r.Code != 0 && !strings.Contains(r.Stderr, "failed to read from stdin") { // as it calls the end
+	// as it calls the end
+	if r := w.exec(from.laptop, "sh", "-c", "printf '%s' "+shellQuote(lines.String())+" | "+cmd); r.Code != 0 &&
+		!strings.Contains(r.Stderr, "failed to read from stdin") {
 		w.Fatalf("sending from %s: status %d, %s", from.node, r.Code, r.Stderr)
 	}
 }
@@ -217,7 +220,8 @@ func room(w *world, a, b postBox) {
 	w.pause(3 * time.Second)
 	for i, from := range []postBox{a, b} {
 		word := "room" + from.user
-		if r := w.exec(from.laptop, "sh", "-c", "echo "+word+"-"+strconv.Itoa(i)+" | "+strings.Join(quoteAll(from.xmpp(w, "-c", "-a", from.user+"2", name)), " ")); r.Code != 0 {
+		if r := w.exec(from.laptop, "sh", "-c", "echo "+word+"-"+strconv.Itoa(i)+" | "+
+			strings.Join(quoteAll(from.xmpp(w, "-c", "-a", from.user+"2", name)), " ")); r.Code != 0 {
 			w.Errorf("%s in the room: status %d, %s", from.user, r.Code, r.Stderr)
 		}
 		for _, at := range []*listener{atA, atB} {

@@ -60,7 +60,8 @@ func (w *world) fetched(node, want string, limit time.Duration, args ...string) 
 			for _, gateway := range []string{"gateway", "friend"} {
 				w.Logf("%s says\n%s\n%s", gateway, w.exec(gateway, "tunic", "status").Stdout, w.exec(gateway, "tunic", "onions").Stdout)
 			}
-			w.Fatalf("%s on %s: not after %v; the last time: status %d, %q, %s", strings.Join(args, " "), node, took, r.Code, r.Stdout, r.Stderr)
+			w.Fatalf("%s on %s: not after %v; the last time: status %d, %q, %s",
+				strings.Join(args, " "), node, took, r.Code, r.Stdout, r.Stderr)
 		}
 	}
 }

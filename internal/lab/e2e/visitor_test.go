@@ -39,7 +39,8 @@ func (w *world) visitors(keys map[string]map[string]string) map[string]*visitor 
 		v := &visitor{world: w, name: name, port: 19000 + len(all), dir: dir}
 		v.files(own)
 		torrc := filepath.Join(dir, "torrc")
-		w.write(torrc, fmt.Sprintf("%sDataDirectory %s/data\nSocksPort %d ExtendedErrors\nClientOnionAuthDir %s/auth\nControlSocket %s\nLog notice stdout\nLog [rend,circ]info file %s\nSafeLogging 0\n", shared, dir, v.port, dir, v.control(), v.log()))
+		w.write(torrc, fmt.Sprintf("%sDataDirectory %s/data\nSocksPort %d ExtendedErrors\nClientOnionAuthDir %s/auth\nControlSocket %s\n"+
+			"Log notice stdout\nLog [rend,circ]info file %s\nSafeLogging 0\n", shared, dir, v.port, dir, v.control(), v.log()))
 		if v.tor, err = w.lab.Start(lab.InternetNode, "visitor-"+name, "tor", "-f", torrc); err != nil {
 			w.Fatal(err)
 		}
@@ -109,7 +110,8 @@ func (v *visitor) untilReads(address string, limit time.Duration) time.Duration 
 			return took
 		}
 		if took > limit {
-			v.Fatalf("%s does not read %s after %v: %s; her tor said:\n%s", v.name, address, took.Round(time.Millisecond), said, tail(v.log(), 150))
+			v.Fatalf("%s does not read %s after %v: %s; her tor said:\n%s",
+				v.name, address, took.Round(time.Millisecond), said, tail(v.log(), 150))
 		}
 	}
 }
@@ -118,7 +120,8 @@ func (v *visitor) untilReads(address string, limit time.Duration) time.Duration 
 // when it is over.
 func (v *visitor) download(address string) (cmd *exec.Cmd, ended chan struct{}) {
 	v.Helper()
-	cmd, err := v.lab.Command(v.ctx, lab.InternetNode, v.args(300, "-o", "/dev/null", "--limit-rate", "200k", "http://"+address+"/blob?bytes=1000000000")...)
+	cmd, err := v.lab.Command(v.ctx, lab.InternetNode,
+		v.args(300, "-o", "/dev/null", "--limit-rate", "200k", "http://"+address+"/blob?bytes=1000000000")...)
 	if err == nil {
 		err = cmd.Start()
 	}

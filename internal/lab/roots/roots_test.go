@@ -30,7 +30,8 @@ cp "$2" "$top/root/test/it"
 cp -r "$3/testdata" "$top/root/test/"
 ip link set lo up
 for name in tunic tunic-mail tunic-xmpp tunic-irc; do
-  chroot "$top/root" id "$name" >/dev/null 2>&1 || chroot "$top/root" useradd --system --user-group --no-create-home --shell /usr/sbin/nologin "$name"
+  chroot "$top/root" id "$name" >/dev/null 2>&1 ||
+    chroot "$top/root" useradd --system --user-group --no-create-home --shell /usr/sbin/nologin "$name"
 done
 chroot "$top/root" sh -c 'cd /test && exec ./it -test.v -test.timeout 20m'
 `

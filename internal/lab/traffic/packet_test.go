@@ -48,7 +48,8 @@ func TestHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if six.Src.String() != "2001:db8::1" || six.Dst.String() != "2001:db8::2" || six.NextHeader != SCTP || six.PayloadLen != 3 || six.HopLimit != 3 {
+	if six.Src.String() != "2001:db8::1" || six.Dst.String() != "2001:db8::2" || six.NextHeader != SCTP || six.PayloadLen != 3 ||
+		six.HopLimit != 3 {
 		t.Errorf("IPv6: %+v", six)
 	}
 }

@@ -64,7 +64,8 @@ func (h Host) scan(to netip.Addr, first, last int) (open []uint16, err error) {
 		if p.Revents&unix.POLLOUT == 0 {
 			continue
 		}
-		if code, err := unix.GetsockoptInt(int(p.Fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil && code == 0 && p.Revents&unix.POLLHUP == 0 {
+		if code, err := unix.GetsockoptInt(int(p.Fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil && code == 0 &&
+			p.Revents&unix.POLLHUP == 0 {
 			open = append(open, ports[p.Fd])
 		}
 	}
