@@ -18,7 +18,8 @@ func aptSources(ctx context.Context, codename string) ([]string, error) {
 		return nil, fmt.Errorf("finding this machine's Debian: %w", err)
 	}
 	own := osRelease(string(release), "VERSION_CODENAME")
-	targets, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages").Output()
+	targets, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)",
+		"Created-By: Packages").Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking apt for its mirrors: %w", err)
 	}

@@ -72,7 +72,8 @@ func (w *world) unused() {
 	w.must(box, "systemctl", "stop", "tunic", "tunic-clock.timer")
 	w.shell("rm -rf /var/lib/tunic/* /var/lib/chrony/* /var/lib/systemd/timesync /var/lib/private/systemd/timesync")
 	old := fmt.Sprintf("-X main.built=%d", time.Now().AddDate(-3, 0, 0).Unix())
-	build := exec.CommandContext(w.ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", old, "-o", filepath.Join(w.m.system(), "usr/local/bin/tunic"), "./cmd/tunic")
+	build := exec.CommandContext(w.ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", old, "-o",
+		filepath.Join(w.m.system(), "usr/local/bin/tunic"), "./cmd/tunic")
 	build.Dir, build.Env = w.checkout, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		w.Fatalf("building: %v\n%s", err, out)
@@ -94,10 +95,12 @@ func (w *world) wakes(s sleeper) {
 	w.closed()
 	right := w.eventually("the clock is right", awakeLimit, func() bool { return w.clockOff().Abs() < clockError })
 	open := w.protectedIn(awakeLimit)
-	w.Logf("time: %s: waking in %d: right after %.0f s, a page through Tor %.0f s later", w.release.Codename, s.shows.Year(), right.Seconds(), open.Seconds())
+	w.Logf("time: %s: waking in %d: right after %.0f s, a page through Tor %.0f s later",
+		w.release.Codename, s.shows.Year(), right.Seconds(), open.Seconds())
 	w.dated(begin)
 	heard := w.eventually(s.keeper+" hears the time", awakeLimit, func() bool {
-		return strings.Contains(w.exec(box, s.synced...).Stdout, s.says) && w.exec(box, "timedatectl", "show", "-p", "NTPSynchronized").Stdout == "NTPSynchronized=yes\n"
+		return strings.Contains(w.exec(box, s.synced...).Stdout, s.says) &&
+			w.exec(box, "timedatectl", "show", "-p", "NTPSynchronized").Stdout == "NTPSynchronized=yes\n"
 	})
 	w.Logf("time: %s: %s hears the time %.0f s later:\n%s", w.release.Codename, s.keeper, heard.Seconds(), w.must(box, s.synced...))
 	w.knowsTheTime()
@@ -170,7 +173,8 @@ func (w *world) knowsTheTime() {
 // asleep takes the power away, and shows what happened if that was wrong.
 func (w *world) asleep() {
 	if w.Failed() {
-		w.Logf("the journal:\n%s", w.exec(box, "journalctl", "-b", "-u", "tunic*", "-u", "chrony", "-u", ownKeeper, "-u", "systemd-networkd", "-o", "short-monotonic", "--no-pager", "-n", "60").Stdout)
+		w.Logf("the journal:\n%s", w.exec(box, "journalctl", "-b", "-u", "tunic*", "-u", "chrony", "-u", ownKeeper, "-u",
+			"systemd-networkd", "-o", "short-monotonic", "--no-pager", "-n", "60").Stdout)
 	}
 	if err := w.awake.Cut(context.WithoutCancel(w.ctx)); err != nil {
 		w.Error(err)

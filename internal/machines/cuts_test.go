@@ -171,7 +171,8 @@ func users(w *world, l *ledger, n int) {
 
 func mails(w *world, l *ledger, n int) {
 	subject := fmt.Sprintf("mail %d", n)
-	w.did(l, subject, "there", "laptop", "swaks", "--timeout", "5", "--server", "192.168.77.1:587", "--tls", "--auth", "PLAIN", "--auth-user", "ann",
+	w.did(l, subject, "there", "laptop", "swaks", "--timeout", "5", "--server", "192.168.77.1:587", "--tls", "--auth", "PLAIN",
+		"--auth-user", "ann",
 		"--auth-password", password, "--from", "ann@box.home.arpa", "--to", "ann@box.home.arpa", "--header", "Subject: "+subject)
 }
 
@@ -184,7 +185,8 @@ func devices(w *world, l *ledger, n int) {
 func (w *world) kept(l *ledger) {
 	w.Helper()
 	list := w.must(box, "tunic", "user", "list")
-	inbox := w.shell("cat /var/lib/tunic/mail/ann/Maildir/new/* /var/lib/tunic/mail/ann/Maildir/cur/* 2>/dev/null | grep -a '^Subject: ' || true")
+	inbox := w.shell("cat /var/lib/tunic/mail/ann/Maildir/new/* /var/lib/tunic/mail/ann/Maildir/cur/* 2>/dev/null | grep -a '^Subject: " +
+		"' || true")
 	for thing, how := range l.things {
 		kind, name, _ := strings.Cut(thing, " ")
 		is := ""
@@ -226,7 +228,9 @@ func (w *world) whole() {
 	if bad := w.shell(`find /etc/tunic /var/lib/tunic -name '.new-*'`); bad != "" {
 		w.Errorf("left behind: %s", bad)
 	}
-	if bad := w.shell(`find /etc/tunic /var/lib/tunic -type f -empty ! -name lock ! -name maildirfolder ! -path '/var/lib/tunic/xmpp/*' ! -path '*/.spool/seen/*' ! -name 'dovecot*'`); bad != "" {
+	if bad := w.shell(`find /etc/tunic /var/lib/tunic -type f -empty ! -name lock ! -name maildirfolder ! -path ` +
+		`'/var/lib/tunic/xmpp/*' ! ` +
+		`-path '*/.spool/seen/*' ! -name 'dovecot*'`); bad != "" {
 		w.Errorf("empty: %s", bad)
 	}
 	w.must(box, "tunic", "check")

@@ -183,7 +183,8 @@ func (r Release) make(ctx context.Context, dir string) error {
 	cmd := ownMounts(ctx, "mmdebstrap", args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
-		return errors.Join(fmt.Errorf("running mmdebstrap: %w: %s", err, bytes.Join(lines[max(0, len(lines)-5):], []byte("\n"))), os.RemoveAll(dir+unfinished))
+		return errors.Join(fmt.Errorf("running mmdebstrap: %w: %s", err, bytes.Join(lines[max(0, len(lines)-5):], []byte("\n"))),
+			os.RemoveAll(dir+unfinished))
 	}
 	return os.Rename(dir+unfinished, dir)
 }

@@ -49,7 +49,8 @@ func networkManager(w *world) {
 	w.write(profiles+"home.nmconnection", profile("home", lab.MachineLAN, n.LAN, lab.Node{}))
 	w.shell("chmod 600 /" + profiles + "*")
 	w.managedBy("NetworkManager", "systemd-networkd")
-	if out := w.must(box, "nmcli", "-t", "-f", "NAME,DEVICE", "connection", "show", "--active"); !strings.Contains(out, "uplink:wan0") || !strings.Contains(out, "home:lan0") {
+	if out := w.must(box, "nmcli", "-t", "-f", "NAME,DEVICE", "connection", "show", "--active"); !strings.Contains(out, "uplink:wan0") ||
+		!strings.Contains(out, "home:lan0") {
 		w.Fatalf("NetworkManager has not taken the interfaces over: %s", out)
 	}
 	w.managed()
@@ -92,7 +93,8 @@ func (w *world) managed() {
 }
 
 // wrong are findings that say that the box cannot hold its place in the network.
-var wrong = []health.Code{health.RulesFailed, health.RulesMixed, health.RulesDrift, health.Lockdown, health.InterfaceMissing, health.HouseholdUplink,
+var wrong = []health.Code{health.RulesFailed, health.RulesMixed, health.RulesDrift, health.Lockdown, health.InterfaceMissing,
+	health.HouseholdUplink,
 	health.HouseholdRoute, health.InterfaceDown, health.NoUplink, health.OtherFirewall, health.OtherRouter, health.AddressShared}
 
 // stands checks that a device has the web by Tor and names from the box, that
@@ -129,7 +131,8 @@ func (w *world) walled() {
 // it does with a hotspot's guests, and that the household does not notice.
 func (w *world) hotspot() {
 	w.Helper()
-	if rules := w.must(box, "nft", "list", "ruleset"); !strings.Contains(rules, "nm-shared-"+lab.MachineLAN) || !strings.Contains(rules, "masquerade") {
+	if rules := w.must(box, "nft", "list", "ruleset"); !strings.Contains(rules, "nm-shared-"+lab.MachineLAN) ||
+		!strings.Contains(rules, "masquerade") {
 		w.Errorf("NetworkManager shares nothing:\n%s", rules)
 	}
 	w.eventually("a guest is offered an address", protectedLimit, func() bool { return w.offered().IsValid() })
@@ -145,7 +148,8 @@ func (w *world) offered() netip.Addr {
 	discover[10] = 0x80 // answer by broadcast: nobody here has an address yet
 	copy(discover[28:], []byte{2, 0, 0, 0xa, 0, 0x99})
 	copy(discover[236:], []byte{99, 130, 83, 99, 53, 1, 1, 255})
-	const ask = `echo "$0" | base64 -d | socat -t 3 - UDP4-DATAGRAM:255.255.255.255:67,bind=0.0.0.0:68,broadcast,so-bindtodevice=eth0 | base64 -w 0`
+	const ask = `echo "$0" | base64 -d | socat -t 3 - UDP4-DATAGRAM:255.255.255.255:67,bind=0.0.0.0:68,broadcast,so-bindtodevice=eth0 | ` +
+		`base64 -w 0`
 	answer, _ := base64.StdEncoding.DecodeString(w.exec("laptop", "sh", "-c", ask, base64.StdEncoding.EncodeToString(discover)).Stdout)
 	if len(answer) < 240 || answer[0] != 2 || string(answer[4:8]) != "tuni" {
 		return netip.Addr{}

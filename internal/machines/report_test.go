@@ -107,7 +107,8 @@ func (w *world) exposure(unit string) string {
 func (r *report) page() string {
 	var b strings.Builder
 	b.WriteString(heading)
-	b.WriteString("| what happens | " + columns(func(rel Release) string { return rel.Name + ", s | leaked" }) + " |\n|---|" + strings.Repeat("---:|---:|", len(Releases)) + "\n")
+	b.WriteString("| what happens | " + columns(func(rel Release) string { return rel.Name + ", s | leaked" }) + " |\n|---|" +
+		strings.Repeat("---:|---:|", len(Releases)) + "\n")
 	for _, s := range scenarios {
 		cells := columns(func(rel Release) string {
 			i := slices.IndexFunc(r.rows, func(x row) bool { return x.scenario == s.name && x.release == rel.Codename })
@@ -119,7 +120,8 @@ func (r *report) page() string {
 		fmt.Fprintf(&b, "| %s | %s |\n", s.name, cells)
 	}
 	b.WriteString(figuresHeading)
-	b.WriteString("| figure | " + columns(func(rel Release) string { return rel.Name }) + " |\n|---|" + strings.Repeat("---:|", len(Releases)) + "\n")
+	b.WriteString("| figure | " + columns(func(rel Release) string { return rel.Name }) + " |\n|---|" +
+		strings.Repeat("---:|", len(Releases)) + "\n")
 	var names []string
 	for _, f := range r.measured {
 		if !slices.Contains(names, f.what) {

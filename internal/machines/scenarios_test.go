@@ -202,7 +202,8 @@ func wrongInterface(w *world) {
 	})
 	w.closed()
 	time.Sleep(2 * time.Second) // in which the phone sends
-	if r := w.exec(box, "tunic", "check"); !strings.Contains(r.Stderr, `"br-lan"`) || !strings.Contains(r.Stderr, "lan0") || strings.Contains(r.Stdout, "is right") {
+	if r := w.exec(box, "tunic", "check"); !strings.Contains(r.Stderr, `"br-lan"`) || !strings.Contains(r.Stderr, "lan0") ||
+		strings.Contains(r.Stdout, "is right") {
 		w.Errorf("tunic check ended with %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	w.write("etc/tunic/tunic.toml", mainConfig)

@@ -51,7 +51,8 @@ func imapLogin(w *world) {
 func (w *world) folders(ca string) {
 	w.Helper()
 	w.eventually("the folders are read", serverLimit, func() bool {
-		return strings.Contains(w.exec("laptop", "curl", "-sS", "-m", "20", "--cacert", ca, "-u", "ann:"+password, "imaps://box.home.arpa/").Stdout, "Drafts")
+		return strings.Contains(w.exec("laptop", "curl", "-sS", "-m", "20", "--cacert", ca, "-u", "ann:"+password,
+			"imaps://box.home.arpa/").Stdout, "Drafts")
 	})
 }
 

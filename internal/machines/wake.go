@@ -96,8 +96,8 @@ func (m *Machine) emulator(ctx context.Context, shows time.Time) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	argv := []string{"ip", "netns", "exec", namespace, "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024",
-		"-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base=" + shows.UTC().Format("2006-01-02T15:04:05"),
+	argv := []string{"ip", "netns", "exec", namespace, "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2",
+		"-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-rtc", "base=" + shows.UTC().Format("2006-01-02T15:04:05"),
 		"-serial", "file:" + m.console(), "-serial", "unix:" + m.socket() + ",server=on,wait=off",
 		"-kernel", kernel[0], "-initrd", initial[0], "-append", "root=/dev/vda rootfstype=ext4 rw console=ttyS0 systemd.show_status=no",
 		"-drive", "file=" + m.copied() + ",if=virtio,format=raw,cache=unsafe"}
