@@ -24,16 +24,19 @@ func TestAnalyze(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, unit), []byte(strings.ReplaceAll(string(text), "@PREFIX@/bin/tunic", "/bin/true")), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, unit), []byte(strings.ReplaceAll(string(text), "@PREFIX@/bin/tunic", "/bin/true")),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for unit, most := range exposure {
 		path := filepath.Join(dir, unit)
-		if out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput(); err != nil || strings.Contains(string(out), dir) {
+		if out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput(); err != nil ||
+			strings.Contains(string(out), dir) {
 			t.Errorf("verify: %v\n%s", err, out)
 		}
-		if out, err := exec.Command("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold="+most, path).CombinedOutput(); err != nil {
+		if out, err := exec.Command("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold="+most,
+			path).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", unit, err, out)
 		}
 	}

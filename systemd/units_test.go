@@ -55,7 +55,8 @@ func TestDaemon(t *testing.T) {
 		"ProtectProc":              {"invisible"},
 		"ProtectHome":              {"yes"},
 		"NoNewPrivileges":          {"yes"},
-		"CapabilityBoundingSet":    {"CAP_NET_ADMIN CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_NET_BIND_SERVICE"},
+		"CapabilityBoundingSet": {"CAP_NET_ADMIN CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE " +
+			"CAP_NET_BIND_SERVICE"},
 	})
 }
 
