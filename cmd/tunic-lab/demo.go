@@ -59,7 +59,8 @@ func runDemo(ctx context.Context, cmd *cobra.Command, id string, keep bool) (err
 		defer func() { err = errors.Join(err, l.Down(context.WithoutCancel(ctx), false)) }()
 	}
 	d := &demo{lab: l, out: cmd.OutOrStdout()}
-	d.rows = append(d.rows, row{what: "private Tor network and two households, both gateways ready", took: time.Since(begin), saw: "9 nodes"})
+	d.rows = append(d.rows, row{what: "private Tor network and two households, both gateways ready", took: time.Since(begin),
+		saw: "9 nodes"})
 	for _, s := range story {
 		d.tell(ctx, s)
 	}

@@ -29,6 +29,7 @@ it touches the machine's own network, and ` + "`tunic-lab down`" + ` leaves noth
 		}
 		return nil
 	}
-	root.AddCommand(upCommand(id), demoCommand(id), statusCommand(id), execCommand(id), machineCommand(id), downCommand(id), internetCommand(), nasCommand())
+	root.AddCommand(upCommand(id), demoCommand(id), statusCommand(id), execCommand(id), machineCommand(id), downCommand(id),
+		internetCommand(), nasCommand())
 	return root
 }

@@ -56,7 +56,8 @@ func printStatus(w io.Writer, s lab.Status, asJSON bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "NODE\tROLE\tADDRESSES\n")
 	for _, n := range s.Nodes {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", n.Name, n.Role, addresses(append(n.Uplink.Addrs[:len(n.Uplink.Addrs):len(n.Uplink.Addrs)], n.LAN.Addrs...)))
+		fmt.Fprintf(t, "%s\t%s\t%s\n",
+			n.Name, n.Role, addresses(append(n.Uplink.Addrs[:len(n.Uplink.Addrs):len(n.Uplink.Addrs)], n.LAN.Addrs...)))
 	}
 	fmt.Fprintf(t, "\nPROCESS\tNODE\tPID\tSTATE\n")
 	for _, p := range s.Processes {

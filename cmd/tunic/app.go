@@ -28,7 +28,7 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2 // wrong usage or configuration
 	exitNotReady = 3
-	exitConfig   = 78 // the daemon's exitUsage (EX_CONFIG, sysexits(3)): with 2 Go ends a program that crashed, which is to be started again
+	exitConfig   = 78 // the daemon's exitUsage (EX_CONFIG, sysexits(3)): Go ends a crashed program with 2, and that is started again
 )
 
 // app is what every verb needs of its surroundings.
@@ -126,7 +126,8 @@ func explain(err error) *failure {
 	if errors.Is(err, api.ErrNotRunning) {
 		return &failure{exitFailed, err, notRunning}
 	}
-	if _, ok := errors.AsType[config.Errors](err); ok || errors.Is(err, netfilter.ErrMixed) { // no start that comes later finds it otherwise
+	// no start that comes later finds it otherwise
+	if _, ok := errors.AsType[config.Errors](err); ok || errors.Is(err, netfilter.ErrMixed) {
 		return &failure{exitUsage, err, ""}
 	}
 	if none, ok := errors.AsType[*machine.NoUserError](err); ok {

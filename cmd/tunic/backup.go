@@ -108,7 +108,8 @@ func (a *app) lock(ctx context.Context, recipients []string) (backup.Lock, error
 // often as they like, and it holds every key of the house.
 func checkPassphrase(text string) error {
 	if utf8.RuneCountInString(text) < account.MinPassword {
-		return usageError("at a terminal, an empty line has a good one made", "the passphrase is too short: it needs %d characters", account.MinPassword)
+		return usageError("at a terminal, an empty line has a good one made", "the passphrase is too short: it needs %d characters",
+			account.MinPassword)
 	}
 	return nil
 }
@@ -251,7 +252,8 @@ func (a *app) restore(ctx context.Context, path, identity string, force bool) (h
 		return h, nil, err
 	}
 	if has != "" && !force {
-		return h, nil, usageError("add --force to replace all of it by the backup; what is here now is kept", "this box is not empty: it has %s", has)
+		return h, nil, usageError("add --force to replace all of it by the backup; what is here now is kept",
+			"this box is not empty: it has %s", has)
 	}
 	key, err := a.key(ctx, path, identity)
 	if err != nil {
@@ -302,7 +304,8 @@ func restoreError(err error) error {
 		{backup.ErrNewer, "nothing was changed; install a newer tunic first"},
 		{backup.ErrNoBackup, "nothing was changed; name the file that `tunic backup` wrote"},
 		{backup.ErrTooLarge, "nothing was changed; make room on the disk"},
-		{backup.ErrNoSuchIDs, "nothing was changed; make it first, as tunic's installation does: useradd --system --no-create-home --shell /usr/sbin/nologin NAME"},
+		{backup.ErrNoSuchIDs, "nothing was changed; make it first, as tunic's installation does: useradd --system --no-create-home " +
+			"--shell /usr/sbin/nologin NAME"},
 	} {
 		if errors.Is(err, e.is) {
 			return &failure{exitFailed, err, e.hint}

@@ -26,7 +26,8 @@ The certificate goes to standard output, in PEM.`,
 		RunE: func(*cobra.Command, []string) error {
 			authority, err := ca.Read(a.paths().CA())
 			if errors.Is(err, fs.ErrNotExist) {
-				return &failure{exitFailed, errors.New("the box has no certificate authority yet"), "the daemon makes it at its first start (systemctl start tunic)"}
+				return &failure{exitFailed, errors.New("the box has no certificate authority yet"),
+					"the daemon makes it at its first start (systemctl start tunic)"}
 			}
 			if err != nil {
 				return err
@@ -36,7 +37,8 @@ The certificate goes to standard output, in PEM.`,
 					"not_after": authority.NotAfter().Format(time.RFC3339), "pem": authority.Certificate()})
 			}
 			a.print(authority.Certificate())
-			fmt.Fprintf(a.err, "%s, until %s\nSHA-256 %s\n", authority.Name(), authority.NotAfter().Format(time.DateOnly), authority.Fingerprint())
+			fmt.Fprintf(a.err, "%s, until %s\nSHA-256 %s\n",
+				authority.Name(), authority.NotAfter().Format(time.DateOnly), authority.Fingerprint())
 			return nil
 		},
 	}

@@ -39,7 +39,8 @@ func clockCommand(a *app) *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.uid == 0 {
-				return &failure{exitUsage, errors.New("what root asks for is led into Tor, which needs the time first"), "use systemctl start tunic-clock"}
+				return &failure{exitUsage, errors.New("what root asks for is led into Tor, which needs the time first"),
+					"use systemctl start tunic-clock"}
 			}
 			torrc, err := awaitFile(cmd.Context(), a.paths().Torrc(), torrcLimit)
 			return a.tellTime(cmd.Context(), machineClock(), torrc, err)
@@ -103,7 +104,8 @@ func (a *app) tellTime(ctx context.Context, c wallClock, torrc string, readErr e
 	}
 	agreed, err := a.askRelays(ctx, c, torrc)
 	if err != nil {
-		return &failure{exitFailed, err, "it is tried again; without internet, or with bridges that need a program, set the clock: date -s '2026-11-28 20:00'"}
+		return &failure{exitFailed, err,
+			"it is tried again; without internet, or with bridges that need a program, set the clock: date -s '2026-11-28 20:00'"}
 	}
 	return a.correct(c, agreed)
 }
@@ -134,6 +136,7 @@ func (a *app) correct(c wallClock, agreed relaytime.Agreed) error {
 	if err := c.set(note.Now(c.boot())); err != nil {
 		return err
 	}
-	a.printf("the clock was wrong by %s; %d of %d relays agree on %s\n", wrong.Round(time.Second).Abs(), agreed.Count, agreed.Asked, note.Now(boot).Format(time.DateTime))
+	a.printf("the clock was wrong by %s; %d of %d relays agree on %s\n",
+		wrong.Round(time.Second).Abs(), agreed.Count, agreed.Asked, note.Now(boot).Format(time.DateTime))
 	return note.Write(a.paths().Clock())
 }

@@ -60,7 +60,8 @@ func TestFloorIsSetFirst(t *testing.T) {
 	}
 	f := &fakeClock{now: time.Unix(5, 0)}
 	err := a.tellTime(t.Context(), f.clock(), "", nil)
-	if err == nil || !strings.Contains(err.Error(), "0 of 9 relays") || !strings.Contains(err.Error(), "no route") || explain(err).hint == "" {
+	if err == nil || !strings.Contains(err.Error(), "0 of 9 relays") || !strings.Contains(err.Error(), "no route") ||
+		explain(err).hint == "" {
 		t.Errorf("%v", err)
 	}
 	if !f.now.Equal(night.Add(-2*time.Hour)) || len(f.sets) != 1 {
@@ -120,7 +121,8 @@ func TestClockThatCannotBeSet(t *testing.T) {
 func TestClockIsNotForRoot(t *testing.T) {
 	a, out := clockApp(t)
 	a.uid, a.env = 0, func(string) string { return a.root }
-	if code := execute(t.Context(), a, []string{"clock"}); code != exitUsage || !strings.Contains(out.String(), "systemctl start tunic-clock") {
+	if code := execute(t.Context(), a, []string{"clock"}); code != exitUsage ||
+		!strings.Contains(out.String(), "systemctl start tunic-clock") {
 		t.Errorf("%d: %s", code, out)
 	}
 }

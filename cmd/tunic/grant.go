@@ -127,7 +127,8 @@ func (a *app) showGranted(g granted) error {
 	}
 	fmt.Fprintf(a.err, "Give them these two lines over a channel that nobody else reads; the key is kept nowhere:\n")
 	a.printf("%s\n%s\n", orDash(g.Address), g.SecretKey)
-	fmt.Fprintf(a.err, "Tor Browser asks for the key when it opens the address. For another tor, a file in its\nClientOnionAuthDir (%s.auth_private) has the line\n  %s\n", g.Onion, orDash(g.Line))
+	fmt.Fprintf(a.err, "Tor Browser asks for the key when it opens the address. For another tor, a file in its\n"+
+		"ClientOnionAuthDir (%s.auth_private) has the line\n  %s\n", g.Onion, orDash(g.Line))
 	return nil
 }
 

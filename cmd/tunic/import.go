@@ -47,7 +47,8 @@ Keys that others than their owner could read are refused.`,
 				return a.json(done)
 			}
 			a.printf("%s\n", done.Address)
-			fmt.Fprintf(a.err, "%s has this address now; publish it: tunic publish %s PORT=TARGET%s\n", done.Name, done.Name, clientFlags(id.Clients))
+			fmt.Fprintf(a.err, "%s has this address now; publish it: tunic publish %s PORT=TARGET%s\n",
+				done.Name, done.Name, clientFlags(id.Clients))
 			return nil
 		},
 	}

@@ -63,7 +63,8 @@ more cannot become one again, and stays one until that client leaves.`,
 			}
 			password, ok := secrets.Password(name)
 			if !ok {
-				return usageError("", "%q is what tunic itself is called on the IRC server: an admin with another name can be an operator", name)
+				return usageError("", "%q is what tunic itself is called on the IRC server: an admin with another name can be an operator",
+					name)
 			}
 			line := "/oper " + name + " " + password
 			if asJSON {
@@ -200,11 +201,14 @@ func (a *app) noIRC(ctx context.Context) error {
 	case err != nil:
 		return err
 	case i < 0:
-		return &failure{exitFailed, errors.New("this box has no IRC server"), "the file endpoints/irc.toml, which may be empty, sets one up"}
+		return &failure{exitFailed, errors.New("this box has no IRC server"),
+			"the file endpoints/irc.toml, which may be empty, sets one up"}
 	case s.Servers[i].Error != "":
-		return &failure{exitFailed, fmt.Errorf("the IRC server does not run: %s", s.Servers[i].Error), "`tunic status` says more: " + strings.TrimSpace(s.Why)}
+		return &failure{exitFailed, fmt.Errorf("the IRC server does not run: %s", s.Servers[i].Error),
+			"`tunic status` says more: " + strings.TrimSpace(s.Why)}
 	}
-	return &failure{exitFailed, errors.New("the IRC server is being started"), "try again in a moment; `tunic logs ngircd` shows what it says"}
+	return &failure{exitFailed, errors.New("the IRC server is being started"),
+		"try again in a moment; `tunic logs ngircd` shows what it says"}
 }
 
 // withIRC logs in to the box's server, and out again.

@@ -142,9 +142,11 @@ func (a *app) showLeaks(r leaktest.Results, asJSON bool) error {
 	}
 	switch {
 	case leaked > 0:
-		return &failure{exitFailed, fmt.Errorf("%d kinds of traffic leak", leaked), "`tunic status` and `tunic why` may say why; `tunic lockdown` closes everything meanwhile"}
+		return &failure{exitFailed, fmt.Errorf("%d kinds of traffic leak", leaked),
+			"`tunic status` and `tunic why` may say why; `tunic lockdown` closes everything meanwhile"}
 	case unsent > 0:
-		return &failure{exitFailed, fmt.Errorf("%d kinds of traffic could not be sent, so nothing is known of them", unsent), "`tunic status` says whether the household's interface is well"}
+		return &failure{exitFailed, fmt.Errorf("%d kinds of traffic could not be sent, so nothing is known of them", unsent),
+			"`tunic status` says whether the household's interface is well"}
 	}
 	return nil
 }
@@ -155,7 +157,8 @@ func (a *app) printLeaks(r leaktest.Results) {
 		a.printf("the household has no IPv6 network, so only IPv4 was tried\n")
 	}
 	if !slices.ContainsFunc(r.Classes, func(c leaktest.Result) bool { return c.ID == leaktest.RouterID }) {
-		a.printf("who else says that it is a router was not asked, because the household's interface is no bridge: look on a device which gateway it has\n")
+		a.printf("who else says that it is a router was not asked, because the household's interface is no bridge: " +
+			"look on a device which gateway it has\n")
 	}
 	for _, c := range r.Classes {
 		word := "green"

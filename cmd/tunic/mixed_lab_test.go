@@ -43,7 +43,9 @@ func TestMixedBackendsRefused(t *testing.T) {
 		t.Fatal(out)
 	}
 	out, code := inside(binary, "run", "--root", filepath.Join(dir, "root"))
-	if code != exitConfig || !strings.Contains(out, "iptables backends are mixed") || !strings.Contains(out, "ip_tables_names: filter") || !strings.Contains(out, "tables that are empty go at the next reboot") || !strings.Contains(out, "the household is closed until this is right") {
+	if code != exitConfig || !strings.Contains(out, "iptables backends are mixed") || !strings.Contains(out, "ip_tables_names: filter") ||
+		!strings.Contains(out, "tables that are empty go at the next reboot") ||
+		!strings.Contains(out, "the household is closed until this is right") {
 		t.Errorf("status %d:\n%s", code, out)
 	}
 	if rules, _ := inside("iptables", "-S", "FORWARD"); !strings.Contains(rules, "-A FORWARD -j TUNIC-FORWARD") {

@@ -24,7 +24,8 @@ func TestPortWords(t *testing.T) {
 }
 
 func TestInvitationsAreCounted(t *testing.T) {
-	o := api.Onion{Clients: []api.OnionClient{{Name: "alice"}, {Name: "invitation", Invited: true}, {Name: "bob"}, {Name: "invitation", Invited: true}}}
+	o := api.Onion{Clients: []api.OnionClient{{Name: "alice"}, {Name: "invitation", Invited: true}, {Name: "bob"},
+		{Name: "invitation", Invited: true}}}
 	if got := clientNames(o); got != "alice, bob, 2 open invitations" {
 		t.Errorf("%q", got)
 	}
@@ -40,7 +41,8 @@ func TestTargetsAreWarnedOf(t *testing.T) {
 		{Port: 22, Target: "nas:22", Error: "connection refused: nothing listens there"}, {Port: 70, Target: "endpoint:gopher"}}
 	(&app{err: &out}).warnOfTargets(api.Onion{Ports: ports})
 	(&app{err: &out}).warnOfTargets(api.Onion{Private: true, Ports: ports[2:]})
-	want := "warning: port 22 leads to nas:22, and that does not answer: connection refused: nothing listens there; visitors get nothing until it does\n" +
+	want := "warning: port 22 leads to nas:22, and that does not answer: connection refused: nothing listens there; " +
+		"visitors get nothing until it does\n" +
 		"port 70 leads to endpoint:gopher, which is tested as soon as Tor is connected\n" +
 		"port 70 leads to endpoint:gopher, which is tested as soon as somebody can find the onion\n"
 	if out.String() != want {

@@ -47,7 +47,8 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
   tunic publish shell 22=127.0.0.1:22 80=unix:/run/web.sock`,
 		Args: func(c *cobra.Command, args []string) error {
 			if request.As != "" && len(args) == 1 {
-				return usageError(fmt.Sprintf("example: tunic publish %s --as %s 192.168.1.20", args[0], request.As), "with --as `tunic publish` also needs the HOST of the service")
+				return usageError(fmt.Sprintf("example: tunic publish %s --as %s 192.168.1.20", args[0], request.As),
+					"with --as `tunic publish` also needs the HOST of the service")
 			}
 			return cobra.MinimumNArgs(2)(c, args)
 		},
@@ -78,7 +79,8 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
 		},
 	}
 	c.Flags().BoolVar(&request.Private, "private", false, "only its clients can find it")
-	c.Flags().StringArrayVar(&request.Clients, "client", nil, "a friend or an x25519 public key that can find it; makes it private (can be given again)")
+	c.Flags().StringArrayVar(&request.Clients, "client", nil,
+		"a friend or an x25519 public key that can find it; makes it private (can be given again)")
 	c.Flags().BoolVar(&request.Fast, "fast", false, "fewer hops; relays learn where this box is")
 	c.Flags().BoolVar(&notAnonymous, "not-anonymous", false, "the same as --fast")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -105,7 +107,8 @@ func (a *app) warnOfTargets(o api.Onion) {
 	for _, p := range o.Ports {
 		switch {
 		case p.Down():
-			fmt.Fprintf(a.err, "warning: port %d leads to %s, and that does not answer: %s; visitors get nothing until it does\n", p.Port, p.Target, p.Error)
+			fmt.Fprintf(a.err, "warning: port %d leads to %s, and that does not answer: %s; visitors get nothing until it does\n",
+				p.Port, p.Target, p.Error)
 		case !p.Reachable:
 			fmt.Fprintf(a.err, "port %d leads to %s, which is tested as soon as %s\n", p.Port, p.Target, when)
 		}

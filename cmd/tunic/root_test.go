@@ -39,14 +39,18 @@ func TestPermissionErrorsSayRoot(t *testing.T) {
 }
 
 // needNoRoot are verbs that nobody needs to be root for, and those that the daemon starts.
-var needNoRoot = map[string]bool{"version": true, "explain": true, "completion": true, "help": true, "serve": true, "clock": true, "confine": true, "guest": true, "ready": true}
+var needNoRoot = map[string]bool{"version": true, "explain": true, "completion": true, "help": true, "serve": true, "clock": true,
+	"confine": true, "guest": true, "ready": true}
 
 // asNobody are words for the verbs that want some.
 var asNobody = map[string]string{
-	"publish": "photos 80=192.168.1.20:8080", "unpublish": "photos", "address": "home", "rotate": "home --keep 1d", "import": "a shut", "export": "home out",
+	"publish": "photos 80=192.168.1.20:8080", "unpublish": "photos", "address": "home", "rotate": "home --keep 1d", "import": "a shut",
+	"export": "home out",
 	"backup": "out.age", "restore": "shut", "user add": "bob", "user passwd": "bob", "user remove": "bob",
-	"user role": "bob admin", "user show": "bob", "mail show": "x", "mail drop": "x", "irc ban": "x", "irc unban": "u.98f6ef32", "irc operator": "ann", "grant": "photos alice", "revoke": "photos alice", "invite": "alice",
-	"accept": "x", "confirm": "alice", "rename": "a b", "introduce": "a b", "forget": "alice --yes", "device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
+	"user role": "bob admin", "user show": "bob", "mail show": "x", "mail drop": "x", "irc ban": "x", "irc unban": "u.98f6ef32",
+	"irc operator": "ann", "grant": "photos alice", "revoke": "photos alice", "invite": "alice",
+	"accept": "x", "confirm": "alice", "rename": "a b", "introduce": "a b", "forget": "alice --yes",
+	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
 	"newnym": "phone", "why": "192.168.1.3", "teardown": "--yes", "profiles": "", "wait": "--timeout 0",
 }
 

@@ -80,7 +80,8 @@ func userPasswdCommand(a *app) *cobra.Command {
 			if err := a.checkUser(cmd.Context(), args[0], true); err != nil {
 				return err
 			}
-			return a.withPassword(cmd.Context(), api.UserRequest{Name: args[0]}, asJSON, "has another password", a.client().ChangeUser, people.Accounts.Update)
+			return a.withPassword(cmd.Context(), api.UserRequest{Name: args[0]}, asJSON, "has another password", a.client().ChangeUser,
+				people.Accounts.Update)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -193,7 +194,8 @@ func userShowCommand(a *app) *cobra.Command {
 				return err
 			}
 			chat, mail := a.servers()
-			a.printf("chat:        %s\n", orServer(chat, "the address above and the password; server box.home.arpa if a program asks", "xmpp"))
+			a.printf("chat:        %s\n",
+				orServer(chat, "the address above and the password; server box.home.arpa if a program asks", "xmpp"))
 			if u.Mail {
 				a.printf("mail:        %s\n", orServer(mail, "IMAP box.home.arpa:993 (TLS), SMTP box.home.arpa:587 (STARTTLS)", "smtp"))
 			}
@@ -267,7 +269,8 @@ func (a *app) accounts() people.Accounts {
 // withPassword gets a password and hands the request to the daemon, or carries
 // it out while none runs.
 func (a *app) withPassword(ctx context.Context, r api.UserRequest, asJSON bool, what string,
-	ask func(context.Context, api.UserRequest) (api.User, error), alone func(people.Accounts, api.UserRequest, account.Record) (api.User, error)) error {
+	ask func(context.Context, api.UserRequest) (api.User, error),
+	alone func(people.Accounts, api.UserRequest, account.Record) (api.User, error)) error {
 	password, made, err := a.password(ctx, r.Name)
 	if err != nil {
 		return err
@@ -308,7 +311,8 @@ func (a *app) sayUser(u api.User, password string, asJSON bool, what string) err
 		a.printf("password: %s\n", password)
 	}
 	if chat, mail := a.servers(); !chat && !mail {
-		fmt.Fprintf(a.err, "this box runs no server of chat or mail yet: an empty file endpoints/xmpp.toml or endpoints/smtp.toml and `tunic reload` set one up\n")
+		fmt.Fprintf(a.err, "this box runs no server of chat or mail yet: an empty file endpoints/xmpp.toml or endpoints/smtp.toml and "+
+			"`tunic reload` set one up\n")
 	}
 	return nil
 }

@@ -139,13 +139,15 @@ func (o whyOptions) requests(args []string) ([]api.WhyRequest, error) {
 func (o whyOptions) one(r api.WhyRequest, to string) ([]api.WhyRequest, error) {
 	addr, err := netip.ParseAddr(to)
 	if err != nil || addr.Zone() != "" {
-		return nil, usageError("names are different for each device: ask for it there (dig NAME), then ask here for the address", "%q is not an IP address", to)
+		return nil, usageError("names are different for each device: ask for it there (dig NAME), then ask here for the address",
+			"%q is not an IP address", to)
 	}
 	protocol := strings.ToLower(o.protocol)
 	if protocol == "icmp" && addr.Is6() && !addr.Is4In6() {
 		protocol = "ipv6-icmp"
 	}
-	if _, err := strconv.ParseUint(protocol, 10, 8); err != nil && protocol != "tcp" && protocol != "udp" && !strings.HasSuffix(protocol, "icmp") {
+	if _, err := strconv.ParseUint(protocol, 10, 8); err != nil && protocol != "tcp" && protocol != "udp" &&
+		!strings.HasSuffix(protocol, "icmp") {
 		return nil, usageError("tcp, udp, icmp, or a number such as 47", "unknown protocol %q", o.protocol)
 	}
 	r.To, r.Protocol = to, protocol
