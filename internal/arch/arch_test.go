@@ -88,7 +88,8 @@ func TestImportTable(t *testing.T) {
 	for _, f := range source(t) {
 		for _, p := range f.imports {
 			own, inside := strings.CutPrefix(p, module+"/")
-			if inside && strings.HasPrefix(f.pkg, own+"/") && strings.HasPrefix(own, "gateway") && own != "gateway/endpoint" && own != "gateway/feature" {
+			if inside && strings.HasPrefix(f.pkg, own+"/") && strings.HasPrefix(own, "gateway") && own != "gateway/endpoint" &&
+				own != "gateway/feature" {
 				t.Errorf("%s imports its parent %s", f.path, p)
 			}
 			if inside && slices.Contains(leaves, f.pkg) {
@@ -115,7 +116,8 @@ func checkWalls(t *testing.T, f file, own string, inside bool) {
 		return
 	}
 	switch {
-	case f.pkg == "gateway/feature" && (own == "gateway/machine" || own == "gateway/child" || own == "gateway/serve" || strings.HasPrefix(own, "rules/")),
+	case f.pkg == "gateway/feature" &&
+		(own == "gateway/machine" || own == "gateway/child" || own == "gateway/serve" || strings.HasPrefix(own, "rules/")),
 		strings.HasPrefix(f.pkg, "gateway/feature") && (own == "gateway" || strings.HasPrefix(own, "gateway/feature/")),
 		own != "gateway/feature" && strings.HasPrefix(own, "gateway/feature/") && f.pkg != "cmd/tunic",
 		f.pkg == "gateway" && (own == "gateway/machine" || own == "gateway/child" || own == "gateway/serve" || own == "rules/netfilter"),
@@ -162,7 +164,8 @@ func TestNobodyDialsByItself(t *testing.T) {
 func TestPackageComments(t *testing.T) {
 	commented := map[string]bool{}
 	for _, f := range source(t) {
-		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "..", f.path), nil, parser.PackageClauseOnly|parser.ParseComments)
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "..", f.path), nil,
+			parser.PackageClauseOnly|parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,8 @@ func netCalls(f *ast.File) []string {
 		}
 		name := pkg.Name + "." + s.Sel.Name
 		switch {
-		case pkg.Name == "net" && (strings.HasPrefix(s.Sel.Name, "Dial") || strings.HasPrefix(s.Sel.Name, "Lookup") || s.Sel.Name == "DefaultResolver" || s.Sel.Name == "Resolver"),
+		case pkg.Name == "net" && (strings.HasPrefix(s.Sel.Name, "Dial") || strings.HasPrefix(s.Sel.Name, "Lookup") ||
+			s.Sel.Name == "DefaultResolver" || s.Sel.Name == "Resolver"),
 			pkg.Name == "http" && (s.Sel.Name == "Get" || s.Sel.Name == "Post" || s.Sel.Name == "DefaultClient" || s.Sel.Name == "Client"):
 			found = append(found, name)
 		}

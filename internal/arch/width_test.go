@@ -1,0 +1,72 @@
+package arch
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// maxWidth is the columns of a line of code; a tab takes four of them.
+const maxWidth = 140
+
+// notYet are files that are rewritten elsewhere.
+var notYet = []string{"gateway/*.go", "cmd/tunic/run.go", "cmd/tunic/house.go"}
+
+func TestLinesAreShort(t *testing.T) {
+	root, files := filepath.Join("..", ".."), 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || matches(notYet, rel) {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		files++
+		for _, n := range wideLines(string(text)) {
+			t.Errorf("%s:%d is wider than %d columns", rel, n, maxWidth)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 500 {
+		t.Errorf("only %d files were read: is the test looking at the tree?", files)
+	}
+}
+
+func TestWideLines(t *testing.T) {
+	text := "package x\n" + strings.Repeat("ä", maxWidth) + "\n" + "\t" + strings.Repeat("x", maxWidth-3) + "\n\t}\n"
+	if got := wideLines(text); len(got) != 1 || got[0] != 3 {
+		t.Errorf("lines %v, not 3 alone", got)
+	}
+}
+
+func matches(patterns []string, path string) bool {
+	for _, p := range patterns {
+		if ok, _ := filepath.Match(p, path); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// wideLines lists the numbers of a text's lines that are too wide, from 1.
+func wideLines(text string) (wide []int) {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if utf8.RuneCountInString(strings.TrimSuffix(line, "\n"))+3*strings.Count(line, "\t") > maxWidth {
+			wide = append(wide, n)
+		}
+	}
+	return wide
+}
