@@ -28,7 +28,7 @@ func withDevices(n int) rules.Input {
 //
 //	first   into an empty kernel, as at boot
 //	swap    from closed to open and back: most chains of all tables change
-//	policy  one device's policy changes: the chain of all devices is loaded anew
+//	policy  one device's policy changes: the chain of all devices is loaded again
 func BenchmarkApply(b *testing.B) {
 	for _, devices := range []int{1, 100, 1000} {
 		open := withDevices(devices)

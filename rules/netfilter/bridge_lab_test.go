@@ -174,7 +174,7 @@ func (n *network) probes(set rules.Ruleset) {
 	for _, kind := range []byte{135, 136} {
 		n.apply(set)
 		there := false
-		for range 10 { // the phone may have to find the other anew first
+		for range 10 { // the phone may have to find the other again first
 			if there = arrives(kind); there {
 				break
 			}

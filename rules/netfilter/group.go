@@ -19,7 +19,7 @@ const Group = 0x74756e
 // Group puts those of the household's interfaces that exist into the group,
 // and takes out others that are in it. While one of the household's is missing
 // nobody is taken out: it may be the one, under another name. Interfaces that
-// their owner has put into a group of his own stay there.
+// their owner has put into a group of their own stay there.
 //
 // It returns the number that rules may match, or 0 if this kernel or this
 // iptables has no match for groups (xt_devgroup); then nothing is changed.
