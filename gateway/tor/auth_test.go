@@ -166,7 +166,7 @@ func TestRepublish(t *testing.T) {
 	tor := attached(t, &restarts, spec,
 		slices.Concat(cutting, []exchange{{"+LOADCONF", "250 OK"}}, cutting, []exchange{{"+LOADCONF", "250 OK"}})...)
 	if err := tor.Republish(t.Context(), "nobody"); err == nil {
-		t.Error("an onion that is not there was published anew")
+		t.Error("an onion that is not there was published again")
 	}
 	if err := tor.Republish(t.Context(), "photos"); err != nil || !tor.current().Equal(spec) {
 		t.Errorf("Republish = %v, state %+v", err, tor.current())
@@ -204,7 +204,7 @@ func TestGrantCutsNobody(t *testing.T) {
 }
 
 // TestRotatedStays: an address whose keys lie elsewhere from now on is the same
-// onion, and its visitors stay; publishing anew concerns both addresses.
+// onion, and its visitors stay; publishing again concerns both addresses.
 func TestRotatedStays(t *testing.T) {
 	old := keySpec(t)
 	rotated := old.Clone()

@@ -19,7 +19,7 @@ func prepare(s Spec) error {
 	if err := writeKeys(s); err != nil {
 		return err
 	}
-	// Left by a process that was killed; tor would make them anew, but not
+	// Left by a process that was killed; tor would make them again, but not
 	// before somebody could take the old ones for them.
 	for _, path := range []string{s.controlSocket(), s.cookie()} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

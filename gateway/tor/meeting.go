@@ -19,7 +19,7 @@ const (
 // tries for 30 s and no longer (MAX_REND_TIMEOUT in tor's hs_circuit.h).
 const meetingPatience = 30 * time.Second
 
-// meetingDoubt is after how long the onion's descriptor is fetched anew. An
+// meetingDoubt is after how long the onion's descriptor is fetched again. An
 // introduction point that has not heard of the end of an onion's tor takes the
 // question all the same, and while tor knows one that does it never asks the
 // directories whether the onion has others by now.
@@ -32,7 +32,7 @@ const fetchTime = 2 * time.Second
 // that was asked to come. An onion whose box was turned off just then never
 // comes, and tor sends each further stream to it into the same wait, for minutes,
 // also when the box is long back. So a wait that is in vain is ended by us: the
-// streams that hang on it then ask anew. The zero value is ready.
+// streams that hang on it then ask again. The zero value is ready.
 type meetings struct {
 	mu      sync.Mutex
 	waiting map[string]meeting // by circuit
@@ -153,7 +153,7 @@ func (t *Tor) fetchDescriptor(onion string) {
 		return
 	}
 	if _, err := s.commands.command("HSFETCH " + onion); err != nil { // it may name the onion
-		t.log.Debug("a descriptor is not fetched anew")
+		t.log.Debug("a descriptor is not fetched again")
 	}
 }
 

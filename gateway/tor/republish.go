@@ -20,7 +20,7 @@ const (
 // closes every circuit by which a visitor is there: the new introduction points
 // are in the new descriptor alone. Visitors who may come find them within
 // seconds; those who may not have lost what they had. Without a process there
-// is nobody to cut, and the next one begins anew.
+// is nobody to cut, and the next one begins again.
 //
 // Apply does the same by itself for an onion that loses a client.
 func (t *Tor) Republish(ctx context.Context, name string) error {
@@ -34,7 +34,7 @@ func (t *Tor) Republish(ctx context.Context, name string) error {
 		}
 	}
 	if len(dirs) == 0 {
-		return fmt.Errorf("publishing an onion anew: tor has none called %q", name)
+		return fmt.Errorf("publishing an onion again: tor has none called %q", name)
 	}
 	s := t.running()
 	if s == nil {

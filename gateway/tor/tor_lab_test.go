@@ -326,7 +326,7 @@ func TestKeysReachTor(t *testing.T) {
 		t.Error(err)
 	}
 	if got := b.published(); !slices.Equal(got, []string{"home", "photos"}) {
-		t.Errorf("after publishing anew: onions %q", got)
+		t.Errorf("after publishing again: onions %q", got)
 	}
 }
 
