@@ -20,7 +20,7 @@ var ErrElsewhere = errors.New("something answers at the onion's address, but not
 
 // heldFor is how long a stream may take to show whether it is a call, while
 // one is expected at its port. A visitor who waits for the server to speak
-// first waits this long if he comes in just that moment.
+// first waits this long if it comes in just that moment.
 const heldFor = 5 * time.Second
 
 // callBytes is the length of what a call says, and of what it is told: 32

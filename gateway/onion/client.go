@@ -125,7 +125,7 @@ func decodeClientKey(text string) ([]byte, error) {
 	return raw, nil
 }
 
-// asciiUpper leaves foreign letters alone, some of which Unicode folds to ours.
+// asciiUpper does not change foreign letters, some of which Unicode folds to ours.
 func asciiUpper(text string) string {
 	letters := []byte(text)
 	for i, c := range letters {

@@ -59,7 +59,7 @@ func TestRelaySendsProxyHeader(t *testing.T) {
 	}
 }
 
-// A target that never ends does not keep a visitor's place when she is gone:
+// A target that never ends does not keep a visitor's place when they are gone:
 // tor closes both directions at once.
 func TestTargetThatNeverEnds(t *testing.T) {
 	server, relayed := net.Pipe()

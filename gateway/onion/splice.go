@@ -73,7 +73,7 @@ func readable(fd uintptr) bool {
 	return n != 0 && err != unix.EINTR
 }
 
-// hurry returns what gives dst its time anew.
+// hurry returns what gives dst its time again.
 func hurry(dst net.Conn, patience time.Duration) func() error {
 	if patience == 0 {
 		return func() error { return nil }
