@@ -23,7 +23,7 @@ func TestAcceptAfterAFailure(t *testing.T) {
 	}
 }
 
-// A friend who is invited again gets new keys and keeps her name; nobody else
+// A friend who is invited again gets new keys and keeps the name; nobody else
 // can use that word.
 func TestRenewal(t *testing.T) {
 	a, b, c := newHouse(t, 0), newHouse(t, 1), newHouse(t, 2)

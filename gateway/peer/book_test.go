@@ -270,7 +270,7 @@ func TestRefusals(t *testing.T) {
 			call := b.Calls()[0]
 			nonce, client, _ := a.Claim(call.Invite, b.key(), call.Commit)
 			bn, bc, _, _ := b.Answer(call.Invite, nonce, client)
-			bn[0]++ // chosen after the inviter's was seen, and signed anew
+			bn[0]++ // chosen after the inviter's was seen, and signed again
 			s, err := b.Sign(Transcript{Invite: call.Invite, InviterOnion: a.key(), InvitedOnion: b.key(), Commit: call.Commit,
 				InviterNonce: nonce, InviterClient: client, InvitedNonce: bn, InvitedClient: bc}.Message(Invited))
 			if err == nil {

@@ -7,10 +7,10 @@ import "fmt"
 type Refusal uint8
 
 const (
-	Unknown    Refusal = 1 // no such invitation: mistyped, withdrawn, or of another box
+	Unknown    Refusal = 1 // no such invitation: mistyped, withdrawn, or of anottheir box
 	Expired    Refusal = 2
-	Used       Refusal = 3 // by another box, or by this one before it forgot
-	NotYours   Refusal = 4 // the invitation is for one certain other box
+	Used       Refusal = 3 // by anottheir box, or by this one before it forgot
+	NotYours   Refusal = 4 // the invitation is for one certain ottheir box
 	BadProof   Refusal = 5
 	NoFriend   Refusal = 6 // a hello of a box that is no friend
 	Busy       Refusal = 7 // try later
@@ -23,28 +23,28 @@ const (
 func (r Refusal) Error() string {
 	switch r {
 	case Unknown:
-		return "her box knows no such invitation: it was withdrawn, or has been used up"
+		return "their box knows no such invitation: it was withdrawn, or has been used up"
 	case Expired:
 		return "the invitation has expired: ask for a new one"
 	case Used:
-		return "another box has used this invitation, or this one did before it forgot it: ask for a new one, " +
+		return "anottheir box has used this invitation, or this one did before it forgot it: ask for a new one, " +
 			"and ask who has seen the old one"
 	case NotYours:
-		return "the invitation is for a certain other box: ask for one of your own"
+		return "the invitation is for a certain ottheir box: ask for one of your own"
 	case BadProof:
-		return "the other box did not believe our proof"
+		return "the ottheir box did not believe our proof"
 	case NoFriend:
-		return "her box does not know ours: it may have forgotten us"
+		return "their box does not know ours: it may have forgotten us"
 	case Busy:
-		return "her box is busy"
+		return "their box is busy"
 	case BadVersion:
-		return "her box speaks another version of tunic: update the older one"
+		return "their box speaks another version of tunic: update the older one"
 	case Own:
 		return "this is this box's own invitation: it is for a friend's box"
 	case Declined:
 		return "the invitation was withdrawn"
 	}
-	return fmt.Sprintf("her box refused with number %d, which this version does not know", uint8(r))
+	return fmt.Sprintf("their box refused with number %d, which this version does not know", uint8(r))
 }
 
 // Final reports whether trying again is of no use.

@@ -104,7 +104,7 @@ func TestOffersThatAreRefused(t *testing.T) {
 	}
 	if k, err := seen[carol.Self].Public(); err != nil || seen[carol.Self] == seen[bob.Self] ||
 		!slices.ContainsFunc(carol.peers, func(p config.Peer) bool { return p.ClientKey == string(k) }) {
-		t.Errorf("carol's home is found by another key than hers: %v", err)
+		t.Errorf("carol's home is found by another key than its own: %v", err)
 	}
 	i.Token, i.Onion, i.Expires = newToken(), own, h.now.Add(time.Hour)
 	if _, err := h.Accept(i, "me"); !errors.Is(err, ErrOwn) {
