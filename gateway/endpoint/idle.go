@@ -51,8 +51,8 @@ func (c *idleConn) CloseWrite() error {
 	return nil
 }
 
-// touch starts the idle time anew, in both directions: a visitor who sends
-// nothing while a long file flows to him is not idle.
+// touch starts the idle time again, in both directions: a visitor who sends
+// nothing while a long file flows to it is not idle.
 func (c *idleConn) touch() error { return c.set(func() {}) }
 
 func (c *idleConn) set(change func()) error {

@@ -22,7 +22,7 @@ type request struct {
 	plus     bool   // Gopher+ asks what a menu holds ("$"), not for the menu
 }
 
-// readRequest reads one line. A visitor that closes his side instead of ending
+// readRequest reads one line. A visitor that closes its side instead of ending
 // the line is understood as well.
 func readRequest(r io.Reader) (request, error) {
 	line, err := bufio.NewReaderSize(io.LimitReader(r, maxRequest), maxRequest).ReadString('\n')

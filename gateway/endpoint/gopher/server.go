@@ -129,7 +129,7 @@ func (s *Server) answer(ctx context.Context, req request, m *menu) error {
 }
 
 // refuse tells the visitor that there is nothing, whatever the reason: the
-// reason would tell of the box. The owner sees in the log what needs his care.
+// reason would tell of the box. The owner sees in the log what needs care.
 func (s *Server) refuse(m *menu, name string, err error) {
 	if errors.Is(err, os.ErrPermission) {
 		s.log.Warn("file cannot be read", "name", name, "err", err)

@@ -28,7 +28,7 @@ type Config struct {
 	PIDFile        string
 	MOTDFile       string // "" for none
 	Empty          string // a directory without files: the default is the system's own
-	CloakSalt      string // secret and fixed, so that a guest keeps his cloak
+	CloakSalt      string // secret and fixed, so that a guest keeps the cloak
 	OperatorSecret string // what `tunic irc` logs in with
 	Admins         []Admin
 
@@ -60,7 +60,7 @@ const (
 	maxPerAddress    = 2 * PlacesEach
 	maxJoins         = 30
 	maxNickLength    = 30
-	pingTimeout      = 180 // seconds; a circuit that is being built anew takes its time
+	pingTimeout      = 180 // seconds; a circuit that is being built again takes its time
 	pongTimeout      = 60
 	maxListedChannel = 100
 )

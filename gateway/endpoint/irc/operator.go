@@ -26,7 +26,7 @@ var (
 	ErrOwn      = errors.New("that is the session's own")
 	ErrRefused  = errors.New("the server refuses")
 	errHungUp   = errors.New("the server hung up")
-	errNoSecret = errors.New("the server does not take the operator's password: wait until it has been started anew")
+	errNoSecret = errors.New("the server does not take the operator's password: wait until it has been started again")
 )
 
 // message is one line of the server's.

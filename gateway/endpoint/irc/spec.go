@@ -66,7 +66,7 @@ func (s Settings) Spec() managed.Spec {
 			{Path: conf, Text: Render(c), Change: managed.Reload},
 		},
 		Stale: []string{c.PIDFile},
-		// Who has not said his name gets this numeric (451), and is no user.
+		// Who has not said a name gets this numeric (451), and is no user.
 		Probe: managed.Probe{Addr: s.Listen, Send: "MOTD\r\n", Expect: ":" + ServerName + " "},
 	}
 }

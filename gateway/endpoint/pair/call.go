@@ -14,7 +14,7 @@ import (
 )
 
 // errWaiting says that the other owner has not confirmed yet.
-var errWaiting = errors.New("her side has to confirm it: compare the four words")
+var errWaiting = errors.New("their side has to confirm it: compare the four words")
 
 // accept is the invited box's side. It returns nil when both are friends.
 func (s side) accept(self peer.Key, c link.Call) error {
@@ -118,7 +118,7 @@ type unreached struct {
 	why string
 }
 
-func (u *unreached) Error() string { return "her box cannot be reached: " + u.why }
+func (u *unreached) Error() string { return "their box cannot be reached: " + u.why }
 func (u *unreached) Unwrap() error { return u.err }
 
 // words say what an error of a call means to people.
@@ -135,7 +135,7 @@ func words(err error) string {
 	case errors.Is(err, errWaiting):
 		return errWaiting.Error()
 	case errors.As(err, &net) && net.Timeout():
-		return "her box did not answer in time"
+		return "their box did not answer in time"
 	}
-	return "the conversation with her box broke off"
+	return "the conversation with their box broke off"
 }

@@ -99,7 +99,7 @@ type side struct {
 	parent Parent
 }
 
-// ask has the parent make a step, and gives the other box its time anew.
+// ask has the parent make a step, and gives the other box its time again.
 func (s side) ask(p link.Pairing) (link.Paired, error) {
 	reply, err := s.parent.Pair(s.ctx, p)
 	if err != nil {

@@ -19,7 +19,7 @@ const transferField = "Tunic-Transfer-Id"
 // claim is what a message proves of where it comes from.
 type claim struct {
 	key      onion.Address // of the box that brings it; "" is a stranger without one
-	domain   string        // the same in mail addresses, or what he says
+	domain   string        // the same in mail addresses, or what it says
 	transfer string        // the message's name among those of key, "" if it has none
 	result   string        // for Authentication-Results (RFC 8601)
 }
@@ -110,7 +110,7 @@ func describe(bringer address.Mailbox, h message.Header, signatures []dkim.Signa
 }
 
 // transfer finds the name that the box key has given to the message, if its
-// signature covers all fields that hold one: else somebody may have added his.
+// signature covers all fields that hold one: else somebody may have added one.
 func transfer(key onion.Address, h message.Header, s dkim.Signature) string {
 	fields := h.All(transferField)
 	if s.Covers(transferField) < len(fields) {

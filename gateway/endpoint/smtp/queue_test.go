@@ -92,7 +92,7 @@ func TestNextDialIsFresh(t *testing.T) {
 	}
 }
 
-// A box that answers is not one to be dialled anew at once: it may count logins.
+// A box that answers is not one to be dialled again at once: it may count logins.
 func TestRefusedConnectionWaitsLonger(t *testing.T) {
 	n := newNetwork()
 	a, b := n.build(t, "a"), n.build(t, "b")
@@ -269,7 +269,7 @@ func TestGroup(t *testing.T) {
 	d = b.login("ann")
 	d.bring(b.at("ann"), a.at("choir"), "From: "+b.at("ann")+"\r\n\r\nx\r\n", "250 ")
 	if got := b.mail("ann", 1); len(got) != 1 || !strings.Contains(got[0], "only its members") {
-		t.Errorf("she got %q", got)
+		t.Errorf("alice got %q", got)
 	}
 	d = b.login("bob")
 	d.bring(b.at("bob"), a.at("choir"), "From: "+b.at("bob")+"\r\nList-Id: <choir."+domainOf(lane(a.key))+">\r\n\r\nx\r\n", "250 ")
@@ -322,7 +322,7 @@ func TestForgottenFriend(t *testing.T) {
 	a.knows(nil, nil)
 	a.queue.flush("")
 	if got := a.mail("ann", 1); len(got) != 1 || !strings.Contains(got[0], "not connected with that one any more") {
-		t.Errorf("she got %q", got)
+		t.Errorf("alice got %q", got)
 	}
 }
 

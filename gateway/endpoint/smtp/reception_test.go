@@ -118,7 +118,7 @@ func TestStrangers(t *testing.T) {
 }
 
 // A message cannot be hidden in another, whatever the next server believes a
-// line to be. It is a stranger who tries, since nobody has to sign for him.
+// line to be. It is a stranger who tries, since nobody has to sign for it.
 func TestSmuggling(t *testing.T) {
 	b := newNetwork().build(t, "b")
 	door, _ := identity("s")

@@ -130,8 +130,9 @@ func (q *queue) why(err error) string {
 	return "the box was not reached: " + oneLine(q.Reason(err))
 }
 
-// firstPause is how long a destination is left alone after the first failure. Who
-// was reached and has refused, perhaps a password, is not to be asked at once again.
+// firstPause is how long a destination is not tried again after the first
+// failure. One that was reached and has refused, perhaps a password, is not to be
+// asked at once again.
 func firstPause(err error) time.Duration {
 	var answer *gosmtp.SMTPError
 	if errors.As(err, &answer) {

@@ -60,7 +60,7 @@ func (c *customer) Data(r io.Reader) error {
 }
 
 // Mail to the internet goes through the provider's server, by the address that
-// he has given, and tells nothing of the box; without one it is refused.
+// they have given, and tells nothing of the box; without one it is refused.
 func TestSmarthost(t *testing.T) {
 	n := newNetwork()
 	a, b := n.build(t, "a"), n.build(t, "b")

@@ -148,7 +148,7 @@ const storage = `archive = "tunic", muc_log = "tunic", offline = "tunic", upload
 // authority speak for a domain.
 var disabled = []string{"s2s_bidi", "s2s_auth_certs", "admin_shell", "admin_socket"}
 
-// peers maps each friend's host and rooms to her onion; tor serves names below
+// peers maps each friend's host and rooms to their onion; tor serves names below
 // an onion's by itself (rend-spec-v3, "onion addresses").
 func peers(list []Peer) string {
 	var entries []string
