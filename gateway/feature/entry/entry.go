@@ -156,7 +156,7 @@ func tellBridges(c config.Tor, unreached func(fingerprint string) bool, r *featu
 	}
 }
 
-// overTorFindings tells, for each device that uses Tor itself, what became of
+// overTorFindings tells, for each device that uses Tor itself, what happened to
 // it. The relays stay out: they are where the device goes.
 func overTorFindings(seen []tor.OverTor, devices []api.Device, c *config.Config) []health.Finding {
 	counts, relays := make(map[string]int), make(map[string]int)

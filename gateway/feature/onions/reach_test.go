@@ -161,7 +161,7 @@ func TestRepairsAreBounded(t *testing.T) {
 		r.record("photos", link.Reached{Calls: []link.OwnCall{{Virtual: 80, At: monday, Error: "x", Elsewhere: true}}}, monday)
 	}
 	if len(r.broken(uploaded(well, out), monday)) > 0 {
-		t.Error("an onion is published anew because another box has it")
+		t.Error("an onion is published again because another box has it")
 	}
 	r = failing(3)
 	r.repairing("photos", true, monday)
