@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Client is one who may find a private onion: a friend, whose key is in her
+// Client is one who may find a private onion: a friend, whose key is in their
 // file, or the key itself. Either Peer or Key is set.
 type Client struct {
 	Peer  string // petname

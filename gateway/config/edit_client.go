@@ -90,13 +90,13 @@ func editClients(e ClientEdit, path, text string) (string, error) {
 	return text, nil
 }
 
-// ForgetClient removes a friend from all onions that name her, and returns
+// ForgetClient removes a friend from all onions that name them, and returns
 // their names. Files that name nobody so are not touched.
 func ForgetClient(p Paths, peer string) (onions []string, err error) {
 	return editAllClients(p, peer, ClientEdit{Remove: []string{peer}})
 }
 
-// RenameClient gives a friend another name in all onions that name her.
+// RenameClient gives a friend another name in all onions that name them.
 func RenameClient(p Paths, from, to string) (onions []string, err error) {
 	return editAllClients(p, from, ClientEdit{Remove: []string{from}, Add: []Client{{Peer: to}}})
 }

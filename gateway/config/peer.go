@@ -13,9 +13,9 @@ import (
 
 // Peer is peers/NAME.toml: a friend's box.
 type Peer struct {
-	Name      string    // the petname: what this house calls her
-	Onion     string    // the 56 letters of her home onion, lower case
-	ClientKey string    // x25519 public key, 52 letters, upper case: by it she finds our private onions
+	Name      string    // the petname: what this house calls them
+	Onion     string    // the 56 letters of their home onion, lower case
+	ClientKey string    // x25519 public key, 52 letters, upper case: by it they find our private onions
 	Since     time.Time // when the boxes were paired; the zero time if the file does not say
 }
 
@@ -39,7 +39,7 @@ func CheckPetname(name string) error {
 func checkPetname(name string) *problem {
 	switch {
 	case petnamePattern.MatchString(strings.ToLower(name)) && name != strings.ToLower(name):
-		return problemf("call her "+strings.ToLower(name), "the name %q has upper-case letters", name)
+		return problemf("call them "+strings.ToLower(name), "the name %q has upper-case letters", name)
 	case !petnamePattern.MatchString(name):
 		return problemf(petnameHint, "%q is not a valid petname", name)
 	case strings.HasPrefix(name, "xn--"):
