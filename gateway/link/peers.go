@@ -21,7 +21,7 @@ const (
 	PairJudge                        // Invite, Signature, Confirmed -> nothing
 	PairConclude                     // Invite -> nothing
 	PairFail                         // Invite, Refusal -> nothing
-	PairHello                        // Onion (whom), Commit (digest), Nonce (his), Client (ours) -> Signature
+	PairHello                        // Onion (whom), Commit (digest), Nonce (the other's), Client (ours) -> Signature
 )
 
 // Pairing asks the parent for one step of a conversation with another box: the

@@ -19,9 +19,9 @@ import (
 )
 
 // files leads devices to what friends' boxes share. A friend's box has a
-// certificate of her own house, which nobody here trusts; so TLS for a name of
-// hers ends here, with a certificate of this house, and begins anew towards her
-// onion, which proves by its key who it is. What is for no such name passes
+// certificate of its own house, which nobody here trusts; so TLS for one of its
+// names ends here, with a certificate of this house, and begins again towards its
+// onion, which is proved by its key. What is for no such name passes
 // through unread.
 type files struct{ *Server }
 
