@@ -44,7 +44,7 @@ type NewNym struct {
 	Circuits  int      `json:"circuits"`            // of the device's that were closed
 }
 
-// WhyRequest asks what becomes of a connection. One of Device and Own is set.
+// WhyRequest asks what happens to a connection. One of Device and Own is set.
 type WhyRequest struct {
 	Device   string `json:"device,omitempty"` // name, MAC or IP address of the sender
 	Own      bool   `json:"own,omitempty"`    // the box itself sends
@@ -60,7 +60,7 @@ type Why struct {
 	To     string    `json:"to"`   // what and where to, in words
 	Policy string    `json:"policy,omitempty"`
 	State  State     `json:"state"`
-	Result string    `json:"result"` // what becomes of it, in words
+	Result string    `json:"result"` // what happens to it, in words
 	End    string    `json:"end"`    // "passed", "redirected", "turned", "refused", "dropped"
 	Rules  []WhyRule `json:"rules"`  // those that match, in order
 }

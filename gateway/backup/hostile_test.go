@@ -172,7 +172,7 @@ func TestTrailerIsTrue(t *testing.T) {
 	}
 }
 
-// A user that is not here is named before anything is written for him.
+// A user that is not here is named before anything is written for that one.
 func TestUnknownOwner(t *testing.T) {
 	i := ids{}
 	if _, _, err := i.of(&tar.Header{Uname: "nobody-is-called-that"}); !errors.Is(err, ErrNoSuchIDs) {

@@ -10,7 +10,7 @@ import (
 	"tunic/gateway/onion"
 )
 
-// Onions of the tests: a friend's home, what she has granted, and our own.
+// Onions of the tests: a friend's home, what they have granted, and our own.
 var (
 	aliceKey  = string(onion.FromPublicKey([]byte(strings.Repeat("a", 32))))
 	photosKey = string(onion.FromPublicKey([]byte(strings.Repeat("p", 32))))

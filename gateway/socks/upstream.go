@@ -36,7 +36,7 @@ func (s *Server) credentialsFor(device netip.Addr, given credentials) credential
 	return s.credentials(device.String(), given.user, given.password, string(identity[:]))
 }
 
-// credentials are those of a user and of the parts that set apart within him.
+// credentials are those of a user and of the parts that set apart within that user.
 func (s *Server) credentials(user string, parts ...string) credentials {
 	mac := hmac.New(sha256.New, s.secret[:])
 	for _, part := range append([]string{user}, parts...) {

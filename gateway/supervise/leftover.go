@@ -28,7 +28,7 @@ func (p *Process) Record(path string) error {
 // EndLeftover ends the process that an earlier daemon recorded at path and did
 // not live to stop: SIGTERM, and SIGKILL after grace, then SIGKILL to what is
 // left of its process group. A process that has ended, or another one that has
-// got its number since, is left alone.
+// got its number since, is not touched.
 func EndLeftover(path string, grace time.Duration) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
