@@ -19,7 +19,7 @@ type state struct {
 	BootID     string    // of the kernel: process ids of another boot mean nothing
 	Builder    Process   // the process that is still building the lab
 	Processes  []Process // in the order in which they were started
-	Ready      bool      // everything wanted was up when Up returned
+	Ready      bool      // all that is configured was up when Up returned
 }
 
 func readState(path string) (state, error) {

@@ -46,7 +46,7 @@ var processes = []struct{ name, user, line string }{
 	{"ngIRCd", "tunic-irc", "ngircd"},
 }
 
-// figures measures a machine that is on and was left alone for a moment.
+// figures measures a machine that is on and has had nothing to do for a moment.
 func (r *report) figures(w *world) {
 	w.Helper()
 	w.powerOff()

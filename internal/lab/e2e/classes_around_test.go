@@ -12,7 +12,7 @@ import (
 )
 
 // aroundClasses are about others on the household's wire and on the box: who
-// says that he is the router, what tells who somebody is, what goes past
+// says that it is the router, what tells who somebody is, what goes past
 // programs that mean well.
 func aroundClasses() []class {
 	forward := []string{layerPolicy, layerPost}

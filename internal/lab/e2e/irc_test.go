@@ -82,7 +82,7 @@ func (c *chatter) reads(word string) {
 }
 
 // channel: both laptops in one channel of one box, the household by TLS and the
-// friend by the name that she has for the box.
+// friend by the name that they have for the box.
 func channel(w *world, a, b postBox) {
 	ann := w.chatter(a, "ann", a.domain(), true)
 	ann.reads("ann [ann@u.")
@@ -103,7 +103,7 @@ func channel(w *world, a, b postBox) {
 	}
 	cat.Close()
 
-	// The owner sends bob away, who cannot come back by his circuit.
+	// The owner sends bob away, who cannot come back by the same circuit.
 	out := w.must(a.node, "tunic", "irc", "ban", "bob", "--for", "10m")
 	quits := regexp.MustCompile(`-!- (\S+) \[\S+ has quit`)
 	gone := func() (nicks []string) {
@@ -134,7 +134,7 @@ func channel(w *world, a, b postBox) {
 	operator(w, a)
 }
 
-// operator: an admin of the house becomes one by her own password, and nobody else.
+// operator: an admin of the house becomes one by an own password, and nobody else.
 func operator(w *world, a postBox) {
 	w.must(a.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add dora --role admin")
 	defer w.must(a.node, "tunic", "user", "remove", "dora")
@@ -143,17 +143,17 @@ func operator(w *world, a postBox) {
 	try := func(line, answer string) bool {
 		tries++ // the nick of the try before may not be free yet
 		c := w.ircClient("dora"+strconv.Itoa(tries), w.laptop, box4+":6667")
-		defer w.pause(time.Second) // the server takes a moment to see that she is gone, and ten from one device at most
+		defer w.pause(time.Second) // the server takes a moment to see that ann is gone, and ten from one device at most
 		defer c.Close()
 		fmt.Fprintf(c, "%s\r\n", strings.TrimPrefix(line, "/"))
 		return strings.Contains(c.until(" 381 ", " 464 "), " "+answer+" ")
 	}
-	w.eventually("she is an operator", 10*time.Second, func() bool { return try(line, "381") })
+	w.eventually("ann is an operator", 10*time.Second, func() bool { return try(line, "381") })
 	if wrong := line[:len(line)-1] + "1"; !try(wrong, "464") { // a digit that no password has
 		w.Error("another password is taken")
 	}
 	w.must(a.node, "tunic", "user", "role", "dora", "member")
-	w.eventually("she is none any more", 10*time.Second, func() bool { return try(line, "464") })
+	w.eventually("ann is none any more", 10*time.Second, func() bool { return try(line, "464") })
 	if r := w.exec(a.node, "tunic", "irc", "operator", "dora"); r.Code != 2 || !strings.Contains(r.Stderr, "no admin is called") {
 		w.Errorf("the password of a member: status %d, %s", r.Code, r.Stderr)
 	}

@@ -139,8 +139,8 @@ func (w *world) readAll(addresses []string, begin time.Time) time.Duration {
 	return time.Since(begin)
 }
 
-// flood: somebody opens streams on one circuit, as many as she can, and keeps
-// what she gets; the friend goes on reading.
+// flood: somebody opens streams on one circuit, as many as they can, and keep
+// what they get; the friend goes on reading.
 func flood(w *world, streams int) {
 	address := w.publish("flooded", fmt.Sprintf("80=%s", lab.NASOnionTarget), fmt.Sprintf("2222=%s:%d", nas4, lab.NASEchoPort))
 	defer w.must("gateway", "tunic", "unpublish", "flooded")

@@ -45,7 +45,7 @@ type class struct {
 	unheld string
 }
 
-// outcome is what became of one class.
+// outcome is what happened to one class.
 type outcome struct {
 	class
 	count  int      // packets sent
@@ -57,7 +57,7 @@ type outcome struct {
 // that is busy.
 const settle = 250 * time.Millisecond
 
-// observe sends classes, all of them before it looks, and says what became of
+// observe sends classes, all of them before it looks, and says what happened to
 // each. What was seen on the uplink is everybody's: it is in all outcomes. The
 // function during, if not nil, is called with the sending, so that it can make
 // and end a state around it.

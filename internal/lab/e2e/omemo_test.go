@@ -113,7 +113,7 @@ func (p *profane) tells(other *profane, word string) {
 	p.world.Fatalf("%s does not read what %s has encrypted", other.box.user, p.box.user)
 }
 
-// knows has each of two people see when the other is there, and so her keys.
+// knows has each of two people see when the other is there, and so their keys.
 func (p *profane) knows(other *profane) {
 	p.world.Helper()
 	p.types("/sub request " + other.box.at())

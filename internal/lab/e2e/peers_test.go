@@ -24,7 +24,7 @@ import (
 // Times within which things have to happen between boxes.
 const (
 	pairLimit   = 90 * time.Second // from the word to both being friends; a first dial may hang for 20 s
-	forgetLimit = 10 * time.Second // until a forgotten friend is refused, whatever she has cached
+	forgetLimit = 10 * time.Second // until a forgotten friend is refused, whatever their box has cached
 	backLimit   = 15 * time.Second // until other friends are back
 	browseLimit = 3 * time.Second  // until a try of HTTPS has failed
 )
@@ -183,7 +183,7 @@ func friendsNames(w *world, key string) {
 	took := w.eventually("bob's box has heard of the onion", 90*time.Second, func() bool {
 		return slices.Contains(w.peer("friend", "alice").Onions, "pictures.alice.peer.home.arpa")
 	})
-	w.timed("publish for a friend to the name on her box", took)
+	w.timed("publish for a friend to the name on their box", took)
 	const page = "http://pictures.alice.peer.home.arpa/"
 	w.timed("the first page", w.fetched("friend-laptop", "This is the nas.", onionLimit, page))
 	for what, args := range map[string][]string{

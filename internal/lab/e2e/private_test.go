@@ -14,7 +14,7 @@ import (
 )
 
 // testPrivate publishes onions for a few, and shuts one of them out (M05): a
-// visitor keeps what her tor remembers, so each has a tor of her own.
+// visitor keeps what its tor remembers, so each has a tor of its own.
 func testPrivate(w *world) {
 	diary, open := w.privateOnion("diary"), w.publish("open", "80="+lab.NASOnionTarget)
 	defer w.must("gateway", "tunic", "unpublish", "diary")

@@ -158,7 +158,7 @@ func nameRefused(w *world) {
 
 // noFront takes the front's socket away from tor: the targets are up, the
 // descriptor is out, and yet nobody gets in. After some calls the onion is
-// published anew, once; when the socket is back all is well.
+// published again, once; when the socket is back all is well.
 func noFront(w *world) {
 	defer w.site(anybody)()
 	path := w.paths().Front("reach")
@@ -171,7 +171,7 @@ func noFront(w *world) {
 		}
 	}
 	w.finding(health.OnionUnreachable, true)
-	w.eventually("the onion is published anew", time.Minute, func() bool { return w.onion("reach").Repairs == 1 })
+	w.eventually("the onion is published again", time.Minute, func() bool { return w.onion("reach").Repairs == 1 })
 	if err := os.Rename(path+".away", path); err != nil {
 		w.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func (c column) leaked() []string {
 	return slices.Sorted(maps.Keys(unique))
 }
 
-// cell is what became of one line of the list in one state: packets sent,
+// cell is what happened to one line of the list in one state: packets sent,
 // leaked.
 func (c column) cell(e entry) string {
 	if slices.Contains(e.states, c.state) {

@@ -34,7 +34,7 @@ func testSMTPChaos(w *world) {
 	w.run("a full disk", func(w *world) { fullDisk(w, a, b) })
 }
 
-// sent is what a sender knows of his mails, by subject.
+// sent is what a sender knows of its mails, by subject.
 type sent struct {
 	mu       sync.Mutex
 	accepted []string

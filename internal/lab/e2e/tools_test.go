@@ -110,7 +110,7 @@ func (w *world) statusOf(gateway string) api.Status {
 	return s
 }
 
-// ready waits until everything wanted works on the gateway.
+// ready waits until all that is configured works on the gateway.
 func (w *world) ready() {
 	w.Helper()
 	if err := w.lab.WaitReady(w.ctx, "gateway", nil); err != nil {

@@ -14,8 +14,8 @@ import (
 	"tunic/internal/lab"
 )
 
-// visitor is somebody with a tor of her own, somewhere in the internet: what
-// she remembers of an onion is hers alone.
+// visitor is somebody with a tor of their own, somewhere in the internet: what
+// they remember of an onion is theirs alone.
 type visitor struct {
 	*world
 	name string
@@ -110,7 +110,7 @@ func (v *visitor) untilReads(address string, limit time.Duration) time.Duration 
 			return took
 		}
 		if took > limit {
-			v.Fatalf("%s does not read %s after %v: %s; her tor said:\n%s",
+			v.Fatalf("%s does not read %s after %v: %s; its tor said:\n%s",
 				v.name, address, took.Round(time.Millisecond), said, tail(v.log(), 150))
 		}
 	}

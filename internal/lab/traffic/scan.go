@@ -54,7 +54,7 @@ func (h Host) scan(to netip.Addr, first, last int) (open []uint16, err error) {
 		if to.Is4() {
 			sa = &unix.SockaddrInet4{Port: port, Addr: to.As4()}
 		}
-		_ = unix.Connect(fd, sa) // what becomes of it, SO_ERROR says
+		_ = unix.Connect(fd, sa) // how it ended, SO_ERROR says
 	}
 	time.Sleep(scanWait)
 	if _, err := unix.Poll(polled, 0); err != nil {
