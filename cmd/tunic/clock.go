@@ -100,7 +100,7 @@ func (a *app) tellTime(ctx context.Context, c wallClock, torrc string, readErr e
 		a.printf("the clock said %s; it is after %s\n", before.UTC().Format(time.DateTime), floor.Format(time.DateTime))
 	}
 	if readErr != nil {
-		return fmt.Errorf("reading whom tor would ask: %w", readErr)
+		return fmt.Errorf("reading which relays tor would ask: %w", readErr)
 	}
 	agreed, err := a.askRelays(ctx, c, torrc)
 	if err != nil {

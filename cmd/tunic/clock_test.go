@@ -127,7 +127,7 @@ func TestClockIsNotForRoot(t *testing.T) {
 	}
 }
 
-// It waits for the daemon to write down whom tor speaks with, and not for ever.
+// It waits for the daemon to write down which relays tor speaks with, and not for ever.
 func TestAwaitFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "torrc")
 	time.AfterFunc(500*time.Millisecond, func() { _ = os.WriteFile(path, []byte("x"), 0o600) })

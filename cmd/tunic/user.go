@@ -292,7 +292,7 @@ func (a *app) withPassword(ctx context.Context, r api.UserRequest, asJSON bool, 
 	return a.sayUser(u, password, asJSON, what)
 }
 
-// sayUser tells what became of a user, and the password if it was made here.
+// sayUser tells how a user is now, and the password if it was made here.
 func (a *app) sayUser(u api.User, password string, asJSON bool, what string) error {
 	if asJSON {
 		return a.json(struct {
