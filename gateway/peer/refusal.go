@@ -7,10 +7,10 @@ import "fmt"
 type Refusal uint8
 
 const (
-	Unknown    Refusal = 1 // no such invitation: mistyped, withdrawn, or of anottheir box
+	Unknown    Refusal = 1 // no such invitation: mistyped, withdrawn, or of another box
 	Expired    Refusal = 2
-	Used       Refusal = 3 // by anottheir box, or by this one before it forgot
-	NotYours   Refusal = 4 // the invitation is for one certain ottheir box
+	Used       Refusal = 3 // by another box, or by this one before it forgot
+	NotYours   Refusal = 4 // the invitation is for one certain other box
 	BadProof   Refusal = 5
 	NoFriend   Refusal = 6 // a hello of a box that is no friend
 	Busy       Refusal = 7 // try later
@@ -27,12 +27,12 @@ func (r Refusal) Error() string {
 	case Expired:
 		return "the invitation has expired: ask for a new one"
 	case Used:
-		return "anottheir box has used this invitation, or this one did before it forgot it: ask for a new one, " +
+		return "another box has used this invitation, or this one did before it forgot it: ask for a new one, " +
 			"and ask who has seen the old one"
 	case NotYours:
-		return "the invitation is for a certain ottheir box: ask for one of your own"
+		return "the invitation is for a certain other box: ask for one of your own"
 	case BadProof:
-		return "the ottheir box did not believe our proof"
+		return "the other box did not believe our proof"
 	case NoFriend:
 		return "their box does not know ours: it may have forgotten us"
 	case Busy:
