@@ -84,7 +84,7 @@ func converse(a, b *house, after func(step int) error) error {
 	if err := next(err); err != nil {
 		return err
 	}
-	if err := next(b.Judge(c.Invite, ours, confirmed)); err != nil || !confirmed {
+	if err := next(b.Verify(c.Invite, ours, confirmed)); err != nil || !confirmed {
 		return err
 	}
 	p, err := a.Finish(c.Invite, b.key())
@@ -299,7 +299,7 @@ func TestRefusals(t *testing.T) {
 		{"a verdict of somebody else", func(a, b, c *house, i Invite) error {
 			call := b.Calls()[0]
 			b.Answer(call.Invite, Key{1}, Key{9})
-			return b.Judge(call.Invite, Signature{1}, true)
+			return b.Verify(call.Invite, Signature{1}, true)
 		}, BadProof},
 		{"a key that locks nothing", func(a, b, c *house, i Invite) error {
 			_, _, _, err := b.Answer(b.Calls()[0].Invite, Key{1}, Key{})

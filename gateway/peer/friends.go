@@ -88,7 +88,7 @@ func (b *Book) SetPeers(peers []config.Peer) error {
 	}
 	b.friends = friends
 	maps.DeleteFunc(b.heard, func(a onion.Address, _ heard) bool { return friends[a] == nil })
-	b.judge()
+	b.decide()
 	return errors.Join(errs...)
 }
 
@@ -161,7 +161,7 @@ func (b *Book) Called(who Key, s Seen, delivered []ID) error {
 		return fmt.Errorf("keeping what a friend's box said: %w", err)
 	}
 	b.friends[a] = &next
-	b.judge()
+	b.decide()
 	for _, q := range b.sorted() {
 		if q.State == Finished && q.Onion == a {
 			err = errors.Join(err, b.drop(q.Invite))

@@ -15,7 +15,7 @@ import (
 // this file:
 //
 //   - an onion that it offers is no address of this box, no friend's home, and
-//     none that another friend offered first (judge);
+//     none that another friend offered first (decide);
 //   - a box that it introduces is neither (foreign), and takes no name that
 //     somebody has or may get (introducedName);
 //   - what it says of its own accord is looked at once a minute, and some words
@@ -64,7 +64,7 @@ func (b *Book) SetOwn(own []onion.Address) {
 	for _, a := range own {
 		b.own[a] = true
 	}
-	b.judge()
+	b.decide()
 }
 
 // ours reports whether an address is one of this box.
@@ -77,11 +77,11 @@ func (b *Book) foreign(a onion.Address) bool {
 	return err == nil && !home && !b.ours(a)
 }
 
-// judge says which offers are in force. It looks at all of them whenever
+// decide says which offers are in force. It looks at all of them whenever
 // friends, addresses or offers change: an offer that was good once can have
 // become that of a friend's home. An onion that several offer is granted by the
 // one who began first; the others are refused, and change nothing.
-func (b *Book) judge() {
+func (b *Book) decide() {
 	type claim struct {
 		Offer
 		by onion.Address

@@ -187,9 +187,9 @@ func (b *Book) dialling(id ID) (*Pairing, error) {
 	return p, nil
 }
 
-// Judge is its step after the other box has proved its key. It reports whether
+// Verify is its step after the other box has proved its key. It reports whether
 // the other owner has agreed, and with it ours has kept that.
-func (b *Book) Judge(id ID, s Signature, confirmed bool) error {
+func (b *Book) Verify(id ID, s Signature, confirmed bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p, err := b.dialling(id)

@@ -64,7 +64,7 @@ func (f *Feature) step(ctx context.Context, b *peer.Book, m link.Pairing, reply 
 		nonce, client, s, err = b.Answer(id, peer.Key(m.Nonce), peer.Key(m.Client))
 		reply.Nonce, reply.Client, reply.Signature = link.Key(nonce), link.Key(client), s
 	case link.PairJudge:
-		err = b.Judge(id, m.Signature, m.Confirmed)
+		err = b.Verify(id, m.Signature, m.Confirmed)
 	case link.PairConclude:
 		return f.host.Do(ctx, func(context.Context) error {
 			p, err := b.Conclude(id)
