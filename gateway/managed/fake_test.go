@@ -129,7 +129,7 @@ func newHouse(t *testing.T) *house {
 		Confine: []string{os.Args[0], "confine"}, Dial: new(net.Dialer).DialContext, Changed: func() {}})
 	h.times = times{start: 20 * time.Second, startEvery: 10 * time.Millisecond, probeEvery: 50 * time.Millisecond,
 		silent: 10 * time.Millisecond,
-		probe:  time.Second, stop: 5 * time.Second, look: 10 * time.Millisecond, rest: time.Minute}
+		probe:  time.Second, stop: 5 * time.Second, look: 10 * time.Millisecond, pause: time.Minute}
 	t.Cleanup(func() { h.Stop() })
 	return h
 }

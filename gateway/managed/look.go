@@ -26,7 +26,7 @@ func (e *EarlyError) Unwrap() error { return e.Last }
 // look finds the program. One that is missing or too old is not asked again
 // before it has changed, and one that always ends at once rests.
 func (s *server) look(ctx context.Context, spec Spec) (string, error) {
-	s.rest(ctx, spec)
+	s.pause(ctx, spec)
 	for ctx.Err() == nil {
 		stamps := spec.stamps()
 		path, version, err := spec.find(ctx)
@@ -41,8 +41,8 @@ func (s *server) look(ctx context.Context, spec Spec) (string, error) {
 	return "", ctx.Err()
 }
 
-// rest waits while another start would only end like the ones before.
-func (s *server) rest(ctx context.Context, spec Spec) {
+// pause waits while another start would only end like the ones before.
+func (s *server) pause(ctx context.Context, spec Spec) {
 	s.mu.Lock()
 	tired := s.early >= maxEarlyEnds
 	if tired {
@@ -53,7 +53,7 @@ func (s *server) rest(ctx context.Context, spec Spec) {
 		return
 	}
 	s.manager.Changed()
-	stamps, until := spec.stamps(), time.Now().Add(s.manager.times.rest)
+	stamps, until := spec.stamps(), time.Now().Add(s.manager.times.pause)
 	s.wait(ctx, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -21,11 +21,11 @@ type times struct {
 	probe      time.Duration // for one answer
 	stop       time.Duration // to end in order
 	look       time.Duration // between looks whether a program that cannot be used was replaced
-	rest       time.Duration // of a server that ends again and again before it has answered
+	pause      time.Duration // of a server that ends again and again before it has answered
 }
 
 var usualTimes = times{start: time.Minute, startEvery: 100 * time.Millisecond, probeEvery: time.Minute, silent: time.Second,
-	probe: 10 * time.Second, stop: 10 * time.Second, look: 10 * time.Second, rest: 10 * time.Minute}
+	probe: 10 * time.Second, stop: 10 * time.Second, look: 10 * time.Second, pause: 10 * time.Minute}
 
 // maxEarlyEnds in a row, and starting the same server with the same files once
 // more will not help.
@@ -138,7 +138,7 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	record := filepath.Join(spec.Dir, "pid")
-	if err := supervise.EndLeftover(record, s.manager.times.stop); err != nil {
+	if err := supervise.EndOrphan(record, s.manager.times.stop); err != nil {
 		return err
 	}
 	p, err := s.start(spec, path)

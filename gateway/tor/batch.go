@@ -50,8 +50,8 @@ func (s *session) gave(spec Spec) {
 	}
 }
 
-// giveRest gives the process the onions that were held back, until ctx ends.
-func (t *Tor) giveRest(ctx context.Context, s *session) {
+// addHeldBack gives the process the onions that were held back, until ctx ends.
+func (t *Tor) addHeldBack(ctx context.Context, s *session) {
 	for ctx.Err() == nil {
 		if t.giveSome(ctx, s) {
 			select {

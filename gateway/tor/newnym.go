@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// errAway is returned while no tor process answers.
-var errAway = errors.New("tor is not running, it is being started")
+// errNotRunning is returned while no tor process answers.
+var errNotRunning = errors.New("tor is not running, it is being started")
 
 // NewNym tells tor to use no old circuit for new connections, of anybody
 // (control-spec, "SIGNAL"). tor does so at most once in ten seconds; a signal
@@ -21,7 +21,7 @@ var errAway = errors.New("tor is not running, it is being started")
 func (t *Tor) NewNym(context.Context) error {
 	s := t.running()
 	if s == nil {
-		return errAway
+		return errNotRunning
 	}
 	if _, err := s.commands.command("SIGNAL NEWNYM"); err != nil {
 		return fmt.Errorf("asking tor for new circuits: %w", err)
@@ -36,7 +36,7 @@ func (t *Tor) NewNym(context.Context) error {
 func (t *Tor) Forget(ctx context.Context, devices []netip.Addr) (int, error) {
 	s := t.running()
 	if s == nil {
-		return 0, errAway
+		return 0, errNotRunning
 	}
 	used := t.users.circuits(devices)
 	if len(used) == 0 {

@@ -118,10 +118,10 @@ func TestTwins(t *testing.T) {
 
 func TestNewNymWithoutTor(t *testing.T) {
 	var x Tor
-	if err := x.NewNym(t.Context()); !errors.Is(err, errAway) {
+	if err := x.NewNym(t.Context()); !errors.Is(err, errNotRunning) {
 		t.Errorf("NewNym: %v", err)
 	}
-	if _, err := x.Forget(t.Context(), []netip.Addr{phone}); !errors.Is(err, errAway) {
+	if _, err := x.Forget(t.Context(), []netip.Addr{phone}); !errors.Is(err, errNotRunning) {
 		t.Errorf("Forget: %v", err)
 	}
 }

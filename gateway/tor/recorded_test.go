@@ -54,7 +54,7 @@ func TestRecordedStreams(t *testing.T) {
 				var a silences
 				var closed list
 				doubt := func(circuit string) {
-					if a.judge(circuit, streamsIn(c.status, circuit)) {
+					if a.check(circuit, streamsIn(c.status, circuit)) {
 						closed.add(circuit)
 					}
 				}

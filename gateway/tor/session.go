@@ -38,7 +38,7 @@ type session struct {
 // looks every 15 s whether the owner that its command line names is there.
 // A tor that an earlier daemon left behind holds the ports: it is ended first.
 func (t *Tor) startProcess(s Spec, v Version) (*supervise.Process, error) {
-	if err := supervise.EndLeftover(s.record(), stopGrace); err != nil {
+	if err := supervise.EndOrphan(s.record(), stopGrace); err != nil {
 		return nil, err
 	}
 	if err := prepare(s); err != nil {

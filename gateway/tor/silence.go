@@ -161,10 +161,10 @@ func (a *silences) reset() {
 	a.streams, a.circuits = nil, nil
 }
 
-// judge takes who is on a circuit in doubt, and reports whether it is of no use: no
+// check takes who is on a circuit in doubt, and reports whether it is of no use: no
 // stream on it was ever answered. An answered one may be idle for as long as its
 // ends want.
-func (a *silences) judge(circuit string, on onCircuit) (useless bool) {
+func (a *silences) check(circuit string, on onCircuit) (useless bool) {
 	if len(on.answered) > 0 {
 		a.lives(circuit, on.answered)
 		return false
@@ -186,7 +186,7 @@ func (t *Tor) doubt(ctx context.Context, circuit string) {
 		t.silences.lives(circuit, nil) // until it is in doubt again
 		return
 	}
-	if !t.silences.judge(circuit, on) {
+	if !t.silences.check(circuit, on) {
 		return
 	}
 	if _, err := s.closeCircuits(ctx, []string{circuit}, 0); err != nil {

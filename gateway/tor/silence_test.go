@@ -81,17 +81,17 @@ func TestDoubt(t *testing.T) {
 			}
 		}
 		wait(1)
-		if a.judge("55", onCircuit{answered: []string{"0", "1"}, waiting: []string{"2"}}) {
+		if a.check("55", onCircuit{answered: []string{"0", "1"}, waiting: []string{"2"}}) {
 			t.Error("a circuit with answered streams is closed")
 		}
 		wait(2)
-		if a.judge("55", onCircuit{answered: []string{"0", "1", "2"}}) {
+		if a.check("55", onCircuit{answered: []string{"0", "1", "2"}}) {
 			t.Error("a circuit with answered streams is closed")
 		}
 		wait(2) // all is answered: they may be idle for as long as they want
 		a.event("STREAM 3 SENTCONNECT 55 abc.onion:80", doubts.add)
 		wait(3)
-		if !a.judge("55", onCircuit{waiting: []string{"3"}}) {
+		if !a.check("55", onCircuit{waiting: []string{"3"}}) {
 			t.Error("a circuit with one that waits stays")
 		}
 		wait(3)

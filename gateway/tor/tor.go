@@ -151,7 +151,7 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 	defer group.Wait()
 	defer s.close() // a command that waits for its answer ends with the connection
 	defer cancel()
-	group.Go(func() { t.giveRest(ctx, s) })
+	group.Go(func() { t.addHeldBack(ctx, s) })
 	group.Go(func() { t.endStreams(ctx, s) })
 	if !t.current().SingleHop { // no device uses it
 		group.Go(func() { s.learnRelays(ctx, t.log, t.dialers.learn) })

@@ -20,7 +20,7 @@ func sleeper(t *testing.T, script string) *Process {
 	return p
 }
 
-func TestEndLeftover(t *testing.T) {
+func TestEndOrphan(t *testing.T) {
 	for name, script := range map[string]string{
 		"ends when asked": "sleep 60",
 		"must be killed":  "trap '' TERM; while :; do sleep 1; done",
@@ -32,7 +32,7 @@ func TestEndLeftover(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(50 * time.Millisecond) // for the trap
-			if err := EndLeftover(path, 200*time.Millisecond); err != nil {
+			if err := EndOrphan(path, 200*time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
 			select {
@@ -48,7 +48,7 @@ func TestEndLeftover(t *testing.T) {
 }
 
 // What the process has started, and what does not end with it, ends too.
-func TestEndLeftoverGroup(t *testing.T) {
+func TestEndOrphanGroup(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "pid")
 	p := sleeper(t, "sleep 61 & echo $! > "+dir+"/child; trap 'exit 0' TERM; while :; do sleep 0.1; done")
@@ -65,7 +65,7 @@ func TestEndLeftoverGroup(t *testing.T) {
 	if g := openGroup(p.PID()); len(g) == 0 {
 		t.Error("the group is not found")
 	}
-	if err := EndLeftover(path, 10*time.Second); err != nil {
+	if err := EndOrphan(path, 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	for limit := time.Now().Add(10 * time.Second); alive(child); time.Sleep(10 * time.Millisecond) {
@@ -83,18 +83,18 @@ func alive(pid int) bool {
 }
 
 // A number that belongs to somebody else now is not touched.
-func TestEndLeftoverSparesStrangers(t *testing.T) {
+func TestEndOrphanSparesStrangers(t *testing.T) {
 	p := sleeper(t, "sleep 60")
 	for _, record := range []string{"", "x y\n", fmt.Sprintf("%d 1\n", p.PID()), "1 1\n", "999999999 5\n"} {
 		path := filepath.Join(t.TempDir(), "pid")
 		if err := os.WriteFile(path, []byte(record), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := EndLeftover(path, time.Millisecond); err != nil {
+		if err := EndOrphan(path, time.Millisecond); err != nil {
 			t.Errorf("record %q: %v", record, err)
 		}
 	}
-	if err := EndLeftover(filepath.Join(t.TempDir(), "none"), time.Millisecond); err != nil {
+	if err := EndOrphan(filepath.Join(t.TempDir(), "none"), time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	select {

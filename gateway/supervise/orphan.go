@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Record writes to path which process this is, for EndLeftover. The directory
+// Record writes to path which process this is, for EndOrphan. The directory
 // must belong to the daemon: who can write there can have any process ended.
 func (p *Process) Record(path string) error {
 	start, err := startTime(p.PID())
@@ -25,11 +25,11 @@ func (p *Process) Record(path string) error {
 	return nil
 }
 
-// EndLeftover ends the process that an earlier daemon recorded at path and did
+// EndOrphan ends the process that an earlier daemon recorded at path and did
 // not live to stop: SIGTERM, and SIGKILL after grace, then SIGKILL to what is
 // left of its process group. A process that has ended, or another one that has
 // got its number since, is not touched.
-func EndLeftover(path string, grace time.Duration) error {
+func EndOrphan(path string, grace time.Duration) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
