@@ -80,7 +80,7 @@ func regular(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	var names []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && !leftover(e.Name(), "") {
+		if e.Type().IsRegular() && !isTemporary(e.Name(), "") {
 			names = append(names, filepath.Join(dir, e.Name()))
 		}
 	}

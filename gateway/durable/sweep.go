@@ -26,7 +26,7 @@ func Sweep(dir, suffix string, before time.Time) (int, error) {
 	swept := 0
 	for _, e := range entries {
 		info, infoErr := e.Info()
-		if infoErr != nil || !leftover(e.Name(), suffix) || !info.ModTime().Before(before) {
+		if infoErr != nil || !isTemporary(e.Name(), suffix) || !info.ModTime().Before(before) {
 			continue // it may just have got its name
 		}
 		if e := os.RemoveAll(filepath.Join(dir, e.Name())); e != nil {
@@ -41,9 +41,9 @@ func Sweep(dir, suffix string, before time.Time) (int, error) {
 	return swept, err
 }
 
-// leftover reports whether a name is one that os.CreateTemp or os.MkdirTemp
+// isTemporary reports whether a name is one that os.CreateTemp or os.MkdirTemp
 // made for a writer of ours.
-func leftover(name, suffix string) bool {
+func isTemporary(name, suffix string) bool {
 	if rest, ok := strings.CutPrefix(name, Unfinished); ok {
 		return digits(rest)
 	}
