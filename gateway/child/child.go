@@ -17,8 +17,8 @@ import (
 	"tunic/gateway/supervise"
 )
 
-// errAway is returned while no serve process is there to obey.
-var errAway = errors.New("serve is not running, it is being started")
+// errNotRunning is returned while no serve process is there to obey.
+var errNotRunning = errors.New("serve is not running, it is being started")
 
 // Process is serve: the parent starts it, and again whenever it ends.
 type Process struct {
@@ -105,11 +105,11 @@ func (p *Process) there() *link.End {
 // ask asks serve, if it is there.
 func ask[Q, A any](ctx context.Context, end *link.End, v link.Verb[Q, A], question Q) (answer A, err error) {
 	if end == nil {
-		return answer, errAway
+		return answer, errNotRunning
 	}
 	answer, err = link.Ask(ctx, end, v, question)
 	if errors.Is(err, link.ErrClosed) {
-		err = errAway
+		err = errNotRunning
 	}
 	return answer, err
 }
@@ -144,7 +144,7 @@ func (p *Process) runs(end *link.End, d link.Desired) {
 // hand sends the listeners that this process does not have yet. p.mu is held.
 func (p *Process) hand(listeners map[string]*os.File) error {
 	if p.end == nil {
-		return errors.Join(errAway, p.lastErr)
+		return errors.Join(errNotRunning, p.lastErr)
 	}
 	for name, f := range listeners {
 		if p.sent[name] == f {

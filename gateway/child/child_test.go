@@ -48,7 +48,7 @@ func begin(t *testing.T, p *Process, s *serve) *link.End {
 // Only what a process does not have yet is sent, and a new one gets everything.
 func TestApplySendsWhatIsNew(t *testing.T) {
 	p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {}}
-	if _, err := p.Apply(t.Context(), link.Desired{}, nil); !errors.Is(err, errAway) {
+	if _, err := p.Apply(t.Context(), link.Desired{}, nil); !errors.Is(err, errNotRunning) {
 		t.Errorf("without a process: %v", err)
 	}
 	f, err := os.Open(os.DevNull)
@@ -90,7 +90,7 @@ func TestApplySendsWhatIsNew(t *testing.T) {
 func TestAwayIsSaid(t *testing.T) {
 	p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {}}
 	begin(t, p, new(serve)).Close()
-	if _, err := p.Status(t.Context()); !errors.Is(err, errAway) {
+	if _, err := p.Status(t.Context()); !errors.Is(err, errNotRunning) {
 		t.Errorf("Status: %v", err)
 	}
 }
