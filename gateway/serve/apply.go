@@ -19,12 +19,12 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	s.box, s.wished, s.hosts = d.DNS.Box, d.Fronts, d.Hosts
 	s.mu.Unlock()
 	a := application{Server: s, ctx: ctx, wanted: make(map[string]bool)}
-	a.people(d.Users)
+	a.setUsers(d.Users)
 	a.certificate(d.TLS)
 	a.endpoints(d.Gopher)
 	a.mail(d.Mail)
 	a.peers(d.Peers)
-	a.behind(d.Behind)
+	a.hostedServers(d.Behind)
 	a.files(d.Files)
 	a.onions(d)
 	a.dns(d.DNS)
@@ -90,7 +90,7 @@ func (a *application) newGopher(want *link.Gopher) {
 		a.fail("the Gopher endpoint: %v", err)
 		return
 	}
-	a.gopher = &hole{server, want.Root}
+	a.gopher = &gopherServer{server, want.Root}
 }
 
 // endpoint returns a running server of the box by its protocol.
@@ -101,7 +101,7 @@ func (s *Server) endpoint(name string) endpoint.Endpoint {
 	case s.gopher != nil && s.gopher.Name() == name:
 		return s.gopher
 	}
-	if p := s.post.get(); p != nil && name == p.Friends().Name() {
+	if p := s.smtp.get(); p != nil && name == p.Friends().Name() {
 		return p.Friends()
 	}
 	s.mu.Lock()

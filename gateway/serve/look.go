@@ -23,16 +23,16 @@ const (
 // dialTimeout is plenty for a host on the LAN.
 const dialTimeout = 2 * time.Second
 
-// looks remembers what was seen of targets.
-type looks struct {
+// probes remembers what was seen of targets.
+type probes struct {
 	mu   sync.Mutex
 	seen map[string]link.PortStatus
 }
 
-func (l *looks) last(key string) (link.PortStatus, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	st, ok := l.seen[key]
+func (p *probes) last(key string) (link.PortStatus, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st, ok := p.seen[key]
 	good := upFor
 	if !st.Reachable {
 		good = downFor
@@ -40,13 +40,13 @@ func (l *looks) last(key string) (link.PortStatus, bool) {
 	return st, ok && time.Since(st.At) < good
 }
 
-func (l *looks) keep(key string, st link.PortStatus) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.seen == nil {
-		l.seen = make(map[string]link.PortStatus)
+func (p *probes) keep(key string, st link.PortStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.seen == nil {
+		p.seen = make(map[string]link.PortStatus)
 	}
-	l.seen[key] = st
+	p.seen[key] = st
 }
 
 // look says of each port of an onion whether its target is up: now, or unless
@@ -57,11 +57,11 @@ func (s *Server) look(ctx context.Context, f link.Front, now bool) []link.PortSt
 	for i, p := range f.Ports {
 		all.Go(func() {
 			key := fmt.Sprint(f.Host, p)
-			st, known := s.looks.last(key)
+			st, known := s.probes.last(key)
 			if now || !known {
 				st = s.lookAt(ctx, p, f.Host)
 				if ctx.Err() == nil {
-					s.looks.keep(key, st)
+					s.probes.keep(key, st)
 				}
 			}
 			list[i] = st

@@ -22,8 +22,8 @@ const (
 	submissionPort = 587
 )
 
-// post is the running mail server with what it was made for.
-type post struct {
+// mailServer is the running mail server with what it was made for.
+type mailServer struct {
 	*smtp.Server
 	want link.Mail
 	end  func() // stops deliveries and waits for them
@@ -31,18 +31,18 @@ type post struct {
 
 // mail keeps the mail server as the parent wants it.
 func (a *application) mail(want *link.Mail) {
-	p := a.post.get()
+	p := a.smtp.get()
 	switch {
 	case want == nil:
-		a.post.replace(nil)
+		a.smtp.replace(nil)
 		return
 	case p == nil:
 		var err error
-		if p, err = a.newPost(want.Dir); err != nil {
+		if p, err = a.newMailServer(want.Dir); err != nil {
 			a.fail("the mail server: %v", err)
 			return
 		}
-		a.post.replace(p)
+		a.smtp.replace(p)
 	}
 	if !reflect.DeepEqual(p.want, *want) {
 		p.want = *want
@@ -55,8 +55,8 @@ func (a *application) mail(want *link.Mail) {
 	}
 }
 
-// newPost opens the spool and begins to deliver.
-func (a *application) newPost(dir string) (*post, error) {
+// newMailServer opens the spool and begins to deliver.
+func (a *application) newMailServer(dir string) (*mailServer, error) {
 	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.sign, Reason: socks.Reason,
 		People: func() smtp.People { return people{a.book.Load()} },
 		Dial: func(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error) {
@@ -74,7 +74,7 @@ func (a *application) newPost(dir string) (*post, error) {
 		defer close(done)
 		server.Run(ctx)
 	}()
-	return &post{Server: server, end: func() { cancel(); <-done; server.Close() }}, nil
+	return &mailServer{Server: server, end: func() { cancel(); <-done; server.Close() }}, nil
 }
 
 // mailConfig turns the parent's words into the server's.
@@ -101,20 +101,20 @@ type people struct{ *account.Book }
 
 func (p people) Exchange() smtp.Exchange { return p.Book.Exchange() }
 
-// office holds the mail server, which several goroutines ask for.
-type office struct {
+// currentMail holds the mail server, which several goroutines ask for.
+type currentMail struct {
 	mu  sync.Mutex
-	now *post // nil: no mail
+	now *mailServer // nil: no mail
 }
 
-func (o *office) get() *post {
+func (o *currentMail) get() *mailServer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.now
 }
 
 // replace ends the server that is there.
-func (o *office) replace(p *post) {
+func (o *currentMail) replace(p *mailServer) {
 	o.mu.Lock()
 	old := o.now
 	o.now = p
@@ -129,13 +129,13 @@ var errNoMail = errors.New("mail is not set up: make the file endpoints/smtp.tom
 
 // answerMail answers the parent's questions about mail.
 func (s *Server) answerMail(_ context.Context, q link.MailQuestion) (link.MailAnswer, error) {
-	if p := s.post.get(); p != nil {
+	if p := s.smtp.get(); p != nil {
 		return p.answer(q)
 	}
 	return link.MailAnswer{}, errNoMail
 }
 
-func (p *post) answer(q link.MailQuestion) (a link.MailAnswer, err error) {
+func (p *mailServer) answer(q link.MailQuestion) (a link.MailAnswer, err error) {
 	switch q.Verb {
 	case link.MailQueue:
 		for _, w := range p.Queue() {

@@ -33,7 +33,7 @@ func isolation(endpoint string, fresh bool) string {
 // metFriend is called when a friend's box was heard of: what waits for it can
 // be delivered now.
 func (s *Server) metFriend(who peer.Key) {
-	if p := s.post.get(); p != nil {
+	if p := s.smtp.get(); p != nil {
 		p.Hello(who.Address())
 	}
 }

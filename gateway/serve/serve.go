@@ -45,13 +45,13 @@ type Server struct {
 	dialer     *pair.Dialer
 
 	listeners map[string]*listener
-	gopher    *hole             // nil: no Gopher endpoint
+	gopher    *gopherServer     // nil: no Gopher endpoint
 	household limiters          // for the household's side of endpoints
-	post      office            // mail
+	smtp      currentMail       // mail
 	waiting   limiters          // for clients of servers on the box
 	visitors  *endpoint.Limiter // for visitors of endpoints
 	places    places            // of servers on the box
-	looks     looks
+	probes    probes
 	users     link.Users
 	book      atomic.Pointer[account.Book] // who may log in
 	cert      atomic.Pointer[certificate]  // of the household's servers; nil: none is there
@@ -61,7 +61,7 @@ type Server struct {
 	fronts map[string]*front // by onion name
 	wished []link.Front
 	hosts  map[string][]netip.Addr // devices that are targets
-	hosted map[string]*behind      // servers on the box that are reached through us
+	hosted map[string]*terminator  // servers on the box that are reached through us
 	box    []netip.Prefix          // the box's own household addresses
 }
 
@@ -79,8 +79,8 @@ type front struct {
 	key string
 }
 
-// hole is the Gopher endpoint with the directory it was made for.
-type hole struct {
+// gopherServer is the Gopher endpoint with the directory it was made for.
+type gopherServer struct {
 	*gopher.Server
 	root string
 }
@@ -186,7 +186,7 @@ func (s *Server) drop(name string) {
 }
 
 func (s *Server) stopAll() {
-	defer s.post.replace(nil)
+	defer s.smtp.replace(nil)
 	for name := range s.listeners {
 		s.drop(name)
 	}

@@ -7,8 +7,8 @@ import (
 	"tunic/gateway/link"
 )
 
-// people replaces the book of those who may log in. Who is logged in stays so.
-func (a *application) people(want link.Users) {
+// setUsers replaces the book of those who may log in. Who is logged in stays so.
+func (a *application) setUsers(want link.Users) {
 	if reflect.DeepEqual(a.users, want) {
 		return
 	}

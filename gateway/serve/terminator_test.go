@@ -20,8 +20,8 @@ import (
 	"tunic/gateway/onion"
 )
 
-// mailServer answers one line, and says bye; lines gets what it was told.
-func mailServer(t *testing.T) (netip.AddrPort, chan string) {
+// lineServer answers one line, and says bye; lines gets what it was told.
+func lineServer(t *testing.T) (netip.AddrPort, chan string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -62,7 +62,7 @@ func TestIMAPBehindTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, lines := mailServer(t)
+	server, lines := lineServer(t)
 	addr := handOver(t, s, "imap")
 	d := link.Desired{TLS: &link.TLS{Cert: leaf.Cert, Key: leaf.Key},
 		Behind: []link.Behind{{Name: "imap", Listeners: []string{"imap"}, Server: server, Port: 993, TLS: true, Proxy: true}}}

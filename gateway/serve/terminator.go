@@ -26,8 +26,9 @@ var waitingLimits = endpoint.Limits{MaxConns: 512, MaxPerVisitor: 64, Idle: 35 *
 // handshakeTime bounds a connection that has not said who it is.
 const handshakeTime = 20 * time.Second
 
-// behind serves a protocol by a server on the box.
-type behind struct {
+// terminator serves a protocol by a server on the box; TLS, where there is any, ends
+// here.
+type terminator struct {
 	link.Behind
 	config *tls.Config         // of TLS
 	share  *fair.Share[string] // of the server's places; nil: no bound
@@ -35,29 +36,29 @@ type behind struct {
 }
 
 // Name implements endpoint.Endpoint.
-func (b behind) Name() string { return b.Behind.Name }
+func (t terminator) Name() string { return t.Behind.Name }
 
 // ServeConn implements endpoint.Endpoint. Where there is TLS nothing is dialled
 // before the client has shown that it speaks it.
-func (b behind) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) error {
-	if b.share != nil {
-		leave, ok := b.share.Enter(v.ID, func() { c.Close() })
+func (t terminator) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) error {
+	if t.share != nil {
+		leave, ok := t.share.Enter(v.ID, func() { c.Close() })
 		if !ok {
 			return errNoPlace
 		}
 		defer leave()
 	}
-	client, err := b.open(ctx, c)
+	client, err := t.open(ctx, c)
 	if err != nil {
 		return err
 	}
-	server, err := b.dial(ctx, v.ID)
+	server, err := t.dial(ctx, v.ID)
 	if err != nil {
-		return fmt.Errorf("connecting to the server of %s: %w", b.Name(), err)
+		return fmt.Errorf("connecting to the server of %s: %w", t.Name(), err)
 	}
 	defer server.Close()
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if b.Proxy {
+	if t.Proxy {
 		if _, err := io.WriteString(server, proxyLine(c, v.ID)); err != nil {
 			return err
 		}
@@ -66,11 +67,11 @@ func (b behind) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) e
 }
 
 // open returns what is inside of TLS, or the connection itself.
-func (b behind) open(ctx context.Context, c net.Conn) (net.Conn, error) {
-	if !b.TLS {
+func (t terminator) open(ctx context.Context, c net.Conn) (net.Conn, error) {
+	if !t.TLS {
 		return c, nil
 	}
-	return shakeHands(ctx, c, b.config)
+	return shakeHands(ctx, c, t.config)
 }
 
 // shakeHands begins TLS with a client.
@@ -126,13 +127,13 @@ func remoteAddr(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
-// behind serves the household by servers that others have written.
-func (a *application) behind(want []link.Behind) {
-	running := make(map[string]*behind, len(want))
+// hostedServers serves the household by servers that others have written.
+func (a *application) hostedServers(want []link.Behind) {
+	running := make(map[string]*terminator, len(want))
 	for _, w := range want {
 		ep := a.hosted[w.Name] // nobody else writes it
 		if ep == nil || !reflect.DeepEqual(ep.Behind, w) {
-			ep = &behind{w, a.tlsConfig(), a.places.of(w.Server, false, w.Places), a.dialBehind(w)}
+			ep = &terminator{w, a.tlsConfig(), a.places.of(w.Server, false, w.Places), a.dialHosted(w)}
 		}
 		running[w.Name] = ep
 		for _, name := range w.Listeners {
@@ -152,10 +153,10 @@ func (a *application) behind(want []link.Behind) {
 	a.hosted = running
 }
 
-// dialBehind connects to a server for one device. Where the server is not told
+// dialHosted connects to a server for one device. Where the server is not told
 // which, a device has an address of its own, so that a limit or a ban there
 // hits it alone, whatever addresses it has.
-func (s *Server) dialBehind(w link.Behind) func(context.Context, string) (net.Conn, error) {
+func (s *Server) dialHosted(w link.Behind) func(context.Context, string) (net.Conn, error) {
 	return func(ctx context.Context, id string) (net.Conn, error) {
 		if w.Proxy {
 			return new(net.Dialer).DialContext(ctx, "tcp", w.Server.String())
