@@ -64,7 +64,7 @@ type Feature struct {
 	Parts
 	host      feature.Host
 	rotations rotations
-	reaches   reaches
+	probes    onionProbes
 	passed    chan struct{} // has room for one: a pass has ended
 
 	mu   sync.Mutex
@@ -130,7 +130,7 @@ func (f *Feature) look(s *feature.Scene, r *feature.Report) {
 	old := f.oldAddresses(r)
 	s.Former = former(old)
 	s.Own = ownAddresses(s)
-	f.know(r)
+	f.readOwnKey(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.old, f.has = old, has

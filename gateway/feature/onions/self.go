@@ -24,9 +24,9 @@ type Self struct {
 	Public onion.ClientKey
 }
 
-// know reads the box's own key, which it makes at first. Without it the private
+// readOwnKey reads the box's own key, which it makes at first. Without it the private
 // onions are there for those who were let in, and for nobody here.
-func (f *Feature) know(r *feature.Report) {
+func (f *Feature) readOwnKey(r *feature.Report) {
 	if f.ownKey() != (Self{}) {
 		return
 	}

@@ -14,14 +14,14 @@ import (
 
 // describe lists every onion, published or not, with keys or without.
 func (f *Feature) describe(s feature.Scene) []api.Onion {
-	f.reaches.saw(s.Served)
+	f.probes.saw(s.Served)
 	published := f.all()
 	var list []api.Onion
 	for _, o := range s.Config.AllOnions() {
 		d := published[string(s.Addresses[o.Name])]
 		one := describeOnion(s, o, d)
 		one.Old = f.formerOf(s, o, published)
-		f.reaches.describe(&one, d)
+		f.probes.describe(&one, d)
 		list = append(list, one)
 	}
 	return list

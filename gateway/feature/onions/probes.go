@@ -36,35 +36,35 @@ const (
 	uploadOld = 3 * time.Hour
 )
 
-// reaches is what is known of how onions can be reached, by their names.
-type reaches struct {
+// onionProbes is what is known of how onions can be reached, by their names.
+type onionProbes struct {
 	mu sync.Mutex
-	of map[string]*reach
+	of map[string]*onionProbe
 }
 
-// visited is an onion that somebody may visit.
-type visited struct {
+// probedOnion is an onion that somebody may visit.
+type probedOnion struct {
 	address string // its 56 letters
 	locked  bool   // the box itself may not: it has no client's key
 	fast    bool   // it is the second tor's, which is not asked to publish again
 }
 
-// reach is what is known of one onion.
-type reach struct {
-	visited
+// onionProbe is what is known of one onion.
+type onionProbe struct {
+	probedOnion
 	since time.Time
-	ports map[uint16]*portReach
+	ports map[uint16]*portProbe
 
-	nextLook, nextCall time.Time
-	failures           int // calls in a row that did not arrive
-	repairs            int // since the last call that did
-	repaired           time.Time
-	nextRepair         time.Time // not before
-	sure               bool      // the last call arrived
+	nextProbe, nextCall time.Time
+	failures            int // calls in a row that did not arrive
+	repairs             int // since the last call that did
+	repaired            time.Time
+	nextRepair          time.Time // not before
+	sure                bool      // the last call arrived
 }
 
-// portReach is what is known of one of its ports.
-type portReach struct {
+// portProbe is what is known of one of its ports.
+type portProbe struct {
 	target link.PortStatus
 	lastUp time.Time
 	call   link.OwnCall // the zero At: none yet
@@ -77,35 +77,35 @@ func jitter(d time.Duration) time.Duration {
 }
 
 // keep forgets every onion but these, and knows nothing yet of a new one.
-func (r *reaches) keep(onions map[string]visited, now time.Time) {
+func (r *onionProbes) keep(onions map[string]probedOnion, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of == nil {
-		r.of = make(map[string]*reach)
+		r.of = make(map[string]*onionProbe)
 	}
 	for name, known := range r.of {
-		if onions[name] != known.visited {
+		if onions[name] != known.probedOnion {
 			delete(r.of, name)
 		}
 	}
 	for name, o := range onions {
 		if r.of[name] == nil {
-			r.of[name] = &reach{visited: o, since: now, ports: make(map[uint16]*portReach),
-				nextLook: now, nextCall: now.Add(jitter(callFirst))}
+			r.of[name] = &onionProbe{probedOnion: o, since: now, ports: make(map[uint16]*portProbe),
+				nextProbe: now, nextCall: now.Add(jitter(callFirst))}
 		}
 	}
 }
 
 // due is the next onion to look at, and whether to call it too. What no
 // directory has is not called: nobody could find it.
-func (r *reaches) due(onions map[string]tor.Descriptor, now time.Time) (name string, call, ok bool) {
+func (r *onionProbes) due(onions map[string]tor.Descriptor, now time.Time) (name string, call, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for n, o := range r.of {
 		switch {
 		case !o.locked && !o.nextCall.After(now) && onions[o.address].Out:
 			return n, true, true
-		case !o.nextLook.After(now):
+		case !o.nextProbe.After(now):
 			name, ok = n, true
 		}
 	}
@@ -114,11 +114,11 @@ func (r *reaches) due(onions map[string]tor.Descriptor, now time.Time) (name str
 
 // sooner returns how long the watch may wait: until an onion is due, and no
 // longer than wait.
-func (r *reaches) sooner(onions map[string]tor.Descriptor, now time.Time, wait time.Duration) time.Duration {
+func (r *onionProbes) sooner(onions map[string]tor.Descriptor, now time.Time, wait time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range r.of {
-		wait = min(wait, o.nextLook.Sub(now))
+		wait = min(wait, o.nextProbe.Sub(now))
 		if !o.locked && onions[o.address].Out {
 			wait = min(wait, o.nextCall.Sub(now))
 		}
@@ -127,18 +127,18 @@ func (r *reaches) sooner(onions map[string]tor.Descriptor, now time.Time, wait t
 }
 
 // record takes over what was found out, and says when to look again.
-func (r *reaches) record(name string, got link.Reached, now time.Time) {
+func (r *onionProbes) record(name string, got link.Reached, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := r.of[name]
 	if o == nil {
 		return
 	}
-	o.nextLook = now.Add(jitter(lookEvery))
+	o.nextProbe = now.Add(jitter(lookEvery))
 	for _, st := range got.Ports {
 		o.sawTarget(st)
 		if !st.Reachable {
-			o.nextLook = now.Add(jitter(lookAgain))
+			o.nextProbe = now.Add(jitter(lookAgain))
 		}
 	}
 	if len(got.Calls) == 0 {
@@ -158,7 +158,7 @@ func (r *reaches) record(name string, got link.Reached, now time.Time) {
 }
 
 // plan sets the time of the next call.
-func (o *reach) plan(now time.Time) {
+func (o *onionProbe) plan(now time.Time) {
 	if o.sure {
 		o.failures, o.repairs = 0, 0
 		o.nextCall = now.Add(jitter(callEvery))
@@ -169,7 +169,7 @@ func (o *reach) plan(now time.Time) {
 }
 
 // sawTarget takes over what serve saw of a target, unless that is old news.
-func (o *reach) sawTarget(st link.PortStatus) {
+func (o *onionProbe) sawTarget(st link.PortStatus) {
 	p := o.port(st.Virtual)
 	if st.At.Before(p.target.At) {
 		return
@@ -180,19 +180,19 @@ func (o *reach) sawTarget(st link.PortStatus) {
 	}
 }
 
-func (o *reach) port(virtual uint16) *portReach {
+func (o *onionProbe) port(virtual uint16) *portProbe {
 	if o.ports[virtual] == nil {
-		o.ports[virtual] = &portReach{}
+		o.ports[virtual] = &portProbe{}
 	}
 	return o.ports[virtual]
 }
 
 // failed says that an onion could not be asked about; it is tried again.
-func (r *reaches) failed(name string, call bool, now time.Time) {
+func (r *onionProbes) failed(name string, call bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if o := r.of[name]; o != nil {
-		o.nextLook = now.Add(jitter(lookAgain))
+		o.nextProbe = now.Add(jitter(lookAgain))
 		if call {
 			o.nextCall = now.Add(jitter(lookAgain))
 		}
@@ -201,7 +201,7 @@ func (r *reaches) failed(name string, call bool, now time.Time) {
 
 // broken returns the onions to publish again: those that are not reached while
 // tor itself is well.
-func (r *reaches) broken(t tor.Status, now time.Time) (names []string) {
+func (r *onionProbes) broken(t tor.Status, now time.Time) (names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !t.Running || t.Bootstrap < 100 || !t.Live || !t.Circuits {
@@ -218,7 +218,7 @@ func (r *reaches) broken(t tor.Status, now time.Time) (names []string) {
 
 // repairing notes that an onion is published again now, or cannot be because
 // visitors are there.
-func (r *reaches) repairing(name string, here bool, now time.Time) {
+func (r *onionProbes) repairing(name string, here bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := r.of[name]
@@ -234,7 +234,7 @@ func (r *reaches) repairing(name string, here bool, now time.Time) {
 	}
 }
 
-func (o *reach) needsRepair(d tor.Descriptor, torSince, now time.Time) bool {
+func (o *onionProbe) needsRepair(d tor.Descriptor, torSince, now time.Time) bool {
 	if o.fast || now.Before(o.nextRepair) {
 		return false
 	}
@@ -253,7 +253,7 @@ func (o *reach) needsRepair(d tor.Descriptor, torSince, now time.Time) bool {
 
 // elsewhere reports whether another box answers at the address: nothing that
 // this box could repair.
-func (o *reach) elsewhere() bool {
+func (o *onionProbe) elsewhere() bool {
 	for _, p := range o.ports {
 		if p.call.Elsewhere {
 			return true
@@ -290,28 +290,28 @@ func (f *Feature) Watch(ctx context.Context) time.Duration {
 	now := f.Now()
 	t := f.Tor.Status()
 	t.Onions = f.all()
-	f.reaches.keep(f.watched(), now)
+	f.probes.keep(f.watched(), now)
 	if !t.Running || t.Bootstrap < 100 {
 		return watchEvery
 	}
-	if name, call, ok := f.reaches.due(t.Onions, now); ok {
+	if name, call, ok := f.probes.due(t.Onions, now); ok {
 		f.reachOnion(ctx, name, call)
 	}
-	if names := f.reaches.broken(t, now); len(names) > 0 {
+	if names := f.probes.broken(t, now); len(names) > 0 {
 		f.repair(ctx, names)
 	}
-	return f.reaches.sooner(t.Onions, f.Now(), watchEvery)
+	return f.probes.sooner(t.Onions, f.Now(), watchEvery)
 }
 
 // watched are the onions that somebody may visit.
-func (f *Feature) watched() map[string]visited {
+func (f *Feature) watched() map[string]probedOnion {
 	now, self := f.host.Now(), f.ownKey().Public
-	list := make(map[string]visited)
+	list := make(map[string]probedOnion)
 	for fast, onions := range map[bool][]tor.Onion{false: now.Desired.Tor.Onions, true: now.Desired.Fast.Onions} {
 		for _, o := range onions {
 			if o.Address == string(now.Addresses[o.Name]) { // not an old address of it
 				locked := o.Clients != nil && !slices.Contains(o.Clients, self)
-				list[o.Name] = visited{o.Address, locked, fast}
+				list[o.Name] = probedOnion{o.Address, locked, fast}
 			}
 		}
 	}
@@ -322,11 +322,11 @@ func (f *Feature) watched() map[string]visited {
 func (f *Feature) reachOnion(ctx context.Context, name string, call bool) error {
 	got, err := f.Server.Reach(ctx, name, call)
 	if err != nil {
-		f.reaches.failed(name, call, f.Now())
+		f.probes.failed(name, call, f.Now())
 		f.Log.Debug("an onion could not be looked at", "onion", name, "error", err)
 		return err
 	}
-	f.reaches.record(name, got, f.Now())
+	f.probes.record(name, got, f.Now())
 	return nil
 }
 
@@ -340,7 +340,7 @@ func (f *Feature) repair(ctx context.Context, names []string) {
 			return // nobody knows who would be cut off
 		}
 		here := slices.ContainsFunc(served.Fronts, func(s link.FrontStatus) bool { return s.Onion == name && s.Active > 0 })
-		f.reaches.repairing(name, here, f.Now())
+		f.probes.repairing(name, here, f.Now())
 		if here {
 			continue
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // saw takes over what serve saw of targets while it was asked for a status.
-func (r *reaches) saw(served link.Status) {
+func (r *onionProbes) saw(served link.Status) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range served.Fronts {
@@ -26,7 +26,7 @@ func (r *reaches) saw(served link.Status) {
 }
 
 // describe adds to an onion's status what is known of how it can be reached.
-func (r *reaches) describe(s *api.Onion, d tor.Descriptor) {
+func (r *onionProbes) describe(s *api.Onion, d tor.Descriptor) {
 	s.Key, s.Directories, s.Refused, s.RefusedWhy = s.Address != "", d.Directories, d.Failed, d.LastError
 	s.Visitors = api.Unknown
 	r.mu.Lock()
@@ -47,7 +47,7 @@ func (r *reaches) describe(s *api.Onion, d tor.Descriptor) {
 	}
 }
 
-func (o *reach) describe(s *api.Port) {
+func (o *onionProbe) describe(s *api.Port) {
 	p := o.ports[s.Port]
 	if p == nil {
 		return
@@ -131,7 +131,7 @@ func callFinding(o api.Onion) (health.Finding, bool) {
 func (f *Feature) Check(ctx context.Context, r api.CheckRequest) (api.Onion, error) {
 	onions := f.watched()
 	if o, served := onions[r.Name]; served {
-		f.reaches.keep(onions, f.Now())
+		f.probes.keep(onions, f.Now())
 		if t := f.Tor.Status(); !t.Running || t.Bootstrap < 100 {
 			return api.Onion{}, fmt.Errorf("checking the onion %s: Tor is not connected", r.Name)
 		}

@@ -11,9 +11,9 @@ import (
 var monday = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // knownOnion is an onion that nothing has happened to, with its descriptor out.
-func knownOnion(name string) (*reaches, map[string]tor.Descriptor) {
-	r := &reaches{}
-	r.keep(map[string]visited{name: {address: "key"}}, monday)
+func knownOnion(name string) (*onionProbes, map[string]tor.Descriptor) {
+	r := &onionProbes{}
+	r.keep(map[string]probedOnion{name: {address: "key"}}, monday)
 	return r, map[string]tor.Descriptor{"key": {Out: true, Uploads: 8, At: monday}}
 }
 
@@ -88,11 +88,11 @@ func TestWhatIsDue(t *testing.T) {
 	if _, _, ok := r.due(out, later.Add(2*time.Minute)); !ok {
 		t.Error("a target that is down is not looked at again soon")
 	}
-	r.keep(map[string]visited{"photos": {address: "another key"}}, later)
+	r.keep(map[string]probedOnion{"photos": {address: "another key"}}, later)
 	if r.of["photos"].sure {
 		t.Error("what was known of another address is still believed")
 	}
-	r.keep(map[string]visited{"photos": {address: "key", locked: true}}, monday)
+	r.keep(map[string]probedOnion{"photos": {address: "key", locked: true}}, monday)
 	if _, call, _ := r.due(out, later); call {
 		t.Error("a private onion is called for which the box has no key")
 	}
@@ -104,7 +104,7 @@ func TestWhatIsDue(t *testing.T) {
 
 func TestRepairsAreBounded(t *testing.T) {
 	well := tor.Status{Running: true, Bootstrap: 100, Live: true, Circuits: true, Since: monday.Add(-time.Hour)}
-	failing := func(n int) *reaches {
+	failing := func(n int) *onionProbes {
 		r, _ := knownOnion("photos")
 		for range n {
 			r.record("photos", lost(80, monday, "none of its introduction points let us in"), monday)
@@ -117,7 +117,7 @@ func TestRepairsAreBounded(t *testing.T) {
 	}
 	out := tor.Descriptor{Out: true, Uploads: 8, At: monday}
 	for name, tc := range map[string]struct {
-		r    *reaches
+		r    *onionProbes
 		s    tor.Status
 		at   time.Duration
 		want bool
@@ -172,9 +172,9 @@ func TestRepairsAreBounded(t *testing.T) {
 
 func TestSooner(t *testing.T) {
 	now := time.Now()
-	r := reaches{of: map[string]*reach{"a": {visited: visited{address: "x"}, nextLook: now.Add(time.Minute),
+	r := onionProbes{of: map[string]*onionProbe{"a": {probedOnion: probedOnion{address: "x"}, nextProbe: now.Add(time.Minute),
 		nextCall: now.Add(time.Second)},
-		"b": {visited: visited{locked: true}, nextLook: now.Add(time.Hour)}}}
+		"b": {probedOnion: probedOnion{locked: true}, nextProbe: now.Add(time.Hour)}}}
 	if wait := r.sooner(map[string]tor.Descriptor{"x": {Out: true}}, now, time.Hour); wait != time.Second {
 		t.Errorf("a call that is due in 1 s is made in %v", wait)
 	}
