@@ -47,7 +47,7 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 	}
 	r.NeedUser(s.Mail, "dovecot", config.MailUser, "nobody can read mail")
 	if !s.Foreseen {
-		if err := mailboxes(*s); err != nil {
+		if err := makeMailboxes(*s); err != nil {
 			r.Find(health.MailboxUnusable, "", "%v", err)
 		}
 	}

@@ -20,8 +20,8 @@ const (
 	mailboxMode fs.FileMode = 0o770
 )
 
-// mailboxes makes a Maildir for each user who has mail.
-func mailboxes(s feature.Scene) error {
+// makeMailboxes makes a Maildir for each user who has mail.
+func makeMailboxes(s feature.Scene) error {
 	group := cmp.Or(s.Mail, s.Serve)
 	err := makeMailDir(s.Paths.Mail(), s.Serve, group)
 	for _, u := range s.Users {

@@ -30,7 +30,7 @@ func (Feature) Name() string { return "people" }
 // is left, and keeps the certificates right.
 func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	secret := look(s, r)
-	leaf, err := certify(s)
+	leaf, err := issueLeaf(s)
 	if err != nil {
 		r.Uncertified(err)
 	}
@@ -68,10 +68,10 @@ func addUsers(d *feature.Desired, users []account.User, secret string) {
 // serveLeaf is the file of serve's certificate.
 const serveLeaf = "serve"
 
-// certify makes the household's certificate authority at the first start, and
+// issueLeaf makes the household's certificate authority at the first start, and
 // keeps serve's certificate right: for the names that the box has now, and for
 // long enough.
-func certify(s *feature.Scene) (ca.Leaf, error) {
+func issueLeaf(s *feature.Scene) (ca.Leaf, error) {
 	authority, err := ca.Load(s.Paths.CA(), s.Certain)
 	if err != nil {
 		return ca.Leaf{}, err

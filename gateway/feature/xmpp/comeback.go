@@ -9,9 +9,9 @@ import (
 	"tunic/gateway/onion"
 )
 
-// longAway is how long nothing was heard of a friend's box that was off: boxes
+// longSilence is how long nothing was heard of a friend's box that was off: boxes
 // say hello every ten minutes.
-const longAway = 25 * time.Minute
+const longSilence = 25 * time.Minute
 
 // comeback is when a friend's box was heard of last, and when it last came back.
 type comeback struct{ heard, came time.Time }
@@ -23,7 +23,7 @@ func (c comeback) after(heard time.Time, waits func() bool) comeback {
 	if heard.Equal(c.heard) {
 		return c
 	}
-	if heard.Sub(c.heard) > longAway || waits() {
+	if heard.Sub(c.heard) > longSilence || waits() {
 		c.came = heard
 	}
 	c.heard = heard

@@ -46,7 +46,7 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 		return func(feature.Scene, *feature.Desired) {}
 	}
 	r.NeedUser(s.XMPP, "prosody", config.XMPPUser, "nobody can chat by XMPP")
-	leaf, err := certify(*s, domain)
+	leaf, err := issueLeaf(*s, domain)
 	if err != nil {
 		r.Uncertified(err)
 	}
@@ -62,9 +62,9 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 	return func(s feature.Scene, d *feature.Desired) { want(s, d, seen) }
 }
 
-// certify makes the server's certificate, or keeps it. Without an authority there
+// issueLeaf makes the server's certificate, or keeps it. Without an authority there
 // is none, and another feature has said so.
-func certify(s feature.Scene, domain string) (leaf ca.Leaf, err error) {
+func issueLeaf(s feature.Scene, domain string) (leaf ca.Leaf, err error) {
 	made := s.Authority != nil
 	if made {
 		leaf, err = s.Authority.Leaf("xmpp", []string{domain, xmpp.Rooms(domain)}, s.Certain)
