@@ -20,9 +20,9 @@ func (l *Lab) SetBeside(ctx context.Context, gateway string, beside bool) error 
 	if err != nil || n.Beside == beside {
 		return err
 	}
-	lines, settings := routerAway(n), []string{"1", "0"}
+	lines, settings := routerRemoved(n), []string{"1", "0"}
 	if beside {
-		lines, settings = routerThere(n), []string{"0", "1"}
+		lines, settings = routerAdded(n), []string{"0", "1"}
 	}
 	if err := run(ctx, "", "ip", "netns", "exec", n.Namespace, "sysctl", "-q", "-w",
 		"net.ipv6.conf."+uplinkBridge+".disable_ipv6="+settings[0], "net.ipv6.conf."+n.LAN.Name+".disable_ipv6="+settings[0],
@@ -40,7 +40,7 @@ func (l *Lab) SetBeside(ctx context.Context, gateway string, beside bool) error 
 	return nil
 }
 
-func routerThere(n Node) []string {
+func routerAdded(n Node) []string {
 	wan, lan := n.Uplink, n.LAN
 	wan.Name, lan.Addrs = uplinkBridge, n.routerAddrs()
 	lines := slices.Concat(interfaceUp(wan), interfaceUp(lan))
@@ -50,7 +50,7 @@ func routerThere(n Node) []string {
 	return lines
 }
 
-func routerAway(n Node) []string {
+func routerRemoved(n Node) []string {
 	return []string{"addr flush dev " + uplinkBridge, "addr flush dev " + n.LAN.Name}
 }
 

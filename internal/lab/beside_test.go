@@ -32,7 +32,7 @@ func TestBeside(t *testing.T) {
 	if own, _, _ := strings.Cut(p.TorFilter("gateway"), ") and"); !strings.Contains(own, "203.0.113.100") {
 		t.Errorf("between the networks tor's own addresses are %s", own)
 	}
-	for _, line := range append(routerThere(n), routerAway(n)...) {
+	for _, line := range append(routerAdded(n), routerRemoved(n)...) {
 		if strings.Contains(line, n.Uplink.Name+" ") && !strings.Contains(line, uplinkBridge) {
 			t.Errorf("the router has its addresses at a port of its bridge: %s", line)
 		}

@@ -205,8 +205,8 @@ func (l *Lab) waitConsensus(ctx context.Context, first time.Time) error {
 	if err := l.waitNetwork(ctx, authorities); err != nil {
 		return err
 	}
-	// The exits have asked in vain until now, and ask less and less often. A
-	// hangup makes tor forget failed downloads and try again (tor(1), SIGHUP).
+	// The exits have asked in vain until now, and ask less and less often.
+	// SIGHUP makes tor forget failed downloads and try again (tor(1)).
 	for _, r := range exits {
 		if p, ok := l.process(r.Name); ok && p.Alive() && !l.hasNetwork(r) {
 			if err := syscall.Kill(p.PID, syscall.SIGHUP); err != nil {

@@ -68,11 +68,11 @@ func TestKeyNamesThePackages(t *testing.T) {
 func TestRootWithKernel(t *testing.T) {
 	r := Releases[0].WithKernel("chrony")
 	list := r.packages()
-	if slices.Contains(list, ownKeeper) || !slices.Contains(list, "chrony") || len(list) != len(packages)+2 ||
-		!slices.Contains(packages, ownKeeper) {
+	if slices.Contains(list, ownTimeDaemon) || !slices.Contains(list, "chrony") || len(list) != len(packages)+2 ||
+		!slices.Contains(packages, ownTimeDaemon) {
 		t.Errorf("it is made of %q", list)
 	}
-	if key := r.key(); !strings.HasPrefix(key, "bookworm-kernel.") || key == Releases[0].WithKernel(ownKeeper).key() {
+	if key := r.key(); !strings.HasPrefix(key, "bookworm-kernel.") || key == Releases[0].WithKernel(ownTimeDaemon).key() {
 		t.Errorf("it is named %s", key)
 	}
 }

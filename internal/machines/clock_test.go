@@ -19,16 +19,16 @@ import (
 
 // sleeper is a box that lay in a cupboard.
 type sleeper struct {
-	release Release
-	keeper  string    // of its clock, as Debian has it
-	shows   time.Time // what its clock shows when it wakes
-	synced  []string  // a command of the keeper's
-	says    string    // by it, once it has heard the time
+	release    Release
+	timeDaemon string    // of its clock, as Debian has it
+	shows      time.Time // what its clock shows when it wakes
+	synced     []string  // a command of the timeDaemon's
+	says       string    // by it, once it has heard the time
 }
 
 var sleepers = []sleeper{
 	{Releases[0], "chrony", time.Unix(60, 0), []string{"chronyc", "-n", "tracking"}, "Leap status     : Normal"},
-	{Releases[1], ownKeeper, time.Now().AddDate(-2, 0, 0), []string{"timedatectl", "timesync-status"}, "Stratum:"},
+	{Releases[1], ownTimeDaemon, time.Now().AddDate(-2, 0, 0), []string{"timedatectl", "timesync-status"}, "Stratum:"},
 }
 
 // Of a box that wakes in an emulator: how far its clock may be off in the end,
@@ -49,7 +49,7 @@ func TestClock(t *testing.T) {
 	}
 	var releases []Release
 	for _, s := range sleepers {
-		releases = append(releases, s.release.WithKernel(s.keeper))
+		releases = append(releases, s.release.WithKernel(s.timeDaemon))
 	}
 	w := newWorld(t, releases, slow)
 	for i, s := range sleepers {
@@ -58,7 +58,7 @@ func TestClock(t *testing.T) {
 			w.newMachine(releases[i])
 			w.boot()
 			w.unused()
-			w.play(scenario{name: fmt.Sprintf("waking in %d, with %s", s.shows.Year(), s.keeper), do: func(w *world) { w.wakes(s) }})
+			w.play(scenario{name: fmt.Sprintf("waking in %d, with %s", s.shows.Year(), s.timeDaemon), do: func(w *world) { w.wakes(s) }})
 		})
 	}
 }
@@ -98,11 +98,11 @@ func (w *world) wakes(s sleeper) {
 	w.Logf("time: %s: waking in %d: right after %.0f s, a page through Tor %.0f s later",
 		w.release.Codename, s.shows.Year(), right.Seconds(), open.Seconds())
 	w.dated(begin)
-	heard := w.eventually(s.keeper+" hears the time", awakeLimit, func() bool {
+	heard := w.eventually(s.timeDaemon+" hears the time", awakeLimit, func() bool {
 		return strings.Contains(w.exec(box, s.synced...).Stdout, s.says) &&
 			w.exec(box, "timedatectl", "show", "-p", "NTPSynchronized").Stdout == "NTPSynchronized=yes\n"
 	})
-	w.Logf("time: %s: %s hears the time %.0f s later:\n%s", w.release.Codename, s.keeper, heard.Seconds(), w.must(box, s.synced...))
+	w.Logf("time: %s: %s hears the time %.0f s later:\n%s", w.release.Codename, s.timeDaemon, heard.Seconds(), w.must(box, s.synced...))
 	w.knowsTheTime()
 	w.booted()
 }
@@ -173,7 +173,7 @@ func (w *world) knowsTheTime() {
 // asleep takes the power away, and shows what happened if that was wrong.
 func (w *world) asleep() {
 	if w.Failed() {
-		w.Logf("the journal:\n%s", w.exec(box, "journalctl", "-b", "-u", "tunic*", "-u", "chrony", "-u", ownKeeper, "-u",
+		w.Logf("the journal:\n%s", w.exec(box, "journalctl", "-b", "-u", "tunic*", "-u", "chrony", "-u", ownTimeDaemon, "-u",
 			"systemd-networkd", "-o", "short-monotonic", "--no-pager", "-n", "60").Stdout)
 	}
 	if err := w.awake.Cut(context.WithoutCancel(w.ctx)); err != nil {

@@ -34,9 +34,9 @@ import (
 type Release struct {
 	Codename string
 	Name     string
-	// keeper is the package that keeps the clock of a root that has a kernel;
+	// timeDaemon is the package that keeps the clock of a root that has a kernel;
 	// it is empty where the root has none.
-	keeper string
+	timeDaemon string
 }
 
 // Releases are all of them, the oldest first.
@@ -58,29 +58,29 @@ func FindRelease(codename string) (Release, error) {
 // has installed. The lab's internet has no Debian mirror, so the box's own
 // packages (`make deps`) and the servers that it manages are among them.
 var packages = []string{
-	"systemd", "systemd-sysv", ownKeeper, "dbus", "udev", "kmod", "ca-certificates", // a minimal Debian
+	"systemd", "systemd-sysv", ownTimeDaemon, "dbus", "udev", "kmod", "ca-certificates", // a minimal Debian
 	"make", "sudo", "iproute2", "iputils-ping", "procps", "curl", "netcat-openbsd", // tools
 	"nftables", "ufw", "network-manager", "dnsmasq-base", // other programs with rules; the last shares for the one before it
 	"tor", "iptables", "dovecot-imapd", "prosody", "prosody-modules", "ngircd",
 }
 
-// ownKeeper is what keeps the clock of a Debian whose owner has chosen nothing.
-const ownKeeper = "systemd-timesyncd"
+// ownTimeDaemon is what keeps the clock of a Debian whose owner has chosen nothing.
+const ownTimeDaemon = "systemd-timesyncd"
 
 // WithKernel returns the release whose root has a kernel of its own, for Wake,
-// and the package keeper to keep its clock.
-func (r Release) WithKernel(keeper string) Release {
-	r.keeper = keeper
+// and the package timeDaemon to keep its clock.
+func (r Release) WithKernel(timeDaemon string) Release {
+	r.timeDaemon = timeDaemon
 	return r
 }
 
 // packages is what the release's root is made of.
 func (r Release) packages() []string {
-	if r.keeper == "" {
+	if r.timeDaemon == "" {
 		return packages
 	}
 	list := append(slices.Clone(packages), "linux-image-cloud-"+runtime.GOARCH, "initramfs-tools")
-	list[slices.Index(list, ownKeeper)] = r.keeper
+	list[slices.Index(list, ownTimeDaemon)] = r.timeDaemon
 	return list
 }
 
@@ -119,7 +119,7 @@ func (r Release) Root(ctx context.Context, say func(string)) (string, error) {
 func (r Release) key() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", rootVersion, strings.Join(r.packages(), " ")))
 	kind := ""
-	if r.keeper != "" {
+	if r.timeDaemon != "" {
 		kind = "kernel."
 	}
 	return fmt.Sprintf("%s-%s%x", r.Codename, kind, sum[:6])

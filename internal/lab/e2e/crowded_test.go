@@ -83,12 +83,12 @@ type glutton struct {
 	end         sync.WaitGroup
 }
 
-// hands are how many connections the greedy one opens at a time, and handRest how
+// hands are how many connections the greedy one opens at a time, and handPause how
 // long a hand rests after each: a thousand a second, or this machine, on which
 // everybody is, would have nothing else to do.
 const (
-	hands    = 64
-	handRest = 64 * time.Millisecond
+	hands     = 64
+	handPause = 64 * time.Millisecond
 )
 
 func (g *glutton) start(ctx context.Context) {
@@ -99,7 +99,7 @@ func (g *glutton) start(ctx context.Context) {
 	for range hands {
 		g.end.Go(func() {
 			_ = g.host.Do(func() error { // fails only if the lab is gone, which others notice
-				for wait(ctx, handRest) {
+				for wait(ctx, handPause) {
 					g.opens(ctx, free)
 				}
 				return nil

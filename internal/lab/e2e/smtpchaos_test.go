@@ -83,8 +83,8 @@ func mailChaos(w *world, a, b postBox, n int) {
 		return len(w.queue(a)) == 0 && len(w.queue(b)) == 0
 	})
 	w.timed("the end of chaos to empty queues", took)
-	judge(w, a, b, &results[0])
-	judge(w, b, a, &results[1])
+	verify(w, a, b, &results[0])
+	verify(w, b, a, &results[1])
 }
 
 // keepSending sends until n mails were accepted. A mail whose answer did not
@@ -152,8 +152,8 @@ func (w *world) alive(box postBox) {
 	})
 }
 
-// judge compares what was accepted with what has arrived.
-func judge(w *world, from, to postBox, s *sent) {
+// verify compares what was accepted with what has arrived.
+func verify(w *world, from, to postBox, s *sent) {
 	w.Helper()
 	arrived, own := once(w.inbox(to), "chaos "), strings.Join(w.inbox(from), "\n")
 	lost, bounced := 0, 0
