@@ -25,7 +25,7 @@ func checkCommand(a *app) *cobra.Command {
 		Short: "Check the configuration and print every mistake with file and line",
 		Long: `Check reads all of the configuration and changes nothing. It prints every
 mistake with file and line and exits with 2 if there is one. Lines in torrc.d,
-bridges and countries are judged by tor itself. What this box lacks for a
+bridges and countries are verified by tor itself. What this box lacks for a
 configuration that is right, such as tor, a mail or chat server, the program of
 a bridge's transport or the household's interface, is a warning, and so is an
 onion that leads to a host on the internet; that the household's interface is the
@@ -90,7 +90,7 @@ func (a *app) warn(list []health.Finding) {
 	}
 }
 
-// askTor has tor judge what the owner has written for it, if there is something.
+// askTor has tor verify what the owner has written for it, if there is something.
 // That tor is not installed is no mistake of the configuration.
 func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	if len(c.Torrc)+len(c.Tor.Bridges)+len(c.Tor.Exits) == 0 {
@@ -101,11 +101,11 @@ func (a *app) askTor(ctx context.Context, c *config.Config) error {
 		user, err = machine.User(config.TorUser)
 	}
 	if err != nil {
-		return a.notJudged(err)
+		return a.notVerified(err)
 	}
 	err = desire.CheckTor(ctx, emptyHouse().features(), c, user)
 	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
-		return a.notJudged(err)
+		return a.notVerified(err)
 	}
 	if err != nil {
 		return &failure{exitUsage, err, "the lines are in " + a.paths().TorrcDir() + " and in [tor] of " + a.paths().Main()}
@@ -113,7 +113,7 @@ func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-func (a *app) notJudged(why error) error {
-	fmt.Fprintf(a.err, "tunic: warning: what is written for tor was not judged: %v\n", why)
+func (a *app) notVerified(why error) error {
+	fmt.Fprintf(a.err, "tunic: warning: what is written for tor was not verified: %v\n", why)
 	return nil
 }

@@ -12,14 +12,14 @@ import (
 
 // reloadOnHangup reads the configuration again at each SIGHUP until ctx ends.
 func reloadOnHangup(ctx context.Context, log *slog.Logger, g *gateway.Gateway) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	sighup := make(chan os.Signal, 1)
+	signal.Notify(sighup, syscall.SIGHUP)
+	defer signal.Stop(sighup)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangup:
+		case <-sighup:
 			if err := g.Reload(ctx); err != nil {
 				log.Error("reloading failed", "error", err)
 			}
