@@ -121,7 +121,7 @@ func TestXMPP(t *testing.T) {
 	if hello() != again {
 		t.Error("Prosody is reloaded once more when nothing waits")
 	}
-	if want := "ask anew " + string(b.addressOf()); !strings.Contains(a.took(), want) {
+	if want := "ask again " + string(b.addressOf()); !strings.Contains(a.took(), want) {
 		t.Errorf("%q was not done", want)
 	}
 	if err := a.people.RemoveUser(t.Context(), api.UserRequest{Name: "bob"}); err != nil {

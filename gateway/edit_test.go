@@ -49,17 +49,17 @@ func editVerbs() map[string]editVerb {
 		"publish": {func(ctx context.Context, h *house) error {
 			_, err := h.onions.Publish(ctx, api.PublishRequest{Name: "music", Ports: []string{"80=192.168.77.20:80"}})
 			return err
-		}, "judge tor"},
+		}, "verify tor"},
 		"unpublish": {func(ctx context.Context, h *house) error {
 			return h.onions.Unpublish(ctx, api.UnpublishRequest{Name: "photos"})
-		}, "judge tor"},
+		}, "verify tor"},
 		"unpublish --forget-key": {func(ctx context.Context, h *house) error {
 			return h.onions.Unpublish(ctx, api.UnpublishRequest{Name: "photos", ForgetKey: true})
-		}, "judge tor"},
+		}, "verify tor"},
 		"rotate":      {rotate(api.RotateRequest{Name: "photos", Keep: time.Hour}), "tor"},
 		"rotate home": {rotate(api.RotateRequest{Name: "home", NewIdentity: true}), "tor"},
-		"device":      {device(api.DeviceRequest{Device: "tv", Policy: "direct"}), "judge rules"},
-		"new device":  {device(api.DeviceRequest{Device: "pad", MAC: "02:00:00:00:00:11", Policy: "block"}), "judge rules"},
+		"device":      {device(api.DeviceRequest{Device: "tv", Policy: "direct"}), "verify rules"},
+		"new device":  {device(api.DeviceRequest{Device: "pad", MAC: "02:00:00:00:00:11", Policy: "block"}), "verify rules"},
 		"device for a while": {device(api.DeviceRequest{Device: "tv", Policy: "direct", For: time.Hour}),
 			"rules"},
 		"portal": {func(ctx context.Context, h *house) error {
@@ -68,10 +68,10 @@ func editVerbs() map[string]editVerb {
 		}, "rules"},
 		"grant": {func(ctx context.Context, h *house) error {
 			return h.onions.GrantClient(ctx, api.GrantRequest{Onion: "locked", Client: "ann:" + clientOfPhotos})
-		}, "judge tor"},
+		}, "verify tor"},
 		"revoke": {func(ctx context.Context, h *house) error {
 			return h.onions.RevokeClient(ctx, api.RevokeRequest{Onion: "open", Client: "ann"})
-		}, "judge tor"},
+		}, "verify tor"},
 		"user add": {func(ctx context.Context, h *house) error {
 			_, err := h.people.AddUser(ctx, api.UserRequest{Name: "carol", Password: "correct horse battery 9"})
 			return err
@@ -203,9 +203,9 @@ func otherFiles(before, after map[string]string) string {
 // Whatever refuses, a verb that fails has changed nothing.
 func TestVerbsUndo(t *testing.T) {
 	for name, verb := range editVerbs() {
-		for _, refusal := range []string{"judge", "tor", "rules"} {
+		for _, refusal := range []string{"verify", "tor", "rules"} {
 			h := editHouse(t, t.TempDir())
-			if refusal == "judge" { // tor is asked about the owner's own lines
+			if refusal == "verify" { // tor is asked about the owner's own lines
 				h.write(t, "torrc.d/x.conf", "MaxCircuitDirtiness 10\n")
 			}
 			h.set(func() { h.fail[refusal] = errBroken })

@@ -182,7 +182,7 @@ func (f fakeTor) Apply(_ context.Context, s tor.Spec) error {
 	return nil
 }
 
-func (f fakeTor) Judge(context.Context, tor.Spec) error { return f.did("judge") }
+func (f fakeTor) Verify(context.Context, tor.Spec) error { return f.did("verify") }
 
 func (f fakeTor) Status() tor.Status {
 	f.mu.Lock()
@@ -207,7 +207,7 @@ func (f fakeFast) Apply(_ context.Context, s tor.Spec) error {
 	return nil
 }
 
-func (f fakeFast) Judge(context.Context, tor.Spec) error { return f.did("judge fast") }
+func (f fakeFast) Verify(context.Context, tor.Spec) error { return f.did("verify fast") }
 
 func (f fakeFast) Status() tor.Status {
 	f.mu.Lock()
@@ -215,7 +215,7 @@ func (f fakeFast) Status() tor.Status {
 	return f.fast
 }
 
-func (f fakeFast) Rest() {
+func (f fakeFast) Stop() {
 	f.mu.Lock()
 	wanted := len(f.fastSpec.Onions) > 0
 	f.fastSpec = tor.Spec{}

@@ -116,7 +116,7 @@ func TestOneFriendChangesNothingOfOthers(t *testing.T) {
 		}
 	}
 	for _, step := range strings.Split(a.took(), ", ") {
-		if strings.HasPrefix(step, "cut") || strings.HasPrefix(step, "ask anew") && !strings.Contains(step, string(alice.addressOf())) {
+		if strings.HasPrefix(step, "cut") || strings.HasPrefix(step, "ask again") && !strings.Contains(step, string(alice.addressOf())) {
 			t.Errorf("done for what alice said: %s", step)
 		}
 	}
@@ -128,7 +128,7 @@ func TestHellosAreRemembered(t *testing.T) {
 	a, b := twoFriends(t)
 	now := a.friends.Now() // while a minute is over nowhere
 	a.friends.Now = func() time.Time { return now }
-	asked := func() int { return strings.Count(a.took(), "ask anew "+string(b.addressOf())) }
+	asked := func() int { return strings.Count(a.took(), "ask again "+string(b.addressOf())) }
 	asked()
 	hello := func(i int) {
 		a.met(t, link.Seen{Onion: keyOf(b.addressOf()), Offers: []link.Offer{{Name: "x", Onion: keyOf(address(i))}}})

@@ -103,7 +103,7 @@ func makeFriends(t *testing.T, a, b *house) {
 	proof := b.pair(t, link.Pairing{Step: link.PairAnswer, Invite: c.Invite, Nonce: opened.Nonce, Client: opened.Client})
 	verdict := a.pair(t, link.Pairing{Step: link.PairProve, Invite: c.Invite, Onion: p.Self, Nonce: proof.Nonce,
 		Client: proof.Client, Signature: proof.Signature})
-	b.pair(t, link.Pairing{Step: link.PairJudge, Invite: c.Invite, Signature: verdict.Signature, Confirmed: verdict.Confirmed})
+	b.pair(t, link.Pairing{Step: link.PairVerify, Invite: c.Invite, Signature: verdict.Signature, Confirmed: verdict.Confirmed})
 	a.pair(t, link.Pairing{Step: link.PairFinish, Invite: c.Invite, Onion: p.Self})
 	b.pair(t, link.Pairing{Step: link.PairConclude, Invite: c.Invite})
 	a.settle(t)
@@ -275,8 +275,8 @@ func TestErrorsOfVerbsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// A friend who is granted an onion is told of it, and finds it by her key. The
-// grant goes with her name, and ends with her: a namesake gets nothing.
+// A friend who is granted an onion is told of it, and finds it by their key. The
+// grant goes with their name, and ends with them: a namesake gets nothing.
 func TestGrantsFollowTheFriend(t *testing.T) {
 	a, b := twoFriends(t)
 	a.write(t, "onions/photos.toml", "# family\nprivate = true\nclients = [\"bob\"]\n[ports]\n80 = \"192.168.77.20:80\"\n")

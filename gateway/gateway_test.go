@@ -173,12 +173,12 @@ func TestReload(t *testing.T) {
 	})
 	t.Run("a torrc line that tor refuses changes nothing", func(t *testing.T) {
 		h.write(t, "torrc.d/x.conf", "Bogus 1\n")
-		h.set(func() { h.fail["judge"] = errBroken })
+		h.set(func() { h.fail["verify"] = errBroken })
 		err := h.Reload(t.Context())
 		if f, ok := errors.AsType[*api.Failure](err); !ok || !f.Usage {
 			t.Errorf("Reload: %v", err)
 		}
-		h.expect(t, "judge")
+		h.expect(t, "verify")
 	})
 	t.Run("good files are applied", func(t *testing.T) {
 		os.Remove(filepath.Join(h.Paths.TorrcDir(), "x.conf"))

@@ -9,7 +9,7 @@ import (
 	"tunic/rules"
 )
 
-func (f fakeTor) Rest()                        { _ = f.did("tor rests") }
+func (f fakeTor) Stop()                        { _ = f.did("tor stops") }
 func (f fakeTor) GaveUp(context.Context) bool  { f.mu.Lock(); defer f.mu.Unlock(); return f.gaveUp }
 func (f fakeTor) NewNym(context.Context) error { return f.did("newnym") }
 
@@ -50,7 +50,7 @@ func (f fakeSystem) Wall() ([]string, error) {
 	return f.wall, f.fail["wall"]
 }
 
-func (f fakeTor) AskAnew(_ context.Context, host string)          { _ = f.did("ask anew", host) }
+func (f fakeTor) AskAgain(_ context.Context, host string)         { _ = f.did("ask again", host) }
 func (f fakeTor) Republish(_ context.Context, onion string) error { return f.did("republish", onion) }
 
 func (f fakeServer) Mail(_ context.Context, q link.MailQuestion) (link.MailAnswer, error) {

@@ -37,7 +37,7 @@ func TestRotate(t *testing.T) {
 	h.onions.Now = func() time.Time { return now }
 	h.pass(t.Context())
 	before := h.onionAddresses()
-	h.running(t)
+	stop := h.running(t)
 	o, err := h.onions.Rotate(t.Context(), api.RotateRequest{Name: "photos", Keep: 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +52,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("published from %+v", h.torSpec.Onions)
 	}
 
+	stop()
 	next := &house{Gateway: New(h.Options, h.snapshot().config), fakes: h.fakes} // as after a restart
 	next.furnish()
 	next.onions.Now = func() time.Time { return now }

@@ -25,22 +25,22 @@ type Servers interface {
 
 // Tor is the tor process.
 type Tor interface {
-	Judge(ctx context.Context, s tor.Spec) error
+	Verify(ctx context.Context, s tor.Spec) error
 	Apply(ctx context.Context, s tor.Spec) error
 	Status() tor.Status
-	// Rest ends it until the next Apply.
-	Rest()
+	// Stop ends it until the next Apply.
+	Stop()
 	// GaveUp reports whether tor has given up on a guard, and nobody is being served.
 	GaveUp(ctx context.Context) bool
 }
 
 // FastTor is the tor for onions that are not anonymous.
 type FastTor interface {
-	Judge(ctx context.Context, s tor.Spec) error
+	Verify(ctx context.Context, s tor.Spec) error
 	Apply(ctx context.Context, s tor.Spec) error
 	Status() tor.Status
-	// Rest ends it until the next Apply.
-	Rest()
+	// Stop ends it until the next Apply.
+	Stop()
 }
 
 // Kernel is the packet filter and what the kernel knows of the network.

@@ -118,7 +118,7 @@ func (p *pass) learn(ctx context.Context) bool {
 	p.lookAround(ctx)
 	p.in.Facts = remember(p.snapshot().in.Facts, facts)
 	for _, i := range p.in.Facts.Interfaces {
-		if i.Away {
+		if i.Missing {
 			p.in.Around.Renamed = append(p.in.Around.Renamed, i.Name)
 		}
 	}
@@ -154,7 +154,7 @@ func remember(before, now feature.Facts) feature.Facts {
 		for _, b := range before.Interfaces {
 			if n.Index == 0 && b.Name == n.Name {
 				now.Interfaces[i] = b
-				now.Interfaces[i].Away = true
+				now.Interfaces[i].Missing = true
 			}
 		}
 	}

@@ -76,10 +76,10 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in desire.Inputs)
 	return desire.State(in), nil
 }
 
-// judge asks tor whether it would take the owner's part of a configuration.
+// verifyTor asks tor whether it would take the owner's part of a configuration.
 // That tor is not there is no mistake of the configuration: the household stays
 // closed, and the status says why.
-func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
+func (g *Gateway) verifyTor(ctx context.Context, c *config.Config) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
@@ -89,16 +89,16 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	before, after := v.desired.Tor, next.Tor
-	for _, s := range []*tor.Spec{&before, &after} { // tunic's own lines need no judge
+	for _, s := range []*tor.Spec{&before, &after} { // tunic's own lines need no check
 		s.Onions, s.Auth, s.Maps = nil, nil, nil
 	}
 	if before.Equal(after) {
 		return nil
 	}
-	err = g.Tor.Judge(ctx, after)
+	err = g.Tor.Verify(ctx, after)
 	if fast := next.Fast; err == nil && len(fast.Onions) > 0 {
 		fast.Onions = nil
-		err = g.Fast.Judge(ctx, fast)
+		err = g.Fast.Verify(ctx, fast)
 	}
 	if err == nil || before.Binary == after.Binary && torCode(err) == health.TorMissing {
 		return nil

@@ -19,10 +19,10 @@ import (
 // one tor before it enters the other: with one key in two places, visitors
 // would come to either.
 
-// shrinkFast takes out of the fast tor what it is to have no longer.
-func (p *pass) shrinkFast(ctx context.Context) {
+// dropFast takes out of the fast tor what it is to have no longer.
+func (p *pass) dropFast(ctx context.Context) {
 	if len(p.desired.Fast.Onions) == 0 {
-		p.Fast.Rest()
+		p.Fast.Stop()
 		return
 	}
 	p.giveFast(ctx, p.fastWithout())
@@ -95,7 +95,7 @@ func (p *pass) steps(ctx context.Context) bool {
 		p.opened = false
 		return false
 	}
-	p.shrinkFast(ctx)
+	p.dropFast(ctx)
 	done := p.applyTor(ctx) && p.applyServe(ctx) && p.open(ctx) && p.applyServers()
 	p.applyFast(ctx)
 	return done
@@ -106,7 +106,7 @@ func (p *pass) steps(ctx context.Context) bool {
 func (p *pass) lockedDown(ctx context.Context) bool {
 	p.opened = false
 	p.stayClosed(ctx)
-	p.shrinkFast(ctx)
+	p.dropFast(ctx)
 	p.applyTor(ctx)
 	p.applyServe(ctx)
 	p.applyServers()
@@ -127,7 +127,7 @@ func (p *pass) applyTor(ctx context.Context) bool {
 		p.torHas = p.desired.Tor.Onions
 	}
 	st := p.Tor.Status()
-	away := p.upkeep.Away(st)
+	away := p.upkeep.NotConnected(st)
 	switch {
 	case err != nil:
 		p.why = "tor did not take the configuration"

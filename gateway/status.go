@@ -104,7 +104,7 @@ func ready(s api.Status) (bool, string) {
 func interfaces(v snapshot, served link.Status) api.Household {
 	h := api.Household{DefaultPolicy: string(v.config.Household.DefaultPolicy), Interfaces: []api.Interface{}, Devices: []api.Device{}}
 	for _, i := range v.in.Facts.Interfaces {
-		s := api.Interface{Name: i.Name, Present: i.Index != 0 && !i.Away, Addresses: []string{}}
+		s := api.Interface{Name: i.Name, Present: i.Index != 0 && !i.Missing, Addresses: []string{}}
 		for _, a := range i.Addresses {
 			s.Addresses = append(s.Addresses, a.String())
 		}

@@ -111,7 +111,7 @@ func (d *daemon) run(ctx context.Context, door net.Listener) error {
 	beside(func(ctx context.Context) error { return api.Serve(ctx, door, h.parts(g), d.log) })
 	beside(func(ctx context.Context) error { return machine.WatchInterfaces(ctx, d.log, g.Wake) })
 	beside(func(ctx context.Context) error { return machine.GuardRules(ctx, d.log, d.kernel.Kernel, g) })
-	go reloadOnHangup(outer, d.log, g)
+	go reloadOnSIGHUP(outer, d.log, g)
 	err := g.Run(ctx)
 	systemd.SdNotify(false, systemd.SdNotifyStopping)
 	d.servers.Stop()

@@ -14,7 +14,7 @@ import (
 	"tunic/rules"
 )
 
-// CheckTor has tor itself judge the owner's part of its configuration: the
+// CheckTor has tor itself verify the owner's part of its configuration: the
 // lines in torrc.d, bridges and countries. tor runs as that user, and must not as
 // root; a caller who is not root passes their own IDs.
 // Nothing is left behind. The error wraps tor.ErrNoTor if tor is not installed, and
@@ -33,8 +33,8 @@ func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config,
 		Ranges: feature.Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}}
 	in.Foresee(ctx, features)
 	s := State(in).Tor
-	s.Onions, s.Auth, s.Maps = nil, nil, nil // tunic's own lines need no judge
-	return tor.Judge(ctx, s, slog.New(slog.DiscardHandler))
+	s.Onions, s.Auth, s.Maps = nil, nil, nil // tunic's own lines need no check
+	return tor.Verify(ctx, s, slog.New(slog.DiscardHandler))
 }
 
 // Missing says which programs a configuration needs that this box lacks: tor, or

@@ -25,7 +25,7 @@ type Facts struct {
 type InterfaceFacts struct {
 	Name      string
 	Index     int            // 0: it did not exist yet
-	Away      bool           // it does not exist under this name now; the rest is what it was
+	Missing   bool           // it does not exist under this name now; the rest is what it was
 	Addresses []netip.Prefix // the box's own addresses with their on-link prefixes, without link-local ones
 }
 

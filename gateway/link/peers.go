@@ -18,7 +18,7 @@ const (
 	PairProve                        // Invite, Onion, Nonce, Client, Signature -> Signature, Confirmed
 	PairFinish                       // Invite, Onion -> nothing
 	PairAnswer                       // Invite, Nonce, Client -> Nonce, Client, Signature
-	PairJudge                        // Invite, Signature, Confirmed -> nothing
+	PairVerify                       // Invite, Signature, Confirmed -> nothing
 	PairConclude                     // Invite -> nothing
 	PairFail                         // Invite, Refusal -> nothing
 	PairHello                        // Onion (whom), Commit (digest), Nonce (the other's), Client (ours) -> Signature

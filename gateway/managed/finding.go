@@ -44,5 +44,6 @@ func (s Status) words() string {
 	case !s.Ready:
 		return s.Name + " is being started"
 	}
-	return fmt.Sprintf("%s %s is newer than what tunic was tried with; it runs with the newest configuration that tunic has", s.Name, s.Version)
+	return fmt.Sprintf("%s %s is newer than what tunic was tried with; it runs with the newest configuration that tunic has",
+		s.Name, s.Version)
 }

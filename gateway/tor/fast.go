@@ -27,9 +27,9 @@ func (s Spec) checkSingleHop() error {
 	return nil
 }
 
-// Rest ends the process and wants none until the next Apply. It returns when
+// Stop ends the process and wants none until the next Apply. It returns when
 // Serve knows; the process may take some seconds to end.
-func (t *Tor) Rest() {
+func (t *Tor) Stop() {
 	t.applying.Lock()
 	defer t.applying.Unlock()
 	t.mu.Lock()

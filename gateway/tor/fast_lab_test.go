@@ -24,7 +24,7 @@ func TestFastTor(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec.Onions = []Onion{films}
-	if err := fast.Judge(t.Context(), spec); err != nil {
+	if err := fast.Verify(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
@@ -45,7 +45,7 @@ func TestFastTor(t *testing.T) {
 		if difference, err := fast.runningSession().listening(spec); difference != "" || err != nil {
 			t.Errorf("listeners: %s, %v", difference, err)
 		}
-		fast.Rest()
+		fast.Stop()
 		fast.await("the fast tor to end", func() bool { return !alive(pid) })
 		if !b.Status().Running {
 			t.Error("the other tor is gone too")

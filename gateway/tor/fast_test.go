@@ -7,11 +7,11 @@ import (
 	"testing/synctest"
 )
 
-// Rest ends what runs, and Serve waits for the next wish.
+// Stop ends what runs, and Serve waits for the next wish.
 func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tor := New(Options{Log: slog.New(slog.DiscardHandler)})
-		tor.Rest() // nothing wanted yet
+		tor.Stop() // nothing wanted yet
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		waits := make(chan bool, 1)
@@ -25,13 +25,13 @@ func TestRest(t *testing.T) {
 		if !tor.setRestart(func() { ended++ }) {
 			t.Error("the process is not wanted any more")
 		}
-		tor.Rest()
-		tor.Rest()
+		tor.Stop()
+		tor.Stop()
 		if ended != 1 || !tor.current().Equal(Spec{}) {
 			t.Errorf("ended %d times, state %+v", ended, tor.current())
 		}
 		if tor.setRestart(func() {}) {
-			t.Error("a process would have been started between Rest and the next wish")
+			t.Error("a process would have been started between Stop and the next wish")
 		}
 		wait()
 		synctest.Wait()

@@ -135,10 +135,10 @@ func (m *meetings) reset() {
 	}
 }
 
-// AskAnew fetches the descriptor of an onion, given as its host name, and then
+// AskAgain fetches the descriptor of an onion, given as its host name, and then
 // ends every wait for it: it is there again, at other introduction points, and
 // whom it was asked to meet before it does not know.
-func (t *Tor) AskAnew(ctx context.Context, host string) {
+func (t *Tor) AskAgain(ctx context.Context, host string) {
 	onion, back := strings.TrimSuffix(host, ".onion"), time.Now()
 	t.fetchDescriptor(onion)
 	ctx = context.WithoutCancel(ctx)

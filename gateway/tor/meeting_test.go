@@ -119,7 +119,7 @@ func TestOneFetchForAll(t *testing.T) {
 	})
 }
 
-// AskAnew fetches the descriptor, and closes what waits for that onion, once, and
+// AskAgain fetches the descriptor, and closes what waits for that onion, once, and
 // nothing else.
 func TestAskAnew(t *testing.T) {
 	f := newFakeControl(t, []exchange{{"HSFETCH abc", "250 OK"}, {"HSFETCH abc", "250 OK"},
@@ -135,7 +135,7 @@ func TestAskAnew(t *testing.T) {
 	x.meetings.event(asked, func(string) {}, func(string) {})
 	x.meetings.event(asked2, func(string) {}, func(string) {})
 	for range 2 {
-		x.AskAnew(t.Context(), "abc.onion")
+		x.AskAgain(t.Context(), "abc.onion")
 	}
 	time.Sleep(fetchTime + time.Second)
 	got := f.received()
@@ -150,7 +150,7 @@ func TestAskAnew(t *testing.T) {
 	}
 }
 
-func TestAskAnewWithoutAProcess(t *testing.T) { new(Tor).AskAnew(t.Context(), "abc.onion") }
+func TestAskAnewWithoutAProcess(t *testing.T) { new(Tor).AskAgain(t.Context(), "abc.onion") }
 
 // A circuit that an onion has come to by now, or that is gone, is not closed.
 func TestWaitsAreAskedFor(t *testing.T) {

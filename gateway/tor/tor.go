@@ -77,14 +77,14 @@ func (t *Tor) Status() Status {
 }
 
 // Serve waits for the first Apply, then keeps a tor process running at the
-// last state that was accepted; after a Rest it waits for the next Apply. It
+// last state that was accepted; after a Stop it waits for the next Apply. It
 // returns ctx.Err() once ctx has ended and the process is gone; no failure of
 // tor ends it.
 func (t *Tor) Serve(ctx context.Context) error {
 	backoff := supervise.Backoff{Min: time.Second, Max: time.Minute, Healthy: time.Minute}
 	for t.wanted(ctx) {
 		runCtx, cancel := context.WithCancel(ctx)
-		if !t.setRestart(cancel) { // a Rest came between
+		if !t.setRestart(cancel) { // a Stop came between
 			cancel()
 			continue
 		}
@@ -189,7 +189,7 @@ func (t *Tor) setSession(s *session) {
 	t.session = s
 }
 
-// setRestart reports whether a process is still wanted: from here on a Rest
+// setRestart reports whether a process is still wanted: from here on a Stop
 // calls restart.
 func (t *Tor) setRestart(restart context.CancelFunc) bool {
 	t.mu.Lock()

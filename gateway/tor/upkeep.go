@@ -32,8 +32,8 @@ const farStep = time.Hour
 // Process is a tor, as far as its upkeep goes.
 type Process interface {
 	Status() Status
-	// Rest ends it until the next Apply.
-	Rest()
+	// Stop ends it until the next Apply.
+	Stop()
 	// GaveUp reports whether tor has given up on a guard, and nobody is being served.
 	GaveUp(ctx context.Context) bool
 }
@@ -43,7 +43,7 @@ type Process interface {
 type Upkeep struct {
 	Log  *slog.Logger
 	Tor  Process
-	Also interface{ Rest() } // another tor, for which all that is said of Tor holds
+	Also interface{ Stop() } // another tor, for which all that is said of Tor holds
 
 	machineStart time.Time // by the clock as it was when somebody looked last
 	away         time.Time // since when the network has not been reached; zero: it is
@@ -102,15 +102,15 @@ func (u *Upkeep) followWay(ctx context.Context, wayOut bool) {
 }
 
 func (u *Upkeep) rest() {
-	u.Tor.Rest()
-	u.Also.Rest()
+	u.Tor.Stop()
+	u.Also.Stop()
 }
 
 func (s Status) connected() bool { return s.Running && s.Bootstrap == 100 && s.Live }
 
-// Away says why the household has no Tor, once that has lasted; "" is that it has,
+// NotConnected says why the household has no Tor, once that has lasted; "" is that it has,
 // or not for long. It has to be told each status.
-func (u *Upkeep) Away(st Status) string {
+func (u *Upkeep) NotConnected(st Status) string {
 	if st.connected() {
 		u.away = time.Time{}
 		return ""

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// stubborn is a tor that says what it is told to, and counts how often it rests.
+// stubborn is a tor that says what it is told to, and counts how often it stops.
 type stubborn struct {
 	status Status
 	gaveUp bool
-	rests  int
+	stops  int
 }
 
 func (s *stubborn) Status() Status              { return s.status }
-func (s *stubborn) Rest()                       { s.rests++ }
+func (s *stubborn) Stop()                       { s.stops++ }
 func (s *stubborn) GaveUp(context.Context) bool { return s.gaveUp }
 
 // took reports whether it has been ended since.
 func (s *stubborn) took() bool {
-	n := s.rests
-	s.rests = 0
+	n := s.stops
+	s.stops = 0
 	return n > 0
 }
 
@@ -44,7 +44,7 @@ func TestWayOut(t *testing.T) {
 			out          bool
 			bootstrap    int
 			live, gaveUp bool
-			rests        bool
+			stops        bool
 		}{
 			{"a guard is down", true, 100, true, true, false},
 			{"the cable is out", false, 100, true, true, false},
@@ -67,10 +67,10 @@ func TestWayOut(t *testing.T) {
 				time.Sleep(startTime)
 			}
 			s.status, s.gaveUp = Status{Running: true, Bootstrap: step.bootstrap, Live: step.live}, step.gaveUp
-			u.Away(s.status)
+			u.NotConnected(s.status)
 			u.followWay(t.Context(), step.out)
-			if rests := s.took(); rests != step.rests {
-				t.Errorf("%d, %s: tor rests: %v", i, step.what, rests)
+			if stops := s.took(); stops != step.stops {
+				t.Errorf("%d, %s: tor stops: %v", i, step.what, stops)
 			}
 		}
 	})
@@ -82,15 +82,15 @@ func TestWayOutBeyondTheRouter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stubborn{status: Status{Running: true, Bootstrap: 100}, gaveUp: true}
 		u, _ := upkeepOf(s)
-		rests := func() bool {
-			u.Away(s.status)
+		stops := func() bool {
+			u.NotConnected(s.status)
 			u.followWay(t.Context(), true)
 			return s.took()
 		}
-		if rests() {
+		if stops() {
 			t.Error("it was away for a moment")
 		}
-		if time.Sleep(time.Minute); rests() {
+		if time.Sleep(time.Minute); stops() {
 			t.Error("it is away")
 		}
 		u.away = time.Now().Add(-time.Minute)
@@ -115,13 +115,13 @@ func TestClockIsSet(t *testing.T) {
 	for _, c := range []struct {
 		step  time.Duration
 		pid   int
-		rests bool
+		stops bool
 	}{{0, 7, false}, {time.Minute, 7, false}, {-time.Minute, 7, false}, {-400 * 24 * time.Hour, 7, true},
 		{0, 7, false}, {56 * 365 * 24 * time.Hour, 7, true}, {400 * 24 * time.Hour, 0, false}} {
 		s.status.PID = c.pid
 		start = start.Add(c.step)
-		if u.followClock(start); s.took() != c.rests || fast.took() != c.rests {
-			t.Errorf("%+v: tor rests is wrong", c)
+		if u.followClock(start); s.took() != c.stops || fast.took() != c.stops {
+			t.Errorf("%+v: tor stops is wrong", c)
 		}
 	}
 }
@@ -132,21 +132,21 @@ func TestAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u, _ := upkeepOf(new(stubborn))
 		far := Status{Running: true, Bootstrap: 5, Summary: "Connecting to a relay", Warning: "No route to host"}
-		if got := u.Away(far); got != "" || far.Progress() != "5 %, Connecting to a relay: No route to host" {
+		if got := u.NotConnected(far); got != "" || far.Progress() != "5 %, Connecting to a relay: No route to host" {
 			t.Errorf("%q, %q", got, far.Progress())
 		}
 		time.Sleep(2 * time.Minute)
-		if got := u.Away(far); !strings.Contains(got, "for 2m0s: No route to host (Tor has stood at 5 %") {
+		if got := u.NotConnected(far); !strings.Contains(got, "for 2m0s: No route to host (Tor has stood at 5 %") {
 			t.Errorf("%q", got)
 		}
 		well := Status{Running: true, Bootstrap: 100, Live: true}
-		if got := u.Away(well); got != "" || !u.away.IsZero() {
+		if got := u.NotConnected(well); got != "" || !u.away.IsZero() {
 			t.Errorf("%q", got)
 		}
 		well.Live = false
-		u.Away(well)
+		u.NotConnected(well)
 		time.Sleep(2 * time.Minute)
-		if got := u.Away(well); !strings.Contains(got, "no relay answers") {
+		if got := u.NotConnected(well); !strings.Contains(got, "no relay answers") {
 			t.Errorf("%q", got)
 		}
 	})

@@ -16,7 +16,7 @@ import (
 // verifyWait bounds `tor --verify-config`.
 const verifyWait = 60 * time.Second
 
-// verify lets the binary itself judge a configuration that no running process
+// verify lets the binary itself verify a configuration that no running process
 // can: before the first start, and before a restart that could not be undone.
 func verify(ctx context.Context, s Spec, log *slog.Logger) error {
 	version, err := FindVersion(ctx, s.Binary)
@@ -49,14 +49,14 @@ func verify(ctx context.Context, s Spec, log *slog.Logger) error {
 	return nil
 }
 
-// Judge has the binary itself look at a configuration, without a change to what
+// Verify has the binary itself look at a configuration, without a change to what
 // runs. It returns what Apply would return for it, as far as that can be known
 // beforehand.
-func (t *Tor) Judge(ctx context.Context, s Spec) error { return Judge(ctx, s, t.log) }
+func (t *Tor) Verify(ctx context.Context, s Spec) error { return Verify(ctx, s, t.log) }
 
-// Judge is [Tor.Judge] for a caller that has no Tor: it needs the directories
+// Verify is [Tor.Verify] for a caller that has no Tor: it needs the directories
 // and the user of s.
-func Judge(ctx context.Context, s Spec, log *slog.Logger) error {
+func Verify(ctx context.Context, s Spec, log *slog.Logger) error {
 	if err := s.Check(); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (s side) accept(self peer.Key, c link.Call) error {
 	if err := await(s, kindVerdict, &v); err != nil {
 		return err
 	}
-	if _, err := s.ask(link.Pairing{Step: link.PairJudge, Invite: c.Invite, Onion: c.Onion, Signature: v.Signature,
+	if _, err := s.ask(link.Pairing{Step: link.PairVerify, Invite: c.Invite, Onion: c.Onion, Signature: v.Signature,
 		Confirmed: v.Confirmed == 1}); err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (b *box) Pair(_ context.Context, m link.Pairing) (r link.Paired, err error)
 		}
 	case link.PairAnswer:
 		nonce, client, r.Signature, err = b.Answer(id, peer.Key(m.Nonce), peer.Key(m.Client))
-	case link.PairJudge:
+	case link.PairVerify:
 		err = b.Verify(id, m.Signature, m.Confirmed)
 	case link.PairConclude:
 		if err = b.befriend(b.Conclude(id)); err == nil {

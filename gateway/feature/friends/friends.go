@@ -26,8 +26,8 @@ type Sign func(dir string, owner feature.IDs, message []byte) (peer.Signature, e
 // Tor asks for the descriptors of friends' onions.
 type Tor interface {
 	Status() tor.Status
-	// AskAnew ends what waits for an onion, by its host name, that has come back.
-	AskAnew(ctx context.Context, host string)
+	// AskAgain ends what waits for an onion, by its host name, that has come back.
+	AskAgain(ctx context.Context, host string)
 }
 
 // Server calls friends' boxes, and has the mail for them.

@@ -63,7 +63,7 @@ func (f *Feature) step(ctx context.Context, b *peer.Book, m link.Pairing, reply 
 		var s peer.Signature
 		nonce, client, s, err = b.Answer(id, peer.Key(m.Nonce), peer.Key(m.Client))
 		reply.Nonce, reply.Client, reply.Signature = link.Key(nonce), link.Key(client), s
-	case link.PairJudge:
+	case link.PairVerify:
 		err = b.Verify(id, m.Signature, m.Confirmed)
 	case link.PairConclude:
 		return f.host.Do(ctx, func(context.Context) error {
@@ -102,7 +102,7 @@ func (f *Feature) Met(ctx context.Context, m link.Seen) (reply link.Paired, err 
 		reply.Refusal, err = uint8(why), nil
 	}
 	if taken {
-		f.Tor.AskAnew(ctx, string(peer.Key(m.Onion).Address()))
+		f.Tor.AskAgain(ctx, string(peer.Key(m.Onion).Address()))
 		f.host.Wake()
 	}
 	if again > 0 {
@@ -118,7 +118,7 @@ func (f *Feature) listen(ctx context.Context, book *peer.Book, r *feature.Report
 		r.Find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
 	}
 	for _, who := range from {
-		f.Tor.AskAnew(ctx, string(who))
+		f.Tor.AskAgain(ctx, string(who))
 	}
 }
 

@@ -40,7 +40,7 @@ func TestNobodyIsWokenForNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []link.PairStep{link.PairClaim, link.PairProve, link.PairAnswer, link.PairJudge, link.PairFail} {
+	for _, step := range []link.PairStep{link.PairClaim, link.PairProve, link.PairAnswer, link.PairVerify, link.PairFail} {
 		if r, _ := f.Pair(t.Context(), link.Pairing{Step: step, Invite: [16]byte{1}, Onion: keyOf(address(1))}); step < link.PairFinish &&
 			r.Refusal == 0 {
 			t.Fatalf("step %d of a stranger: %+v", step, r)

@@ -10,8 +10,8 @@ import (
 	"tunic/gateway"
 )
 
-// reloadOnHangup reads the configuration again at each SIGHUP until ctx ends.
-func reloadOnHangup(ctx context.Context, log *slog.Logger, g *gateway.Gateway) {
+// reloadOnSIGHUP reads the configuration again at each SIGHUP until ctx ends.
+func reloadOnSIGHUP(ctx context.Context, log *slog.Logger, g *gateway.Gateway) {
 	sighup := make(chan os.Signal, 1)
 	signal.Notify(sighup, syscall.SIGHUP)
 	defer signal.Stop(sighup)
