@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
 
-.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -169,6 +169,9 @@ bench-gopher: ## measure Gopher requests against gophernicus behind a socket (as
 bench-rules: ## measure the rules: loading, throughput, new connections, against a bare tor (as root)
 	$(GO) test -tags lab -run '^$$' -bench 'Apply|Forward|Redirect|Connect' -count 3 ./rules/netfilter
 	$(GO) test -tags lab -run '^$$' -bench Transparent -benchtime 1x -timeout 20m ./internal/lab
+
+bench-pass: ## measure a pass by which nothing changes, in an empty house and in a big one
+	$(GO) test -run '^$$' -bench Pass -count 6 ./gateway
 
 bench-fast: ## compare onions that are not anonymous with those that are (as root)
 	$(GO) test -tags lab -run '^$$' -bench 'BenchmarkFast$$' -benchtime 1x -timeout 15m ./internal/lab

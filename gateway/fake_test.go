@@ -41,7 +41,7 @@ import (
 // box is a strict fake of everything around the gateway. It writes a journal
 // of what was done to it, and fails what it is told to fail.
 type fakes struct {
-	t  *testing.T
+	t  testing.TB
 	mu sync.Mutex
 
 	journal []string
@@ -284,12 +284,12 @@ type house struct {
 
 const mainFile = "gateway.ntp = false\n[household]\ninterfaces = [\"br-lan\"]\n"
 
-func newHouse(t *testing.T, files map[string]string) *house {
+func newHouse(t testing.TB, files map[string]string) *house {
 	t.Helper()
 	return newHouseIn(t, t.TempDir(), files)
 }
 
-func newHouseIn(t *testing.T, root string, files map[string]string) *house {
+func newHouseIn(t testing.TB, root string, files map[string]string) *house {
 	t.Helper()
 	p := config.NewPaths(root)
 	for _, dir := range []string{p.Root, filepath.Dir(p.Root)} { // tor's user passes
