@@ -66,7 +66,8 @@ type Offer struct {
 	Onion Key
 }
 
-// Introduction proposes a third box.
+// Introduction proposes a third box. Who has its token is let in, so it hides from
+// logs.
 type Introduction struct {
 	Token   [16]byte
 	Role    uint8 // of the box that is told; a number of package peer
@@ -74,6 +75,9 @@ type Introduction struct {
 	Name    string
 	Expires int64 // seconds since 1970
 }
+
+func (i Introduction) String() string   { return i.Name }
+func (i Introduction) GoString() string { return i.Name }
 
 // Peers is what serve has to do with other boxes; nil: nothing.
 type Peers struct {

@@ -6,5 +6,5 @@ type TLS struct {
 	Cert, Key string
 }
 
-func (*TLS) String() string   { return "(a certificate and its key)" }
-func (*TLS) GoString() string { return "(a certificate and its key)" }
+func (TLS) String() string   { return "(a certificate and its key)" }
+func (TLS) GoString() string { return "(a certificate and its key)" }
