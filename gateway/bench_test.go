@@ -65,13 +65,15 @@ func bigHouse(b *testing.B, devices, onions, friends int) *house {
 	files := make(map[string]string)
 	policies := []string{"tor", "onion", "direct", "block"}
 	for i := range devices {
-		files[fmt.Sprintf("devices/d%d.toml", i)] = fmt.Sprintf("mac = \"02:00:00:01:%02x:%02x\"\npolicy = %q\n", i>>8, i&0xff, policies[i%len(policies)])
+		files[fmt.Sprintf("devices/d%d.toml", i)] = fmt.Sprintf(
+			"mac = \"02:00:00:01:%02x:%02x\"\npolicy = %q\n", i>>8, i&0xff, policies[i%len(policies)])
 	}
 	for i := range friends {
 		files[fmt.Sprintf("peers/f%d.toml", i)] = fmt.Sprintf("onion = %q\nclient = %q\n", onionOf(i), clientOf(i))
 	}
 	for i := range onions {
-		files[fmt.Sprintf("onions/o%d.toml", i)] = fmt.Sprintf("private = true\nclients = [\"f%d\", \"f%d\"]\n[ports]\n80 = \"192.168.77.20:%d\"\n", i%friends, (i+1)%friends, 8000+i)
+		files[fmt.Sprintf("onions/o%d.toml", i)] = fmt.Sprintf(
+			"private = true\nclients = [\"f%d\", \"f%d\"]\n[ports]\n80 = \"192.168.77.20:%d\"\n", i%friends, (i+1)%friends, 8000+i)
 	}
 	h := newHouse(b, files)
 	for i := range friends {

@@ -13,7 +13,8 @@ var tree = map[string]string{
 	"gateway/a.go": "package gateway\n\ntype Gateway struct{ n int }\n\nfunc (g *Gateway) One() int { return g.two() }\n",
 	"gateway/b.go": "package gateway\n\nfunc (g *Gateway) two() int { return g.n + three() }\n\nfunc three() int { return 3 }\n",
 
-	"gateway/feature/people/people.go": "package people\n\nconst Most = 9\n\ntype Feature struct{}\n\nfunc (Feature) Current() []string { return nil }\n",
+	"gateway/feature/people/people.go": "package people\n\nconst Most = 9\n\n" +
+		"type Feature struct{}\n\nfunc (Feature) Current() []string { return nil }\n",
 	"gateway/feature/mail/mail.go": `package mail
 
 import "tunic/gateway/feature/people"
