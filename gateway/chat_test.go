@@ -73,9 +73,9 @@ func TestXMPP(t *testing.T) {
 		slices.Contains(home.Ports, config.XMPPPort) {
 		t.Errorf("home has the ports %v", home.Ports)
 	}
-	if behind := a.told().Behind; !slices.ContainsFunc(behind,
-		func(b link.Behind) bool { return b.Name == "files" && b.TLS && b.Onion && len(b.Listeners) == 2 }) ||
-		!slices.ContainsFunc(behind, func(b link.Behind) bool { return b.Name == "xmpp" && !b.TLS && !b.Onion && !b.Proxy }) {
+	if behind := a.told().Terminators; !slices.ContainsFunc(behind,
+		func(b link.Terminator) bool { return b.Name == "files" && b.TLS && b.Onion && len(b.Listeners) == 2 }) ||
+		!slices.ContainsFunc(behind, func(b link.Terminator) bool { return b.Name == "xmpp" && !b.TLS && !b.Onion && !b.Proxy }) {
 		t.Errorf("serve has %+v", behind)
 	}
 	in := a.snapshot().desired.Rules
@@ -183,7 +183,7 @@ func TestHandOver(t *testing.T) {
 		t.Errorf("servers: %v", h.specs)
 	}
 	d := h.told()
-	if d.Mail != nil || d.Gopher != nil || len(d.Behind) > 0 {
+	if d.Mail != nil || d.Gopher != nil || len(d.Terminators) > 0 {
 		t.Errorf("serve has %+v", d)
 	}
 	ports := make(map[uint16]string)

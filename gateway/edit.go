@@ -39,11 +39,11 @@ func (g *Gateway) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	around, err := g.Kernel.Around(ctx, c.Household.Interfaces)
+	around, err := g.Kernel.Surroundings(ctx, c.Household.Interfaces)
 	if err != nil {
 		g.Log.Debug("looking around failed", "error", err)
 	}
-	if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths, Around: around}); err != nil {
+	if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths, Surroundings: around}); err != nil {
 		return err
 	}
 	if err := g.verifyTor(ctx, c); err != nil {

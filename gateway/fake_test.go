@@ -50,7 +50,7 @@ type fakes struct {
 	loaded   rules.Ruleset
 	drift    []string
 	wall     []string // what is wrong with it
-	around   feature.Around
+	around   feature.Surroundings
 	facts    feature.Facts
 	status   tor.Status
 	gaveUp   bool // tor, on a guard
@@ -402,7 +402,7 @@ func testKeys(dir string, _ feature.IDs) (onion.Address, error) {
 	return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
 }
 
-func (k fakeKernel) Around(context.Context, []string) (feature.Around, error) {
+func (k fakeKernel) Surroundings(context.Context, []string) (feature.Surroundings, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.around, k.fail["around"]

@@ -33,7 +33,7 @@ func TestIMAP(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.fakes.mu.Lock()
-	spec, behind := h.specs[0], h.served.Behind
+	spec, behind := h.specs[0], h.served.Terminators
 	h.fakes.mu.Unlock()
 	if spec.UID != 110 || !strings.HasPrefix(spec.Files[1].Text, "bob:{SCRAM-SHA-256}50000,") ||
 		!strings.Contains(spec.Files[0].Text, "bytes=3000000\n") {
@@ -90,9 +90,9 @@ func TestSetup(t *testing.T) {
 func TestNoMailNoServer(t *testing.T) {
 	h := newHouse(t, nil)
 	h.running(t)
-	if len(h.specs) > 0 || len(h.served.Behind) > 0 ||
+	if len(h.specs) > 0 || len(h.served.Terminators) > 0 ||
 		slices.ContainsFunc(h.snapshot().desired.Rules.Services, func(s rules.Service) bool { return s.Public == 993 }) {
-		t.Errorf("%+v, %+v", h.specs, h.served.Behind)
+		t.Errorf("%+v, %+v", h.specs, h.served.Terminators)
 	}
 	if _, err := os.Stat(h.Paths.Mail()); err == nil {
 		t.Error("there is a directory for mail")

@@ -56,8 +56,8 @@ type Kernel interface {
 	Group(ctx context.Context, interfaces []string) (uint32, error)
 	Neighbours(ctx context.Context, interfaces []string) ([]feature.Neighbour, error)
 	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
-	// Around says what is around the box and its household's interfaces.
-	Around(ctx context.Context, household []string) (feature.Around, error)
+	// Surroundings says what is around the box and its household's interfaces.
+	Surroundings(ctx context.Context, household []string) (feature.Surroundings, error)
 }
 
 // System is the box beside its packet filter.

@@ -21,11 +21,11 @@ import (
 // lookAround reads what is around. That it cannot look closes nothing: the rules
 // then know of no more than the configuration.
 func (p *pass) lookAround(ctx context.Context) {
-	around, err := p.Kernel.Around(ctx, p.in.Config.Household.Interfaces)
+	around, err := p.Kernel.Surroundings(ctx, p.in.Config.Household.Interfaces)
 	if err != nil {
 		p.Log.Debug("looking around failed", "error", err)
 	}
-	p.in.Around = around
+	p.in.Surroundings = around
 }
 
 // certain is the time, or the zero time while it is not known well enough to
@@ -119,12 +119,12 @@ func (p *pass) learn(ctx context.Context) bool {
 	p.in.Facts = remember(p.snapshot().in.Facts, facts)
 	for _, i := range p.in.Facts.Interfaces {
 		if i.Missing {
-			p.in.Around.Renamed = append(p.in.Around.Renamed, i.Name)
+			p.in.Surroundings.Renamed = append(p.in.Surroundings.Renamed, i.Name)
 		}
 	}
 	for _, i := range facts.Interfaces {
 		switch {
-		case i.Index == 0 && len(p.in.Around.Links) == 0: // else it is told what there is instead
+		case i.Index == 0 && len(p.in.Surroundings.Links) == 0: // else it is told what there is instead
 			p.find(health.InterfaceMissing, i.Name, "the household interface %s does not exist yet", i.Name)
 		case i.Index != 0 && len(i.Addresses) == 0:
 			p.find(health.NoAddress, i.Name, "the household interface %s has no address", i.Name)

@@ -76,7 +76,7 @@ func (p *pass) steps(ctx context.Context) bool {
 	if !p.learn(ctx) || !p.prepare(ctx) {
 		return false
 	}
-	p.upkeep.Follow(ctx, ntp.SinceBoot(), !noWayOut(p.in.Around.Links))
+	p.upkeep.Follow(ctx, ntp.SinceBoot(), !noWayOut(p.in.Surroundings.Links))
 	p.in.TorNow = p.Tor.Status()
 	p.in.Certain = certain(p.in.Facts, p.in.TorNow)
 	var report feature.Report
@@ -90,7 +90,7 @@ func (p *pass) steps(ctx context.Context) bool {
 	if p.held {
 		return p.lockedDown(ctx)
 	}
-	if name := feature.UplinkAsHousehold(p.in.Config, p.in.Around.Links); name != "" {
+	if name := feature.UplinkAsHousehold(p.in.Config, p.in.Surroundings.Links); name != "" {
 		p.why = name + " is this box's way to the internet, not the household's"
 		p.opened = false
 		return false
@@ -148,7 +148,7 @@ func (p *pass) applyTor(ctx context.Context) bool {
 		p.find(health.TorOld, "", "%s", old)
 	}
 	if away != "" && st.Running { // that tor itself does not run is told by its own name
-		p.find(health.TorAway, "", "%s%s", away, p.in.Around.SealedOff())
+		p.find(health.TorAway, "", "%s%s", away, p.in.Surroundings.SealedOff())
 	}
 	if st.ClockSkew != 0 {
 		p.find(health.ClockSkew, "", "tor sees that this box's clock is wrong by %s", st.ClockSkew)

@@ -25,7 +25,7 @@ func wan() feature.Link { return feature.Link{Name: "wan", Up: true, Carrier: tr
 // default route comes later, the household is closed.
 func TestUplinkAsHousehold(t *testing.T) {
 	h := newHouse(t, nil)
-	h.set(func() { h.around = feature.Around{Links: []feature.Link{lan(), wan()}} })
+	h.set(func() { h.around = feature.Surroundings{Links: []feature.Link{lan(), wan()}} })
 	h.running(t)
 	if h.took(); h.snapshot().state != api.Open {
 		t.Fatalf("%+v", h.snapshot().findings)
@@ -45,7 +45,7 @@ func TestUplinkAsHousehold(t *testing.T) {
 		t.Errorf("reload, beside the router: %v", err)
 	}
 	h.write(t, "tunic.toml", mainFile)
-	h.set(func() { h.around = feature.Around{Links: []feature.Link{lan(), wan()}} })
+	h.set(func() { h.around = feature.Surroundings{Links: []feature.Link{lan(), wan()}} })
 	if err := h.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ way to the internet is a mistake.`,
 // checkInterfaces compares the configuration with the interfaces that this box has
 // now, and reports whether it has warned of something.
 func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned bool, err error) {
-	around, err := machine.Kernel{}.Around(ctx, c.Household.Interfaces)
+	around, err := machine.Kernel{}.Surroundings(ctx, c.Household.Interfaces)
 	if err != nil && len(around.Links) == 0 { // there is nothing to compare with
 		fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", err)
 		return true, nil

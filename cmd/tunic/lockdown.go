@@ -80,7 +80,7 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 		// What cannot be read is not known yet, as at boot.
 		box.Config = c
 		box.Facts, _ = machine.Kernel{Kernel: k}.Facts(ctx, c.Household.Interfaces)
-		box.Around, _ = machine.Kernel{Kernel: k}.Around(ctx, c.Household.Interfaces)
+		box.Surroundings, _ = machine.Kernel{Kernel: k}.Surroundings(ctx, c.Household.Interfaces)
 		in = desire.Closed(ctx, emptyHouse().features(), box)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
 	}

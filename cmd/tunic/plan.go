@@ -58,7 +58,7 @@ func (a *app) warnOfPlan(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	around, _ := machine.Kernel{}.Around(ctx, c.Household.Interfaces)
+	around, _ := machine.Kernel{}.Surroundings(ctx, c.Household.Interfaces)
 	a.warn(networks.Surroundings(c, around))
 }
 

@@ -15,7 +15,7 @@ import (
 type Kernel interface {
 	Facts(ctx context.Context, interfaces []string) (feature.Facts, error)
 	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
-	Around(ctx context.Context, household []string) (feature.Around, error)
+	Surroundings(ctx context.Context, household []string) (feature.Surroundings, error)
 }
 
 // Plan is the plan when no daemon runs: all the rules of the open state.
@@ -36,7 +36,7 @@ func Plan(ctx context.Context, k Kernel, features []feature.Feature, in Inputs) 
 	if in.Ranges, _, err = box.FindRanges(in.Paths.StateFile(), local); err != nil {
 		return api.Plan{}, err
 	}
-	if in.Around, err = k.Around(ctx, c.Household.Interfaces); err != nil {
+	if in.Surroundings, err = k.Surroundings(ctx, c.Household.Interfaces); err != nil {
 		return api.Plan{}, err
 	}
 	in.Config, in.Mode = c, rules.Open

@@ -60,12 +60,12 @@ func (d *Desired) Door(s Scene, door Door) (listeners []string) {
 	return listeners
 }
 
-// Behind wants the household's way to a server on the box that others have
+// Terminator wants the household's way to a server on the box that others have
 // written, which serve dials. Listeners and port of b are the door's.
-func (d *Desired) Behind(s Scene, b link.Behind, door Door) {
+func (d *Desired) Terminator(s Scene, b link.Terminator, door Door) {
 	d.May(s.Serve, rules.Way{Protocol: rules.ProtocolTCP, To: b.Server.Addr(), Port: b.Server.Port()})
 	b.Listeners, b.Port = d.Door(s, door), door.Public
-	d.Serve.Behind = append(d.Serve.Behind, b)
+	d.Serve.Terminators = append(d.Serve.Terminators, b)
 }
 
 // May lets one of the daemon's children dial these, beside what it may already, if

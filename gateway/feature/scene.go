@@ -15,15 +15,15 @@ import (
 
 // Scene is what the box is like in one pass: a plain value.
 type Scene struct {
-	Mode     rules.Mode
-	Lockdown bool           // it was asked for
-	Foreseen bool           // it is of a plan: nothing is written for it
-	Config   *config.Config // with what is in force for a while
-	Written  *config.Config // as it is in the files
-	Paths    config.Paths
-	Facts    Facts
-	Around   Around
-	Group    uint32 // of the household's interfaces; 0: none
+	Mode         rules.Mode
+	Lockdown     bool           // it was asked for
+	Foreseen     bool           // it is of a plan: nothing is written for it
+	Config       *config.Config // with what is in force for a while
+	Written      *config.Config // as it is in the files
+	Paths        config.Paths
+	Facts        Facts
+	Surroundings Surroundings
+	Group        uint32 // of the household's interfaces; 0: none
 	ChildIDs
 	Ranges    Ranges
 	Local     []netip.Prefix             // of the box's interfaces and routes

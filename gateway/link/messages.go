@@ -55,18 +55,18 @@ type Listener struct {
 // Desired is the whole of what serve should do. Listeners that no part of it
 // names are closed.
 type Desired struct {
-	TorUID uint32 // the only uid that may connect to a front
-	Fronts []Front
-	DNS    DNS
-	SOCKS  SOCKS
-	Gopher *Gopher // nil: no Gopher endpoint
-	NTP    *NTP    // nil: nobody is told the time
-	Mail   *Mail   // nil: no mail
-	Users  Users
-	TLS    *TLS // nil: no certificate is there
-	Behind []Behind
-	Files  *Files // nil: no XMPP
-	Setup  *Setup // nil: there is no mail
+	TorUID      uint32 // the only uid that may connect to a front
+	Fronts      []Front
+	DNS         DNS
+	SOCKS       SOCKS
+	Gopher      *Gopher // nil: no Gopher endpoint
+	NTP         *NTP    // nil: nobody is told the time
+	Mail        *Mail   // nil: no mail
+	Users       Users
+	TLS         *TLS // nil: no certificate is there
+	Terminators []Terminator
+	Files       *Files // nil: no XMPP
+	Setup       *Setup // nil: there is no mail
 
 	Hosts map[string][]netip.Addr // devices that are targets, by name
 	Peers *Peers                  // nil: no other boxes

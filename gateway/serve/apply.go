@@ -24,7 +24,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.endpoints(d.Gopher)
 	a.mail(d.Mail)
 	a.peers(d.Peers)
-	a.hostedServers(d.Behind)
+	a.hostedServers(d.Terminators)
 	a.files(d.Files)
 	a.onions(d)
 	a.dns(d.DNS)

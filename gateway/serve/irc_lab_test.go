@@ -101,7 +101,7 @@ func TestCrowdOnIRC(t *testing.T) {
 	p.apply(link.Desired{
 		Fronts: []link.Front{{Onion: "home", Host: "key.onion", Listener: "front/home",
 			Ports: []link.Port{{Virtual: 6667, Addr: server, Places: places}}}},
-		Behind: []link.Behind{{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667, Places: places}}})
+		Terminators: []link.Terminator{{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667, Places: places}}})
 	circuit := func(n int) (net.Conn, error) {
 		c, err := net.Dial("unix", p.path("home"))
 		if err == nil {

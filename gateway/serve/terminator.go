@@ -29,14 +29,14 @@ const handshakeTime = 20 * time.Second
 // terminator serves a protocol by a server on the box; TLS, where there is any, ends
 // here.
 type terminator struct {
-	link.Behind
+	link.Terminator
 	config *tls.Config         // of TLS
 	share  *fair.Share[string] // of the server's places; nil: no bound
 	dial   func(ctx context.Context, id string) (net.Conn, error)
 }
 
 // Name implements endpoint.Endpoint.
-func (t terminator) Name() string { return t.Behind.Name }
+func (t terminator) Name() string { return t.Terminator.Name }
 
 // ServeConn implements endpoint.Endpoint. Where there is TLS nothing is dialled
 // before the client has shown that it speaks it.
@@ -128,11 +128,11 @@ func remoteAddr(a net.Addr) netip.AddrPort {
 }
 
 // hostedServers serves the household by servers that others have written.
-func (a *application) hostedServers(want []link.Behind) {
+func (a *application) hostedServers(want []link.Terminator) {
 	running := make(map[string]*terminator, len(want))
 	for _, w := range want {
 		ep := a.hosted[w.Name] // nobody else writes it
-		if ep == nil || !reflect.DeepEqual(ep.Behind, w) {
+		if ep == nil || !reflect.DeepEqual(ep.Terminator, w) {
 			ep = &terminator{w, a.tlsConfig(), a.places.of(w.Server, false, w.Places), a.dialHosted(w)}
 		}
 		running[w.Name] = ep
@@ -156,7 +156,7 @@ func (a *application) hostedServers(want []link.Behind) {
 // dialHosted connects to a server for one device. Where the server is not told
 // which, a device has an address of its own, so that a limit or a ban there
 // hits it alone, whatever addresses it has.
-func (s *Server) dialHosted(w link.Behind) func(context.Context, string) (net.Conn, error) {
+func (s *Server) dialHosted(w link.Terminator) func(context.Context, string) (net.Conn, error) {
 	return func(ctx context.Context, id string) (net.Conn, error) {
 		if w.Proxy {
 			return new(net.Dialer).DialContext(ctx, "tcp", w.Server.String())
@@ -167,7 +167,7 @@ func (s *Server) dialHosted(w link.Behind) func(context.Context, string) (net.Co
 
 // numberFor is what stands for a device towards a server. Where it is seen by
 // others, as in IRC, it is another one each time that serve is started.
-func (s *Server) numberFor(w link.Behind, id string) uint32 {
+func (s *Server) numberFor(w link.Terminator, id string) uint32 {
 	if book := s.book.Load(); w.Remembers && book != nil {
 		if n, ok := book.Number(id); ok {
 			return n

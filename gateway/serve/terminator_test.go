@@ -65,7 +65,7 @@ func TestIMAPBehindTLS(t *testing.T) {
 	server, lines := lineServer(t)
 	addr := handOver(t, s, "imap")
 	d := link.Desired{TLS: &link.TLS{Cert: leaf.Cert, Key: leaf.Key},
-		Behind: []link.Behind{{Name: "imap", Listeners: []string{"imap"}, Server: server, Port: 993, TLS: true, Proxy: true}}}
+		Terminators: []link.Terminator{{Name: "imap", Listeners: []string{"imap"}, Server: server, Port: 993, TLS: true, Proxy: true}}}
 	if failed := s.apply(t.Context(), d); len(failed) > 0 {
 		t.Fatal(failed)
 	}
@@ -142,8 +142,8 @@ func TestBehindWithoutTLS(t *testing.T) {
 		io.Copy(c, c)
 	}()
 	addr := handOver(t, s, "irc")
-	want := link.Behind{Name: "irc", Listeners: []string{"irc"}, Server: netip.MustParseAddrPort(ln.Addr().String()), Port: 6667}
-	if failed := s.apply(t.Context(), link.Desired{Behind: []link.Behind{want}}); len(failed) > 0 {
+	want := link.Terminator{Name: "irc", Listeners: []string{"irc"}, Server: netip.MustParseAddrPort(ln.Addr().String()), Port: 6667}
+	if failed := s.apply(t.Context(), link.Desired{Terminators: []link.Terminator{want}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
 	defer s.stopAll()
@@ -166,9 +166,9 @@ func TestBehindWithoutTLS(t *testing.T) {
 		t.Error("an onion could lead to what is the household's")
 	}
 	want.Onion = true
-	s.apply(t.Context(), link.Desired{Behind: []link.Behind{want}})
+	s.apply(t.Context(), link.Desired{Terminators: []link.Terminator{want}})
 	ep := s.endpoint("irc")
-	s.apply(t.Context(), link.Desired{Behind: []link.Behind{want}})
+	s.apply(t.Context(), link.Desired{Terminators: []link.Terminator{want}})
 	if ep == nil || ep != s.endpoint("irc") {
 		t.Error("the same wish gives another endpoint, which would cut visitors off")
 	}
@@ -207,7 +207,7 @@ func TestGreedyDevice(t *testing.T) {
 	addr, tls := handOver(t, s, "irc"), handOver(t, s, "ircs")
 	places := link.Places{Each: 10, Total: 40}
 	if failed := s.apply(t.Context(),
-		link.Desired{Behind: []link.Behind{{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667, Places: places},
+		link.Desired{Terminators: []link.Terminator{{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667, Places: places},
 			{Name: "ircs", Listeners: []string{"ircs"}, Server: server, Port: 6697, Places: places}}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
@@ -280,7 +280,7 @@ func TestNumbersThatStay(t *testing.T) {
 		}
 	}
 	const id = "mac 02:00:5e:10:00:01"
-	xmpp, irc := link.Behind{Name: "xmpp", Remembers: true}, link.Behind{Name: "irc"}
+	xmpp, irc := link.Terminator{Name: "xmpp", Remembers: true}, link.Terminator{Name: "irc"}
 	if one.numberFor(xmpp, id) != deviceNumber(id) {
 		t.Error("without a secret a number can be foreseen")
 	}

@@ -73,8 +73,8 @@ func want(s feature.Scene, d *feature.Desired, secrets irc.Secrets) {
 		settings.Channels = append(settings.Channels, irc.Channel(ch))
 	}
 	d.Servers = append(d.Servers, settings.Spec())
-	d.Behind(s, link.Behind{Name: "irc", Server: server, Places: places},
+	d.Terminator(s, link.Terminator{Name: "irc", Server: server, Places: places},
 		feature.Door{Name: "irc", Public: config.IRCPort, Internal: config.ServeIRCPort})
-	d.Behind(s, link.Behind{Name: "ircs", Server: server, TLS: true, Places: places},
+	d.Terminator(s, link.Terminator{Name: "ircs", Server: server, TLS: true, Places: places},
 		feature.Door{Name: "ircs", Public: config.IRCTLSPort, Internal: config.ServeIRCTLSPort})
 }

@@ -17,6 +17,6 @@ func addIMAP(s feature.Scene, d *feature.Desired, quota int64) {
 		Dir: s.Paths.Server("dovecot"), Mail: s.Paths.Mail(), User: config.MailUser, UID: s.Mail.UID, GID: s.Mail.GID,
 		Listen: at, Quota: quota, Users: s.Users,
 	}.Spec())
-	d.Behind(s, link.Behind{Name: "imap", Server: at, TLS: true, Proxy: true},
+	d.Terminator(s, link.Terminator{Name: "imap", Server: at, TLS: true, Proxy: true},
 		feature.Door{Name: "imaps", Public: config.IMAPSPort, Internal: config.ServeIMAPPort})
 }

@@ -59,8 +59,9 @@ func TestMail(t *testing.T) {
 	if !slices.Equal(d.Rules.Services, doors) {
 		t.Errorf("services are %v", d.Rules.Services)
 	}
-	if len(m.Listeners) != 2 || len(d.Serve.Behind) != 1 || len(d.Serve.Behind[0].Listeners) != 2 || len(d.Serve.Setup.Listeners) != 1 {
-		t.Errorf("listeners %v, behind %+v, setup %+v", m.Listeners, d.Serve.Behind, d.Serve.Setup)
+	if len(m.Listeners) != 2 || len(d.Serve.Terminators) != 1 || len(d.Serve.Terminators[0].Listeners) != 2 ||
+		len(d.Serve.Setup.Listeners) != 1 {
+		t.Errorf("listeners %v, behind %+v, setup %+v", m.Listeners, d.Serve.Terminators, d.Serve.Setup)
 	}
 	if d, _ := wanted(t, scene(config.SMTP{})); d.Serve.Mail.Strangers != "" {
 		t.Error("strangers may come unasked")
@@ -90,7 +91,7 @@ func TestNoUser(t *testing.T) {
 	s := scene(config.SMTP{})
 	s.Mail = feature.IDs{}
 	d, r := wanted(t, s)
-	if len(d.Servers)+len(d.Serve.Behind) > 0 || len(r.Findings) != 1 ||
+	if len(d.Servers)+len(d.Serve.Terminators) > 0 || len(r.Findings) != 1 ||
 		!strings.Contains(r.Findings[0].Text, "useradd") || r.Findings[0].Subject != "dovecot" {
 		t.Errorf("%+v, %+v", d.Servers, r.Findings)
 	}

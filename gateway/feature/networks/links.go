@@ -14,7 +14,7 @@ import (
 
 // Surroundings are the findings about the box's interfaces: whether what the
 // configuration names is there, and what is there that it does not name.
-func Surroundings(c *config.Config, around feature.Around) []health.Finding {
+func Surroundings(c *config.Config, around feature.Surroundings) []health.Finding {
 	if len(around.Links) == 0 { // they could not be read
 		return nil
 	}
@@ -28,7 +28,7 @@ func finding(code health.Code, subject, format string, args ...any) health.Findi
 
 // missingInterfaces say what the box has instead. A household that is probably
 // elsewhere is no box that waits for its adapter: nothing there is protected.
-func missingInterfaces(c *config.Config, around feature.Around) (list []health.Finding) {
+func missingInterfaces(c *config.Config, around feature.Surroundings) (list []health.Finding) {
 	links := around.Links
 	other := probably(c, links)
 	underAnother := func(l feature.Link) bool { return l.Household && !slices.Contains(c.Household.Interfaces, l.Name) }
@@ -164,7 +164,7 @@ func networks(addresses []netip.Prefix) (list []netip.Prefix) {
 
 // visitors are about people who use a server of the box from where it is not
 // reachable: what runs goes on, and the next time they are shut out.
-func visitors(c *config.Config, around feature.Around) (list []health.Finding) {
+func visitors(c *config.Config, around feature.Surroundings) (list []health.Finding) {
 	for _, v := range around.Visits {
 		i := config.Inbound{Protocol: rules.ProtocolTCP, Port: v.Port}
 		if slices.Contains(c.Gateway.Inbound, i) || near(c, around.Links, v.From) {

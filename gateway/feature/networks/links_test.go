@@ -46,58 +46,60 @@ func TestSurroundings(t *testing.T) {
 	cases := []struct {
 		name   string
 		config *config.Config
-		around feature.Around
+		around feature.Surroundings
 		want   []string // code and words of each finding, in their order
 	}{
-		{"as it should be", plain, feature.Around{Links: []feature.Link{lan(), wan()}}, nil},
-		{"nothing could be read", plain, feature.Around{}, nil},
-		{"a wrong name", wrong, feature.Around{Links: []feature.Link{homeless(lan()), wan()}}, []string{
+		{"as it should be", plain, feature.Surroundings{Links: []feature.Link{lan(), wan()}}, nil},
+		{"nothing could be read", plain, feature.Surroundings{}, nil},
+		{"a wrong name", wrong, feature.Surroundings{Links: []feature.Link{homeless(lan()), wan()}}, []string{
 			`household-elsewhere nobody is served: no interface "lan0" on this box; ` +
 				`it has: br-lan 192.168.77.1/24, wan 203.0.113.100/24 2001:db8::100/64 (default route): the household's is probably br-lan`,
 			`network-refused br-lan (192.168.77.0/24) is named nowhere`}},
-		{"an adapter that comes later", plain, feature.Around{Links: []feature.Link{wan()}},
+		{"an adapter that comes later", plain, feature.Surroundings{Links: []feature.Link{wan()}},
 			[]string{`interface-missing no interface "br-lan" on this box; it has: wan 203.0.113.100/24`}},
 		{"an adapter that comes later, beside containers", plain,
-			feature.Around{Links: []feature.Link{wan(), {Name: "docker0", Up: true, Addresses: nets("172.17.0.1/16")}}},
+			feature.Surroundings{Links: []feature.Link{wan(), {Name: "docker0", Up: true, Addresses: nets("172.17.0.1/16")}}},
 			[]string{`interface-missing no interface "br-lan"`, "network-refused docker0"}},
-		{"a wrong name for one that is in the group from other days", wrong, feature.Around{Links: []feature.Link{lan(), wan()}},
+		{"a wrong name for one that is in the group from other days", wrong, feature.Surroundings{Links: []feature.Link{lan(), wan()}},
 			[]string{"household-elsewhere nobody is served: no interface \"lan0\" on this box|probably br-lan"}},
-		{"another name", plain, feature.Around{Links: []feature.Link{renamed, wan()}, Renamed: []string{"br-lan"}},
+		{"another name", plain, feature.Surroundings{Links: []feature.Link{renamed, wan()}, Renamed: []string{"br-lan"}},
 			[]string{"interface-missing the household interface br-lan has another name now: br-new"}},
-		{"the uplink for the household", uplink, feature.Around{Links: []feature.Link{homeless(lan()), atHome}}, []string{
+		{"the uplink for the household", uplink, feature.Surroundings{Links: []feature.Link{homeless(lan()), atHome}}, []string{
 			"household-is-uplink wan is this box's way to the internet (default route), not the household's; " +
 				"it has: br-lan 192.168.77.1/24, wan", "network-refused br-lan"}},
 		{"beside the router", conf(func(c *config.Config) { c.Household = config.Household{Interfaces: []string{"wan"}, OneArm: true} }),
-			feature.Around{Links: []feature.Link{atHome}}, nil},
-		{"another router at home", plain, feature.Around{Links: []feature.Link{changed(lan(), func(l *feature.Link) { l.Default = true }),
+			feature.Surroundings{Links: []feature.Link{atHome}}, nil},
+		{"another router at home", plain, feature.Surroundings{Links: []feature.Link{changed(lan(),
+			func(l *feature.Link) { l.Default = true }),
 			wan()}}, []string{"household-default-route a default route leads to the household interface br-lan"}},
 		{"the household switched off", plain,
-			feature.Around{Links: []feature.Link{changed(lan(), func(l *feature.Link) { l.Up, l.Carrier = false, false }), wan()}},
+			feature.Surroundings{Links: []feature.Link{changed(lan(), func(l *feature.Link) { l.Up, l.Carrier = false, false }), wan()}},
 			[]string{"interface-down the household interface br-lan is switched off: `ip link set br-lan up`"}},
 		{"the household without a cable", plain,
-			feature.Around{Links: []feature.Link{changed(lan(), func(l *feature.Link) { l.Carrier = false }), wan()}},
+			feature.Surroundings{Links: []feature.Link{changed(lan(), func(l *feature.Link) { l.Carrier = false }), wan()}},
 			[]string{"interface-without-carrier the household interface br-lan has no cable"}},
-		{"the cable out", plain, feature.Around{Links: []feature.Link{lan(), {Name: "wan", Up: true}}},
+		{"the cable out", plain, feature.Surroundings{Links: []feature.Link{lan(), {Name: "wan", Up: true}}},
 			[]string{"no-uplink no connection to the internet: no interface has a route to it (wan has no cable)"}},
-		{"the uplink off", plain, feature.Around{Links: []feature.Link{lan(), {Name: "wan"}}},
+		{"the uplink off", plain, feature.Surroundings{Links: []feature.Link{lan(), {Name: "wan"}}},
 			[]string{"no-uplink no connection to the internet: no interface has a route to it (wan is switched off)"}},
-		{"guests", plain, feature.Around{Links: []feature.Link{lan(), wan(), guests}},
+		{"guests", plain, feature.Surroundings{Links: []feature.Link{lan(), wan(), guests}},
 			[]string{`network-refused eth2 (192.168.99.0/24, fd99::/64) is named nowhere: what is there does not reach the internet, ` +
 				`and nothing new of it reaches this box; to let it, outside Tor, write in [gateway]: other-networks = ["eth2"]`}},
 		{"guests who are named", conf(func(c *config.Config) { c.Gateway.OtherNetworks = []string{"eth2"} }),
-			feature.Around{Links: []feature.Link{lan(), wan(), guests}}, nil},
+			feature.Surroundings{Links: []feature.Link{lan(), wan(), guests}}, nil},
 		{"a second network besides", conf(func(c *config.Config) { c.Gateway.OtherNetworks = []string{"wg0"} }),
-			feature.Around{Links: []feature.Link{lan(), wan(), guests}}, []string{`network-refused eth2|other-networks = ["wg0", "eth2"]`}},
+			feature.Surroundings{Links: []feature.Link{lan(), wan(),
+				guests}}, []string{`network-refused eth2|other-networks = ["wg0", "eth2"]`}},
 		{"an uplink that is named", conf(func(c *config.Config) { c.Gateway.OtherNetworks = []string{"wan"} }),
-			feature.Around{Links: []feature.Link{lan(), wan()}}, []string{"network-is-uplink wan is in other-networks"}},
-		{"somebody by ssh from outside", plain, feature.Around{Links: []feature.Link{lan(), wan()},
+			feature.Surroundings{Links: []feature.Link{lan(), wan()}}, []string{"network-is-uplink wan is in other-networks"}},
+		{"somebody by ssh from outside", plain, feature.Surroundings{Links: []feature.Link{lan(), wan()},
 			Visits: []feature.Visit{{Port: 22, From: netip.MustParseAddr("198.51.100.7")}}},
 			[]string{`visitor-shut-out 198.51.100.7 is connected to port 22 of this box|inbound = ["tcp/22"]`}},
-		{"the uplink's neighbour by ssh", plain, feature.Around{Links: []feature.Link{lan(), wan()},
+		{"the uplink's neighbour by ssh", plain, feature.Surroundings{Links: []feature.Link{lan(), wan()},
 			Visits: []feature.Visit{{Port: 22, From: netip.MustParseAddr("203.0.113.7")}}}, []string{"visitor-shut-out 203.0.113.7"}},
 		{"somebody at home, or who is let in, or the box itself",
 			conf(func(c *config.Config) { c.Gateway.Inbound = []config.Inbound{{Protocol: 6, Port: 22}} }),
-			feature.Around{Links: []feature.Link{lan(), wan()},
+			feature.Surroundings{Links: []feature.Link{lan(), wan()},
 				Visits: []feature.Visit{{Port: 80, From: netip.MustParseAddr("192.168.77.9")},
 					{Port: 22, From: netip.MustParseAddr("198.51.100.7")}, {Port: 80, From: netip.MustParseAddr("203.0.113.100")},
 					{Port: 80, From: netip.MustParseAddr("fe80::1")}}}, nil},
@@ -128,7 +130,7 @@ func TestNamedInRules(t *testing.T) {
 		Gateway: config.Gateway{OtherNetworks: []string{"docker0", "wg0"}, Inbound: []config.Inbound{{Protocol: 6, Port: 22}}}}
 	docker := feature.Link{Name: "docker0", Up: true, Bridge: true}
 	tunnel := feature.Link{Name: "wg0", Up: true, Default: true}
-	r := rulesOf(feature.Scene{Config: c, Around: feature.Around{Links: []feature.Link{lan(), wan(), docker, tunnel}}})
+	r := rulesOf(feature.Scene{Config: c, Surroundings: feature.Surroundings{Links: []feature.Link{lan(), wan(), docker, tunnel}}})
 	if r.OneArm || !slices.Equal(r.Others, []string{"docker0"}) || !slices.Equal(r.Bridges, []string{"docker0"}) ||
 		!slices.Equal(r.Inbound, []rules.Inbound{{Protocol: 6, Port: 22}}) {
 		t.Errorf("%+v", r)
@@ -136,7 +138,7 @@ func TestNamedInRules(t *testing.T) {
 	for name, s := range map[string]feature.Scene{
 		"said so": {Config: &config.Config{Household: config.Household{OneArm: true}}},
 		"a route is there": {Config: c,
-			Around: feature.Around{Links: []feature.Link{changed(lan(), func(l *feature.Link) { l.Default = true }), wan()}}},
+			Surroundings: feature.Surroundings{Links: []feature.Link{changed(lan(), func(l *feature.Link) { l.Default = true }), wan()}}},
 	} {
 		if !rulesOf(s).OneArm {
 			t.Errorf("%s: the household's interface is trusted", name)
@@ -157,7 +159,7 @@ func TestFirewallFindings(t *testing.T) {
 	if got := firewallFindings(c, list); len(got) != 2 || !strings.Contains(got[0].Text, "`ufw route allow in on br-lan`") {
 		t.Errorf("%+v", got)
 	}
-	if got := (feature.Around{Others: list}).SealedOff(); !strings.Contains(got,
+	if got := (feature.Surroundings{Others: list}).SealedOff(); !strings.Contains(got,
 		"the table inet mine refuses by default what this box sends") {
 		t.Errorf("%q", got)
 	}

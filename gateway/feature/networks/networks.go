@@ -33,13 +33,13 @@ func (Feature) Name() string { return "networks" }
 // Check implements feature.Checker: it refuses a configuration that gives the
 // household's place to the way to the internet.
 func (Feature) Check(_ context.Context, s feature.Scene) error {
-	return RefuseUplink(s.Config, s.Around.Links)
+	return RefuseUplink(s.Config, s.Surroundings.Links)
 }
 
 // Look implements feature.Feature. That nothing could be seen closes nothing: the
 // rules then know of no more than the configuration.
 func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
-	c, around := s.Config, s.Around
+	c, around := s.Config, s.Surroundings
 	r.Findings = append(r.Findings, Surroundings(c, around)...)
 	r.Findings = append(r.Findings, firewallFindings(c, around.Others)...)
 	tellRouters(c, around, r)
@@ -80,7 +80,7 @@ func exceptions(c *config.Config) (list []string) {
 }
 
 // tellShared is about hardware addresses that two devices may have.
-func tellShared(c *config.Config, around feature.Around, r *feature.Report) {
+func tellShared(c *config.Config, around feature.Surroundings, r *feature.Report) {
 	spoken := byMAC(around.Spoken)
 	for _, mac := range slices.Sorted(maps.Keys(spoken)) {
 		addrs := spoken[mac]
@@ -93,7 +93,7 @@ func tellShared(c *config.Config, around feature.Around, r *feature.Report) {
 
 // tellRouters is about others in the household who say that they are routers. Beside
 // the router its own one is there, and has to be; devices may still take it.
-func tellRouters(c *config.Config, around feature.Around, r *feature.Report) {
+func tellRouters(c *config.Config, around feature.Surroundings, r *feature.Report) {
 	routers, ways := byMAC(around.Routers), byMAC(around.Ways)
 	for _, mac := range slices.Sorted(maps.Keys(routers)) {
 		code, words := health.OtherRouter, "%s (%s) says that it is a router"
@@ -128,10 +128,10 @@ func listed[T fmt.Stringer](list []T) string {
 func want(s feature.Scene, d *feature.Desired) {
 	r := &d.Rules
 	leads := func(name string) bool {
-		return slices.ContainsFunc(s.Around.Links, func(l feature.Link) bool { return l.Name == name && l.Default })
+		return slices.ContainsFunc(s.Surroundings.Links, func(l feature.Link) bool { return l.Name == name && l.Default })
 	}
 	r.OneArm = s.Config.Household.OneArm ||
-		slices.ContainsFunc(s.Around.Links, func(l feature.Link) bool { return l.Household && l.Default })
+		slices.ContainsFunc(s.Surroundings.Links, func(l feature.Link) bool { return l.Household && l.Default })
 	for _, name := range s.Config.Gateway.OtherNetworks {
 		if !leads(name) {
 			r.Others = append(r.Others, name)
@@ -140,7 +140,7 @@ func want(s feature.Scene, d *feature.Desired) {
 	for _, i := range s.Config.Gateway.Inbound {
 		r.Inbound = append(r.Inbound, rules.Inbound(i))
 	}
-	for _, l := range s.Around.Links {
+	for _, l := range s.Surroundings.Links {
 		if l.Bridge && !l.Household && !l.Default && !l.Port {
 			r.Bridges = append(r.Bridges, l.Name)
 		}

@@ -23,7 +23,7 @@ func TestAroundIsFound(t *testing.T) {
 	at := func(mac, addr string) feature.Neighbour {
 		return feature.Neighbour{MAC: mac, Addr: netip.MustParseAddr(addr)}
 	}
-	around := feature.Around{
+	around := feature.Surroundings{
 		Links: []feature.Link{lan(), wan(), {Name: "docker0", Up: true, Carrier: true, Addresses: nets("172.17.0.1/16")},
 			{Name: feature.ProbePrefix + "0", Up: true, Addresses: nets("10.1.1.1/24")}},
 		Routers: []feature.Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:77", "2001:db8::77")},
@@ -34,7 +34,7 @@ func TestAroundIsFound(t *testing.T) {
 	}
 	own := config.Gateway{OwnTraffic: config.OwnTor}
 	s := feature.Scene{Config: &config.Config{Gateway: own, Household: config.Household{Interfaces: []string{"br-lan"}},
-		Devices: []config.Device{direct, phone}}, Around: around}
+		Devices: []config.Device{direct, phone}}, Surroundings: around}
 	var got []string
 	for _, f := range found(t, s) {
 		got = append(got, string(f.Code)+" "+f.Text)
@@ -55,8 +55,8 @@ func TestAroundIsFound(t *testing.T) {
 	// Where the box's own traffic goes out directly, its other tor does too; and
 	// where nothing could be seen, nothing is said.
 	s.Config.Gateway.OwnTraffic = config.OwnDirect
-	for _, around := range []feature.Around{{Tors: []string{"debian-tor"}}, {}} {
-		if s.Around = around; len(found(t, s)) > 0 {
+	for _, around := range []feature.Surroundings{{Tors: []string{"debian-tor"}}, {}} {
+		if s.Surroundings = around; len(found(t, s)) > 0 {
 			t.Errorf("%+v: %+v", around, found(t, s))
 		}
 	}
@@ -68,13 +68,13 @@ func TestRoutersBeside(t *testing.T) {
 	at := func(mac, addr string) feature.Neighbour {
 		return feature.Neighbour{MAC: mac, Addr: netip.MustParseAddr(addr)}
 	}
-	around := feature.Around{
+	around := feature.Surroundings{
 		Routers: []feature.Neighbour{at("02:00:00:00:00:77", "fe80::77"), at("02:00:00:00:00:88", "fe80::88")},
 		Ways:    []feature.Neighbour{at("02:00:00:00:00:77", "192.168.77.254")},
 	}
 	for oneArm, want := range map[bool][]health.Code{true: {health.RouterBeside, health.OtherRouter},
 		false: {health.OtherRouter, health.OtherRouter}} {
-		got := found(t, feature.Scene{Config: &config.Config{Household: config.Household{OneArm: oneArm}}, Around: around})
+		got := found(t, feature.Scene{Config: &config.Config{Household: config.Household{OneArm: oneArm}}, Surroundings: around})
 		if len(got) != 2 || got[0].Code != want[0] || got[1].Code != want[1] {
 			t.Errorf("beside the router %v: %+v, want %q", oneArm, got, want)
 		}

@@ -96,9 +96,9 @@ func want(s feature.Scene, d *feature.Desired, seen found) {
 	d.Servers = append(d.Servers, settings.Spec())
 	d.May(s.XMPP, feature.OnLoopback(rules.ProtocolTCP, config.SocksPort)) // to friends' boxes
 	d.May(s.Serve, feature.OnLoopback(rules.ProtocolTCP, config.ProsodyServerPort))
-	d.Behind(s, link.Behind{Name: "xmpp", Server: settings.Clients, Remembers: true},
+	d.Terminator(s, link.Terminator{Name: "xmpp", Server: settings.Clients, Remembers: true},
 		feature.Door{Name: "xmpp", Public: config.XMPPPort, Internal: config.ServeXMPPPort})
-	d.Behind(s, link.Behind{Name: config.FilesEndpoint, Server: settings.HTTP, TLS: true, Onion: true},
+	d.Terminator(s, link.Terminator{Name: config.FilesEndpoint, Server: settings.HTTP, TLS: true, Onion: true},
 		feature.Door{Name: config.FilesEndpoint, Public: config.FilesPort, Internal: config.ServeFilesPort})
 	d.Serve.Files = &link.Files{Listeners: d.Door(s,
 		feature.Door{Name: "friends-files", Virtual: true, Public: config.FilesPort, Internal: config.ServeFriendsPort})}

@@ -7,9 +7,9 @@ import (
 	"tunic/gateway/config"
 )
 
-// Around is what no rule of ours can hold: ways around the box, and ways past
+// Surroundings is what no rule of ours can hold: ways around the box, and ways past
 // its rules.
-type Around struct {
+type Surroundings struct {
 	Links   []Link      // all interfaces but loopback
 	Renamed []string    // household interfaces that were there before under that name
 	Visits  []Visit     // connections to servers of the box that are open now
@@ -87,7 +87,7 @@ func UplinkAsHousehold(c *config.Config, links []Link) string {
 }
 
 // SealedOff says who else may keep tor in, when it gets no answer; "" is nobody.
-func (a Around) SealedOff() string {
+func (a Surroundings) SealedOff() string {
 	var who []string
 	for _, f := range a.Others {
 		if f.Hook == "output" {

@@ -7,10 +7,10 @@ import (
 	"tunic/rules/netfilter"
 )
 
-// Around implements gateway.Kernel.
-func (Kernel) Around(_ context.Context, household []string) (feature.Around, error) {
-	read, err := netfilter.LookAround(household)
-	around := feature.Around{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers),
+// Surroundings implements gateway.Kernel.
+func (Kernel) Surroundings(_ context.Context, household []string) (feature.Surroundings, error) {
+	read, err := netfilter.ReadSurroundings(household)
+	around := feature.Surroundings{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers),
 		Ways: neighbours(read.Ways), Spoken: neighbours(read.Spoken)}
 	for _, l := range read.Links {
 		around.Links = append(around.Links, feature.Link{Name: l.Name, Up: l.Up, Carrier: l.Carrier, Household: l.Household,

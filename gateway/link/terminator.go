@@ -8,8 +8,8 @@ type Files struct {
 	Listeners []string
 }
 
-// Behind is the household's way to a server on the box that others have written.
-type Behind struct {
+// Terminator is the household's way to a server on the box that others have written.
+type Terminator struct {
 	Name      string   // of the protocol: "imap", "xmpp", "irc"
 	Listeners []string // for the household
 	Server    netip.AddrPort

@@ -23,16 +23,16 @@ import (
 func TestLookAround(t *testing.T) {
 	n := newNetwork(t)
 	household := []string{"lan1", "lan2"}
-	look := func() (a Around) {
+	look := func() (a Surroundings) {
 		t.Helper()
 		var err error
-		n.gateway.do(func() { a, err = LookAround(household) })
+		n.gateway.do(func() { a, err = ReadSurroundings(household) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		return a
 	}
-	link := func(a Around, name string) Link {
+	link := func(a Surroundings, name string) Link {
 		t.Helper()
 		i := slices.IndexFunc(a.Links, func(l Link) bool { return l.Name == name })
 		if i < 0 {
@@ -137,8 +137,8 @@ func TestVisits(t *testing.T) {
 	if _, err := n.gateway.dial("tcp", "[::1]:80", ""); err != nil {
 		t.Fatal(err)
 	}
-	look := func() (a Around) {
-		n.gateway.do(func() { a, err = LookAround(nil) })
+	look := func() (a Surroundings) {
+		n.gateway.do(func() { a, err = ReadSurroundings(nil) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,9 +164,9 @@ func TestFirewalls(t *testing.T) {
 	n.apply(compile(t, household()))
 	look := func() []Firewall {
 		t.Helper()
-		var a Around
+		var a Surroundings
 		var err error
-		n.gateway.do(func() { a, err = LookAround([]string{"lan1", "lan2"}) })
+		n.gateway.do(func() { a, err = ReadSurroundings([]string{"lan1", "lan2"}) })
 		if err != nil {
 			t.Fatal(err)
 		}

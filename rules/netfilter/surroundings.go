@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Around is what the kernel knows of the box's surroundings that no rule of
+// Surroundings is what the kernel knows of the box's surroundings that no rule of
 // ours can hold: ways around the box, and ways past its rules.
-type Around struct {
+type Surroundings struct {
 	Links     []Link      // all interfaces but loopback
 	Visits    []Visit     // who is connected to servers of the box
 	Firewalls []Firewall  // other programs that refuse what these rules let pass
@@ -36,9 +36,9 @@ type Link struct {
 	Hosts     int  // neighbours that have answered lately
 }
 
-// LookAround reads it; household are the names of its interfaces.
-func LookAround(household []string) (Around, error) {
-	var a Around
+// ReadSurroundings reads it; household are the names of its interfaces.
+func ReadSurroundings(household []string) (Surroundings, error) {
+	var a Surroundings
 	links, err := whole(netlink.LinkList)
 	if err != nil {
 		return a, fmt.Errorf("reading the interfaces: %w", err)
@@ -67,7 +67,8 @@ func LookAround(household []string) (Around, error) {
 			Household: slices.Contains(household, attrs.Name) || attrs.Group == Group, Bridge: l.Type() == "bridge", Port: port}
 		if !port {
 			if err := a.lookAt(attrs, &link, hops); err != nil {
-				return Around{}, fmt.Errorf("reading the neighbours on %q: %w", attrs.Name, err) // half of the interfaces would mislead
+				// half of the interfaces would mislead
+				return Surroundings{}, fmt.Errorf("reading the neighbours on %q: %w", attrs.Name, err)
 			}
 		}
 		a.Links = append(a.Links, link)
@@ -121,7 +122,7 @@ const known = recent | netlink.NUD_STALE
 const recent = netlink.NUD_REACHABLE | netlink.NUD_DELAY | netlink.NUD_PROBE
 
 // lookAt reads the neighbours on an interface; hops are next hops of default routes.
-func (a *Around) lookAt(attrs *netlink.LinkAttrs, link *Link, hops []netip.Addr) error {
+func (a *Surroundings) lookAt(attrs *netlink.LinkAttrs, link *Link, hops []netip.Addr) error {
 	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(attrs.Index, netlink.FAMILY_ALL) })
 	if err != nil {
 		return err
