@@ -29,21 +29,35 @@ func (f *Feature) Rotate(ctx context.Context, r api.RotateRequest) (api.Onion, e
 	if err := checkRotation(r); err != nil {
 		return api.Onion{}, err
 	}
-	address, ok := f.host.Now().Addresses[r.Name]
-	if !ok {
-		return api.Onion{}, noSuchOnion(r.Name)
-	}
-	was := f.rotations.Get()
-	err := f.host.Edit(ctx, feature.Edit{
-		Files: []string{f.rotations.Path()},
-		Write: func() error { was = f.rotations.Get(); return f.rotations.retire(f.Paths, r.Name, address, r.Keep) },
-		Undo:  func() error { f.rotations.Set(was); return unretire(f.Paths, r.Name, address) },
-		Fault: onionFault,
-	})
-	if err != nil {
+	if err := f.host.Edit(ctx, f.rotation(r)); err != nil {
 		return api.Onion{}, err
 	}
 	return f.onion(ctx, r.Name)
+}
+
+// rotation retires the address that the onion has when it is the edit's turn.
+func (f *Feature) rotation(r api.RotateRequest) feature.Edit {
+	var address onion.Address
+	var was []OldAddress
+	return feature.Edit{
+		Files: []string{f.rotations.Path()},
+		Write: func() error {
+			now, ok := f.host.Now().Addresses[r.Name]
+			if !ok {
+				return noSuchOnion(r.Name)
+			}
+			address, was = now, f.rotations.Get()
+			return f.rotations.retire(f.Paths, r.Name, address, r.Keep)
+		},
+		Undo: func() error {
+			if address == "" {
+				return nil
+			}
+			f.rotations.Set(was)
+			return unretire(f.Paths, r.Name, address)
+		},
+		Fault: onionFault,
+	}
 }
 
 func checkRotation(r api.RotateRequest) error {
@@ -124,11 +138,10 @@ func (f *Feature) Import(ctx context.Context, r api.ImportRequest) (api.Imported
 	}
 	id.Clients = r.Clients
 	done := api.Imported{Name: r.Name, Address: id.Address.Host(), Clients: len(id.Clients)}
-	err = f.host.Edit(ctx, feature.Edit{
+	err = f.host.Edit(ctx, f.withNewKeys(r.Name, feature.Edit{
 		Write: func() error { return ImportAlone(f.Paths, f.Owner, r.Name, id) },
-		Undo:  f.forgetNewKeys(r.Name),
 		Fault: feature.Faults([]health.Code{health.TorRefused}), // its file, if it is there first, may be wrong yet
-	})
+	}))
 	if err != nil {
 		return api.Imported{}, err
 	}

@@ -25,13 +25,12 @@ func (f *Feature) Publish(ctx context.Context, r api.PublishRequest) (api.Onion,
 			return api.Onion{}, err
 		}
 	}
-	err = f.host.Edit(ctx, feature.Edit{
+	err = f.host.Edit(ctx, f.withNewKeys(o.Name, feature.Edit{
 		Files: []string{f.Paths.OnionFile(o.Name)},
 		Write: func() error { return WriteOnion(f.Paths, o) },
-		Undo:  f.forgetNewKeys(o.Name),
 		Load:  true,
 		Fault: onionFault,
-	})
+	}))
 	if err != nil {
 		return api.Onion{}, err
 	}
@@ -73,14 +72,23 @@ func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 	return o, nil
 }
 
-// forgetNewKeys takes away keys that the pass will make for an onion which has
-// none yet.
-func (f *Feature) forgetNewKeys(name string) (undo func() error) {
-	dir := f.Paths.OnionKeys(name)
-	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil
+// withNewKeys has an edit whose undoing takes away the keys that it made for an
+// onion which had none. Whether it had is seen when it is the edit's turn: keys that
+// another verb has made meanwhile are not this one's.
+func (f *Feature) withNewKeys(name string, e feature.Edit) feature.Edit {
+	dir, write, none := f.Paths.OnionKeys(name), e.Write, false
+	e.Write = func() error {
+		_, err := os.Lstat(dir)
+		none = errors.Is(err, fs.ErrNotExist)
+		return write()
 	}
-	return func() error { return durable.RemoveAll(dir) }
+	e.Undo = func() error {
+		if !none {
+			return nil
+		}
+		return durable.RemoveAll(dir)
+	}
+	return e
 }
 
 // WriteOnion makes the file of an onion, without reading the others.
