@@ -44,16 +44,22 @@ func (f *Feature) Invite(ctx context.Context, r api.InviteRequest) (api.Invitati
 var fault = feature.Faults([]health.Code{health.TorRefused}, health.FriendsUnusable, health.NamesUnusable)
 
 // editBook makes a change of what is known of friends and invitations. e has
-// what write changes beside; the book is read again if it is undone.
+// what write changes beside; the book is read again if it is undone. It is the book
+// of when it is the edit's turn: an edit that was undone meanwhile has left another.
 func (f *Feature) editBook(ctx context.Context, e feature.Edit, write func(*peer.Book) error) error {
-	b, err := f.theBook()
-	if err != nil {
-		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "try again when the daemon has started"}}
-	}
+	var b *peer.Book
 	also := e.Undo
 	e.Files, e.Fault = append(e.Files, f.Paths.Invites()), fault
-	e.Write = func() error { return write(b) }
+	e.Write = func() (err error) {
+		if b, err = f.theBook(); err != nil {
+			return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "try again when the daemon has started"}}
+		}
+		return write(b)
+	}
 	e.Undo = func() (err error) {
+		if b == nil {
+			return nil
+		}
 		if also != nil {
 			err = also()
 		}
