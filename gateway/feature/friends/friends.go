@@ -123,8 +123,9 @@ func (f *Feature) Look(ctx context.Context, s *feature.Scene, r *feature.Report)
 func (f *Feature) look(ctx context.Context, s *feature.Scene, r *feature.Report) {
 	f.comeBack(s.TorNow.Bootstrap)
 	home, ok := s.Addresses[config.HomeOnion]
-	if !ok {
-		return // its keys are at fault, which is a finding already
+	if !ok { // its keys are at fault, which is a finding already
+		f.learn(Known{})
+		return
 	}
 	book, err := f.openBook(home, s.Own)
 	if err != nil {
@@ -146,6 +147,10 @@ func (f *Feature) look(ctx context.Context, s *feature.Scene, r *feature.Report)
 		r.Find(health.NamesUnusable, "", "friends have no names: %v", err)
 	}
 	known.Virtual = f.virtual.numbers()
+	f.learn(known)
+}
+
+func (f *Feature) learn(known Known) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.known = known
