@@ -52,6 +52,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Wall:      g.lookAtWall(),
 		Household: interfaces(v, served),
 		FastTor:   g.fastStatus(v),
+		Leaks:     []string{},
 	}
 	scene := v.in.Scene
 	scene.TorNow, scene.Written, scene.Served = t, v.config, served
