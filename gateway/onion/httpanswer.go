@@ -17,7 +17,7 @@ func (t *talk) answers(dst io.Writer, src io.Reader) error {
 	in := bufio.NewReaderSize(src, 4<<10)
 	for {
 		a, err := readAnswer(in)
-		body := t.meet(a, err)
+		body := t.match(a, err)
 		if _, err := dst.Write(bytes.Join(a, nil)); err != nil {
 			return err
 		}
@@ -81,9 +81,9 @@ func status(line []byte) int {
 	return n
 }
 
-// meet gives an answer to the request that is due, says there whether its
+// match gives an answer to the request that is due, says there whether its
 // Upgrade was taken, and returns where the answer ends.
-func (t *talk) meet(h head, err error) body {
+func (t *talk) match(h head, err error) body {
 	if err != nil {
 		return body{}
 	}
