@@ -28,6 +28,19 @@ among those who share them) after one login at each server.
 
 `
 
+const processesHeading = `
+## Processes at run time
+
+Every process of tunic.service is looked at in /proc while all servers run, and held to this table on both
+Debians: user and effective capabilities as below, no new privileges, a filter of system calls (seccomp), and mount
+and UTS namespaces of the unit's own. The bounding set of the children is the parent's: to drop it takes
+CAP_SETPCAP, which the parent lacks, and without new privileges nobody can have any of it. Network, process and user namespaces are
+the host's, since rules, interfaces and the children's users are.
+
+| processes | user | capabilities | why |
+|---|---|---|---|
+`
+
 const reasons = `
 ## What remains of the units' exposure
 

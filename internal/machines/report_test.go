@@ -137,7 +137,7 @@ func (r *report) page() string {
 			return r.measured[i].value
 		}))
 	}
-	b.WriteString(reasons)
+	b.WriteString(processesHeading + processTable() + reasons)
 	return b.String()
 }
 

@@ -113,6 +113,13 @@ func reboot(w *world) {
 	w.protected()
 }
 
+// tenReboots: what leaks in one start of ten would be missed by one.
+func tenReboots(w *world) {
+	for range 10 {
+		reboot(w)
+	}
+}
+
 // powerCut: nothing was synced for it.
 func powerCut(w *world) {
 	w.cut()
