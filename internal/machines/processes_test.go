@@ -33,7 +33,8 @@ const namespaces = "mnt uts"
 // limited are all processes of tunic.service on a box with mail and chat.
 var limited = []limits{
 	{[]string{"tunic run"}, "root", "chown dac_override fowner kill setgid setuid net_bind_service net_admin net_raw",
-		"rules (net_admin, net_raw), the children's users (setuid, setgid, kill), tor's keys (chown, fowner, dac_override), ports below 1024"},
+		"rules (net_admin, net_raw), the children's users (setuid, setgid, kill), tor's keys (chown, fowner, dac_override), " +
+			"ports below 1024"},
 	{[]string{"tunic serve"}, "tunic", "none", "listeners and logins come from the parent as descriptors and answers"},
 	{[]string{"tor"}, "tunic-tor", "none", "it listens above 1024, and its keys are its own files"},
 	{[]string{"dovecot", "anvil", "auth", "config", "log", "stats", "imap", "imap-login"}, "tunic-mail", "none",
