@@ -22,7 +22,7 @@ import (
 // version is what `tunic version` prints; the build sets it (-ldflags -X).
 var version = "development"
 
-// Exit statuses.
+// Exit statuses; exitWords explains them.
 const (
 	exitDone     = 0
 	exitFailed   = 1
@@ -91,11 +91,15 @@ func execute(ctx context.Context, a *app, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	verb, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
 	}
 	f := a.helped(explain(err))
+	if asked := verb.Flags().Lookup("json"); asked != nil && asked.Changed {
+		a.jsonFailure(f)
+		return f.code
+	}
 	for i, line := range strings.Split(strings.TrimRight(f.err.Error(), "\n"), "\n") {
 		if i == 0 {
 			line = "tunic: " + line
@@ -106,6 +110,18 @@ func execute(ctx context.Context, a *app, args []string) int {
 		fmt.Fprintln(a.err, "  "+f.hint)
 	}
 	return f.code
+}
+
+// jsonFailure prints a failure for scripts that asked for JSON, on standard error.
+func (a *app) jsonFailure(f *failure) {
+	text, err := json.Marshal(struct {
+		Error string `json:"error"`
+		Hint  string `json:"hint"`
+		Exit  int    `json:"exit"`
+	}{f.Error(), f.hint, f.code})
+	if err == nil { // text is always one
+		a.err.Write(append(escaped(text), '\n'))
+	}
 }
 
 // explain finds the exit status and the hint of an error.
@@ -179,6 +195,7 @@ All verbs that look at the box or change it are for root (sudo).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
+		Version:       version,
 	}
 	root.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -195,21 +212,13 @@ All verbs that look at the box or change it are for root (sudo).`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError("see `"+c.CommandPath()+" --help`", "%v", flagError(err))
 	})
-	for _, verb := range []func(*app) *cobra.Command{
-		runCommand, serveCommand, clockCommand, checkCommand, planCommand, reloadCommand, statusCommand, waitCommand,
-		publishCommand, unpublishCommand, onionsCommand, profilesCommand, addressCommand,
-		rotateCommand, importCommand, exportCommand, backupCommand, restoreCommand,
-		userCommand, caCommand, mailCommand, logsCommand, ircCommand, confineCommand,
-		grantCommand, revokeCommand,
-		inviteCommand, acceptCommand, confirmCommand, peersCommand, renameCommand, introduceCommand, forgetCommand,
-		devicesCommand, deviceCommand, portalCommand, newnymCommand, whyCommand, explainCommand, leaktestCommand,
-		lockdownCommand, teardownCommand, versionCommand,
-	} {
-		c := verb(a)
-		c.Args = usageArgs(c.Args)
-		root.AddCommand(c)
-	}
+	addVerbs(root, a)
 	finishCompletion(root)
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			addCompletion(c, a)
+		}
+	}
 	return root
 }
 

@@ -242,11 +242,12 @@ func portalLine(p api.Portal, closed bool) string {
 	return line
 }
 
-func newnymCommand(a *app) *cobra.Command {
+func newIdentityCommand(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "newnym [DEVICE]",
-		Short: "Get new circuits, for all or for one device",
+		Use:     "new-identity [DEVICE]",
+		Aliases: []string{"newnym"}, // tor's name for the half of it, and the verb's once
+		Short:   "Get new circuits, for all or for one device",
 		Long: `Without a device, tor uses no old circuit for new connections (its signal
 NEWNYM, at most once in ten seconds). Open connections go on.
 
@@ -258,7 +259,7 @@ What this cannot do: hide that it is the same device from a site that recognises
 the browser; change a circuit that tor had built for the device but that it has
 not used yet; promise another exit, since a new circuit may choose the same; or
 close what an address did that the device gave up long ago.`,
-		Example: "  tunic newnym\n  tunic newnym phone",
+		Example: "  tunic new-identity\n  tunic new-identity phone",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r api.NewNymRequest

@@ -21,13 +21,6 @@ all of them.`,
 		Example: `  tunic explain tor-not-connected
   tunic explain`,
 		Args: cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			var list []cobra.Completion
-			for _, code := range health.Codes() {
-				list = append(list, string(code))
-			}
-			return list, cobra.ShellCompDirectiveNoFileComp
-		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			list, err := explanations(args)
 			if err != nil {

@@ -23,7 +23,7 @@ PEER.peer.home.arpa. Give the word to your friend alone: until it has been used,
 whoever has it can use it, for 7 days, once.
 
 The boxes need not be on line at the same time. When the other box has come,
-"tunic peers" shows four words; compare them with your friend, by voice, and say
+"tunic friends" shows four words; compare them with your friend, by voice, and say
 "tunic confirm PEER". With --auto nobody is asked.
 
 For a friend the invitation renews the keys, and only that friend's box can use it. The
@@ -59,7 +59,7 @@ func (a *app) showInvitation(i api.Invitation) error {
 	if i.Renews {
 		fmt.Fprintf(a.err, "%s is a friend already: the word renews the keys, and no other box can use it\n", i.Name)
 	}
-	fmt.Fprintf(a.err, "it can be used once, until %s; `tunic peers` shows how far it is\n", i.Expires.Local().Format("2006-01-02 15:04"))
+	fmt.Fprintf(a.err, "it can be used once, until %s; `tunic friends` shows how far it is\n", i.Expires.Local().Format("2006-01-02 15:04"))
 	return nil
 }
 
@@ -71,7 +71,7 @@ func acceptCommand(a *app) *cobra.Command {
 		Short: "Accept a friend's invitation",
 		Long: `Accept takes the word that "tunic invite" has printed on a friend's box. It is
 kept, and this box calls the other one until it is there: the boxes need not be
-on line at the same time. "tunic peers" shows how far it has come, and four words
+on line at the same time. "tunic friends" shows how far it has come, and four words
 to compare by voice.
 
 INVITE can also be the name under which a friend has introduced somebody. A dash
@@ -126,7 +126,7 @@ func confirmCommand(a *app) *cobra.Command {
 		Use:   "confirm PEER",
 		Short: "Say that the four words are the same on both sides",
 		Long: `Confirm makes a friend of the box that has come with the invitation for PEER.
-Compare the four words that "tunic peers" shows, with your friend and by voice:
+Compare the four words that "tunic friends" shows, with your friend and by voice:
 if they differ, somebody else has used the word, or is in between.`,
 		Example: "  tunic confirm alice",
 		Args:    cobra.ExactArgs(1),

@@ -10,14 +10,15 @@ import (
 	"tunic/gateway/api"
 )
 
-func peersCommand(a *app) *cobra.Command {
+func friendsCommand(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "peers",
-		Short: "List friends' boxes and invitations, and how they are",
-		Long: `Peers lists friends with what their boxes offer and when they were last seen, and
+		Use:     "friends",
+		Aliases: []string{"peers"}, // its name once
+		Short:   "List friends' boxes and invitations, and how they are",
+		Long: `Friends lists friends with what their boxes offer and when they were last seen, and
 the invitations that are under way, with what to do about each.`,
-		Example: "  tunic peers\n  tunic peers --json | jq '.[] | select(.state == \"confirm\") | .words'",
+		Example: "  tunic friends\n  tunic friends --json | jq '.[] | select(.state == \"confirm\") | .words'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := a.client().Peers(cmd.Context())
 			if err != nil {
@@ -88,7 +89,7 @@ The friend can be invited again later.`,
 					return err
 				}
 				if !slices.ContainsFunc(list, func(p api.Peer) bool { return p.Name == args[0] }) {
-					return usageError("`tunic peers` lists friends and invitations", "there is no such friend or invitation: %q", args[0])
+					return usageError("`tunic friends` lists friends and invitations", "there is no such friend or invitation: %q", args[0])
 				}
 				if err := a.confirm("Forget " + args[0] + "? That box will not reach this one any more."); err != nil {
 					return err

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
-	"tunic/gateway/health"
 )
 
 func statusCommand(a *app) *cobra.Command {
@@ -60,8 +58,10 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	if asJSON {
 		return a.json(s)
 	}
-	a.printf("tunic %s: %s\n", s.Version, stateWords(s))
-	a.printf("\nTor %s: %s\n", s.Tor.Version, torWords(s.Tor))
+	width := a.width()
+	a.print(wrapped(oneLine(stateWords(s)), width, "") + "\n")
+	a.printf("\ntunic %s\n", s.Version)
+	a.printf("Tor %s: %s\n", s.Tor.Version, torWords(s.Tor))
 	if s.FastTor != nil {
 		a.printf("Tor for onions that are not anonymous: %s\n", torWords(*s.FastTor))
 	}
@@ -95,7 +95,10 @@ func (a *app) show(s api.Status, asJSON bool) error {
 		a.printf("\n")
 	}
 	for _, f := range s.Findings {
-		a.printf("\n%s %s: %s\n  %s\n", strings.ToUpper(string(f.Severity)), f.Code, strings.TrimSpace(f.Text), f.Action)
+		a.print("\n")
+		a.printSeverity(f.Severity)
+		text := oneLine(fmt.Sprintf("%s %s: %s", severityWord(f.Severity), f.Code, strings.TrimSpace(f.Text)))
+		a.print(strings.TrimPrefix(wrapped(text, width, ""), severityWord(f.Severity)) + "\n" + wrapped(oneLine(f.Action), width, "  ") + "\n")
 	}
 	if len(s.Findings) > 0 {
 		a.printf("\nWhat one of these means: tunic explain %s\n", s.Findings[0].Code)
@@ -109,20 +112,6 @@ func servedWords(s api.Served) string {
 		words += fmt.Sprintf("; %d ended by a fault of tunic, see its log", s.Faults)
 	}
 	return words
-}
-
-func stateWords(s api.Status) string {
-	words := "the household is closed"
-	if s.State == api.Open {
-		words = "the household is open"
-	}
-	if s.Ready {
-		if slices.ContainsFunc(s.Findings, func(f health.Finding) bool { return f.Severity != health.Info }) {
-			return words + "; see the warnings at the end"
-		}
-		return words + ", everything works"
-	}
-	return words + ", not ready: " + strings.TrimSpace(s.Why)
 }
 
 func torWords(t api.Tor) string {

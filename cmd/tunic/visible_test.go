@@ -101,10 +101,10 @@ func TestForeignTextIsText(t *testing.T) {
 	}{
 		"mail queue": {200, []api.Letter{letter}, false}, "mail show x": {200, letter, true},
 		"mail flush x": {200, filled[api.MailFlush](), false},
-		"peers":        {200, []api.Peer{peer, invited}, false}, "status": {200, status, false}, "onions": {200, status, false},
+		"friends":      {200, []api.Peer{peer, invited}, false}, "status": {200, status, false}, "onions": {200, status, false},
 		"devices": {200, []api.Device{filled[api.Device]()}, false}, "logs dovecot": {200, []string{hostile}, false},
 		"user list": {200, []api.User{filled[api.User]()}, false}, "plan": {200, filled[api.Plan](), true},
-		"why 192.0.2.1": {200, filled[api.Why](), true}, "newnym tv": {200, filled[api.NewNym](), true},
+		"why 192.0.2.1": {200, filled[api.Why](), true}, "new-identity tv": {200, filled[api.NewNym](), true},
 		"accept x --as y": {200, peer, true}, "confirm x": {200, peer, true}, "rename x y": {200, peer, true},
 		"mail drop x": {500, filled[api.Problem](), true}, "reload": {500, filled[api.Problem](), true},
 	} {

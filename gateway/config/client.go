@@ -162,7 +162,7 @@ func noFriendHint(name string, names []string) string {
 	if hint := didYouMean(name, names); hint != "" {
 		return hint
 	}
-	return "`tunic peers` lists them; somebody without a box gets a key: `tunic grant ONION " + name + " --new`"
+	return "`tunic friends` lists them; somebody without a box gets a key: `tunic grant ONION " + name + " --new`"
 }
 
 // ClientKeys are the keys of those who may find an onion, sorted; nil means

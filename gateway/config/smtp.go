@@ -132,7 +132,7 @@ func (l *loader) groups(cfg *Config) {
 		n, _ := t.texts("members", func(path, text string) {
 			m, bad := parseMember(text)
 			if bad == nil && m.Petname != "" && !slices.ContainsFunc(cfg.Peers, func(p Peer) bool { return p.Name == m.Petname }) {
-				bad = problemf("see `tunic peers`", "no friend is called %q", m.Petname)
+				bad = problemf("see `tunic friends`", "no friend is called %q", m.Petname)
 			}
 			if bad == nil && slices.Contains(g.Members, m) {
 				bad = problemf("", "%q is named twice", text)

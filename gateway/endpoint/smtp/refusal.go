@@ -79,7 +79,7 @@ func refusal(err error) error {
 	case errors.As(err, &answer):
 		return answer
 	case errors.As(err, &unknown):
-		return refuse(550, 5, 1, 2, "%s: see `tunic peers` for the names of your friends", unknown)
+		return refuse(550, 5, 1, 2, "%s: see `tunic friends` for the names of your friends", unknown)
 	case errors.As(err, &telling):
 		return refuse(550, 5, 7, 1, "%s", telling)
 	case errors.Is(err, message.ErrLineEnds):

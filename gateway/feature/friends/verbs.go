@@ -87,7 +87,7 @@ func isPeer(name string) func(config.Peer) bool {
 func inviteError(err error, name string) error {
 	switch {
 	case errors.Is(err, peer.ErrTaken):
-		return feature.Usage(err, "choose another name, or see `tunic peers`")
+		return feature.Usage(err, "choose another name, or see `tunic friends`")
 	case errors.Is(err, peer.ErrOwn):
 		return feature.Usage(err, "send the word to your friend: `tunic accept` is for the other box")
 	case errors.Is(err, peer.ErrExpired):
@@ -99,7 +99,7 @@ func inviteError(err error, name string) error {
 	case errors.Is(err, peer.ErrVersion):
 		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "update tunic on this box"}}
 	case errors.Is(err, peer.ErrNobody), errors.Is(err, peer.ErrNoFriend), errors.Is(err, peer.ErrSame), errors.Is(err, peer.ErrState):
-		return feature.Usage(err, "`tunic peers` lists friends and invitations")
+		return feature.Usage(err, "`tunic friends` lists friends and invitations")
 	case errors.As(err, new(config.Error)):
 		return feature.Usage(err, "")
 	}
@@ -177,7 +177,7 @@ func (f *Feature) Forget(ctx context.Context, r api.PeerRequest) error {
 			return f.removePeer(r.Name)
 		}
 		if !found {
-			return feature.Usage(fmt.Errorf("%w: %q", peer.ErrNobody, r.Name), "`tunic peers` lists friends and invitations")
+			return feature.Usage(fmt.Errorf("%w: %q", peer.ErrNobody, r.Name), "`tunic friends` lists friends and invitations")
 		}
 		return nil
 	})
@@ -232,7 +232,7 @@ func (f *Feature) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, er
 			return inviteError(err, r.From)
 		}
 		if err := config.RenamePeer(f.Paths, r.From, r.To); err != nil {
-			return feature.Usage(err, "`tunic peers` lists the names")
+			return feature.Usage(err, "`tunic friends` lists the names")
 		}
 		if _, err := config.RenameClient(f.Paths, r.From, r.To); err != nil {
 			return feature.Usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err),

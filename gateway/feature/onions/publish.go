@@ -158,5 +158,5 @@ func CheckUnpublish(r api.UnpublishRequest) error {
 		return forgetHome()
 	}
 	return feature.Usage(errors.New("home is this box's own onion, which is always there"),
-		"while it is not public, nobody finds it but friends (`tunic peers`) and who has an invitation")
+		"while it is not public, nobody finds it but friends (`tunic friends`) and who has an invitation")
 }
