@@ -97,8 +97,9 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	for _, f := range s.Findings {
 		a.print("\n")
 		a.printSeverity(f.Severity)
-		text := oneLine(fmt.Sprintf("%s %s: %s", severityWord(f.Severity), f.Code, strings.TrimSpace(f.Text)))
-		a.print(strings.TrimPrefix(wrapped(text, width, ""), severityWord(f.Severity)) + "\n" + wrapped(oneLine(f.Action), width, "  ") + "\n")
+		word := severityWord(f.Severity)
+		text := oneLine(fmt.Sprintf("%s %s: %s", word, f.Code, strings.TrimSpace(f.Text)))
+		a.print(strings.TrimPrefix(wrapped(text, width, ""), word) + "\n" + wrapped(oneLine(f.Action), width, "  ") + "\n")
 	}
 	if len(s.Findings) > 0 {
 		a.printf("\nWhat one of these means: tunic explain %s\n", s.Findings[0].Code)
