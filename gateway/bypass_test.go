@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -202,5 +203,41 @@ func TestRulesOpenNothingThatIsClosed(t *testing.T) {
 		if j := h.took(); !errors.Is(err, feature.ErrClosed) || strings.Contains(j, "rules") {
 			t.Errorf("%s: %v, did %s", what, err, j)
 		}
+	}
+}
+
+// A verb writes the file and has it in force, or leaves all as it was.
+func TestBypassVerbs(t *testing.T) {
+	h := bypassHouse(t)
+	ctx := t.Context()
+	domains := func() (list []string) {
+		for _, b := range h.snapshot().desired.Rules.Bypasses {
+			list = append(list, b.Domains...)
+		}
+		return list
+	}
+	if err := h.bypass.AddBypass(ctx, api.BypassRequest{To: "https://shop.example/cart", Devices: []string{"tv"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := domains(); !slices.Equal(got, []string{"bank.example", "game.example", "shop.example"}) {
+		t.Errorf("in force: %q", got)
+	}
+	if list, err := h.bypass.Bypasses(ctx); err != nil || len(list) != 4 || list[3].To != "shop.example" || list[3].Devices[0] != "tv" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	for _, r := range []api.BypassRequest{{To: "shop.example"}, {To: "com"}, {To: "x.example", Devices: []string{"fridge"}}} {
+		if f, ok := errors.AsType[*api.Failure](h.bypass.AddBypass(ctx, r)); !ok || !f.Usage {
+			t.Errorf("%+v is added, or it is not said to be wrong: %v", r, f)
+		}
+	}
+	if err := h.bypass.RemoveBypass(ctx, api.BypassRequest{To: "bank.example"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := domains(); !slices.Equal(got, []string{"game.example", "shop.example"}) {
+		t.Errorf("in force at the end: %q", got)
+	}
+	text, err := os.ReadFile(h.Paths.Main())
+	if err != nil || strings.Contains(string(text), "bank.example") || !strings.Contains(string(text), "shop.example") {
+		t.Errorf("the file: %v\n%s", err, text)
 	}
 }

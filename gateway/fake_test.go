@@ -349,7 +349,8 @@ func (h *house) furnish() {
 			return s,
 				errBroken
 		}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
-	h.people, h.bypass, h.mail = people.New(h.Gateway), bypass.New(h.Gateway, fakeKernel{h.fakes}), mail.New(h.Gateway, fakeServer{h.fakes})
+	h.bypass = bypass.New(h.Gateway, h.Paths, fakeKernel{h.fakes})
+	h.people, h.mail = people.New(h.Gateway), mail.New(h.Gateway, fakeServer{h.fakes})
 	h.logs = servers.New(h.Gateway, fakeServers{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes},
 		System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})

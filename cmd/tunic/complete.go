@@ -27,7 +27,7 @@ var completed = map[string][]completer{
 	"onions": {onionNames, onionNames}, "unpublish": {onionNames}, "address": {onionNames}, "rotate": {onionNames},
 	"export": {onionNames}, "publish": {onionNames}, "grant": {onionNames, friendNames}, "revoke": {onionNames, friendNames},
 	"confirm": {friendNames}, "forget": {friendNames}, "rename": {friendNames}, "introduce": {friendNames, friendNames},
-	"accept": {friendNames}, "mail flush": {friendNames},
+	"accept": {friendNames}, "mail flush": {friendNames}, "bypass remove": {bypassed},
 	"user passwd": {userNames}, "user role": {userNames, fixed("admin", "member", "guest")}, "user remove": {userNames},
 	"user show": {userNames},
 }
@@ -35,7 +35,8 @@ var completed = map[string][]completer{
 // completedFlags are the same of flags, whatever the verb.
 var completedFlags = map[string]completer{
 	"policy": fixed(string(config.PolicyTor), string(config.PolicyOnion), string(config.PolicyDirect), string(config.PolicyBlock)),
-	"as":     profileNames, "from": deviceNames, "role": fixed("admin", "member", "guest"), "protocol": fixed("tcp", "udp", "icmp"),
+	"device": deviceNames, "as": profileNames,
+	"from": deviceNames, "role": fixed("admin", "member", "guest"), "protocol": fixed("tcp", "udp", "icmp"),
 }
 
 // takesFiles are the verbs of whose words one is a file's name.
@@ -138,6 +139,10 @@ func serverNames(ctx context.Context, a *app) []string {
 
 func friendNames(ctx context.Context, a *app) []string {
 	return namesOf(ctx, a.client().Peers, func(p api.Peer) string { return p.Name })
+}
+
+func bypassed(ctx context.Context, a *app) []string {
+	return namesOf(ctx, a.client().Bypasses, func(b api.Bypass) string { return b.To })
 }
 
 func userNames(ctx context.Context, a *app) []string {

@@ -47,7 +47,7 @@ func newHouse(host feature.Host, d *daemon) house {
 			Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel}),
 		friends: friends.New(host, friends.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey, Tor: d.tor, Server: d.serve}),
 		devices: devices{known, why.Explainer{Host: host, Log: d.log, System: d.system, Finder: known}},
-		bypass:  bypass.New(host, d.kernel),
+		bypass:  bypass.New(host, paths, d.kernel),
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
@@ -66,7 +66,8 @@ func (h house) Answers(m *link.Mux) {
 
 // parts answer what verbs ask.
 func (h house) parts(g *gateway.Gateway) api.Parts {
-	return api.Parts{Daemon: g, Onions: h.onions, Devices: h.devices, Users: h.people, Mail: h.mail, Servers: h.servers, Peers: h.friends}
+	return api.Parts{Daemon: g, Onions: h.onions, Devices: h.devices, Bypasses: h.bypass, Users: h.people, Mail: h.mail,
+		Servers: h.servers, Peers: h.friends}
 }
 
 // features are those of the box, in the order in which they look and want.

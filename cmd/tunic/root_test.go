@@ -52,6 +52,7 @@ var asNobody = map[string]string{
 	"irc operator": "ann", "grant": "photos alice", "revoke": "photos alice", "invite": "alice",
 	"accept": "x", "confirm": "alice", "rename": "a b", "introduce": "a b", "forget": "alice --yes",
 	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
+	"bypass add": "bank.example", "bypass remove": "bank.example",
 	"new-identity": "phone", "why": "192.168.1.3", "teardown": "--yes", "profiles": "", "wait": "--timeout 0",
 }
 

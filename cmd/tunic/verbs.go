@@ -19,6 +19,7 @@ var (
 // without a section are the daemon's own.
 var sections = []section{
 	{"daily", "Every day:", []func(*app) *cobra.Command{statusCommand, devicesCommand, deviceCommand, whyCommand, newIdentityCommand,
+		bypassCommand,
 		portalCommand, lockdownCommand, explainCommand, leaktestCommand}},
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand}, friendVerbs...)},

@@ -54,6 +54,18 @@ func (f *fake) RevokeClient(_ context.Context, r RevokeRequest) error {
 	return f.err
 }
 
+func (f *fake) Bypasses(context.Context) ([]Bypass, error) {
+	return []Bypass{{To: "bank.example"}}, f.err
+}
+func (f *fake) AddBypass(_ context.Context, r BypassRequest) error {
+	f.asked = append(f.asked, r)
+	return f.err
+}
+func (f *fake) RemoveBypass(_ context.Context, r BypassRequest) error {
+	f.asked = append(f.asked, r)
+	return f.err
+}
+
 func client(t *testing.T, f *fake) *Client {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "api")
@@ -67,7 +79,7 @@ func client(t *testing.T, f *fake) *Client {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, ln, Parts{f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- Serve(ctx, ln, Parts{f, f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -94,6 +106,13 @@ func TestVerbsGoThrough(t *testing.T) {
 	if err := errors.Join(c.Unpublish(ctx, UnpublishRequest{Name: "photos"}), c.Reload(ctx), c.Lockdown(ctx)); err != nil {
 		t.Error(err)
 	}
+	if list, err := c.Bypasses(ctx); err != nil || len(list) != 1 {
+		t.Errorf("Bypasses = %+v, %v", list, err)
+	}
+	bank := BypassRequest{To: "bank.example", Devices: []string{"tv"}}
+	if err := errors.Join(c.AddBypass(ctx, bank), c.RemoveBypass(ctx, BypassRequest{To: "bank.example"})); err != nil {
+		t.Error(err)
+	}
 	rotate, bring := RotateRequest{Name: "photos", Keep: time.Hour},
 		ImportRequest{Name: "blog", Secret: []byte{1}, Clients: map[string]string{"a.auth": "x"}}
 	if o, err := c.Rotate(ctx, rotate); err != nil || o.Address != "y.onion" {
@@ -106,7 +125,8 @@ func TestVerbsGoThrough(t *testing.T) {
 	if err := errors.Join(c.GrantClient(ctx, grant), c.RevokeClient(ctx, revoke)); err != nil {
 		t.Error(err)
 	}
-	if want := []any{publish, UnpublishRequest{Name: "photos"}, "reload", "lockdown", rotate, bring, grant,
+	if want := []any{publish, UnpublishRequest{Name: "photos"}, "reload", "lockdown", bank,
+		BypassRequest{To: "bank.example"}, rotate, bring, grant,
 		revoke}; !reflect.DeepEqual(f.asked, want) {
 		t.Errorf("asked %v", f.asked)
 	}

@@ -5,13 +5,14 @@ import "context"
 // Parts are those who answer. Errors that are a *Failure keep their hint and
 // kind on the way to the command line.
 type Parts struct {
-	Daemon  Daemon
-	Onions  Onions
-	Devices Devices
-	Users   Users
-	Mail    Mail
-	Servers Servers
-	Peers   Peers
+	Daemon   Daemon
+	Onions   Onions
+	Devices  Devices
+	Bypasses Bypasses
+	Users    Users
+	Mail     Mail
+	Servers  Servers
+	Peers    Peers
 }
 
 // Daemon is the household as a whole.
@@ -45,6 +46,13 @@ type Devices interface {
 	Why(ctx context.Context, r WhyRequest) (Why, error)
 	// Probe treats an interface as one of the household's for a while.
 	Probe(ctx context.Context, r ProbeRequest) error
+}
+
+// Bypasses is the part that knows what leaves outside Tor because its owner said so.
+type Bypasses interface {
+	Bypasses(ctx context.Context) ([]Bypass, error)
+	AddBypass(ctx context.Context, r BypassRequest) error
+	RemoveBypass(ctx context.Context, r BypassRequest) error
 }
 
 // Users is the part that keeps the household's accounts.
@@ -93,6 +101,9 @@ func (p Parts) routes() []route {
 
 		get(verbDevices, p.Devices.Devices), post(verbSetDevice, p.Devices.SetDevice), post(verbPortal, p.Devices.Portal),
 		post(verbNewNym, p.Devices.NewNym), post(verbWhy, p.Devices.Why), post(verbProbe, done(p.Devices.Probe)),
+
+		get(verbBypasses, p.Bypasses.Bypasses), post(verbAddBypass, done(p.Bypasses.AddBypass)),
+		post(verbRemoveBypass, done(p.Bypasses.RemoveBypass)),
 
 		get(verbUsers, p.Users.Users), post(verbAddUser, p.Users.AddUser), post(verbChangeUser, p.Users.ChangeUser),
 		post(verbRemoveUser, done(p.Users.RemoveUser)),

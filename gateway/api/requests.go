@@ -37,6 +37,11 @@ var (
 	verbWhy   = Request[WhyRequest, Why]{http.MethodPost, "/why", "Explain what happens to a connection, rule by rule."}
 	verbProbe = Request[ProbeRequest, nothing]{http.MethodPost, "/probe", "Treat an interface as one of the household's for a while."}
 
+	verbBypasses  = Request[nothing, []Bypass]{http.MethodGet, "/bypasses", "What leaves outside Tor because the configuration says so."}
+	verbAddBypass = Request[BypassRequest, nothing]{http.MethodPost, "/bypass/add",
+		"Let devices reach a domain or a network outside Tor."}
+	verbRemoveBypass = Request[BypassRequest, nothing]{http.MethodPost, "/bypass/remove", "Have it reached through Tor again."}
+
 	verbUsers      = Request[nothing, []User]{http.MethodGet, "/users", "The household's accounts."}
 	verbAddUser    = Request[UserRequest, User]{http.MethodPost, "/user/add", "Make an account."}
 	verbChangeUser = Request[UserRequest, User]{http.MethodPost, "/user/change", "Give an account another password or role."}

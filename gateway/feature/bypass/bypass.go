@@ -26,6 +26,7 @@ type Neighbours interface {
 // Feature lets through what a bypass names.
 type Feature struct {
 	host   feature.Host
+	paths  config.Paths
 	kernel Neighbours
 	grants grants
 }
@@ -37,7 +38,9 @@ var (
 )
 
 // New returns the feature. Without a host it grants nothing.
-func New(host feature.Host, kernel Neighbours) *Feature { return &Feature{host: host, kernel: kernel} }
+func New(host feature.Host, paths config.Paths, kernel Neighbours) *Feature {
+	return &Feature{host: host, paths: paths, kernel: kernel}
+}
 
 // Name implements feature.Feature.
 func (*Feature) Name() string { return "bypass" }
@@ -154,11 +157,7 @@ func inWords(c *config.Config, granted []granted) []string {
 		for _, p := range b.Prefixes {
 			to = append(to, p.String())
 		}
-		who := "every device"
-		if len(b.Devices) > 0 {
-			who = strings.Join(b.Devices, ", ")
-		}
-		text := fmt.Sprintf("%s, for %s (bypass)", strings.Join(to, ", "), who)
+		text := fmt.Sprintf("%s, for %s (bypass)", strings.Join(to, ", "), config.Who(b.Devices))
 		if n := countDomains(granted, b.Domains); n > 0 {
 			text += fmt.Sprintf("; %d addresses now", n)
 		}

@@ -71,7 +71,7 @@ func (h *host) HardwareAddr(_ context.Context, _ []string, a netip.Addr) (string
 
 func newHouse() (*Feature, *host) {
 	h := new(host)
-	return New(h, h), h
+	return New(h, config.Paths{}, h), h
 }
 
 func prefixes(texts ...string) (list []netip.Prefix) {
