@@ -61,7 +61,8 @@ func TestEditBypassRefuses(t *testing.T) {
 	}{
 		{"for others", bypassesBefore, BypassEdit{To: "bank.example"}, "let out already, for laptop"},
 		{"not there", bypassesBefore, BypassEdit{To: "shop.example", Remove: true}, "in no [[bypass]]"},
-		{"a device that is none", bypassesBefore, BypassEdit{To: "shop.example", Devices: []string{"fridge"}}, `no device called "fridge"`},
+		{"a device that is none", bypassesBefore, BypassEdit{To: "shop.example", Devices: []string{"fridge"}},
+			`no device called "fridge"`},
 		{"a file with a mistake", bypassesBefore + "x = \n", BypassEdit{To: "shop.example"}, "tunic.toml:"},
 		{"in one line", "bypass = [{domains = [\"bank.example\"]}]\n", BypassEdit{To: "bank.example", Remove: true}, errByHand.Error()},
 	} {
@@ -80,9 +81,8 @@ func TestParseBypassTo(t *testing.T) {
 			t.Errorf("%s: %q, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "example", "*.bank.example", "http://photos.onion", "alice.peer.home.arpa", "10.0.0.0/7", "198.51.100.1/24",
-		"bank .example",
-		"127.0.0.1", "https://", "-x.example"} {
+	for _, text := range []string{"", "example", "*.bank.example", "http://photos.onion", "alice.peer.home.arpa", "10.0.0.0/7",
+		"198.51.100.1/24", "bank .example", "127.0.0.1", "https://", "-x.example"} {
 		if got, err := ParseBypassTo(text); err == nil {
 			t.Errorf("%q is taken for %q", text, got)
 		}
