@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
 
-.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -43,7 +43,7 @@ define install_quietly
 	  fi; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
 	  for p in $$missing; do \
-	    case $$p in tor|prosody|ngircd|dovecot-imapd|gophernicus) systemctl --quiet disable $${p%-imapd} 2>/dev/null || true;; esac; done; \
+	    case $$p in tor|prosody|ngircd|dovecot-imapd|gophernicus|prometheus) systemctl --quiet disable $${p%-imapd} 2>/dev/null || true;; esac; done; \
 	fi
 endef
 
@@ -133,6 +133,10 @@ TUNIC_ROOTS ?= $(shell ls -d /var/cache/tunic-machines/*-???????????? 2>/dev/nul
 dialects: ## run the managed servers of the Debians in TUNIC_ROOTS=DIR:DIR (the machines') with their dialects (as root)
 	@[ -n "$(TUNIC_ROOTS)" ] || { echo "there are no Debians: run make machines first, or make dialects TUNIC_ROOTS=DIR:DIR"; exit 1; }
 	TUNIC_LONG=1 TUNIC_ROOTS=$(TUNIC_ROOTS) $(GO) test -tags lab -count=1 -timeout 40m -v ./internal/lab/roots
+
+check-metrics: ## have Prometheus' own tool, which it installs, look at the metrics and the alerts (as root)
+	$(call install_quietly,prometheus)
+	$(GO) test -count=1 -v -run TestPromtool ./gateway/metrics
 
 race: ## run the unit tests with Go's race detector, which takes a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...

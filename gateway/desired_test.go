@@ -19,6 +19,8 @@ import (
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/mail"
+
+	numbers "tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
@@ -30,7 +32,7 @@ import (
 // features are those of every house in tests.
 var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}),
 	household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, config.Paths{}, nil), timekeeping.Feature{},
-	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), gopher.Feature{}}
+	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), numbers.Feature{}, gopher.Feature{}}
 
 func inputs() desire.Inputs {
 	in := desire.Inputs{Scene: feature.Scene{

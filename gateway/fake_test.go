@@ -23,6 +23,7 @@ import (
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/mail"
+	numbers "tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
@@ -357,7 +358,7 @@ func (h *house) furnish() {
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{},
 		networks.Feature{}, h.people,
-		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, h.logs}
+		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, h.logs}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

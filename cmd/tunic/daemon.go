@@ -17,8 +17,10 @@ import (
 	"tunic/gateway/device"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/entry"
+	"tunic/gateway/link"
 	"tunic/gateway/machine"
 	"tunic/gateway/managed"
+	"tunic/gateway/metrics"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules/netfilter"
@@ -97,6 +99,9 @@ func (d *daemon) run(ctx context.Context, door net.Listener) error {
 	h := newHouse(g, d)
 	g.Features = h.features()
 	h.Answers(&d.serve.Answers)
+	link.Handle(&d.serve.Answers, link.Measure, func(ctx context.Context, _ struct{}) ([]byte, error) {
+		return metrics.Text(g.Status(ctx)), nil
+	})
 
 	// The rules close before tor ends: the gateway has its own context.
 	outer, stopParts := context.WithCancel(context.WithoutCancel(ctx))

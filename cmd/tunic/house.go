@@ -12,6 +12,7 @@ import (
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/mail"
+	"tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
@@ -84,6 +85,7 @@ func (h house) features() []feature.Feature {
 		h.mail,             // everybody's mailbox, and the way of mail to friends
 		irc.Feature{},      // chat in channels
 		xmpp.New(),         // chat by the box's addresses
+		metrics.Feature{},  // numbers for Prometheus
 		gopher.Feature{},   // pages for the household and for friends
 		h.servers,          // how the servers are that others have written
 	}

@@ -71,9 +71,19 @@ type Gateway struct {
 	NTPServers []netip.Addr // of the box itself, asked outside Tor
 	Exceptions []Exception  // what else the box itself may send outside Tor
 
+	Metrics       Metrics   // who may ask for numbers; default off
 	OtherNetworks []string  // interfaces beside the household's that may reach the internet and the box
 	Inbound       []Inbound // what the internet may open to the box itself
 }
+
+// Metrics says for whom there is a page of numbers.
+type Metrics string
+
+const (
+	MetricsOff       Metrics = "off"
+	MetricsLoopback  Metrics = "loopback"  // programs on the box
+	MetricsHousehold Metrics = "household" // every device of the household
+)
 
 // Tor is [tor].
 type Tor struct {

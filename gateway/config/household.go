@@ -77,6 +77,7 @@ func readWord[T ~string](t *table, key string, byDefault T, words ...T) T {
 
 func readGateway(t *table, g *Gateway, household []string) {
 	g.OwnTraffic = readWord(t, "own-traffic", OwnTor, OwnTor, OwnDirect)
+	g.Metrics = readWord(t, "metrics", MetricsOff, MetricsOff, MetricsLoopback, MetricsHousehold)
 	readNTP(t, g)
 	readExceptions(t, g)
 	readNamed(t, g, household)
@@ -119,11 +120,10 @@ func readSocks(t *table, s *Socks) {
 
 // takenPorts are those that devices reach on the box beside the SOCKS port,
 // and those that tunic's processes listen on.
-func takenPorts() []uint16 { return append(internalPorts(), 53, 70, 587, IMAPSPort) }
+func takenPorts() []uint16 { return append(internalPorts(), 53, 70, 587, IMAPSPort, MetricsPort) }
 
 func internalPorts() []uint16 {
-	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeNTPPort,
-		ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServeIMAPPort, DovecotPort, ServeXMPPPort,
-		ServeFilesPort, ServeIRCPort, ServeIRCTLSPort,
-		ProsodyClientPort, ProsodyServerPort, ProsodyFilesPort, NgircdPort}
+	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeMetricsPort,
+		ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort,
+		ServeIRCPort, ServeIRCTLSPort, ProsodyClientPort, ProsodyServerPort, ProsodyFilesPort, NgircdPort}
 }

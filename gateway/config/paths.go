@@ -15,6 +15,7 @@ const (
 	ServeOwnDNSPort  uint16 = 9354 // serve, DNS for the box itself, UDP and TCP, 127.0.0.1 and [::1]
 	ServeOwnTimePort uint16 = 9324 // serve, time for the box itself, UDP, 127.0.0.1 and [::1]
 	ServeGopherPort  uint16 = 9370 // serve, Gopher for the household
+	ServeMetricsPort uint16 = 9374 // serve, numbers for the household's Prometheus
 	ServeNTPPort     uint16 = 9323 // serve, time for the household, UDP
 
 	ServeSubmissionPort uint16 = 9387 // serve, mail from the household
@@ -42,6 +43,9 @@ const (
 	IRCPort        uint16 = 6667
 	IRCTLSPort     uint16 = 6697
 )
+
+// MetricsPort is where Prometheus asks for numbers: on loopback, or of the household.
+const MetricsPort uint16 = 9474
 
 // IMAPSPort is what mail programs dial (RFC 8314).
 const IMAPSPort uint16 = 993

@@ -59,9 +59,10 @@ type Desired struct {
 	Fronts      []Front
 	DNS         DNS
 	SOCKS       SOCKS
-	Gopher      *Gopher // nil: no Gopher endpoint
-	NTP         *NTP    // nil: nobody is told the time
-	Mail        *Mail   // nil: no mail
+	Gopher      *Gopher  // nil: no Gopher endpoint
+	Metrics     *Metrics // nil: nobody asks for numbers
+	NTP         *NTP     // nil: nobody is told the time
+	Mail        *Mail    // nil: no mail
 	Users       Users
 	TLS         *TLS // nil: no certificate is there
 	Terminators []Terminator
@@ -135,6 +136,11 @@ type SOCKS struct {
 // household through Listeners.
 type Gopher struct {
 	Root      string
+	Listeners []string
+}
+
+// Metrics is the page of numbers.
+type Metrics struct {
 	Listeners []string
 }
 

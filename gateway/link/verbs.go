@@ -28,6 +28,8 @@ var (
 	SignMail = Verb[Digest, []byte]{"mail.sign", 64, 30 * time.Second}
 	// Befriend makes one step of a conversation with another box.
 	Befriend = Verb[Pairing, Paired]{"friend.pair", 32, time.Minute}
+	// Measure is the status in numbers, as Prometheus reads them.
+	Measure = Verb[struct{}, []byte]{"metrics", 4, 10 * time.Second}
 	// Hear keeps what a friend's box has said of itself.
 	Hear = Verb[Seen, Paired]{"friend.hear", 32, time.Minute}
 )

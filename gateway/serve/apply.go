@@ -30,6 +30,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.dns(d.DNS)
 	a.time(d.NTP)
 	a.setup(d.Setup)
+	a.metrics(d.Metrics)
 	for _, name := range d.SOCKS.Listeners {
 		a.run(name, "socks", s.serveSOCKS)
 	}

@@ -222,6 +222,8 @@ func portWords(port uint16) string {
 		return "is a question for the time that the box answers"
 	case config.ServeFriendsPort:
 		return "goes through Tor; TLS for a friend's name ends in the box, and another begins from there"
+	case config.ServeMetricsPort:
+		return "reaches the box's page of numbers"
 	case config.ServeGopherPort:
 		return "reaches the box's Gopher server"
 	}
