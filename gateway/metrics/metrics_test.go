@@ -19,8 +19,9 @@ import (
 // would break a careless text.
 func everything() api.Status {
 	now := time.Unix(1800000000, 0)
-	return api.Status{Version: "1.2\"\n\\", State: api.Open, Ready: true, Since: now, Tor: api.Tor{Version: "0.4.9.15", Running: true, Bootstrap: 100,
-		Restarts: 2}, Wall: api.Wall{Stands: true}, Leaks: []string{"bank.example, for laptop (bypass)"},
+	return api.Status{Version: "1.2\"\n\\", State: api.Open, Ready: true, Since: now,
+		Tor: api.Tor{Version: "0.4.9.15", Running: true, Bootstrap: 100,
+			Restarts: 2}, Wall: api.Wall{Stands: true}, Leaks: []string{"bank.example, for laptop (bypass)"},
 		Household: api.Household{Devices: []api.Device{{Name: "tv", MAC: "02:00:00:00:00:01", Policy: "direct", Seen: true,
 			Addresses: []string{"192.168.1.7"}},
 			{Name: "away", Policy: "tor"}, {Name: "phone", Policy: "tor", Seen: true}},
