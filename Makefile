@@ -23,9 +23,9 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
 
-.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,19 @@ users: ## make the system users that tor and serve run as (as root)
 
 build: ## build bin/tunic and bin/tunic-lab
 	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tunic ./cmd/tunic-lab
+
+# OpenWrt's names of the processors that packages are made for (`opkg print-architecture`,
+# /etc/apk/arch); any other that build.sh has a line for is made when it is named.
+OPENWRT_ARCHS ?= mips_24kc mipsel_24kc arm_cortex-a7_neon-vfpv4 arm_cortex-a9_vfpv3-d16 arm_cortex-a15_neon-vfpv4 aarch64_cortex-a53 aarch64_cortex-a72 aarch64_generic x86_64
+OPENWRT_DIST  ?= dist/openwrt
+# The module of Prosody for onions, from Debian's prosody-modules.
+MOD_ONIONS ?= /usr/lib/prosody/modules/mod_onions/mod_onions.lua
+
+dist-openwrt: ## make the packages for OpenWrt 24.10 and 25.12 (OPENWRT_ARCHS) in OPENWRT_DIST
+	@rm -rf $(OPENWRT_DIST) && mkdir -p $(OPENWRT_DIST)/work && \
+	(cd tools && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(abspath $(OPENWRT_DIST))/work/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm) && \
+	export DIST='$(OPENWRT_DIST)' GO='$(GO)' VERSION='$(VERSION)' BUILT='$(BUILT)' MAINTAINER="$${MAINTAINER:-tunic maintainers <maintainers@tunic.invalid>}" MOD_ONIONS='$(MOD_ONIONS)' && \
+	for arch in $(OPENWRT_ARCHS); do deploy/openwrt/build.sh $$arch || exit 1; done && rm -rf $(OPENWRT_DIST)/work
 
 demo: lab-deps build ## show the main job in a private Tor network on this machine (as root)
 	bin/tunic-lab demo
@@ -147,6 +160,7 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	$(GO) mod tidy -diff
 	shellcheck .ci/run
+	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm
 
 FUZZTIME ?= 10s
 fuzz: ## run each fuzz test for FUZZTIME (10s)

@@ -1,6 +1,9 @@
 package config
 
-import "path/filepath"
+import (
+	"os"
+	"path/filepath"
+)
 
 // Ports that tunic's own processes listen on. Devices never type the internal
 // ones: nat rules redirect what they do type (53, 9050, 70) to them, so that
@@ -65,19 +68,26 @@ const (
 type Paths struct {
 	Root  string // "/" or the directory given with --root
 	Etc   string // tunic.toml, devices/, onions/, profiles/, endpoints/, torrc.d/
-	State string // keys, tor's data: all that a backup holds
+	State string // keys, tor's data: all that a backup holds; in /var/lib, on OpenWrt in /srv
 	Run   string // sockets and status, gone after a reboot
 }
+
+// openWrt is a file that every OpenWrt has, and nothing else.
+const openWrt = "etc/openwrt_release"
 
 // NewPaths returns the paths below root; "" means "/".
 func NewPaths(root string) Paths {
 	if root == "" {
 		root = "/"
 	}
+	state := "var/lib/tunic"
+	if _, err := os.Stat(filepath.Join(root, openWrt)); err == nil {
+		state = "srv/tunic" // there /var is in memory
+	}
 	return Paths{
 		Root:  root,
 		Etc:   filepath.Join(root, "etc/tunic"),
-		State: filepath.Join(root, "var/lib/tunic"),
+		State: filepath.Join(root, state),
 		Run:   filepath.Join(root, "run/tunic"),
 	}
 }
