@@ -44,7 +44,8 @@ type world struct {
 
 	release Release
 	m       *Machine
-	awake   *Awake // where m runs in an emulator
+	router  *Router // instead of m, where the machine is one
+	awake   *Awake  // where m runs in an emulator
 	tempo   tempo
 	wan     *lab.Capture
 	lan     *lab.Capture // of the phone's cable
