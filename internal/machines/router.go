@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -32,8 +33,9 @@ type Router struct {
 //go:embed testdata/openwrt
 var routerFiles embed.FS
 
-// routerPrograms are those of other packages that a router has.
-var routerPrograms = []string{"tor", "xtables-nft-multi", "nft", "ip"}
+// routerPrograms are those of other packages that a router has; and one by which tests
+// give up what the router may not do either.
+var routerPrograms = []string{"tor", "xtables-nft-multi", "nft", "ip", "setpriv"}
 
 // NewRouter makes the disk of a router that is off, without tunic. That of before goes.
 func NewRouter(ctx context.Context, l *lab.Lab, gateway string) (*Router, error) {
@@ -54,6 +56,9 @@ func NewRouter(ctx context.Context, l *lab.Lab, gateway string) (*Router, error)
 		if err := r.program(ctx, name); err != nil {
 			return nil, fmt.Errorf("making a router: %w", err)
 		}
+	}
+	if err := os.Rename(filepath.Join(r.root, "usr/sbin/setpriv"), filepath.Join(r.root, routerBounds[0])); err != nil {
+		return nil, fmt.Errorf("making a router: %w", err)
 	}
 	if err := errors.Join(r.iptables(ctx), r.configure()); err != nil {
 		return nil, fmt.Errorf("making a router: %w", err)
@@ -240,16 +245,19 @@ ln -s /proc/self/fd dev/fd
 pivot_root . mnt
 exec /bin/busybox sh -c 'umount -l /mnt && exec /sbin/init' </dev/null`
 
+// routerBounds begin a command that neither sets the clock nor loads modules: both are
+// those of the system that runs the tests.
+var routerBounds = []string{"/usr/bin/setpriv", "--bounding-set=-sys_time,-sys_module", "--inh-caps=-sys_time,-sys_module"}
+
 // Boot switches the router on, and returns when its init has run all scripts.
 func (r *Router) Boot(ctx context.Context) error {
 	namespace, err := r.lab.PlugIn(ctx, r.gateway)
 	if err != nil {
 		return err
 	}
-	argv := []string{"nsenter", "--net=/run/netns/" + namespace,
-		"setpriv", "--bounding-set=-sys_time,-sys_module", "--inh-caps=-sys_time,-sys_module",
-		"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-		"unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "sh", "-ec", routerStart, r.root}
+	argv := slices.Concat([]string{"nsenter", "--net=/run/netns/" + namespace}, routerBounds,
+		[]string{"env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+			"unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "sh", "-ec", routerStart, r.root})
 	if _, err := r.lab.StartMachine(r.gateway, argv...); err != nil {
 		return err
 	}

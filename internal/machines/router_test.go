@@ -158,7 +158,11 @@ func routerFirewall(w *world) {
 	w.protected()
 	w.must(box, "sh", "-c", "nft flush ruleset && /etc/init.d/firewall restart")
 	w.protected()
-	w.walled()
+	for _, family := range []string{"-4", "-6"} {
+		if rules := w.must(box, "/usr/sbin/ip", family, "rule"); strings.Count(rules, "proto 116") != 6 {
+			w.Errorf("the second wall is not whole:\n%s", rules)
+		}
+	}
 }
 
 // routerReload: what is wrong in /etc/config/tunic is told, and changes nothing.

@@ -156,6 +156,9 @@ func (w *world) exec(node string, args ...string) lab.Result {
 			return w.awake.Exec(ctx, args...)
 		}
 	}
+	if node == box && w.router != nil {
+		args = slices.Concat(routerBounds, args)
+	}
 	r, err := run(w.ctx, node, args...)
 	if err != nil {
 		return lab.Result{Code: -1, Stderr: err.Error()}
