@@ -164,6 +164,7 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) mod tidy -diff
 	shellcheck .ci/run
 	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm
+	cd internal/machines/testdata/openwrt && shellcheck -s dash -e SC2034,SC3043,SC1090,SC1091,SC2154 etc/init.d/* etc/rc.common lib/functions.sh lib/functions/*
 
 FUZZTIME ?= 10s
 fuzz: ## run each fuzz test for FUZZTIME (10s)

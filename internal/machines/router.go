@@ -203,7 +203,8 @@ func (r *Router) configure() error {
 	var b strings.Builder
 	b.WriteString("sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1\n" +
 		"sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0\n")
-	fmt.Fprintf(&b, "ip link add br-lan address %s type bridge\nip link set %s master br-lan\nip link set lo up\n", n.LAN.MAC, lab.MachineLAN)
+	fmt.Fprintf(&b, "ip link add br-lan address %s type bridge\nip link set %s master br-lan\nip link set lo up\n",
+		n.LAN.MAC, lab.MachineLAN)
 	for name, addrs := range map[string]lab.Interface{"br-lan": n.LAN, lab.MachineUplink: n.Uplink} {
 		for _, a := range addrs.Addrs {
 			fmt.Fprintf(&b, "ip addr add %s dev %s\n", a, name)

@@ -134,7 +134,8 @@ func routerInstall(w *world) {
 // user may send.
 func routerProcesses(w *world) {
 	list := w.shell("ps -o user,args") // of a user's name it shows 8 letters
-	for _, process := range []string{`root +/usr/bin/tunic run`, `tunic +\{tunic-serve\} /usr/bin/tunic serve`, `tunic-to +/usr/sbin/tor `} {
+	for _, process := range []string{`root +/usr/bin/tunic run`, `tunic +\{tunic-serve\} /usr/bin/tunic serve`,
+		`tunic-to +/usr/sbin/tor `} {
 		if !regexp.MustCompile(`(?m)^` + process).MatchString(list) {
 			w.Errorf("there is no %q:\n%s", process, list)
 		}
@@ -176,7 +177,7 @@ func routerReload(w *world) {
 	if after := w.shell("cat /etc/tunic/tunic.toml; cat /tmp/procd/tunic.run.pid"); after != before {
 		w.Errorf("a mistake has changed something:\n%s\nnow\n%s", before, after)
 	}
-	w.shell("cp /tmp/good /etc/config/tunic && sed -i \"s/option policy 'tor'/option policy 'block'/\" /etc/config/tunic && /etc/init.d/tunic reload")
+	w.shell("sed \"s/option policy 'tor'/option policy 'block'/\" /tmp/good >/etc/config/tunic && /etc/init.d/tunic reload")
 	w.closed()
 	w.shell("cp /tmp/good /etc/config/tunic && /etc/init.d/tunic reload")
 	w.protected()
