@@ -17,13 +17,14 @@ func uciCommand(a *app) *cobra.Command {
 the networks that /etc/config/network names. With a mistake, which is told with
 its line, it changes nothing. OpenWrt's service does this at each start and
 reload. A tunic.toml that its owner has written stays as it is, and
-/etc/config/tunic is not asked: delete one of the two.`,
+/etc/config/tunic is not asked: delete one of the two. One that a verb has changed
+since (tunic bypass) stays too, and is told.`,
 		Example: "  uci add_list tunic.main.network=lan && uci commit tunic && tunic uci && tunic reload",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			changed, err := uci.Write(a.paths())
 			switch {
-			case errors.Is(err, uci.ErrOwn):
+			case errors.Is(err, uci.ErrOwn), errors.Is(err, uci.ErrChanged):
 				fmt.Fprintf(a.err, "tunic: %v\n", err)
 			case err != nil:
 				return err

@@ -71,7 +71,7 @@ type translation struct {
 // translate makes the tunic.toml of a box. path is that of the first file in
 // mistakes; all of them are in errs.
 func translate(path string, tunic, network []Section) *translation {
-	t := &translation{path: path, networks: network, from: make(map[int]place), lines: []string{FirstLine}}
+	t := &translation{path: path, networks: network, from: make(map[int]place), lines: []string{FirstLine, ""}}
 	main := t.sections(tunic)
 	if main == nil {
 		t.errs = append(t.errs, config.Error{File: path, Msg: "there is no section \"config tunic 'main'\"",
@@ -220,7 +220,7 @@ func quote(s string) string {
 }
 
 // text is the file.
-func (t *translation) text() []byte { return []byte(strings.Join(t.lines, "\n") + "\n") }
+func (t *translation) text() []byte { return summed([]byte(strings.Join(t.lines[2:], "\n") + "\n")) }
 
 // told returns the mistakes of a tunic.toml at path as mistakes of the file of UCI;
 // those of other files stay as they are.

@@ -2,6 +2,7 @@ package uci
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,11 @@ import (
 
 // ErrOwn is Write's error where tunic.toml is its owner's own, not from UCI.
 var ErrOwn = errors.New("was not written from /etc/config/tunic, and stays as it is")
+
+// ErrChanged is Write's error where tunic.toml was changed since it came from UCI, by a
+// verb or by hand: to write it again would lose that.
+var ErrChanged = errors.New("was changed since it was written from /etc/config/tunic, and stays as it is: " +
+	"write the change into /etc/config/tunic and delete this file, or take its first two lines away")
 
 // maxFileSize bounds what is read of a file of UCI, in bytes.
 const maxFileSize = 1 << 20
@@ -31,6 +37,9 @@ func Write(p config.Paths) (changed bool, err error) {
 	if err == nil && !bytes.HasPrefix(old, []byte(FirstLine)) {
 		return false, fmt.Errorf("%s %w", p.Main(), ErrOwn)
 	}
+	if err == nil && !bytes.Equal(old, summed(afterLines(old, 2))) {
+		return false, fmt.Errorf("%s %w", p.Main(), ErrChanged)
+	}
 	text, err := Translate(p)
 	if err != nil || bytes.Equal(text, old) {
 		return false, err
@@ -42,6 +51,20 @@ func Write(p config.Paths) (changed bool, err error) {
 		return false, fmt.Errorf("writing %s: %w", p.Main(), err)
 	}
 	return true, nil
+}
+
+// summed is the file whose lines from the third on are body: the second is their sum,
+// by which a change is seen.
+func summed(body []byte) []byte {
+	return fmt.Appendf(nil, "%s\n# sha256 %x\n%s", FirstLine, sha256.Sum256(body), body)
+}
+
+// afterLines is what follows the first n lines.
+func afterLines(text []byte, n int) []byte {
+	for range n {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	return text
 }
 
 // Translate is the tunic.toml that Write makes, checked together with all other

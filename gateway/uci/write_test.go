@@ -135,6 +135,7 @@ config bypass
 // the file that is in force.
 func TestMistakes(t *testing.T) {
 	const head = "config tunic 'main'\n\tlist network 'lan'\n"
+	old := string(summed([]byte("old\n")))
 	for _, c := range [][2]string{
 		{head + "\toption polcy 'tor'\n", "tunic:3: option polcy: there is no such option"},
 		{head + "\toption policy 'tro'\n", `tunic:3: option policy: "tro" is none of`},
@@ -160,7 +161,7 @@ func TestMistakes(t *testing.T) {
 		{"config tunic 'main'\n\tlist network 'lan'\n\toption policy 'x", "tunic:3: the text is not closed"},
 	} {
 		tunic, want := c[0], c[1]
-		p := box(t, tunic, map[string]string{"etc/tunic/tunic.toml": FirstLine + "\nold\n"})
+		p := box(t, tunic, map[string]string{"etc/tunic/tunic.toml": old})
 		changed, err := Write(p)
 		if !errors.As(err, new(config.Errors)) || changed {
 			t.Errorf("%q: %v, %v", tunic, changed, err)
@@ -169,7 +170,7 @@ func TestMistakes(t *testing.T) {
 		if !strings.HasPrefix(err.Error(), filepath.Join(p.Root, "etc/config")+"/"+want) {
 			t.Errorf("%q:\n%v\nwant %s", tunic, err, want)
 		}
-		if text, _ := os.ReadFile(p.Main()); string(text) != FirstLine+"\nold\n" {
+		if text, _ := os.ReadFile(p.Main()); string(text) != old {
 			t.Errorf("%q: the file is now %s", tunic, text)
 		}
 	}
@@ -183,6 +184,28 @@ func TestOwn(t *testing.T) {
 		t.Errorf("Write() = %v, %v", changed, err)
 	}
 	if text, _ := os.ReadFile(p.Main()); string(text) != own {
+		t.Errorf("the file is now %s", text)
+	}
+}
+
+// TestChanged: what a verb has changed in the file is not lost.
+func TestChanged(t *testing.T) {
+	p := box(t, "config tunic 'main'\n\tlist network 'lan'\n", nil)
+	if changed, err := Write(p); err != nil || !changed {
+		t.Fatalf("Write() = %v, %v", changed, err)
+	}
+	text, err := os.ReadFile(p.Main())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := string(text) + "\n[[bypass]]\ndomains = [\"bank.example\"]\n"
+	if err := os.WriteFile(p.Main(), []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := Write(p); !errors.Is(err, ErrChanged) || changed {
+		t.Errorf("Write() = %v, %v", changed, err)
+	}
+	if text, _ := os.ReadFile(p.Main()); string(text) != edited {
 		t.Errorf("the file is now %s", text)
 	}
 }
