@@ -209,6 +209,7 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service $(UNITS)/tunic-clock.service $(UNITS)/tunic-clock.timer \
 	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
+	rm -rf $(DESTDIR)/var/lib/tunic-setup
 	if $(SYSTEMD); then systemctl daemon-reload; fi
 	@[ -n "$(DESTDIR)" ] || { printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \
 	  "  /etc/tunic       the configuration" \

@@ -24,7 +24,7 @@ var sections = []section{
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand}, friendVerbs...)},
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
-	{"box", "The box:", []func(*app) *cobra.Command{checkCommand, planCommand, reloadCommand, waitCommand, backupCommand, restoreCommand,
+	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand, restoreCommand,
 		teardownCommand, runCommand, versionCommand}},
 	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand}},
 }
