@@ -21,7 +21,7 @@ import (
 const torLimit = 5 * time.Minute
 
 func setupCommand(a *app) *cobra.Command {
-	var confirm, undo, unconfirmed bool
+	var confirm, undo, unconfirmed, radio bool
 	within := 2 * time.Minute
 	c := &cobra.Command{
 		Use:   "setup",
@@ -37,11 +37,15 @@ has the present values for answers; keys that it does not ask for stay as they a
 the old file is kept beside the new one. Answers can also come from a file, one a line;
 an empty line takes what is in brackets.
 
+With --access-point it makes a Wi-Fi access point of an interface instead, with a password
+and WPA2 or WPA3, by NetworkManager or hostapd, whichever runs. It asks for the country.
+
 It exits with 1 when nothing was changed or all was taken back, and with 3 when that was
 because Tor did not connect.`,
 		Example: `  sudo tunic setup
   sudo tunic setup --confirm     # from another login, if the first one is gone
-  sudo tunic setup --undo        # as it was before the last setup`,
+  sudo tunic setup --undo        # as it was before the last setup
+  sudo tunic setup --access-point`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.uid != 0 {
 				return &failure{exitFailed, errors.New("only root may set the box up"), asRoot}
@@ -51,6 +55,10 @@ because Tor did not connect.`,
 			}
 			s := a.newSetup(within)
 			switch {
+			case radio && undo:
+				return a.newRadio(cmd.Context()).undo(cmd.Context(), false)
+			case radio:
+				return a.newRadio(cmd.Context()).run(cmd.Context())
 			case confirm:
 				return s.keep(cmd.Context())
 			case undo:
@@ -61,9 +69,11 @@ because Tor did not connect.`,
 	}
 	c.Flags().BoolVar(&confirm, "confirm", false, "confirm the setup that waits for it")
 	c.Flags().BoolVar(&undo, "undo", false, "take the last setup back")
+	c.Flags().BoolVar(&radio, "access-point", false, "make a Wi-Fi access point, or with --undo take it away")
 	c.Flags().BoolVar(&unconfirmed, "unconfirmed", false, "with --undo: do nothing if it was confirmed")
 	c.Flags().Var((*span)(&within), "confirm-within", "how long to wait for the confirmation")
 	c.MarkFlagsMutuallyExclusive("confirm", "undo")
+	c.MarkFlagsMutuallyExclusive("confirm", "access-point")
 	if f := c.Flags().Lookup("unconfirmed"); f != nil {
 		f.Hidden = true // the timer's
 	}

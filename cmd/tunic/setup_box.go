@@ -53,15 +53,8 @@ func (a *app) lookAround(ctx context.Context) (b setup.Box, err error) {
 	if b.Config != nil {
 		household = b.Config.Household.Interfaces
 	}
-	around, err := machine.Kernel{}.Surroundings(ctx, household)
-	if err != nil && len(around.Links) == 0 {
-		return b, fmt.Errorf("reading the interfaces of this box: %w", err)
-	}
-	b.Links, b.Visits, b.Routers = around.Links, around.Visits, around.Routers
-	for _, l := range b.Links {
-		if _, err := os.Stat(filepath.Join("/sys/class/net", l.Name, "phy80211")); err == nil {
-			b.Wireless = append(b.Wireless, l.Name)
-		}
+	if err := lookAtLinks(ctx, &b, household); err != nil {
+		return b, err
 	}
 	b.DHCP = listening("udp", 67)
 	if listening("tcp", 22) {
@@ -76,6 +69,21 @@ func (a *app) lookAround(ctx context.Context) (b setup.Box, err error) {
 		b.Users = append(b.Users, u.Name)
 	}
 	return b, err
+}
+
+// lookAtLinks finds the interfaces and who is behind them.
+func lookAtLinks(ctx context.Context, b *setup.Box, household []string) error {
+	around, err := machine.Kernel{}.Surroundings(ctx, household)
+	if err != nil && len(around.Links) == 0 {
+		return fmt.Errorf("reading the interfaces of this box: %w", err)
+	}
+	b.Links, b.Visits, b.Routers = around.Links, around.Visits, around.Routers
+	for _, l := range b.Links {
+		if _, err := os.Stat(filepath.Join("/sys/class/net", l.Name, "phy80211")); err == nil {
+			b.Wireless = append(b.Wireless, l.Name)
+		}
+	}
+	return nil
 }
 
 func missingUsers() (names []string) {

@@ -56,6 +56,8 @@ type Installer struct {
 	Household Household
 	Confirm   time.Duration // within which somebody has to confirm it
 	Tor       time.Duration // that Tor may take to connect before
+
+	Changed func(context.Context) error // files of systemd and NetworkManager are others now; for Put
 }
 
 // The units of a box, in the order in which they start.
@@ -122,16 +124,8 @@ func (i Installer) begin(ctx context.Context, p Plan) error {
 }
 
 func (i Installer) change(ctx context.Context, p Plan) error {
-	for _, f := range p.Files {
-		if f.Text == nil {
-			continue
-		}
-		if err := durable.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
-			return err
-		}
-		if err := durable.Write(f.Path, f.Text, f.Mode); err != nil {
-			return fmt.Errorf("writing %s: %w", f.Path, err)
-		}
+	if err := write(p.Files); err != nil {
+		return err
 	}
 	if p.User != "" {
 		if err := i.Household.AddUser(ctx, p.User, p.Password); err != nil {
@@ -151,6 +145,26 @@ func (i Installer) change(ctx context.Context, p Plan) error {
 		return i.Household.Reload(ctx)
 	}
 	return i.Services.Start(ctx, ours...)
+}
+
+// write writes files, each of them whole or not at all.
+func write(files []File) error {
+	for _, f := range files {
+		if f.Text == nil {
+			continue
+		}
+		mode := fs.FileMode(0o755) // but for what is tunic's
+		if f.Mode&0o077 == 0 {
+			mode = 0o700
+		}
+		if err := durable.MkdirAll(filepath.Dir(f.Path), mode); err != nil {
+			return err
+		}
+		if err := durable.Write(f.Path, f.Text, f.Mode); err != nil {
+			return fmt.Errorf("writing %s: %w", f.Path, err)
+		}
+	}
+	return nil
 }
 
 // wait gives Tor its time, and then the owner theirs.
@@ -230,7 +244,16 @@ func (i Installer) Undo(ctx context.Context, unconfirmed bool) (kept []string, e
 	case unconfirmed && r.Confirmed:
 		return nil, ErrConfirmed
 	}
-	kept, err = i.undo(ctx, r)
+	return i.takeBack(ctx, r)
+}
+
+// takeBack takes back what a record says, and forgets it when that is whole.
+func (i Installer) takeBack(ctx context.Context, r *Record) (kept []string, err error) {
+	undo := i.undo
+	if r.Plain {
+		undo = i.undoPlain
+	}
+	kept, err = undo(ctx, r)
 	if err != nil {
 		return kept, fmt.Errorf("%w: %w", ErrNotBack, err)
 	}

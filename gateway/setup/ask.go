@@ -36,7 +36,11 @@ func (a *Asker) number(question string) string {
 // ask asks until take accepts the answer. An empty one is byDefault.
 func (a *Asker) ask(ctx context.Context, question, byDefault string, take func(answer string) error) error {
 	for range tries {
-		fmt.Fprintf(a.Out, "%s [%s] ", question, byDefault)
+		if byDefault == "" {
+			fmt.Fprintf(a.Out, "%s ", question)
+		} else {
+			fmt.Fprintf(a.Out, "%s [%s] ", question, byDefault)
+		}
 		line, err := a.Line(ctx)
 		if errors.Is(err, io.EOF) {
 			err = ErrEnded

@@ -19,6 +19,7 @@ import (
 // files, so it is for root alone.
 type Record struct {
 	Confirmed bool      `json:"confirmed"`
+	Plain     bool      `json:"plain"`    // without a confirmation, and no matter of tunic's units
 	Deadline  time.Time `json:"deadline"` // of the confirmation
 	Files     []Before  `json:"files"`
 	Units     []Unit    `json:"units"`

@@ -34,6 +34,7 @@ func TestSetup(t *testing.T) {
 					t.FailNow()
 				}
 			}
+			t.Run("the files of an access point", func(t *testing.T) { w.in(t).radioFiles() })
 			t.Run("confirmed", func(t *testing.T) { w.in(t).confirmed() })
 		})
 	}
