@@ -202,7 +202,7 @@ func (s *setupRun) agree(ctx context.Context, box setup.Box, answers setup.Answe
 	for _, line := range setup.Steps(box, answers, p, missing) {
 		s.print("  - " + strings.ReplaceAll(line, "\n", "\n      ") + "\n")
 	}
-	yes, err := s.asker.Agree(ctx, fmt.Sprintf("\nDo it? It is taken back unless you confirm it within %s. (yes, no, details)",
+	yes, err := s.asker.Agree(ctx, fmt.Sprintf("\nDo it? It is taken back unless you confirm it within %s.\n   (yes, no, details)",
 		api.SpanWords(s.installer.Confirm)), detail)
 	if err == nil && !yes {
 		err = errors.New("you did not say yes")

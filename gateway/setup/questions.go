@@ -44,7 +44,7 @@ func (a *Asker) household(ctx context.Context, b Box, answers *Answers) error {
 	if oneArm && len(uplinks) == 1 {
 		return a.oneArm(ctx, uplinks[0], answers)
 	}
-	question := "Which interfaces lead to the devices of your household? (names with a space between them"
+	question := "Which interfaces lead to the devices of your household?\n   (names with a space between them"
 	if len(uplinks) == 1 {
 		question += "; " + beside + ": this box stands beside the router, with one cable"
 	}
@@ -113,8 +113,8 @@ func (a *Asker) others(ctx context.Context, b Box, answers *Answers) error {
 			return !slices.Contains(found, name)
 		})
 	}
-	question := fmt.Sprintf("Which of these other networks may reach the internet outside Tor, as today: %s? "+
-		"(none: nothing of them passes)", strings.Join(found, " "))
+	question := fmt.Sprintf("Which of these other networks may reach the internet outside Tor, as today: %s?\n"+
+		"   (none: nothing of them passes)", strings.Join(found, " "))
 	return a.ask(ctx, a.number(question), orNone(byDefault), func(answer string) error {
 		answers.Others = list(answer)
 		return check(b, answers.Others, func(l feature.Link) error {
@@ -157,8 +157,8 @@ func (a *Asker) inbound(ctx context.Context, b Box, answers *Answers) error {
 	}
 	if len(ports) > 0 {
 		wanted = ports
-		question = fmt.Sprintf("%s is connected to this box from outside the household now (%s): may that be so later too? "+
-			"(no: from the next time on they are shut out)", who, strings.Join(tcp(ports), " "))
+		question = fmt.Sprintf("%s is connected to this box from outside the household now (%s): may that be so later too?\n"+
+			"   (no: from the next time on they are shut out)", who, strings.Join(tcp(ports), " "))
 	} else if len(b.SSH) == 0 || answers.OneArm {
 		return nil // nobody there serves, or everybody is at home
 	}
@@ -192,7 +192,7 @@ func (a *Asker) servers(ctx context.Context, b Box, answers *Answers) error {
 	case b.Chat:
 		byDefault = "chat"
 	}
-	return a.ask(ctx, a.number("Mail and chat among your household and with friends' boxes? (mail, chat, both, none)"), byDefault,
+	return a.ask(ctx, a.number("Mail and chat among your household and with friends' boxes?\n   (mail, chat, both, none)"), byDefault,
 		func(answer string) error {
 			answers.Mail, answers.Chat = answer == "mail" || answer == "both", answer == "chat" || answer == "both"
 			switch {
@@ -206,7 +206,7 @@ func (a *Asker) servers(ctx context.Context, b Box, answers *Answers) error {
 }
 
 func (a *Asker) user(ctx context.Context, answers *Answers, checkUser func(string) error) error {
-	question := a.number("The name of the first user, who is an admin? (none: later, by `tunic user add NAME`)")
+	question := a.number("The name of the first user, who is an admin?\n   (none: later, by `tunic user add NAME`)")
 	err := a.ask(ctx, question, "none", func(answer string) error {
 		if answers.User = answer; answer == "none" {
 			answers.User = ""

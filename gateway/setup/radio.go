@@ -33,13 +33,13 @@ func (a *Asker) Radio(ctx context.Context, b Box, generate func() string) (r acc
 		take            func(string) error
 	}{
 		{"Which Wi-Fi interface becomes the access point?", free[0], oneOf},
-		{"In which country does the box stand? (two letters; there is no default: other channels are against the law in each)", "",
+		{"In which country does the box stand?\n   (two letters; there is no default: each allows other channels)", "",
 			func(answer string) error {
 				r.Country = strings.ToUpper(answer)
 				return accesspoint.CheckCountry(r.Country)
 			}},
 		{"The name of the network (SSID)?", "", func(answer string) error { r.SSID = answer; return accesspoint.CheckSSID(answer) }},
-		{"Its password? (8 to 63 characters, shown as you type; make: one is made)", "make", func(answer string) error {
+		{"Its password?\n   (8 to 63 characters, shown as you type; make: one is made)", "make", func(answer string) error {
 			if r.Password = answer; answer == "make" {
 				r.Password = generate()
 			}

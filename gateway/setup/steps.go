@@ -71,10 +71,10 @@ func (a Answers) lines(b Box) (lines []string) {
 
 func (a Answers) consequence() string {
 	home := strings.Join(a.Household, " and ")
-	text := "tunic starts. Devices behind " + home + " then reach the internet through Tor or not at all; the box itself too"
+	text := "tunic starts. Devices behind " + home + " then reach the internet through Tor or not at all,\nand so does the box itself"
 	if a.OneArm {
-		text = "tunic starts. Devices that have this box as their gateway then reach the internet through Tor or not at all; " +
-			"the box itself too"
+		text = "tunic starts. Devices that have this box as their gateway then reach the internet through Tor\nor not at all, " +
+			"and so does the box itself"
 	}
 	if len(a.Others) > 0 {
 		text += "; outside Tor: " + strings.Join(a.Others, " ")
@@ -83,9 +83,9 @@ func (a Answers) consequence() string {
 		return text
 	}
 	if len(a.Inbound) > 0 {
-		return text + ". From outside the household new connections reach only " + strings.Join(a.Inbound, " ")
+		return text + ".\nFrom outside the household new connections reach only " + strings.Join(a.Inbound, " ")
 	}
-	return text + ". From outside the household nothing new reaches the box"
+	return text + ".\nFrom outside the household nothing new reaches the box"
 }
 
 // Agree asks for the last yes; details prints them and asks again.

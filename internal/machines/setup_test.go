@@ -22,6 +22,10 @@ func TestSetup(t *testing.T) {
 			w := w.in(t)
 			w.newMachine(r)
 			w.boot()
+			w.eventually("the machine has booted", bootedLimit, func() bool {
+				state := strings.TrimSpace(w.exec(box, "systemctl", "is-system-running").Stdout)
+				return state == "running" || state == "degraded"
+			})
 			w.shell("cd " + Source + " && make users install")
 			w.must(box, "systemctl", "start", "tor@default", "tor") // as its package leaves it
 			before := w.state()
