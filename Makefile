@@ -23,7 +23,7 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml
 
 .PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
@@ -93,7 +93,7 @@ reproducible: ## build what is committed twice, from git and from an archive els
 	echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
 machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the place of the lab's gateway (as root)
-	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'TestMachines$$' ./internal/machines
+	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'Test(Machines|Setup)$$' ./internal/machines
 
 machines-long: lab-deps build ## the same with everything that happens to a box, and write docs/machines.md (as root)
 	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestMachines$$' ./internal/machines
@@ -146,7 +146,7 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) vet ./... && $(GO) vet -tags lab,machines ./...
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	$(GO) mod tidy -diff
-	shellcheck .ci/run
+	shellcheck .ci/run deploy/raspberrypi/image/firstboot/firstboot
 
 FUZZTIME ?= 10s
 fuzz: ## run each fuzz test for FUZZTIME (10s)

@@ -142,13 +142,15 @@ func (w *world) confirmedElsewhere() {
 	w.must(box, "tunic", "setup", "--undo")
 }
 
-// confirmed: the household is protected, and so it is when the box starts again.
+// confirmed: the household is protected and has its mail and chat, and so it is when the box starts again.
 func (w *world) confirmed() {
-	w.setup(answers+"yes\n", "1m")
+	w.setup("lan0\nboth\nann\n"+password+"\nyes\nyes\n", "1m")
 	if code := w.ended(); code != "0" {
 		w.Fatalf("it ended with %s", code)
 	}
 	w.protected()
+	imapLogin(w)
+	xmppLogin(w)
 	wan := w.wan.MustMark(w)
 	w.powerOff()
 	w.boot()
