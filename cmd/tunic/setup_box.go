@@ -20,6 +20,7 @@ import (
 	"tunic/gateway/feature/people"
 	"tunic/gateway/machine"
 	"tunic/gateway/setup"
+	"tunic/rules"
 	"tunic/rules/netfilter"
 )
 
@@ -33,9 +34,13 @@ func (a *app) lookAround(ctx context.Context) (b setup.Box, err error) {
 		return b, &failure{exitFailed, fmt.Errorf("the system users %s do not exist", strings.Join(missing, " and ")),
 			"install tunic first: its package makes them, and so does `make install`"}
 	}
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return b, &failure{exitFailed, errors.New("this box is not run by systemd, which takes a setup back that nobody confirms"),
+			"write " + p.Main() + " by hand, see docs/setup.md; `tunic check` reads it"}
+	}
 	for _, unit := range []string{"tunic-lockdown.service", "tunic.service"} {
 		if !(services{}).installed(ctx, unit) {
-			return b, &failure{exitFailed, fmt.Errorf("systemd has no unit %s", unit), "install tunic first"}
+			return b, &failure{exitFailed, fmt.Errorf("systemd has no unit %s", unit), "install tunic first: its package brings them"}
 		}
 	}
 	text, err := os.ReadFile(p.Main())
@@ -213,6 +218,17 @@ func stage(paths config.Paths, files []setup.File) (dir string, err error) {
 
 // ownHousehold implements setup.Household.
 type ownHousehold struct{ *app }
+
+func (h ownHousehold) Guarded(ctx context.Context) (bool, error) {
+	k, err := netfilter.New(ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return false, err
+	}
+	counters, err := k.Counters(ctx, rules.IPv4)
+	wrong, wallErr := k.Wall()
+	stands := !slices.ContainsFunc(wrong, func(line string) bool { return strings.HasPrefix(line, fmt.Sprint(rules.IPv4)) })
+	return len(counters) > 0 || stands, errors.Join(err, wallErr)
+}
 
 func (h ownHousehold) Reload(ctx context.Context) error { return h.client().Reload(ctx) }
 func (h ownHousehold) Ready(ctx context.Context) error  { return h.waitReady(ctx) }

@@ -47,6 +47,7 @@ func (q *quiet) Later(_ context.Context, t string, _ time.Duration) error { retu
 func (q *quiet) Never(_ context.Context, t ...string) error {
 	return q.call(append([]string{"never"}, t...)...)
 }
+func (q *quiet) Guarded(context.Context) (bool, error)               { return false, nil }
 func (q *quiet) Reload(context.Context) error                        { return q.call("reload") }
 func (q *quiet) Ready(context.Context) error                         { return errors.Join(q.call("ready"), q.ready) }
 func (q *quiet) Open(context.Context) error                          { return q.call("open") }

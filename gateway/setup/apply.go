@@ -29,9 +29,10 @@ type Services interface {
 
 // Household is tunic, as the units run it.
 type Household interface {
-	Reload(context.Context) error // the daemon that runs takes the files
-	Ready(context.Context) error  // waits until all works, or the context ends
-	Open(context.Context) error   // takes the rules away, when no daemon runs
+	Guarded(context.Context) (bool, error) // tunic's rules are in force
+	Reload(context.Context) error          // the daemon that runs takes the files
+	Ready(context.Context) error           // waits until all works, or the context ends
+	Open(context.Context) error            // takes the rules away, when no daemon runs
 	AddUser(ctx context.Context, name, password string) error
 }
 
@@ -113,6 +114,9 @@ func (i Installer) begin(ctx context.Context, p Plan) error {
 			return err
 		}
 		r.Units = append(r.Units, u)
+	}
+	if r.Guarded, err = i.Household.Guarded(ctx); err != nil {
+		return err
 	}
 	if err := i.Journal.save(r); err != nil {
 		return err
@@ -264,7 +268,10 @@ func (i Installer) undo(ctx context.Context, r *Record) (kept []string, err erro
 	var errs []error
 	ran := slices.ContainsFunc(r.Units, func(u Unit) bool { return u.Name == daemon && u.Active })
 	if !ran {
-		errs = append(errs, i.Services.Stop(ctx, daemon), i.Household.Open(ctx))
+		errs = append(errs, i.Services.Stop(ctx, daemon))
+		if !r.Guarded { // a house that was closed stays closed
+			errs = append(errs, i.Household.Open(ctx))
+		}
 	}
 	for _, f := range r.Files {
 		path, err := f.restore()

@@ -36,7 +36,10 @@ func newFake(active ...string) *fake {
 	return f
 }
 
-func (f *fake) call(format string, args ...any) error {
+func (f *fake) call(ctx context.Context, format string, args ...any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	call := fmt.Sprintf(format, args...)
 	f.calls = append(f.calls, call)
 	if f.onCall != nil {
@@ -48,8 +51,8 @@ func (f *fake) call(format string, args ...any) error {
 	return nil
 }
 
-func (f *fake) change(verb string, units []string, change func(*Unit)) error {
-	err := f.call("%s %s", verb, strings.Join(units, " "))
+func (f *fake) change(ctx context.Context, verb string, units []string, change func(*Unit)) error {
+	err := f.call(ctx, "%s %s", verb, strings.Join(units, " "))
 	for _, name := range units {
 		u := f.units[name]
 		u.Name = name
@@ -61,55 +64,57 @@ func (f *fake) change(verb string, units []string, change func(*Unit)) error {
 	return err
 }
 
-func (f *fake) State(_ context.Context, name string) (Unit, error) {
+func (f *fake) State(ctx context.Context, name string) (Unit, error) {
 	u := f.units[name]
 	u.Name = name
-	return u, f.call("state %s", name)
+	return u, f.call(ctx, "state %s", name)
 }
 
-func (f *fake) Start(_ context.Context, units ...string) error {
+func (f *fake) Start(ctx context.Context, units ...string) error {
 	f.open = f.open && !slices.Contains(units, daemon)
-	return f.change("start", units, func(u *Unit) { u.Active = true })
+	return f.change(ctx, "start", units, func(u *Unit) { u.Active = true })
 }
 
-func (f *fake) Stop(_ context.Context, units ...string) error {
-	return f.change("stop", units, func(u *Unit) { u.Active = false })
+func (f *fake) Stop(ctx context.Context, units ...string) error {
+	return f.change(ctx, "stop", units, func(u *Unit) { u.Active = false })
 }
 
-func (f *fake) Enable(_ context.Context, units ...string) error {
-	return f.change("enable", units, func(u *Unit) { u.Enabled = true })
+func (f *fake) Enable(ctx context.Context, units ...string) error {
+	return f.change(ctx, "enable", units, func(u *Unit) { u.Enabled = true })
 }
 
-func (f *fake) Disable(_ context.Context, units ...string) error {
-	return f.change("disable", units, func(u *Unit) { u.Enabled = false })
+func (f *fake) Disable(ctx context.Context, units ...string) error {
+	return f.change(ctx, "disable", units, func(u *Unit) { u.Enabled = false })
 }
 
-func (f *fake) Later(_ context.Context, timer string, after time.Duration) error {
-	err := f.call("later %s", timer)
+func (f *fake) Later(ctx context.Context, timer string, after time.Duration) error {
+	err := f.call(ctx, "later %s", timer)
 	if err == nil {
 		f.timers[timer] = after
 	}
 	return err
 }
 
-func (f *fake) Never(_ context.Context, timers ...string) error {
+func (f *fake) Never(ctx context.Context, timers ...string) error {
 	for _, t := range timers {
 		delete(f.timers, t)
 	}
-	return f.call("never %s", strings.Join(timers, " "))
+	return f.call(ctx, "never %s", strings.Join(timers, " "))
 }
 
-func (f *fake) Reload(context.Context) error { return f.call("reload") }
-func (f *fake) Ready(context.Context) error  { return f.call("ready") }
+func (f *fake) Guarded(ctx context.Context) (bool, error) { return !f.open, f.call(ctx, "guarded") }
 
-func (f *fake) Open(context.Context) error {
-	err := f.call("open")
+func (f *fake) Reload(ctx context.Context) error { return f.call(ctx, "reload") }
+func (f *fake) Ready(ctx context.Context) error  { return f.call(ctx, "ready") }
+
+func (f *fake) Open(ctx context.Context) error {
+	err := f.call(ctx, "open")
 	f.open = err == nil
 	return err
 }
 
-func (f *fake) AddUser(_ context.Context, name, _ string) error {
-	err := f.call("add %s", name)
+func (f *fake) AddUser(ctx context.Context, name, _ string) error {
+	err := f.call(ctx, "add %s", name)
 	if err == nil {
 		err = os.WriteFile(f.users+"/"+name+".json", []byte("secret"), 0o600)
 	}
@@ -174,7 +179,8 @@ func TestApplyAndKeep(t *testing.T) {
 	}
 	f.onCall = nil
 	want := []string{"state tunic-lockdown.service", "state tunic.service", "state tunic-clock.timer", "state tor.service",
-		"later tunic-setup-undo-1", "add ann", "stop tor.service", "state tunic.service", "start tunic-lockdown.service tunic.service",
+		"guarded", "later tunic-setup-undo-1", "add ann", "stop tor.service", "state tunic.service",
+		"start tunic-lockdown.service tunic.service",
 		"ready", "later tunic-setup-undo-2", "never tunic-setup-undo-1"}
 	if !slices.Equal(f.calls, want) {
 		t.Errorf("%q, want %q", f.calls, want)
@@ -259,6 +265,20 @@ func TestUndoIsTriedAgain(t *testing.T) {
 		if !maps.Equal(units, f.moved()) || !f.open {
 			t.Errorf("after %q: %v, open: %v", f.calls, f.moved(), f.open)
 		}
+	}
+}
+
+// A house that was closed, and its daemon off, is not opened by an undo.
+func TestUndoOpensNoClosedHouse(t *testing.T) {
+	f := newFake("tunic-lockdown.service")
+	f.open = false
+	i, p, _ := newInstaller(t, f)
+	units := f.moved()
+	if err := i.Apply(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Undo(t.Context(), true); err != nil || f.open || !maps.Equal(units, f.moved()) {
+		t.Errorf("%v, open: %v, %v", err, f.open, f.moved())
 	}
 }
 

@@ -53,7 +53,7 @@ func TestPut(t *testing.T) {
 	for n := 0; n < 10; n++ {
 		f := newFake("tunic.service")
 		i, _, dir := newInstaller(t, f)
-		i.Changed = func(context.Context) error { return f.call("changed") }
+		i.Changed = func(ctx context.Context) error { return f.call(ctx, "changed") }
 		before, were := files(t, dir), f.moved()
 		f.failAt = n
 		err := i.Put(t.Context(), []File{{Path: filepath.Join(dir, "hostapd", "wlan0.conf"), Text: []byte("secret"), Mode: 0o600}}, units)

@@ -20,6 +20,7 @@ import (
 type Record struct {
 	Confirmed bool      `json:"confirmed"`
 	Plain     bool      `json:"plain"`    // without a confirmation, and no matter of tunic's units
+	Guarded   bool      `json:"guarded"`  // tunic's rules were in force
 	Deadline  time.Time `json:"deadline"` // of the confirmation
 	Files     []Before  `json:"files"`
 	Units     []Unit    `json:"units"`
