@@ -13,7 +13,7 @@ import (
 // radioFiles has the programs of each Debian read what `tunic setup --access-point`
 // writes, as far as they can without a radio. hostapd has no such test.
 func (w *world) radioFiles() {
-	r := accesspoint.Radio{Interface: "wlan0", Country: "DE", SSID: "Café \"home\"; x", Password: `a#b\c;d"e=f g`,
+	r := accesspoint.Radio{Interface: "wlan0", Country: "DE", SSID: "Café \"home\"", Password: `a#b\c;d"e=f g`,
 		Network: netip.MustParsePrefix("192.168.87.1/24")}
 	for _, f := range append(r.NetworkManager(), r.Files()...) {
 		w.write(filepath.Join("root/radio", f.Path), f.Text)

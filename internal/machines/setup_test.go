@@ -40,6 +40,7 @@ func TestSetup(t *testing.T) {
 			}
 			t.Run("the files of an access point", func(t *testing.T) { w.in(t).radioFiles() })
 			t.Run("confirmed", func(t *testing.T) { w.in(t).confirmed() })
+			t.Run("a second time", func(t *testing.T) { w.in(t).again() })
 		})
 	}
 }
@@ -161,5 +162,37 @@ func (w *world) confirmed() {
 	}
 	if text := w.must(box, "cat", "/etc/tunic/tunic.toml"); !strings.Contains(text, "\ninterfaces = [\"lan0\"]\n") {
 		w.Errorf("the file:\n%s", text)
+	}
+}
+
+// again: setup on a box that protects its household. Not confirmed it changes
+// nothing, and the household stays protected all the time; confirmed it changes
+// its own key alone, and keeps the file.
+func (w *world) again() {
+	w.shell("ip link add docker0 type dummy && ip address add 172.17.0.1/16 dev docker0 && ip link set docker0 up")
+	w.shell("sed -i 's/^#isolate-destinations = false/isolate-destinations = false # mine/' /etc/tunic/tunic.toml")
+	wan, before := w.wan.MustMark(w), w.must(box, "cat", "/etc/tunic/tunic.toml")
+	const answers = "printf '\\ndocker0\\n\\nyes\\n%s\\n' | tunic setup --confirm-within 1m"
+	if r := w.exec(box, "sh", "-c", fmt.Sprintf(answers, "no")); r.Code != 1 {
+		w.Errorf("it ended with %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if now := w.must(box, "cat", "/etc/tunic/tunic.toml"); now != before {
+		w.Errorf("the file is another:\n%s", now)
+	}
+	if copies := w.exec(box, "sh", "-c", "ls /etc/tunic/tunic.toml.before-*").Stdout; copies != "" {
+		w.Errorf("there are copies: %s", copies)
+	}
+	w.protected()
+	w.shell(fmt.Sprintf(answers, "yes"))
+	text := w.must(box, "cat", "/etc/tunic/tunic.toml")
+	if !strings.Contains(text, "\nother-networks = [\"docker0\"]\n") || !strings.Contains(text, "\nisolate-destinations = false # mine\n") {
+		w.Errorf("the file:\n%s", text)
+	}
+	if kept := w.shell("cat /etc/tunic/tunic.toml.before-*"); kept != before {
+		w.Errorf("kept is\n%s", kept)
+	}
+	w.protected()
+	if leaked := w.wan.MustLines(w, wan, w.lab.Plan().ForeignFilter(box)); len(leaked) > 0 {
+		w.Errorf("%d packets leaked, the first: %s", len(leaked), leaked[0])
 	}
 }
