@@ -169,7 +169,8 @@ func (w *world) confirmed() {
 // nothing, and the household stays protected all the time; confirmed it changes
 // its own key alone, and keeps the file.
 func (w *world) again() {
-	w.shell("ip link add docker0 type dummy && ip address add 172.17.0.1/16 dev docker0 && ip link set docker0 up")
+	w.shell("ip link add docker0 type veth peer name veth0 && ip address add 172.17.0.1/16 dev docker0 && " +
+		"ip link set docker0 up && ip link set veth0 up")
 	w.shell("sed -i 's/^#isolate-destinations = false/isolate-destinations = false # mine/' /etc/tunic/tunic.toml")
 	wan, before := w.wan.MustMark(w), w.must(box, "cat", "/etc/tunic/tunic.toml")
 	const answers = "printf '\\ndocker0\\n\\nyes\\n%s\\n' | tunic setup --confirm-within 1m"
