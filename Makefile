@@ -96,7 +96,7 @@ machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the p
 	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'Test(Machines|Setup)$$' ./internal/machines
 
 machines-long: lab-deps build ## the same with everything that happens to a box, and write docs/machines.md (as root)
-	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestMachines$$' ./internal/machines
+	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'Test(Machines|Setup)$$' ./internal/machines
 	$(MAKE) --no-print-directory dialects
 
 machines-clock: lab-deps build ## wake both Debians in an emulator with a clock that is years behind (as root)

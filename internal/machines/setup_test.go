@@ -4,6 +4,7 @@ package machines
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +14,15 @@ import (
 // household, mail and chat, and the last yes.
 const answers = "lan0\nnone\nyes\n"
 
-// TestSetup makes each Debian a gateway by `tunic setup`, whose answers a script
-// gives, and has nobody confirm it at first.
+// TestSetup makes a Debian a gateway by `tunic setup`, whose answers a script
+// gives, and has nobody confirm it at first. The long form does so with each.
 func TestSetup(t *testing.T) {
-	w := newWorld(t, Releases, usual)
-	for _, r := range Releases {
+	releases := Releases[len(Releases)-1:]
+	if os.Getenv(reportVariable) != "" {
+		releases = Releases
+	}
+	w := newWorld(t, releases, usual)
+	for _, r := range releases {
 		t.Run(r.Codename, func(t *testing.T) {
 			w := w.in(t)
 			w.newMachine(r)
