@@ -23,7 +23,7 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml
 
 .PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
@@ -106,10 +106,10 @@ reproducible: ## build what is committed twice, from git and from an archive els
 	echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
 machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the place of the lab's gateway (as root)
-	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'TestMachines$$' ./internal/machines
+	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'Test(Machines|Setup)$$' ./internal/machines
 
 machines-long: lab-deps build ## the same with everything that happens to a box, and write docs/machines.md (as root)
-	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestMachines$$' ./internal/machines
+	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'Test(Machines|Setup)$$' ./internal/machines
 	$(MAKE) --no-print-directory dialects
 
 machines-clock: lab-deps build ## wake both Debians in an emulator with a clock that is years behind (as root)
@@ -162,8 +162,8 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) vet ./... && $(GO) vet -tags lab,machines ./...
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	$(GO) mod tidy -diff
-	shellcheck .ci/run
-	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm
+	shellcheck .ci/run deploy/raspberrypi/image/firstboot/firstboot
+	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm .ci/run deploy/raspberrypi/image/firstboot/firstboot
 	cd internal/machines/testdata/openwrt && shellcheck -s dash -e SC2034,SC3043,SC1090,SC1091,SC2154 etc/init.d/* etc/rc.common lib/functions.sh lib/functions/*
 
 FUZZTIME ?= 10s
@@ -227,6 +227,7 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service $(UNITS)/tunic-clock.service $(UNITS)/tunic-clock.timer \
 	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
+	rm -rf $(DESTDIR)/var/lib/tunic-setup
 	if $(SYSTEMD); then systemctl daemon-reload; fi
 	@[ -n "$(DESTDIR)" ] || { printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \
 	  "  /etc/tunic       the configuration" \

@@ -153,6 +153,10 @@ func (p Paths) PeerKeys(name string) string { return filepath.Join(p.State, "pee
 // SelfKey is the key by which this box finds its own private onions.
 func (p Paths) SelfKey() string { return filepath.Join(p.State, "self.key") }
 
+// Setup holds what there was before the last `tunic setup`. It is no part of a
+// backup: what was there before is no other box's.
+func (p Paths) Setup() string { return filepath.Join(p.Root, "var/lib/tunic-setup") }
+
 // Invites is the directory of invitations that are under way.
 func (p Paths) Invites() string { return filepath.Join(p.State, "invites") }
 
