@@ -24,7 +24,8 @@ func newDisk(t *testing.T) disk {
 	t.Helper()
 	d := disk{t, t.TempDir()}
 	d.write("tunic-pair.conf", fmt.Sprintf("ROOT=%s\nRUN=%s/run\nSTATE=%s/state\nSSH=false\nPEER=nobody\n"+
-		"START='touch %s/started'\nSTOP='touch %s/stopped'\nRESTART='touch %s/restarted'\n", d.dir, d.dir, d.dir, d.dir, d.dir, d.dir))
+		"START='touch %s/started'\nSTOP='touch %s/stopped'\nRESTART='touch %s/restarted'\nLOCKDOWN='touch %s/locked'\n",
+		d.dir, d.dir, d.dir, d.dir, d.dir, d.dir, d.dir))
 	d.write("etc/tunic/tunic.toml", "")
 	d.write("var/lib/tunic/state.json", "")
 	return d
@@ -68,7 +69,8 @@ func TestRoles(t *testing.T) {
 	for role, want := range map[string]string{"MASTER": "started", "BACKUP": "stopped", "FAULT": "stopped", "STOP": "stopped"} {
 		d := newDisk(t)
 		d.must("", "notify", "GROUP", "household", role, "100")
-		if !d.has(want) || d.has("started") != (role == "MASTER") || d.has("state/master") != (role == "MASTER") {
+		if !d.has(want) || d.has("started") != (role == "MASTER") || d.has("state/master") != (role == "MASTER") ||
+			d.has("locked") == (role == "MASTER") {
 			t.Errorf("%s: it was not %s", role, want)
 		}
 	}

@@ -37,7 +37,7 @@ func newSides(t *testing.T) (a, b side) {
 		s.write("ssh", fmt.Sprintf("#!/bin/sh\nshift\nexec unshare -m sh -ec 'mount --bind %s %s; "+
 			"exec env SSH_ORIGINAL_COMMAND=\"$*\" sh %s remote' sh \"$@\"\n", other, root, script))
 		s.write("tunic-pair.conf", fmt.Sprintf("ROOT=%s\nRUN=%s/run\nSTATE=%s/state\nSSH='sh %s/ssh'\nPEER=other\nSTART=true\nSTOP=true\n"+
-			"RESTART='touch %s/restarted'\n", root, root, root, root, root))
+			"RESTART='touch %s/restarted'\nLOCKDOWN=true\n", root, root, root, root, root))
 	}
 	return a, b
 }
