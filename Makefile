@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
 
-.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers balance streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers balance pair streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -118,6 +118,11 @@ BALANCE ?= 5
 balance: lab-deps build ## kill five times one of three boxes that share an address by Onionbalance (as root)
 	$(call install_quietly,onionbalance)
 	TUNIC_BALANCE=$(BALANCE) $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^balance$$' ./internal/lab/e2e
+
+PAIR ?= 10
+pair: lab-deps build ## take the power ten times of one of the two boxes of a household (as root)
+	$(call install_quietly,keepalived openssh-server openssh-client rsync)
+	TUNIC_PAIR=$(PAIR) $(GO) test -tags lab -count=1 -timeout 40m -v -run 'Test(Pair|Sync|BothWereOff)$$' ./internal/lab/pair
 
 streams-long: ## keep streams between two boxes open, idle for 2 minutes and busy for 10 (as root)
 	TUNIC_STREAMS_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/peers$$' ./internal/lab/e2e

@@ -120,6 +120,9 @@ func (b balanced) publish(box string) {
 	}
 }
 
+// visitLimit is how many seconds a visitor waits for a page before they try again.
+const visitLimit = 10
+
 // visit asks for a page by a circuit of its own, and returns the box that answered.
 func (b balanced) visit(v *visitor) string {
 	b.Helper()
@@ -128,7 +131,7 @@ func (b balanced) visit(v *visitor) string {
 
 func (b balanced) visitAt(v *visitor, address string) string {
 	b.Helper()
-	r := b.exec(lab.InternetNode, v.args(20, "gopher://"+address+"/0/welcome.txt")...)
+	r := b.exec(lab.InternetNode, v.args(visitLimit, "gopher://"+address+"/0/welcome.txt")...)
 	_, name, _ := strings.Cut(strings.TrimSpace(r.Stdout), "Welcome to the box called ")
 	name, _, _ = strings.Cut(name, ".")
 	if r.Code != 0 || !slices.Contains(b.boxes, name) {
@@ -207,16 +210,13 @@ func (b balanced) withoutOption(box string, without bool) {
 	}
 }
 
-// killBox kills all processes of a box, tor first: nobody says goodbye.
+// killBox kills all processes of a box at once: nobody says goodbye, and nobody
+// starts the others again.
 func (w *world) killBox(box string) {
 	w.Helper()
-	d, err := w.lab.Daemon(box)
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.signalOn(box, syscall.SIGKILL, "tor")
 	w.signalOn(box, syscall.SIGKILL, "tunic", "run")
-	w.eventually("a killed daemon is gone", 10*time.Second, func() bool { return !d.Alive() })
-	w.signalOn(box, syscall.SIGKILL, "tor") // one that was started in between
-	w.signalOn(box, syscall.SIGKILL, "tunic", "serve")
+	w.eventually("all of "+box+" is gone", 10*time.Second, func() bool {
+		tunic, tor := w.signalOn(box, syscall.SIGKILL, "tunic"), w.signalOn(box, syscall.SIGKILL, "tor")
+		return tunic+tor == 0
+	})
 }
