@@ -49,7 +49,13 @@ func (b *box) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 func (b *box) run(args ...string) (string, error) {
-	out, err := b.command(b.ctx, args...).CombinedOutput()
+	cmd := b.command(b.ctx, args...)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(complaint.String()))
+	}
 	return strings.TrimSpace(string(out)), err
 }
 

@@ -24,7 +24,8 @@ import (
 type mailing struct {
 	mu       sync.Mutex
 	accepted []string
-	unknown  int // the connection broke before the answer
+	unknown  int   // refused, or the connection broke before the answer
+	last     error // of those
 	done     chan struct{}
 }
 
@@ -64,7 +65,7 @@ func (h *house) keepMailing(ctx context.Context, home string) *mailing {
 			if err == nil {
 				m.accepted = append(m.accepted, subject)
 			} else {
-				m.unknown++
+				m.unknown, m.last = m.unknown+1, err
 			}
 			m.mu.Unlock()
 			if err != nil {
@@ -140,10 +141,10 @@ func (h *house) verifyMail(m *mailing) {
 			twice = append(twice, subject)
 		}
 	}
-	h.Logf("pair: %d mails accepted, %d lost, %d arrived twice; of %d without an answer %d arrived",
+	h.Logf("pair: %d mails accepted, %d lost, %d arrived twice; of %d without a 250 %d arrived",
 		len(m.accepted), len(lost), len(twice), m.unknown, len(arrived)+len(lost)-len(m.accepted))
 	if len(m.accepted) == 0 || len(lost)+len(twice) > 0 {
-		h.Errorf("lost: %q, twice: %q", lost, twice)
+		h.Errorf("lost: %q, twice: %q; the last error: %v", lost, twice, m.last)
 	}
 }
 
