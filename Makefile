@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -130,6 +130,16 @@ long: lab-deps build ## run the tests that take minutes and rarely fail (as root
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e
 
+BALANCE ?= 5
+balance: lab-deps build ## kill five times one of three boxes that share an address by Onionbalance (as root)
+	$(call install_quietly,onionbalance)
+	TUNIC_BALANCE=$(BALANCE) $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^balance$$' ./internal/lab/e2e
+
+PAIR ?= 10
+pair: lab-deps build ## take the power ten times of one of the two boxes of a household (as root)
+	$(call install_quietly,keepalived openssh-server openssh-client rsync)
+	TUNIC_PAIR=$(PAIR) $(GO) test -tags lab -count=1 -timeout 40m -v -run 'Test(Pair|Sync|BothWereOff)$$' ./internal/lab/pair
+
 streams-long: ## keep streams between two boxes open, idle for 2 minutes and busy for 10 (as root)
 	TUNIC_STREAMS_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/peers$$' ./internal/lab/e2e
 
@@ -162,8 +172,8 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) vet ./... && $(GO) vet -tags lab,machines ./...
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	$(GO) mod tidy -diff
-	shellcheck .ci/run deploy/raspberrypi/image/firstboot/firstboot
-	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm .ci/run deploy/raspberrypi/image/firstboot/firstboot
+	shellcheck .ci/run deploy/raspberrypi/image/firstboot/firstboot deploy/ha/tunic-pair
+	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm deploy/ha/tunic-pair
 	cd internal/machines/testdata/openwrt && shellcheck -s dash -e SC2034,SC3043,SC1090,SC1091,SC2154 etc/init.d/* etc/rc.common lib/functions.sh lib/functions/*
 
 FUZZTIME ?= 10s

@@ -26,6 +26,7 @@ import (
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/onion"
+	"tunic/gateway/tor"
 	"tunic/rules"
 )
 
@@ -166,5 +167,19 @@ func TestFrontHasItsFormerAddresses(t *testing.T) {
 	in.Former = map[string][]onion.Address{"home": {"bbb0"}, "photos": {"ppp0"}}
 	if f := desire.State(in).Serve.Fronts[0]; f.Onion != "photos" || !slices.Equal(f.Former, []string{"ppp0.onion"}) {
 		t.Errorf("%+v", f)
+	}
+}
+
+// Visitors of an onion that stands for several boxes ask for the address of all.
+func TestFrontOfABalancedOnion(t *testing.T) {
+	in := inputs()
+	in.Config.Onions[0].Balance = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd"
+	d := desire.State(in)
+	name, master := in.Config.Onions[0].Name, onion.Address(in.Config.Onions[0].Balance)
+	if f := d.Serve.Fronts[0]; f.Onion != name || !slices.Equal(f.Former, []string{master.Host()}) {
+		t.Errorf("%+v", f)
+	}
+	if i := slices.IndexFunc(d.Tor.Onions, func(o tor.Onion) bool { return o.Name == name }); i < 0 || d.Tor.Onions[i].Balance != master {
+		t.Errorf("%+v", d.Tor.Onions)
 	}
 }

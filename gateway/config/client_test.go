@@ -94,6 +94,11 @@ func TestClientMistakes(t *testing.T) {
 		{"photos", "private = true\nclients = ['" + someKey + "', '" + strings.ToLower(someKey) + "']" + ports,
 			`onions/photos.toml:2: clients[1]: ` + someKey + ` is there twice`},
 		{"home", "private = true" + ports, "onions/home.toml:1: private: home.toml is for your friends alone unless it says public = true"},
+		{"photos", "balance = 'x.onion'" + ports, `onions/photos.toml:1: balance: "x.onion" is no onion address`},
+		{"photos", "private = true\nbalance = '" + aliceKey + "'" + ports,
+			"onions/photos.toml:2: balance: Onionbalance publishes for everybody who knows the address, and this onion is private"},
+		{"home", "public = true\nbalance = '" + aliceKey + "'" + ports,
+			"onions/home.toml:2: balance: home is the address of this box alone"},
 		{"home", "public = true\nclients = ['alice']" + ports,
 			"onions/home.toml:2: clients: only a private onion asks who comes: this one is for everybody who knows its address"},
 	} {

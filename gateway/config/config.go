@@ -138,6 +138,10 @@ type Onion struct {
 	Clients []Client // as the file has them
 
 	Fast bool // anonymous = false: fewer hops, and relays know where the box is
+
+	// Balance is the address that Onionbalance publishes for several boxes, of
+	// which this onion is one: 56 letters, lower case; "" for none.
+	Balance string
 }
 
 // Port maps one virtual port of an onion to its target.

@@ -49,6 +49,7 @@ func readOnion(name string, t *table) Onion {
 	if anonymous, ok := t.boolean("anonymous"); ok {
 		o.Fast = !anonymous
 	}
+	readBalance(&o, t)
 	ports := t.table("ports")
 	for _, key := range slices.Sorted(maps.Keys(ports.values)) {
 		port, p := parsePort(key)
@@ -66,6 +67,27 @@ func readOnion(name string, t *table) Onion {
 		t.missing("ports", portsHint)
 	}
 	return o
+}
+
+// readBalance reads the address at which Onionbalance has this onion stand for
+// several boxes. What it publishes knows no client authorization, so a private
+// onion behind it would be found by nobody; and home is one box's own address.
+func readBalance(o *Onion, t *table) {
+	text, ok := t.text("balance")
+	if !ok {
+		return
+	}
+	switch address, p := parseKey(text); {
+	case p != nil:
+		t.add("balance", p)
+	case o.Name == HomeOnion:
+		t.add("balance", problemf("write it to another onion's file", "%s is the address of this box alone", HomeOnion))
+	case o.Private:
+		t.add("balance", problemf("leave out one of the two", "Onionbalance publishes for everybody who knows the address, "+
+			"and this onion is private"))
+	default:
+		o.Balance = address
+	}
 }
 
 func portPath(virtual uint16) string { return join("ports", fmt.Sprint(virtual)) }

@@ -125,6 +125,9 @@ func onionLines(onions []tor.Onion, fronts []link.Front) []line {
 	var list []string
 	for _, o := range onions {
 		list = append(list, fmt.Sprintf("onion %s has the address %s", o.Name, o.Address))
+		if o.Balance != "" {
+			list = append(list, fmt.Sprintf("onion %s is balanced for %s", o.Name, o.Balance))
+		}
 		for _, k := range o.Clients {
 			list = append(list, fmt.Sprintf("onion %s is found by the key %s", o.Name, k))
 		}

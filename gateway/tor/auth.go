@@ -96,6 +96,9 @@ func writeKeys(s Spec) error {
 		if err := keepFiles(o.Dir, clientsDir, clientSuffix, files, s.UID, s.GID); err != nil {
 			return fmt.Errorf("writing the keys of the clients of onion %q: %w", o.Name, err)
 		}
+		if err := keepFiles(filepath.Dir(o.Dir), filepath.Base(o.Dir), balanceFile, o.balanceFiles(), s.UID, s.GID); err != nil {
+			return fmt.Errorf("writing for which address onion %q is balanced: %w", o.Name, err)
+		}
 	}
 	files := make(map[string]string)
 	for _, a := range s.Auth {

@@ -79,6 +79,39 @@ func TestKeyFiles(t *testing.T) {
 }
 
 // The directories belong to tor: what tor puts there must not lead elsewhere.
+// TestBalanceFile: tor starts no onion that is to be balanced without the file,
+// and one that is not must not keep it.
+func TestBalanceFile(t *testing.T) {
+	s := keySpec(t)
+	s.Onions[0].Clients, s.Onions[0].Balance = nil, friendAddress
+	path := filepath.Join(s.Onions[0].Dir, "ob_config")
+	for range 2 {
+		if err := writeKeys(s); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if want := "MasterOnionAddress " + friendAddress.Host() + "\n"; err != nil || string(text) != want {
+			t.Errorf("%q, %v; want %q", text, err, want)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+	}
+	if text := Render(s, Version{}); !strings.Contains(text, "\nHiddenServiceOnionBalanceInstance 1\n") {
+		t.Errorf("torrc:\n%s", text)
+	}
+	s.Onions[0].Balance = ""
+	if err := writeKeys(s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there", path)
+	}
+	if text := Render(s, Version{}); strings.Contains(text, "OnionBalance") {
+		t.Errorf("torrc:\n%s", text)
+	}
+}
+
 func TestKeyFilesFollowNoLink(t *testing.T) {
 	s := keySpec(t)
 	outside := t.TempDir()

@@ -62,6 +62,11 @@ type Onion struct {
 	// MaxStreams bounds the streams at one time on one circuit, which tor closes
 	// when there are more; 0: no bound.
 	MaxStreams int
+
+	// Balance is the address for which Onionbalance publishes this onion's
+	// introduction points beside those of others, "" for none (tor(1),
+	// HiddenServiceOnionBalanceInstance).
+	Balance onion.Address
 }
 
 // Auth is what it takes to find a private onion of somebody else.
@@ -130,6 +135,7 @@ func (s Spec) Check() error {
 		if o.MaxStreams < 0 || o.MaxStreams > math.MaxUint16 {
 			wrong("checking onion %q: %d is no limit for streams: 0 to 65535", o.Name, o.MaxStreams)
 		}
+		errs = append(errs, o.checkBalance())
 	}
 	errs = append(errs, s.checkKeys()...)
 	errs = append(errs, s.checkMaps()...)

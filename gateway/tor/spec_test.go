@@ -37,6 +37,8 @@ func fullSpec() Spec {
 			MaxStreams: 512, Clients: []onion.ClientKey{bobKey}},
 		{Name: "nobody", Dir: "/var/lib/tunic/onions/nobody", Socket: "/run/tunic/fronts/nobody.sock", Ports: []uint16{80},
 			Clients: []onion.ClientKey{}},
+		{Name: "wiki", Dir: "/var/lib/tunic/onions/wiki", Socket: "/run/tunic/fronts/wiki.sock", Ports: []uint16{80},
+			Balance: friendAddress},
 	}
 	s.Auth = []Auth{{Onion: friendAddress, Key: aliceSecret}}
 	s.Maps = []Map{{Virtual: netip.MustParseAddr("10.192.0.7"), Onion: friendAddress},
@@ -144,6 +146,9 @@ func TestCheckRefuses(t *testing.T) {
 		"onion without port": {func(s *Spec) { s.Onions[1].Ports = nil }, `onion "photos"`},
 		"onion with port 0":  {func(s *Spec) { s.Onions[1].Ports[0] = 0 }, `onion "photos"`},
 		"streams":            {func(s *Spec) { s.Onions[1].MaxStreams = 65536 }, "no limit for streams"},
+		"balance":            {func(s *Spec) { s.Onions[3].Balance = "x" }, "balanced for is none"},
+		"balance, lines":     {func(s *Spec) { s.Onions[3].Balance += "\nx" }, "balanced for is none"},
+		"balance, private":   {func(s *Spec) { s.Onions[3].Clients = s.Onions[1].Clients }, "publishes for everybody"},
 		"no key":             {func(s *Spec) { s.Onions[1].Clients[0] = "" }, "the key of a client is none"},
 		"key in lower case": {func(s *Spec) { s.Onions[1].Clients[0] = onion.ClientKey(strings.ToLower(string(bobKey))) },
 			"the key of a client is none"},

@@ -71,6 +71,9 @@ func Render(s Spec, v Version) string {
 			line("HiddenServiceMaxStreams", strconv.Itoa(o.MaxStreams))
 			line("HiddenServiceMaxStreamsCloseCircuit 1")
 		}
+		for _, l := range o.balanceLines() {
+			line(l)
+		}
 		// No HiddenServicePoWDefensesEnabled: decision 31.
 		for _, port := range o.Ports {
 			line("HiddenServicePort", strconv.Itoa(int(port)), "unix:"+o.Socket)

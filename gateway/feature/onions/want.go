@@ -53,7 +53,8 @@ func targets(list []config.Onion) (ways []rules.Way) {
 
 func torOnion(s feature.Scene, o config.Onion, self Self) tor.Onion {
 	t := tor.Onion{Name: o.Name, Address: string(s.Addresses[o.Name]), Dir: s.Paths.OnionKeys(o.Name), Socket: s.Paths.Front(o.Name),
-		MaxStreams: circuitStreams, Clients: withSelf(clientKeys(s.Config, o), self)}
+		MaxStreams: circuitStreams, Clients: withSelf(clientKeys(s.Config, o), self),
+		Balance: onion.Address(o.Balance)}
 	for _, p := range o.Ports {
 		t.Ports = append(t.Ports, p.Virtual)
 	}
@@ -66,6 +67,9 @@ func wantFront(s feature.Scene, d *feature.Desired, o config.Onion) {
 	f := link.Front{Onion: o.Name, Host: s.Addresses[o.Name].Host(), Listener: "front/" + o.Name}
 	for _, old := range s.Former[o.Name] {
 		f.Former = append(f.Former, old.Host())
+	}
+	if o.Balance != "" { // visitors ask for that name
+		f.Former = append(f.Former, onion.Address(o.Balance).Host())
 	}
 	for _, p := range o.Ports {
 		kind, guessed := s.Config.ProbeFor(o, p.Virtual)

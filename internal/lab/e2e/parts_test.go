@@ -69,6 +69,8 @@ func parts() []part {
 		{name: "clock", needs: []string{"faketime"}, test: testClock},
 		{name: "three peers", needs: []string{"$TUNIC_LONG", "go-sendxmpp", "swaks"}, test: testThreePeers},
 		{name: "smtp chaos", needs: []string{"$" + chaosVariable, "swaks"}, test: testSMTPChaos},
+		{name: "balance", needs: []string{"$" + balanceVariable, "onionbalance", "python3"}, disturbs: []string{"c-gateway: "},
+			test: testBalance},
 		{name: "crowd", needs: []string{"$" + crowdVariable}, test: testCrowd},
 		{name: "the check", test: testCheck},
 		{name: "move", needs: []string{"$TUNIC_LONG"}, disturbs: []string{"gateway: ", "c-gateway: "}, test: testMove},
