@@ -173,7 +173,7 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	$(GO) mod tidy -diff
 	shellcheck .ci/run deploy/raspberrypi/image/firstboot/firstboot deploy/ha/tunic-pair
-	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm deploy/ha/tunic-pair
+	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm
 	cd internal/machines/testdata/openwrt && shellcheck -s dash -e SC2034,SC3043,SC1090,SC1091,SC2154 etc/init.d/* etc/rc.common lib/functions.sh lib/functions/*
 
 FUZZTIME ?= 10s
