@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +77,16 @@ func TestCheckRestored(t *testing.T) {
 		if err := box.CheckRestored(backup.Header{Onions: []backup.Onion{o}}, dirs); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+	marked := filepath.Join(h.Paths.State, "state-version")
+	if err := os.WriteFile(marked, []byte("2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := box.CheckRestored(header, dirs); !errors.Is(err, box.ErrNewerState) {
+		t.Errorf("a backup of a newer state: %v", err)
+	}
+	if err := os.Remove(marked); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(h.Paths.OnionKeys("photos"), "hs_ed25519_secret_key"), 0o644); err != nil {
 		t.Fatal(err)

@@ -142,6 +142,9 @@ func explain(err error) *failure {
 	if errors.Is(err, api.ErrNotRunning) {
 		return &failure{exitFailed, err, notRunning}
 	}
+	if errors.Is(err, box.ErrNewerState) {
+		return &failure{exitUsage, err, "nothing was changed; install that version of tunic, or a later one, again"}
+	}
 	// no start that comes later finds it otherwise
 	if _, ok := errors.AsType[config.Errors](err); ok || errors.Is(err, netfilter.ErrMixed) {
 		return &failure{exitUsage, err, ""}

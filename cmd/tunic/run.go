@@ -63,6 +63,9 @@ func (a *app) run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer lock.Release()
+	if err := box.CheckVersion(a.paths().State); err != nil {
+		return a.closeInstead(ctx, err)
+	}
 	d, err := a.gather(ctx, log)
 	if err != nil {
 		return a.closeInstead(ctx, err)

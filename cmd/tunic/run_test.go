@@ -20,6 +20,7 @@ func TestExitOfTheDaemon(t *testing.T) {
 		{config.Errors{{Msg: "wrong"}}, exitConfig},
 		{fmt.Errorf("looking: %w", netfilter.ErrMixed), exitConfig},
 		{&failure{exitUsage, errors.New("wrong"), ""}, exitConfig},
+		{fmt.Errorf("looking: %w", box.ErrNewerState), exitConfig},
 		{box.ErrRunning, exitFailed},
 		{errors.New("broken"), exitFailed},
 	} {

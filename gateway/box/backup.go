@@ -83,10 +83,13 @@ func Occupied(p config.Paths) (string, error) {
 }
 
 // CheckRestored looks whether the unpacked directories, in the order of
-// Trees, hold the onions that the backup says it does, with keys that tor
-// can use.
+// Trees, are of a version that this tunic knows, and hold the onions that the
+// backup says it does, with keys that tor can use.
 func CheckRestored(h backup.Header, dirs []string) error {
 	staged := config.Paths{Etc: dirs[0], State: dirs[1]}
+	if err := CheckVersion(staged.State); err != nil {
+		return err
+	}
 	var errs []error
 	for _, o := range h.Onions {
 		if err := config.CheckName(o.Name); err != nil {

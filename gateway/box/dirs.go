@@ -41,6 +41,9 @@ func Prepare(p config.Paths, torIDs feature.IDs) error {
 			return Cannot(writing(err, health.StateNotMade), d.path, "preparing %s: %w", d.path, err)
 		}
 	}
+	if err := markVersion(p.State); err != nil {
+		return err
+	}
 	if err := checkPassage(p.State, torIDs); err != nil {
 		return err
 	}
@@ -57,7 +60,7 @@ func unseen(err error) health.Code {
 }
 
 // CheckState refuses a state directory whose content is gone after a reboot,
-// or that somebody else can change.
+// that somebody else can change, or that a newer tunic has written.
 func CheckState(dir string) error {
 	existing := dir
 	for {
@@ -96,7 +99,7 @@ func CheckState(dir string) error {
 		return Cannot(health.StateWritable, dir, "the state directory %s can be written by others (mode %#o): run `chmod go-w %s`",
 			dir, info.Mode().Perm(), dir)
 	}
-	return nil
+	return CheckVersion(dir)
 }
 
 // Below these a disk is as good as full: what the box writes in a day of mail

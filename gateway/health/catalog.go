@@ -153,6 +153,10 @@ var catalog = map[Code]entry{
 		"Other users of this box can write in the directory for keys and accounts, and so could put their own keys there. " +
 			"Nothing is made there.",
 		"run the chmod that the message names; tunic tries again by itself"},
+	StateNewer: {Error,
+		"A newer tunic has written the directory for keys and accounts in a form that this one would misread. " +
+			"Nothing of it was touched, and tor is not started.",
+		"install that version of tunic or a later one again; to stay with this one, restore a backup that it has made"},
 	StateNotMade: {Error,
 		"A directory that tunic needs cannot be made, or cannot be given its owner and mode. " +
 			"Some file systems (FAT, some networks') know no owners.",

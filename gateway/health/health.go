@@ -66,6 +66,7 @@ const (
 	StateForeign       Code = "state-of-another-owner"
 	StateWritable      Code = "state-writable-by-others"
 	StateNotMade       Code = "state-not-made"
+	StateNewer         Code = "state-of-a-newer-tunic"
 	DiskFull           Code = "disk-full"
 	DiskReadOnly       Code = "disk-read-only"
 	TorShutOut         Code = "tor-shut-out"
@@ -170,7 +171,8 @@ func Date(list, before []Finding, now time.Time) {
 var household = map[Code]bool{
 	ConfigInvalid: true, InterfaceMissing: true, InterfaceDown: true, VirtualOverlap: true,
 	StateNoDirectory: true, StateUnreadable: true, StateInMemory: true, StateForeign: true, StateWritable: true, StateNotMade: true,
-	DiskFull: true, DiskReadOnly: true, TorShutOut: true,
+	StateNewer: true,
+	DiskFull:   true, DiskReadOnly: true, TorShutOut: true,
 	NetworksUnreadable: true, RangesUnreadable: true, RangesDamaged: true, RangesUnwritable: true, NoRange: true,
 	TorMissing: true, TorDown: true, TorRefused: true, TransportMissing: true, GeoIPMissing: true, TorAway: true, NoUplink: true,
 	ClockSkew: true, RulesFailed: true, RulesMixed: true, HouseholdElsewhere: true, HouseholdUplink: true, HouseholdRoute: true,
