@@ -56,10 +56,15 @@ type Command struct {
 // There is no parent-death signal: it is tied to a thread, and would end the
 // child when the daemon replaces itself by exec.
 func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
-	out := &output{line: line}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
+	}
+	defer write.Close()
 	// The process must outlive any context: Stop ends it in order.
 	path, args, err := c.Limits.through(c.Confine, c.Path, c.Args)
 	if err != nil {
+		read.Close()
 		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
 	}
 	cmd := exec.Command(path, args...)
@@ -69,16 +74,17 @@ func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
 		cmd.Dir = "/"
 	}
 	cmd.ExtraFiles = c.Files
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.WaitDelay = outputDelay
+	cmd.Stdout, cmd.Stderr = write, write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if c.SetUser {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
 	}
 	if err := cmd.Start(); err != nil {
+		read.Close()
 		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
 	}
-	p := &Process{name: c.Name, cmd: cmd, out: out, log: log, done: make(chan struct{})}
+	p := newProcess(c.Name, cmd.Process.Pid, read, log, line)
+	p.cmd = cmd
 	log.Debug("process started", "process", c.Name, "pid", p.PID())
 	go p.wait()
 	return p, nil

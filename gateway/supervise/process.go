@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,15 +23,32 @@ const killWait = 10 * time.Second
 // Process is a started process. Its methods may be called from any goroutine.
 type Process struct {
 	name string
-	cmd  *exec.Cmd
+	pid  int
+	cmd  *exec.Cmd  // nil: an earlier daemon has started it
+	fd   int        // of a process that an earlier daemon has started (pidfd_open(2)); -1 once it has ended
+	mu   sync.Mutex // guards fd
+
+	read *os.File      // the pipe that it writes to
+	seen chan struct{} // closed when all of it was read
 	out  *output
 	log  *slog.Logger
 	done chan struct{}
 	err  error // set before done is closed
 }
 
+// newProcess is a process whose output is read from now on.
+func newProcess(name string, pid int, read *os.File, log *slog.Logger, line func(string)) *Process {
+	p := &Process{name: name, pid: pid, fd: -1, read: read, seen: make(chan struct{}), out: &output{line: line}, log: log,
+		done: make(chan struct{})}
+	go func() {
+		defer close(p.seen)
+		_, _ = io.Copy(p.out, read) // it ends with the last who can write
+	}()
+	return p
+}
+
 // PID returns the process id. It means something else once Done is closed.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.pid }
 
 // Done is closed when the process has ended and its output was read.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -51,10 +70,18 @@ func (p *Process) Tail() []string { return p.out.last() }
 // Signal sends a signal to the process alone. One that has ended gets none, and
 // that is no error.
 func (p *Process) Signal(s os.Signal) error {
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("sending %v to %s: %w", s, p.name, err)
 	}
 	return nil
+}
+
+// signal never reaches a process that was waited for already.
+func (p *Process) signal(s os.Signal) error {
+	if p.cmd != nil {
+		return p.cmd.Process.Signal(s)
+	}
+	return p.signalAdopted(s)
 }
 
 // Stop asks the process to end (SIGTERM), kills it and what is left of its
@@ -62,15 +89,14 @@ func (p *Process) Signal(s os.Signal) error {
 // Stopping a process that has ended does nothing. The error says that the
 // process is still there.
 func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
-	// os.Process never signals a pid that was waited for already.
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s: %w", p.name, err)
 	}
 	if !stopped(ctx, p.done, grace) {
 		return nil
 	}
 	p.log.Warn("process killed: it did not end in time", "process", p.name, "pid", p.PID())
-	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("killing %s: %w", p.name, err)
 	}
 	if stopped(context.WithoutCancel(ctx), p.done, killWait) {
@@ -91,11 +117,20 @@ func (p *Process) wait() {
 		_ = unix.Kill(-p.PID(), unix.SIGKILL) // usually nobody is left
 	}
 	err = p.cmd.Wait()
-	p.out.flush()
+	p.readAll()
 	if state := p.cmd.ProcessState; state == nil || !state.Success() {
 		p.err = &ExitError{Name: p.name, State: state, Tail: p.out.last(), cause: err}
 	}
 	p.log.Debug("process ended", "process", p.name, "pid", p.PID(), "state", p.cmd.ProcessState.String())
+}
+
+// readAll waits until the output of a process that has ended was read, which may be
+// held open by something that left its process group.
+func (p *Process) readAll() {
+	_ = p.read.SetReadDeadline(time.Now().Add(outputDelay)) // a pipe knows deadlines
+	<-p.seen
+	p.read.Close()
+	p.out.flush()
 }
 
 // shownLines is how much of the tail an error's text repeats.
