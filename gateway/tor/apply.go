@@ -60,7 +60,7 @@ func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
 	err := writeKeys(spec)
 	if err == nil {
 		_, _ = s.closeVisits(context.WithoutCancel(ctx), gone(old, spec)) // what fails here is seen after
-		err = s.commands.loadConf(Render(given, s.version))
+		err = s.commands.loadConf(owned(Render(given, s.version)))
 	}
 	if err == nil {
 		s.gave(given)
@@ -68,7 +68,7 @@ func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
 		t.endVisits(s, old, spec)
 		t.newVisits(s, old, spec)
 		t.cut(ctx, s, gone(old, spec))
-		return writeTorrc(spec, spec.Torrc, Render(spec, s.version))
+		return writeTorrc(spec, spec.Torrc, owned(Render(spec, s.version)))
 	}
 	return t.notLoaded(ctx, s, old, spec, err)
 }

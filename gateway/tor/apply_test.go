@@ -75,7 +75,7 @@ func TestApplyWhileRunning(t *testing.T) {
 	if !tor.current().Equal(next) || restarts != 0 {
 		t.Errorf("%d restarts, state %+v", restarts, tor.current())
 	}
-	if text, err := os.ReadFile(spec.Torrc); err != nil || string(text) != Render(next, Version{}) {
+	if text, err := os.ReadFile(spec.Torrc); err != nil || string(text) != owned(Render(next, Version{})) {
 		t.Errorf("the torrc was not written (%v)", err)
 	}
 	if _, ok := tor.Status().Onions[ownAddress]; !ok {

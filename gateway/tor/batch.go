@@ -40,6 +40,15 @@ func (s Spec) dirs() map[string]bool {
 	return set
 }
 
+// setOf is the set of some directories.
+func setOf(dirs []string) map[string]bool {
+	set := make(map[string]bool, len(dirs))
+	for _, dir := range dirs {
+		set[dir] = true
+	}
+	return set
+}
+
 // gave notes which onions the process has now. Whoever calls it holds
 // Tor.applying.
 func (s *session) gave(spec Spec) {
@@ -80,7 +89,7 @@ func (t *Tor) giveSome(ctx context.Context, s *session) (all bool) {
 		return false
 	}
 	more := spec.share(s.has)
-	if err := s.commands.loadConf(Render(more, s.version)); err != nil {
+	if err := s.commands.loadConf(owned(Render(more, s.version))); err != nil {
 		t.log.Warn("tor did not take all onions", "error", err)
 		return true
 	}

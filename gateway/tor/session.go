@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"time"
 
 	"tunic/gateway/supervise"
@@ -34,8 +32,7 @@ type session struct {
 	gives  chan struct{}   // has room for one: there is news
 }
 
-// startProcess starts tor. It follows this process into death by itself: it
-// looks every 15 s whether the owner that its command line names is there.
+// startProcess starts tor. It follows this process into death by itself: see owned.
 // A tor that an earlier daemon left behind holds the ports: it is ended first.
 func (t *Tor) startProcess(s Spec, v Version) (*supervise.Process, error) {
 	if err := supervise.EndOrphan(s.record(), stopGrace); err != nil {
@@ -44,14 +41,12 @@ func (t *Tor) startProcess(s Spec, v Version) (*supervise.Process, error) {
 	if err := prepare(s); err != nil {
 		return nil, err
 	}
-	if err := writeTorrc(s, s.Torrc, Render(s.share(nil), v)); err != nil {
+	if err := writeTorrc(s, s.Torrc, owned(Render(s.share(nil), v))); err != nil {
 		return nil, err
 	}
-	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile(),
-		"--__OwningControllerProcess", strconv.Itoa(os.Getpid()))
+	c := s.command(processName, "-f", s.Torrc, "--defaults-torrc", s.defaultsFile())
 	c.Confine = t.confine
-	hide := s.hider()
-	proc, err := supervise.Start(c, t.log, func(line string) { t.log.Debug("tor says", "line", hide(line)) })
+	proc, err := supervise.Start(c, t.log, t.says(s))
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +54,12 @@ func (t *Tor) startProcess(s Spec, v Version) (*supervise.Process, error) {
 		t.log.Warn("a later daemon will have to wait for this tor if this one is killed", "error", err)
 	}
 	return proc, nil
+}
+
+// says takes the lines that tor prints.
+func (t *Tor) says(s Spec) func(line string) {
+	hide := s.hider()
+	return func(line string) { t.log.Debug("tor says", "line", hide(line)) }
 }
 
 // connect waits for the control socket and makes both connections.

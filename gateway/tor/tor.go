@@ -47,6 +47,7 @@ type Tor struct {
 	wished  bool               // spec is set
 	wish    chan struct{}      // closed when spec is set
 	session *session           // nil while no process answers
+	adopted *adopted           // that Serve has to go on with
 	restart context.CancelFunc // ends the current process, for Serve to start another; never nil
 }
 
@@ -109,7 +110,12 @@ func (t *Tor) run(ctx context.Context) error {
 }
 
 func (t *Tor) live(ctx context.Context) error {
+	if a := t.takeAdopted(); a != nil {
+		return t.liveOn(ctx, a)
+	}
+	t.applying.Lock() // none is started while another daemon has the one that was there
 	spec := t.current()
+	t.applying.Unlock()
 	version, err := FindVersion(ctx, spec.Binary)
 	if err != nil {
 		return err
@@ -118,23 +124,33 @@ func (t *Tor) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.users.reset()
-	t.meetings.reset()
-	t.silences.reset()
-	t.crowd.reset()
+	t.reset()
 	t.tracker.started(proc.PID(), version, spec.Onions)
-	err = t.attend(ctx, proc, spec, version)
+	err = t.attend(ctx, proc, spec, version, nil)
 	// ctx may have ended, and the end in order takes its time nevertheless.
 	return errors.Join(err, proc.Stop(context.WithoutCancel(ctx), stopGrace))
 }
 
-func (t *Tor) attend(ctx context.Context, proc *supervise.Process, spec Spec, version Version) error {
+// reset forgets the streams of another process.
+func (t *Tor) reset() {
+	t.users.reset()
+	t.meetings.reset()
+	t.silences.reset()
+	t.crowd.reset()
+}
+
+// attend follows a process, which has been given the onions with those directories,
+// or nil: the first batch.
+func (t *Tor) attend(ctx context.Context, proc *supervise.Process, spec Spec, version Version, has []string) error {
 	s, err := connect(ctx, proc, spec)
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	s.version = version
+	if has != nil {
+		s.has = setOf(has)
+	}
 	if err := s.begin(t.tracker); err != nil {
 		return err
 	}

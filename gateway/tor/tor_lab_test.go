@@ -235,7 +235,7 @@ func TestLifeOfTor(t *testing.T) {
 	if now := b.Status(); now.PID != first.PID || !now.Running || now.Restarts != 0 {
 		t.Errorf("the process changed: %+v", now)
 	}
-	if text, err := os.ReadFile(b.spec.Torrc); err != nil || string(text) != Render(more, b.runningSession().version) {
+	if text, err := os.ReadFile(b.spec.Torrc); err != nil || string(text) != owned(Render(more, b.runningSession().version)) {
 		t.Errorf("the torrc is not that of the last accepted state (%v)", err)
 	}
 
@@ -363,7 +363,7 @@ func TestDeadlyConfiguration(t *testing.T) {
 	}
 	b.await("another process", func() bool { return b.Status().PID != first.PID })
 	b.awaitRunning()
-	if text, err := os.ReadFile(b.spec.Torrc); err != nil || string(text) != Render(b.spec, b.runningSession().version) {
+	if text, err := os.ReadFile(b.spec.Torrc); err != nil || string(text) != owned(Render(b.spec, b.runningSession().version)) {
 		t.Errorf("the torrc is not the old one (%v)", err)
 	}
 }
@@ -380,7 +380,7 @@ func TestTorFollowsItsDaemon(t *testing.T) {
 	pid := 0
 	for i := 0; pid == 0 && i < 200; i++ {
 		time.Sleep(50 * time.Millisecond)
-		pid = childOf(cmd.Process.Pid, "--__OwningControllerProcess")
+		pid = childOf(cmd.Process.Pid, "--defaults-torrc")
 	}
 	time.Sleep(time.Second) // tor reads its command line
 	if err := cmd.Process.Kill(); err != nil {

@@ -3,6 +3,7 @@ package tor
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,8 +13,7 @@ import (
 // owner's lines, then tunic's own, which therefore win. It is a pure function,
 // and s is one that passed Check; v is the version of the tor that reads it.
 //
-// The process that tor belongs to is not in it: tor takes that from its
-// command line alone, where no LOADCONF can change it. A tor that lacks a module
+// The process that tor belongs to is not in it: see owned. A tor that lacks a module
 // gets what render makes of s.
 func Render(s Spec, v Version) string {
 	var b strings.Builder
@@ -81,6 +81,18 @@ func Render(s Spec, v Version) string {
 	}
 	return b.String()
 }
+
+// owned is a torrc for a tor of this process: tor looks every 15 s whether that is
+// there, and ends if not. It is not on its command line, where no other daemon could
+// take its place.
+func owned(text string) string { return text + "\n" + ownerLine() + "\n" }
+
+func ownerLine() string { return ownerOption + " " + strconv.Itoa(os.Getpid()) }
+
+// ownerAssignment is the same for SETCONF (control-spec, "SETCONF").
+func ownerAssignment() string { return ownerOption + "=" + strconv.Itoa(os.Getpid()) }
+
+const ownerOption = "__OwningControllerProcess"
 
 // virtualLines have tor give each .onion name that a device asks for an address.
 func (s Spec) virtualLines() []string {

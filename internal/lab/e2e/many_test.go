@@ -81,7 +81,7 @@ func manyOnions(w *world, n int) {
 	}
 	w.timed(fmt.Sprintf("%d onions published and all read by the friend", n), w.readAll(addresses, begin))
 	begin = time.Now()
-	if w.signal(syscall.SIGKILL, "tor", "--__OwningControllerProcess") != 1 {
+	if w.signal(syscall.SIGKILL, "tor", "--defaults-torrc") != 1 {
 		w.Fatal("there is no tor to kill")
 	}
 	w.published(n, begin)
