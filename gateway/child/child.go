@@ -29,7 +29,8 @@ type Process struct {
 
 	mu      sync.Mutex
 	end     *link.End // nil while serve is away
-	pid     int
+	process *supervise.Process
+	old     *old                // nil: there is none
 	sent    map[string]*os.File // listeners that this process has
 	current *link.Desired       // what this process runs
 	lastErr error               // how the last process ended
@@ -44,6 +45,7 @@ func (p *Process) Serve(ctx context.Context) error {
 			p.mu.Unlock()
 			p.Changed()
 		}}
+	defer p.endOld(context.WithoutCancel(ctx))
 	return supervise.Keep(ctx, "serve", p.Log, b, p.run)
 }
 
@@ -62,8 +64,8 @@ func (p *Process) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.attach(end, process.PID())
-	defer p.attach(nil, 0)
+	p.attach(end, process)
+	defer p.attach(nil, nil)
 	go p.listen(ctx, end)
 	p.Changed()
 	select {
@@ -75,10 +77,10 @@ func (p *Process) run(ctx context.Context) error {
 	}
 }
 
-func (p *Process) attach(end *link.End, pid int) {
+func (p *Process) attach(end *link.End, process *supervise.Process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.end, p.pid, p.sent, p.current = end, pid, make(map[string]*os.File), nil
+	p.end, p.process, p.sent, p.current = end, process, make(map[string]*os.File), nil
 }
 
 // listen answers what serve asks, until it goes away.
@@ -92,7 +94,10 @@ func (p *Process) listen(ctx context.Context, end *link.End) {
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.pid
+	if p.process == nil {
+		return 0
+	}
+	return p.process.PID()
 }
 
 // there is the end of the process that runs now; nil: none does.
@@ -121,6 +126,7 @@ func (p *Process) Apply(ctx context.Context, d link.Desired, listeners map[strin
 	err := p.hand(listeners)
 	same := p.current != nil && reflect.DeepEqual(*p.current, d)
 	end := p.end
+	p.follow(d)
 	p.mu.Unlock()
 	if err != nil || same {
 		return nil, err

@@ -32,6 +32,10 @@ func begin(t *testing.T, p *Process, s *serve) *link.End {
 		s.did = append(s.did, "take "+name)
 		return f.Close()
 	}}
+	link.Handle(mux, link.Rest, func(context.Context, struct{}) (none struct{}, _ error) {
+		s.did = append(s.did, "rest")
+		return none, nil
+	})
 	link.Handle(mux, link.Apply, func(context.Context, link.Desired) ([]string, error) {
 		s.did = append(s.did, "apply")
 		return s.failed, nil
@@ -41,7 +45,7 @@ func begin(t *testing.T, p *Process, s *serve) *link.End {
 	ours := link.NewEnd(conn, &p.Answers)
 	go p.listen(t.Context(), ours)
 	t.Cleanup(func() { ours.Close(); end.Close() })
-	p.attach(ours, 1)
+	p.attach(ours, nil)
 	return end
 }
 

@@ -16,6 +16,12 @@ var (
 	Reach = Verb[Trial, Reached]{"reach", 64, 150 * time.Second}
 	// AskMail asks about the queue of mail, or changes it.
 	AskMail = Verb[MailQuestion, MailAnswer]{"mail", 64, 10 * time.Second}
+	// Rest has serve give up what only one of a house can do, until the next Apply:
+	// another one is about to.
+	Rest = Verb[struct{}, struct{}]{"rest", inOrder, 10 * time.Second}
+	// Drain has serve take nothing new. It ends when what it has has ended, also
+	// without a parent; the answer is how many streams there are.
+	Drain = Verb[struct{}, int]{"drain", inOrder, 10 * time.Second}
 )
 
 // What serve asks the parent, which bounds what it does for it at a time: a

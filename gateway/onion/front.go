@@ -112,8 +112,14 @@ func (f *Front) route(port uint16) *route {
 	return f.routes[port]
 }
 
+// Listener is what a Front accepts on: a *net.UnixListener, or what stands before one.
+type Listener interface {
+	AcceptUnix() (*net.UnixConn, error)
+	Close() error
+}
+
 // Serve accepts until ctx ends, then cuts the streams and waits for them.
-func (f *Front) Serve(ctx context.Context, ln *net.UnixListener) error {
+func (f *Front) Serve(ctx context.Context, ln Listener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
 	defer func() { f.SetRoutes(ctx, nil); f.active.Wait() }()

@@ -17,6 +17,9 @@ const udpIdle = time.Hour
 // stopGrace is how long Serve waits for answers under way when it ends.
 const stopGrace = 2 * time.Second
 
+// answerGrace is how long ServeUntil waits for them: Tor takes its time.
+const answerGrace = 30 * time.Second
+
 // Serve answers on udp and tcp until ctx ends, then closes both and returns
 // nil; it returns an error if one of them fails before. It may run several
 // times at once, for several interfaces; the limits count for all together,
@@ -25,6 +28,12 @@ const stopGrace = 2 * time.Second
 // udp must be a *net.UDPConn: each answer then leaves from the address that
 // was asked, also on a wildcard socket.
 func (r *Resolver) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listener) error {
+	return r.ServeUntil(ctx, context.Background(), udp, tcp)
+}
+
+// ServeUntil is Serve that takes no more questions once shut has ended, and returns
+// when those that have come are answered.
+func (r *Resolver) ServeUntil(ctx, shut context.Context, udp net.PacketConn, tcp net.Listener) error {
 	defer udp.Close()
 	defer tcp.Close()
 	if _, ok := udp.(*net.UDPConn); !ok {
@@ -33,13 +42,13 @@ func (r *Resolver) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listen
 	g, ctx := errgroup.WithContext(ctx)
 	h := handler{Resolver: r, ctx: ctx}
 	g.Go(func() error {
-		return run(ctx, &dns.Server{
+		return run(ctx, shut, &dns.Server{
 			PacketConn: udp, Handler: h, MsgAcceptFunc: accept, UDPSize: ednsSize,
 			ReadTimeout: udpIdle,
 		})
 	})
 	g.Go(func() error {
-		return run(ctx, &dns.Server{
+		return run(ctx, shut, &dns.Server{
 			Listener: &listener{Listener: tcp, r: r, ctx: ctx}, Handler: h, MsgAcceptFunc: accept,
 			ReadTimeout: tcpIdle, IdleTimeout: func() time.Duration { return tcpIdle },
 		})
@@ -47,8 +56,8 @@ func (r *Resolver) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listen
 	return g.Wait()
 }
 
-// run serves until ctx ends or the server fails.
-func run(ctx context.Context, s *dns.Server) error {
+// run serves until ctx or shut ends, or the server fails.
+func run(ctx, shut context.Context, s *dns.Server) error {
 	started := make(chan struct{})
 	s.NotifyStartedFunc = func() { close(started) }
 	done := make(chan error, 1)
@@ -62,8 +71,13 @@ func run(ctx context.Context, s *dns.Server) error {
 	case err := <-done:
 		return fmt.Errorf("serving DNS: %w", err)
 	case <-ctx.Done():
+	case <-shut.Done():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	grace := stopGrace
+	if ctx.Err() == nil {
+		grace = answerGrace
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := s.ShutdownContext(stop); err != nil {
 		return fmt.Errorf("stopping DNS: %w", err)

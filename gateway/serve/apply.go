@@ -118,7 +118,7 @@ const gopherPort = 70
 
 // serveHousehold serves an endpoint to the devices of the house.
 func (s *Server) serveHousehold(ctx context.Context, f *os.File, ep endpoint.Endpoint, port uint16) error {
-	ln, err := net.FileListener(f)
+	ln, err := s.listen(f)
 	if err != nil {
 		return err
 	}
@@ -134,13 +134,11 @@ func (a *application) onions(d link.Desired) {
 		f := a.front(want, d.TorUID)
 		f.SetRoutes(a.ctx, a.routes(want))
 		a.run(want.Listener, f.key, func(ctx context.Context, file *os.File) error {
-			ln, err := net.FileListener(file)
+			ln, err := a.listen(file)
 			if err != nil {
 				return err
 			}
-			u := ln.(*net.UnixListener)
-			u.SetUnlinkOnClose(false) // the path is the parent's
-			return f.Serve(ctx, u)
+			return f.Serve(ctx, ln)
 		})
 	}
 	a.mu.Lock()

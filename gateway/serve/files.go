@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -163,9 +162,9 @@ func (a *application) files(want *link.Files) {
 	}
 	for _, name := range want.Listeners {
 		a.run(name, "files", func(ctx context.Context, f *os.File) error {
-			ln, err := net.FileListener(f)
+			ln, err := a.listen(f)
 			if err != nil {
-				return fmt.Errorf("taking over the listener: %w", err)
+				return err
 			}
 			return endpoint.Serve(ctx, ln, files{a.Server}, a.waiting.of("files"), func(c net.Conn) endpoint.Visitor {
 				return endpoint.Visitor{Host: dialled(c), Port: config.FilesPort, ID: string(a.Devices.OfConn(c.RemoteAddr()))}

@@ -89,13 +89,13 @@ func (s *Server) serveDNS(ctx context.Context, udp, tcp *os.File) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("taking over the TCP listener: %w", err), pc.Close())
 	}
-	return s.resolver.Serve(ctx, pc, ln)
+	return s.resolver.ServeUntil(ctx, s.accepting, pc, ln)
 }
 
 func (s *Server) serveSOCKS(ctx context.Context, f *os.File) error {
-	ln, err := net.FileListener(f)
+	ln, err := s.listen(f)
 	if err != nil {
-		return fmt.Errorf("taking over the listener: %w", err)
+		return err
 	}
 	return s.socks.Serve(ctx, ln)
 }

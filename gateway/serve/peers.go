@@ -38,6 +38,8 @@ func (s *Server) metFriend(who peer.Key) {
 	}
 }
 
+var noPeers = link.Peers{}
+
 func (a *application) peers(want *link.Peers) {
 	if want == nil {
 		want = &link.Peers{}

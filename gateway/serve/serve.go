@@ -63,6 +63,10 @@ type Server struct {
 	hosts  map[string][]netip.Addr // devices that are targets
 	hosted map[string]*terminator  // servers on the box that are reached through us
 	box    []netip.Prefix          // the box's own household addresses
+
+	accepting context.Context // ended when this process takes nothing new
+	shut      context.CancelFunc
+	drained   chan struct{} // closed when, after that, nothing goes on any more
 }
 
 // listener is a socket that came over the link, and what runs on it.
@@ -96,6 +100,8 @@ func New(log *slog.Logger) (*Server, error) {
 		waiting:   limiters{limits: waitingLimits},
 		visitors:  endpoint.NewLimiter(hostedLimits),
 	}
+	s.accepting, s.shut = context.WithCancel(context.Background())
+	s.drained = make(chan struct{})
 	s.book.Store(account.NewBook("", nil))
 	var err error
 	if s.resolver, err = newResolver(s); err != nil {
@@ -112,7 +118,8 @@ func New(log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-// Run obeys the parent until it goes away or ctx ends.
+// Run obeys the parent until it goes away or ctx ends, and if it was told to take
+// nothing new, until what there is has ended.
 func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
 	defer s.stopAll()
 	end := link.NewEnd(parent, s.answers())
@@ -121,6 +128,12 @@ func (s *Server) Run(ctx context.Context, parent *link.Conn) error {
 	defer stop()
 	if err := end.Run(ctx); !errors.Is(err, link.ErrClosed) {
 		return fmt.Errorf("listening to the parent: %w", err)
+	}
+	if s.accepting.Err() != nil {
+		select {
+		case <-s.drained:
+		case <-ctx.Done():
+		}
 	}
 	return nil
 }
@@ -133,6 +146,8 @@ func (s *Server) answers() *link.Mux {
 	link.Handle(m, link.Renew, s.renew)
 	link.Handle(m, link.Reach, s.reach)
 	link.Handle(m, link.AskMail, s.answerMail)
+	link.Handle(m, link.Rest, s.rest)
+	link.Handle(m, link.Drain, s.drain)
 	return m
 }
 

@@ -23,7 +23,7 @@ func (a *application) setup(want *link.Setup) {
 	pages := autoconfig.Settings{Domain: want.Domain, Host: want.Host, IMAPS: want.IMAPS, Submit: want.Submit, CA: want.CA}
 	for _, name := range want.Listeners {
 		a.run(name, fmt.Sprint("setup ", pages), func(ctx context.Context, f *os.File) error {
-			ln, err := net.FileListener(f)
+			ln, err := a.listen(f)
 			if err != nil {
 				return err
 			}

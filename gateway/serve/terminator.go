@@ -138,7 +138,7 @@ func (a *application) hostedServers(want []link.Terminator) {
 		running[w.Name] = ep
 		for _, name := range w.Listeners {
 			a.run(name, fmt.Sprint(w.Name, w.Server, w.TLS, w.Proxy), func(ctx context.Context, f *os.File) error {
-				ln, err := net.FileListener(f)
+				ln, err := a.listen(f)
 				if err != nil {
 					return err
 				}

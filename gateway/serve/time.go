@@ -61,19 +61,19 @@ func (a *application) time(want *link.NTP) {
 	}
 	a.clock.want.Store(want)
 	for _, name := range want.Listeners {
-		a.run(name, "ntp", serveTime(a.clock.devices))
+		a.run(name, "ntp", a.serveTime(a.clock.devices))
 	}
 	for _, name := range want.Own {
-		a.run(name, "ntp", serveTime(a.clock.own))
+		a.run(name, "ntp", a.serveTime(a.clock.own))
 	}
 }
 
-func serveTime(s *ntp.Server) func(context.Context, *os.File) error {
+func (s *Server) serveTime(told *ntp.Server) func(context.Context, *os.File) error {
 	return func(ctx context.Context, f *os.File) error {
 		pc, err := net.FilePacketConn(f)
 		if err != nil {
 			return fmt.Errorf("taking over the UDP socket: %w", err)
 		}
-		return s.Serve(ctx, pc)
+		return told.Serve(s.untilShut(ctx), pc)
 	}
 }

@@ -1,0 +1,98 @@
+package child
+
+import (
+	"context"
+	"os"
+	"reflect"
+	"time"
+
+	"tunic/gateway/link"
+	"tunic/gateway/supervise"
+)
+
+// Hand returns which process serve is, and where its output is read from: the next
+// daemon watches it until its last stream has ended.
+func (p *Process) Hand() (supervise.Handed, *os.File, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.process == nil {
+		return supervise.Handed{}, nil, errNotRunning
+	}
+	return p.process.Hand()
+}
+
+// Rest has serve give up what only one of a house can do, until the next Apply.
+func (p *Process) Rest(ctx context.Context) error {
+	end := p.there()
+	p.mu.Lock()
+	p.current = nil // whatever comes of the question
+	p.mu.Unlock()
+	_, err := ask(ctx, end, link.Rest, struct{}{})
+	return err
+}
+
+// Drain has serve take nothing new and go on without a parent, and returns how many
+// streams there are.
+func (p *Process) Drain(ctx context.Context) (int, error) {
+	return ask(ctx, p.there(), link.Drain, struct{}{})
+}
+
+// stopOld is how long the serve of an earlier daemon may take to end.
+const stopOld = 5 * time.Second
+
+// old is the serve of an earlier daemon, whose streams go on.
+type old struct {
+	process *supervise.Process
+	runs    *link.Desired // what it was told, as far as is known; nil: not yet
+}
+
+// Inherit watches the serve of an earlier daemon. It is ended with this one, and when
+// something that it goes by changes, for it is told nothing any more.
+func (p *Process) Inherit(h supervise.Handed, out *os.File) error {
+	process, err := supervise.Adopt("the earlier serve", h, out, p.Log, func(line string) { p.Log.Info("the earlier serve says", "line", line) })
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.old = &old{process: process}
+	p.mu.Unlock()
+	go func() {
+		<-process.Done()
+		p.Log.Info("the last stream of the earlier version has ended")
+		p.mu.Lock()
+		p.old = nil
+		p.mu.Unlock()
+	}()
+	return nil
+}
+
+// follow ends the earlier serve if what it serves by is not so any more. p.mu is held.
+func (p *Process) follow(d link.Desired) {
+	switch {
+	case p.old == nil:
+	case p.old.runs == nil:
+		p.old.runs = &d
+	case !sameDoors(*p.old.runs, d):
+		go p.endOld(context.Background())
+	}
+}
+
+// sameDoors reports whether streams that one state lets in may go on in the other.
+func sameDoors(a, b link.Desired) bool {
+	return a.TorUID == b.TorUID && reflect.DeepEqual(a.Fronts, b.Fronts) && reflect.DeepEqual(a.Users, b.Users) &&
+		reflect.DeepEqual(a.Terminators, b.Terminators) && reflect.DeepEqual(a.Gopher, b.Gopher) && reflect.DeepEqual(a.Mail, b.Mail) &&
+		reflect.DeepEqual(a.SOCKS, b.SOCKS)
+}
+
+// endOld ends the earlier serve, if there is one.
+func (p *Process) endOld(ctx context.Context) {
+	p.mu.Lock()
+	o := p.old
+	p.mu.Unlock()
+	if o == nil {
+		return
+	}
+	if err := o.process.Stop(ctx, stopOld); err != nil {
+		p.Log.Warn("the earlier serve stays", "error", err)
+	}
+}
