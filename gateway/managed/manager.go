@@ -27,6 +27,8 @@ type Manager struct {
 	cancel context.CancelFunc
 	times  times
 
+	starting sync.Mutex // held while a server is started, and while another daemon has them
+
 	mu      sync.Mutex
 	servers []*server // in the order in which they were started
 }
@@ -70,8 +72,14 @@ func (m *Manager) apply(spec Spec) {
 
 // start runs a server after the one before it has ended.
 func (m *Manager) start(spec Spec, before *server) *server {
+	return m.begin(spec, before, func(*server) {})
+}
+
+// begin is start of a server of which something is known already.
+func (m *Manager) begin(spec Spec, before *server, known func(*server)) *server {
 	ctx, cancel := context.WithCancel(m.ctx)
 	s := &server{manager: m, name: spec.Name, cancel: cancel, done: make(chan struct{}), spec: spec.clone(), log: new(ring)}
+	known(s)
 	if before != nil {
 		s.log = before.log
 	}

@@ -53,6 +53,7 @@ type server struct {
 	spec     Spec
 	gone     bool // nobody wants it any more
 	process  *supervise.Process
+	adopted  *supervise.Process // that run has to go on with
 	version  string
 	ready    bool
 	stale    bool // files have changed since the process was started, and it was too young to be told
@@ -133,20 +134,36 @@ func (s *server) run(ctx context.Context) error {
 	s.mu.Lock()
 	spec := s.spec.clone()
 	s.mu.Unlock()
-	path, err := s.look(ctx, spec)
-	if err != nil {
-		return err
+	p := s.takeAdopted()
+	if p == nil {
+		path, err := s.look(ctx, spec)
+		if err != nil {
+			return err
+		}
+		if p, err = s.startInPlace(spec, path); err != nil {
+			return err
+		}
 	}
-	record := filepath.Join(spec.Dir, "pid")
-	if err := supervise.EndOrphan(record, s.manager.times.stop); err != nil {
-		return err
+	return s.attend(ctx, p, spec)
+}
+
+// startInPlace ends what an earlier daemon may have left, and starts a process.
+func (s *server) startInPlace(spec Spec, path string) (*supervise.Process, error) {
+	s.manager.starting.Lock()
+	defer s.manager.starting.Unlock()
+	if err := supervise.EndOrphan(spec.record(), s.manager.times.stop); err != nil {
+		return nil, err
 	}
-	p, err := s.start(spec, path)
-	if err != nil {
-		return err
-	}
+	return s.start(spec, path)
+}
+
+// record says, for a later daemon, which process runs.
+func (s Spec) record() string { return filepath.Join(s.Dir, "pid") }
+
+// attend watches a process until it has ended, or ends it.
+func (s *server) attend(ctx context.Context, p *supervise.Process, spec Spec) error {
 	defer s.set(func() { s.process, s.ready = nil, false })
-	if err := p.Record(record); err != nil {
+	if err := p.Record(spec.record()); err != nil {
 		return errors.Join(err, p.Stop(ctx, s.manager.times.stop))
 	}
 	s.manager.Changed()
