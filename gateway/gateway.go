@@ -40,6 +40,7 @@ type Gateway struct {
 	ranges   feature.Ranges
 	opened   bool          // the open rules are in force
 	torHas   []tor.Onion   // that tor has accepted last
+	done     bool          // all that the last pass had to do is done
 	held     bool          // `tunic lockdown`: stay closed until the next reload
 	next     time.Time     // when a pass is due
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
@@ -60,7 +61,7 @@ type Gateway struct {
 
 // New returns a gateway for a validated configuration.
 func New(o Options, c *config.Config) *Gateway {
-	return &Gateway{
+	g := &Gateway{
 		Options:  o,
 		upkeep:   tor.Upkeep{Log: o.Log, Tor: o.Tor, Also: o.Fast},
 		wake:     make(chan struct{}, 1),
@@ -68,6 +69,10 @@ func New(o Options, c *config.Config) *Gateway {
 		started:  time.Now(),
 		current:  snapshot{config: c, state: api.Closed, why: "starting"},
 	}
+	if o.Heir != nil {
+		g.inherit(o.Heir.Was)
+	}
+	return g
 }
 
 // Wake makes the gateway look again soon. It never blocks.
@@ -91,12 +96,19 @@ const (
 
 // Run closes the household, says that the daemon is in charge, then works until
 // ctx ends, and closes the household again. It fails only if that cannot be
-// closed at the start.
+// closed at the start. The household of another daemon, whose place this one is to
+// take, it leaves as it is, and closes it only once it has that place, without which
+// it fails too.
 func (g *Gateway) Run(ctx context.Context) error {
-	if err := g.close(ctx); err != nil {
-		return fmt.Errorf("closing the household: %w", err)
+	if g.Heir == nil {
+		if err := g.close(ctx); err != nil {
+			return fmt.Errorf("closing the household: %w", err)
+		}
 	}
 	defer func() {
+		if g.Heir != nil {
+			return
+		}
 		if err := g.close(context.WithoutCancel(ctx)); err != nil {
 			g.Log.Error("closing the household at the end failed", "error", err)
 		}
@@ -111,10 +123,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 			watching.Go(func() { f.Run(watchCtx) })
 		}
 	}
-	g.Notify("READY=1")
+	if g.Heir == nil {
+		g.Notify("READY=1")
+	}
 	timer := time.NewTimer(g.work(ctx))
 	defer timer.Stop()
 	for {
+		if err := g.succeed(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -135,8 +152,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 // work makes one pass and returns how long the next one can wait.
 func (g *Gateway) work(ctx context.Context) time.Duration {
 	wait := retryAfter
-	if g.pass(ctx) {
+	if g.done = g.pass(ctx); g.done {
 		wait = checkEvery
+	}
+	if g.Heir != nil {
+		wait = trialAgain
 	}
 	g.next = time.Now().Add(g.sooner(wait))
 	return g.nap()

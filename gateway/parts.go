@@ -82,8 +82,9 @@ type Listeners interface {
 	Files() map[string]*os.File
 }
 
-// Options are what a Gateway is made of. Every field is required.
+// Options are what a Gateway is made of. Every field but Heir is required.
 type Options struct {
+	Heir      *Succession // nil: it begins by itself
 	Version   string
 	Paths     config.Paths
 	Users     feature.ChildIDs // those of managed servers are zero where there is no such user

@@ -101,7 +101,9 @@ func (g *Gateway) pass(ctx context.Context) bool {
 			f.Settle()
 		}
 	}
-	g.notify(ctx)
+	if g.Heir == nil { // until then the service manager hears another daemon
+		g.notify(ctx)
+	}
 	return done
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -12,6 +13,7 @@ import (
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/child"
 	"tunic/gateway/config"
 	"tunic/gateway/device"
@@ -33,12 +35,15 @@ type daemon struct {
 	kernel machine.Kernel
 	system machine.System
 	users  feature.ChildIDs
-	wake   func() // the loop has to look again; for parts that are made before it
+	wake   atomic.Pointer[func()] // the loop has to look again; for parts that are made before it, nil until there is one
 
 	tor, fast *tor.Tor
 	serve     *child.Process
 	servers   *managed.Manager
 	sockets   *supervise.Listeners
+
+	lock *box.Lock            // that this daemon runs
+	api  *supervise.Listeners // the socket of the API
 }
 
 // gather reads the configuration, looks for everything that the daemon needs of
@@ -73,7 +78,11 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (*daemon, error) {
 
 // make makes the processes' parents.
 func (d *daemon) make(ctx context.Context, env func(string) string) {
-	changed := func() { d.wake() }
+	changed := func() {
+		if wake := d.wake.Load(); wake != nil {
+			(*wake)()
+		}
+	}
 	devices := &device.Table{Read: netfilter.HardwareAddrs, Again: 5 * time.Millisecond}
 	d.tor = tor.New(tor.Options{Log: d.log, Changed: changed, Confine: confine, Devices: devices})
 	d.fast = tor.New(tor.Options{Log: d.log.With("tor", "fast"), Changed: changed, Confine: confine})
@@ -86,19 +95,22 @@ func (d *daemon) make(ctx context.Context, env func(string) string) {
 		Confine: confine, Dial: new(net.Dialer).DialContext})
 }
 
-// run makes the reconciler and the house, and works until ctx ends.
-func (d *daemon) run(ctx context.Context, door net.Listener) error {
+// run makes the reconciler and the house, and works until ctx ends. It is the heir of
+// another daemon, or of nobody.
+func (d *daemon) run(ctx context.Context, door net.Listener, h *heir) error {
 	defer d.sockets.Close()
 	g := gateway.New(gateway.Options{
 		Version: version, Paths: d.system.Paths, Users: d.users, Log: d.log,
 		Tor: d.tor, Fast: d.fast, Kernel: d.kernel, System: d.system, Backend: d.kernel.CheckBackend,
 		Server: d.serve, Servers: d.servers, Listeners: d.sockets,
-		Notify: func(state string) { systemd.SdNotify(false, state) },
+		Notify: func(state string) { systemd.SdNotify(false, state) }, Heir: h.succession(d),
 	}, d.config)
-	d.wake = g.Wake
-	h := newHouse(g, d)
-	g.Features = h.features()
-	h.Answers(&d.serve.Answers)
+	wake := g.Wake
+	d.wake.Store(&wake)
+	rooms := newHouse(g, d)
+	g.Features = rooms.features()
+	h.bequeathed(g.Features, d.log)
+	rooms.Answers(&d.serve.Answers)
 	link.Handle(&d.serve.Answers, link.Measure, func(ctx context.Context, _ struct{}) ([]byte, error) {
 		return metrics.Text(g.Status(ctx)), nil
 	})
@@ -113,11 +125,29 @@ func (d *daemon) run(ctx context.Context, door net.Listener) error {
 	beside(d.tor.Serve)
 	beside(d.fast.Serve)
 	beside(d.serve.Serve)
-	beside(func(ctx context.Context) error { return api.Serve(ctx, door, h.parts(g), d.log) })
 	beside(func(ctx context.Context) error { return machine.WatchInterfaces(ctx, d.log, g.Wake) })
-	beside(func(ctx context.Context) error { return machine.GuardRules(ctx, d.log, d.kernel.Kernel, g) })
+	rules := &guard{ctx: outer, work: func(ctx context.Context) {
+		_ = machine.GuardRules(ctx, d.log, d.kernel.Kernel, g) // it ends with ctx alone
+	}}
+	defer rules.stop()
+	old := &predecessor{daemon: d, gateway: g, guard: rules, door: door}
+	beside(func(ctx context.Context) error {
+		select {
+		case <-h.charge():
+		case <-ctx.Done():
+			return nil
+		}
+		rules.start()
+		return api.Serve(ctx, door, rooms.parts(g, old), d.log)
+	})
 	go reloadOnSIGHUP(outer, d.log, g)
+	if err := errors.Join(d.tor.AwaitAdopted(ctx), d.fast.AwaitAdopted(ctx)); h != nil && err != nil {
+		h.giveUp(ctx, d.log, err)
+	}
 	err := g.Run(ctx)
+	if g.Heir != nil {
+		h.giveUp(ctx, d.log, err)
+	}
 	systemd.SdNotify(false, systemd.SdNotifyStopping)
 	d.servers.Stop()
 	stopParts()

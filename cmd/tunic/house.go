@@ -66,8 +66,8 @@ func (h house) Answers(m *link.Mux) {
 }
 
 // parts answer what verbs ask.
-func (h house) parts(g *gateway.Gateway) api.Parts {
-	return api.Parts{Daemon: g, Onions: h.onions, Devices: h.devices, Bypasses: h.bypass, Users: h.people, Mail: h.mail,
+func (h house) parts(g *gateway.Gateway, old *predecessor) api.Parts {
+	return api.Parts{Daemon: g, Upgrade: old, Onions: h.onions, Devices: h.devices, Bypasses: h.bypass, Users: h.people, Mail: h.mail,
 		Servers: h.servers, Peers: h.friends}
 }
 

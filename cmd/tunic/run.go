@@ -16,7 +16,7 @@ import (
 )
 
 func runCommand(a *app) *cobra.Command {
-	var verbose bool
+	var verbose, heir bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
@@ -30,12 +30,20 @@ leaves the household closed. SIGHUP reads the configuration again.`,
 				level = slog.LevelDebug
 			}
 			log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+			if heir {
+				return ofDaemon(a.runHeir(cmd.Context(), log))
+			}
 			return ofDaemon(a.run(cmd.Context(), log))
 		},
 	}
 	c.Flags().BoolVar(&verbose, "verbose", false, "log details")
+	c.Flags().BoolVar(&heir, heirFlag, false, "take the place of the daemon that has started this")
+	_ = c.Flags().MarkHidden(heirFlag) // it is there
 	return c
 }
+
+// heirFlag is a word of `tunic upgrade`'s.
+const heirFlag = "heir"
 
 // ofDaemon tells a service manager apart what starting again cannot mend.
 func ofDaemon(err error) error {
@@ -76,7 +84,8 @@ func (a *app) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return a.closeInstead(ctx, err)
 	}
-	return d.run(ctx, door)
+	d.lock, d.api = lock, sockets
+	return d.run(ctx, door, nil)
 }
 
 // closeInstead closes the household because the daemon cannot start, and says

@@ -25,7 +25,7 @@ var sections = []section{
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand}, friendVerbs...)},
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
 	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
-		restoreCommand, teardownCommand, uciCommand, runCommand, versionCommand}},
+		restoreCommand, teardownCommand, upgradeCommand, uciCommand, runCommand, versionCommand}},
 	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand}},
 }
 

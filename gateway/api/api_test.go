@@ -65,6 +65,9 @@ func (f *fake) RemoveBypass(_ context.Context, r BypassRequest) error {
 	f.asked = append(f.asked, r)
 	return f.err
 }
+func (f *fake) Upgrade(context.Context) (Upgraded, func(), error) {
+	return Upgraded{From: "1", To: "2", Streams: 3}, func() { f.asked = append(f.asked, "left") }, f.err
+}
 
 func client(t *testing.T, f *fake) *Client {
 	t.Helper()
@@ -79,7 +82,7 @@ func client(t *testing.T, f *fake) *Client {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, ln, Parts{f, f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- Serve(ctx, ln, Parts{f, f, f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -6,6 +6,7 @@ import "context"
 // kind on the way to the command line.
 type Parts struct {
 	Daemon   Daemon
+	Upgrade  Upgrader
 	Onions   Onions
 	Devices  Devices
 	Bypasses Bypasses
@@ -21,6 +22,13 @@ type Daemon interface {
 	Plan(ctx context.Context) (Plan, error)
 	Reload(ctx context.Context) error
 	Lockdown(ctx context.Context) error
+}
+
+// Upgrader is who replaces the daemon by another version.
+type Upgrader interface {
+	// Upgrade returns when the other version works. leave ends this process: it is
+	// called once that was answered.
+	Upgrade(ctx context.Context) (done Upgraded, leave func(), err error)
 }
 
 // Onions is the part that publishes, keeps onions' keys, and knows who may find
@@ -93,7 +101,7 @@ func (p Parts) routes() []route {
 	status := func(ctx context.Context) (Status, error) { return p.Daemon.Status(ctx), nil }
 	return []route{
 		get(verbStatus, status), get(verbPlan, p.Daemon.Plan), post(verbReload, do(p.Daemon.Reload)),
-		post(verbLockdown, do(p.Daemon.Lockdown)),
+		post(verbLockdown, do(p.Daemon.Lockdown)), leaving(verbUpgrade, p.Upgrade.Upgrade),
 
 		post(verbPublish, p.Onions.Publish), post(verbUnpublish, done(p.Onions.Unpublish)), post(verbCheck, p.Onions.Check),
 		post(verbRotate, p.Onions.Rotate), post(verbImport, p.Onions.Import),

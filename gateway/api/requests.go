@@ -19,6 +19,9 @@ var (
 	verbReload   = Request[nothing, nothing]{http.MethodPost, "/reload", "Read the configuration again and apply it."}
 	verbLockdown = Request[nothing, nothing]{http.MethodPost, "/lockdown", "Close the household until the next reload."}
 
+	verbUpgrade = Request[nothing, Upgraded]{http.MethodPost, "/upgrade",
+		"Replace the daemon by the version that is installed; nothing that runs is cut. It can take a minute."}
+
 	verbPublish   = Request[PublishRequest, Onion]{http.MethodPost, "/publish", "Make an onion, or the same one again."}
 	verbUnpublish = Request[UnpublishRequest, nothing]{http.MethodPost, "/unpublish", "Take an onion away."}
 	verbCheck     = Request[CheckRequest, Onion]{http.MethodPost, "/check",

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"strconv"
 	"time"
 )
 
@@ -72,6 +73,27 @@ func done[Q any](f func(context.Context, Q) error) func(context.Context, Q) (not
 
 func do(f func(context.Context) error) func(context.Context, nothing) (nothing, error) {
 	return func(ctx context.Context, _ nothing) (nothing, error) { return nothing{}, f(ctx) }
+}
+
+// leaving is for what ends this process: what it is answered with is on its way by then.
+func leaving[A any](r Request[nothing, A], do func(context.Context) (A, func(), error)) route {
+	asked, answered := reflect.TypeFor[nothing](), reflect.TypeFor[A]()
+	return route{r.method, r.path, r.about, asked, answered, func(w http.ResponseWriter, req *http.Request) {
+		a, leave, err := do(req.Context())
+		if err != nil {
+			answer(w, nil, err)
+			return
+		}
+		body, err := json.Marshal(a)
+		if err != nil {
+			body = []byte("{}") // it has happened all the same
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, err = w.Write(body)
+		_ = errors.Join(err, http.NewResponseController(w).Flush()) // who has asked may have gone away
+		leave()
+	}}
 }
 
 func handler(p Parts) http.Handler {

@@ -39,11 +39,27 @@ func TakeLock(p config.Paths) (*Lock, error) {
 		}
 		return nil, fmt.Errorf("taking the lock %s: %w", p.Lock(), err)
 	}
-	if err := errors.Join(f.Truncate(0), write(f, strconv.Itoa(os.Getpid())+"\n")); err != nil {
+	l := &Lock{f}
+	if err := l.Claim(); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("writing the lock: %w", err)
+		return nil, err
 	}
-	return &Lock{f}, nil
+	return l, nil
+}
+
+// File is the open lock: whoever has a copy of it holds the lock too.
+func (l *Lock) File() *os.File { return l.f }
+
+// InheritLock is the lock of a daemon that hands it to this one. Until Claim it says
+// that the other has it.
+func InheritLock(f *os.File) *Lock { return &Lock{f} }
+
+// Claim notes that this process has the lock.
+func (l *Lock) Claim() error {
+	if err := errors.Join(l.f.Truncate(0), write(l.f, strconv.Itoa(os.Getpid())+"\n")); err != nil {
+		return fmt.Errorf("writing the lock: %w", err)
+	}
+	return nil
 }
 
 func write(f *os.File, s string) error {

@@ -49,7 +49,8 @@ type old struct {
 // Inherit watches the serve of an earlier daemon. It is ended with this one, and when
 // something that it goes by changes, for it is told nothing any more.
 func (p *Process) Inherit(h supervise.Handed, out *os.File) error {
-	process, err := supervise.Adopt("the earlier serve", h, out, p.Log, func(line string) { p.Log.Info("the earlier serve says", "line", line) })
+	says := func(line string) { p.Log.Info("the earlier serve says", "line", line) }
+	process, err := supervise.Adopt("the earlier serve", h, out, p.Log, says)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ package feature
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"tunic/gateway/api"
@@ -63,6 +64,14 @@ type Settler interface {
 // Sooner is a feature that has to look again at some time.
 type Sooner interface {
 	Next() time.Time // zero: at none
+}
+
+// Heir is a feature that has in memory alone what the daemon needs that takes the place
+// of this one. It inherits before it looks for the first time. What it does not
+// understand, of another version, it does without.
+type Heir interface {
+	Bequeath() (json.RawMessage, error)
+	Inherit(json.RawMessage) error
 }
 
 // Wish adds to d what a feature wants in a scene. It is pure, and does not change

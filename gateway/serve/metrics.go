@@ -19,7 +19,7 @@ func (a *application) metrics(want *link.Metrics) {
 	}
 	for _, name := range want.Listeners {
 		a.run(name, "metrics", func(ctx context.Context, f *os.File) error {
-			ln, err := net.FileListener(f)
+			ln, err := a.listen(f)
 			if err != nil {
 				return err
 			}

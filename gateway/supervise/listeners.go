@@ -39,7 +39,24 @@ const maxUnixPath = 107
 type Listeners struct {
 	open  map[string]*os.File
 	paths map[string]string // of unix sockets, by name
+
+	shared bool // with another daemon, which may take them back: their paths stay
 }
+
+// Paths returns the paths of the unix sockets by name.
+func (l *Listeners) Paths() map[string]string { return l.paths }
+
+// Adopt takes over sockets that another daemon has opened, by name, with the paths of
+// those that have one. It comes before Set.
+func (l *Listeners) Adopt(files map[string]*os.File, paths map[string]string) {
+	l.open, l.paths, l.shared = files, make(map[string]string), true
+	for name := range files {
+		l.paths[name] = paths[name]
+	}
+}
+
+// Settle says that the other daemon will not take the sockets back.
+func (l *Listeners) Settle() { l.shared = false }
 
 // Set opens what specs wish and is not open, and closes what no spec names.
 // Sockets that could be opened are kept when others could not; the errors of
@@ -84,7 +101,7 @@ func (l *Listeners) Close() {
 
 func (l *Listeners) close(name string) {
 	l.open[name].Close()
-	if path := l.paths[name]; path != "" {
+	if path := l.paths[name]; path != "" && !l.shared {
 		os.Remove(path) // what is left of it would only refuse
 	}
 	delete(l.open, name)

@@ -52,7 +52,8 @@ func TestTorFollowsItsHeir(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer write.Close()
-	b := &box{Tor: New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t: t, base: base, spec: h.Spec, ended: make(chan error, 1)}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	b := &box{Tor: New(Options{Log: log}), t: t, base: base, spec: h.Spec, ended: make(chan error, 1)}
 	if err := b.Adopt(h, read); err != nil {
 		t.Fatal(err)
 	}

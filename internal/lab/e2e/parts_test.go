@@ -65,6 +65,7 @@ func parts() []part {
 		{name: "peers", needs: []string{"lynx", "wget"}, test: testPeers},
 		{name: "smtp", needs: []string{"swaks", "mutt", "msmtp"}, test: testSMTP},
 		{name: "talk", needs: []string{"go-sendxmpp", "profanity", "irssi", "tmux", "socat", "swaks"}, test: testTalk},
+		{name: "upgrade", test: testUpgrade},
 		{name: "daemon", test: testDaemon},
 		{name: "clock", needs: []string{"faketime"}, test: testClock},
 		{name: "three peers", needs: []string{"$TUNIC_LONG", "go-sendxmpp", "swaks"}, test: testThreePeers},
