@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 
 	"tunic/gateway"
 	"tunic/gateway/box"
@@ -125,6 +126,11 @@ func (d *daemon) inCharge(h *heir) {
 	err := d.lock.Claim()
 	if out := h.File(succession.FileServe); out != nil {
 		err = errors.Join(err, d.serve.Inherit(h.estate.Serve, out))
+	}
+	for i, one := range h.estate.Older {
+		if out := h.File(succession.FileOlder + strconv.Itoa(i)); out != nil {
+			_ = d.serve.Inherit(one, out) // else its last stream has ended meanwhile
+		}
 	}
 	if err != nil {
 		d.log.Warn("taking the place of the earlier version", "error", err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -124,6 +125,11 @@ func (p *predecessor) handProcesses(ctx context.Context, e *succession.Estate, f
 		return err
 	}
 	add(files, succession.FileServe, out)
+	older, outs := p.serve.HandOld()
+	e.Older = older
+	for i, f := range outs {
+		files[succession.FileOlder+strconv.Itoa(i)] = f
+	}
 	return p.serve.Rest(ctx)
 }
 

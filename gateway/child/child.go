@@ -30,7 +30,7 @@ type Process struct {
 	mu      sync.Mutex
 	end     *link.End // nil while serve is away
 	process *supervise.Process
-	old     *old                // nil: there is none
+	olds    []*old              // serves of earlier daemons
 	sent    map[string]*os.File // listeners that this process has
 	current *link.Desired       // what this process runs
 	lastErr error               // how the last process ended

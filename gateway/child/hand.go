@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"reflect"
+	"slices"
 	"time"
 
 	"tunic/gateway/link"
@@ -19,6 +20,18 @@ func (p *Process) Hand() (supervise.Handed, *os.File, error) {
 		return supervise.Handed{}, nil, errNotRunning
 	}
 	return p.process.Hand()
+}
+
+// HandOld is Hand of the serves of earlier daemons, the oldest first.
+func (p *Process) HandOld() (list []supervise.Handed, outputs []*os.File) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.olds {
+		if h, out, err := o.process.Hand(); err == nil { // else it has just ended
+			list, outputs = append(list, h), append(outputs, out)
+		}
+	}
+	return list, outputs
 }
 
 // Rest has serve give up what only one of a house can do, until the next Apply.
@@ -55,26 +68,28 @@ func (p *Process) Inherit(h supervise.Handed, out *os.File) error {
 		return err
 	}
 	p.mu.Lock()
-	p.old = &old{process: process}
+	o := &old{process: process}
+	p.olds = append(p.olds, o)
 	p.mu.Unlock()
 	go func() {
 		<-process.Done()
 		p.Log.Info("the last stream of the earlier version has ended")
 		p.mu.Lock()
-		p.old = nil
+		p.olds = slices.DeleteFunc(p.olds, func(other *old) bool { return other == o })
 		p.mu.Unlock()
 	}()
 	return nil
 }
 
-// follow ends the earlier serve if what it serves by is not so any more. p.mu is held.
+// follow ends earlier serves if what they serve by is not so any more. p.mu is held.
 func (p *Process) follow(d link.Desired) {
-	switch {
-	case p.old == nil:
-	case p.old.runs == nil:
-		p.old.runs = &d
-	case !sameDoors(*p.old.runs, d):
-		go p.endOld(context.Background())
+	for _, o := range p.olds {
+		switch {
+		case o.runs == nil:
+			o.runs = &d
+		case !sameDoors(*o.runs, d):
+			go p.endOne(context.Background(), o)
+		}
 	}
 }
 
@@ -85,14 +100,17 @@ func sameDoors(a, b link.Desired) bool {
 		reflect.DeepEqual(a.SOCKS, b.SOCKS)
 }
 
-// endOld ends the earlier serve, if there is one.
+// endOld ends the earlier serves.
 func (p *Process) endOld(ctx context.Context) {
 	p.mu.Lock()
-	o := p.old
+	olds := slices.Clone(p.olds)
 	p.mu.Unlock()
-	if o == nil {
-		return
+	for _, o := range olds {
+		p.endOne(ctx, o)
 	}
+}
+
+func (p *Process) endOne(ctx context.Context, o *old) {
 	if err := o.process.Stop(ctx, stopOld); err != nil {
 		p.Log.Warn("the earlier serve stays", "error", err)
 	}

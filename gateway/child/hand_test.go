@@ -66,7 +66,7 @@ func TestEarlierServeEndsWithItsDoors(t *testing.T) {
 		d := shut[name]
 		change(&d)
 		process := sleeper(t)
-		p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {}, old: &old{process: process}}
+		p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {}, olds: []*old{{process: process}}}
 		begin(t, p, new(serve))
 		for _, same := range []link.Desired{before, before, elsewhere} {
 			if _, err := p.Apply(t.Context(), same, nil); err != nil {

@@ -20,6 +20,7 @@ type Estate struct {
 	Tor      *tor.Handed       // nil: it runs none
 	Fast     *tor.Handed
 	Serve    supervise.Handed
+	Older    []supervise.Handed // serves of still earlier daemons whose streams go on
 	Servers  []managed.Handed
 	Features map[string]json.RawMessage // what features have in memory alone, by their names
 }
@@ -77,6 +78,7 @@ const (
 	FileTor      = "output/tor"
 	FileFast     = "output/fast"
 	FileServe    = "output/serve"
+	FileOlder    = "output/older/" // and its number in Older
 	FileServer   = "output/server/"
 	FileListener = "listener/"
 )

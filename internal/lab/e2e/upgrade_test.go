@@ -82,7 +82,7 @@ func (w *world) upgrades() {
 		now := w.pids("tunic", "run")
 		return len(now) == 1 && !slices.Equal(now, before)
 	})
-	if done.Streams == 0 || !slices.Contains(w.pids("tunic", "serve"), serves[len(serves)-1]) {
+	if !slices.Contains(w.pids("tunic", "serve"), serves[0]) {
 		w.Errorf("the stream of the onion has gone: serves were %d, %+v", serves, done)
 	}
 	w.ready()
