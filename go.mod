@@ -3,6 +3,7 @@ module tunic
 go 1.26.0
 
 require (
+	aead.dev/minisign v0.3.0
 	filippo.io/age v1.3.2
 	filippo.io/edwards25519 v1.2.0
 	github.com/coreos/go-iptables v0.8.0

@@ -28,6 +28,7 @@ var onlyImporter = map[string][]string{
 	"github.com/emersion/go-msgauth":   {"gateway/endpoint/smtp/dkim"},
 	"rsc.io/qr":                        {"cmd/tunic"},
 	"filippo.io/age":                   {"gateway/backup"},
+	"aead.dev/minisign":                {"internal/release"},
 	"filippo.io/edwards25519":          {"gateway/onion"},
 	"github.com/rogpeppe/go-internal":  {},
 	"github.com/vishvananda/netns":     {},
