@@ -23,9 +23,9 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static minisign groff-base
 
-.PHONY: help deps servers lab-deps users build bin/share dist sign verify demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build bin/share dist lintian sign verify demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -83,6 +83,10 @@ dist: bin/share ## make the Debian packages (ARCHS, MAINTAINER), their bills of 
 	(cd tools && $(HERE) build -trimpath -buildvcs=false -o $(abspath $(DIST))/work/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm) && \
 	export DIST='$(DIST)' GO='$(GO)' VERSION='$(VERSION)' BUILT='$(BUILT)' MAINTAINER='$(MAINTAINER)' && \
 	for arch in $(ARCHS); do deploy/debian/build.sh $$arch || exit 1; done && $(DIST)/work/release sums $(DIST) && rm -rf $(DIST)/work
+
+lintian: dist ## have Debian's own checker look at the packages (as root)
+	$(call install_quietly,lintian)
+	lintian --allow-root --display-info --pedantic --fail-on error,warning,info,pedantic $(DIST)/*.deb
 
 sign: ## sign SHA256SUMS in DIST with the minisign key in KEY=FILE, which asks for its password
 	@$(HERE) run ./internal/release sign '$(KEY)' $(DIST) && echo $(DIST)/SHA256SUMS.minisig
