@@ -116,12 +116,12 @@ cross-test: ## run the unit tests for ARMv6 and for MIPS in both byte orders, in
 	    $(GO) test -trimpath -buildvcs=false -vet=off -count=1 -timeout 20m -exec "$${target##*,}" ./... || failed="$$failed $${target%,*}"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
-reproducible: ## build what is committed twice, from git and from an archive elsewhere, and compare
+reproducible: ## build what is committed and its packages twice, from git and from an archive elsewhere, and compare
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/elsewhere" && \
-	git clone -q . "$$dir/checkout" && git archive HEAD | tar -x -C "$$dir/elsewhere" && \
-	for tree in checkout elsewhere; do $(MAKE) --no-print-directory -C "$$dir/$$tree" build GO='$(GO)' || exit 1; done && \
-	for program in tunic tunic-lab; do cmp "$$dir/checkout/bin/$$program" "$$dir/elsewhere/bin/$$program" || exit 1; done && \
-	echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
+	(umask 077 && git clone -q . "$$dir/checkout") && git archive HEAD | tar -x -C "$$dir/elsewhere" && \
+	for tree in checkout elsewhere; do TZ=$$tree-3 $(MAKE) --no-print-directory -C "$$dir/$$tree" build dist GO='$(GO)' || exit 1; done && \
+	for made in bin dist; do diff -r "$$dir/checkout/$$made" "$$dir/elsewhere/$$made" || exit 1; done && \
+	cat "$$dir/checkout/dist/SHA256SUMS" && echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
 machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the place of the lab's gateway (as root)
 	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'TestMachines$$' ./internal/machines

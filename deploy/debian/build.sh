@@ -26,8 +26,8 @@ mkdir -p "$doc" "$root/usr/share/lintian/overrides"
 "$release" changelog "$DEBIAN_VERSION" "$BUILT" "$MAINTAINER" | gzip -9n >"$doc/changelog.gz"
 "$release" notices "$work/bin/tunic" | gzip -9n >"$doc/NOTICES.gz"
 gzip -9n <CHANGELOG.md >"$doc/CHANGELOG.md.gz"
-cp deploy/debian/copyright "$doc/copyright"
-cp deploy/debian/lintian-overrides "$root/usr/share/lintian/overrides/tunic"
+install -m 0644 deploy/debian/copyright "$doc/copyright"
+install -m 0644 deploy/debian/lintian-overrides "$root/usr/share/lintian/overrides/tunic"
 gzip -9n "$root"/usr/share/man/man*/*
 mkdir "$work/conffiles" && mv "$root/etc/tunic/tunic.toml.example" "$work/conffiles/"
 find "$root" "$work/conffiles" -exec touch -h -d "@$BUILT" {} +
