@@ -119,7 +119,7 @@ cross-test: ## run the unit tests for ARMv6 and for MIPS in both byte orders, in
 reproducible: ## build what is committed and its packages twice, from git and from an archive elsewhere, and compare
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/elsewhere" && \
 	(umask 077 && git clone -q . "$$dir/checkout") && git archive HEAD | tar -x -C "$$dir/elsewhere" && \
-	for tree in checkout elsewhere; do TZ=$$tree-3 $(MAKE) --no-print-directory -C "$$dir/$$tree" build dist GO='$(GO)' || exit 1; done && \
+	for tree in checkout elsewhere; do TZ=X-$${#tree} $(MAKE) --no-print-directory -C "$$dir/$$tree" build dist GO='$(GO)' || exit 1; done && \
 	for made in bin dist; do diff -r "$$dir/checkout/$$made" "$$dir/elsewhere/$$made" || exit 1; done && \
 	cat "$$dir/checkout/dist/SHA256SUMS" && echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
