@@ -30,7 +30,6 @@ install -m 0644 deploy/debian/copyright "$doc/copyright"
 install -m 0644 deploy/debian/lintian-overrides "$root/usr/share/lintian/overrides/tunic"
 gzip -9n "$root"/usr/share/man/man*/*
 mkdir "$work/conffiles" && mv "$root/etc/tunic/tunic.toml.example" "$work/conffiles/"
-find "$root" "$work/conffiles" -exec touch -h -d "@$BUILT" {} +
 
 package=tunic_${DEBIAN_VERSION}_$arch
 cp deploy/debian/preinst deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm deploy/debian/nfpm.yaml "$work/"
