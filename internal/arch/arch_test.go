@@ -23,6 +23,7 @@ var onlyImporter = map[string][]string{
 	"github.com/pelletier/go-toml/v2":  {"gateway/config"},
 	"github.com/coreos/go-systemd/v22": {"cmd/tunic"},
 	"github.com/spf13/cobra":           {"cmd/tunic", "cmd/tunic-lab"},
+	"github.com/spf13/pflag":           {"cmd/tunic"},
 	"github.com/emersion/go-smtp":      {"gateway/endpoint/smtp"},
 	"github.com/emersion/go-sasl":      {"gateway/endpoint/smtp"},
 	"github.com/emersion/go-msgauth":   {"gateway/endpoint/smtp/dkim"},
