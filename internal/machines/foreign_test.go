@@ -3,7 +3,6 @@
 package machines
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,14 +17,18 @@ import (
 
 // foreigner is a Debian of another processor, whose programs an emulator runs.
 type foreigner struct {
-	arch     string
+	arch     string // Debian's name
+	goarch   string // Go's
 	emulator string // the name of a rule in /usr/lib/binfmt.d
 	release  string
 	root     string
 }
 
 // foreigners are those of the packages that no machine here runs by itself.
-var foreigners = []foreigner{{arch: "arm64", emulator: "qemu-aarch64", release: "trixie"}, {arch: "armhf", emulator: "qemu-arm", release: "bookworm"}}
+var foreigners = []foreigner{
+	{arch: "arm64", goarch: "arm64", emulator: "qemu-aarch64", release: "trixie"},
+	{arch: "armhf", goarch: "arm", emulator: "qemu-arm", release: "bookworm"},
+}
 
 // foreignVariable says that they are to be tried: it takes many minutes.
 const foreignVariable = "TUNIC_FOREIGN"
@@ -91,7 +94,63 @@ func (f *foreigner) make(ctx context.Context) error {
 	return os.Rename(unfinished, f.root)
 }
 
-func (f foreigner) try(t *testing.T) {}
+// onTop puts a directory on top of the root, gives it a network that leads
+// nowhere, and runs a script in it.
+const onTop = `mount -t overlay -o "userxattr,lowerdir=$0,upperdir=$1/upper,workdir=$1/work" overlay "$1/system"
+ip link set lo up
+ip link add lan0 type dummy
+ip address add 192.168.77.1/24 dev lan0
+ip link set lan0 up
+mount -t proc proc "$1/system/proc"
+mount --rbind /dev "$1/system/dev"
+exec chroot "$1/system" sh -exc "$2" 2>&1`
 
-var _ = bytes.Equal
-var _ = strings.Cut
+// visit is what people do first with a package, and what saves a box.
+const visit = `dpkg --install /tmp/tunic.deb
+test -x /usr/bin/tunic
+tunic version
+printf '[household]\ninterfaces = ["lan0"]\n' >/etc/tunic/tunic.toml
+printf '80 = "192.168.77.20:8080"\n' >/etc/tunic/onions/photos.toml
+tunic check
+tunic plan
+echo 'a passphrase that is long enough' | tunic backup /tmp/house.age
+dpkg --purge tunic
+dpkg --install /tmp/tunic.deb
+echo 'a passphrase that is long enough' | tunic restore /tmp/house.age
+cat /etc/tunic/tunic.toml /etc/tunic/onions/photos.toml
+tunic check
+`
+
+// try installs the package and visits it.
+func (f foreigner) try(t *testing.T) {
+	t.Helper()
+	packages, err := filepath.Glob("../../dist/tunic_*_" + f.arch + ".deb")
+	if err != nil || len(packages) != 1 {
+		t.Fatalf("there are the packages %q: run `make dist` (%v)", packages, err)
+	}
+	dir, err := os.MkdirTemp(Cache, "foreign.") // beside the roots: no file system of overlays
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	upper := filepath.Join(dir, "upper", "tmp")
+	work, system := filepath.Join(dir, "work"), filepath.Join(dir, "system")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.MkdirAll(upper, 0o1777), os.Mkdir(work, 0o755), os.Mkdir(system, 0o755),
+		command(t.Context(), "cp", packages[0], filepath.Join(upper, "tunic.deb"))); err != nil {
+		t.Fatal(err)
+	}
+	cmd := f.inside(t.Context(), "sh", "-ec", onTop, f.root, dir, visit)
+	cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
+	begin := time.Now()
+	out, err := cmd.CombinedOutput()
+	t.Logf("time: the visit: %.0f s\n%s", time.Since(begin).Seconds(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"linux/" + f.goarch, "the configuration is right: 0 devices, 1 onions", "/var/backups/tunic-",
+		"80 = \"192.168.77.20:8080\""} {
+		if !strings.Contains(string(out), text) {
+			t.Errorf("nobody says %q", text)
+		}
+	}
+}
