@@ -45,7 +45,7 @@ var scenarios = []scenario{
 	{"power cut", powerCut, false, false},
 	{"stop", stop, true, false},
 	{"start", start, true, false},
-	{"upgrade", upgrade, true, false},
+	{"upgrade", upgrade, false, false},
 	{"no internet", noInternet, true, false},
 	{"boot without internet", bootWithoutInternet, true, false},
 	{"wrong interface", wrongInterface, true, false},

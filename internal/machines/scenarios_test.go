@@ -162,6 +162,9 @@ func start(w *world) {
 // upgrade: dpkg does the same whatever the two versions are.
 func upgrade(w *world) {
 	w.shell("apt-get install --yes --reinstall " + Source + "/" + packageDir + "/tunic_*.deb")
+	if program := w.shell("readlink /proc/$(systemctl show -P MainPID tunic)/exe"); program != "/usr/bin/tunic" {
+		w.Errorf("the daemon is still %s", program)
+	}
 	w.protected()
 	w.booted()
 }
