@@ -135,6 +135,7 @@ machines-clock: lab-deps build ## wake both Debians in an emulator with a clock 
 	$(GO) test -tags machines -count=1 -timeout 30m -v -run 'TestClock$$' ./internal/machines
 
 foreign: lab-deps dist ## install the packages of both ARMs on Debians of theirs, in an emulator (as root)
+	$(call install_quietly,arch-test)
 	TUNIC_FOREIGN=1 $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestForeign$$' ./internal/machines
 
 CUTS ?= 50
