@@ -46,9 +46,28 @@ func (w *world) installed(config string) {
 		}
 		out := w.shell("cd " + Source + "/" + packageDir + " && " + step)
 		w.Logf("%s\n%s", step, out)
+		if strings.HasPrefix(step, "sudo apt install ") {
+			w.nothingStarted()
+		}
 	}
 	if !edited {
 		w.Error("the README has nobody name the interface")
+	}
+}
+
+// nothingStarted: the package is there, and its owner is not cut off.
+func (w *world) nothingStarted() {
+	w.Helper()
+	for _, question := range []string{"is-enabled", "is-active"} {
+		answer := w.exec(box, "systemctl", question, "tunic", "tunic-lockdown", "tunic-clock.timer", "tunic-clock.service").Stdout
+		for state := range strings.FieldsSeq(answer) {
+			if state != "disabled" && state != "inactive" && state != "static" {
+				w.Errorf("after the package has come a unit is %s", state)
+			}
+		}
+	}
+	if rules := w.must(box, "iptables-save"); strings.Contains(rules, "TUNIC") {
+		w.Errorf("after the package has come there are rules:\n%s", rules)
 	}
 }
 
