@@ -27,7 +27,7 @@ type foreigner struct {
 // foreigners are those of the packages that no machine here runs by itself.
 var foreigners = []foreigner{
 	{arch: "arm64", goarch: "arm64", emulator: "qemu-aarch64", release: "trixie"},
-	{arch: "armhf", goarch: "arm", emulator: "qemu-arm", release: "bookworm"},
+	{arch: "armhf", goarch: "arm", emulator: "qemu-arm", release: "trixie"},
 }
 
 // foreignVariable says that they are to be tried: it takes many minutes.
