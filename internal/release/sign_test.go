@@ -97,7 +97,7 @@ func TestEveryByteIsSigned(t *testing.T) {
 			if err := os.WriteFile(path, changed, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if verify(public, dir) == nil {
+			if verify(public, dir) == nil && !sameSignature(text, changed) {
 				t.Errorf("%s with another byte at %d is accepted", name, i)
 			}
 		}
@@ -108,6 +108,12 @@ func TestEveryByteIsSigned(t *testing.T) {
 	if err := verify(public, dir); err != nil {
 		t.Error(err)
 	}
+}
+
+// sameSignature: the last character of a signature has bits that mean nothing.
+func sameSignature(a, b []byte) bool {
+	var one, two minisign.Signature
+	return one.UnmarshalText(a) == nil && two.UnmarshalText(b) == nil && one.Equal(two)
 }
 
 func TestAnotherKey(t *testing.T) {
