@@ -23,9 +23,9 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static minisign groff-base
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base
 
-.PHONY: help deps servers lab-deps users build bin/share dist lintian sign verify demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock foreign cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
+.PHONY: help deps servers lab-deps users build dist-openwrt bin/share dist lintian sign verify demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt foreign cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -94,6 +94,19 @@ sign: ## sign SHA256SUMS in DIST with the minisign key in KEY=FILE, which asks f
 verify: ## check the signature in DIST with the public key in PUBLIC=FILE, and all files in it
 	@$(HERE) run ./internal/release verify '$(PUBLIC)' $(DIST) && echo 'all files are those that were signed'
 
+# OpenWrt's names of the processors that packages are made for (`opkg print-architecture`,
+# /etc/apk/arch); any other that build.sh has a line for is made when it is named.
+OPENWRT_ARCHS ?= mips_24kc mipsel_24kc arm_cortex-a7_neon-vfpv4 arm_cortex-a9_vfpv3-d16 arm_cortex-a15_neon-vfpv4 aarch64_cortex-a53 aarch64_cortex-a72 aarch64_generic x86_64
+OPENWRT_DIST  ?= dist/openwrt
+# The module of Prosody for onions, from Debian's prosody-modules.
+MOD_ONIONS ?= /usr/lib/prosody/modules/mod_onions/mod_onions.lua
+
+dist-openwrt: ## make the packages for OpenWrt 24.10 and 25.12 (OPENWRT_ARCHS) in OPENWRT_DIST
+	@rm -rf $(OPENWRT_DIST) && mkdir -p $(OPENWRT_DIST)/work && \
+	(cd tools && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(abspath $(OPENWRT_DIST))/work/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm) && \
+	export DIST='$(OPENWRT_DIST)' GO='$(GO)' VERSION='$(VERSION)' BUILT='$(BUILT)' MAINTAINER="$${MAINTAINER:-tunic maintainers <maintainers@tunic.invalid>}" MOD_ONIONS='$(MOD_ONIONS)' && \
+	for arch in $(OPENWRT_ARCHS); do deploy/openwrt/build.sh $$arch || exit 1; done && rm -rf $(OPENWRT_DIST)/work
+
 demo: lab-deps build ## show the main job in a private Tor network on this machine (as root)
 	bin/tunic-lab demo
 
@@ -124,10 +137,10 @@ reproducible: ## build what is committed and its packages twice, from git and fr
 	cat "$$dir/checkout/dist/SHA256SUMS" && echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
 machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the place of the lab's gateway (as root)
-	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'TestMachines$$' ./internal/machines
+	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'Test(Machines|Setup)$$' ./internal/machines
 
 machines-long: lab-deps build ## the same with everything that happens to a box, and write docs/machines.md (as root)
-	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestMachines$$' ./internal/machines
+	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'Test(Machines|Setup)$$' ./internal/machines
 	$(MAKE) --no-print-directory dialects
 
 machines-clock: lab-deps build ## wake both Debians in an emulator with a clock that is years behind (as root)
@@ -137,6 +150,9 @@ machines-clock: lab-deps build ## wake both Debians in an emulator with a clock 
 foreign: lab-deps dist ## install the packages of both ARMs on Debians of theirs, in an emulator (as root)
 	$(call install_quietly,arch-test)
 	TUNIC_FOREIGN=1 $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestForeign$$' ./internal/machines
+
+machines-openwrt: lab-deps servers build ## boot a stand-in for an OpenWrt router with the package, in the place of the lab's gateway (as root)
+	$(GO) test -tags machines -count=1 -timeout 30m -v -run 'TestOpenWrt$$' ./internal/machines
 
 CUTS ?= 50
 cuts: lab-deps build ## take the power of both Debians away 50 times while people use them (as root)
@@ -182,6 +198,8 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	$(GO) mod tidy -diff
 	shellcheck .ci/run deploy/debian/build.sh deploy/debian/preinst deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm
+	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm .ci/run deploy/raspberrypi/image/firstboot/firstboot
+	cd internal/machines/testdata/openwrt && shellcheck -s dash -e SC2034,SC3043,SC1090,SC1091,SC2154 etc/init.d/* etc/rc.common lib/functions.sh lib/functions/*
 
 FUZZTIME ?= 10s
 fuzz: ## run each fuzz test for FUZZTIME (10s)
@@ -255,6 +273,7 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	  $(SHARE)/zsh/vendor-completions/_tunic $(SHARE)/fish/vendor_completions.d/tunic.fish \
 	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
+	rm -rf $(DESTDIR)/var/lib/tunic-setup
 	if $(SYSTEMD); then systemctl daemon-reload; fi
 	@[ -n "$(DESTDIR)" ] || { printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \
 	  "  /etc/tunic       the configuration" \

@@ -85,7 +85,7 @@ func wrongInput(err error, hint string) error {
 
 // execute runs one command line and returns its exit status.
 func execute(ctx context.Context, a *app, args []string) int {
-	a.out, a.err = visible{a.out}, visible{a.err}
+	a.out, a.err = visible{worded{a.out, a}}, visible{worded{a.err, a}}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(a.in)

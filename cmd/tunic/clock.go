@@ -32,12 +32,16 @@ func buildTime() time.Time {
 }
 
 func clockCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var service bool
+	c := &cobra.Command{
 		Use:    "clock",
 		Short:  "Ask relays of the Tor network for the time and set the clock; started by tunic-clock.service",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if service {
+				return a.keepClock(cmd.Context())
+			}
 			if a.uid == 0 {
 				return &failure{exitUsage, errors.New("what root asks for is led into Tor, which needs the time first"),
 					"use systemctl start tunic-clock"}
@@ -46,6 +50,8 @@ func clockCommand(a *app) *cobra.Command {
 			return a.tellTime(cmd.Context(), machineClock(), torrc, err)
 		},
 	}
+	c.Flags().BoolVar(&service, "service", false, "as root, where systemd does not: start it as tor's user, again and again")
+	return c
 }
 
 // torrcLimit is how long the daemon may take to write tor's configuration.

@@ -24,8 +24,8 @@ var sections = []section{
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand}, friendVerbs...)},
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
-	{"box", "The box:", []func(*app) *cobra.Command{checkCommand, planCommand, reloadCommand, waitCommand, backupCommand, restoreCommand,
-		teardownCommand, runCommand, versionCommand}},
+	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
+		restoreCommand, teardownCommand, uciCommand, runCommand, versionCommand}},
 	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, manualCommand}},
 }
 
@@ -71,7 +71,7 @@ const exitWords = `Exit statuses:
   0   done
   1   it could not be done: the daemon does not run, a disk is full, somebody does not answer
   2   wrong words, or a mistake in a file; nothing was changed
-  3   it is not so (yet): ` + "`wait`" + ` in time, ` + "`onions --check`" + ` where something is not reachable
+  3   it is not so (yet): ` + "`wait`" + ` and ` + "`setup`" + ` in time, ` + "`onions --check`" + ` where something is not reachable
   78  ` + "`run`" + ` alone: the configuration or the packet filter has to be put in order by hand`
 
 // exitCommand is no verb but a page of the help (cobra shows it as a topic).

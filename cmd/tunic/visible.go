@@ -27,11 +27,14 @@ func (v visible) Write(p []byte) (int, error) {
 // terminal. Nothing that somebody else has said may go there.
 func raw(w io.Writer) io.Writer {
 	for {
-		v, ok := w.(visible)
-		if !ok {
+		switch v := w.(type) {
+		case visible:
+			w = v.to
+		case worded:
+			w = v.to
+		default:
 			return w
 		}
-		w = v.to
 	}
 }
 

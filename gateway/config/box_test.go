@@ -54,3 +54,20 @@ func mistakes(p Paths, err error) []string {
 	}
 	return lines
 }
+
+// TestStateOfOpenWrt: what must survive a reboot is not below /var there.
+func TestStateOfOpenWrt(t *testing.T) {
+	root := t.TempDir()
+	if state := NewPaths(root).State; state != filepath.Join(root, "var/lib/tunic") {
+		t.Errorf("the state is in %s", state)
+	}
+	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc/openwrt_release"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if state := NewPaths(root).State; state != filepath.Join(root, "srv/tunic") {
+		t.Errorf("on OpenWrt the state is in %s", state)
+	}
+}

@@ -17,8 +17,16 @@ const mainExample = `write it; this is enough to begin with ("ip link" shows the
 
 // Load reads and checks all files below p.Etc. It fails with Errors, which
 // hold every mistake of every file, and changes nothing anywhere.
-func Load(p Paths) (*Config, error) {
+func Load(p Paths) (*Config, error) { return newLoader(p).load() }
+
+// LoadWith is Load as it would be with this text in tunic.toml.
+func LoadWith(p Paths, main []byte) (*Config, error) {
 	l := newLoader(p)
+	l.instead = main
+	return l.load()
+}
+
+func (l *loader) load() (*Config, error) {
 	cfg := &Config{Files: l.files}
 	l.main(cfg)
 	l.endpoints(cfg)
@@ -29,7 +37,7 @@ func Load(p Paths) (*Config, error) {
 	l.groups(cfg)
 	l.snippets(cfg)
 	if len(l.errs) > 0 {
-		l.errs.sort(p.Main())
+		l.errs.sort(l.paths.Main())
 		return nil, l.errs
 	}
 	return cfg, nil
@@ -43,6 +51,8 @@ type loader struct {
 	handed []string // of these, the ones that are other servers'
 	known  []Profile
 	files  map[string][sha256.Size]byte // that were read, see Config
+
+	instead []byte // the text of tunic.toml, whatever the file says; nil for the file's
 }
 
 func newLoader(p Paths) *loader {
@@ -81,7 +91,10 @@ func (l *loader) each(dir string, read func(name string, t *table)) {
 // main reads tunic.toml.
 func (l *loader) main(cfg *Config) {
 	path := l.paths.Main()
-	text, err := l.read(path)
+	text, err := l.instead, error(nil)
+	if text == nil {
+		text, err = l.read(path)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.errs = append(l.errs, Error{File: path, Msg: "does not exist", Hint: mainExample})

@@ -1,6 +1,9 @@
 package config
 
-import "path/filepath"
+import (
+	"os"
+	"path/filepath"
+)
 
 // Ports that tunic's own processes listen on. Devices never type the internal
 // ones: nat rules redirect what they do type (53, 9050, 70) to them, so that
@@ -65,19 +68,26 @@ const (
 type Paths struct {
 	Root  string // "/" or the directory given with --root
 	Etc   string // tunic.toml, devices/, onions/, profiles/, endpoints/, torrc.d/
-	State string // keys, tor's data: all that a backup holds
+	State string // keys, tor's data: all that a backup holds; in /var/lib, on OpenWrt in /srv
 	Run   string // sockets and status, gone after a reboot
 }
+
+// openWrt is a file that every OpenWrt has, and nothing else.
+const openWrt = "etc/openwrt_release"
 
 // NewPaths returns the paths below root; "" means "/".
 func NewPaths(root string) Paths {
 	if root == "" {
 		root = "/"
 	}
+	state := "var/lib/tunic"
+	if _, err := os.Stat(filepath.Join(root, openWrt)); err == nil {
+		state = "srv/tunic" // there /var is in memory
+	}
 	return Paths{
 		Root:  root,
 		Etc:   filepath.Join(root, "etc/tunic"),
-		State: filepath.Join(root, "var/lib/tunic"),
+		State: filepath.Join(root, state),
 		Run:   filepath.Join(root, "run/tunic"),
 	}
 }
@@ -142,6 +152,10 @@ func (p Paths) PeerKeys(name string) string { return filepath.Join(p.State, "pee
 
 // SelfKey is the key by which this box finds its own private onions.
 func (p Paths) SelfKey() string { return filepath.Join(p.State, "self.key") }
+
+// Setup holds what there was before the last `tunic setup`. It is no part of a
+// backup: what was there before is no other box's.
+func (p Paths) Setup() string { return filepath.Join(p.Root, "var/lib/tunic-setup") }
 
 // Invites is the directory of invitations that are under way.
 func (p Paths) Invites() string { return filepath.Join(p.State, "invites") }

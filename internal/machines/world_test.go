@@ -45,7 +45,8 @@ type world struct {
 
 	release Release
 	m       *Machine
-	awake   *Awake // where m runs in an emulator
+	router  *Router // instead of m, where the machine is one
+	awake   *Awake  // where m runs in an emulator
 	tempo   tempo
 	wan     *lab.Capture
 	lan     *lab.Capture // of the phone's cable
@@ -159,6 +160,9 @@ func (w *world) exec(node string, args ...string) lab.Result {
 		run = func(ctx context.Context, _ string, args ...string) (lab.Result, error) {
 			return w.awake.Exec(ctx, args...)
 		}
+	}
+	if node == box && w.router != nil {
+		args = slices.Concat(routerBounds, args)
 	}
 	r, err := run(w.ctx, node, args...)
 	if err != nil {
