@@ -23,9 +23,9 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -60,8 +60,39 @@ users: ## make the system users that tor and serve run as (as root)
 	@for u in tunic tunic-tor tunic-mail tunic-xmpp tunic-irc; do \
 	  getent passwd $$u >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $$u; done
 
-build: ## build bin/tunic and bin/tunic-lab
+build: ## build bin/tunic and bin/tunic-lab, and the manual pages and completions in bin/share
 	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tunic ./cmd/tunic-lab
+	@$(MAKE) --no-print-directory bin/share
+
+# What this machine runs while it builds for another.
+HERE = env -u GOOS -u GOARCH -u GOARM -u GOMIPS CGO_ENABLED=0 $(GO)
+
+bin/share:
+	@mkdir -p bin/share && $(HERE) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/share/tunic ./cmd/tunic && \
+	cd bin/share && ./tunic manual 8 >tunic.8 && ./tunic manual 5 >tunic.toml.5 && \
+	for shell in bash zsh fish; do ./tunic completion $$shell >tunic.$$shell || exit 1; done && rm tunic
+
+# Debian's names of the processors that packages are made for.
+ARCHS      ?= amd64 arm64 armhf
+MAINTAINER ?= tunic maintainers <maintainers@tunic.invalid>
+
+DIST       ?= dist
+
+dist: bin/share ## make the Debian packages (ARCHS, MAINTAINER), their bills of materials and SHA256SUMS in DIST
+	@rm -rf $(DIST) && mkdir -p $(DIST)/work && $(HERE) build -trimpath -buildvcs=false -o $(DIST)/work/release ./internal/release && \
+	(cd tools && $(HERE) build -trimpath -buildvcs=false -o $(abspath $(DIST))/work/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm) && \
+	export DIST='$(DIST)' GO='$(GO)' VERSION='$(VERSION)' BUILT='$(BUILT)' MAINTAINER='$(MAINTAINER)' && \
+	for arch in $(ARCHS); do deploy/debian/build.sh $$arch || exit 1; done && $(DIST)/work/release sums $(DIST) && rm -rf $(DIST)/work
+
+lintian: dist ## have Debian's own checker look at the packages (as root)
+	$(call install_quietly,lintian)
+	lintian --allow-root --display-info --pedantic --fail-on error,warning,info,pedantic $(DIST)/*.deb
+
+sign: ## sign SHA256SUMS in DIST with the minisign key in KEY=FILE, which asks for its password
+	@$(HERE) run ./internal/release sign '$(KEY)' $(DIST) && echo $(DIST)/SHA256SUMS.minisig
+
+verify: ## check the signature in DIST with the public key in PUBLIC=FILE, and all files in it
+	@$(HERE) run ./internal/release verify '$(PUBLIC)' $(DIST) && echo 'all files are those that were signed'
 
 # OpenWrt's names of the processors that packages are made for (`opkg print-architecture`,
 # /etc/apk/arch); any other that build.sh has a line for is made when it is named.
@@ -98,12 +129,12 @@ cross-test: ## run the unit tests for ARMv6 and for MIPS in both byte orders, in
 	    $(GO) test -trimpath -buildvcs=false -vet=off -count=1 -timeout 20m -exec "$${target##*,}" ./... || failed="$$failed $${target%,*}"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
-reproducible: ## build what is committed twice, from git and from an archive elsewhere, and compare
+reproducible: ## build what is committed and its packages twice, from git and from an archive elsewhere, and compare
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && mkdir "$$dir/elsewhere" && \
-	git clone -q . "$$dir/checkout" && git archive HEAD | tar -x -C "$$dir/elsewhere" && \
-	for tree in checkout elsewhere; do $(MAKE) --no-print-directory -C "$$dir/$$tree" build GO='$(GO)' || exit 1; done && \
-	for program in tunic tunic-lab; do cmp "$$dir/checkout/bin/$$program" "$$dir/elsewhere/bin/$$program" || exit 1; done && \
-	echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
+	(umask 077 && git clone -q . "$$dir/checkout") && git archive HEAD | tar -x -C "$$dir/elsewhere" && \
+	for tree in checkout elsewhere; do TZ=X-$${#tree} $(MAKE) --no-print-directory -C "$$dir/$$tree" build dist GO='$(GO)' || exit 1; done && \
+	for made in bin dist; do diff -r "$$dir/checkout/$$made" "$$dir/elsewhere/$$made" || exit 1; done && \
+	cat "$$dir/checkout/dist/SHA256SUMS" && echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
 machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the place of the lab's gateway (as root)
 	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'Test(Machines|Setup)$$' ./internal/machines
@@ -115,6 +146,10 @@ machines-long: lab-deps build ## the same with everything that happens to a box,
 machines-clock: lab-deps build ## wake both Debians in an emulator with a clock that is years behind (as root)
 	$(call install_quietly,qemu-system-x86)
 	$(GO) test -tags machines -count=1 -timeout 30m -v -run 'TestClock$$' ./internal/machines
+
+foreign: lab-deps dist ## install the packages of both ARMs on Debians of theirs, in an emulator (as root)
+	$(call install_quietly,arch-test)
+	TUNIC_FOREIGN=1 $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestForeign$$' ./internal/machines
 
 machines-openwrt: lab-deps servers build ## boot a stand-in for an OpenWrt router with the package, in the place of the lab's gateway (as root)
 	$(GO) test -tags machines -count=1 -timeout 30m -v -run 'TestOpenWrt$$' ./internal/machines
@@ -172,7 +207,7 @@ lint: ## gofmt, vet, staticcheck, shellcheck, and whether go.mod says what is im
 	$(GO) vet ./... && $(GO) vet -tags lab,machines ./...
 	$(GO) tool -modfile tools/go.mod staticcheck ./... && $(GO) tool -modfile tools/go.mod staticcheck -tags lab,machines ./...
 	$(GO) mod tidy -diff
-	shellcheck .ci/run deploy/raspberrypi/image/firstboot/firstboot deploy/ha/tunic-pair
+	shellcheck .ci/run deploy/raspberrypi/image/firstboot/firstboot deploy/ha/tunic-pair deploy/debian/build.sh deploy/debian/preinst deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm
 	shellcheck -x -s dash -e SC2034,SC3043 -P deploy/openwrt/tunic/files deploy/openwrt/tunic/files/*.init deploy/openwrt/tunic/files/*.sh deploy/openwrt/tunic/files/tunic.defaults deploy/openwrt/build.sh deploy/openwrt/postinst deploy/openwrt/prerm
 	cd internal/machines/testdata/openwrt && shellcheck -s dash -e SC2034,SC3043,SC1090,SC1091,SC2154 etc/init.d/* etc/rc.common lib/functions.sh lib/functions/*
 
@@ -212,14 +247,23 @@ bench-onions: ## measure the fronts: memory, the relay against others, through T
 	$(GO) test -tags lab -run 'TestIdleStreams|TestNoCopy' -bench Relay -benchtime 1x -v ./gateway/onion
 	TUNIC_ONIONS=1 $(GO) test -tags lab -count=1 -timeout 25m -v -run 'TestEndToEnd$$/^outside$$/^many_onions$$' ./internal/lab/e2e
 
+# The program that is installed, and for which system.
+PROGRAM ?= bin/tunic
+
 bin/tunic:
 	@echo "there is no bin/tunic: run \`make build\`, here or on another machine, as README.md says"; exit 1
 
 UNITS = $(DESTDIR)/usr/lib/systemd/system
+SHARE = $(DESTDIR)$(PREFIX)/share
 SYSTEMD = [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]
 
-install: bin/tunic ## install the binary, units, users and an example configuration (DESTDIR, PREFIX)
-	install -D -m 0755 bin/tunic $(DESTDIR)$(PREFIX)/bin/tunic
+install: $(PROGRAM) ## install the binary, units, users, manual and an example configuration (DESTDIR, PREFIX)
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/tunic
+	install -D -m 0644 bin/share/tunic.8 $(SHARE)/man/man8/tunic.8
+	install -D -m 0644 bin/share/tunic.toml.5 $(SHARE)/man/man5/tunic.toml.5
+	install -D -m 0644 bin/share/tunic.bash $(SHARE)/bash-completion/completions/tunic
+	install -D -m 0644 bin/share/tunic.zsh $(SHARE)/zsh/vendor-completions/_tunic
+	install -D -m 0644 bin/share/tunic.fish $(SHARE)/fish/vendor_completions.d/tunic.fish
 	install -d $(UNITS) $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)/usr/lib/tmpfiles.d
 	for u in tunic.service tunic-lockdown.service tunic-clock.service tunic-clock.timer; do \
 	  sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$u > $(UNITS)/$$u && chmod 0644 $(UNITS)/$$u; done
@@ -235,6 +279,8 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	if $(SYSTEMD); then systemctl --quiet disable --now tunic tunic-lockdown tunic-clock.timer; fi
 	if [ -z "$(DESTDIR)" ] && [ -x $(PREFIX)/bin/tunic ]; then $(PREFIX)/bin/tunic teardown --yes; fi
 	rm -f $(DESTDIR)$(PREFIX)/bin/tunic $(UNITS)/tunic.service $(UNITS)/tunic-lockdown.service $(UNITS)/tunic-clock.service $(UNITS)/tunic-clock.timer \
+	  $(SHARE)/man/man8/tunic.8 $(SHARE)/man/man5/tunic.toml.5 $(SHARE)/bash-completion/completions/tunic \
+	  $(SHARE)/zsh/vendor-completions/_tunic $(SHARE)/fish/vendor_completions.d/tunic.fish \
 	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
 	rm -rf $(DESTDIR)/var/lib/tunic-setup

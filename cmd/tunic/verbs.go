@@ -26,7 +26,7 @@ var sections = []section{
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
 	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
 		restoreCommand, teardownCommand, upgradeCommand, uciCommand, runCommand, versionCommand}},
-	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand}},
+	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, manualCommand}},
 }
 
 // addVerbs gives the command line its verbs, each in its section.

@@ -50,7 +50,7 @@ func TestOpenWrt(t *testing.T) {
 		{name: "power cut", do: routerCut},
 		{name: "stop and start", do: routerStop},
 		{name: "upgrade", do: routerUpgrade},
-		{name: uninstalled, do: routerRemoved, open: true},
+		{name: "uninstall", do: routerRemoved, open: true},
 	} {
 		if !t.Run(s.name, func(t *testing.T) { w.in(t).play(s) }) && s.name == "install" {
 			t.FailNow()

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -45,11 +44,30 @@ func (w *world) installed(config string) {
 			edited = true
 			continue
 		}
-		out := w.shell("cd " + Source + " && " + step)
+		out := w.shell("cd " + Source + "/" + packageDir + " && " + step)
 		w.Logf("%s\n%s", step, out)
+		if strings.HasPrefix(step, "sudo apt install ") {
+			w.nothingStarted()
+		}
 	}
 	if !edited {
 		w.Error("the README has nobody name the interface")
+	}
+}
+
+// nothingStarted: the package is there, and its owner is not cut off.
+func (w *world) nothingStarted() {
+	w.Helper()
+	for _, question := range []string{"is-enabled", "is-active"} {
+		answer := w.exec(box, "systemctl", question, "tunic", "tunic-lockdown", "tunic-clock.timer", "tunic-clock.service").Stdout
+		for state := range strings.FieldsSeq(answer) {
+			if state != "disabled" && state != "inactive" && state != "static" {
+				w.Errorf("after the package has come a unit is %s", state)
+			}
+		}
+	}
+	if rules := w.must(box, "iptables-save"); strings.Contains(rules, "TUNIC") {
+		w.Errorf("after the package has come there are rules:\n%s", rules)
 	}
 }
 
@@ -160,8 +178,12 @@ func start(w *world) {
 	w.protected()
 }
 
+// upgrade: dpkg does the same whatever the two versions are.
 func upgrade(w *world) {
-	w.shell("cd " + Source + " && make install && systemctl restart tunic")
+	w.shell("apt-get install --yes --reinstall " + Source + "/" + packageDir + "/tunic_*.deb")
+	if program := w.shell("readlink /proc/$(systemctl show -P MainPID tunic)/exe"); program != "/usr/bin/tunic" {
+		w.Errorf("the daemon is still %s", program)
+	}
 	w.protected()
 	w.booted()
 }
@@ -216,35 +238,4 @@ func wrongInterface(w *world) {
 	w.write("etc/tunic/tunic.toml", mainConfig)
 	w.must(box, "systemctl", "restart", "tunic")
 	w.protected()
-}
-
-// uninstall: nothing of tunic runs or filters any more, and the device is where
-// it was before, outside Tor.
-func uninstall(w *world) {
-	const aside = "/var/lib/tunic.before-20260101-000000"
-	w.must(box, "mkdir", aside)
-	out := w.shell("cd " + Source + " && make uninstall")
-	for _, left := range []string{"/etc/tunic", "/var/lib/tunic ", aside, "tunic-tor", "iptables"} {
-		if !strings.Contains(out, left) {
-			w.Errorf("it does not say that %s stays:\n%s", left, out)
-		}
-	}
-	for _, tool := range []string{"iptables-save", "ip6tables-save"} {
-		if rules := w.must(box, tool); strings.Contains(rules, "TUNIC") {
-			w.Errorf("%s has rules of tunic's:\n%s", tool, rules)
-		}
-	}
-	if units := w.exec(box, "systemctl", "list-unit-files", "--no-legend", "tunic*").Stdout; strings.TrimSpace(units) != "" {
-		w.Errorf("units are left: %s", units)
-	}
-	if processes := w.exec(box, "pgrep", "-a", "tunic").Stdout; processes != "" {
-		w.Errorf("processes are left: %s", processes)
-	}
-	kept := strings.Fields(w.must(box, "ls", "/var/lib/tunic"))
-	if !slices.Contains(kept, "onions") && !slices.Contains(kept, "keys") {
-		w.Errorf("the keys are gone: /var/lib/tunic has %q", kept)
-	}
-	if seen := w.must("phone", "curl", "-sS", "-m", "10", whoAmI); seen != "192.168.77.10" {
-		w.Errorf("the web sees %q", seen)
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -58,6 +59,9 @@ func (w *world) in(t *testing.T) *world {
 	return &sub
 }
 
+// packageDir has this machine's package, below the checkout.
+const packageDir = "bin/package"
+
 // newWorld brings the lab up with the friend's box, and no machine of one of the
 // releases yet.
 func newWorld(t *testing.T, releases []Release, at tempo) *world {
@@ -68,8 +72,9 @@ func newWorld(t *testing.T, releases []Release, at tempo) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The README's steps install what is in bin; it has to be of this source.
-	if out, err := exec.CommandContext(ctx, "make", "-C", checkout, "build").CombinedOutput(); err != nil {
+	// The README's steps install a package; it has to be of this source.
+	if out, err := exec.CommandContext(ctx, "make", "-C", checkout, "build", "dist", "DIST="+packageDir, "ARCHS="+runtime.GOARCH).
+		CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	unlock, err := lock(filepath.Join(os.TempDir(), "tunic-"+labID+".lock")) // the lab is one run's alone
