@@ -4,6 +4,7 @@ package machines
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -86,6 +87,9 @@ func TestMachines(t *testing.T) {
 	}
 }
 
+// linkLines is how much of the link's own business is told beside a leak.
+const linkLines = 80
+
 // play has a scenario happen and counts what left meanwhile.
 func (w *world) play(s scenario) {
 	w.Helper()
@@ -104,6 +108,8 @@ func (w *world) play(s scenario) {
 	}
 	if len(leaked) > 0 {
 		w.Errorf("%d packets leaked, the first: %s", len(leaked), leaked[0])
+		link := w.wan.MustLines(w, wan, "icmp6 or arp")
+		w.Logf("what was said on the link meanwhile:\n%s", strings.Join(link[:min(len(link), linkLines)], "\n"))
 	}
 	w.report.add(s.name, w.release, took, len(leaked))
 }

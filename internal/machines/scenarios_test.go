@@ -15,43 +15,70 @@ const mainConfig = `[household]
 interfaces = ["lan0"]
 `
 
-// readmeSteps finds the commands that the README gives for a box: the first
-// block below the heading.
-func (w *world) readmeSteps() (steps []string) {
+// readmeSteps finds the commands that the README gives for a box: the package and
+// setup, and what somebody does by hand instead of setup.
+func (w *world) readmeSteps() (bySetup, byHand []string) {
 	w.Helper()
 	text, err := os.ReadFile(filepath.Join(w.checkout, "README.md"))
 	if err != nil {
 		w.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)## Use it at home\n.*?```\n(.*?)```").FindSubmatch(text)
-	if block == nil {
+	_, section, _ := strings.Cut(string(text), "\n## Use it at home\n")
+	blocks := regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(section, 2)
+	if len(blocks) < 2 {
 		w.Fatal("the README has no commands for a box")
 	}
-	for line := range strings.Lines(string(block[1])) {
-		step, _, _ := strings.Cut(line, "#")
-		steps = append(steps, strings.TrimSpace(step))
+	steps := func(block string) (list []string) {
+		for line := range strings.Lines(block) {
+			step, _, _ := strings.Cut(line, "#")
+			list = append(list, strings.TrimSpace(step))
+		}
+		return list
 	}
-	return steps
+	return steps(blocks[0][1]), steps(blocks[1][1])
 }
 
-// installed follows the README. Only the editor has somebody else at its keys.
+// step does what the README says in one line.
+func (w *world) step(step string) {
+	w.Helper()
+	out := w.shell("cd " + Source + "/" + packageDir + " && " + step)
+	w.Logf("%s\n%s", step, out)
+	if strings.HasPrefix(step, "sudo apt install ") {
+		w.nothingStarted()
+	}
+}
+
+// installed follows the README, by hand. Only the editor has somebody else at its keys.
 func (w *world) installed(config string) {
 	w.Helper()
+	first, byHand := w.readmeSteps()
 	edited := false
-	for _, step := range w.readmeSteps() {
+	for _, step := range append(first[:1], byHand...) {
 		if file, ok := strings.CutPrefix(step, "sudoedit "); ok {
 			w.write(file, config)
 			edited = true
 			continue
 		}
-		out := w.shell("cd " + Source + "/" + packageDir + " && " + step)
-		w.Logf("%s\n%s", step, out)
-		if strings.HasPrefix(step, "sudo apt install ") {
-			w.nothingStarted()
-		}
+		w.step(step)
 	}
 	if !edited {
 		w.Error("the README has nobody name the interface")
+	}
+}
+
+// installedBySetup follows the README, with a script that types the answers.
+func (w *world) installedBySetup() {
+	w.Helper()
+	steps, _ := w.readmeSteps()
+	asked := false
+	for _, step := range steps {
+		if step == "sudo tunic setup" {
+			step, asked = "printf '"+escaped(answers+"yes\n")+"' | "+step, true
+		}
+		w.step(step)
+	}
+	if !asked {
+		w.Error("the README has nobody run setup")
 	}
 }
 
@@ -72,7 +99,7 @@ func (w *world) nothingStarted() {
 }
 
 func install(w *world) {
-	w.installed(mainConfig)
+	w.installedBySetup()
 	w.write("etc/tunic/endpoints/smtp.toml", "# mail\n")
 	w.write("etc/tunic/endpoints/xmpp.toml", "# chat\n")
 	w.write("etc/tunic/endpoints/irc.toml", "# IRC\n")

@@ -201,8 +201,12 @@ func (w *world) write(path, text string) {
 	}
 }
 
+// now is the time as captures tell it.
+func now() float64 { return float64(time.Now().UnixMicro()) / 1e6 }
+
 func (w *world) boot() {
 	w.Helper()
+	w.Logf("%.3f: the machine is switched on", now())
 	if err := w.m.Boot(w.ctx); err != nil {
 		w.Fatal(err)
 	}
@@ -213,6 +217,7 @@ func (w *world) powerOff() {
 	if err := w.m.PowerOff(w.ctx); err != nil {
 		w.Fatal(err)
 	}
+	w.Logf("%.3f: the machine is off", now())
 }
 
 func (w *world) cut() {
