@@ -190,7 +190,8 @@ func newRoot(a *app) *cobra.Command {
 Everything the household's devices send leaves through Tor or does not leave at
 all, and any service on the LAN gets a permanent onion address.
 
-All verbs that look at the box or change it are for root (sudo).`,
+All verbs that change the box are for root (sudo). Members of the group tunic-look
+may look: status, devices, friends, onions, why, bypass list.`,
 		Example: `  tunic check                                  # is the configuration right?
   tunic run                                    # the daemon (systemd does this)
   tunic status

@@ -183,10 +183,13 @@ func untilDone(ctx context.Context, err error) error {
 	return err
 }
 
-// listenAPI opens the API socket; only root may connect. A stale one is
-// replaced: the lock says that no daemon is behind it.
+// listenAPI opens the API socket; only root may connect, and the group of those
+// who may look. A stale one is replaced: the lock says that no daemon is behind it.
 func listenAPI(ctx context.Context, l *supervise.Listeners, p config.Paths) (net.Listener, error) {
 	spec := supervise.ListenerSpec{Name: "api", Network: "unix", Path: p.API(), Mode: 0o600}
+	if gid, ok := machine.Group(config.LookGroup); ok {
+		spec.Mode, spec.GID = 0o660, gid
+	}
 	if err := l.Set(ctx, []supervise.ListenerSpec{spec}); err != nil {
 		return nil, err
 	}

@@ -100,17 +100,17 @@ type Peers interface {
 func (p Parts) routes() []route {
 	status := func(ctx context.Context) (Status, error) { return p.Daemon.Status(ctx), nil }
 	return []route{
-		get(verbStatus, status), get(verbPlan, p.Daemon.Plan), post(verbReload, do(p.Daemon.Reload)),
+		look(get(verbStatus, status)), look(get(verbPlan, p.Daemon.Plan)), post(verbReload, do(p.Daemon.Reload)),
 		post(verbLockdown, do(p.Daemon.Lockdown)), leaving(verbUpgrade, p.Upgrade.Upgrade),
 
 		post(verbPublish, p.Onions.Publish), post(verbUnpublish, done(p.Onions.Unpublish)), post(verbCheck, p.Onions.Check),
 		post(verbRotate, p.Onions.Rotate), post(verbImport, p.Onions.Import),
 		post(verbGrantClient, done(p.Onions.GrantClient)), post(verbRevokeClient, done(p.Onions.RevokeClient)),
 
-		get(verbDevices, p.Devices.Devices), post(verbSetDevice, p.Devices.SetDevice), post(verbPortal, p.Devices.Portal),
-		post(verbNewNym, p.Devices.NewNym), post(verbWhy, p.Devices.Why), post(verbProbe, done(p.Devices.Probe)),
+		look(get(verbDevices, p.Devices.Devices)), post(verbSetDevice, p.Devices.SetDevice), post(verbPortal, p.Devices.Portal),
+		post(verbNewNym, p.Devices.NewNym), look(post(verbWhy, p.Devices.Why)), post(verbProbe, done(p.Devices.Probe)),
 
-		get(verbBypasses, p.Bypasses.Bypasses), post(verbAddBypass, done(p.Bypasses.AddBypass)),
+		look(get(verbBypasses, p.Bypasses.Bypasses)), post(verbAddBypass, done(p.Bypasses.AddBypass)),
 		post(verbRemoveBypass, done(p.Bypasses.RemoveBypass)),
 
 		get(verbUsers, p.Users.Users), post(verbAddUser, p.Users.AddUser), post(verbChangeUser, p.Users.ChangeUser),
@@ -121,7 +121,7 @@ func (p Parts) routes() []route {
 
 		post(verbTail, p.Servers.Tail),
 
-		get(verbPeers, p.Peers.Peers), post(verbInvite, p.Peers.Invite), post(verbAccept, p.Peers.Accept),
+		look(get(verbPeers, p.Peers.Peers)), post(verbInvite, p.Peers.Invite), post(verbAccept, p.Peers.Accept),
 		post(verbConfirm, p.Peers.Confirm),
 		post(verbRename, p.Peers.Rename), post(verbForget, done(p.Peers.Forget)), post(verbIntroduce, done(p.Peers.Introduce)),
 	}

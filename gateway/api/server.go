@@ -29,6 +29,7 @@ func Serve(ctx context.Context, ln net.Listener, parts Parts, log *slog.Logger) 
 	srv := &http.Server{
 		Handler:           handler(parts),
 		ReadHeaderTimeout: 10 * time.Second,
+		ConnContext:       withCaller,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -45,24 +46,34 @@ type route struct {
 	method, path, about string
 	asked, answered     reflect.Type // nil: nothing
 	handle              http.HandlerFunc
+	looks               bool // may be asked by those who only look
+}
+
+// describe is the route of a request that h answers.
+func describe[Q, A any](r Request[Q, A], h http.HandlerFunc) route {
+	d := route{method: r.method, path: r.path, about: r.about, answered: reflect.TypeFor[A](), handle: h}
+	if r.method != http.MethodGet {
+		d.asked = reflect.TypeFor[Q]()
+	}
+	return d
 }
 
 func get[A any](r Request[nothing, A], do func(context.Context) (A, error)) route {
-	return route{r.method, r.path, r.about, nil, reflect.TypeFor[A](), func(w http.ResponseWriter, req *http.Request) {
+	return describe(r, func(w http.ResponseWriter, req *http.Request) {
 		a, err := do(req.Context())
 		answer(w, a, err)
-	}}
+	})
 }
 
 func post[Q, A any](r Request[Q, A], do func(context.Context, Q) (A, error)) route {
-	return route{r.method, r.path, r.about, reflect.TypeFor[Q](), reflect.TypeFor[A](), func(w http.ResponseWriter, req *http.Request) {
+	return describe(r, func(w http.ResponseWriter, req *http.Request) {
 		var q Q
 		if !read(w, req, &q) {
 			return
 		}
 		a, err := do(req.Context(), q)
 		answer(w, a, err)
-	}}
+	})
 }
 
 // done is for what is answered by nothing but that it is done, and do for what
@@ -77,8 +88,7 @@ func do(f func(context.Context) error) func(context.Context, nothing) (nothing, 
 
 // leaving is for what ends this process: what it is answered with is on its way by then.
 func leaving[A any](r Request[nothing, A], do func(context.Context) (A, func(), error)) route {
-	asked, answered := reflect.TypeFor[nothing](), reflect.TypeFor[A]()
-	return route{r.method, r.path, r.about, asked, answered, func(w http.ResponseWriter, req *http.Request) {
+	return describe(r, func(w http.ResponseWriter, req *http.Request) {
 		a, leave, err := do(req.Context())
 		if err != nil {
 			answer(w, nil, err)
@@ -93,13 +103,13 @@ func leaving[A any](r Request[nothing, A], do func(context.Context) (A, func(), 
 		_, err = w.Write(body)
 		_ = errors.Join(err, http.NewResponseController(w).Flush()) // who has asked may have gone away
 		leave()
-	}}
+	})
 }
 
 func handler(p Parts) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range p.routes() {
-		mux.HandleFunc(r.method+" "+r.path, r.handle)
+		mux.HandleFunc(r.method+" "+r.path, r.guarded)
 	}
 	return mux
 }

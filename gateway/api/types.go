@@ -1,5 +1,6 @@
 // Package api is the daemon's local interface: JSON over HTTP on a unix socket
-// that only root may open. Every verb of the command line goes through it.
+// that only root may open, and a group that may look (caller.go). Every verb of the
+// command line goes through it.
 //
 // It holds the shapes of what is said, the server and the client; what a verb
 // does is the gateway's business.

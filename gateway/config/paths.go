@@ -63,6 +63,10 @@ const (
 	IRCUser   = "tunic-irc"
 )
 
+// LookGroup is the group of the box's users who may look without being root, if
+// there is one. No process of tunic is in it.
+const LookGroup = "tunic-look"
+
 // Paths are all the places where tunic keeps something. Every path is below
 // the root, which is "/" on a real box and a directory of its own in the lab.
 type Paths struct {

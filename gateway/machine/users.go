@@ -29,6 +29,16 @@ func User(name string) (feature.IDs, error) {
 	return feature.IDs{UID: uint32(uid), GID: uint32(gid)}, errors.Join(err, gidErr)
 }
 
+// Group is the id of a group, if there is one of that name.
+func Group(name string) (gid int, ok bool) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, false
+	}
+	gid, err = strconv.Atoi(g.Gid)
+	return gid, err == nil && gid > 0
+}
+
 // ChildUsers are the users of all children, as far as they exist: without those of
 // the servers everything else works.
 func ChildUsers() (ids feature.ChildIDs) {

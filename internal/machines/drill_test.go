@@ -41,6 +41,25 @@ func drill(w *world) {
 	}
 }
 
+// onlyLooks: a user of the box in the group may look and change nothing, and one
+// who is not in it may not even look.
+func onlyLooks(w *world) {
+	w.shell("useradd --no-create-home --groups tunic-look lena && useradd --no-create-home otto")
+	as := func(user string, args ...string) int {
+		return w.exec(box, append([]string{"setpriv", "--reuid", user, "--regid", user, "--init-groups", "tunic"}, args...)...).Code
+	}
+	for _, verb := range []string{"status", "devices", "friends", "onions"} {
+		if as("lena", verb) != 0 || as("otto", verb) == 0 {
+			w.Errorf("tunic %s: who is in the group sees it: %v; who is not: %v", verb, as("lena", verb) == 0, as("otto", verb) == 0)
+		}
+	}
+	for _, args := range [][]string{{"lockdown"}, {"unpublish", "home"}, {"bypass", "add", "bank.example"}, {"mail", "queue"}} {
+		if as("lena", args...) == 0 {
+			w.Errorf("whoever may look can also run tunic %s", strings.Join(args, " "))
+		}
+	}
+}
+
 // as runs a command of the attacker's in place of the process.
 func (w *world) as(c taken, pid string, args ...string) (out string, ok bool) {
 	w.Helper()
