@@ -18,8 +18,8 @@ var (
 // sections are all verbs, in the order in which the help lists them. Those
 // without a section are the daemon's own.
 var sections = []section{
-	{"daily", "Every day:", []func(*app) *cobra.Command{statusCommand, devicesCommand, deviceCommand, whyCommand, newIdentityCommand,
-		bypassCommand,
+	{"daily", "Every day:", []func(*app) *cobra.Command{statusCommand, devicesCommand, deviceCommand, tryCommand, whyCommand,
+		newIdentityCommand, bypassCommand,
 		portalCommand, lockdownCommand, explainCommand, leaktestCommand}},
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand}, friendVerbs...)},
