@@ -35,7 +35,7 @@ type Fault string
 const (
 	FaultHome        Fault = "home"        // the destination is in the house, and Tor was not asked
 	FaultName        Fault = "name"        // no address for the name
-	FaultRefused     Fault = "refused"     // nothing listens at the port
+	FaultRefused     Fault = "refused"     // the port takes no connection
 	FaultUnreached   Fault = "unreached"   // no answer, or no way there
 	FaultTor         Fault = "tor"         // tor itself, or its circuits
 	FaultCertificate Fault = "certificate" // it is not valid for the host

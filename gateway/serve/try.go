@@ -122,7 +122,11 @@ func (t *tried) connect(ctx context.Context, a link.Attempt) (net.Conn, bool) {
 		c, err = t.socks.DialHost(ctx, t.isolation, a.Host, a.Port)
 	}
 	if err != nil {
-		t.step("tcp", begin, "", tcpFault(err), socks.Reason(err))
+		fault, reason := tcpFault(err), socks.Reason(err)
+		if fault == link.FaultRefused && onion == "" {
+			reason = "no exit could connect"
+		}
+		t.step("tcp", begin, "", fault, reason)
 		return nil, false
 	}
 	t.step("tcp", begin, "port "+strconv.Itoa(int(a.Port)), "", "")
@@ -241,8 +245,10 @@ func (t *tried) request(c net.Conn, a link.Attempt) (next link.Attempt, ok bool)
 		"\r\nAccept: text/html,application/xhtml+xml,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\nConnection: close\r\n\r\n"
 	_, err := io.WriteString(c, head)
 	var answer *http.Response
-	if err == nil {
-		answer, err = http.ReadResponse(bufio.NewReader(io.LimitReader(c, pageBytes)), nil)
+	in := bufio.NewReader(io.LimitReader(c, pageBytes))
+	for ok = true; ok && err == nil; { // the final one (RFC 9110, section 15.2)
+		answer, err = http.ReadResponse(in, nil)
+		ok = err == nil && answer.StatusCode < http.StatusOK
 	}
 	if err != nil {
 		reason := "the connection was closed without an answer"

@@ -52,13 +52,15 @@ func (s *Server) Resolve(ctx context.Context, isolation, host string) (netip.Add
 // an isolation.
 func (s *Server) Circuit(isolation string) string { return s.credentials("box", isolation).password }
 
-// Refusal tells two failures of DialHost apart from all others: nothing listens there
-// (RFC 1928, section 6: 5), and nobody gets there (4, 6, and those of onions).
+// Refusal tells two failures of DialHost apart from all others: the port takes no
+// connection (RFC 1928, section 6: 5; and 1, since exits of tor 0.4.9 name a connection
+// that was refused to them MISC more often than not), and nobody gets there (4, 6, and
+// those of onions).
 func Refusal(err error) (refused, unreached bool) {
 	var reply replyError
 	errors.As(err, &reply)
 	code := byte(reply)
-	return code == statute.RepConnectionRefused,
+	return code == statute.RepConnectionRefused || code == statute.RepServerFailure,
 		code == statute.RepHostUnreachable || code == statute.RepTTLExpired || code >= 0xF0 || isTimeout(err)
 }
 

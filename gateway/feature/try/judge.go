@@ -163,8 +163,8 @@ func away(p page, o outcome, d api.Device, way api.TryWay, by string) (verdict, 
 		return fmt.Sprintf("there is no address for %s (asked by %s)", p.Host, by),
 			"compare the name, letter by letter; or the site is gone"
 	case link.FaultRefused:
-		return fmt.Sprintf("nothing listens at port %d of %s (asked by %s)", p.Port, p.Host, by),
-			"the site is down, or has another port or scheme (http, https); " + outside
+		return fmt.Sprintf("port %d of %s takes no connection (asked by %s)", p.Port, p.Host, by),
+			"most often nothing listens there: the site is down, or has another port or scheme (http, https); " + outside
 	case link.FaultUnreached:
 		return fmt.Sprintf("%s does not answer (asked by %s)", p.where(), by), "it is off, or drops what comes from Tor; " + outside
 	case link.FaultCertificate:

@@ -114,7 +114,7 @@ func TestVerdicts(t *testing.T) {
 		"overloaded":      {both(status(503)), "a b", false, "or is overloaded (503)", add, ""},
 		"a fault":         {both(status(500)), "a b", false, "a fault of its own: it answers 500", "wait", ""},
 		"no name":         {both(fault(link.FaultName)), "a b", false, "no address for bank.example (asked by two exits)", "compare", ""},
-		"closed port":     {both(fault(link.FaultRefused)), "a b", false, "nothing listens at port 443 of bank.example", add, ""},
+		"closed port":     {both(fault(link.FaultRefused)), "a b", false, "port 443 of bank.example takes no connection", add, ""},
 		"dead":            {both(fault(link.FaultUnreached)), "a b", false, "does not answer", "drops what comes from Tor", ""},
 		"bad certificate": {both(fault(link.FaultCertificate)), "a b", false, "is not valid: because", "enter no password", ""},
 		"Tor":             {both(fault(link.FaultTor)), "a b", false, "Tor itself did not get there", "", ""},

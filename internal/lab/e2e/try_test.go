@@ -37,7 +37,7 @@ func testTry(w *world) {
 		{"http://web.example/", "web.example opens through Tor", "", true, 3},
 		{"http://web.example/nowhere", "404", "", true, 3},
 		{"http://v4.example:8403/", "the site refuses Tor: a captcha stands before it", "tunic bypass add v4.example", false, 3},
-		{"http://v4.example:81/", "nothing listens at port 81 of v4.example", "tunic bypass add v4.example", false, 2},
+		{"http://v4.example:81/", "port 81 of v4.example takes no connection", "tunic bypass add v4.example", false, 2},
 		{"http://nobody.example/", "there is no address for nobody.example", "compare the name", false, 1},
 		{"http://192.168.77.20:8080/", "is in the house", "open it on a device", false, 1},
 		{"http://" + onion + ":81/", "the onion does not open", "its owner", false, 1},
@@ -45,6 +45,14 @@ func testTry(w *world) {
 		w.tries(c.url, c.verdict, c.hint, c.opens, c.steps)
 	}
 	w.triesFrom()
+	w.run("the doctor", seesTheDoctor)
+	w.run("the doctor, and another DHCP server", func(w *world) {
+		defer w.rogue()()
+		r := w.exec("gateway", "tunic", "doctor", "--site", "http://web.example/")
+		if want := "FAIL    br-lan: " + laptop4 + " sends devices by DHCP to " + laptop4; r.Code != 3 || !strings.Contains(r.Stdout, want) {
+			w.Errorf("status %d: %s%s", r.Code, r.Stdout, r.Stderr)
+		}
+	})
 	text, err := os.ReadFile(w.lab.LogFile("tunic-gateway"))
 	if err != nil || strings.Contains(string(text), "v4.example") || strings.Contains(string(text), "nobody.example") {
 		w.Errorf("a destination is in the log (%v)", err)
@@ -99,5 +107,38 @@ func (w *world) triesFrom() {
 		if !strings.Contains(out, want) {
 			w.Errorf("no %q in %s", want, out)
 		}
+	}
+}
+
+// seesTheDoctor: all checks run, say what they saw, and change nothing.
+func seesTheDoctor(w *world) {
+	before := w.look()
+	begin := time.Now()
+	r := w.exec("gateway", "tunic", "doctor", "--site", "http://web.example/", "--json")
+	w.timed("the doctor", time.Since(begin))
+	var list []struct{ Area, State, Text, Action string }
+	if err := json.Unmarshal([]byte(r.Stdout), &list); err != nil {
+		w.Fatalf("status %d, %s %s", r.Code, r.Stdout, r.Stderr)
+	}
+	seen := map[string]string{}
+	for _, line := range list {
+		w.Logf("%s: %s: %s (%s)", line.Area, line.State, line.Text, line.Action)
+		seen[line.Area] += line.State + " " + line.Text + "\n"
+		if line.State != "ok" && line.Action == "" {
+			w.Errorf("%s: %q says not what to do", line.Area, line.Text)
+		}
+	}
+	for area, want := range map[string]string{"configuration": "ok the files have no mistake", "daemon": "ok it runs", "network": "br-lan",
+		"tor": "is connected", "names and pages": "ok web.example opens through Tor", "household": "ok br-lan: nobody there",
+		"disks": "", "onions": "home", "certificates": "good until"} {
+		if seen[area] == "" || !strings.Contains(seen[area], want) {
+			w.Errorf("%s: %q", area, seen[area])
+		}
+	}
+	if failed := strings.Contains(r.Stdout, `"state": "fail"`); failed != (r.Code == 3) {
+		w.Errorf("status %d", r.Code)
+	}
+	if changes := before.Changes(w.look()); len(changes) > 0 {
+		w.Errorf("the doctor has changed: %q", changes)
 	}
 }
