@@ -251,11 +251,7 @@ func (t *tried) request(c net.Conn, a link.Attempt) (next link.Attempt, ok bool)
 		ok = err == nil && answer.StatusCode < http.StatusOK
 	}
 	if err != nil {
-		reason := "the connection was closed without an answer"
-		if isTimeout(err) {
-			reason = "no answer in time"
-		}
-		t.step("http", begin, "", link.FaultSilent, reason)
+		t.step("http", begin, "", link.FaultSilent, silence(err))
 		return next, false
 	}
 	text, _ := io.ReadAll(answer.Body) // as far as it comes
@@ -266,6 +262,17 @@ func (t *tried) request(c net.Conn, a link.Attempt) (next link.Attempt, ok bool)
 	}
 	t.step("http", begin, strings.TrimSpace(saw), "", "")
 	return next, ok
+}
+
+// silence says why a request got no answer.
+func silence(err error) string {
+	switch {
+	case isTimeout(err):
+		return "no answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, new(*net.OpError)):
+		return "the connection was closed without an answer"
+	}
+	return "what answers there speaks no HTTP"
 }
 
 // hostHeader is the host as requests name it (RFC 9110, section 7.2).
