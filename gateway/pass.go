@@ -179,8 +179,8 @@ func (p *pass) prepare(ctx context.Context) bool {
 		return false
 	}
 	p.in.Ranges = p.ranges
-	if words := box.Full(p.Paths.State); words != "" {
-		p.find(health.DiskNearlyFull, p.Paths.State, "the disk with %s is nearly full: %s", p.Paths.State, words)
+	for dir, words := range box.Full(p.Paths.State, p.Paths.Etc) {
+		p.find(health.DiskNearlyFull, dir, "the disk with %s is nearly full: %s", dir, words)
 	}
 	return true
 }

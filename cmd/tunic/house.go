@@ -17,6 +17,7 @@ import (
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
+	"tunic/gateway/feature/try"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
@@ -37,6 +38,7 @@ type house struct {
 type devices struct {
 	*household.Feature
 	why.Explainer
+	try.Visitor
 }
 
 // newHouse furnishes a house: says how each feature reaches what it needs.
@@ -47,7 +49,8 @@ func newHouse(host feature.Host, d *daemon) house {
 		onions: onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: ensureKeys,
 			Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel}),
 		friends: friends.New(host, friends.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey, Tor: d.tor, Server: d.serve}),
-		devices: devices{known, why.Explainer{Host: host, Log: d.log, System: d.system, Finder: known}},
+		devices: devices{known, why.Explainer{Host: host, Log: d.log, System: d.system, Finder: known},
+			try.Visitor{Host: host, Server: d.serve, Tor: d.tor, Finder: known}},
 		bypass:  bypass.New(host, paths, d.kernel),
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),

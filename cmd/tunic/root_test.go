@@ -53,7 +53,7 @@ var asNobody = map[string]string{
 	"accept": "x", "confirm": "alice", "rename": "a b", "introduce": "a b", "forget": "alice --yes",
 	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
 	"bypass add": "bank.example", "bypass remove": "bank.example",
-	"new-identity": "phone", "why": "192.168.1.3", "teardown": "--yes", "profiles": "", "wait": "--timeout 0",
+	"new-identity": "phone", "why": "192.168.1.3", "try": "bank.example", "teardown": "--yes", "profiles": "", "wait": "--timeout 0",
 }
 
 // TestNobodyIsToldToBeRoot runs each verb as a user who may read and change nothing,

@@ -18,8 +18,9 @@ var (
 // sections are all verbs, in the order in which the help lists them. Those
 // without a section are the daemon's own.
 var sections = []section{
-	{"daily", "Every day:", []func(*app) *cobra.Command{statusCommand, devicesCommand, deviceCommand, whyCommand, newIdentityCommand,
-		bypassCommand,
+	{"daily", "Every day:", []func(*app) *cobra.Command{statusCommand, devicesCommand, deviceCommand, tryCommand, doctorCommand,
+		whyCommand,
+		newIdentityCommand, bypassCommand,
 		portalCommand, lockdownCommand, explainCommand, leaktestCommand}},
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand}, friendVerbs...)},
@@ -71,7 +72,8 @@ const exitWords = `Exit statuses:
   0   done
   1   it could not be done: the daemon does not run, a disk is full, somebody does not answer
   2   wrong words, or a mistake in a file; nothing was changed
-  3   it is not so (yet): ` + "`wait`" + ` and ` + "`setup`" + ` in time, ` + "`onions --check`" + ` where something is not reachable
+  3   it is not so (yet): ` + "`wait`" + ` and ` + "`setup`" + ` in time, ` + "`onions --check`" + ` where something is not reachable,
+      ` + "`try`" + ` where a site does not open, ` + "`doctor`" + ` where something fails
   78  ` + "`run`" + ` alone: the configuration or the packet filter has to be put in order by hand`
 
 // exitCommand is no verb but a page of the help (cobra shows it as a topic).

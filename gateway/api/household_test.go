@@ -31,6 +31,11 @@ func (f *fake) Why(_ context.Context, r WhyRequest) (Why, error) {
 	return Why{End: "passed"}, f.err
 }
 
+func (f *fake) Try(_ context.Context, r TryRequest) (Try, error) {
+	f.asked = append(f.asked, r)
+	return Try{URL: r.URL, Opens: true}, f.err
+}
+
 func (f *fake) Probe(_ context.Context, r ProbeRequest) error {
 	f.asked = append(f.asked, r)
 	return f.err
@@ -57,11 +62,15 @@ func TestDeviceVerbsGoThrough(t *testing.T) {
 	if w, err := c.Why(ctx, why); err != nil || w.End != "passed" {
 		t.Errorf("Why: %+v, %v", w, err)
 	}
+	try := TryRequest{URL: "https://bank.example/", Device: "tv"}
+	if a, err := c.Try(ctx, try); err != nil || !a.Opens || a.URL != try.URL {
+		t.Errorf("Try: %+v, %v", a, err)
+	}
 	probe := ProbeRequest{Interface: "tunic-probe0", For: time.Minute}
 	if err := c.Probe(ctx, probe); err != nil {
 		t.Error(err)
 	}
-	if want := []any{device, portal, NewNymRequest{}, why, probe}; !reflect.DeepEqual(f.asked, want) {
+	if want := []any{device, portal, NewNymRequest{}, why, try, probe}; !reflect.DeepEqual(f.asked, want) {
 		t.Errorf("asked %v", f.asked)
 	}
 	f.err = &Failure{Problem{Error: "no device", Usage: true}}

@@ -52,6 +52,8 @@ type Devices interface {
 	Portal(ctx context.Context, r PortalRequest) (Portal, error)
 	NewNym(ctx context.Context, r NewNymRequest) (NewNym, error)
 	Why(ctx context.Context, r WhyRequest) (Why, error)
+	// Try says whether a site opens through Tor.
+	Try(ctx context.Context, r TryRequest) (Try, error)
 	// Probe treats an interface as one of the household's for a while.
 	Probe(ctx context.Context, r ProbeRequest) error
 }
@@ -108,7 +110,8 @@ func (p Parts) routes() []route {
 		post(verbGrantClient, done(p.Onions.GrantClient)), post(verbRevokeClient, done(p.Onions.RevokeClient)),
 
 		look(get(verbDevices, p.Devices.Devices)), post(verbSetDevice, p.Devices.SetDevice), post(verbPortal, p.Devices.Portal),
-		post(verbNewNym, p.Devices.NewNym), look(post(verbWhy, p.Devices.Why)), post(verbProbe, done(p.Devices.Probe)),
+		post(verbNewNym, p.Devices.NewNym), look(post(verbWhy, p.Devices.Why)), post(verbTry, p.Devices.Try),
+		post(verbProbe, done(p.Devices.Probe)),
 
 		look(get(verbBypasses, p.Bypasses.Bypasses)), post(verbAddBypass, done(p.Bypasses.AddBypass)),
 		post(verbRemoveBypass, done(p.Bypasses.RemoveBypass)),

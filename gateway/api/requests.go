@@ -38,6 +38,7 @@ var (
 	verbNewNym    = Request[NewNymRequest, NewNym]{http.MethodPost, "/newnym",
 		"Ask for circuits that have nothing to do with those before."}
 	verbWhy   = Request[WhyRequest, Why]{http.MethodPost, "/why", "Explain what happens to a connection, rule by rule."}
+	verbTry   = Request[TryRequest, Try]{http.MethodPost, "/try", "Say whether a site opens through Tor, and why not."}
 	verbProbe = Request[ProbeRequest, nothing]{http.MethodPost, "/probe", "Treat an interface as one of the household's for a while."}
 
 	verbBypasses  = Request[nothing, []Bypass]{http.MethodGet, "/bypasses", "What leaves outside Tor because the configuration says so."}

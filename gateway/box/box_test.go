@@ -84,12 +84,16 @@ func TestRangesAreChosenOnceApartFromLocalOnes(t *testing.T) {
 func TestScarceDisks(t *testing.T) {
 	for want, st := range map[string]unix.Statfs_t{
 		"":                         {Bavail: 1 << 20, Bsize: 4096, Files: 1 << 20, Ffree: 1 << 19},
-		"63 MB are free":           {Bavail: 1<<14 - 1, Bsize: 4096, Files: 1 << 20, Ffree: 1 << 19},
+		"99 MB are free":           {Bavail: 100<<8 - 1, Bsize: 4096, Files: 1 << 20, Ffree: 1 << 19},
+		"800 MB are free":          {Bavail: 800 << 8, Bsize: 4096, Blocks: 20 << 18, Files: 1 << 20, Ffree: 1 << 19}, // of 20 GB
 		"999 files more fit on it": {Bavail: 1 << 20, Bsize: 4096, Files: 1 << 20, Ffree: 999},
 	} {
 		if got := scarce(st); got != want {
 			t.Errorf("%q, not %q", got, want)
 		}
+	}
+	if got := scarce(unix.Statfs_t{Bavail: 2 << 18, Bsize: 4096, Blocks: 1 << 30}); got != "" { // 2 GB of 4 TB
+		t.Errorf("a big disk: %q", got)
 	}
 	if got := scarce(unix.Statfs_t{Bavail: 1 << 20, Bsize: 4096}); got != "" { // btrfs
 		t.Errorf("a file system that counts no files: %q", got)

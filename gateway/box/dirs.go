@@ -105,14 +105,21 @@ func CheckState(dir string) error {
 // Below these a disk is as good as full: what the box writes in a day of mail
 // and of Tor's directories no longer fits.
 const (
-	scarceBytes = 64 << 20
+	scarceBytes = 100 << 20
 	scarceFiles = 1000
+)
+
+// A disk of which less than a part in scarcePart is free is nearly full too, unless
+// that is fewBytes or more.
+const (
+	scarcePart = 20
+	fewBytes   = 1 << 30
 )
 
 // scarce says what a file system is short of, "" if it is not.
 func scarce(st unix.Statfs_t) string {
-	switch free := uint64(st.Bavail) * uint64(st.Bsize); {
-	case free < scarceBytes:
+	switch free, all := uint64(st.Bavail)*uint64(st.Bsize), uint64(st.Blocks)*uint64(st.Bsize); {
+	case free < scarceBytes, free < fewBytes && free < all/scarcePart:
 		return fmt.Sprintf("%d MB are free", free>>20)
 	case st.Files > 0 && uint64(st.Ffree) < scarceFiles: // some count no files
 		return fmt.Sprintf("%d files more fit on it", st.Ffree)
@@ -120,8 +127,24 @@ func scarce(st unix.Statfs_t) string {
 	return ""
 }
 
-// Full says what the file system of a directory is short of, "" if of nothing.
-func Full(dir string) string {
+// Full says what the file systems of directories are short of, by the first directory
+// on each; those that are short of nothing are left out.
+func Full(dirs ...string) map[string]string {
+	short, seen := make(map[string]string), make(map[uint64]bool)
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err != nil || seen[uint64(st.Dev)] {
+			continue
+		}
+		seen[uint64(st.Dev)] = true
+		if words := full(dir); words != "" {
+			short[dir] = words
+		}
+	}
+	return short
+}
+
+func full(dir string) string {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return "" // who uses it says more

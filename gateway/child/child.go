@@ -179,6 +179,11 @@ func (p *Process) Reach(ctx context.Context, onion string, call bool) (link.Reac
 	return ask(ctx, p.there(), link.Reach, link.Trial{Onion: onion, Call: call})
 }
 
+// Try has serve open a page through Tor once.
+func (p *Process) Try(ctx context.Context, a link.Attempt) (link.Attempted, error) {
+	return ask(ctx, p.there(), link.Try, a)
+}
+
 // Renew makes serve give the devices, or all if none is named, other
 // identities towards tor.
 func (p *Process) Renew(ctx context.Context, devices []netip.Addr) error {

@@ -223,8 +223,9 @@ var catalog = map[Code]entry{
 		"What the XMPP server needs, its accounts for one, cannot be read or written.",
 		"put right what the message names; until then users may log in to XMPP with what they had before, everything else works"},
 	DiskNearlyFull: {Warning,
-		"There is nearly no room left on the disk that has tunic's keys, accounts and mail.",
-		"make room: when the disk is full, no mail is taken and nothing can be changed"},
+		"There is nearly no room left on the disk that has tunic's keys, accounts and mail, or its configuration.",
+		"make room (`df -h` shows the disks, `du -xh / | sort -h | tail` what takes most): when the disk is full, " +
+			"no mail is taken and nothing can be changed"},
 	PortalOpen: {Warning,
 		"A device may reach web pages outside Tor for a while, to log in to the network in front of this box.",
 		"it closes by itself; `tunic portal DEVICE --close` closes it now"},

@@ -145,7 +145,7 @@ type Finding struct {
 // words what is wrong.
 func New(code Code, subject, text string) Finding {
 	e := catalog[code]
-	return Finding{Code: code, Severity: cmp.Or(e.severity, Error), Subject: subject, Text: text, Action: e.action}
+	return Finding{Code: code, Severity: cmp.Or(e.severity, Error), Subject: subject, Text: Words(text), Action: e.action}
 }
 
 // Same reports whether two findings are about the same, found at two times: what

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"syscall"
+
+	"tunic/gateway/health"
 )
 
 // Reason says in words why a server could not be connected to or did not
@@ -23,5 +25,5 @@ func Reason(err error) string {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return "tunic may not connect to it"
 	}
-	return err.Error()
+	return health.Words(err.Error())
 }

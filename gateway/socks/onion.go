@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
+
+	"github.com/things-go/go-socks5/statute"
 )
 
 // DialOnion connects to an onion, "KEY.onion", on behalf of the box itself. It
@@ -27,6 +30,45 @@ func (s *Server) DialHost(ctx context.Context, isolation, host string, port uint
 	return s.dialAs(ctx, s.credentials("box", isolation), destination{host: host, port: port})
 }
 
+// Resolve asks an exit for an address of a name (socks-extensions, section 2), on
+// the circuits of DialHost under the same isolation.
+func (s *Server) Resolve(ctx context.Context, isolation, host string) (netip.Addr, error) {
+	if !dialable(host) {
+		return netip.Addr{}, errNoName
+	}
+	c, found, err := s.ask(ctx, s.credentials("box", isolation), commandResolve, destination{host: host})
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	c.Close()
+	a, ok := netip.AddrFromSlice(found[1 : len(found)-2])
+	if found[0] == statute.ATYPDomain || !ok {
+		return netip.Addr{}, errors.New("resolving through tor: the answer is no address")
+	}
+	return a.Unmap(), nil
+}
+
+// Circuit is the SOCKS_PASSWORD by which tor's circuit-status names the circuits of
+// an isolation.
+func (s *Server) Circuit(isolation string) string { return s.credentials("box", isolation).password }
+
+// Refusal tells two failures of DialHost apart from all others: the port takes no
+// connection (RFC 1928, section 6: 5; and 1, since exits of tor 0.4.9 name a connection
+// that was refused to them MISC more often than not), and nobody gets there (4, 6, and
+// those of onions).
+func Refusal(err error) (refused, unreached bool) {
+	var reply replyError
+	errors.As(err, &reply)
+	code := byte(reply)
+	return code == statute.RepConnectionRefused || code == statute.RepServerFailure,
+		code == statute.RepHostUnreachable || code == statute.RepTTLExpired || code >= 0xF0 || isTimeout(err)
+}
+
+// DialAddr is DialHost for an address.
+func (s *Server) DialAddr(ctx context.Context, isolation string, to netip.AddrPort) (*net.TCPConn, error) {
+	return s.dialAs(ctx, s.credentials("box", isolation), destination{addr: to.Addr(), port: to.Port()})
+}
+
 var errNoName = errors.New("connecting through tor: this is no host name")
 
 // dialable reports whether tor can be asked for a name.
@@ -44,6 +86,7 @@ var reasons = map[replyError]string{
 	0xF6: "the address is wrong",
 	0xF7: "its introduction points did not answer in time",
 	0x01: "tor failed",
+	0x02: "no exit lets this port through",
 	0x04: "tor could not reach it",
 	0x05: "it refused the connection",
 	0x06: "tor gave it up: it took too long",

@@ -51,6 +51,23 @@ func askAround(name string, six bool) (answers []Answer, asked int, err error) {
 	return append(discovered, advertised...), 2, nil
 }
 
+// AskAround asks on a household interface of this box, as a new device does, who gives
+// addresses and who is a router. What this box itself answers it does not hear, or the
+// caller knows by Elsewhere.
+func AskAround(name string, six bool) ([]Answer, error) {
+	answers, _, err := askAround(name, six)
+	return answers, err
+}
+
+// Elsewhere are the routers and resolvers of an answer that are none of these addresses.
+func (a Answer) Elsewhere(box []netip.Addr) []netip.Addr {
+	var own []netip.Prefix
+	for _, b := range box {
+		own = append(own, netip.PrefixFrom(b.WithZone(""), b.BitLen()))
+	}
+	return a.elsewhere(own)
+}
+
 // Options of DHCP (RFC 2132).
 const (
 	optRouters = 3

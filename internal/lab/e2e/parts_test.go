@@ -41,6 +41,7 @@ func parts() []part {
 		{name: "route", test: testRoute},
 		{name: "names", test: testNames},
 		{name: "socks", test: testSOCKS},
+		{name: "try", test: testTry},
 		{name: "isolation", test: testIsolation},
 		{name: "onions", test: testOnions},
 		{name: "mail", needs: []string{"dovecot", "openssl"}, test: testMail},

@@ -1,0 +1,47 @@
+package health
+
+import "regexp"
+
+// phrase is how Go, or the kernel through it, writes an error, and how a person would.
+type phrase struct {
+	from *regexp.Regexp
+	to   string
+}
+
+// Phrases of package net (net.OpError: OP NETWORK [SOURCE->]ADDRESS: CAUSE), os/exec and
+// context, the longer ones first. ADDRESS holds colons of its own, and no spaces.
+var phrases = []phrase{
+	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?(?:i/o timeout|connection timed out)`),
+		"$1 does not answer"},
+	{regexp.MustCompile(`dial (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?connection refused`), "nothing listens at $1"},
+	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?no route to host`), "$1 is not there"},
+	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?network is unreachable`),
+		"no network leads to $1"},
+	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?(?:connection reset by peer|broken pipe)`),
+		"$1 has ended the connection"},
+	{regexp.MustCompile(`dial (?:unix|unixgram) (\S+): connect: no such file or directory`), "there is no socket $1"},
+	{regexp.MustCompile(`dial (?:unix|unixgram) (\S+): connect: connection refused`), "nobody listens at the socket $1"},
+	{regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`), "another program has $1"},
+	{regexp.MustCompile(`listen \w+ (\S+): bind: cannot assign requested address`), "this box does not have the address of $1"},
+	{regexp.MustCompile(`listen \w+ (\S+): bind: permission denied`), "tunic may not listen at $1"},
+	{regexp.MustCompile(`(?:dial|read|write|listen|accept) (?:tcp|udp|unix|ip)\w* (?:\S+->)?(\S+): (?:\w+: )?`), "$1: "},
+	{regexp.MustCompile(`exec: "([^"]+)": executable file not found in \$PATH`), `the program "$1" is not on this box`},
+	{regexp.MustCompile(`(?:fork/)?exec (\S+): no such file or directory`), "the program $1 is not on this box"},
+	{regexp.MustCompile(`lookup (\S+?)(?: on \S+)?: (?:no such host|server misbehaving)`), "there is no address for $1"},
+	{regexp.MustCompile(`\bcontext deadline exceeded\b`), "it took too long"},
+	{regexp.MustCompile(`\bcontext canceled\b`), "it was called off"},
+	{regexp.MustCompile(`\bi/o timeout\b`), "no answer in time"},
+	{regexp.MustCompile(`: (?:unexpected )?EOF\b`), ": the other side has closed the connection"},
+	{regexp.MustCompile(`\bexit status (\d+)`), "it ended with status $1"},
+	{regexp.MustCompile(`\bsignal: killed\b`), "it was killed"},
+	{regexp.MustCompile(`\bsignal: (\w+)`), "it was ended ($1)"},
+}
+
+// Words writes an error's text as a person would: findings are read by people who have
+// never seen Go. What it does not know it leaves.
+func Words(text string) string {
+	for _, p := range phrases {
+		text = p.from.ReplaceAllString(text, p.to)
+	}
+	return text
+}

@@ -1,0 +1,90 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+)
+
+// goes are what no person should have to read.
+var goes = regexp.MustCompile(`dial |listen tcp|bind:|connect:|i/o timeout|\$PATH|exec:|context |EOF|exit status|signal:|fork/`)
+
+func opError(op, network, source, addr string, err error) error {
+	e := &net.OpError{Op: op, Net: network, Err: err}
+	parse := func(s string) net.Addr { a, _ := net.ResolveTCPAddr("tcp", s); return a }
+	if e.Addr = parse(addr); network == "unix" {
+		e.Addr = &net.UnixAddr{Name: addr, Net: network}
+	}
+	if source != "" {
+		e.Source = parse(source)
+	}
+	return e
+}
+
+// Errors as package net makes them come out in words, wherever they stand in a text.
+func TestWords(t *testing.T) {
+	call := func(name string, err syscall.Errno) error { return os.NewSyscallError(name, err) }
+	dial := func(addr string, err error) error { return opError("dial", "tcp", "", addr, err) }
+	listen := func(addr string, err syscall.Errno) error {
+		return opError("listen", "tcp", "", addr, call("bind", err))
+	}
+	for want, err := range map[string]error{
+		"192.168.77.20:8080 does not answer":             dial("192.168.77.20:8080", os.ErrDeadlineExceeded),
+		"nothing listens at [fd77::20]:80":               dial("[fd77::20]:80", call("connect", syscall.ECONNREFUSED)),
+		"192.168.77.20:80 is not there":                  dial("192.168.77.20:80", call("connect", syscall.EHOSTUNREACH)),
+		"no network leads to 192.168.77.20:80":           dial("192.168.77.20:80", call("connect", syscall.ENETUNREACH)),
+		"192.0.2.1:80 has ended the connection":          opError("read", "tcp", "192.0.2.9:1", "192.0.2.1:80", syscall.ECONNRESET),
+		"there is no socket /run/x":                      opError("dial", "unix", "", "/run/x", call("connect", syscall.ENOENT)),
+		"nobody listens at the socket /run/x":            opError("dial", "unix", "", "/run/x", call("connect", syscall.ECONNREFUSED)),
+		"another program has 192.0.2.1:53":               listen("192.0.2.1:53", syscall.EADDRINUSE),
+		"this box does not have the address of [::1]:53": listen("[::1]:53", syscall.EADDRNOTAVAIL),
+		"tunic may not listen at 192.0.2.1:53":           listen("192.0.2.1:53", syscall.EACCES),
+		"192.0.2.1:53: too many open files":              dial("192.0.2.1:53", call("socket", syscall.EMFILE)),
+		"there is no address for nas.lan":                &net.DNSError{Err: "no such host", Name: "nas.lan", Server: "192.0.2.1:53"},
+		"it took too long":                               context.DeadlineExceeded,
+		"it was called off":                              context.Canceled,
+		"the other side has closed the connection":       errors.New("EOF"),
+		`the program "torr" is not on this box`:          &exec.Error{Name: "torr", Err: exec.ErrNotFound},
+		"the program /opt/torr is not on this box":       &os.PathError{Op: "fork/exec", Path: "/opt/torr", Err: syscall.ENOENT},
+		"it ended with status 3":                         errors.New("exit status 3"),
+		"it was killed":                                  errors.New("signal: killed"),
+	} {
+		text := New(TargetUnreachable, "nas", fmt.Sprintf("the nas: %v", err)).Text
+		if text != "the nas: "+want || goes.MatchString(text) {
+			t.Errorf("%q becomes %q, not %q", err, text, want)
+		}
+	}
+}
+
+// Real errors of this machine do too.
+func TestWordsOfRealErrors(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "gone")
+	_, none := net.Dial("unix", gone)
+	_, program := exec.Command(gone).Output()
+	for want, err := range map[string]error{"there is no socket " + gone: none, "the program " + gone + " is not on this box": program} {
+		if err == nil {
+			t.Fatal("no error")
+		}
+		if got := Words(err.Error()); got != want {
+			t.Errorf("%q becomes %q, not %q", err, got, want)
+		}
+	}
+}
+
+// Texts that are for people already stay as they are.
+func TestWordsLeavesTheRest(t *testing.T) {
+	for _, text := range []string{"the household interface eth1 has no cable",
+		"read the file /etc/tunic/tunic.toml: 3: text needs quotes", "Tor is connecting: 5 %, Connecting to a relay: No route to host",
+		"the onion photos, port 80: connection refused: nothing listens there"} {
+		if got := Words(text); got != text {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}
