@@ -23,6 +23,7 @@ import (
 	numbers "tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
+	"tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/onion"
@@ -33,7 +34,8 @@ import (
 // features are those of every house in tests.
 var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}),
 	household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, config.Paths{}, nil), timekeeping.Feature{},
-	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), numbers.Feature{}, gopher.Feature{}}
+	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), numbers.Feature{}, gopher.Feature{},
+	page.New(nil)}
 
 func inputs() desire.Inputs {
 	in := desire.Inputs{Scene: feature.Scene{

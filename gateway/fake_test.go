@@ -26,6 +26,7 @@ import (
 	numbers "tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
+	"tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
 	"tunic/gateway/feature/why"
@@ -358,7 +359,7 @@ func (h *house) furnish() {
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{},
 		networks.Feature{}, h.people,
-		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, h.logs}
+		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, page.New(h.Gateway), h.logs}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

@@ -36,9 +36,9 @@ func TestOrder(t *testing.T) {
 	if !h.pass(t.Context()) {
 		t.Fatalf("the pass is not done: %s", h.current.why)
 	}
-	h.expect(t, "rules closed, tor 1, listen 13, serve 1, rules open, cut onion 10 99 250, cut direct 10 99 250, cut portal 10 99 250")
+	h.expect(t, "rules closed, tor 1, listen 17, serve 1, rules open, cut onion 10 99 250, cut direct 10 99 250, cut portal 10 99 250")
 	h.pass(t.Context())
-	h.expect(t, "listen 13, serve 1")
+	h.expect(t, "listen 17, serve 1")
 }
 
 // No step that fails, or is not ready, is followed by open rules.
@@ -87,7 +87,7 @@ func TestTorDiesLater(t *testing.T) {
 	if h.pass(t.Context()) {
 		t.Error("the pass says that all is done")
 	}
-	h.expect(t, "listen 12, serve 0")
+	h.expect(t, "listen 16, serve 0")
 	s := h.Gateway.Status(t.Context())
 	if s.Ready || s.State != api.Open || !slices.Contains(h.codes(t), "tor-down") {
 		t.Errorf("ready %v, state %s, findings %v", s.Ready, s.State, h.codes(t))
@@ -101,7 +101,7 @@ func TestDriftIsPutBackAndReported(t *testing.T) {
 	h.set(func() { h.drift = []string{"ip4 filter: hook of TUNIC-FORWARD is gone"} })
 	h.verified = h.verified.Add(-verifyEvery)
 	h.pass(t.Context())
-	h.expect(t, "listen 12, serve 0, rules open")
+	h.expect(t, "listen 16, serve 0, rules open")
 	if !slices.Contains(h.codes(t), "rules-drift") {
 		t.Errorf("findings: %v", h.codes(t))
 	}
@@ -185,19 +185,19 @@ func TestReload(t *testing.T) {
 		if err := h.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		h.expect(t, "tor 1, listen 13, serve 1, rules open") // which let serve dial the target
+		h.expect(t, "tor 1, listen 17, serve 1, rules open") // which let serve dial the target
 	})
 	t.Run("a stricter policy cuts flows after the rules", func(t *testing.T) {
 		h.write(t, "devices/tv.toml", "mac = \"02:00:00:00:00:10\"\npolicy = \"direct\"\n")
 		if err := h.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		h.expect(t, "listen 13, serve 1, rules open")
+		h.expect(t, "listen 17, serve 1, rules open")
 		h.write(t, "devices/tv.toml", "mac = \"02:00:00:00:00:10\"\npolicy = \"tor\"\n")
 		if err := h.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		h.expect(t, "listen 13, serve 1, rules open, cut onion 10 250, cut direct 10 250")
+		h.expect(t, "listen 17, serve 1, rules open, cut onion 10 250, cut direct 10 250")
 	})
 }
 

@@ -8,7 +8,12 @@ func (c compiler) input() Chain {
 	chain.add("-i lo -j ACCEPT")
 	c.sunk(&chain)
 	c.carriersPorts(&chain)
+	guarded := make(map[uint16]bool)
 	for _, s := range c.Services {
+		if guarded[s.Internal] { // it is led to from several addresses
+			continue
+		}
+		guarded[s.Internal] = true
 		chain.add("-p tcp -m tcp --dport %d -g %s", s.Internal, chainClosed)
 		if s.UDP {
 			chain.add("-p udp -m udp --dport %d -g %s", s.Internal, chainClosed)

@@ -192,7 +192,9 @@ func (in Input) normal() Input {
 	in.Prefixes = slices.Compact(slices.SortedFunc(slices.Values(in.Prefixes), comparePrefixes))
 	in.Children = sortChildren(in.Children)
 	in.Devices = slices.SortedFunc(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
-	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int { return cmp.Compare(a.Public, b.Public) })
+	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int {
+		return cmp.Or(cmp.Compare(a.Public, b.Public), cmp.Compare(a.Internal, b.Internal), a.To.Compare(b.To))
+	})
 	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int {
 		return cmp.Or(comparePrefixes(a.To, b.To), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
 	})

@@ -74,7 +74,7 @@ type Service struct {
 	UDP      bool   // on UDP too, not only TCP
 	Public   uint16
 	Internal uint16
-	To       netip.Addr // a virtual address that is this service's alone; zero: any address of the box
+	To       netip.Addr // a virtual address that is this service's alone; zero: any address of the box; one service may have several
 	Virtual  bool       // at every virtual address instead, TCP alone
 }
 

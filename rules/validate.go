@@ -140,9 +140,11 @@ func (in Input) validateServices() error {
 	type place struct {
 		port    uint16
 		virtual bool
+		to      netip.Addr
 	}
 	public := make(map[place]bool)
 	internal := make(map[uint16]bool)
+	of := make(map[uint16]string) // which service has an internal port; it may be led to from several addresses
 	for _, k := range in.Carriers {
 		for _, port := range k.ports() {
 			internal[port] = true
@@ -173,8 +175,8 @@ func (in Input) validateServices() error {
 			errs = append(errs, fmt.Errorf("service %q needs a public and an internal port", s.Name))
 			continue
 		}
-		at := place{s.Public, s.Virtual}
-		if public[at] || internal[s.Internal] {
+		at := place{s.Public, s.Virtual, s.To}
+		if again := of[s.Internal] == s.Name && s.To.IsValid(); public[at] || internal[s.Internal] && !again {
 			errs = append(errs, fmt.Errorf("service %q wants a port that is taken: public %d, internal %d", s.Name, s.Public, s.Internal))
 		}
 		if s.Virtual && (s.UDP || s.To.IsValid()) {
@@ -183,7 +185,7 @@ func (in Input) validateServices() error {
 		if s.To.IsValid() && (s.UDP || !in.Virtual4.Contains(s.To) && !in.Virtual6.Contains(s.To)) {
 			errs = append(errs, fmt.Errorf("service %q has the address %v: it must be a virtual one, and for TCP alone", s.Name, s.To))
 		}
-		public[at], internal[s.Internal] = true, true
+		public[at], internal[s.Internal], of[s.Internal] = true, true, s.Name
 	}
 	return errors.Join(errs...)
 }

@@ -110,6 +110,7 @@ func (d *daemon) run(ctx context.Context, door net.Listener, h *heir) error {
 	rooms := newHouse(g, d)
 	g.Features = rooms.features()
 	h.bequeathed(g.Features, d.log)
+	rooms.page.Ask(rooms.parts(g, nil)) // it asks for no upgrade
 	rooms.Answers(&d.serve.Answers)
 	link.Handle(&d.serve.Answers, link.Measure, func(ctx context.Context, _ struct{}) ([]byte, error) {
 		return metrics.Text(g.Status(ctx)), nil

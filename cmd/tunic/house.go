@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/feature/onions"
+	site "tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
 	"tunic/gateway/feature/try"
@@ -32,6 +33,7 @@ type house struct {
 	people  people.Feature
 	mail    mail.Feature
 	servers servers.Feature
+	page    *site.Feature
 }
 
 // devices answers api.Devices.
@@ -55,6 +57,7 @@ func newHouse(host feature.Host, d *daemon) house {
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
+		page:    site.New(host),
 	}
 }
 
@@ -66,6 +69,7 @@ func (h house) Answers(m *link.Mux) {
 	h.friends.Answers(m)
 	h.bypass.Answers(m)
 	h.mail.Answers(m)
+	h.page.Answers(m)
 }
 
 // parts answer what verbs ask.
@@ -90,6 +94,7 @@ func (h house) features() []feature.Feature {
 		xmpp.New(),         // chat by the box's addresses
 		metrics.Feature{},  // numbers for Prometheus
 		gopher.Feature{},   // pages for the household and for friends
+		h.page,             // what browsers of the household see of all that
 		h.servers,          // how the servers are that others have written
 	}
 }

@@ -59,7 +59,7 @@ func (a *app) show(s api.Status, asJSON bool) error {
 		return a.json(s)
 	}
 	width := a.width()
-	a.print(wrapped(oneLine(stateWords(s)), width, "") + "\n")
+	a.print(wrapped(oneLine(s.Fridge().String()), width, "") + "\n")
 	a.printf("\ntunic %s\n", s.Version)
 	a.printf("Tor %s: %s\n", s.Tor.Version, torWords(s.Tor))
 	if s.FastTor != nil {

@@ -78,6 +78,10 @@ func readWord[T ~string](t *table, key string, byDefault T, words ...T) T {
 func readGateway(t *table, g *Gateway, household []string) {
 	g.OwnTraffic = readWord(t, "own-traffic", OwnTor, OwnTor, OwnDirect)
 	g.Metrics = readWord(t, "metrics", MetricsOff, MetricsOff, MetricsLoopback, MetricsHousehold)
+	g.Page = true
+	if page, ok := t.boolean("page"); ok {
+		g.Page = page
+	}
 	readNTP(t, g)
 	readExceptions(t, g)
 	readNamed(t, g, household)
@@ -120,10 +124,13 @@ func readSocks(t *table, s *Socks) {
 
 // takenPorts are those that devices reach on the box beside the SOCKS port,
 // and those that tunic's processes listen on.
-func takenPorts() []uint16 { return append(internalPorts(), 53, 70, 587, IMAPSPort, MetricsPort) }
+func takenPorts() []uint16 {
+	return append(internalPorts(), 53, 70, 587, IMAPSPort, MetricsPort, PagePort, PageTLSPort)
+}
 
 func internalPorts() []uint16 {
 	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeMetricsPort,
-		ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort,
-		ServeIRCPort, ServeIRCTLSPort, ProsodyClientPort, ProsodyServerPort, ProsodyFilesPort, NgircdPort}
+		ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServePagePort, ServePageTLSPort, ServeSharesPort,
+		ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort, ServeIRCPort, ServeIRCTLSPort, ProsodyClientPort,
+		ProsodyServerPort, ProsodyFilesPort, NgircdPort}
 }

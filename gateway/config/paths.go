@@ -23,6 +23,9 @@ const (
 
 	ServeSubmissionPort uint16 = 9387 // serve, mail from the household
 	ServeSetupPort      uint16 = 9380 // serve, pages for mail programs of the household
+	ServePagePort       uint16 = 9384 // serve, the box's own page for the household
+	ServePageTLSPort    uint16 = 9385 // serve, the same over TLS
+	ServeSharesPort     uint16 = 9386 // serve, the pages at friends' bare names for the household
 	ServeIMAPPort       uint16 = 9393 // serve, IMAP over TLS for the household
 	DovecotPort         uint16 = 9394 // dovecot, IMAP for serve, 127.0.0.1
 
@@ -49,6 +52,12 @@ const (
 
 // MetricsPort is where Prometheus asks for numbers: on loopback, or of the household.
 const MetricsPort uint16 = 9474
+
+// Ports that browsers dial (RFC 9110, 4.2).
+const (
+	PagePort    uint16 = 80
+	PageTLSPort uint16 = 443
+)
 
 // IMAPSPort is what mail programs dial (RFC 8314).
 const IMAPSPort uint16 = 993
@@ -153,6 +162,9 @@ func (p Paths) StateFile() string { return filepath.Join(p.State, "state.json") 
 
 // PeerKeys is the directory of what is secret about one friend.
 func (p Paths) PeerKeys(name string) string { return filepath.Join(p.State, "peers", name) }
+
+// Page is what is kept of log-ins to the box's own page.
+func (p Paths) Page() string { return filepath.Join(p.State, "page") }
 
 // SelfKey is the key by which this box finds its own private onions.
 func (p Paths) SelfKey() string { return filepath.Join(p.State, "self.key") }

@@ -13,6 +13,7 @@ type Surroundings struct {
 	Links   []Link      // all interfaces but loopback
 	Renamed []string    // household interfaces that were there before under that name
 	Visits  []Visit     // connections to servers of the box that are open now
+	Serves  []uint16    // TCP ports at which servers of the box listen, for others than the box itself
 	Routers []Neighbour // hosts of the household that say they are IPv6 routers
 	Ways    []Neighbour // hosts of the household by which the box itself reaches the internet
 	Spoken  []Neighbour // IPv4 devices of the household that the box has just spoken with

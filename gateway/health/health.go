@@ -112,6 +112,7 @@ const (
 	AddressShared      Code = "hardware-address-shared"
 	FastPath           Code = "rules-bypassed"
 	CleartextPort      Code = "cleartext-port"
+	PageElsewhere      Code = "page-port-taken"
 )
 
 // Explanation is what there is to know of a code.

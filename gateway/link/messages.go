@@ -68,6 +68,7 @@ type Desired struct {
 	Terminators []Terminator
 	Files       *Files // nil: no XMPP
 	Setup       *Setup // nil: there is no mail
+	Page        *Page  // nil: the box has no page
 
 	Hosts map[string][]netip.Addr // devices that are targets, by name
 	Peers *Peers                  // nil: no other boxes

@@ -40,4 +40,6 @@ var (
 	Measure = Verb[struct{}, []byte]{"metrics", 4, 10 * time.Second}
 	// Hear keeps what a friend's box has said of itself.
 	Hear = Verb[Seen, Paired]{"friend.hear", 32, time.Minute}
+	// LookAtPage says what everybody in the house may know.
+	LookAtPage = Verb[PageVisit, PageView]{"page.look", 16, 10 * time.Second}
 )

@@ -10,7 +10,7 @@ import (
 // Surroundings implements gateway.Kernel.
 func (Kernel) Surroundings(_ context.Context, household []string) (feature.Surroundings, error) {
 	read, err := netfilter.ReadSurroundings(household)
-	around := feature.Surroundings{Fast: read.Fast, Tors: otherTors("/proc"), Routers: neighbours(read.Routers),
+	around := feature.Surroundings{Fast: read.Fast, Serves: read.Serves, Tors: otherTors("/proc"), Routers: neighbours(read.Routers),
 		Ways: neighbours(read.Ways), Spoken: neighbours(read.Spoken)}
 	for _, l := range read.Links {
 		around.Links = append(around.Links, feature.Link{Name: l.Name, Up: l.Up, Carrier: l.Carrier, Household: l.Household,

@@ -31,6 +31,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.time(d.NTP)
 	a.setup(d.Setup)
 	a.metrics(d.Metrics)
+	a.page(d.Page)
 	for _, name := range d.SOCKS.Listeners {
 		a.run(name, "socks", s.serveSOCKS)
 	}

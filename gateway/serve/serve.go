@@ -24,6 +24,7 @@ import (
 	"tunic/gateway/endpoint/pair"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/gateway/page"
 	"tunic/gateway/resolver"
 	"tunic/gateway/socks"
 )
@@ -56,6 +57,7 @@ type Server struct {
 	book      atomic.Pointer[account.Book] // who may log in
 	cert      atomic.Pointer[certificate]  // of the household's servers; nil: none is there
 	names     names
+	site      *page.Site
 
 	mu     sync.Mutex        // guards what status and the fronts' dials read
 	fronts map[string]*front // by onion name
@@ -115,6 +117,7 @@ func New(log *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("preparing the time server: %w", err)
 	}
 	newPeers(s)
+	s.site = page.New(asked{s})
 	return s, nil
 }
 

@@ -18,6 +18,7 @@ import (
 type Surroundings struct {
 	Links     []Link      // all interfaces but loopback
 	Visits    []Visit     // who is connected to servers of the box
+	Serves    []uint16    // TCP ports at which servers of the box listen, for others than the box itself
 	Firewalls []Firewall  // other programs that refuse what these rules let pass
 	Routers   []Neighbour // hosts of the household that say they are IPv6 routers (RFC 4861, section 4.4)
 	Ways      []Neighbour // hosts of the household by which the box itself reaches the internet
@@ -76,7 +77,7 @@ func ReadSurroundings(household []string) (Surroundings, error) {
 	tables, err := flowtables()
 	a.Fast = append(a.Fast, tables...)
 	errs := []error{err}
-	a.Visits, err = visits()
+	a.Visits, a.Serves, err = visits()
 	errs = append(errs, err)
 	a.Firewalls, err = firewalls(household)
 	return a, errors.Join(append(errs, err)...)

@@ -22,13 +22,14 @@ const (
 )
 
 // visits lists who is connected to which server of the box, over TCP and from
-// another host, each once.
-func visits() (list []Visit, err error) {
+// another host, each once, and at which ports servers of the box listen for others
+// than the box itself.
+func visits() (list []Visit, ports []uint16, err error) {
 	var sockets []*netlink.Socket
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		of, err := whole(func() ([]*netlink.Socket, error) { return netlink.SocketDiagTCP(family) })
 		if err != nil {
-			return nil, fmt.Errorf("reading the connections to the box: %w", err)
+			return nil, nil, fmt.Errorf("reading the connections to the box: %w", err)
 		}
 		sockets = append(sockets, of...)
 	}
@@ -36,6 +37,9 @@ func visits() (list []Visit, err error) {
 	for _, s := range sockets {
 		if s.State == tcpListen {
 			serves[s.ID.SourcePort] = true
+			if at, ok := netip.AddrFromSlice(s.ID.Source); ok && !at.Unmap().IsLoopback() && !slices.Contains(ports, s.ID.SourcePort) {
+				ports = append(ports, s.ID.SourcePort)
+			}
 		}
 	}
 	for _, s := range sockets {
@@ -45,5 +49,5 @@ func visits() (list []Visit, err error) {
 			list = append(list, v)
 		}
 	}
-	return list, nil
+	return list, ports, nil
 }

@@ -1,0 +1,104 @@
+// Package page is the box's own page for browsers of the household as a feature:
+// where it is served, and what of the box it may show and do for whom.
+package page
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tunic/gateway/config"
+	"tunic/gateway/feature"
+	"tunic/gateway/health"
+	"tunic/gateway/link"
+	"tunic/gateway/peer"
+	"tunic/rules"
+)
+
+// Feature answers what serve asks for the page.
+type Feature struct {
+	host feature.Host
+	parts
+}
+
+var _ feature.Feature = (*Feature)(nil)
+
+// New returns the feature. Without a host it answers nobody.
+func New(host feature.Host) *Feature { return &Feature{host: host} }
+
+// Name implements feature.Feature.
+func (*Feature) Name() string { return "page" }
+
+// Look implements feature.Feature. A web server of the box's own keeps its ports.
+func (*Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
+	if !s.Config.Gateway.Page {
+		return func(feature.Scene, *feature.Desired) {}
+	}
+	var taken []string
+	for _, port := range []uint16{config.PagePort, config.PageTLSPort} {
+		if slices.Contains(s.Surroundings.Serves, port) {
+			taken = append(taken, fmt.Sprint(port))
+		}
+	}
+	if len(taken) > 0 {
+		r.Find(health.PageElsewhere, "", "a server of this box's own listens at port %s, where the box's page would be",
+			strings.Join(taken, " and "))
+	}
+	return want
+}
+
+func want(s feature.Scene, d *feature.Desired) {
+	p := &link.Page{Host: config.BoxName, Chat: s.Config.XMPP(), Friends: friends(d.Serve.DNS.Names)}
+	_, p.Mail = s.Config.Mail()
+	if a := s.Authority; a != nil {
+		p.CA = a.Certificate()
+	}
+	free := func(port uint16) bool { return !slices.Contains(s.Surroundings.Serves, port) }
+	if free(config.PagePort) {
+		p.Listeners = d.Door(s, feature.Door{Name: "page", Public: config.PagePort, Internal: config.ServePagePort})
+	}
+	if free(config.PageTLSPort) && d.Serve.TLS != nil {
+		p.TLS = d.Door(s, feature.Door{Name: "page-tls", Public: config.PageTLSPort, Internal: config.ServePageTLSPort})
+	}
+	p.Shares = wantShares(s, d, p.Friends)
+	d.Serve.Page = p
+}
+
+// friends are the friends' boxes that have names, with what they share.
+func friends(names []link.Name) (list []link.PageFriend) {
+	for _, n := range names {
+		if n.Label != "" && !n.Box && !strings.Contains(n.Label, ".") {
+			list = append(list, link.PageFriend{Name: n.Label, Key: string(peer.Key(n.Onion).Address()), Addrs: n.Addrs})
+		}
+	}
+	for _, n := range names {
+		share, name, ok := strings.Cut(n.Label, ".")
+		if i := slices.IndexFunc(list, func(f link.PageFriend) bool { return f.Name == name }); ok && i >= 0 {
+			list[i].Shares = append(list[i].Shares, share)
+		}
+	}
+	return list
+}
+
+// wantShares leads port 80 of friends' own onions to serve, which passes on what
+// there is a server for, and else says what the friend shares.
+func wantShares(s feature.Scene, d *feature.Desired, friends []link.PageFriend) (listeners []string) {
+	led := false
+	for _, f := range friends {
+		for _, a := range f.Addrs {
+			if a.Is6() && !s.Facts.IPv6 {
+				continue
+			}
+			led = true
+			d.Rules.Services = append(d.Rules.Services,
+				rules.Service{Name: "shares", Public: config.PagePort, Internal: config.ServeSharesPort, To: a})
+		}
+	}
+	if led {
+		d.EachFamily(s, func(i feature.InterfaceFacts, family string) {
+			listeners = append(listeners, d.Listen("shares", i, "tcp"+family, config.ServeSharesPort))
+		})
+	}
+	return listeners
+}

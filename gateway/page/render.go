@@ -1,0 +1,73 @@
+package page
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"time"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+//go:embed style.css
+var styleText []byte
+
+// templates are the pages by name, each within the frame that all have.
+var templates = parseTemplates("front", "certificate", "shares")
+
+func parseTemplates(names ...string) map[string]*template.Template {
+	all := make(map[string]*template.Template)
+	for _, name := range names {
+		all[name] = template.Must(template.ParseFS(templateFiles, "templates/frame.html", "templates/"+name+".html"))
+	}
+	return all
+}
+
+// view is what a template sees.
+type view struct {
+	Lang      string
+	Page      string // the name of the template
+	Languages []string
+	Secure    bool
+	Host      string // the box's
+	Data      any
+}
+
+// T is the text of a key.
+func (v view) T(key string, args ...any) string { return say(v.Lang, key, args...) }
+
+// In is the text of a key in another language.
+func (v view) In(language, key string) string { return say(language, key) }
+
+// Clock is a moment as people say it, with the day if it is not today's.
+func (v view) Clock(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	local := t.Local()
+	if local.Format(time.DateOnly) == time.Now().Format(time.DateOnly) {
+		return local.Format("15:04")
+	}
+	return local.Format("2006-01-02 15:04")
+}
+
+// render writes a page.
+func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
+	v := view{Lang: languageOf(r), Page: name, Languages: languages, Secure: r.TLS != nil, Host: s.settings.Load().Host, Data: data}
+	var b bytes.Buffer
+	if err := templates[name].ExecuteTemplate(&b, "frame.html", v); err != nil {
+		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(b.Bytes())
+}
+
+func style(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=3600")
+	w.Write(styleText)
+}
