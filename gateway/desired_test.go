@@ -35,7 +35,7 @@ import (
 var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}),
 	household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, config.Paths{}, nil), timekeeping.Feature{},
 	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), numbers.Feature{}, gopher.Feature{},
-	page.New(nil)}
+	page.New(nil, page.Parts{})}
 
 func inputs() desire.Inputs {
 	in := desire.Inputs{Scene: feature.Scene{

@@ -359,7 +359,7 @@ func (h *house) furnish() {
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{},
 		networks.Feature{}, h.people,
-		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, page.New(h.Gateway), h.logs}
+		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, page.New(h.Gateway, page.Parts{}), h.logs}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

@@ -31,7 +31,7 @@ func Sweep(p config.Paths, started time.Time, log *slog.Logger) {
 // with the suffix of the configuration's.
 func ownDirs(p config.Paths) map[string]string {
 	dirs := make(map[string]string)
-	for _, dir := range []string{p.State, filepath.Dir(p.OnionKeys("x")), p.Invites(), p.Accounts(), p.CA()} {
+	for _, dir := range []string{p.State, filepath.Dir(p.OnionKeys("x")), p.Invites(), p.Accounts(), p.CA(), p.Page()} {
 		dirs[dir] = ""
 	}
 	for _, keys := range []string{p.PeerKeys("*"), p.OnionKeys("*"), p.RetiredKeys("*", "*")} {

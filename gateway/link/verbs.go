@@ -40,6 +40,11 @@ var (
 	Measure = Verb[struct{}, []byte]{"metrics", 4, 10 * time.Second}
 	// Hear keeps what a friend's box has said of itself.
 	Hear = Verb[Seen, Paired]{"friend.hear", 32, time.Minute}
+	// LogIn checks what somebody shows, and Enrol the first code of an admin's.
+	LogIn = Verb[PageLogin, PagePass]{"page.login", 4, 20 * time.Second}
+	Enrol = Verb[PageCode, PagePass]{"page.enrol", 4, 20 * time.Second}
+	// Act shows or does what a user may who is logged in.
+	Act = Verb[PageAct, PageAnswer]{"page.act", 16, 2 * time.Minute}
 	// LookAtPage says what everybody in the house may know.
 	LookAtPage = Verb[PageVisit, PageView]{"page.look", 16, 10 * time.Second}
 )

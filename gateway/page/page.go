@@ -18,6 +18,13 @@ import (
 type Box interface {
 	// Look is what everybody in the house may know. device is the caller's address.
 	Look(ctx context.Context, device netip.Addr) (link.PageView, error)
+	// Device stands for the device that has an address, where attempts are counted.
+	Device(addr netip.Addr) string
+	// LogIn checks what somebody shows, and Enrol the first code of an admin's.
+	LogIn(ctx context.Context, q link.PageLogin) (link.PagePass, error)
+	Enrol(ctx context.Context, q link.PageCode) (link.PagePass, error)
+	// Act shows or does what the user may whose token it is.
+	Act(ctx context.Context, q link.PageAct) (link.PageAnswer, error)
 }
 
 // Site is the page. Its handlers are for any number of goroutines.
@@ -40,6 +47,11 @@ func (s *Site) Set(p link.Page) { s.settings.Store(&p) }
 func (s *Site) Plain() http.Handler {
 	m := http.NewServeMux()
 	s.public(m)
+	m.HandleFunc("GET /{$}", s.front)
+	m.HandleFunc("GET /login", s.loginForm) // which says where it is
+	for name := range rooms {
+		m.HandleFunc("GET /"+name, s.loginForm)
+	}
 	return s.guarded(m, s.ownName)
 }
 
@@ -47,6 +59,15 @@ func (s *Site) Plain() http.Handler {
 func (s *Site) Secure() http.Handler {
 	m := http.NewServeMux()
 	s.public(m)
+	m.HandleFunc("GET /{$}", s.home)
+	m.HandleFunc("GET /login", s.loginForm)
+	m.HandleFunc("POST /login", s.logIn)
+	m.HandleFunc("POST /enrol", s.enrol)
+	m.HandleFunc("POST /logout", s.logOut)
+	m.HandleFunc("POST /do/{verb...}", s.act)
+	for name := range rooms {
+		m.HandleFunc("GET /"+name, s.enterRoom(name))
+	}
 	return s.guarded(m, s.ownName)
 }
 
@@ -64,5 +85,4 @@ func (s *Site) public(m *http.ServeMux) {
 	m.HandleFunc("GET /ca.crt", s.certificate)
 	m.HandleFunc("GET /certificate", s.aboutCertificate)
 	m.HandleFunc("GET /language/{name}", setLanguage)
-	m.HandleFunc("GET /{$}", s.front)
 }

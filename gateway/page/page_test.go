@@ -1,11 +1,8 @@
 package page
 
 import (
-	"context"
 	"errors"
-	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -14,39 +11,6 @@ import (
 
 	"tunic/gateway/link"
 )
-
-// fakeBox answers as it is told.
-type fakeBox struct {
-	view link.PageView
-	err  error
-}
-
-func (b *fakeBox) Look(_ context.Context, device netip.Addr) (link.PageView, error) {
-	if device != netip.MustParseAddr("192.168.77.30") {
-		return link.PageView{}, errors.New("another device")
-	}
-	return b.view, b.err
-}
-
-func newSite(b *fakeBox) *Site {
-	s := New(b)
-	s.Set(link.Page{Host: "box.home.arpa", CA: "-----BEGIN CERTIFICATE-----\nZGVy\n-----END CERTIFICATE-----\n", Mail: true,
-		Friends: []link.PageFriend{{Name: "alice", Key: strings.Repeat("a", 56), Shares: []string{"photos"},
-			Addrs: []netip.Addr{netip.MustParseAddr("10.192.1.0")}}, {Name: "carol", Key: strings.Repeat("c", 56)}}})
-	return s
-}
-
-// get asks a handler for a page as a device of the house does.
-func get(h http.Handler, url string, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("GET", url, nil)
-	r.RemoteAddr = "192.168.77.30:40000"
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w
-}
 
 // Whoever is not logged in sees how their own device goes.
 func TestFront(t *testing.T) {

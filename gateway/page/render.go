@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"net/http"
 	"time"
+
+	"tunic/gateway/api"
 )
 
 //go:embed templates
@@ -15,12 +17,14 @@ var templateFiles embed.FS
 var styleText []byte
 
 // templates are the pages by name, each within the frame that all have.
-var templates = parseTemplates("front", "certificate", "shares")
+var templates = parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
+	"people")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
 	for _, name := range names {
-		all[name] = template.Must(template.ParseFS(templateFiles, "templates/frame.html", "templates/"+name+".html"))
+		all[name] = template.Must(template.ParseFS(templateFiles, "templates/frame.html", "templates/parts.html",
+			"templates/"+name+".html"))
 	}
 	return all
 }
@@ -31,7 +35,9 @@ type view struct {
 	Page      string // the name of the template
 	Languages []string
 	Secure    bool
-	Host      string // the box's
+	Host      string  // the box's
+	Me        *api.Me // who is logged in; nil: nobody
+	Form      string  // what their forms have in them
 	Data      any
 }
 
@@ -40,6 +46,20 @@ func (v view) T(key string, args ...any) string { return say(v.Lang, key, args..
 
 // In is the text of a key in another language.
 func (v view) In(language, key string) string { return say(language, key) }
+
+// Rooms are those of whoever is logged in, in their order.
+func (v view) Rooms() []string {
+	if v.Me.Admin() {
+		return []string{"overview", "devices", "onions", "friends", "people", "me"}
+	}
+	return []string{"overview", "friends", "me"}
+}
+
+// QR is a text as a picture.
+func (view) QR(text string) template.URL { return picture(text) }
+
+// At is Clock of a moment that there always is.
+func (v view) At(t time.Time) string { return v.Clock(&t) }
 
 // Clock is a moment as people say it, with the day if it is not today's.
 func (v view) Clock(t *time.Time) string {
@@ -56,6 +76,9 @@ func (v view) Clock(t *time.Time) string {
 // render writes a page.
 func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	v := view{Lang: languageOf(r), Page: name, Languages: languages, Secure: r.TLS != nil, Host: s.settings.Load().Host, Data: data}
+	if room, ok := data.(roomView); ok {
+		v.Me, v.Form = &room.Me, room.Form
+	}
 	var b bytes.Buffer
 	if err := templates[name].ExecuteTemplate(&b, "frame.html", v); err != nil {
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)

@@ -23,6 +23,24 @@ func (a asked) Look(ctx context.Context, device netip.Addr) (link.PageView, erro
 	return ask(ctx, a.Server, link.LookAtPage, link.PageVisit{Device: device})
 }
 
+// Device implements page.Box.
+func (a asked) Device(addr netip.Addr) string { return string(a.Devices.Of(addr)) }
+
+// LogIn implements page.Box.
+func (a asked) LogIn(ctx context.Context, q link.PageLogin) (link.PagePass, error) {
+	return ask(ctx, a.Server, link.LogIn, q)
+}
+
+// Enrol implements page.Box.
+func (a asked) Enrol(ctx context.Context, q link.PageCode) (link.PagePass, error) {
+	return ask(ctx, a.Server, link.Enrol, q)
+}
+
+// Act implements page.Box.
+func (a asked) Act(ctx context.Context, q link.PageAct) (link.PageAnswer, error) {
+	return ask(ctx, a.Server, link.Act, q)
+}
+
 // page serves the box's own page.
 func (a *application) page(want *link.Page) {
 	if want == nil {
@@ -42,13 +60,15 @@ func (a *application) page(want *link.Page) {
 	}
 }
 
-// Bounds of a conversation with a browser: a request that comes slowly, and an answer
-// for which the box may have to change something.
+// Bounds of a conversation with a browser: an answer for which the box may have to
+// change something, and the header of a request.
 const (
-	requestTime = 20 * time.Second
-	answerTime  = 3 * time.Minute
-	headerSize  = 16 << 10
+	answerTime = 3 * time.Minute
+	headerSize = 16 << 10
 )
+
+// requestTime bounds a request that comes slowly. Tests set less.
+var requestTime = 20 * time.Second
 
 func (a *application) servePage(h http.Handler, over func(net.Listener) net.Listener) func(context.Context, *os.File) error {
 	return func(ctx context.Context, f *os.File) error {

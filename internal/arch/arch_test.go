@@ -27,7 +27,7 @@ var onlyImporter = map[string][]string{
 	"github.com/emersion/go-smtp":      {"gateway/endpoint/smtp"},
 	"github.com/emersion/go-sasl":      {"gateway/endpoint/smtp"},
 	"github.com/emersion/go-msgauth":   {"gateway/endpoint/smtp/dkim"},
-	"rsc.io/qr":                        {"cmd/tunic"},
+	"rsc.io/qr":                        {"cmd/tunic", "gateway/page"},
 	"filippo.io/age":                   {"gateway/backup"},
 	"aead.dev/minisign":                {"internal/release"},
 	"filippo.io/edwards25519":          {"gateway/onion"},

@@ -1,15 +1,13 @@
 package smtp
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
+
+	"tunic/gateway/account"
 )
 
 // submitted hands a text in for bob at the friend's, and returns what arrives there.
@@ -77,7 +75,7 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 	if err := try("typing", "wrong"); err != gosmtp.ErrAuthFailed {
 		t.Fatal(err)
 	}
-	for i := range maxAccountFailures {
+	for i := range account.MaxAccountFailures {
 		try("fe80::"+strings.Repeat("1", i), "wrong")
 	}
 	for _, password := range []string{"wrong", "annann"} {
@@ -91,7 +89,7 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 	a.stop()
 	a.start()
 	a.knows(nil, nil)
-	for i := range maxAccountFailures {
+	for i := range account.MaxAccountFailures {
 		try("fe80::"+strings.Repeat("1", i), "wrong")
 	}
 	if err := try("known", "annann"); err != nil {
@@ -102,74 +100,5 @@ func TestGuessingFromManyAddresses(t *testing.T) {
 	}
 	if err := a.logins.checkAccount("bob", "new"); err != nil {
 		t.Errorf("another account: %v", err)
-	}
-}
-
-// The device that has not logged in for longest is forgotten, not the one that
-// came first; that is so after a restart too.
-func TestKnownDevicesAreTheLatest(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "logins")
-	enter := func(ids ...string) (all []string) {
-		var l throttle
-		if err := l.load(file); err != nil {
-			t.Fatal(err)
-		}
-		for _, id := range ids {
-			if err := l.enter("ann", id); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return l.known["ann"]
-	}
-	ids := []string{"laptop"}
-	for i := range maxKnown - 1 {
-		ids = append(ids, fmt.Sprint("guest", i))
-	}
-	enter(ids...)
-	enter("laptop")
-	if all := enter("new"); len(all) != maxKnown || !slices.Contains(all, "laptop") || slices.Contains(all, "guest0") {
-		t.Errorf("remembered are %v", all)
-	}
-}
-
-// What is kept of logins is written for a device that was not the last, with a
-// bound, for nobody else's eyes, and no user can empty it for the others.
-func TestKnownDevicesAreFew(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "logins")
-	var l throttle
-	if err := l.load(file); err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range []string{"laptop", "laptop"} {
-		if err := l.enter("ann", id); err != nil {
-			t.Fatal(err)
-		}
-	}
-	info, err := os.Stat(file)
-	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("%v, %v", info, err)
-	}
-	for i := range 3 * maxKnown {
-		if err := l.enter("bob", fmt.Sprint("phone", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	written, _ := os.Stat(file)
-	if err := l.enter("bob", fmt.Sprint("phone", 3*maxKnown-1)); err != nil {
-		t.Fatal(err)
-	}
-	if again, err := os.Stat(file); err != nil || !os.SameFile(written, again) {
-		t.Errorf("it is written for a device that it has: %v", err)
-	}
-	var later throttle
-	if err := later.load(file); err != nil || !slices.Equal(later.known["ann"], []string{"laptop"}) || len(later.known["bob"]) != maxKnown {
-		t.Errorf("%v, %v", later.known, err)
-	}
-	if err := os.WriteFile(file, []byte(`{"ann": [`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var broken throttle
-	if err := broken.load(file); err == nil || broken.enter("ann", "laptop") != nil {
-		t.Error("what cannot be read is not said, or is in the way")
 	}
 }

@@ -131,7 +131,7 @@ func New(o Options) (*Server, error) {
 	if s.spool, err = spool.Open(filepath.Join(o.Dir, ".spool"), o.Log); err != nil {
 		return nil, err
 	}
-	if err := s.logins.load(filepath.Join(o.Dir, ".logins")); err != nil {
+	if err := s.logins.Load(filepath.Join(o.Dir, ".logins")); err != nil {
 		o.Log.Warn("the devices that have logged in before are not known", "error", err)
 	}
 	s.queue = newQueue(s)

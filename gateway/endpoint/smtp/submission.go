@@ -87,7 +87,7 @@ func (u *submission) enter(name string) error {
 	if err := u.door.logins.checkAccount(name, u.visitor.ID); err != nil {
 		return err
 	}
-	if err := u.door.logins.enter(name, u.visitor.ID); err != nil {
+	if err := u.door.logins.Enter(name, u.visitor.ID); err != nil {
 		u.door.Log.Warn("a device that has logged in could not be remembered", "error", err)
 	}
 	u.user = name
@@ -95,12 +95,12 @@ func (u *submission) enter(name string) error {
 }
 
 func (u *submission) failed(err error) error {
-	u.door.logins.fail(u.visitor.ID)
+	u.door.logins.Fail(u.visitor.ID)
 	if u.claimed != "" {
 		if blocked := u.door.logins.checkAccount(u.claimed, u.visitor.ID); blocked != nil {
 			err = blocked // the same for a right password
 		}
-		u.door.logins.fail(ofAccount(u.claimed))
+		u.door.logins.FailAccount(u.claimed)
 	}
 	if _, ok := err.(*gosmtp.SMTPError); !ok {
 		err = gosmtp.ErrAuthFailed

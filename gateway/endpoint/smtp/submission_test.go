@@ -8,6 +8,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
+
+	"tunic/gateway/account"
 )
 
 // login is a conversation on port 587 of a user who has logged in.
@@ -124,7 +126,7 @@ func TestSubmissionIsForUsers(t *testing.T) {
 func TestGuessingPasswordsGetsSlow(t *testing.T) {
 	a := newNetwork().build(t, "a")
 	a.knows(nil, nil)
-	for range maxFailures {
+	for range account.MaxFailures {
 		if err := a.logins.check("9"); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +142,7 @@ func TestGuessingPasswordsGetsSlow(t *testing.T) {
 		}
 	}
 	if err := a.logins.check("9"); err != errThrottled {
-		t.Errorf("after %d failures: %v", maxFailures, err)
+		t.Errorf("after %d failures: %v", account.MaxFailures, err)
 	}
 	if err := a.logins.check("8"); err != nil {
 		t.Errorf("another device: %v", err)

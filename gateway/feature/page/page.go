@@ -5,6 +5,7 @@ package page
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -13,19 +14,28 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/peer"
+	"tunic/gateway/session"
 	"tunic/rules"
 )
 
 // Feature answers what serve asks for the page.
 type Feature struct {
-	host feature.Host
+	Parts
+	host   feature.Host
+	keeper *session.Keeper
 	parts
+}
+
+// Parts are what the feature needs.
+type Parts struct {
+	Paths config.Paths
+	Log   *slog.Logger
 }
 
 var _ feature.Feature = (*Feature)(nil)
 
 // New returns the feature. Without a host it answers nobody.
-func New(host feature.Host) *Feature { return &Feature{host: host} }
+func New(host feature.Host, p Parts) *Feature { return &Feature{host: host, Parts: p} }
 
 // Name implements feature.Feature.
 func (*Feature) Name() string { return "page" }

@@ -9,16 +9,6 @@ import (
 	"tunic/gateway/link"
 )
 
-// parts answer what the page shows and does.
-type parts struct{ api.Parts }
-
-// Ask says who answers what the page shows and does. It is for the beginning, before
-// serve asks.
-func (f *Feature) Ask(p api.Parts) { f.parts = parts{p} }
-
-// Answers says who answers what serve asks.
-func (f *Feature) Answers(m *link.Mux) { link.Handle(m, link.LookAtPage, f.view) }
-
 // view is what somebody may see who is not logged in: how the caller's own device goes,
 // and of all others how many.
 func (f *Feature) view(ctx context.Context, q link.PageVisit) (link.PageView, error) {

@@ -1,0 +1,241 @@
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tunic/gateway/account"
+	"tunic/gateway/api"
+	"tunic/gateway/config"
+	"tunic/gateway/feature"
+	"tunic/gateway/link"
+	"tunic/gateway/session"
+)
+
+// calls are what parts were asked for; whatever a test does not expect has no answer
+// and ends it.
+type calls struct {
+	api.Daemon
+	list    []string
+	devices []api.Device
+}
+
+func (c *calls) note(what string, q any) { c.list = append(c.list, fmt.Sprintf("%s %+v", what, q)) }
+
+func (c *calls) Status(context.Context) api.Status { return api.Status{State: api.Open, Ready: true} }
+
+// What has no answer here, under names that are no methods'.
+type (
+	otherDevices = api.Devices
+	otherUsers   = api.Users
+)
+
+// devicesOf answers nothing but for devices.
+type devicesOf struct {
+	otherDevices
+	*calls
+}
+
+func (d devicesOf) Devices(context.Context) ([]api.Device, error) { return d.devices, nil }
+
+func (d devicesOf) SetDevice(_ context.Context, r api.DeviceRequest) (api.Device, error) {
+	d.note("device", r)
+	return api.Device{Name: r.Device}, nil
+}
+
+// usersOf removes one, and answers nothing else.
+type usersOf struct {
+	otherUsers
+	*calls
+}
+
+func (u usersOf) RemoveUser(_ context.Context, r api.UserRequest) error {
+	u.note("remove", r)
+	return nil
+}
+
+// host is as the last pass left it.
+type host struct {
+	feature.Host
+	open bool
+}
+
+func (h host) Now() feature.Now {
+	c := &config.Config{Household: config.Household{DefaultPolicy: config.PolicyTor}}
+	return feature.Now{Scene: feature.Scene{Config: c}, Open: h.open}
+}
+
+const chips = "tall order of chips"
+
+// furnished is the feature with a member and an admin, and a token for each.
+func furnished(t *testing.T) (f *Feature, c *calls, member, admin string) {
+	t.Helper()
+	paths := config.NewPaths(t.TempDir())
+	record, err := account.NewRecord(chips)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := account.Store{Dir: paths.Accounts()}
+	for _, u := range []account.User{{Name: "ann", Role: account.Admin, Record: record},
+		{Name: "bob", Role: account.Member, Record: record}} {
+		if err := store.Add(u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c = &calls{}
+	f = New(host{open: true}, Parts{Paths: paths, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}})
+	pass, err := f.logIn(t.Context(), link.PageLogin{Device: "phone", Name: "bob", Password: chips})
+	if err != nil || pass.Token == "" {
+		t.Fatalf("%v, %q", err, pass.Refused)
+	}
+	half, err := f.logIn(t.Context(), link.PageLogin{Device: "laptop", Name: "ann", Password: chips})
+	if err != nil || half.Secret == "" {
+		t.Fatalf("%v, %q", err, half.Refused)
+	}
+	whole, err := f.enrol(t.Context(), link.PageCode{Device: "laptop", Token: half.Token, Code: codeOf(t, half.Secret)})
+	if err != nil || whole.Token == "" {
+		t.Fatalf("%v, %q", err, whole.Refused)
+	}
+	return f, c, pass.Token, whole.Token
+}
+
+// codeOf is what an app for codes shows now.
+func codeOf(t *testing.T, secret string) string {
+	t.Helper()
+	code, err := session.Code(secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+func act(t *testing.T, f *Feature, token, verb, body string) link.PageAnswer {
+	t.Helper()
+	a, err := f.act(t.Context(), link.PageAct{Token: token, Verb: verb, Body: json.RawMessage(body)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// A serve that was taken over has no token, or has made one up, or one of an admin's
+// who has not shown a code yet: nothing is done for it.
+func TestWithoutAToken(t *testing.T) {
+	f, c, member, admin := furnished(t)
+	for _, token := range []string{"", "x", strings.Repeat("A", 43), strings.ToLower(admin), admin + " ", member[:40]} {
+		for verb := range f.verbs() {
+			if a := act(t, f, token, verb, `{}`); !a.Gone || a.Body != nil {
+				t.Errorf("%q, %s: %#v", token, verb, a)
+			}
+		}
+	}
+	if len(c.list) > 0 {
+		t.Errorf("%q", c.list)
+	}
+	if a := act(t, f, admin, "device", `{"device":"tv","policy":"block"}`); a.Gone || a.Error != "" || len(c.list) != 1 {
+		t.Errorf("an admin: %#v, %q", a, c.list)
+	}
+}
+
+// A member can do no verb of an admin's, and nobody one that no role has.
+func TestVerbsOfOthers(t *testing.T) {
+	f, c, member, admin := furnished(t)
+	n := 0
+	for verb, v := range f.verbs() {
+		if !v.admins {
+			continue
+		}
+		n++
+		if a := act(t, f, member, verb, `{}`); a.Error == "" || a.Body != nil {
+			t.Errorf("a member, %s: %#v", verb, a)
+		}
+	}
+	for _, verb := range []string{"", "import", "rotate", "reload", "lockdown", "plan", "portal", "probe", "newnym", "why", "log",
+		"introduce", "rename", "user/change", "mail", "mail/show", "bypass/add", "grantclient", "keys", "ca", "backup"} {
+		for _, token := range []string{member, admin} {
+			if a := act(t, f, token, verb, `{}`); a.Error == "" || a.Body != nil {
+				t.Errorf("%s: %#v", verb, a)
+			}
+		}
+	}
+	if n < 12 || len(c.list) > 0 {
+		t.Errorf("%d verbs of admins; %q", n, c.list)
+	}
+}
+
+// What admins do at the box alone is not done from the page either.
+func TestWhatIsForTheBox(t *testing.T) {
+	f, c, _, admin := furnished(t)
+	for verb, body := range map[string]string{"publish": `{"name":"x","ports":["80=127.0.0.1:80"],"fast":true}`,
+		"unpublish": `{"name":"x","forget_key":true}`, "invite": `{"name":"x","auto":true}`, "user/remove": `{"name":"ann"}`,
+		"device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
+		if a := act(t, f, admin, verb, body); a.Error == "" || a.Body != nil {
+			t.Errorf("%s %s: %#v", verb, body, a)
+		}
+	}
+	if a := act(t, f, admin, "user/remove", `{"name":"bob"}`); a.Error != "" || len(c.list) != 1 {
+		t.Errorf("%#v, %q", a, c.list)
+	}
+}
+
+// After a log-out nothing is left of it.
+func TestLogOut(t *testing.T) {
+	f, _, member, _ := furnished(t)
+	if a := act(t, f, member, LogOut, ``); !a.Gone {
+		t.Errorf("%#v", a)
+	}
+	if a := act(t, f, member, "state", ``); !a.Gone {
+		t.Errorf("%#v", a)
+	}
+}
+
+// Whoever is not logged in learns of their own device, and of the others how many.
+func TestView(t *testing.T) {
+	f, c, _, _ := furnished(t)
+	until := time.Now().Add(time.Hour)
+	c.devices = []api.Device{{Name: "tv", MAC: "02::1", Policy: "direct", Until: &until, Then: "tor",
+		Addresses: []string{"192.168.77.31", "fe80::1"}},
+		{Name: "laptop", Policy: "tor", Seen: true, Addresses: []string{"192.168.77.30"}}, {Name: "lamp", Policy: "block"}}
+	want := link.PageView{Open: true, Inside: 1, Direct: 1, Blocked: 1, Known: true, Name: "tv", Policy: "direct", Until: &until,
+		Then: "tor"}
+	for _, a := range []string{"192.168.77.31", "::ffff:192.168.77.31", "fe80::1%br-lan"} {
+		if v, err := f.view(t.Context(), link.PageVisit{Device: netip.MustParseAddr(a)}); err != nil || !reflect.DeepEqual(v, want) {
+			t.Errorf("%s: %+v, %v", a, v, err)
+		}
+	}
+	v, err := f.view(t.Context(), link.PageVisit{Device: netip.MustParseAddr("192.168.77.99")})
+	if err != nil || v.Known || v.Policy != "tor" || v.Name != "" || v.Inside != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	f.host = host{}
+	if v, _ := f.view(t.Context(), link.PageVisit{}); v.Open {
+		t.Error("a closed house is called open")
+	}
+}
+
+// The verbs of members are these and no more.
+func TestMembers(t *testing.T) {
+	f, _, _, _ := furnished(t)
+	var list []string
+	for verb, v := range f.verbs() {
+		if v.may(account.Member) {
+			list = append(list, verb)
+		}
+		if v.may(account.Guest) || v.may("") || !v.may(account.Admin) {
+			t.Errorf("%s", verb)
+		}
+	}
+	if slices.Sort(list); !slices.Equal(list, []string{"friends", "me", "state"}) {
+		t.Errorf("%q", list)
+	}
+}
