@@ -45,6 +45,7 @@ func parts() []part {
 		{name: "isolation", test: testIsolation},
 		{name: "onions", test: testOnions},
 		{name: "mail", needs: []string{"dovecot", "openssl"}, test: testMail},
+		{name: "page", test: testPage},
 		{name: "private onions", test: testPrivate},
 		{name: "identity", test: testIdentity},
 		{name: "policies", test: testPolicies},
