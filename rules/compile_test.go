@@ -58,6 +58,14 @@ func TestCompileRefuses(t *testing.T) {
 			in.Services[1].Virtual, in.Services[2].Virtual, in.Services[2].Public = true, true, in.Services[1].Public
 		}, "taken"},
 		{"UDP service at an address", func(in *Input) { in.Services[0].To = netip.MustParseAddr("10.192.0.1") }, "TCP alone"},
+		{"one service twice at an address", func(in *Input) {
+			one := Service{Name: "x", Public: 80, Internal: 9386, To: netip.MustParseAddr("10.192.0.1")}
+			in.Services = append(in.Services, one, one)
+		}, "taken"},
+		{"two services of one internal port", func(in *Input) {
+			in.Services = append(in.Services, Service{Name: "x", Public: 80, Internal: 9386, To: netip.MustParseAddr("10.192.0.1")},
+				Service{Name: "y", Public: 80, Internal: 9386, To: netip.MustParseAddr("10.192.0.2")})
+		}, "taken"},
 		{"MAC upper case", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00:AA" }, "MAC"},
 		{"MAC short", func(in *Input) { in.Devices[0].MAC = "02:00:00:00:00" }, "MAC"},
 		{"MAC group", func(in *Input) { in.Devices[0].MAC = "01:00:5e:00:00:01" }, "MAC"},

@@ -62,6 +62,10 @@ func scenarios() map[string]Input {
 	booting.Prefixes = nil
 	setup := house()
 	setup.Services = append(setup.Services, Service{Name: "setup", Public: 80, Internal: 9380, To: netip.MustParseAddr("10.192.0.1")})
+	page := setup
+	page.Services = append(slices.Clone(page.Services), Service{Name: "page", Public: 80, Internal: 9384},
+		Service{Name: "shares", Public: 80, Internal: 9386, To: netip.MustParseAddr("10.192.1.1")},
+		Service{Name: "shares", Public: 80, Internal: 9386, To: netip.MustParseAddr("10.192.1.0")})
 	files := house()
 	files.Services = append(files.Services, Service{Name: "files", Public: 5281, Internal: 9381},
 		Service{Name: "files of friends", Public: 5281, Internal: 9382, Virtual: true})
@@ -127,6 +131,7 @@ func scenarios() map[string]Input {
 		"open-own-tor":      ownTor,
 		"open-two-networks": two,
 		"open-setup":        setup,
+		"open-page":         page,
 		"open-files":        files,
 		"open-group":        grouped,
 		"lockdown-group":    closedGrouped,

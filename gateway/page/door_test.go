@@ -255,3 +255,15 @@ func TestWeight(t *testing.T) {
 		}
 	}
 }
+
+// A member who sends an admin's form is told so, and nothing is done.
+func TestFormsOfMembers(t *testing.T) {
+	for verb := range actions {
+		b := inhabited(t)
+		b.refused["member "+verb] = link.PageAnswer{Error: "this is for admins"}
+		w := post(newSite(b), "/do/"+verb, "member", url.Values{"name": {"x"}, "sure": {"yes"}})
+		if w.Code < 400 || strings.Contains(w.Body.String(), `role="status"`) {
+			t.Errorf("%s: %d, %s", verb, w.Code, w.Body)
+		}
+	}
+}

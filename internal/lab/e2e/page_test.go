@@ -12,12 +12,14 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/health"
 	"tunic/gateway/session"
 	"tunic/internal/lab/traffic"
 )
@@ -27,6 +29,7 @@ import (
 func testPage(w *world) {
 	w.run("for everybody in the house", pageForEverybody)
 	w.run("for nobody else", pageForNobodyElse)
+	w.run("beside a server of the owner's", pageBesideAnother)
 	w.run("an admin blocks the phone", pageOfAnAdmin)
 	w.run("at a friend's bare name", friendsPage)
 }
@@ -55,9 +58,9 @@ func pageForEverybody(w *world) {
 
 // pageForNobodyElse: neither the internet nor who dials the internal port gets there.
 func pageForNobodyElse(w *world) {
-	for _, port := range []string{"80", "443", "9384", "9385", "9386"} {
+	for _, port := range []string{"80", "443", "9384", "9385"} {
 		for _, address := range []string{wan4, wan6, box4} {
-			ctx, cancel := context.WithTimeout(w.ctx, 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(w.ctx, 200*time.Millisecond)
 			if c, err := w.internet.Dial(ctx, "tcp", net.JoinHostPort(address, port)); err == nil {
 				c.Close()
 				w.Errorf("the internet reaches port %s of %s", port, address)
@@ -71,6 +74,29 @@ func pageForNobodyElse(w *world) {
 			c.Close()
 			w.Errorf("the phone reaches the internal port %s", port)
 		}
+	}
+}
+
+// pageBesideAnother: what the owner of the box serves at port 80 stays there.
+func pageBesideAnother(w *world) {
+	l, err := w.gateway.Listen(w.ctx, ":80")
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer l.Close()
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the owner's") }))
+	w.must("gateway", "tunic", "reload")
+	if body, _ := w.curl("phone", 5, "http://"+box4+"/"); body != "the owner's" {
+		w.Errorf("the owner's server is away: %q", body)
+	}
+	w.finds(health.PageElsewhere, "port 80")
+	if _, err := w.browser(w.laptop).Get("https://box.home.arpa/"); err != nil {
+		w.Errorf("at the other port: %v", err)
+	}
+	l.Close()
+	w.must("gateway", "tunic", "reload")
+	if body, _ := w.curl("phone", 5, "http://"+box4+"/"); !strings.Contains(body, "This device") {
+		w.Errorf("the page is not back: %q", body)
 	}
 }
 
@@ -184,6 +210,16 @@ func friendsPage(w *world) {
 	w.becomes("friend", "alice", api.PeerFriend)
 	w.must("gateway", "tunic", "publish", "photos", "80=192.168.77.20:8080", "--client", "bob")
 	defer w.must("gateway", "tunic", "unpublish", "photos", "--forget-key", "--yes")
+	home := filepath.Join(w.paths().OnionDir(), "home.toml")
+	before, err := os.ReadFile(home)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.write(home, string(before)+"\n80 = \"192.168.77.20:8080\"\n")
+	w.must("gateway", "tunic", "reload")
+	w.fetched("friend-laptop", "This is the nas.", onionLimit, "http://alice.peer.home.arpa/")
+	w.write(home, string(before))
+	w.must("gateway", "tunic", "reload")
 	w.eventually("the page says what is shared", pairLimit, func() bool {
 		body, _ := w.curl("friend-laptop", 30, "http://alice.peer.home.arpa/")
 		return strings.Contains(body, `<a href="http://photos.alice.peer.home.arpa/">`)

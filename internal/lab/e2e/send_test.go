@@ -189,8 +189,8 @@ func fromInternet(packets ...traffic.IP) func(*world) error {
 
 // scan opens connections to everything of ours, and sends datagrams too.
 func scan(w *world) error {
-	ports := []uint16{53, 70, 9050, config.TransPort, config.SocksPort, config.DNSPort,
-		config.ServeDNSPort, config.ServeSocksPort, config.ServeGopherPort}
+	ports := []uint16{53, 70, config.PagePort, config.PageTLSPort, 9050, config.TransPort, config.SocksPort, config.DNSPort,
+		config.ServeDNSPort, config.ServeSocksPort, config.ServeGopherPort, config.ServePagePort, config.ServePageTLSPort}
 	var packets []traffic.IP
 	for _, port := range ports {
 		packets = slices.Concat(packets,
