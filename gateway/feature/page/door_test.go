@@ -161,7 +161,7 @@ func TestVerbsOfOthers(t *testing.T) {
 		}
 	}
 	for _, verb := range []string{"", "import", "rotate", "reload", "lockdown", "plan", "portal", "probe", "newnym", "why", "log",
-		"introduce", "rename", "user/change", "mail", "mail/show", "bypass/add", "grantclient", "keys", "ca", "backup"} {
+		"introduce", "rename", "user/change", "mail", "mail/show", "bypass/add", "upgrade", "grantclient", "keys", "ca", "backup"} {
 		for _, token := range []string{member, admin} {
 			if a := act(t, f, token, verb, `{}`); a.Error == "" || a.Body != nil {
 				t.Errorf("%s: %#v", verb, a)
