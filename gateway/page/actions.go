@@ -64,9 +64,7 @@ func deviceOf(f url.Values) (any, error) {
 func publicationOf(f url.Values) (any, error) {
 	r := api.PublishRequest{Name: strings.TrimSpace(f.Get("name")), As: f.Get("as"), Private: f.Get("private") != ""}
 	r.Ports = strings.Fields(f.Get("target"))
-	for _, client := range strings.Fields(f.Get("clients")) {
-		r.Clients = append(r.Clients, client)
-	}
+	r.Clients = strings.Fields(f.Get("clients"))
 	return r, nil
 }
 
