@@ -28,7 +28,7 @@ func (f *Feature) Ask(p api.Parts) {
 // accounts are who may log in now, as they are in their files.
 func (f *Feature) accounts() ([]account.User, string) {
 	store := account.Store{Dir: f.Paths.Accounts()}
-	users, _ := store.Users() // one that cannot be read is a finding of another feature's, the others are there
+	users, _ := store.Users()       // one that cannot be read is a finding of another feature's, the others are there
 	secret, _ := store.ReadSecret() // without one, names that do not exist are told apart less well
 	return users, secret
 }
