@@ -1,6 +1,8 @@
 package page
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"net/http"
 	"net/url"
@@ -8,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tunic/gateway/link"
 )
@@ -264,6 +267,29 @@ func TestFormsOfMembers(t *testing.T) {
 		w := post(newSite(b), "/do/"+verb, "member", url.Values{"name": {"x"}, "sure": {"yes"}})
 		if w.Code < 400 || strings.Contains(w.Body.String(), `role="status"`) {
 			t.Errorf("%s: %d, %s", verb, w.Code, w.Body)
+		}
+	}
+}
+
+// A big house is shown in little time, and in little more than its names compressed.
+func TestBigHouse(t *testing.T) {
+	b := inhabited(t)
+	for key, n := range map[string]int{"admin devices": 200, "admin peers": 50, "admin users": 50} {
+		one := strings.Trim(b.answers[key], "[]")
+		b.answers[key] = "[" + strings.Repeat(one+",", n-1) + one + "]"
+	}
+	s := newSite(b)
+	for name := range rooms {
+		begin := time.Now()
+		body := get(s.Secure(), "https://box.home.arpa/"+name, "Cookie", cookieName+"=admin").Body.Bytes()
+		took := time.Since(begin)
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		z.Write(body)
+		z.Close()
+		t.Logf("%s: %v, %d bytes, %d compressed", name, took.Round(100*time.Microsecond), len(body), packed.Len())
+		if packed.Len() > 100_000 || took > 2*time.Second {
+			t.Errorf("%s: %v, %d bytes compressed", name, took, packed.Len())
 		}
 	}
 }
