@@ -70,7 +70,9 @@ func writeVerb(b *strings.Builder, c *cobra.Command, mark string) {
 		return
 	}
 	for _, below := range c.Commands() {
-		writeVerb(b, below, mark+"#")
+		if !below.Hidden {
+			writeVerb(b, below, mark+"#")
+		}
 	}
 }
 
