@@ -40,8 +40,8 @@ func verbsText() string {
 			writeVerb(&pages, c, "###")
 		}
 	}
-	return "# Verbs\n\nWhat `tunic help` says of each verb. " +
-		"Verbs that look at the box or change it are for root: write `sudo` in front.\n\n" +
+	who := root.Long[strings.LastIndex(root.Long, "\n\n")+2:]
+	return "# Verbs\n\nWhat `tunic help` says of each verb. " + strings.TrimSpace(who) + "\n\n" +
 		"Written by `go test ./cmd/tunic -run Docs -update`.\n" + list.String() + pages.String() +
 		"\n## Exit statuses\n\n```\n" + exitWords + "\n```\n"
 }
