@@ -25,7 +25,7 @@ func backupCommand(a *app) *cobra.Command {
 	var force, asJSON bool
 	c := &cobra.Command{
 		Use:   "backup FILE",
-		Short: "Write everything that makes this box what it is into one encrypted file",
+		Short: "Write the configuration, keys, accounts and mail into one encrypted file",
 		Long: `Backup stores the configuration and the state of this box: keys, addresses,
 friends, accounts, mail. It works with and without the daemon, and stores the
 state of one moment. The file is encrypted with age, with a passphrase, which is
@@ -140,7 +140,7 @@ func (a *app) passphrase(ctx context.Context, isNew bool) (string, error) {
 		return ask("Passphrase of the backup: ")
 	}
 	for {
-		first, err := ask("Passphrase for the backup (empty: make one): ")
+		first, err := ask("Passphrase for the backup (leave empty to have one generated): ")
 		if err != nil {
 			return "", err
 		}
@@ -194,10 +194,10 @@ func restoreCommand(a *app) *cobra.Command {
 		Long: `Restore puts the configuration and the state of a backup in the place of those of
 this box. The daemon must not run. The file is unpacked beside and looked at as a
 whole first: if anything is wrong with it, nothing has changed. Configuration
-that was there before is kept beside; a box that has onions, friends or mail of
-its own also needs --force, and they are kept beside too.
+that was there before is kept under another name; a box that has onions, friends or
+mail of its own also needs --force, and keeps them under another name too.
 
-The box that the backup comes from must not run any more: two boxes with the
+The box that the backup comes from must stay off: two boxes with the
 same addresses take each other's visitors away.`,
 		Example: `  tunic restore /media/stick/house.age
   tunic restore house.age --identity key.txt
@@ -340,5 +340,5 @@ func (a *app) printRestored(h backup.Header, moved map[string]string, checked bo
 	if _, err := config.Load(a.paths()); err != nil {
 		fmt.Fprintf(a.err, "the configuration has mistakes, as it had when the backup was made: see `tunic check`\n")
 	}
-	fmt.Fprintf(a.err, "the box of the backup must not run any more; start this one: systemctl start tunic\n")
+	fmt.Fprintf(a.err, "the box that the backup comes from must stay off; start this one: systemctl start tunic\n")
 }

@@ -44,7 +44,7 @@ browser's own tools show which.`,
 				return err
 			}
 			to, err := config.ParseBypassTo(r.To)
-			a.printf("%s is reached OUTSIDE TOR, for %s; the end of it: tunic bypass remove %s\n", to, config.Who(r.Devices), to)
+			a.printf("%s is reached OUTSIDE TOR, for %s; to end it: tunic bypass remove %s\n", to, config.Who(r.Devices), to)
 			return err
 		},
 	}

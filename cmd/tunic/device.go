@@ -227,7 +227,7 @@ is given, an hour at most), also over a restart, or with --close.`,
 func portalLine(p api.Portal, closed bool) string {
 	who := cmp.Or(p.Name, p.MAC)
 	if closed {
-		return who + " reaches nothing outside Tor through a portal any more"
+		return "the portal for " + who + " is closed"
 	}
 	where := "any web page"
 	if len(p.To) > 0 {

@@ -101,7 +101,7 @@ func TestDocsProfiles(t *testing.T) {
 func profileTable(list []config.Profile) string {
 	var b strings.Builder
 	for _, p := range list {
-		fmt.Fprintf(&b, "### %s\n\n[%s](%s), port %d to %d. Visitors: `%s`\n\n- Beware: %s.\n",
+		fmt.Fprintf(&b, "### %s\n\n[%s](%s), port %d to %d. Visitors: `%s`\n\n- Watch out: %s.\n",
 			p.Name, p.Title, p.Docs, p.Port, p.Target, p.VisitAs("KEY.onion"), p.Danger)
 		if p.Trust != "" {
 			fmt.Fprintf(&b, "- Names: %s.\n", p.Trust)

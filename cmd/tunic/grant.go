@@ -119,10 +119,10 @@ func (g *granted) complete(a *app) {
 
 func (a *app) showGranted(g granted) error {
 	fmt.Fprintf(a.err, "%s can find %s now\n", g.Client, g.Onion)
-	if c, err := config.ParseClient(g.Client); err == nil && c.Peer != "" {
-		fmt.Fprintf(a.err, "the box of %s hears of it within a minute, or when it is on line again\n", g.Client)
-	}
 	if g.SecretKey == "" {
+		if c, err := config.ParseClient(g.Client); err == nil && c.Peer != "" {
+			fmt.Fprintf(a.err, "the box of %s hears of it within a minute, or when it is on line again\n", g.Client)
+		}
 		return nil
 	}
 	fmt.Fprintf(a.err, "Give them these two lines over a channel that nobody else reads; the key is kept nowhere:\n")
@@ -168,7 +168,7 @@ again within seconds.`,
 			if err != nil {
 				return err
 			}
-			a.printf("%s cannot find %s any more; who else can find it and was connected connects again within seconds\n", args[1], args[0])
+			a.printf("%s can no longer find %s; other clients that were connected connect again within seconds\n", args[1], args[0])
 			return nil
 		},
 	}

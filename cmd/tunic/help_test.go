@@ -41,60 +41,86 @@ func TestEveryVerbHasHelpWithAnExample(t *testing.T) {
 // a sudo, up to a comment or the next command.
 var invocation = regexp.MustCompile(`\btunic ([a-z][^#\n|&;)>]*)`)
 
-// Each line of an example, of the help, of the README and of the guide to friends, is one that the
+// Each line of an example, of the help, of the README and of the pages in docs, is one that the
 // command line takes: the verb exists, and so do its flags, with values and a
-// number of arguments that it accepts.
+// number of arguments that it accepts. A text may name a verb without its arguments.
 func TestExamplesAreAccepted(t *testing.T) {
-	var texts []string
-	for _, name := range []string{"README.md", "docs/friends.md"} {
-		text, err := os.ReadFile("../../" + name)
+	var texts, named []string
+	for _, page := range guides(t) {
+		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		texts = append(texts, fencedCommands(string(text))...)
+		lines, inline := commandsOf(string(text))
+		texts, named = append(texts, lines...), append(named, inline...)
 	}
 	for _, c := range verbs(newRoot(&app{env: func(string) string { return "" }})) {
 		texts = append(texts, c.Example)
 	}
 	seen := 0
 	for _, m := range invocation.FindAllStringSubmatch(strings.Join(texts, "\n"), -1) {
-		args := strings.Fields(strings.TrimRight(m[1], " `"))
 		seen++
-		root := newRoot(&app{env: func(string) string { return "" }})
-		c, rest, err := root.Find(args)
-		if err == nil {
-			err = c.ParseFlags(rest)
-		}
-		if err == nil && c.Args != nil {
-			err = c.Args(c, c.Flags().Args())
-		}
-		if err != nil || c == root {
-			t.Errorf("the example %q is not accepted: %v", m[0], err)
+		if bad := notAccepted(strings.Fields(strings.TrimRight(m[1], " `")), false); bad != "" {
+			t.Errorf("the example %q is not accepted: %s", m[0], bad)
 		}
 	}
-	if seen < 20 {
+	for _, m := range invocation.FindAllStringSubmatch(strings.Join(named, "\n"), -1) {
+		seen++
+		if bad := notAccepted(strings.Fields(m[1]), true); bad != "" {
+			t.Errorf("the command %q is not accepted: %s", m[0], bad)
+		}
+	}
+	if seen < 300 {
 		t.Errorf("only %d examples were found", seen)
 	}
 }
 
-// fencedCommands are the lines of a Markdown text's code blocks, and its
-// inline code, that call tunic.
-func fencedCommands(text string) []string {
-	var list []string
-	fenced := false
+// notAccepted says why the command line does not take these words, "" if it does.
+// bare: they may be a verb alone.
+func notAccepted(args []string, bare bool) string {
+	root := newRoot(&app{env: func(string) string { return "" }})
+	root.InitDefaultHelpCmd()
+	c, rest, err := root.Find(args)
+	if err == nil && c == root {
+		return "there is no such verb"
+	}
+	if err == nil {
+		err = c.ParseFlags(rest)
+	}
+	if err == nil && c.Args != nil && !(bare && c.Flags().NArg() == 0) {
+		err = c.Args(c, c.Flags().Args())
+	}
+	if err == nil && c.HasSubCommands() && c.Flags().NArg() > 0 {
+		return "there is no such verb below " + c.Name()
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// calling finds tunic where a line of a shell begins a command with it.
+var calling = regexp.MustCompile(`^(?:[$#] |sudo |.*(?:&& |\| |-- |; ))?(?:sudo )?tunic [a-z]`)
+
+// commandsOf are the lines of a Markdown text's code blocks that call tunic, and
+// its inline code that does. Blocks with a language are no commands, but for sh.
+func commandsOf(text string) (lines, inline []string) {
+	fenced, shell := false, false
 	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
 		switch {
 		case strings.HasPrefix(line, "```"):
 			fenced = !fenced
-		case fenced && strings.Contains(line, "tunic "):
-			list = append(list, line)
+			shell = fenced && (line == "```" || line == "```sh")
+		case shell && calling.MatchString(line):
+			lines = append(lines, line)
 		case !fenced:
 			for i, part := range strings.Split(line, "`") {
-				if i%2 == 1 {
-					list = append(list, part)
+				if i%2 == 1 && calling.MatchString(part) {
+					inline = append(inline, part)
 				}
 			}
 		}
 	}
-	return list
+	return lines, inline
 }

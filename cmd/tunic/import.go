@@ -85,7 +85,7 @@ func exportCommand(a *app) *cobra.Command {
 		Short: "Copy an onion's keys into a directory of tor's own format",
 		Long: `Export writes the keys of an onion into DIR, which must not exist yet, as tor
 keeps them: any tor can use it as its HiddenServiceDir, once it belongs to that
-tor's user. Who has this directory has the address. The onion here stays as it
+tor's user. Whoever has this directory has the address. The onion here stays as it
 is: unpublish it before another tor publishes it. ` + "`tunic backup`" + ` keeps all
 keys at once, encrypted.`,
 		Example: "  tunic export photos /root/photos-keys",

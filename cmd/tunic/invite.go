@@ -17,17 +17,17 @@ func inviteCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "invite PEER",
 		Short: "Make an invitation for a friend's box",
-		Long: `Invite prints one word, and its QR code, that makes a friend of the box on which
-"tunic accept WORD" is said. PEER is what this house will call it: its names are
-PEER.peer.home.arpa. Give the word to your friend alone: until it has been used,
+		Long: `Invite prints an invitation code, also as a QR code, that makes a friend of the box on
+which "tunic accept CODE" is run. PEER is what this house will call it: its names are
+PEER.peer.home.arpa. Give the code to your friend alone: until it has been used,
 whoever has it can use it, for 7 days, once.
 
 The boxes need not be on line at the same time. When the other box has come,
-"tunic friends" shows four words; compare them with your friend, by voice, and say
+"tunic friends" shows four words; compare them with your friend, by voice, and run
 "tunic confirm PEER". With --auto nobody is asked.
 
 For a friend the invitation renews the keys, and only that friend's box can use it. The
-same again prints the same word; "tunic forget PEER" withdraws it.`,
+same again prints the same code; "tunic forget PEER" withdraws it.`,
 		Example: "  tunic invite alice\n  tunic invite alice --me bob --auto",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,7 +42,7 @@ same again prints the same word; "tunic forget PEER" withdraws it.`,
 			return a.showInvitation(i)
 		},
 	}
-	c.Flags().BoolVar(&r.Auto, "auto", false, "whoever comes with the word is a friend at once")
+	c.Flags().BoolVar(&r.Auto, "auto", false, "whoever comes with the code is a friend at once")
 	c.Flags().StringVar(&r.Suggest, "me", "", "what your friend's house may call this one")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
@@ -55,11 +55,11 @@ func (a *app) showInvitation(i api.Invitation) error {
 	if err := drawQR(a.err, strings.ToUpper(i.Word)); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "give the word to %s alone, who says on the other box: tunic accept WORD\n", i.Name)
+	fmt.Fprintf(a.err, "give this code to %s alone; to be run on their box: tunic accept CODE\n", i.Name)
 	if i.Renews {
-		fmt.Fprintf(a.err, "%s is a friend already: the word renews the keys, and no other box can use it\n", i.Name)
+		fmt.Fprintf(a.err, "%s is a friend already: the code renews the keys, and no other box can use it\n", i.Name)
 	}
-	fmt.Fprintf(a.err, "it can be used once, until %s; `tunic friends` shows how far it is\n", i.Expires.Local().Format("2006-01-02 15:04"))
+	fmt.Fprintf(a.err, "it can be used once, until %s; `tunic friends` shows the progress\n", i.Expires.Local().Format("2006-01-02 15:04"))
 	return nil
 }
 
@@ -69,13 +69,13 @@ func acceptCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "accept INVITE",
 		Short: "Accept a friend's invitation",
-		Long: `Accept takes the word that "tunic invite" has printed on a friend's box. It is
+		Long: `Accept takes the code that "tunic invite" has printed on a friend's box. It is
 kept, and this box calls the other one until it is there: the boxes need not be
-on line at the same time. "tunic friends" shows how far it has come, and four words
+on line at the same time. "tunic friends" shows the progress, and four words
 to compare by voice.
 
 INVITE can also be the name under which a friend has introduced somebody. A dash
-reads the word from standard input, so that no other user of this machine sees it
+reads the code from standard input, so that no other user of this machine sees it
 in the list of processes.`,
 		Example: "  tunic accept tunic:ae3o… --as alice\n  tunic accept - --as alice\n  tunic accept carol",
 		Args:    cobra.ExactArgs(1),
@@ -124,10 +124,10 @@ func (a *app) acceptRequest(word, as string) (api.AcceptRequest, error) {
 func confirmCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "confirm PEER",
-		Short: "Say that the four words are the same on both sides",
+		Short: "Confirm a friend after comparing the four words",
 		Long: `Confirm makes a friend of the box that has come with the invitation for PEER.
 Compare the four words that "tunic friends" shows, with your friend and by voice:
-if they differ, somebody else has used the word, or is in between.`,
+if they differ, somebody else has used the code, or is in between.`,
 		Example: "  tunic confirm alice",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -30,8 +30,8 @@ func ircCommand(a *app) *cobra.Command {
 		Long: `Irc speaks to the box's own IRC server as its operator.
 
 A ban is by the circuit by which a visitor has come, or by the device of the
-house: for either, others see a cloak, such as u.98f6ef32. A ban is for the
-moment: who comes by Tor can have another circuit. What lasts is ` + "`tunic forget`" + `,
+house: for either, others see a cloak, such as u.98f6ef32. Bans do
+not last: a visitor through Tor can take another circuit. What lasts is ` + "`tunic forget`" + `,
 which takes the whole box of a friend off.`,
 	}
 	return group(a, c, ircBan, ircUnban, ircBans, ircOperator)
@@ -44,8 +44,8 @@ func ircOperator(a *app) *cobra.Command {
 		Short: "Print how an admin becomes an operator in an IRC client",
 		Long: `Operator prints the line that one of the household's admins types in an IRC
 client to become an operator of the box's server, who can end connections and
-rule in all channels. The password in it is for that alone. Who is no admin any
-more cannot become one again, and stays one until that client leaves.`,
+rule in all channels. The password in it is for that alone. A user who
+is no longer an admin cannot become an operator again, and stays one until the client leaves.`,
 		Example: "  tunic irc operator ann",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

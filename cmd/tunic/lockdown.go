@@ -108,7 +108,7 @@ func teardownCommand(a *app) *cobra.Command {
 		Long: `Teardown removes tunic's chains and rules of routing policy from both families,
 and nobody else's. From then
 on the household's traffic goes wherever the box's other rules let it go,
-OUTSIDE TOR. Stop the daemon first. It asks before it does so.`,
+OUTSIDE TOR. Stop the daemon first. You are asked to confirm.`,
 		Example: "  systemctl stop tunic && tunic teardown",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lock, err := box.TakeLock(a.paths())

@@ -21,7 +21,7 @@ func (a *app) password(ctx context.Context, name string) (password string, made 
 	if f, ok := a.in.(*os.File); ok && isTerminal(f) {
 		password, err = a.askTwice(ctx, f, in, name)
 	} else if password, err = readLine(ctx, in); errors.Is(err, io.EOF) {
-		err = usageError("an empty line makes a good one, and prints it", "no password came on standard input")
+		err = usageError("an empty line has one generated and printed", "no password came on standard input")
 	}
 	if err != nil {
 		return "", false, err
@@ -30,7 +30,7 @@ func (a *app) password(ctx context.Context, name string) (password string, made 
 		return account.Generate(), true, nil
 	}
 	if err := account.CheckPassword(name, password); err != nil {
-		return "", false, usageError("an empty line makes a good one, and prints it", "%v", err)
+		return "", false, usageError("an empty line has one generated and printed", "%v", err)
 	}
 	return password, false, nil
 }
@@ -48,7 +48,7 @@ func (a *app) askTwice(ctx context.Context, f *os.File, in *bufio.Reader, name s
 		return readLine(ctx, in)
 	}
 	for {
-		first, err := ask(fmt.Sprintf("Password for %s (empty: make one): ", name))
+		first, err := ask(fmt.Sprintf("Password for %s (leave empty to have one generated): ", name))
 		if err != nil || first == "" {
 			return "", err
 		}

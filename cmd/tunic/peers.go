@@ -77,7 +77,7 @@ func forgetCommand(a *app) *cobra.Command {
 		Long: `Forget removes a friend. When it returns that box cannot reach this one any more,
 whatever it has remembered: the onions that it could find are published again, so
 other friends' connections break off and are there again within seconds. That box
-is not told. An invitation is withdrawn. It asks before it does so.
+is not told. An invitation is withdrawn. You are asked to confirm.
 
 The friend can be invited again later.`,
 		Example: "  tunic forget alice",

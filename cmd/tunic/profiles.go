@@ -17,7 +17,7 @@ func profilesCommand(a *app) *cobra.Command {
 		Long: `Profiles lists services by the names that ` + "`tunic publish --as`" + ` takes, with the
 port on which each usually listens and the one that its onion gets for visitors. Of
 one it prints all that is known: how it is known to be up, what visitors open or
-type, what to beware of, and which names an application must trust. A file
+type, what to watch out for, and which host names an application must accept. A file
 profiles/NAME.toml adds a profile of your own, or replaces one.`,
 		Example: `  tunic profiles
   tunic profiles nextcloud
@@ -66,12 +66,12 @@ func (a *app) showProfile(p config.Profile, asJSON bool) error {
 // profileLines say what the owner of an onion with this key should know.
 func profileLines(p config.Profile, key string) []string {
 	lines := []string{
-		"visitors, Tor Browser or torsocks:  " + p.VisitAs(key+".onion"),
-		"visitors, in the house of a tunic:  " + p.VisitAs(key+"."+peerSuffix),
-		"beware: " + p.Danger,
+		"visitors, Tor Browser or torsocks:   " + p.VisitAs(key+".onion"),
+		"visitors whose household runs tunic: " + p.VisitAs(key+"."+peerSuffix),
+		"watch out: " + p.Danger,
 	}
 	if p.Trust != "" {
-		lines = append(lines, "names to trust: "+p.TrustAs(key))
+		lines = append(lines, "host names it must accept: "+p.TrustAs(key))
 	}
 	return lines
 }

@@ -36,10 +36,10 @@ x25519 public key; ` + "`tunic grant`" + ` makes one for a visitor without a box
 
 With --fast (or --not-anonymous) the onion gives up the anonymity of its own
 side: fewer hops, so it is quicker, but Tor's relays learn the address of this
-box. Visitors stay anonymous. It asks before it does so.
+box. Visitors stay anonymous. You are asked to confirm.
 
 With --as the ports come from a profile, which also says what visitors type,
-what to beware of and which names an application must trust: see ` + "`tunic profiles`" + `.`,
+what to watch out for and which host names an application must accept: see ` + "`tunic profiles`" + `.`,
 		Example: `  tunic publish photos 80=192.168.1.20:8080
   tunic publish films --as jellyfin 192.168.1.20
   tunic publish diary 80=nas:8080 --client alice
@@ -84,7 +84,7 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
 	c.Flags().BoolVar(&request.Fast, "fast", false, "fewer hops; relays learn where this box is")
 	c.Flags().BoolVar(&notAnonymous, "not-anonymous", false, "the same as --fast")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	c.Flags().StringVar(&request.As, "as", "", "a profile, such as ssh or nextcloud: its ports, what to beware of")
+	c.Flags().StringVar(&request.As, "as", "", "a profile, such as ssh or nextcloud: its ports, what to watch out for")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -93,7 +93,7 @@ what to beware of and which names an application must trust: see ` + "`tunic pro
 func fastWarning(name string) string {
 	return "The onion " + name + ` will not be anonymous: some of Tor's relays learn the internet address of
 this box and that it publishes this onion. A visitor can have such a relay of their
-own, so take the address for known to all who know the onion. Visitors stay
+own, so assume that everyone who knows the onion can learn it. Visitors stay
 anonymous, and nothing else of the household changes. Publish it like that?`
 }
 
@@ -182,7 +182,7 @@ func unpublishCommand(a *app) *cobra.Command {
 		Long: `Unpublish removes onions/NAME.toml and closes what is open through it. The keys
 stay in the state directory: publishing the name again gives the same address.
 With --forget-key they are deleted too, also those of earlier addresses, and
-nobody can have the address again; it asks before it does so.`,
+nobody can have the address again; you are asked to confirm.`,
 		Example: `  tunic unpublish photos
   tunic unpublish photos --forget-key`,
 		Args: cobra.ExactArgs(1),

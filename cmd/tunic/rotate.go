@@ -76,7 +76,7 @@ func (a *app) rotate(ctx context.Context, r api.RotateRequest, asJSON bool) erro
 		return nil
 	}
 	if o.Private {
-		fmt.Fprintf(a.err, "who can find %s finds it there with the same key\n", o.Name)
+		fmt.Fprintf(a.err, "clients of %s find it there with the same keys\n", o.Name)
 		return nil
 	}
 	return a.waitPublished(ctx, o.Name)
@@ -86,7 +86,7 @@ func (a *app) rotate(ctx context.Context, r api.RotateRequest, asJSON bool) erro
 func (a *app) sayOld(r api.RotateRequest, o api.Onion) {
 	fmt.Fprintf(a.err, "%s has this address now\n", o.Name)
 	if r.Keep == 0 {
-		fmt.Fprintf(a.err, "the address that it had until now leads nowhere any more\n")
+		fmt.Fprintf(a.err, "its former address leads nowhere from now on\n")
 	}
 	address, err := onion.ParseName(o.Address)
 	if err != nil {

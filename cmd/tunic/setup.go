@@ -111,7 +111,7 @@ func (a *app) newPassword(ctx context.Context, in *bufio.Reader, name string) (p
 	if f, ok := a.in.(*os.File); ok && isTerminal(f) {
 		password, err = a.askTwice(ctx, f, in, name)
 	} else {
-		a.printf("Password for %s (empty: make one):\n", name)
+		a.printf("Password for %s (leave empty to have one generated):\n", name)
 		password, err = readLine(ctx, in)
 	}
 	switch {
@@ -223,7 +223,7 @@ func (s *setupRun) apply(ctx context.Context, box setup.Box, answers setup.Answe
 	err := s.confirmed(ctx)
 	switch {
 	case err == nil:
-		s.printf("\nconfirmed; the box starts so from now on. `tunic status` says how it is, `tunic setup --undo` takes it back.\n")
+		s.printf("\nconfirmed; the box starts so from now on. `tunic status` shows the state, `tunic setup --undo` takes it back.\n")
 		return nil
 	case errors.Is(err, setup.ErrNoSetup):
 		return takenBack(errors.New("nobody confirmed it in time"))

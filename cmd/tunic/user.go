@@ -31,7 +31,7 @@ like; the first user is one. A guest has chat only, for a while.`,
 	return group(a, c, userAddCommand, userPasswdCommand, userRoleCommand, userRemoveCommand, userListCommand, userShowCommand)
 }
 
-const passwordHelp = `The password is asked for twice; an empty line makes a good one and prints it.
+const passwordHelp = `The password is asked for twice; leave it empty to have one generated and printed.
 When standard input is no terminal, its first line is the password.`
 
 func userAddCommand(a *app) *cobra.Command {
@@ -122,7 +122,7 @@ func userRemoveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Remove a user; the mailbox stays",
-		Long: `Remove ends the account: nobody can log in with it any more. The mailbox stays in
+		Long: `Remove ends the account: nobody can log in with it from then on. The mailbox stays in
 the state directory: a user who is added by that name again has it.`,
 		Example: "  tunic user remove carol",
 		Args:    cobra.ExactArgs(1),

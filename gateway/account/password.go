@@ -47,11 +47,11 @@ func CheckPassword(name, password string) error {
 	case len(password) > maxPassword:
 		return fmt.Errorf("the password is too long: it may have %d characters", maxPassword)
 	case len(makeSet(strings.Split(password, ""))) < minDistinct:
-		return errors.New("the password repeats a few characters: it is among the first that are tried")
+		return errors.New("the password repeats a few characters: it is easy to guess")
 	case len(name) > 2 && strings.Contains(lower, name):
-		return errors.New("the password contains the user's name: it is among the first that are tried")
+		return errors.New("the password contains the user's name: it is easy to guess")
 	case guessable(lower):
-		return errors.New("the password is made of common words or of digits alone: it is among the first that are tried")
+		return errors.New("the password is made of common words or of digits alone: it is easy to guess")
 	}
 	return nil
 }

@@ -89,13 +89,13 @@ func inviteError(err error, name string) error {
 	case errors.Is(err, peer.ErrTaken):
 		return feature.Usage(err, "choose another name, or see `tunic friends`")
 	case errors.Is(err, peer.ErrOwn):
-		return feature.Usage(err, "send the word to your friend: `tunic accept` is for the other box")
+		return feature.Usage(err, "send the code to your friend: `tunic accept` is for the other box")
 	case errors.Is(err, peer.ErrExpired):
 		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "ask your friend for a new one: tunic invite"}}
 	case errors.Is(err, peer.ErrNoName):
-		return feature.Usage(err, "say what this house calls that box: tunic accept WORD --as NAME")
+		return feature.Usage(err, "say what this house calls that box: tunic accept CODE --as NAME")
 	case errors.Is(err, peer.ErrInvite):
-		return feature.Usage(err, "copy the whole word, from tunic: to its last letter")
+		return feature.Usage(err, "copy the whole code, from tunic: to its last letter")
 	case errors.Is(err, peer.ErrVersion):
 		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "update tunic on this box"}}
 	case errors.Is(err, peer.ErrNobody), errors.Is(err, peer.ErrNoFriend), errors.Is(err, peer.ErrSame), errors.Is(err, peer.ErrState):
@@ -343,15 +343,15 @@ func pairingStatus(p peer.Pairing, words string, tried link.PeerStatus) api.Peer
 func pairingWords(p peer.Pairing, tried link.PeerStatus) (api.PeerState, string) {
 	switch p.State {
 	case peer.Open, peer.Claimed:
-		return api.PeerInvited, fmt.Sprintf("invited, waiting for %s's box to come with the word", p.Name)
+		return api.PeerInvited, fmt.Sprintf("invited, waiting for %s's box to come with the code", p.Name)
 	case peer.Proved:
 		return api.PeerConfirm, fmt.Sprintf("compare the four words with %s, by voice, then: tunic confirm %s", p.Name, p.Name)
 	case peer.Confirmed:
-		return api.PeerFinishing, fmt.Sprintf("confirmed, waiting for %s's box to come again", p.Name)
+		return api.PeerFinishing, fmt.Sprintf("confirmed; %s's box will connect within a minute", p.Name)
 	case peer.Waiting:
 		return api.PeerAccepted, fmt.Sprintf("accepted, waiting for %s's box%s", p.Name, because(tried))
 	case peer.Answered:
-		return api.PeerWaits, fmt.Sprintf("compare the four words with %s, by voice; then that side confirms", p.Name)
+		return api.PeerWaits, fmt.Sprintf("compare the four words with %s, by voice; then %[1]s's side confirms", p.Name)
 	case peer.Agreed:
 		return api.PeerFinishing, fmt.Sprintf("confirmed, waiting for %s's box%s", p.Name, because(tried))
 	case peer.Introduced:

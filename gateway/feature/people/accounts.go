@@ -84,7 +84,7 @@ func NewRecord(r api.UserRequest) (account.Record, error) {
 		return account.Record{}, nil
 	}
 	if err := account.CheckPassword(r.Name, r.Password); err != nil {
-		return account.Record{}, feature.Usage(err, "an empty line at the question makes a good one")
+		return account.Record{}, feature.Usage(err, "leave it empty at the question to have one generated")
 	}
 	return account.NewRecord(r.Password)
 }
@@ -182,7 +182,7 @@ func explainUser(err error) error {
 	case errors.Is(err, account.ErrNoUser):
 		hint = "`tunic user list` has the names"
 	case errors.Is(err, account.ErrLastAdmin):
-		hint = "somebody must get the mail to postmaster: make another user admin first, with `tunic user role NAME admin`"
+		hint = "at least one admin must remain: make another user admin first, with `tunic user role NAME admin`"
 	default:
 		return err
 	}
