@@ -251,7 +251,7 @@ func (t *tried) request(c net.Conn, a link.Attempt) (next link.Attempt, ok bool)
 		ok = err == nil && answer.StatusCode < http.StatusOK
 	}
 	if err != nil {
-		t.step("http", begin, "", link.FaultSilent, silence(err))
+		t.step("http", begin, "", link.FaultSilent, silenceOf(err))
 		return next, false
 	}
 	text, _ := io.ReadAll(answer.Body) // as far as it comes
@@ -264,8 +264,8 @@ func (t *tried) request(c net.Conn, a link.Attempt) (next link.Attempt, ok bool)
 	return next, ok
 }
 
-// silence says why a request got no answer.
-func silence(err error) string {
+// silenceOf says why a request got no answer.
+func silenceOf(err error) string {
 	switch {
 	case isTimeout(err):
 		return "no answer in time"
