@@ -90,18 +90,33 @@ func TestRemote(t *testing.T) {
 		"sh -c id":                     "for tunic-pair alone",
 		"tunic-pair notify x x MASTER": "for tunic-pair alone",
 		"tunic-pair sync":              "for tunic-pair alone",
-		"tunic-pair sync-in --server -a . /etc/shadow":            "no copy to /etc/shadow",
-		"tunic-pair sync-in --server -a . " + incoming:            "no copy to",
-		"tunic-pair sync-in --server -a . " + lib + "../../../x/": "no copy to",
-		"tunic-pair mail-in --server -a . " + lib:                 "no copy to",
-		"tunic-pair mail-in --server -a . " + incoming:            "it takes no mail",
+		"tunic-pair sync-in --server -logDtpre.iLsfxCIvu . /etc/shadow":            "no copy to /etc/shadow",
+		"tunic-pair sync-in --server -logDtpre.iLsfxCIvu . " + incoming:            "no copy to",
+		"tunic-pair sync-in --server -logDtpre.iLsfxCIvu . " + lib + "../../../x/": "no copy to",
+		"tunic-pair mail-in --server -logDtpre.iLsfxCIvu . " + lib:                 "no copy to",
+		"tunic-pair mail-in --server -logDtpre.iLsfxCIvu . " + incoming:            "it takes no mail",
 		"tunic-pair take": "it takes no mail",
+		"tunic-pair sync-in --server --sender -logDtpre.iLs . /etc/shadow " + lib:     "no copy with --sender",
+		"tunic-pair sync-in -e" + d.dir + "/evil other:/x " + lib:                     "no copy but by rsync --server",
+		"tunic-pair sync-in --rsh=" + d.dir + "/evil other:/x " + lib:                 "no copy but by rsync --server",
+		"tunic-pair sync-in --server -logDtpre.iLs /etc/shadow . " + lib:              "no copy with /etc/shadow",
+		"tunic-pair sync-in --server -logDtpre.iLs --log-file=/etc/cron.d/x . " + lib: "no copy with --log-file",
+		"tunic-pair sync-in --server -logDtpre.iLs --backup-dir=/etc . " + lib:        "no copy with --backup-dir",
+		"tunic-pair sync-in --server -logDtpre.iLs -K . " + lib:                       "no copy with -K",
+		"tunic-pair sync-in --server -logDtprKe.iLs . " + lib:                         "no copy with -logDtprKe",
+		"tunic-pair sync-in --server -logDtpre" + d.dir + "/evil . " + lib:            "no copy with -logDtpre",
+		"tunic-pair sync-in " + lib:                                                   "no copy but by rsync --server",
+		"tunic-pair turn PEER=7":                                                      "no number",
+		"tunic-pair turn":                                                             "no number",
+		"tunic-pair turn a[$(id)]":                                                    "no number",
+		"tunic-pair turn 9999999999999999999999":                                      "no number",
+		"tunic-pair later -1":                                                         "no number",
 	} {
 		if out, err := d.pair(command, "remote"); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%q: %v, %s; want %q", command, err, out, want)
 		}
 	}
-	sync := "tunic-pair sync-in --server -a . " + lib
+	sync := "tunic-pair sync-in --server -logDtpre.iLsfxCIvu . " + lib
 	d.must("", "notify", "GROUP", "household", "MASTER")
 	if out, err := d.pair(sync, "remote"); err == nil || !strings.Contains(out, "both boxes are the household's") {
 		t.Errorf("a box that serves was overwritten: %v, %s", err, out)
@@ -142,10 +157,15 @@ func TestTake(t *testing.T) {
 		t.Error("nothing was for the queue, and all was taken")
 	}
 	d.write("state/incoming/queue/eeee.eml", "text")
+	d.write("state/incoming/x\n../new/state/ffff.aaaa.tunic", "out of its place")
+	d.write("state/new/state/ffff.aaaa.tunic", "what the other box may not move")
 	d.write("state/incoming/queue/eeee.json", "{}")
 	d.must("tunic-pair take", "remote")
 	if !d.has("restarted") || !d.has("var/lib/tunic/mail/queue/eeee.eml") || !d.has("var/lib/tunic/mail/queue/eeee.json") {
 		t.Error("what waited for a friend waits no more")
+	}
+	if !d.has("state/new/state/ffff.aaaa.tunic") || d.has("var/lib/tunic/new") {
+		t.Error("the second line of a name was taken for a name")
 	}
 }
 
