@@ -198,10 +198,8 @@ func stage(paths config.Paths, files []setup.File) (dir string, err error) {
 			err = fmt.Errorf("making a copy of the configuration: %w", err)
 		}
 	}()
-	if _, err := os.Stat(paths.Etc); err == nil {
-		if err := os.CopyFS(dir, os.DirFS(paths.Etc)); err != nil {
-			return dir, err
-		}
+	if err := copyTree(paths.Etc, dir, maxDepth); err != nil {
+		return dir, err
 	}
 	for _, f := range files {
 		below, inside := strings.CutPrefix(f.Path, paths.Etc+"/")
@@ -214,6 +212,40 @@ func stage(paths config.Paths, files []setup.File) (dir string, err error) {
 		}
 	}
 	return dir, nil
+}
+
+// maxDepth is how deep below the configuration there may be directories: a link may
+// lead in a circle.
+const maxDepth = 8
+
+// copyTree copies files and directories. What links lead to is copied in their place:
+// whoever writes into the copy must not write through one.
+func copyTree(from, to string, depth int) error {
+	info, err := os.Stat(from)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o600)
+	case !info.IsDir():
+		return nil // no part of a configuration
+	case depth == 0:
+		return fmt.Errorf("%s: a directory so deep is no part of a configuration", from)
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	for _, e := range entries {
+		err = errors.Join(err, copyTree(filepath.Join(from, e.Name()), filepath.Join(to, e.Name()), depth-1))
+	}
+	return err
 }
 
 // ownHousehold implements setup.Household.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tunic/gateway/feature"
 	"tunic/gateway/setup"
 )
@@ -203,5 +205,73 @@ func TestListening(t *testing.T) {
 	}
 	if !edited("# x\n  HiddenServiceDir /x\n") || edited("## x\n\n #SocksPort 9050\n") {
 		t.Error("an edited torrc")
+	}
+}
+
+// Before the last yes nothing is written, nor is it through a link.
+func TestStageWritesThroughNoLink(t *testing.T) {
+	a := &app{root: t.TempDir()}
+	paths := a.paths()
+	elsewhere := filepath.Join(a.root, "elsewhere")
+	err := errors.Join(os.MkdirAll(filepath.Join(elsewhere, "endpoints"), 0o755), os.MkdirAll(paths.Etc, 0o755),
+		os.WriteFile(filepath.Join(elsewhere, "mine.toml"), []byte("mine"), 0o644),
+		os.WriteFile(filepath.Join(elsewhere, "endpoints/irc.toml"), []byte("irc"), 0o644),
+		os.Symlink(filepath.Join(elsewhere, "mine.toml"), paths.Main()),
+		os.Symlink(filepath.Join(elsewhere, "endpoints"), paths.EndpointDir()),
+		os.Symlink("nowhere", filepath.Join(paths.Etc, "old.toml")), unix.Mkfifo(filepath.Join(paths.Etc, "pipe"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := setup.File{Path: paths.Main(), Text: []byte("other")}
+	dir, err := stage(paths, []setup.File{main, {Path: filepath.Join(paths.EndpointDir(), "smtp.toml"), Text: []byte{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if text, err := os.ReadFile(filepath.Join(elsewhere, "mine.toml")); string(text) != "mine" {
+		t.Errorf("the file behind the link is %q, %v", text, err)
+	}
+	if _, err := os.Stat(filepath.Join(elsewhere, "endpoints/smtp.toml")); err == nil {
+		t.Error("a file was made behind a link")
+	}
+	for name, want := range map[string]string{"tunic.toml": "other", "endpoints/irc.toml": "irc", "endpoints/smtp.toml": ""} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != want {
+			t.Errorf("%s is %q, %v", name, text, err)
+		}
+	}
+	if err := os.Symlink(".", filepath.Join(paths.Etc, "circle")); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := stage(paths, nil); err == nil {
+		os.RemoveAll(dir)
+		t.Error("a circle ended")
+	}
+}
+
+// Control-C has apt end what it is at, and what it has installed does not start with
+// the box.
+func TestInstallIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"apt-get": `trap 'sleep 0.3; echo ended whole >>"$0.log"; exit 100' INT
+echo begins >>"$0.log"; [ "$1" = update ] || while :; do sleep 0.05; done`,
+		"systemctl": `[ "$1" != show ] || { echo loaded; exit; }; echo "$@" >>"$0.log"`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	log := func(name string) string { text, _ := os.ReadFile(filepath.Join(dir, name+".log")); return string(text) }
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- get(ctx, io.Discard, []string{"ngircd", "dovecot-imapd"}) }()
+	waitFor(t, func() bool { return strings.Count(log("apt-get"), "begins") == 2 })
+	stop()
+	if err := <-ended; err == nil || !strings.Contains(log("apt-get"), "ended whole") {
+		t.Errorf("%v: %s", err, log("apt-get"))
+	}
+	if want := "disable ngircd.service dovecot.service"; !strings.Contains(log("systemctl"), want) {
+		t.Errorf("%q, want %s", log("systemctl"), want)
 	}
 }

@@ -120,14 +120,33 @@ func (p apt) Install(ctx context.Context, names []string) error {
 		}
 		defer os.Remove(policy)
 	}
+	return get(ctx, p.out, names)
+}
+
+// get has apt-get install packages whose servers do not start with the box, also where
+// it fails or is interrupted.
+func get(ctx context.Context, out io.Writer, names []string) error {
+	err := aptGet(ctx, out, names)
+	return errors.Join(err, keepDown(context.WithoutCancel(ctx), names))
+}
+
+// aptGet installs packages. On Control-C apt may end what it is at: killed, it would
+// leave packages that are installed in part, and dpkg at work on them.
+func aptGet(ctx context.Context, out io.Writer, names []string) error {
 	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, names...)} {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		cmd.Stderr = p.out
+		cmd.Stderr = out
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("installing %s: apt-get %s: %w", strings.Join(names, " "), args[0], err)
 		}
 	}
+	return nil
+}
+
+// keepDown has no server of the packages start with the box.
+func keepDown(ctx context.Context, names []string) error {
 	var units []string
 	for _, name := range names {
 		if unit := strings.TrimSuffix(name, "-imapd") + ".service"; (services{}).installed(ctx, unit) {

@@ -306,6 +306,32 @@ func TestUndoKeepsLaterChanges(t *testing.T) {
 }
 
 // Control-C while Tor connects.
+// A configuration that is a link to a file elsewhere is one again.
+func TestUndoMakesTheLinkAgain(t *testing.T) {
+	i, p, dir := newInstaller(t, newFake("tor.service"))
+	main, mine := filepath.Join(dir, "tunic.toml"), filepath.Join(dir, "mine.toml")
+	if err := errors.Join(os.Rename(main, mine), os.Symlink("mine.toml", main)); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Apply(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(main); string(text) != "new" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if text, err := os.ReadFile(mine); string(text) != "old" {
+		t.Errorf("the file behind the link is %q, %v", text, err)
+	}
+	if _, err := i.Undo(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	to, err := os.Readlink(main)
+	text, err2 := os.ReadFile(main)
+	if err != nil || err2 != nil || to != "mine.toml" || string(text) != "old" {
+		t.Errorf("it leads to %q, %v, with %q, %v", to, err, text, err2)
+	}
+}
+
 func TestInterruptedIsTakenBack(t *testing.T) {
 	f := newFake("tor.service")
 	i, p, dir := newInstaller(t, f)

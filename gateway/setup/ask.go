@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -81,12 +82,17 @@ func (a *Asker) yes(ctx context.Context, question string, byDefault bool) (yes b
 	return yes, err
 }
 
-// list splits an answer with several words.
-func list(answer string) []string {
+// list splits an answer with several words, each of which counts once.
+func list(answer string) (words []string) {
 	if answer == "none" {
 		return nil
 	}
-	return strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
+	for _, w := range strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+		if !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return words
 }
 
 // orNone is a list as an answer would have it.

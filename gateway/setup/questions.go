@@ -58,7 +58,7 @@ func (a *Asker) household(ctx context.Context, b Box, answers *Answers) error {
 		if len(names) == 0 {
 			return errors.New("at least one is needed: the household is what tunic protects")
 		}
-		answers.Household, answers.OneArm = slices.Compact(names), false
+		answers.Household, answers.OneArm = names, false
 		return check(b, names, func(l feature.Link) error {
 			if l.Default {
 				return fmt.Errorf("%s leads to the internet: nobody of the household is behind it", l.Name)

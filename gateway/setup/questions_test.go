@@ -172,9 +172,18 @@ func TestNothingOfTheFileIsLost(t *testing.T) {
 	}
 }
 
+// A phone's keyboard begins a line with a capital, and a name that comes twice is one.
+func TestWhatPeopleType(t *testing.T) {
+	got, err := converse(t.Context(), new(bytes.Buffer), router(), "br-lan, br-lan\ndocker0 docker0\nnone\nDetails\nYes\n")
+	if err != nil || len(got.Household) != 1 || len(got.Others) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // The answers of yes that are needed to keep a setup.
 func TestYes(t *testing.T) {
-	for typed, want := range map[string]bool{"yes\n": true, "perhaps\nyes\n": true, "no\nyes\n": false, "\n\n\nyes\n": false, "": false} {
+	for typed, want := range map[string]bool{"yes\n": true, "perhaps\nyes\n": true, "no\nyes\n": false, "": false,
+		"\n\n\n\nyes\n": true, "Yes\n": true, "NO\nyes\n": false, "y\nja\no\nyes\n": false, strings.Repeat("\n", 200) + "yes\n": false} {
 		in := bufio.NewReader(strings.NewReader(typed))
 		a := &Asker{Out: new(bytes.Buffer), Line: func(context.Context) (string, error) {
 			text, err := in.ReadString('\n')

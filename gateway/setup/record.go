@@ -33,6 +33,7 @@ type Record struct {
 type Before struct {
 	Path  string      `json:"path"`
 	There bool        `json:"there"`
+	Link  string      `json:"link,omitempty"` // to which it was a symbolic link; a setup writes a file in its place
 	Mode  fs.FileMode `json:"mode"`
 	Text  []byte      `json:"text"`
 	After []byte      `json:"after"` // nil: another program writes it
@@ -118,6 +119,9 @@ func remember(f File) (Before, error) {
 	if err != nil {
 		return b, fmt.Errorf("reading %s: %w", f.Path, err)
 	}
+	if to, err := os.Readlink(f.Path); err == nil {
+		b.Link = to
+	}
 	return b, nil
 }
 
@@ -129,16 +133,32 @@ func (b Before) restore() (kept string, err error) {
 	switch {
 	case err != nil && !gone:
 		return "", fmt.Errorf("putting %s back: %w", b.Path, err)
-	case gone && !b.There, !gone && b.There && bytes.Equal(now, b.Text):
+	case gone && !b.There, !gone && b.There && b.Link == "" && bytes.Equal(now, b.Text):
 		return "", nil
-	case !gone && b.After != nil && !bytes.Equal(now, b.After):
+	case !gone && b.After != nil && !bytes.Equal(now, b.After) && !bytes.Equal(now, b.Text):
 		kept = b.Path + ".undone"
 		if err := durable.Write(kept, now, 0o600); err != nil {
 			return "", fmt.Errorf("keeping %s: %w", b.Path, err)
 		}
 	}
-	if !b.There {
+	switch {
+	case !b.There:
 		return kept, durable.Remove(b.Path)
+	case b.Link != "":
+		return kept, b.relink()
 	}
 	return kept, durable.Write(b.Path, b.Text, b.Mode)
+}
+
+// relink makes a symbolic link of what a setup has written in its place. What the
+// link leads to no setup has changed.
+func (b Before) relink() error {
+	if to, err := os.Readlink(b.Path); err == nil && to == b.Link {
+		return nil
+	}
+	aside := b.Path + ".link"
+	if err := os.Symlink(b.Link, aside); err != nil {
+		return fmt.Errorf("putting %s back: %w", b.Path, err)
+	}
+	return durable.Rename(aside, b.Path)
 }

@@ -93,6 +93,7 @@ func (a *Asker) Agree(ctx context.Context, question string, details []string) (y
 	for {
 		more := false
 		err := a.ask(ctx, question, "no", func(answer string) error {
+			answer = strings.ToLower(answer) // many keyboards begin a line so
 			more, yes = answer == "details", answer == "yes"
 			if !slices.Contains([]string{"yes", "no", "details"}, answer) {
 				return errors.New("yes, no or details?")
@@ -108,9 +109,13 @@ func (a *Asker) Agree(ctx context.Context, question string, details []string) (y
 	}
 }
 
-// Yes waits for a typed yes. The end of the input and a no are errors.
+// maxEmpty is how many empty lines Yes takes for an impatient finger on Enter.
+const maxEmpty = 100
+
+// Yes waits for a typed yes. The end of the input and a no are errors. Empty lines
+// are no answers: somebody has typed them while Tor connected.
 func (a *Asker) Yes(ctx context.Context) error {
-	for range tries {
+	for tried, empty := 0, 0; tried < tries && empty < maxEmpty; {
 		fmt.Fprint(a.Out, "yes or no? ")
 		line, err := a.Line(ctx)
 		if errors.Is(err, io.EOF) {
@@ -119,11 +124,15 @@ func (a *Asker) Yes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		switch strings.TrimSpace(line) {
+		switch strings.ToLower(strings.TrimSpace(line)) {
 		case "yes":
 			return nil
 		case "no":
 			return errors.New("it was not confirmed")
+		case "":
+			empty++
+		default:
+			tried++
 		}
 	}
 	return errors.New("it was not confirmed")
