@@ -66,6 +66,11 @@ func EditBypass(p Paths, e BypassEdit) error {
 
 // editBypass returns the changed text of tunic.toml.
 func editBypass(e BypassEdit, path, text string, known []string) (string, error) {
+	for _, name := range e.Devices { // it goes into the file as it is
+		if !slices.Contains(known, name) {
+			return "", Error{Msg: fmt.Sprintf("there is no device called %q", name), Hint: NamingHint(name)}
+		}
+	}
 	all, err := parseBypasses(path, text, known)
 	if err != nil {
 		return "", err

@@ -72,6 +72,18 @@ func TestEditBypassRefuses(t *testing.T) {
 	}
 }
 
+// A name of a device is a name, and no more lines of the file.
+func TestEditBypassTakesNamesAlone(t *testing.T) {
+	for _, name := range []string{"laptop\"]\n[tor]\nisolate-destinations = true\n#", "laptop\"]\nprefixes = [\"8.8.0.0/16\"] #", "radio",
+		""} {
+		e := BypassEdit{To: "shop.example", Devices: []string{"tv", name}}
+		got, err := editBypass(e, "tunic.toml", bypassesBefore, []string{"laptop", "tv"})
+		if err == nil || !strings.Contains(err.Error(), "there is no device called") || strings.Contains(err.Error(), "tunic.toml:") {
+			t.Errorf("%q: %v, %s", name, err, got)
+		}
+	}
+}
+
 func TestParseBypassTo(t *testing.T) {
 	for text, want := range map[string]string{
 		"bank.example": "bank.example", "Bank.Example.": "bank.example", "https://login.bank.example:8443/start?x": "login.bank.example",
