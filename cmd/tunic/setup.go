@@ -50,6 +50,9 @@ because Tor did not connect.`,
 			if a.uid != 0 {
 				return &failure{exitFailed, errors.New("only root may set the box up"), asRoot}
 			}
+			if a.root != "" && a.root != "/" {
+				return usageError("run it in the system whose root that is", "setup starts units of this system, which have no --root")
+			}
 			if within < time.Second || within > time.Hour {
 				return usageError("example: tunic setup --confirm-within 5m", "--confirm-within: between 1s and 1h")
 			}

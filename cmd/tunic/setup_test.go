@@ -275,3 +275,15 @@ echo begins >>"$0.log"; [ "$1" = update ] || while :; do sleep 0.05; done`,
 		t.Errorf("%q, want %s", log("systemctl"), want)
 	}
 }
+
+// The units, and the timer that takes a setup back, know nothing of --root.
+func TestSetupHasNoRoot(t *testing.T) {
+	for _, more := range []string{"--undo", "--confirm", "--access-point", "--confirm-within=5m"} {
+		var out bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &out, err: &out, env: func(string) string { return "" }}
+		code := execute(t.Context(), a, []string{"--root", t.TempDir(), "setup", more})
+		if code != exitUsage || !strings.Contains(out.String(), "no --root") {
+			t.Errorf("%s: %d, %s", more, code, out.String())
+		}
+	}
+}

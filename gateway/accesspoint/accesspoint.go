@@ -31,6 +31,19 @@ type File struct {
 	Mode fs.FileMode
 }
 
+// CheckInterface says what is wrong with the name of an interface: it stands in the
+// files, and in the name of a unit, where systemd takes a hyphen for a slash
+// (systemd.unit(5)).
+func CheckInterface(name string) error {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '.'
+	}
+	if name == "" || strings.ContainsFunc(name, odd) {
+		return fmt.Errorf("%q cannot stand in the name of a unit: give the interface one of letters and digits (systemd.link(5))", name)
+	}
+	return nil
+}
+
 // CheckCountry says what is wrong with a country.
 func CheckCountry(c string) error {
 	if len(c) != 2 || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {

@@ -48,6 +48,8 @@ func TestChecks(t *testing.T) {
 		right []string
 		wrong []string
 	}{
+		{CheckInterface, []string{"wlan0", "wlx001122334455", "wlan0.1", "WLAN_a"},
+			[]string{"", "wlan-ap", "wl*", "a%i", "a$b", `a\b`, "a@b", "wlän0", "a\"b", "a;b", "a#b", "a:1"}},
 		{CheckCountry, []string{"DE", "US"}, []string{"", "de", "D", "DEU", "D1", "00"}},
 		{CheckSSID, []string{"home", "Café", strings.Repeat("a", 32)}, []string{"", strings.Repeat("ä", 17), "a\nb", "\xff", "a\x00"}},
 		{CheckPassword, []string{"12345678", strings.Repeat("a", 63), `a b"c#d\e`},

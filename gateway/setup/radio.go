@@ -26,7 +26,7 @@ func (a *Asker) Radio(ctx context.Context, b Box, generate func() string) (r acc
 		if r.Interface = answer; !slices.Contains(free, answer) {
 			return fmt.Errorf("%q is none of these: %s", answer, strings.Join(free, " "))
 		}
-		return nil
+		return accesspoint.CheckInterface(answer)
 	}
 	questions := []struct {
 		text, byDefault string

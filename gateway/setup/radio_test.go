@@ -41,6 +41,10 @@ func TestRadio(t *testing.T) {
 	if _, err := typed(&screen, "\n\n\n\nhome\n\n").Radio(t.Context(), box, generate); !errors.Is(err, ErrGiveUp) {
 		t.Errorf("without a country: %v", err)
 	}
+	box.Links, box.Wireless = append(box.Links, feature.Link{Name: "wlan-ap"}), append(box.Wireless, "wlan-ap")
+	if r, err := typed(&screen, "wlan-ap\nwlan-ap\nwlan-ap\n").Radio(t.Context(), box, generate); !errors.Is(err, ErrGiveUp) {
+		t.Errorf("hostapd's unit would wait for a device /sys/subsystem/net/devices/wlan/ap: %+v, %v", r, err)
+	}
 	box.Wireless = []string{"wlan1"}
 	if _, err := typed(&screen, "").Radio(t.Context(), box, generate); !errors.Is(err, ErrNoRadio) {
 		t.Errorf("the only radio leads to the internet: %v", err)
