@@ -112,8 +112,9 @@ func (d *daemon) run(ctx context.Context, door net.Listener, h *heir) error {
 	h.bequeathed(g.Features, d.log)
 	rooms.page.Ask(rooms.parts(g, nil)) // it asks for no upgrade
 	rooms.Answers(&d.serve.Answers)
+	numbers := new(metrics.Cache)
 	link.Handle(&d.serve.Answers, link.Measure, func(ctx context.Context, _ struct{}) ([]byte, error) {
-		return metrics.Text(g.Status(ctx)), nil
+		return numbers.Text(ctx, g.Status), nil
 	})
 
 	// The rules close before tor ends: the gateway has its own context.
