@@ -287,3 +287,26 @@ func TestSetupHasNoRoot(t *testing.T) {
 		}
 	}
 }
+
+// What a power cut has left of an earlier installation goes; what is another's stays.
+func TestForbidStarts(t *testing.T) {
+	for before, stays := range map[string]bool{"": false, nothingStarts: false, "#!/bin/sh\nexit 0\n": true} {
+		path := filepath.Join(t.TempDir(), "policy-rc.d")
+		if before != "" {
+			if err := os.WriteFile(path, []byte(before), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		release, err := forbidStarts(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o111 == 0 {
+			t.Errorf("%q: %v, %v", before, info, err)
+		}
+		release()
+		if _, err := os.Stat(path); (err == nil) != stays {
+			t.Errorf("%q: afterwards %v", before, err)
+		}
+	}
+}

@@ -111,15 +111,33 @@ func (apt) Missing(ctx context.Context, names []string) (missing []string, err e
 // policy has Debian's packages start nothing (invoke-rc.d(8)).
 const policy = "/usr/sbin/policy-rc.d"
 
+const nothingStarts = "#!/bin/sh\n# while tunic setup installs packages\nexit 101\n"
+
+// forbidStarts has packages start nothing until release is called. Another's file stays;
+// one that a power cut has left of an earlier setup goes with this one.
+func forbidStarts(path string) (release func(), err error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err := os.WriteFile(path, []byte(nothingStarts), 0o755); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	case string(text) != nothingStarts:
+		return func() {}, nil
+	}
+	return func() { os.Remove(path) }, nil
+}
+
 // Install installs packages whose servers Debian would start at once, open to all
 // networks: tunic starts those that it needs itself.
 func (p apt) Install(ctx context.Context, names []string) error {
-	if _, err := os.Lstat(policy); errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
-			return err
-		}
-		defer os.Remove(policy)
+	release, err := forbidStarts(policy)
+	if err != nil {
+		return err
 	}
+	defer release()
 	return get(ctx, p.out, names)
 }
 
