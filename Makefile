@@ -138,7 +138,7 @@ reproducible: ## build what is committed and its packages twice, from git and fr
 	cat "$$dir/checkout/dist/SHA256SUMS" && echo "both are $$(sha256sum < "$$dir/checkout/bin/tunic" | cut -c1-64)"
 
 machines: lab-deps build ## boot Debian 12 and 13 with tunic installed, in the place of the lab's gateway (as root)
-	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'Test(Machines|Setup)$$' ./internal/machines
+	$(GO) test -tags machines -count=1 -timeout 20m -v -run 'TestMachines$$' ./internal/machines
 
 machines-long: lab-deps build ## the same with everything that happens to a box, and write docs/machines.md (as root)
 	TUNIC_MACHINES_REPORT=$(CURDIR)/docs/machines.md $(GO) test -tags machines -count=1 -timeout 60m -v -run 'Test(Machines|Setup)$$' ./internal/machines
