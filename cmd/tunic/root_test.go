@@ -46,7 +46,7 @@ var needNoRoot = map[string]bool{"version": true, "explain": true, "completion":
 // asNobody are words for the verbs that want some.
 var asNobody = map[string]string{
 	"publish": "photos 80=192.168.1.20:8080", "unpublish": "photos", "address": "home", "rotate": "home --keep 1d", "import": "a shut",
-	"export": "home out",
+	"export": "home out", "certificate": "home --out tls", "anchor": "alice",
 	"backup": "out.age", "restore": "shut", "user add": "bob", "user passwd": "bob", "user remove": "bob",
 	"user role": "bob admin", "user show": "bob", "mail show": "x", "mail drop": "x", "irc ban": "x", "irc unban": "u.98f6ef32",
 	"irc operator": "ann", "grant": "photos alice", "revoke": "photos alice", "invite": "alice",

@@ -11,8 +11,9 @@ type section struct {
 // The verbs of an onion and of a friend; each is a verb by itself too.
 var (
 	onionVerbs = []func(*app) *cobra.Command{publishCommand, unpublishCommand, addressCommand, grantCommand, revokeCommand,
-		rotateCommand, importCommand, exportCommand}
-	friendVerbs = []func(*app) *cobra.Command{inviteCommand, acceptCommand, confirmCommand, renameCommand, introduceCommand, forgetCommand}
+		rotateCommand, importCommand, exportCommand, certificateCommand}
+	friendVerbs = []func(*app) *cobra.Command{inviteCommand, acceptCommand, confirmCommand, renameCommand, introduceCommand, forgetCommand,
+		anchorCommand}
 )
 
 // sections are all verbs, in the order in which the help lists them. Those

@@ -41,8 +41,8 @@ const backdated = 24 * time.Hour
 // without a clock begins in 1970, and what it signed would be over at once.
 var sane = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// known reports whether now can be the time.
-func known(now time.Time) bool { return !now.Before(sane) }
+// Known reports whether now can be the time.
+func Known(now time.Time) bool { return !now.Before(sane) }
 
 // ErrClock is returned where something would have to be signed and the time is
 // not known. It goes away with the next try after it is.
@@ -62,7 +62,7 @@ type Authority struct {
 func Load(dir string, now time.Time) (*Authority, error) {
 	a, err := Read(dir)
 	switch {
-	case err == nil && (!known(now) || !now.Before(a.cert.NotBefore)):
+	case err == nil && (!Known(now) || !now.Before(a.cert.NotBefore)):
 		return a, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
@@ -93,7 +93,7 @@ const file = "authority.pem"
 
 // create makes a new authority and keeps it.
 func create(path string, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
-	if !known(now) {
+	if !Known(now) {
 		return nil, nil, ErrClock
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -202,7 +202,7 @@ func (a *Authority) Leaf(name string, hosts []string, now time.Time) (Leaf, erro
 // good reports whether a leaf is ours, for these hosts, and for long enough.
 func (a *Authority) good(cert *x509.Certificate, hosts []string, now time.Time) bool {
 	inTime := !now.Before(cert.NotBefore) && now.Before(cert.NotAfter.Add(-renewBefore))
-	return cert.CheckSignatureFrom(a.cert) == nil && slices.Equal(cert.DNSNames, hosts) && (inTime || !known(now))
+	return cert.CheckSignatureFrom(a.cert) == nil && slices.Equal(cert.DNSNames, hosts) && (inTime || !Known(now))
 }
 
 func (a *Authority) issue(hosts []string, now time.Time) (*x509.Certificate, *ecdsa.PrivateKey, error) {
