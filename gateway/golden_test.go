@@ -49,7 +49,7 @@ func richFiles(t *testing.T, root string) map[string]string {
 func richHouse(t *testing.T) *house {
 	t.Helper()
 	root := t.TempDir()
-	if err := errors.Join(os.MkdirAll(filepath.Join(root, "srv/gopher"), 0o755),
+	if err := errors.Join(os.MkdirAll(filepath.Join(root, "srv/gopher"), 0o755), os.Mkdir(filepath.Join(root, "srv/tls"), 0o755),
 		os.WriteFile(filepath.Join(root, "smarthost.password"), []byte(smarthostPass+"\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}

@@ -143,6 +143,10 @@ type Onion struct {
 	// Balance is the address that Onionbalance publishes for several boxes, of
 	// which this onion is one: 56 letters, lower case; "" for none.
 	Balance string
+
+	// Certificates is the directory in which the daemon keeps a TLS certificate
+	// that the onion's key has signed: an absolute path, clean; "" for none.
+	Certificates string
 }
 
 // Port maps one virtual port of an onion to its target.

@@ -26,6 +26,9 @@ func (o Onion) TOML() string {
 	if o.Balance != "" {
 		fmt.Fprintf(&b, "balance = \"%s.onion\"\n\n", o.Balance)
 	}
+	if o.Certificates != "" {
+		fmt.Fprintf(&b, "certificates = \"%s\"\n\n", basicString.Replace(o.Certificates))
+	}
 	if o.As != "" {
 		fmt.Fprintf(&b, "as = \"%s\"\n\n", basicString.Replace(o.As))
 	}
@@ -65,7 +68,7 @@ func WriteOnion(p Paths, o Onion) error {
 	}
 	same, err := parseOnion(o.Name, path, old)
 	if err != nil || same.Public != o.Public || same.As != o.As || !slices.Equal(same.Ports, o.Ports) || same.Private != o.Private ||
-		same.Fast != o.Fast || same.Balance != o.Balance || !slices.Equal(same.Clients, o.Clients) {
+		same.Fast != o.Fast || same.Balance != o.Balance || same.Certificates != o.Certificates || !slices.Equal(same.Clients, o.Clients) {
 		return fmt.Errorf("writing onion %q: %s %w with other settings", o.Name, path, ErrExists)
 	}
 	return nil

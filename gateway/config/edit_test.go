@@ -25,6 +25,8 @@ func TestWriteOnion(t *testing.T) {
 		{Onion{Name: "s", Ports: []Port{{1, Target{Unix: `/srv/a "quoted" \ back=slash`}}}},
 			"[ports]\n1 = \"unix:/srv/a \\\"quoted\\\" \\\\ back=slash\"\n"},
 		{Onion{Name: "home"}, "[ports]\n"},
+		{Onion{Name: "c", Certificates: "/srv/c/tls", Ports: []Port{{80, lan("192.168.77.20:80")}}},
+			"certificates = \"/srv/c/tls\"\n\n[ports]\n80 = \"192.168.77.20:80\"\n"},
 	}
 	for _, tt := range tests {
 		p := newBox(t, map[string]string{"endpoints/gopher.toml": `root = "$ROOT/srv"`})

@@ -26,6 +26,7 @@ func (l *loader) onions(cfg *Config) {
 			}
 		}
 		checkClients(o, cfg.Peers, t)
+		l.checkCertificates(o, cfg.Onions, t)
 		if o.Fast && len(cfg.Tor.Bridges) > 0 {
 			t.add("anonymous", problemf("leave it out, or the bridges",
 				"an onion that is not anonymous connects to relays directly, and [tor] bridges say that nothing may"))
@@ -50,6 +51,7 @@ func readOnion(name string, t *table) Onion {
 		o.Fast = !anonymous
 	}
 	readBalance(&o, t)
+	readCertificates(&o, t)
 	ports := t.table("ports")
 	for _, key := range slices.Sorted(maps.Keys(ports.values)) {
 		port, p := parsePort(key)

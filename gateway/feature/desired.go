@@ -21,6 +21,10 @@ type Desired struct {
 	Listeners []supervise.ListenerSpec
 	Serve     link.Desired
 	Servers   []managed.Spec // in the order of their start
+
+	// Certificates are the directories of certificates that onions have, by the
+	// onion's name; the feature that wants them keeps them.
+	Certificates map[string]string
 }
 
 // EachFamily calls visit for each household interface that exists now and each

@@ -2,6 +2,7 @@ package feature
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"reflect"
@@ -85,7 +86,7 @@ func (d Desired) otherParts() []part {
 	serve.Fronts = nil
 	parts := []part{
 		{name: "listeners", lines: shown(listeners)},
-		{name: "onions", lines: onionLines(slices.Concat(d.Tor.Onions, d.Fast.Onions), d.Serve.Fronts)},
+		{name: "onions", lines: onionLines(slices.Concat(d.Tor.Onions, d.Fast.Onions), d.Serve.Fronts, d.Certificates)},
 		{name: "serve", lines: shown(describe.Lines("serve", serve))},
 	}
 	for _, s := range d.Servers {
@@ -121,7 +122,7 @@ func torLines(name, torrc string, s tor.Spec) (list []line) {
 }
 
 // onionLines say of each onion its addresses, who finds it, and where its ports lead.
-func onionLines(onions []tor.Onion, fronts []link.Front) []line {
+func onionLines(onions []tor.Onion, fronts []link.Front, certificates map[string]string) []line {
 	var list []string
 	for _, o := range onions {
 		list = append(list, fmt.Sprintf("onion %s has the address %s", o.Name, o.Address))
@@ -131,6 +132,9 @@ func onionLines(onions []tor.Onion, fronts []link.Front) []line {
 		for _, k := range o.Clients {
 			list = append(list, fmt.Sprintf("onion %s is found by the key %s", o.Name, k))
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(certificates)) {
+		list = append(list, fmt.Sprintf("onion %s has certificates in %s", name, certificates[name]))
 	}
 	for _, f := range fronts {
 		name, ports := f.Onion, f.Ports
@@ -198,5 +202,6 @@ func fileLines(prefix, text string) (list []string) {
 func (d Desired) Equal(other Desired) bool {
 	return d.Tor.Equal(other.Tor) && d.Fast.Equal(other.Fast) && fmt.Sprint(d.NoTor) == fmt.Sprint(other.NoTor) &&
 		reflect.DeepEqual(d.Rules, other.Rules) && reflect.DeepEqual(d.Listeners, other.Listeners) &&
-		reflect.DeepEqual(d.Serve, other.Serve) && reflect.DeepEqual(d.Servers, other.Servers)
+		reflect.DeepEqual(d.Serve, other.Serve) && reflect.DeepEqual(d.Servers, other.Servers) &&
+		maps.Equal(d.Certificates, other.Certificates)
 }

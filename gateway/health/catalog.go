@@ -198,6 +198,10 @@ var catalog = map[Code]entry{
 		"An onion's keys come from another program and carry a restriction that tunic's file for the onion does not have, " +
 			"so it is not published.",
 		"do what the message says, then `tunic reload`; the other onions are published"},
+	OnionCertificate: {Error,
+		"The directory that an onion's file names for its certificates cannot be read or written, or a certificate cannot be made. " +
+			"The onion itself is published.",
+		"do what the message says; the certificate that is there is good until its end, and tunic tries again by itself"},
 	OldAddress: {Error,
 		"An onion has a new address, and the old one, which is kept for a while, cannot be published.",
 		"put its keys right as the message says, or restore them from a backup; the onion's new address works"},

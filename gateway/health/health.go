@@ -78,6 +78,7 @@ const (
 	OnionKeys          Code = "onion-keys-unusable"
 	OnionForeign       Code = "onion-imported-private"
 	OldAddress         Code = "old-address-unusable"
+	OnionCertificate   Code = "onion-certificate-failed"
 	SelfUnusable       Code = "own-key-unusable"
 	FriendsUnusable    Code = "friends-unusable"
 	NamesUnusable      Code = "names-unusable"

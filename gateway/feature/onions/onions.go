@@ -122,6 +122,7 @@ func (f *Feature) look(s *feature.Scene, r *feature.Report) {
 		has[o.Name] = true
 		if address, ok := f.keys(o, r); ok {
 			s.Addresses[o.Name] = address
+			f.certify(o, address, s.Certain, r)
 		}
 		if keys := s.Config.ClientKeys(o); s.Addresses[o.Name] != "" && o.Name != config.HomeOnion && keys != nil && len(keys) == 0 {
 			r.Find(health.NobodyInvited, o.Name, "the onion %s is private and has no clients, so it is not published", o.Name)

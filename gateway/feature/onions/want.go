@@ -32,6 +32,7 @@ func want(s feature.Scene, d *feature.Desired, self Self) {
 		}
 		wantFront(s, d, o)
 	}
+	wantCertificates(s.Config.AllOnions(), d)
 	d.May(s.Serve, targets(s.Config.AllOnions())...)
 	visitSelf(d, self)
 }
