@@ -169,6 +169,15 @@ func TestKeepMakesWhole(t *testing.T) {
 			t.Errorf("another %s was not replaced, or twice", name)
 		}
 	}
+	fake := imitation(t)
+	for name, text := range map[string]string{KeyFile: fake.Key, CertFile: fake.Cert, BothFile: fake.Cert + fake.Key} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !mustKeep(t, dir, alice, now).New {
+		t.Error("a certificate that the onion's key has not signed was left there")
+	}
 	if err := os.Remove(filepath.Join(dir, KeyFile)); err != nil {
 		t.Fatal(err)
 	}
