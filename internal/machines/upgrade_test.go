@@ -236,7 +236,10 @@ func newerState(w *world) {
 	if out := w.must(box, "systemctl", "show", "-P", "ActiveState", "-P", "NRestarts", "tunic"); out != "failed\n0" && out != "0\nfailed" {
 		w.Errorf("the unit is %q", out)
 	}
-	said := w.must(box, "journalctl", "-b", "-u", "tunic", "-o", "cat", "--no-pager", "-n", "12")
+	said := w.must(box, "journalctl", "-b", "-u", "tunic", "-o", "cat", "--no-pager", "-n", "20")
+	if strings.Contains(said, "SIGKILL") {
+		w.Error("the daemon that had taken the place of another was not left to end by itself")
+	}
 	w.Logf("the journal: %s", said)
 	if !strings.Contains(said, says) {
 		w.Error("the journal does not say why")
