@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -147,6 +147,9 @@ machines-long: lab-deps build ## the same with everything that happens to a box,
 machines-clock: lab-deps build ## wake both Debians in an emulator with a clock that is years behind (as root)
 	$(call install_quietly,qemu-system-x86)
 	$(GO) test -tags machines -count=1 -timeout 30m -v -run 'TestClock$$' ./internal/machines
+
+machines-upgrade: lab-deps build ## install newer packages, good and broken ones, on both Debians in use (as root)
+	TUNIC_UPGRADE=1 TUNIC_LONG=1 $(GO) test -tags machines -count=1 -timeout 40m -v -run 'TestUpgrade$$' ./internal/machines
 
 foreign: lab-deps dist ## install the packages of both ARMs on Debians of theirs, in an emulator (as root)
 	$(call install_quietly,arch-test)

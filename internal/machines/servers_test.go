@@ -24,16 +24,22 @@ const serverLimit = 60 * time.Second
 func (w *world) authority() string {
 	w.Helper()
 	path := filepath.Join(w.TempDir(), "ca.crt")
-	if err := os.WriteFile(path, []byte(w.must(box, "tunic", "ca")+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(w.running("ca")+"\n"), 0o644); err != nil {
 		w.Fatal(err)
 	}
 	return path
 }
 
+// running runs a verb by the program of the daemon that runs, whatever is installed.
+func (w *world) running(verb ...string) string {
+	w.Helper()
+	return w.must(box, append([]string{"/proc/" + w.must(box, "systemctl", "show", "-P", "MainPID", "tunic") + "/exe"}, verb...)...)
+}
+
 // domain is the box's own in addresses of mail and chat.
 func (w *world) domain() string {
 	w.Helper()
-	return strings.TrimSuffix(w.must(box, "tunic", "address", "home"), ".onion") + ".peer.home.arpa"
+	return strings.TrimSuffix(w.running("address", "home"), ".onion") + ".peer.home.arpa"
 }
 
 // imapLogin reads the folders, and the first mail that serve has delivered.

@@ -4,22 +4,19 @@ package e2e
 
 import (
 	"context"
-	"io"
-	"net"
+	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"tunic/gateway/config"
+	"tunic/internal/lab/load"
 	"tunic/internal/lab/traffic"
 )
 
 const (
-	reloads      = 200
-	slowest      = time.Second // how long a new connection may take
-	downloadStep = 64 << 10    // bytes that the downloads read at a time
-	downloadRest = 100 * time.Millisecond
+	reloads = 200
+	slowest = time.Second // how long a new connection may take
 )
 
 // testLoad reloads again and again, with other rules each time, while the phone
@@ -30,25 +27,23 @@ func testLoad(w *world) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	loads := []*download{w.download(web4 + ":80"), w.download("[" + web6 + "]:80")}
+	loads := []*load.Download{w.download(web4 + ":80"), w.download("[" + web6 + "]:80")}
 	for _, d := range loads {
-		defer d.conn.Close()
-		group.Go(func() { d.run(ctx) })
+		defer d.Conn.Close()
+		group.Go(func() { d.Run(ctx) })
 	}
-	var slow atomic.Int64
-	group.Go(func() { w.knock(ctx, &slow) })
+	group.Go(func() { w.knock(ctx) })
 	group.Go(func() { w.spray(ctx) })
 
 	w.reloadOften()
 	stop()
 	group.Wait()
 	for _, d := range loads {
-		w.Logf("%d bytes downloaded from %s", d.bytes, d.conn.RemoteAddr())
-		if d.err != nil || d.bytes < 10*downloadStep {
-			w.Errorf("a download ended after %d bytes: %v", d.bytes, d.err)
+		w.Logf("%d bytes downloaded from %s", d.Bytes, d.Conn.RemoteAddr())
+		if d.Err != nil || d.Bytes < 10*load.Step {
+			w.Errorf("a download ended after %d bytes: %v", d.Bytes, d.Err)
 		}
 	}
-	w.timed("slowest new connection", time.Duration(slow.Load()))
 	w.pause(settle)
 	sent := len(w.lan.MustLines(w, lan, "(udp dst port 443 or icmp[0] == 8 or ip6[40] == 128) and "+fromPhone))
 	leaked := w.wan.MustLines(w, wan, w.lab.Plan().ForeignFilter("gateway"))
@@ -78,59 +73,32 @@ func (w *world) reloadOften() {
 	w.timed("200 reloads", time.Since(begin))
 }
 
-// download is a page without end that is read slowly.
-type download struct {
-	conn  net.Conn
-	bytes int
-	err   error
-}
-
-func (w *world) download(address string) *download {
+// download begins one from the phone.
+func (w *world) download(address string) *load.Download {
 	w.Helper()
-	conn, err := w.phone.Dial(w.ctx, "tcp", address)
+	d, err := load.Begin(w.ctx, w.phone, address)
 	if err != nil {
 		w.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, "GET /blob?bytes=1000000000 HTTP/1.0\r\n\r\n"); err != nil {
-		conn.Close()
-		w.Fatal(err)
-	}
-	return &download{conn: conn}
+	return d
 }
 
-// run reads until ctx ends; anything else that ends it is d.err.
-func (d *download) run(ctx context.Context) {
-	for wait(ctx, downloadRest) {
-		if d.err = d.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); d.err != nil {
-			return
-		}
-		n, err := io.ReadFull(d.conn, make([]byte, downloadStep))
-		d.bytes += n
-		if d.err = err; err != nil {
-			return
-		}
-	}
+// knock opens connections, and tells how long the slowest took.
+func (w *world) knock(ctx context.Context) {
+	w.Helper()
+	got := load.Again(ctx, 20*time.Millisecond, func(i int) error {
+		return load.Connect(w.ctx, w.phone, []string{web4 + ":80", "[" + web6 + "]:80"}[i%2], slowest)
+	})
+	w.waited("new connection", got)
 }
 
-// knock opens connections one after the other, and keeps how long the slowest
-// took.
-func (w *world) knock(ctx context.Context, slow *atomic.Int64) {
-	times := 0
-	for wait(ctx, 20*time.Millisecond) {
-		address := []string{web4 + ":80", "[" + web6 + "]:80"}[times%2]
-		begin := time.Now()
-		dial, cancel := context.WithTimeout(w.ctx, slowest)
-		conn, err := w.phone.Dial(dial, "tcp", address)
-		cancel()
-		if err != nil {
-			w.Errorf("connection %d to %s: %v after %v", times, address, err, time.Since(begin))
-			continue
-		}
-		conn.Close()
-		slow.Store(max(slow.Load(), int64(time.Since(begin))))
-		times++
+// waited tells how long somebody waited, and fails where they waited in vain.
+func (w *world) waited(what string, got load.Waits) {
+	w.Helper()
+	w.timed(fmt.Sprintf("slowest %s of %d", what, got.Times), got.Slowest)
+	for _, err := range got.Failed {
+		w.Errorf("a %s: %v", what, err)
 	}
-	w.Logf("%d connections opened", times)
 }
 
 // spray sends what must not leave.

@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"tunic/gateway/config"
+	"tunic/internal/lab/load"
 	"tunic/internal/lab/traffic"
 )
 
@@ -129,17 +130,7 @@ func quiet(err error) bool {
 
 // question asks one resolver one question.
 func (w *world) question(from traffic.Host, network, resolver, name string, qtype uint16, limit time.Duration) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, limit)
-	defer cancel()
-	conn, err := from.Dial(ctx, network, net.JoinHostPort(resolver, "53"))
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	client := dns.Client{Net: network, Timeout: limit}
-	m := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
-	reply, _, err := client.ExchangeWithConn(m, &dns.Conn{Conn: conn})
-	return reply, err
+	return load.Question(w.ctx, from, network, resolver, name, qtype, limit)
 }
 
 // boxAsks has the gateway itself ask its provider's resolver.

@@ -8,16 +8,14 @@ import (
 	"io"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/miekg/dns"
-
 	"tunic/internal/lab"
+	"tunic/internal/lab/load"
 )
 
 // streamsVariable is set by `make streams-long`; without it streams are watched for
@@ -89,12 +87,7 @@ func streamsLive(w *world, meanwhile func(*world)) {
 // name has for it.
 func (w *world) toOnion(name string, port uint16) net.Conn {
 	w.Helper()
-	laptop := w.friendLaptop()
-	reply, err := w.question(laptop, "udp", friendBox, name, dns.TypeA, 10*time.Second)
-	if err != nil || len(answers(reply)) != 1 {
-		w.Fatalf("the name %s: %v, %v", name, reply, err)
-	}
-	conn, err := laptop.Dial(w.ctx, "tcp", net.JoinHostPort(answers(reply)[0], strconv.Itoa(int(port))))
+	conn, err := load.ToOnion(w.ctx, w.friendLaptop(), friendBox, name, port)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -6,18 +6,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/miekg/dns"
 
 	"tunic/gateway/api"
 	"tunic/internal/lab"
+	"tunic/internal/lab/load"
 )
 
 // testUpgrade replaces the daemon by others while the phone downloads, asks for names
@@ -35,13 +32,12 @@ func testUpgrade(w *world) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	load := w.download(web4 + ":80")
-	defer load.conn.Close()
-	var slow, slowName atomic.Int64
-	group.Go(func() { load.run(ctx) })
+	page := w.download(web4 + ":80")
+	defer page.Conn.Close()
+	group.Go(func() { page.Run(ctx) })
 	group.Go(func() { w.talks(ctx, visitor) })
-	group.Go(func() { w.knock(ctx, &slow) })
-	group.Go(func() { w.asks(ctx, &slowName) })
+	group.Go(func() { w.knock(ctx) })
+	group.Go(func() { w.asks(ctx) })
 	group.Go(func() { w.spray(ctx) })
 	w.pause(time.Second)
 
@@ -55,11 +51,9 @@ func testUpgrade(w *world) {
 	w.pause(time.Second)
 	stop()
 	group.Wait()
-	if load.err != nil || load.bytes < 10*downloadStep {
-		w.Errorf("the download ended after %d bytes: %v", load.bytes, load.err)
+	if page.Err != nil || page.Bytes < 10*load.Step {
+		w.Errorf("the download ended after %d bytes: %v", page.Bytes, page.Err)
 	}
-	w.timed("slowest new connection", time.Duration(slow.Load()))
-	w.timed("slowest answer of the resolver", time.Duration(slowName.Load()))
 	w.pause(settle)
 	if leaked := w.wan.MustLines(w, wan, w.lab.Plan().ForeignFilter("gateway")); len(leaked) > 0 {
 		w.Errorf("%d packets leaked: %s", len(leaked), leaked[0])
@@ -135,33 +129,16 @@ func (w *world) install(path string, program []byte) {
 
 // talks has a word come back several times a second.
 func (w *world) talks(ctx context.Context, c net.Conn) {
-	word, got := []byte("hello\n"), make([]byte, 6)
-	for wait(ctx, 100*time.Millisecond) {
-		err := c.SetDeadline(time.Now().Add(20 * time.Second))
-		if err == nil {
-			_, err = c.Write(word)
-		}
-		if err == nil {
-			_, err = io.ReadFull(c, got)
-		}
-		if err != nil {
-			w.Errorf("the visitor's stream: %v", err)
-			return
-		}
+	if times, err := load.Hold(ctx, 100*time.Millisecond, func() error { return load.Talk(c) }); err != nil {
+		w.Errorf("the visitor's stream, after %d answers: %v", times, err)
 	}
 }
 
-// asks asks for a name 20 times a second, and keeps how long the slowest answer took.
-func (w *world) asks(ctx context.Context, slow *atomic.Int64) {
-	times := 0
-	for ; wait(ctx, 50*time.Millisecond); times++ {
-		begin := time.Now()
-		reply, err := w.question(w.phone, "udp", box4, "web.example", dns.TypeA, 2*time.Second)
-		if err != nil || len(answers(reply)) != 1 {
-			w.Errorf("question %d: %v, %v", times, reply, err)
-			continue
-		}
-		slow.Store(max(slow.Load(), int64(time.Since(begin))))
-	}
-	w.Logf("%d questions answered", times)
+// asks asks for a name 20 times a second, and tells how long the slowest answer took.
+func (w *world) asks(ctx context.Context) {
+	w.Helper()
+	w.waited("answer of the resolver", load.Again(ctx, 50*time.Millisecond, func(int) error {
+		_, err := load.Ask(w.ctx, w.phone, box4, "web.example", 2*time.Second)
+		return err
+	}))
 }
