@@ -20,9 +20,13 @@ import (
 // nobody who balances.
 const balanceVariable = "TUNIC_BALANCE"
 
-// balanceLimit is how long a visitor may wait after a box of several was killed,
-// whether they come new or have a circuit to that box.
-const balanceLimit = time.Minute
+// How long a visitor may wait after a box of several was killed: one whose
+// introduction a relay still took for the dead box, as long as their tor waits for
+// that box to come (decision 34).
+const (
+	balanceLimit = time.Minute
+	vainLimit    = 150 * time.Second
+)
 
 // balanced is one onion that three boxes serve: what docs/balance.md has an
 // operator make.
@@ -166,7 +170,11 @@ func (b balanced) wait(v *visitor) time.Duration {
 	b.Helper()
 	begin := time.Now()
 	for b.visit(v) == "" {
-		if time.Since(begin) > balanceLimit {
+		limit := balanceLimit
+		if strings.Contains(tail(v.log(), 40), inVain) {
+			limit = vainLimit
+		}
+		if time.Since(begin) > limit {
 			b.Errorf("%s reads no page in %.1f s; their tor said:\n%s", v.name, time.Since(begin).Seconds(), tail(v.log(), 150))
 			break
 		}
@@ -174,6 +182,9 @@ func (b balanced) wait(v *visitor) time.Duration {
 	}
 	return time.Since(begin)
 }
+
+// inVain is what tor says while it waits for an onion that was asked to come.
+const inVain = "already here, with intro ack. Stalling"
 
 // complete waits until the address leads to all boxes again.
 func (b balanced) complete() {
