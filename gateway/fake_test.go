@@ -15,6 +15,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/block"
 	"tunic/gateway/feature/bypass"
 	timekeeping "tunic/gateway/feature/clock"
 	"tunic/gateway/feature/entry"
@@ -238,7 +239,7 @@ func (f fakeServer) Status(context.Context) (link.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := link.Status{
-		Panics: 1, DNS: link.DNSCounts{Queries: 2, Failed: 3, Cached: 6, Refused: 7, Panics: 100},
+		Panics: 1, DNS: link.DNSCounts{Queries: 2, Failed: 3, Cached: 6, Refused: 7, Blocked: 20, Panics: 100},
 		SOCKS: link.SOCKSCounts{Conns: 4, Active: 8, Failed: 9, Refused: 10, Up: 11, Down: 12, Panics: 1000},
 		Time:  link.TimeCounts{Answered: 13, Refused: 14}, OwnTime: link.TimeCounts{Answered: 15, Refused: 16},
 		Services: []link.Service{{Name: "imap", ServiceCounts: link.ServiceCounts{Active: 17, Accepted: 18, Refused: 19, Panics: 10000}}},
@@ -357,8 +358,8 @@ func (h *house) furnish() {
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes},
 		System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
-	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, entry.Feature{}, h.bypass, timekeeping.Feature{},
-		networks.Feature{}, h.people,
+	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, block.Feature{}, entry.Feature{}, h.bypass,
+		timekeeping.Feature{}, networks.Feature{}, h.people,
 		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, page.New(h.Gateway, page.Parts{}), h.logs}
 }
 

@@ -372,7 +372,7 @@ func TestStatusHasWhatServeCounts(t *testing.T) {
 	h.pass(t.Context())
 	s := h.Gateway.Status(t.Context())
 	want := api.Served{
-		Faults: 11101, Questions: 2, Unanswered: 3, Cached: 6, DNSRefused: 7,
+		Faults: 11101, Questions: 2, Unanswered: 3, Cached: 6, DNSRefused: 7, Blocked: 20,
 		Connections: 4, Active: 8, Unconnected: 9, SOCKSRefused: 10, Up: 11, Down: 12,
 		Time: api.Times{Answered: 13, Refused: 14}, OwnTime: api.Times{Answered: 15, Refused: 16},
 		Services: []api.Service{{Name: "imap", Active: 17, Accepted: 18, Refused: 19}},

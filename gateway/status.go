@@ -118,7 +118,7 @@ func interfaces(v snapshot, served link.Status) api.Household {
 // servedStatus is what serve has counted.
 func servedStatus(s link.Status) api.Served {
 	served := api.Served{
-		Questions: s.DNS.Queries, Unanswered: s.DNS.Failed, Cached: s.DNS.Cached, DNSRefused: s.DNS.Refused,
+		Questions: s.DNS.Queries, Unanswered: s.DNS.Failed, Cached: s.DNS.Cached, DNSRefused: s.DNS.Refused, Blocked: s.DNS.Blocked,
 		Connections: s.SOCKS.Conns, Active: s.SOCKS.Active, Unconnected: s.SOCKS.Failed, SOCKSRefused: s.SOCKS.Refused,
 		Up: s.SOCKS.Up, Down: s.SOCKS.Down,
 		Time: api.Times(s.Time), OwnTime: api.Times(s.OwnTime),

@@ -4,6 +4,7 @@ import (
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/block"
 	"tunic/gateway/feature/bypass"
 	"tunic/gateway/feature/clock"
 	"tunic/gateway/feature/entry"
@@ -84,6 +85,7 @@ func (h house) features() []feature.Feature {
 		h.onions,           // what is published, with which keys, and who finds it
 		h.friends,          // other boxes, and the names of what they share
 		h.devices.Feature,  // the household's devices, and what the box answers them
+		block.Feature{},    // names that do not exist for devices
 		entry.Feature{},    // how tor enters and leaves the network
 		h.bypass,           // what devices may reach outside Tor
 		clock.Feature{},    // what time it is, and who is told

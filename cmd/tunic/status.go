@@ -109,6 +109,9 @@ func (a *app) show(s api.Status, asJSON bool) error {
 
 func servedWords(s api.Served) string {
 	words := fmt.Sprintf("asked for %d names, %d without an answer; %d connections by SOCKS", s.Questions, s.Unanswered, s.Connections)
+	if s.Blocked > 0 {
+		words += fmt.Sprintf("; %d blocked by a list", s.Blocked)
+	}
 	if s.Faults > 0 {
 		words += fmt.Sprintf("; %d ended by a fault of tunic, see its log", s.Faults)
 	}

@@ -80,6 +80,7 @@ type Served struct {
 	Unanswered   uint64    `json:"dns_unanswered"` // of them: SERVFAIL
 	Cached       uint64    `json:"dns_cached"`     // of them: answered with what Tor had said before
 	DNSRefused   uint64    `json:"dns_refused"`    // questions and connections beyond what one device may have
+	Blocked      uint64    `json:"dns_blocked"`    // questions for names on a block list
 	Connections  uint64    `json:"socks_connections"`
 	Active       int       `json:"socks_active"`     // of them: open now
 	Unconnected  uint64    `json:"socks_failed"`     // of them: not connected by tor

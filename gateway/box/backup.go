@@ -34,7 +34,7 @@ func fleeting(rel string) bool {
 		return true
 	}
 	dir, name, below := strings.Cut(rel, "/")
-	return below && strings.HasPrefix(dir, "tor") && name != "state"
+	return below && (strings.HasPrefix(dir, "tor") && name != "state" || dir == "block")
 }
 
 // ofAService says which directories belong to a service that runs under a user

@@ -108,6 +108,7 @@ type DNS struct {
 	Resolver Resolver // of public names; the zero value is tor's own
 	Forward  []Forward
 	Private  []string // domains whose names may lead to private addresses; lower case, no final dot
+	Block    []string // lists of names that do not exist in this house: absolute paths and URLs
 }
 
 // Forward is one [[dns.forward]]: names below Domain are asked of Server, outside Tor.
@@ -126,6 +127,8 @@ type Device struct {
 	Name   string
 	MAC    string // lower case, colons
 	Policy Policy
+
+	Unblocked bool // block = false: block lists do not count for it
 }
 
 // Onion is onions/NAME.toml.

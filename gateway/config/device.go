@@ -12,6 +12,8 @@ func (l *loader) devices(cfg *Config) {
 	owner := make(map[string]string) // MAC -> name of the device's file
 	l.each(l.paths.DeviceDir(), func(name string, t *table) {
 		d := Device{Name: name, Policy: readPolicy(t, "policy", cfg.Household.DefaultPolicy)}
+		block, given := t.boolean("block")
+		d.Unblocked = given && !block
 		text, ok := t.text("mac")
 		if !t.has("mac") {
 			t.missing("mac", `name the device's hardware address, like mac = "02:00:5e:10:00:01" ("ip neigh" lists them)`)

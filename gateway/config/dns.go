@@ -21,6 +21,7 @@ const ownNames = "peer.home.arpa"
 
 func readDNS(t *table, d *DNS) {
 	readPrivate(t, d, readResolver(t, &d.Resolver))
+	readBlock(t, d)
 	var first []*table // where each of d.Forward stands
 	for _, e := range t.tables("forward") {
 		f, ok := readForward(e)

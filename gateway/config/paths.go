@@ -202,5 +202,8 @@ func (p Paths) XMPP() string { return filepath.Join(p.State, "xmpp") }
 // IRCSecrets holds what the IRC server's cloaks and operator are made of.
 func (p Paths) IRCSecrets() string { return filepath.Join(p.State, "irc.json") }
 
+// Blocks holds the last good copies of block lists; serve owns it.
+func (p Paths) Blocks() string { return filepath.Join(p.State, "block") }
+
 // Mail holds the users' Maildirs and the spool; serve owns it.
 func (p Paths) Mail() string { return filepath.Join(p.State, "mail") }

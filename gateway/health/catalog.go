@@ -80,6 +80,11 @@ var catalog = map[Code]entry{
 		"tor has tried this bridge several times and got no answer. The others are used meanwhile.",
 		"compare its line with what you were given; if it is right, the bridge is off or blocked: " +
 			"ask for others at bridges.torproject.org"},
+	BlockList: {Warning,
+		"A block list could not be fetched or read, or is too long. The last good copy of it stays in force, " +
+			"all other lists and names are as they were.",
+		"a file has to be there and readable for the user tunic; a URL is tried again by itself, later and later; " +
+			"remove from [dns] block what is gone for good"},
 	TorOverTor: {Info,
 		"A device of the household runs Tor itself, a Tor Browser for one. Its connections to relays would go through Tor twice, " +
 			"which is slow and hides nothing more, so they are refused or passed, as [tor] over-tor says.",

@@ -45,6 +45,7 @@ const (
 	TransportMissing   Code = "transport-missing"
 	GeoIPMissing       Code = "geoip-missing"
 	BridgeUnreached    Code = "bridge-unreached"
+	BlockList          Code = "block-list"
 	TorOverTor         Code = "tor-over-tor"
 	DeviceFull         Code = "device-full"
 	TorTwice           Code = "tor-twice"

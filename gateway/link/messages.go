@@ -115,6 +115,7 @@ type DNS struct {
 	Bypass    []string  // domains whose addresses need a Grant
 	Names     []Name    // that have a meaning in this house alone
 	Mail      *DNSMail  // nil: nobody has mail
+	Block     *Block    // nil: every name exists
 }
 
 // DNSListener names a UDP socket and the TCP listener of the same address.
@@ -156,6 +157,7 @@ type Status struct {
 	OwnTime  TimeCounts // of the box's own NTP client
 	Services []Service  // for the household, by name
 	Peers    []PeerStatus
+	Block    []BlockStatus
 }
 
 // AllPanics counts all conversations that ended in a panic.
@@ -173,6 +175,7 @@ type DNSCounts struct {
 	Cached  uint64 // of them answered with what Tor had said before
 	Failed  uint64 // of them answered SERVFAIL
 	Refused uint64 // questions and connections beyond the limits
+	Blocked uint64 // questions for names on a block list
 	Panics  uint64
 }
 

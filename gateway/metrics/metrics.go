@@ -68,6 +68,7 @@ func household(b *exposition, h api.Household) {
 	b.counter("tunic_dns_cached_total", "Of them: answered with what Tor had said before.", float64(s.Cached))
 	b.counter("tunic_dns_unanswered_total", "Of them: answered SERVFAIL.", float64(s.Unanswered))
 	b.counter("tunic_dns_refused_total", "Questions beyond what one device may have.", float64(s.DNSRefused))
+	b.counter("tunic_dns_blocked_total", "Questions for names on a block list.", float64(s.Blocked))
 	b.counter("tunic_socks_connections_total", "Connections by SOCKS.", float64(s.Connections))
 	b.counter("tunic_socks_failed_total", "Of them: not connected by tor.", float64(s.Unconnected))
 	b.counter("tunic_socks_refused_total", "Beyond the limits, or not to be had by SOCKS.", float64(s.SOCKSRefused))

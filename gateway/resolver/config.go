@@ -41,6 +41,10 @@ type Config struct {
 	// Bypass has the domains whose addresses devices may reach outside Tor.
 	Bypass []string
 
+	// Unblocked are the hardware addresses of devices for which Options.Blocked is
+	// not asked, lower case with colons.
+	Unblocked []string
+
 	// Mail is nil while nobody in the household has mail.
 	Mail *Mail
 }
@@ -56,6 +60,7 @@ func (c Config) Equal(d Config) bool {
 	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
 		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
 		c.TLS == d.TLS && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) &&
+		slices.Equal(c.Unblocked, d.Unblocked) &&
 		slices.EqualFunc(c.Names, d.Names, Name.equal) &&
 		c.Mail.equal(d.Mail)
 }
@@ -66,6 +71,7 @@ func (c Config) Clone() Config {
 	c.Forward = slices.Clone(c.Forward)
 	c.Private = slices.Clone(c.Private)
 	c.Bypass = slices.Clone(c.Bypass)
+	c.Unblocked = slices.Clone(c.Unblocked)
 	c.Names = slices.Clone(c.Names) // nobody changes their addresses
 	c.Mail = c.Mail.clone()
 	return c

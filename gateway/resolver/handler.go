@@ -91,6 +91,11 @@ func (h handler) reply(device netip.Addr, req *dns.Msg) *dns.Msg {
 		m.Rcode, m.Answer = to.rcode, to.rrs
 		return m
 	}
+	if to.to == toTor && h.blocked(s, device, q.Name) {
+		h.counts.blocked.Add(1)
+		m.Rcode = dns.RcodeNameError
+		return m
+	}
 	known := h.fromCache(m, s, device, req, to)
 	if known && len(s.bypass) == 0 {
 		return m

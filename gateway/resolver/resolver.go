@@ -73,6 +73,11 @@ type Options struct {
 	// means that each network is one.
 	Devices *device.Table
 
+	// Blocked reports whether a public name, in lower case without a final dot, does
+	// not exist for devices; nil: all do. Names of the house are not asked about, and
+	// the box's own questions neither.
+	Blocked func(name string) bool
+
 	// Grant opens the way outside Tor to addresses of a domain of
 	// Config.Bypass, for one device and as long as the answer holds. It
 	// returns when the way is open. Required only with Bypass.
@@ -94,7 +99,7 @@ type Resolver struct {
 
 // counters are the live form of Stats.
 type counters struct {
-	queries, cached, failed, refused, panics atomic.Uint64
+	queries, cached, failed, refused, blocked, panics atomic.Uint64
 }
 
 // Stats counts questions since New.
@@ -103,6 +108,7 @@ type Stats struct {
 	Cached  uint64 // of them answered with what Tor had said before
 	Failed  uint64 // of them answered SERVFAIL
 	Refused uint64 // questions and connections beyond the limits
+	Blocked uint64 // questions for names that do not exist here (Options.Blocked)
 	Panics  uint64 // questions whose handling ended in a panic
 }
 
@@ -160,6 +166,7 @@ func (r *Resolver) Stats() Stats {
 		Cached:  r.counts.cached.Load(),
 		Failed:  r.counts.failed.Load(),
 		Refused: r.counts.refused.Load(),
+		Blocked: r.counts.blocked.Load(),
 		Panics:  r.counts.panics.Load(),
 	}
 }

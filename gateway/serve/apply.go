@@ -183,6 +183,7 @@ func (a *application) dns(want link.DNS) {
 	if err := a.resolver.Set(resolverConfig(want)); err != nil {
 		a.fail("the resolver: %v", err)
 	}
+	a.block(a.ctx, want.Block)
 	for _, pair := range want.Listeners {
 		a.wanted[pair.TCP] = true
 		tcp := a.listeners[pair.TCP]

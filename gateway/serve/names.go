@@ -38,6 +38,7 @@ func newResolver(s *Server) (*resolver.Resolver, error) {
 			return s.socks.Dial(ctx, device, server)
 		},
 		Grant:   s.grant,
+		Blocked: s.blocks.Blocked,
 		Devices: s.Devices,
 	}, resolver.Config{})
 }
@@ -66,6 +67,9 @@ func resolverConfig(d link.DNS) resolver.Config {
 		for _, s := range m.Services {
 			c.Mail.Services = append(c.Mail.Services, resolver.Service(s))
 		}
+	}
+	if b := d.Block; b != nil {
+		c.Unblocked = b.Except
 	}
 	if r := d.Resolver; r != nil {
 		c.TLS = resolver.TLSServer{Addr: r.Server, Name: r.Name}

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"tunic/gateway/account"
+	"tunic/gateway/blocklist"
 	"tunic/gateway/device"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/gopher"
@@ -39,6 +40,7 @@ type Server struct {
 	resolver *resolver.Resolver
 	socks    *socks.Server
 
+	blocks     *blocklist.Keeper
 	identities identities
 	clock      *timeServer
 	parent     atomic.Pointer[link.End] // nil before Run
@@ -105,6 +107,7 @@ func New(log *slog.Logger) (*Server, error) {
 	s.accepting, s.shut = context.WithCancel(context.Background())
 	s.drained = make(chan struct{})
 	s.book.Store(account.NewBook("", nil))
+	s.blocks = newBlocks(s)
 	var err error
 	if s.resolver, err = newResolver(s); err != nil {
 		return nil, fmt.Errorf("preparing the resolver: %w", err)

@@ -32,6 +32,7 @@ func (s *Server) status(ctx context.Context) link.Status {
 	slices.SortFunc(counted, func(a, b link.FrontStatus) int { return cmp.Compare(a.Onion, b.Onion) })
 	st.Fronts = counted
 	st.Peers = s.dialer.Status()
+	st.Block = s.blockStatus()
 	return st
 }
 

@@ -40,6 +40,7 @@ func parts() []part {
 	return []part{
 		{name: "route", test: testRoute},
 		{name: "names", test: testNames},
+		{name: "blocked", test: blocked},
 		{name: "socks", test: testSOCKS},
 		{name: "try", test: testTry},
 		{name: "isolation", test: testIsolation},
