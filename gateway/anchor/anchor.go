@@ -68,8 +68,8 @@ func DER(a onion.Address) []byte {
 	algorithm := der(tagSequence, der(tagObject, []byte(oidEd25519)))
 	name := der(tagSequence, der(tagSet, der(tagSequence, der(tagObject, []byte(oidCommonName)), der(tagPrintable, []byte(a)))))
 	certificate := der(tagSequence,
-		der(tagConstructed|0, der(tagInteger, []byte{2})), // version 3
-		der(tagInteger, []byte{1}),                        // serial number
+		der(tagConstructed, der(tagInteger, []byte{2})), // version 3
+		der(tagInteger, []byte{1}),                      // serial number
 		algorithm,
 		name,
 		der(tagSequence, der(tagUTCTime, []byte(begin)), der(tagTime, []byte(end))),
@@ -90,7 +90,7 @@ func extensions(a onion.Address) [][]byte {
 		extension(oidKeyUsage, true, der(tagBits, []byte{2, 0x04})), // keyCertSign
 		extension(oidExtKeyUsage, false, der(tagSequence, der(tagObject, []byte(oidServerAuth)), der(tagObject, []byte(oidClientAuth)))),
 		extension(oidNameConstraints, true, der(tagSequence,
-			der(tagConstructed|0, names...),
+			der(tagConstructed, names...),
 			der(tagConstructed|1, // no address, of either family
 				der(tagSequence, der(tagContext|7, make([]byte, 8))),
 				der(tagSequence, der(tagContext|7, make([]byte, 32)))))),
