@@ -278,6 +278,7 @@ func (s *setupRun) confirmed(ctx context.Context) error {
 		if err = s.installer.Keep(context.WithoutCancel(ctx)); errors.Is(err, setup.ErrConfirmed) {
 			err = nil
 		}
+		s.lookAgain(context.WithoutCancel(ctx))
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return errors.New("nobody confirmed it in time")
@@ -301,6 +302,14 @@ func (s *setupRun) decided(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// lookAgain has the daemon see that Debian's tor has ended. Otherwise the first status
+// that people look at warns of it; without an answer it does so for half a minute.
+func (s *setupRun) lookAgain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_ = s.client().Reload(ctx)
+}
+
 func (s *setupRun) keep(ctx context.Context) error {
 	switch err := s.installer.Keep(ctx); {
 	case errors.Is(err, setup.ErrConfirmed):
@@ -309,6 +318,7 @@ func (s *setupRun) keep(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	s.lookAgain(ctx)
 	s.printf("confirmed; the box starts so from now on\n")
 	return nil
 }

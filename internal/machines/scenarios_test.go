@@ -46,6 +46,9 @@ func (w *world) step(step string) {
 	if strings.HasPrefix(step, "sudo apt install ") {
 		w.nothingStarted()
 	}
+	if step == "sudo tunic status" && strings.Contains(out, "tor-twice") {
+		w.Errorf("the first status warns of Debian's tor:\n%s", out)
+	}
 }
 
 // installed follows the README, by hand. Only the editor has somebody else at its keys.
