@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tunic/gateway/account"
@@ -221,6 +223,29 @@ func TestView(t *testing.T) {
 	if v, _ := f.view(t.Context(), link.PageVisit{}); v.Open {
 		t.Error("a closed house is called open")
 	}
+}
+
+// However often the page is loaded, the daemon looks around once a second.
+func TestViewLooksOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		look := func(context.Context) ([]api.Device, error) { looks++; return []api.Device{{Name: "tv"}}, nil }
+		var s seen
+		for range 50 {
+			if list, err := s.get(t.Context(), look); err != nil || len(list) != 1 {
+				t.Fatal(list, err)
+			}
+		}
+		time.Sleep(seenFor)
+		if _, err := s.get(t.Context(), look); err != nil || looks != 2 {
+			t.Errorf("%d looks, %v", looks, err)
+		}
+		broken := errors.New("broken")
+		time.Sleep(seenFor)
+		if _, err := s.get(t.Context(), func(context.Context) ([]api.Device, error) { return nil, broken }); err != broken {
+			t.Errorf("an error is %v", err)
+		}
+	})
 }
 
 // The verbs of members are these and no more.

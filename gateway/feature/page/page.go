@@ -23,6 +23,7 @@ type Feature struct {
 	Parts
 	host   feature.Host
 	keeper *session.Keeper
+	seen   seen
 	parts
 }
 

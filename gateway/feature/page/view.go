@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sync"
+	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/link"
@@ -13,7 +15,7 @@ import (
 // and of all others how many.
 func (f *Feature) view(ctx context.Context, q link.PageVisit) (link.PageView, error) {
 	now := f.host.Now()
-	devices, err := f.Devices.Devices(ctx)
+	devices, err := f.seen.get(ctx, f.Devices.Devices)
 	if err != nil {
 		return link.PageView{}, err
 	}
@@ -29,6 +31,30 @@ func (f *Feature) view(ctx context.Context, q link.PageVisit) (link.PageView, er
 		v.Known, v.Name, v.Policy, v.Until, v.Then = true, d.Name, d.Policy, d.Until, d.Then
 	}
 	return v, nil
+}
+
+// seenFor is how old the devices may be of which a view tells.
+const seenFor = time.Second
+
+// seen keeps the household's devices for a moment: whoever loads the page without an
+// end costs the daemon no more than one look around a second.
+type seen struct {
+	mu      sync.Mutex
+	made    time.Time
+	devices []api.Device
+}
+
+func (s *seen) get(ctx context.Context, look func(context.Context) ([]api.Device, error)) ([]api.Device, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.made.IsZero() && time.Since(s.made) < seenFor {
+		return s.devices, nil
+	}
+	devices, err := look(ctx)
+	if err == nil {
+		s.made, s.devices = time.Now(), devices
+	}
+	return devices, err
 }
 
 // has reports whether an address is one of a device's.
