@@ -231,18 +231,22 @@ func TestViewLooksOnceASecond(t *testing.T) {
 		looks := 0
 		look := func(context.Context) ([]api.Device, error) { looks++; return []api.Device{{Name: "tv"}}, nil }
 		var s seen
+		c := new(config.Config)
 		for range 50 {
-			if list, err := s.get(t.Context(), look); err != nil || len(list) != 1 {
+			if list, err := s.get(t.Context(), c, look); err != nil || len(list) != 1 {
 				t.Fatal(list, err)
 			}
 		}
 		time.Sleep(seenFor)
-		if _, err := s.get(t.Context(), look); err != nil || looks != 2 {
+		if _, err := s.get(t.Context(), c, look); err != nil || looks != 2 {
 			t.Errorf("%d looks, %v", looks, err)
+		}
+		if _, err := s.get(t.Context(), new(config.Config), look); err != nil || looks != 3 {
+			t.Errorf("another configuration: %d looks, %v", looks, err)
 		}
 		broken := errors.New("broken")
 		time.Sleep(seenFor)
-		if _, err := s.get(t.Context(), func(context.Context) ([]api.Device, error) { return nil, broken }); err != broken {
+		if _, err := s.get(t.Context(), c, func(context.Context) ([]api.Device, error) { return nil, broken }); err != broken {
 			t.Errorf("an error is %v", err)
 		}
 	})

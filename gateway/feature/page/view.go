@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 	"tunic/gateway/link"
 )
 
@@ -15,7 +16,7 @@ import (
 // and of all others how many.
 func (f *Feature) view(ctx context.Context, q link.PageVisit) (link.PageView, error) {
 	now := f.host.Now()
-	devices, err := f.seen.get(ctx, f.Devices.Devices)
+	devices, err := f.seen.get(ctx, now.Config, f.Devices.Devices)
 	if err != nil {
 		return link.PageView{}, err
 	}
@@ -37,22 +38,24 @@ func (f *Feature) view(ctx context.Context, q link.PageVisit) (link.PageView, er
 const seenFor = time.Second
 
 // seen keeps the household's devices for a moment: whoever loads the page without an
-// end costs the daemon no more than one look around a second.
+// end costs the daemon no more than one look around a second. A configuration that is
+// in force since is looked at at once.
 type seen struct {
 	mu      sync.Mutex
 	made    time.Time
+	of      *config.Config
 	devices []api.Device
 }
 
-func (s *seen) get(ctx context.Context, look func(context.Context) ([]api.Device, error)) ([]api.Device, error) {
+func (s *seen) get(ctx context.Context, now *config.Config, look func(context.Context) ([]api.Device, error)) ([]api.Device, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.made.IsZero() && time.Since(s.made) < seenFor {
+	if s.of == now && !s.made.IsZero() && time.Since(s.made) < seenFor {
 		return s.devices, nil
 	}
 	devices, err := look(ctx)
 	if err == nil {
-		s.made, s.devices = time.Now(), devices
+		s.made, s.of, s.devices = time.Now(), now, devices
 	}
 	return devices, err
 }
