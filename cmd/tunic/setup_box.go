@@ -65,7 +65,7 @@ func (a *app) lookAround(ctx context.Context) (b setup.Box, err error) {
 	if listening("tcp", 22) {
 		b.SSH = []uint16{22}
 	}
-	if b.Tor.Running = (services{}).active(ctx, debianTor[0]); b.Tor.Running {
+	if b.Tor.Running = (services{}).startsTor(ctx); b.Tor.Running {
 		torrc, _ := os.ReadFile(filepath.Join(p.Root, "etc/tor/torrc"))
 		b.Tor.Edited = edited(string(torrc))
 	}

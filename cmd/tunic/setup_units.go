@@ -40,6 +40,15 @@ func (services) active(ctx context.Context, unit string) bool {
 	return err == nil && u.Active
 }
 
+// startsTor reports whether Debian's own tor runs, or starts with the box: while that is
+// still booting, or at the next boot.
+func (services) startsTor(ctx context.Context) bool {
+	return slices.ContainsFunc(debianTor, func(unit string) bool {
+		u, err := services{}.State(ctx, unit)
+		return err == nil && (u.Active || u.Enabled)
+	})
+}
+
 func (services) State(ctx context.Context, unit string) (setup.Unit, error) {
 	text, err := command(ctx, "systemctl", "show", "--property=ActiveState,UnitFileState", unit)
 	lines := strings.Split(text, "\n")
