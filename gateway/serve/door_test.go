@@ -16,21 +16,7 @@ import (
 // echo is a LAN service that says again what it hears.
 func echo(t *testing.T) netip.AddrPort {
 	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() { io.Copy(c, c); c.Close() }()
-		}
-	}()
-	return ln.Addr().(*net.TCPAddr).AddrPort()
+	return service(t, func(c net.Conn) { io.Copy(c, c) })
 }
 
 // says has an echo at the other end say a word.

@@ -129,22 +129,7 @@ func (p *parent) visit(name string, port uint16, say string) string {
 // target is a LAN service that says who it is and hangs up.
 func target(t *testing.T, word string) netip.AddrPort {
 	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprintf(c, "%s for %s", word, c.RemoteAddr().(*net.TCPAddr).IP)
-			c.Close()
-		}
-	}()
-	return ln.Addr().(*net.TCPAddr).AddrPort()
+	return service(t, func(c net.Conn) { fmt.Fprintf(c, "%s for %s", word, c.RemoteAddr().(*net.TCPAddr).IP) })
 }
 
 func TestFrontsLeadToTargetsAndEndpoints(t *testing.T) {

@@ -17,26 +17,11 @@ import (
 // listenPage answers every connection with a word and what it was told.
 func listenPage(t *testing.T) netip.AddrPort {
 	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				b := make([]byte, 200)
-				n, _ := c.Read(b)
-				io.WriteString(c, "told "+string(b[:n]))
-			}()
-		}
-	}()
-	return ln.Addr().(*net.TCPAddr).AddrPort()
+	return service(t, func(c net.Conn) {
+		b := make([]byte, 200)
+		n, _ := c.Read(b)
+		io.WriteString(c, "told "+string(b[:n]))
+	})
 }
 
 // A device's name leads to where the device is now; an address that does not

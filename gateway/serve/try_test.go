@@ -35,26 +35,9 @@ type exitTor struct {
 	passwords map[string]bool
 }
 
-func (f *exitTor) dial(context.Context) (*net.TCPConn, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	go f.handle(ln)
-	c, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.TCPConn), nil
-}
+func (f *exitTor) dial(context.Context) (*net.TCPConn, error) { return dialed(f.handle) }
 
-func (f *exitTor) handle(ln net.Listener) {
-	defer ln.Close()
-	c, err := ln.Accept()
-	if err != nil {
-		return
-	}
-	defer c.Close()
+func (f *exitTor) handle(c net.Conn) {
 	r := bufio.NewReader(c)
 	take := func(n int) []byte { b := make([]byte, n); io.ReadFull(r, b); return b }
 	take(3)
