@@ -156,6 +156,19 @@ func (w *world) calm() {
 	}
 }
 
+// pageAndTry: a device sees the box's own page, and the owner that a site opens.
+func pageAndTry(w *world) {
+	if page := w.must("phone", "curl", "-sS", "-m", "10", "http://192.168.77.1/"); !strings.Contains(page,
+		"<title>Your household&#39;s gateway") {
+		w.Errorf("the phone sees:\n%s", page)
+	}
+	if seen := w.must("phone", "curl", "-ksS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}",
+		"https://192.168.77.1/login"); seen != "200" {
+		w.Errorf("the log-in answers %s", seen)
+	}
+	w.Logf("%s", w.must(box, "tunic", "try", whoAmI))
+}
+
 func reboot(w *world) {
 	boot(w)
 	w.protected()
