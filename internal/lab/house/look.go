@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -76,8 +77,14 @@ func chainName(tool, table, chain string) string {
 }
 
 // ofItself reports whether the daemon makes and removes a rule by itself: which
-// devices have their share of tor, TUNIC-FULL says (decision 71).
-func ofItself(rule string) bool { return strings.HasPrefix(rule, "TUNIC-FULL -m mac") }
+// devices have their share of tor, TUNIC-FULL says (decision 71); where a device's
+// bypass leads, TUNIC-BYPASS does, for as long as the answer holds (decision 10).
+func ofItself(rule string) bool {
+	return strings.HasPrefix(rule, "TUNIC-FULL -m mac") || granted.MatchString(rule)
+}
+
+// granted is a rule for one address and one device.
+var granted = regexp.MustCompile(`^TUNIC-BYPASS -d \S+/(32|128) -m mac `)
 
 // filesOf are the files of the configuration, with their modes.
 func filesOf(_ context.Context, l *lab.Lab, gateway string) (Look, error) {

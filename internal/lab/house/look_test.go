@@ -117,3 +117,20 @@ func text(t *testing.T, s api.Status) string {
 	}
 	return string(text)
 }
+
+// TestWhatEndsByItselfIsNotSeen: the way of a bypass is open for as long as an
+// answer holds, whatever else is tried meanwhile; a network in its place stays.
+func TestWhatEndsByItselfIsNotSeen(t *testing.T) {
+	const device = " -m mac --mac-source 02:00:00:0a:00:10 -j CONNMARK --set-xmark 0x3000000/0xf000000"
+	rules := Rules{"iptables": "*mangle\n:TUNIC-BYPASS - [0:0]\n" +
+		"-A TUNIC-BYPASS -d 203.0.113.80/32" + device + "\n-A TUNIC-BYPASS -d 192.0.2.0/24" + device + "\n"}
+	got := rules.chains()[chainName("iptables", "mangle", "TUNIC-BYPASS")]
+	if want := ":TUNIC-BYPASS -\n-A TUNIC-BYPASS -d 192.0.2.0/24" + device + "\n"; got != want {
+		t.Errorf("the chain is\n%swant\n%s", got, want)
+	}
+	const bypass = "bank.example, for phone (bypass)"
+	status := lasting(api.Status{Leaks: []string{bypass + "; 2 addresses now", "other"}})
+	if !slices.Equal(status.Leaks, []string{bypass, "other"}) {
+		t.Errorf("the status has %q", status.Leaks)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -76,9 +77,13 @@ func lasting(s api.Status) api.Status {
 	s.Servers = each(s.Servers, func(server api.Server) api.Server {
 		return api.Server{Name: server.Name, Version: server.Version, Ready: server.Ready, Error: server.Error}
 	})
+	s.Leaks = each(s.Leaks, func(text string) string { return addressesNow.ReplaceAllString(text, "") })
 	s.Findings = nil
 	return s
 }
+
+// addressesNow is of a bypass, and changes as answers come and end.
+var addressesNow = regexp.MustCompile(`; \d+ addresses now$`)
 
 func steady(t api.Tor) api.Tor {
 	return api.Tor{Version: t.Version, Running: t.Running, Bootstrap: t.Bootstrap}
