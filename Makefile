@@ -102,11 +102,12 @@ OPENWRT_DIST  ?= dist/openwrt
 # The module of Prosody for onions, from Debian's prosody-modules.
 MOD_ONIONS ?= /usr/lib/prosody/modules/mod_onions/mod_onions.lua
 
-dist-openwrt: ## make the packages for OpenWrt 24.10 and 25.12 (OPENWRT_ARCHS) in OPENWRT_DIST
+dist-openwrt: ## make the packages for OpenWrt 24.10 and 25.12 (OPENWRT_ARCHS) and their SHA256SUMS in OPENWRT_DIST
 	@rm -rf $(OPENWRT_DIST) && mkdir -p $(OPENWRT_DIST)/work && \
+	$(HERE) build -trimpath -buildvcs=false -o $(OPENWRT_DIST)/work/release ./internal/release && \
 	(cd tools && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(abspath $(OPENWRT_DIST))/work/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm) && \
 	export DIST='$(OPENWRT_DIST)' GO='$(GO)' VERSION='$(VERSION)' BUILT='$(BUILT)' MAINTAINER="$${MAINTAINER:-tunic maintainers <maintainers@tunic.invalid>}" MOD_ONIONS='$(MOD_ONIONS)' && \
-	for arch in $(OPENWRT_ARCHS); do deploy/openwrt/build.sh $$arch || exit 1; done && rm -rf $(OPENWRT_DIST)/work
+	for arch in $(OPENWRT_ARCHS); do deploy/openwrt/build.sh $$arch || exit 1; done && $(OPENWRT_DIST)/work/release sums $(OPENWRT_DIST) && rm -rf $(OPENWRT_DIST)/work
 
 demo: lab-deps build ## show the main job in a private Tor network on this machine (as root)
 	bin/tunic-lab demo
