@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/machine"
@@ -135,7 +136,7 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 			fmt.Fprintf(a.err, "%s is private and has no clients: `tunic grant %s FRIEND` lets a friend find it\n", name, name)
 			return nil
 		case s.Onions[i].Published:
-			fmt.Fprintf(a.err, "%s is published: visitors can find it now, at this address for good\n", name)
+			fmt.Fprintf(a.err, "%s is published: visitors can find it now, at this address for good%s\n", name, hereToo(name))
 			return nil
 		case s.Tor.Bootstrap < 100 || time.Now().After(end):
 			fmt.Fprintf(a.err, "%s will be published as soon as possible: %s\n", name, strings.TrimSpace(s.Why))
@@ -145,6 +146,14 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// hereToo says what the devices of this house may call an onion.
+func hereToo(name string) string {
+	if here := config.NameInHouse(name); here != "" {
+		return "; in this house it is " + here + " too"
+	}
+	return ""
 }
 
 // publishAlone writes the file for the next start of the daemon.

@@ -188,6 +188,16 @@ func (p Paths) CA() string { return filepath.Join(p.State, "ca") }
 // BoxName is what every box is called in its own house.
 const BoxName = "box.home.arpa"
 
+// NameInHouse is what the devices of the house may call one of its onions,
+// "photos.box.home.arpa", and "" for those that have no such name: home is the box
+// itself, and setup.box.home.arpa has the pages for mail programs.
+func NameInHouse(onion string) string {
+	if onion == HomeOnion || onion == "setup" {
+		return ""
+	}
+	return onion + "." + BoxName
+}
+
 // PeerDomain is what follows the KEY of an onion in its name as a host, the
 // same in every house (RFC 8375).
 const PeerDomain = ".peer.home.arpa"

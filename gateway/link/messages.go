@@ -114,6 +114,7 @@ type DNS struct {
 	Private   []string  // domains whose names may lead to private addresses
 	Bypass    []string  // domains whose addresses need a Grant
 	Names     []Name    // that have a meaning in this house alone
+	Own       []OwnName // the house's own onions
 	Mail      *DNSMail  // nil: nobody has mail
 	Block     *Block    // nil: every name exists
 }

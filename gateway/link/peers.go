@@ -113,6 +113,12 @@ type Name struct {
 	Box   bool         // it is this box, which has household addresses instead
 }
 
+// OwnName is an onion of this house, which is LABEL.box.home.arpa here.
+type OwnName struct {
+	Label string // "photos"
+	Onion Key
+}
+
 // PeerStatus is how the last attempt to reach a box ended.
 type PeerStatus struct {
 	Onion Key

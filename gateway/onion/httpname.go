@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// houseZone is where houses with a box have names for onions (RFC 8375).
-const houseZone = ".peer.home.arpa"
+// houseZone is where houses with a box have names for onions (RFC 8375), ownZone
+// where the house has them that an onion is of.
+const (
+	houseZone = ".peer.home.arpa"
+	ownZone   = ".box.home.arpa"
+)
 
 // errMisdirected is the request of a visitor, the first on a connection, for a
 // host that this service is not; errMoved is a later one.
@@ -29,13 +33,16 @@ const misdirected = "HTTP/1.1 421 Misdirected Request\r\n" +
 
 // known reports whether a Host is a name by which visitors can mean this service
 // and nobody outside can mean another: an address of the onion and what is below
-// it; what a friend's house calls it, which only that house knows and answers for;
+// it; what its own or a friend's house calls it, which only that house knows and answers for;
 // the name that the service itself has; and what no DNS leads anywhere else, which
 // is an address in figures, and localhost for who passes a port on (RFC 6761). Any
 // other name belongs to whom its DNS server says, and so does the page that has it.
 func (t *talk) known(asked string) bool {
 	host, own := hostOf(asked), hostOf(t.Host)
 	if _, err := netip.ParseAddr(host); err == nil || host == own || host == "localhost" {
+		return true
+	}
+	if strings.HasSuffix(host, ownZone) && len(host) > len(ownZone) {
 		return true
 	}
 	labels, ok := strings.CutSuffix(host, houseZone)

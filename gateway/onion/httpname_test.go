@@ -29,7 +29,8 @@ func TestNamesOfAService(t *testing.T) {
 
 		"": false, "attacker.example": false, "photos.lan.attacker.example": false, "x.photos.lan": false, otherKey + ".onion": false,
 		otherKey + ".peer.home.arpa": false, ownKey + "." + otherKey + ".peer.home.arpa": false, "peer.home.arpa": false,
-		".peer.home.arpa": false,
+		".peer.home.arpa": false, "photos.box.home.arpa": true, "a.photos.box.home.arpa:8080": true,
+		".box.home.arpa": false, "xbox.home.arpa": false, "photos.box.home.arpa.attacker.example": false,
 		"xpeer.home.arpa": false, ownKey + ".onion.attacker.example": false, ownKey: false, ownKey + ".onion@attacker.example": false,
 		"onion": false, ".onion": false,
 		"localhost.attacker.example": false, "10.192.0.7.attacker.example": false, "a, " + ownKey + ".onion:80, b.example": false,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"tunic/gateway/onion"
 	"tunic/gateway/special"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	// Names are the onions that have names in this house. Every other onion
 	// has its global name, KEY.peer.home.arpa, all the same.
 	Names []Name
+
+	// Own are the house's own onions, which have names below box.home.arpa.
+	Own []OwnName
 
 	// Private has the domains whose names may lead to private addresses and
 	// into the household. Only a TLS server's answers can.
@@ -61,7 +65,7 @@ func (c Config) Equal(d Config) bool {
 		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
 		c.TLS == d.TLS && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) &&
 		slices.Equal(c.Unblocked, d.Unblocked) &&
-		slices.EqualFunc(c.Names, d.Names, Name.equal) &&
+		slices.EqualFunc(c.Names, d.Names, Name.equal) && slices.Equal(c.Own, d.Own) &&
 		c.Mail.equal(d.Mail)
 }
 
@@ -73,6 +77,7 @@ func (c Config) Clone() Config {
 	c.Bypass = slices.Clone(c.Bypass)
 	c.Unblocked = slices.Clone(c.Unblocked)
 	c.Names = slices.Clone(c.Names) // nobody changes their addresses
+	c.Own = slices.Clone(c.Own)
 	c.Mail = c.Mail.clone()
 	return c
 }
@@ -87,6 +92,7 @@ type state struct {
 	bypass  map[string]string // what the owner wrote, by canonical domain
 	names   map[string]Name   // by canonical name
 	reverse map[netip.Addr]string
+	own     map[string]onion.Address // by canonical name
 }
 
 func newState(o Options, c Config) (*state, error) {
@@ -98,6 +104,7 @@ func newState(o Options, c Config) (*state, error) {
 		s.pool = newPool(o, c.TLS)
 	}
 	s.learnNames(c.Names)
+	s.learnOwn(c.Own)
 	var err error
 	if s.private, err = readDomains(c.Private); err != nil {
 		return nil, fmt.Errorf("setting private answers: %w", err)

@@ -126,17 +126,23 @@ func globalOnion(name string) string {
 	return a.Host()
 }
 
-// OnionName returns the onion, "KEY.onion", that a name in peer.home.arpa stands
-// for, and "" for the box's own and all other names.
+// OnionName returns the onion, "KEY.onion", that a name in peer.home.arpa or of one
+// of the house's own onions stands for, and "" for the box's own and all other names.
 func (r *Resolver) OnionName(name string) string {
 	if _, ok := dns.IsDomainName(name); !ok {
 		return ""
 	}
 	name = dns.CanonicalName(name)
-	if !inZone(name, peerZone) || underscored(name) {
+	if underscored(name) {
 		return ""
 	}
 	s := r.state.Load()
+	if a, ok := zoneOf(s.own, name); ok {
+		return a.Host()
+	}
+	if !inZone(name, peerZone) {
+		return ""
+	}
 	n, known := zoneOf(s.names, name)
 	switch {
 	case known && n.Box:

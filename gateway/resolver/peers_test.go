@@ -136,3 +136,28 @@ func TestNamesChange(t *testing.T) {
 		t.Errorf("the old name: %s", got)
 	}
 }
+
+// The house's own onions have names in it, which lead to tor as the names of all
+// other onions do, for programs that ask the proxy too.
+func TestOwnNames(t *testing.T) {
+	c := namedConfig()
+	c.Own = []OwnName{{Label: "films", Onion: onion.Address(photosKey)}}
+	h := newHome(t, c, &upstream{strict: torStrict,
+		dig: torNames(photosKey+".onion. 3600 A 10.192.0.9", photosKey+".onion. 3600 AAAA fdaa:bbbb:cccc::9")})
+	if c.Equal(namedConfig()) {
+		t.Error("the configurations are equal")
+	}
+	for name, want := range map[string]string{"films.box.home.arpa": "NOERROR 10.192.0.9", "Films.Box.Home.Arpa": "NOERROR 10.192.0.9",
+		"rooms.films.box.home.arpa": "NOERROR 10.192.0.9", "_http._tcp.films.box.home.arpa": "NOERROR", "other.box.home.arpa": "NXDOMAIN",
+		"xfilms.box.home.arpa": "NXDOMAIN"} {
+		if got := brief(h.ask(t, "", "udp", name, dns.TypeA)); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"films.box.home.arpa": photosKey + ".onion", "www.FILMS.box.home.arpa": photosKey + ".onion",
+		"box.home.arpa": "", "other.box.home.arpa": "", "_x.films.box.home.arpa": ""} {
+		if got := h.OnionName(name); got != want {
+			t.Errorf("the proxy takes %s for %q, want %q", name, got, want)
+		}
+	}
+}

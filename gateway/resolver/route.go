@@ -49,6 +49,9 @@ func (s *state) route(client netip.Addr, q dns.Question) route {
 	if mail, ok := s.routeMail(name, q); ok {
 		return mail
 	}
+	if to, ok := s.routeOwn(name, q); ok {
+		return to
+	}
 	if to, ok := s.routeNamed(client, name, q); ok {
 		return to
 	}

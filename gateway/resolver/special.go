@@ -40,6 +40,20 @@ var homeZones = map[string]bool{
 	"alt.":         true, // RFC 9476
 	"exit.":        true, // tor's own notations, which choose or refuse a path
 	"noconnect.":   true,
+	"i2p.":         true, // names of other networks, which no exit knows: I2P
+	"gnu.":         true, // GNUnet, this and the next one
+	"zkey.":        true,
+	"bit.":         true, // Namecoin
+	"eth.":         true, // Ethereum Name Service
+	"loki.":        true, // Lokinet, this and the next one
+	"snode.":       true,
+	"ygg.":         true, // Yggdrasil, this and the next two
+	"meship.":      true,
+	"meshname.":    true,
+	"hype.":        true, // cjdns
+	"dn42.":        true,
+	"ipfs.":        true, // IPFS, this and the next one
+	"ipns.":        true,
 	"arpa.":        true, // RFC 8375, 6303, 9462; complete public addresses are taken out before
 }
 

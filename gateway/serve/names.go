@@ -77,6 +77,9 @@ func resolverConfig(d link.DNS) resolver.Config {
 	for _, n := range d.Names {
 		c.Names = append(c.Names, resolver.Name{Label: n.Label, Onion: peer.Key(n.Onion).Address(), Addrs: n.Addrs, Box: n.Box})
 	}
+	for _, n := range d.Own {
+		c.Own = append(c.Own, resolver.OwnName{Label: n.Label, Onion: peer.Key(n.Onion).Address()})
+	}
 	for _, f := range d.Forward {
 		c.Forward = append(c.Forward, resolver.Forward{Domain: f.Domain, Server: f.Server})
 	}

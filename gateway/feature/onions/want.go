@@ -7,6 +7,7 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
@@ -31,6 +32,7 @@ func want(s feature.Scene, d *feature.Desired, self Self) {
 			spec.Onions = append(spec.Onions, t)
 		}
 		wantFront(s, d, o)
+		wantName(s, d, o)
 	}
 	wantCertificates(s.Config.AllOnions(), d)
 	d.May(s.Serve, targets(s.Config.AllOnions())...)
@@ -81,6 +83,14 @@ func wantFront(s feature.Scene, d *feature.Desired, o config.Onion) {
 	d.Serve.Fronts = append(d.Serve.Fronts, f)
 	d.Listeners = append(d.Listeners, supervise.ListenerSpec{
 		Name: f.Listener, Network: "unix", Path: s.Paths.Front(o.Name), Mode: 0o660, UID: 0, GID: int(s.Tor.GID)})
+}
+
+// wantName has the house call an onion NAME.box.home.arpa. The box's own one has the
+// name of the box, and that of the pages for mail programs is taken.
+func wantName(s feature.Scene, d *feature.Desired, o config.Onion) {
+	if config.NameInHouse(o.Name) != "" && len(o.Ports) > 0 {
+		d.Serve.DNS.Own = append(d.Serve.DNS.Own, link.OwnName{Label: o.Name, Onion: link.Key(peer.KeyOf(s.Addresses[o.Name]))})
+	}
 }
 
 // clientKeys are the keys of those who may find an onion, nil for everybody.

@@ -50,6 +50,8 @@ func publishNAS(w *world) {
 	if took > 10*time.Second {
 		w.Errorf("publish to the friend's first page took %v", took)
 	}
+	w.fetched("laptop", "This is the nas.", 30*time.Second, "http://photos.box.home.arpa/")
+	w.fetched("laptop", "This is the nas.", 30*time.Second, "--socks5-hostname", box4+":9050", "http://photos.box.home.arpa/")
 }
 
 // publishBox: the servers on the box see each circuit by its own address.
