@@ -174,9 +174,10 @@ balance: lab-deps build ## kill five times one of three boxes that share an addr
 	$(call install_quietly,onionbalance)
 	TUNIC_BALANCE=$(BALANCE) $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^balance$$' ./internal/lab/e2e
 
-coexist: lab-deps build ## try other programs beside tunic: filters for names (as root)
-	$(call install_quietly,dnsmasq-base)
-	TUNIC_COEXIST=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^filter$$' ./internal/lab/e2e
+coexist: lab-deps build ## try other programs beside tunic: filters for names, WireGuard, firewalls, Docker (as root)
+	$(call install_quietly,dnsmasq-base wireguard-tools wireguard-go)
+	TUNIC_COEXIST=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^(filter|wireguard)$$' ./internal/lab/e2e
+	TUNIC_COEXIST=1 $(GO) test -tags machines -count=1 -timeout 30m -v -run 'TestCoexist$$' ./internal/machines
 
 PAIR ?= 10
 pair: lab-deps build ## take the power ten times of one of the two boxes of a household (as root)

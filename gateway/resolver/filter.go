@@ -19,8 +19,9 @@ import (
 
 const (
 	proofHolds   = 5 * time.Minute         // then the next question has it made again
-	proofAgain   = 5 * time.Second         // after one that failed
-	proofPause   = time.Second             // between two that questions want
+	proofAgain   = time.Second             // after one that failed
+	proofPause   = 200 * time.Millisecond  // between two that questions want
+	proofGrace   = 2 * time.Second         // of failing, before it is told: the way to a new filter is opened after it is known
 	proofTimeout = 3 * time.Second         // a filter is near, and the box answers it at once
 	filterSlow   = 1500 * time.Millisecond // a question that has waited so long wants a proof
 
@@ -57,6 +58,7 @@ type filter struct {
 	sources []netip.Addr // that have asked for one
 	ended   time.Time    // of the last proof; zero: there was none
 	err     error        // of the last proof
+	failing time.Time    // when the first one in a row began that failed; zero: the last one did not
 	stopped bool
 }
 
@@ -76,6 +78,9 @@ func (f *filter) stop() {
 func (f *filter) state() UpstreamState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if time.Since(f.failing) < proofGrace {
+		return UpstreamState{}
+	}
 	return UpstreamState{Silent: errors.Is(f.err, errFilterSilent), Elsewhere: errors.Is(f.err, errFilterElsewhere)}
 }
 
@@ -136,9 +141,16 @@ func (f *filter) ready(ctx context.Context) error {
 // makes another, later, by itself.
 func (f *filter) prove() <-chan singleflight.Result {
 	return f.proofs.DoChan("", func() (any, error) {
+		begin := time.Now()
 		err := f.once()
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		switch {
+		case err == nil:
+			f.failing = time.Time{}
+		case f.err == nil:
+			f.failing = begin
+		}
 		f.err, f.ended = err, time.Now()
 		if err != nil && !f.stopped {
 			time.AfterFunc(proofAgain, f.retry)
