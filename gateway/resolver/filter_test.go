@@ -53,9 +53,9 @@ func listenFilter(t *testing.T, from string) *aFilter {
 }
 
 // newFiltered is a house with a filter, of which the proof has been made.
-func newFiltered(t *testing.T, f *aFilter, tor *upstream, change func(*Config)) *home {
+func newFiltered(t *testing.T, f *aFilter, tor *upstream, change func(*Config), more ...func(*Resolver)) *home {
 	t.Helper()
-	h := newHome(t, testConfig, tor)
+	h := newHome(t, testConfig, tor, more...)
 	f.box.Store(h)
 	c := testConfig.Clone()
 	c.Upstream = f.addr
@@ -213,10 +213,11 @@ func TestFilterOfPublicNames(t *testing.T) {
 // the address of any of its interfaces, and goes to tor all the same.
 func TestBoxBehindAnyAddress(t *testing.T) {
 	f := listenFilter(t, "127.0.0.1")
-	h := newFiltered(t, f, &upstream{dig: filterNames}, nil)
-	h.Devices.Read = func() (map[netip.Addr]string, error) {
-		return map[netip.Addr]string{netip.MustParseAddr("127.0.0.5"): "02:00:5e:10:00:05"}, nil
-	}
+	h := newFiltered(t, f, &upstream{dig: filterNames}, nil, func(r *Resolver) {
+		r.Devices.Read = func() (map[netip.Addr]string, error) {
+			return map[netip.Addr]string{netip.MustParseAddr("127.0.0.5"): "02:00:5e:10:00:05"}, nil
+		}
+	})
 	udp, tcp := listenBoth(t, "127.0.0.1:0")
 	go h.ServeBox(t.Context(), t.Context(), udp, tcp)
 	box := &home{addr: udp.LocalAddr().String()}
