@@ -29,7 +29,11 @@ func TestCoexist(t *testing.T) {
 	w := newWorld(t, []Release{r}, usual)
 	w.newMachine(r)
 	w.boot()
-	w.shell("systemctl --quiet disable --now " + othersUnits)
+	w.eventually("the machine has booted", bootedLimit, func() bool {
+		state := strings.TrimSpace(w.exec(box, "systemctl", "is-system-running").Stdout)
+		return state == "running" || state == "degraded"
+	})
+	w.shell("systemctl --quiet disable " + othersUnits)
 	w.powerOff()
 	w.boot()
 	for _, s := range []scenario{

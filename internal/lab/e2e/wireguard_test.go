@@ -3,11 +3,13 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -134,7 +136,9 @@ func (w *world) leftOnly(mark lab.Mark, filter string) {
 
 // fromRoad is from where the web sees somebody on the road.
 func (w *world) fromRoad() (string, bool) {
-	conn, err := w.road().Dial(w.ctx, "tcp", web4+":80")
+	ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+	defer cancel()
+	conn, err := w.road().Dial(ctx, "tcp", web4+":80")
 	if err != nil {
 		return "", false
 	}
@@ -156,8 +160,8 @@ func byAProvider(w *world) {
 	w.wgPeer(lab.InternetNode, provider, &tunnel{public: public}, wgProviderPort, wgOut4+"/32")
 	conf := filepath.Join(filepath.Dir(w.lab.LogFile("x")), name+".conf")
 	w.write(conf, fmt.Sprintf("[Interface]\nPrivateKey = %s\nAddress = %s/24\n"+
-		"[Peer]\nPublicKey = %s\nEndpoint = %s:%s\nAllowedIPs = 0.0.0.0/0\n",
-		private, wgOut4, provider.public, router4, wgProviderPort))
+		"[Peer]\nPublicKey = %s\nEndpoint = %s:%s\nAllowedIPs = 0.0.0.0/0%s\n",
+		private, wgOut4, provider.public, router4, wgProviderPort, relayRoutes()))
 	if err := os.Chmod(conf, 0o600); err != nil {
 		w.Fatal(err)
 	}
@@ -169,7 +173,8 @@ func byAProvider(w *world) {
 		w.ready()
 		w.arrives()
 	}()
-	w.pause(2 * time.Second)
+	w.one(syscall.SIGKILL, "tor") // its connections have the address of the uplink, which the provider does not let pass
+	w.pause(4 * time.Second)
 	if n := len(w.wan.MustLines(w, mark, "udp dst port "+wgProviderPort)); n != 0 {
 		w.Errorf("%d packets to the provider left without an exception", n)
 	}
@@ -196,8 +201,22 @@ func byAProvider(w *world) {
 	}
 	w.pause(settle)
 	w.leftOnly(mark, "not (udp dst port "+wgProviderPort+" and dst host "+router4+")")
-	inside := w.must("gateway", "wg", "show", name, "transfer")
-	w.Logf("by the tunnel: %s", inside)
+	if relays := w.wan.MustLines(w, mark, w.lab.Plan().TorFilter("gateway")+" and dst net 203.0.113.0/24"); len(relays) > 0 {
+		w.Errorf("%d packets to relays went past the tunnel:\n%s", len(relays), relays[0])
+	}
+	if n := len(w.wan.MustLines(w, mark, "udp dst port "+wgProviderPort)); n == 0 {
+		w.Error("nothing went by the tunnel")
+	}
+	w.Logf("by the tunnel: %s", w.must("gateway", "wg", "show", name, "transfer"))
+}
+
+// relayRoutes are the relays, which are on the wire of the uplink here, as the
+// provider's too.
+func relayRoutes() (list string) {
+	for _, r := range lab.TorRelays() {
+		list += fmt.Sprintf(", %s/32", r.Addr4)
+	}
+	return list
 }
 
 // walledFirst: the second wall stands before the rules of wg-quick's.
