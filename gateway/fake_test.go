@@ -30,6 +30,7 @@ import (
 	"tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
+	"tunic/gateway/feature/upstream"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
@@ -358,7 +359,7 @@ func (h *house) furnish() {
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes},
 		System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
-	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, block.Feature{}, entry.Feature{}, h.bypass,
+	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, block.Feature{}, upstream.Feature{}, entry.Feature{}, h.bypass,
 		timekeeping.Feature{}, networks.Feature{}, h.people,
 		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, page.New(h.Gateway, page.Parts{}), h.logs}
 }

@@ -20,6 +20,7 @@ import (
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
 	"tunic/gateway/feature/try"
+	"tunic/gateway/feature/upstream"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
@@ -86,6 +87,7 @@ func (h house) features() []feature.Feature {
 		h.friends,          // other boxes, and the names of what they share
 		h.devices.Feature,  // the household's devices, and what the box answers them
 		block.Feature{},    // names that do not exist for devices
+		upstream.Feature{}, // another program that filters names
 		entry.Feature{},    // how tor enters and leaves the network
 		h.bypass,           // what devices may reach outside Tor
 		clock.Feature{},    // what time it is, and who is told

@@ -105,7 +105,8 @@ const (
 
 // DNS is [dns].
 type DNS struct {
-	Resolver Resolver // of public names; the zero value is tor's own
+	Resolver Resolver       // of public names; the zero value is tor's own
+	Upstream netip.AddrPort // a filter on this box or in the household that is asked before it; zero: none
 	Forward  []Forward
 	Private  []string // domains whose names may lead to private addresses; lower case, no final dot
 	Block    []string // lists of names that do not exist in this house: absolute paths and URLs

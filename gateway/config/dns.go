@@ -19,8 +19,9 @@ const dnsPort = 53
 // ownNames is the domain that tunic itself answers for: friends and the box.
 const ownNames = "peer.home.arpa"
 
-func readDNS(t *table, d *DNS) {
-	readPrivate(t, d, readResolver(t, &d.Resolver))
+func readDNS(t *table, d *DNS, own OwnTraffic) {
+	readUpstream(t, d, own)
+	readPrivate(t, d, readResolver(t, &d.Resolver) || t.has("upstream"))
 	readBlock(t, d)
 	var first []*table // where each of d.Forward stands
 	for _, e := range t.tables("forward") {
@@ -38,8 +39,8 @@ func readDNS(t *table, d *DNS) {
 	t.finish()
 }
 
-// readPrivate wants a resolver too: tor believes no exit that tells a private
-// address (ClientDNSRejectInternalAddresses, which cannot be changed).
+// readPrivate wants a resolver or a filter too: tor believes no exit that tells a
+// private address (ClientDNSRejectInternalAddresses, which cannot be changed).
 func readPrivate(t *table, d *DNS, resolver bool) {
 	n, _ := t.texts("private-answers", func(path, text string) {
 		domain, p := parsePublicDomain(text, `name what has private addresses, like "plex.direct"`)

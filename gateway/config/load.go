@@ -112,7 +112,7 @@ func readMain(t *table, cfg *Config) {
 	readHousehold(t.table("household"), &cfg.Household)
 	readGateway(t.table("gateway"), &cfg.Gateway, cfg.Household.Interfaces)
 	readTor(t.table("tor"), &cfg.Tor)
-	readDNS(t.table("dns"), &cfg.DNS)
+	readDNS(t.table("dns"), &cfg.DNS, cfg.Gateway.OwnTraffic)
 	readSocks(t.table("socks"), &cfg.Socks)
 }
 

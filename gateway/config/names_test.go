@@ -71,6 +71,18 @@ func TestResolverForms(t *testing.T) {
 	}
 }
 
+// TestUpstream: a filter of the household tells private addresses too.
+func TestUpstream(t *testing.T) {
+	for text, want := range map[string]string{"192.168.1.5": "192.168.1.5:53", "fd77::5": "[fd77::5]:53",
+		"[fd77::5]:5353": "[fd77::5]:5353", "127.0.0.1:5353": "127.0.0.1:5353"} {
+		c, err := Load(newBox(t, map[string]string{"tunic.toml": okMain + "[dns]\nupstream = \"" + text +
+			"\"\nprivate-answers = [\"plex.direct\"]\n"}))
+		if err != nil || c.DNS.Upstream.String() != want || len(c.DNS.Private) != 1 {
+			t.Errorf("%s: %+v %v", text, c, err)
+		}
+	}
+}
+
 func TestTimeNamesAndBypassMistakes(t *testing.T) {
 	for _, c := range []struct{ lines, key, want string }{
 		{"[gateway]\nntp = \"yes\"", "gateway.ntp", "must be true or false, not text"},
@@ -105,6 +117,15 @@ func TestTimeNamesAndBypassMistakes(t *testing.T) {
 		{"[dns]\nresolver = \"tls://192.168.1.1\"", "dns.resolver", "192.168.1.1 is not on the internet: an exit could not reach it"},
 		{"[dns]\nresolver = \"tls://127.0.0.1\"", "dns.resolver", "127.0.0.1 is not on the internet: an exit could not reach it"},
 		{"[dns]\nresolver = \"tls://9.9.9.9#\"", "dns.resolver", "there is no name after the #"},
+		{"[dns]\nupstream = \"9.9.9.9\"", "dns.upstream", "9.9.9.9 is not in the household: names would leave it in clear"},
+		{"[dns]\nupstream = \"2001:db8::53\"", "dns.upstream", "2001:db8::53 is not in the household: names would leave it in clear"},
+		{"[dns]\nupstream = \"100.64.0.1\"", "dns.upstream", "100.64.0.1 is not in the household: names would leave it in clear"},
+		{"[dns]\nupstream = \"169.254.1.1\"", "dns.upstream", "169.254.1.1 is an address of one link"},
+		{"[dns]\nupstream = \"pi.hole\"", "dns.upstream", `"pi.hole" is not the address of a DNS server`},
+		{"[dns]\nupstream = \"127.0.0.1:9354\"", "dns.upstream",
+			"127.0.0.1:9354 is tunic's own: the question would come back to it"},
+		{"[gateway]\nown-traffic = \"direct\"\n[dns]\nupstream = \"127.0.0.1:5353\"", "dns.upstream",
+			"the filter's own questions would leave this box outside Tor (own-traffic = direct)"},
 		{"[dns]\nprivate-answers = [\"plex.direct\"]", "dns.private-answers", "Tor's own resolver never tells private addresses"},
 		{"[dns]\nresolver = \"\"\nprivate-answers = [\"plex.direct\"]", "dns.private-answers",
 			"Tor's own resolver never tells private addresses"},

@@ -85,6 +85,16 @@ var catalog = map[Code]entry{
 			"all other lists and names are as they were.",
 		"a file has to be there and readable for the user tunic; a URL is tried again by itself, later and later; " +
 			"remove from [dns] block what is gone for good"},
+	UpstreamSilent: {Error,
+		"The filter of [dns] upstream does not answer. Nobody is asked in its place: public names fail for all devices, onions and " +
+			"names of the house do not.",
+		"see whether it runs and lets this box ask it, as `dig @ADDRESS example.org` from here does; " +
+			"without upstream in tunic.toml names are asked of Tor directly"},
+	UpstreamElsewhere: {Error,
+		"The filter of [dns] upstream does not ask this box for what it does not know, or not this box alone, or is not in the " +
+			"household. Others would learn the household's names, so it is not asked, and public names fail for all devices.",
+		"give the filter this box's address in the household as its only upstream server, as plain DNS; on this box itself, any " +
+			"address with port 53. In a container its network has to be one of [household] interfaces"},
 	TorOverTor: {Info,
 		"A device of the household runs Tor itself, a Tor Browser for one. Its connections to relays would go through Tor twice, " +
 			"which is slow and hides nothing more, so they are refused or passed, as [tor] over-tor says.",

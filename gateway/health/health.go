@@ -46,6 +46,8 @@ const (
 	GeoIPMissing       Code = "geoip-missing"
 	BridgeUnreached    Code = "bridge-unreached"
 	BlockList          Code = "block-list"
+	UpstreamSilent     Code = "dns-upstream-silent"
+	UpstreamElsewhere  Code = "dns-upstream-elsewhere"
 	TorOverTor         Code = "tor-over-tor"
 	DeviceFull         Code = "device-full"
 	TorTwice           Code = "tor-twice"

@@ -32,6 +32,12 @@ type RelayTime struct {
 	Boot  time.Duration // after the start, when they were asked
 }
 
+// UpstreamStatus is how the server of DNS.Upstream is; zero: well, or there is none.
+type UpstreamStatus struct {
+	Silent    bool `json:",omitempty"` // it does not answer
+	Elsewhere bool `json:",omitempty"` // it asks another server than this box
+}
+
 // Resolver is a DNS over TLS server that answers for all public names.
 type Resolver struct {
 	Server netip.AddrPort

@@ -110,18 +110,26 @@ type DNS struct {
 	Virtual4  netip.Prefix
 	Virtual6  netip.Prefix
 	Forward   []Forward
-	Resolver  *Resolver // nil: tor's own
-	Private   []string  // domains whose names may lead to private addresses
-	Bypass    []string  // domains whose addresses need a Grant
-	Names     []Name    // that have a meaning in this house alone
-	Own       []OwnName // the house's own onions
-	Mail      *DNSMail  // nil: nobody has mail
-	Block     *Block    // nil: every name exists
+	Resolver  *Resolver      // nil: tor's own
+	Private   []string       // domains whose names may lead to private addresses
+	Bypass    []string       // domains whose addresses need a Grant
+	Names     []Name         // that have a meaning in this house alone
+	Own       []OwnName      // the house's own onions
+	Mail      *DNSMail       // nil: nobody has mail
+	Block     *Block         // nil: every name exists
+	Resolver  *Resolver      // nil: tor's own
+	Upstream  netip.AddrPort `json:",omitzero"` // a filter that is asked first
+	Private   []string       // domains whose names may lead to private addresses
+	Bypass    []string       // domains whose addresses need a Grant
+	Names     []Name         // that have a meaning in this house alone
+	Mail      *DNSMail       // nil: nobody has mail
+	Block     *Block         // nil: every name exists
 }
 
 // DNSListener names a UDP socket and the TCP listener of the same address.
 type DNSListener struct {
 	UDP, TCP string
+	Box      bool `json:",omitempty"` // for programs of the box itself
 }
 
 // Forward sends the names below a domain to a server outside Tor.
@@ -159,6 +167,7 @@ type Status struct {
 	Services []Service  // for the household, by name
 	Peers    []PeerStatus
 	Block    []BlockStatus
+	Upstream UpstreamStatus
 }
 
 // AllPanics counts all conversations that ended in a panic.

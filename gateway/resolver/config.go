@@ -31,6 +31,11 @@ type Config struct {
 	// tor's DNSPort.
 	TLS TLSServer
 
+	// Upstream is a filter in the household or on the box that is asked for public
+	// names first, and asks this resolver in its turn (see filter); the zero value
+	// means none.
+	Upstream netip.AddrPort
+
 	// Names are the onions that have names in this house. Every other onion
 	// has its global name, KEY.peer.home.arpa, all the same.
 	Names []Name
@@ -39,7 +44,7 @@ type Config struct {
 	Own []OwnName
 
 	// Private has the domains whose names may lead to private addresses and
-	// into the household. Only a TLS server's answers can.
+	// into the household. Only answers of a TLS server or of Upstream can.
 	Private []string
 
 	// Bypass has the domains whose addresses devices may reach outside Tor.
@@ -63,7 +68,7 @@ type Forward struct {
 func (c Config) Equal(d Config) bool {
 	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
 		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
-		c.TLS == d.TLS && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) &&
+		c.TLS == d.TLS && c.Upstream == d.Upstream && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) &&
 		slices.Equal(c.Unblocked, d.Unblocked) &&
 		slices.EqualFunc(c.Names, d.Names, Name.equal) && slices.Equal(c.Own, d.Own) &&
 		c.Mail.equal(d.Mail)
@@ -88,6 +93,7 @@ type state struct {
 	forward map[string]netip.AddrPort // by canonical domain: "lan."
 	cache   *cache
 	pool    *pool             // nil: public names are asked of tor's DNSPort
+	filter  *filter           // nil: nobody is asked before
 	private map[string]string // as bypass
 	bypass  map[string]string // what the owner wrote, by canonical domain
 	names   map[string]Name   // by canonical name

@@ -7,8 +7,6 @@ func (r *Resolver) ForgetAll() error {
 	if err != nil {
 		return err
 	}
-	if old := r.state.Swap(s); old.pool != nil {
-		old.pool.close()
-	}
+	r.swap(s)
 	return nil
 }

@@ -18,6 +18,7 @@ const ednsSize = 1232
 type handler struct {
 	*Resolver
 	ctx context.Context // ends questions under way when Serve ends
+	box bool            // questions are of programs of the box itself
 }
 
 // accept is asked about the header of each message before it is parsed. A
@@ -45,6 +46,9 @@ func (h handler) ServeDNS(w dns.ResponseWriter, req *dns.Msg) {
 	}()
 	h.counts.queries.Add(1)
 	device := deviceOf(w.RemoteAddr())
+	if h.box {
+		device = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
 	_, tcp := w.RemoteAddr().(*net.TCPAddr)
 	reply := h.reply(device, req)
 	if reply.Rcode == dns.RcodeServerFailure {
@@ -86,12 +90,17 @@ func (h handler) reply(device netip.Addr, req *dns.Msg) *dns.Msg {
 		return m
 	}
 	s, q := h.state.Load(), req.Question[0]
+	if s.filter != nil && s.filter.arrived(q.Name, device) {
+		m.Rcode = dns.RcodeNameError
+		return m
+	}
 	to := s.route(device, q)
+	public := to.to == toTor || to.to == toFilter
 	if to.to == toNobody {
 		m.Rcode, m.Answer = to.rcode, to.rrs
 		return m
 	}
-	if to.to == toTor && h.blocked(s, device, q.Name) {
+	if public && h.blocked(s, device, q.Name) {
 		h.counts.blocked.Add(1)
 		m.Rcode = dns.RcodeNameError
 		return m
@@ -113,7 +122,7 @@ func (h handler) reply(device netip.Addr, req *dns.Msg) *dns.Msg {
 	if !known {
 		h.fetch(ctx, m, s, device, req, to)
 	}
-	if to.to == toTor {
+	if public {
 		h.letThrough(s, device, q, m)
 	}
 	return m
@@ -167,6 +176,8 @@ func (h handler) fetch(ctx context.Context, m *dns.Msg, s *state, device netip.A
 	case toOnion:
 		q.Name = to.name
 		a, err = h.onion(ctx, s, device, q)
+	case toFilter:
+		a, err = h.filtered(ctx, s, req)
 	case toTor:
 		if s.pool != nil {
 			a, err = h.full(ctx, s, device, req)

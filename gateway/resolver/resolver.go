@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -88,13 +89,14 @@ type Options struct {
 // from several goroutines.
 type Resolver struct {
 	Options
-	state   atomic.Pointer[state]
-	timeout time.Duration      // upstreamTimeout, but in tests
-	flights singleflight.Group // one question of one device to Tor at a time
-	queries *fair.Share[device.Key]
-	conns   *fair.Share[device.Key]
-	onions  *onionShare
-	counts  counters
+	state    atomic.Pointer[state]
+	swapping sync.Mutex         // held while another state is put in force
+	timeout  time.Duration      // upstreamTimeout, but in tests
+	flights  singleflight.Group // one question of one device to Tor at a time
+	queries  *fair.Share[device.Key]
+	conns    *fair.Share[device.Key]
+	onions   *onionShare
+	counts   counters
 }
 
 // counters are the live form of Stats.
@@ -143,10 +145,35 @@ func (r *Resolver) Set(c Config) error {
 	if err != nil {
 		return err
 	}
-	if old := r.state.Swap(s); old != nil && old.pool != nil {
+	r.swap(s)
+	return nil
+}
+
+// swap puts a state in force. What was learned of a filter stays if it is the same
+// one: forgotten, it would be sent a question of its own for a moment.
+func (r *Resolver) swap(s *state) {
+	r.swapping.Lock()
+	defer r.swapping.Unlock()
+	old := r.state.Load()
+	switch upstream := s.config.Upstream; {
+	case old != nil && old.filter != nil && old.filter.server == upstream:
+		s.filter = old.filter
+	case upstream.IsValid():
+		s.filter = newFilter(r, upstream)
+	}
+	r.state.Store(s)
+	if s.filter != nil && (old == nil || s.filter != old.filter) {
+		s.filter.prove()
+	}
+	if old == nil {
+		return
+	}
+	if old.pool != nil {
 		old.pool.close()
 	}
-	return nil
+	if old.filter != nil && old.filter != s.filter {
+		old.filter.stop()
+	}
 }
 
 // Forget drops what was learned for a device and its connection to the TLS

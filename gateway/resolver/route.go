@@ -16,6 +16,7 @@ const (
 	toTor                        // a public name
 	toOnion                      // a possible .onion name, mapped by tor
 	toForward                    // a dns.forward server
+	toFilter                     // a public name, of Config.Upstream
 )
 
 // route is the decision about one question.
@@ -64,7 +65,12 @@ func (s *state) route(client netip.Addr, q dns.Question) route {
 	if server, ok := zoneOf(s.forward, name); ok {
 		return route{to: toForward, server: server}
 	}
-	return s.routePublic(name, q)
+	filtered := s.filter != nil && !s.filter.isSource(s, client)
+	to := s.routePublic(name, q, filtered)
+	if to.to == toTor && filtered {
+		to.to = toFilter
+	}
+	return to
 }
 
 // routeOnion sends possible onion names to tor; an impossible one would get a
@@ -101,16 +107,18 @@ func (s *state) fixed(client netip.Addr, name string, q dns.Question) (route, bo
 	return route{}, false
 }
 
-// routePublic decides about a name that no forward covers.
-func (s *state) routePublic(name string, q dns.Question) route {
+// routePublic decides about a name that no forward covers. A filter is asked for
+// all types, as a TLS server is.
+func (s *state) routePublic(name string, q dns.Question, filtered bool) route {
+	carried := s.carries(q.Qtype, filtered)
 	if a, ok := reverseAddr(name); ok && !s.home(a) && !s.virtual(a) {
-		if q.Qtype == dns.TypePTR || s.carries(q.Qtype) {
+		if q.Qtype == dns.TypePTR || carried {
 			return route{to: toTor}
 		}
 		return unanswerable(q)
 	}
 	switch {
-	case s.carries(q.Qtype) && isZoneKey(name, q.Qtype):
+	case carried && isZoneKey(name, q.Qtype):
 		return route{to: toTor}
 	case name == ".", name == "arpa.", name == "home.arpa.":
 		return answered(dns.RcodeSuccess) // names lie below them, so they exist
@@ -126,18 +134,18 @@ func (s *state) routePublic(name string, q dns.Question) route {
 	case dns.TypeA, dns.TypeAAAA:
 		return route{to: toTor}
 	}
-	if s.carries(q.Qtype) {
+	if carried {
 		return route{to: toTor}
 	}
 	return unanswerable(q)
 }
 
 // carries reports whether public names may be asked for that type: with a TLS
-// server for all but those that mean something else than records (RFC 6895,
+// server or a filter for all but those that mean something else than records (RFC 6895,
 // section 3.1).
-func (s *state) carries(qtype uint16) bool {
+func (s *state) carries(qtype uint16, filtered bool) bool {
 	const firstMeta, lastMeta = 128, 255
-	return s.pool != nil && (qtype < firstMeta || qtype > lastMeta)
+	return (s.pool != nil || filtered) && (qtype < firstMeta || qtype > lastMeta)
 }
 
 // isZoneKey reports whether a question is one of those that a device which

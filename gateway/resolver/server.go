@@ -34,13 +34,24 @@ func (r *Resolver) Serve(ctx context.Context, udp net.PacketConn, tcp net.Listen
 // ServeUntil is Serve that takes no more questions once shut has ended, and returns
 // when those that have come are answered.
 func (r *Resolver) ServeUntil(ctx, shut context.Context, udp net.PacketConn, tcp net.Listener) error {
+	return handler{Resolver: r}.serve(ctx, shut, udp, tcp)
+}
+
+// ServeBox is ServeUntil for programs of the box itself, whatever address their
+// questions have: what the rules redirect keeps the one of the interface on which it
+// would have left.
+func (r *Resolver) ServeBox(ctx, shut context.Context, udp net.PacketConn, tcp net.Listener) error {
+	return handler{Resolver: r, box: true}.serve(ctx, shut, udp, tcp)
+}
+
+func (h handler) serve(ctx, shut context.Context, udp net.PacketConn, tcp net.Listener) error {
 	defer udp.Close()
 	defer tcp.Close()
 	if _, ok := udp.(*net.UDPConn); !ok {
 		return fmt.Errorf("serving DNS: a %T cannot answer from the address that was asked", udp)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	h := handler{Resolver: r, ctx: ctx}
+	h.ctx = ctx
 	g.Go(func() error {
 		return run(ctx, shut, &dns.Server{
 			PacketConn: udp, Handler: h, MsgAcceptFunc: accept, UDPSize: ednsSize,
@@ -49,7 +60,7 @@ func (r *Resolver) ServeUntil(ctx, shut context.Context, udp net.PacketConn, tcp
 	})
 	g.Go(func() error {
 		return run(ctx, shut, &dns.Server{
-			Listener: &listener{Listener: tcp, r: r, ctx: ctx}, Handler: h, MsgAcceptFunc: accept,
+			Listener: &listener{Listener: tcp, r: h.Resolver, ctx: ctx}, Handler: h, MsgAcceptFunc: accept,
 			ReadTimeout: tcpIdle, IdleTimeout: func() time.Duration { return tcpIdle },
 		})
 	})

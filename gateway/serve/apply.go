@@ -192,7 +192,7 @@ func (a *application) dns(want link.DNS) {
 			continue
 		}
 		a.run(pair.UDP, pair.TCP, func(ctx context.Context, udp *os.File) error {
-			return a.serveDNS(ctx, udp, tcp.file)
+			return a.serveDNS(ctx, udp, tcp.file, pair.Box)
 		})
 	}
 }

@@ -71,6 +71,7 @@ func resolverConfig(d link.DNS) resolver.Config {
 	if b := d.Block; b != nil {
 		c.Unblocked = b.Except
 	}
+	c.Upstream = d.Upstream
 	if r := d.Resolver; r != nil {
 		c.TLS = resolver.TLSServer{Addr: r.Server, Name: r.Name}
 	}
@@ -86,8 +87,8 @@ func resolverConfig(d link.DNS) resolver.Config {
 	return c
 }
 
-// serveDNS answers devices on one address family of one interface.
-func (s *Server) serveDNS(ctx context.Context, udp, tcp *os.File) error {
+// serveDNS answers devices on one address family of one interface, or the box itself.
+func (s *Server) serveDNS(ctx context.Context, udp, tcp *os.File, box bool) error {
 	pc, err := net.FilePacketConn(udp)
 	if err != nil {
 		return fmt.Errorf("taking over the UDP socket: %w", err)
@@ -95,6 +96,9 @@ func (s *Server) serveDNS(ctx context.Context, udp, tcp *os.File) error {
 	ln, err := net.FileListener(tcp)
 	if err != nil {
 		return errors.Join(fmt.Errorf("taking over the TCP listener: %w", err), pc.Close())
+	}
+	if box {
+		return s.resolver.ServeBox(ctx, s.accepting, pc, ln)
 	}
 	return s.resolver.ServeUntil(ctx, s.accepting, pc, ln)
 }

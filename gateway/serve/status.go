@@ -33,6 +33,9 @@ func (s *Server) status(ctx context.Context) link.Status {
 	st.Fronts = counted
 	st.Peers = s.dialer.Status()
 	st.Block = s.blockStatus()
+	if u, ok := s.resolver.Upstream(); ok {
+		st.Upstream = link.UpstreamStatus(u)
+	}
 	return st
 }
 

@@ -37,6 +37,7 @@ type Release struct {
 	// timeDaemon is the package that keeps the clock of a root that has a kernel;
 	// it is empty where the root has none.
 	timeDaemon string
+	more       string // packages beside the usual ones, with a space between
 }
 
 // Releases are all of them, the oldest first.
@@ -74,12 +75,19 @@ func (r Release) WithKernel(timeDaemon string) Release {
 	return r
 }
 
+// WithPackages returns the release whose root has these packages too.
+func (r Release) WithPackages(names ...string) Release {
+	r.more = strings.Join(names, " ")
+	return r
+}
+
 // packages is what the release's root is made of.
 func (r Release) packages() []string {
+	list := append(slices.Clone(packages), strings.Fields(r.more)...)
 	if r.timeDaemon == "" {
-		return packages
+		return list
 	}
-	list := append(slices.Clone(packages), "linux-image-cloud-"+runtime.GOARCH, "initramfs-tools")
+	list = append(list, "linux-image-cloud-"+runtime.GOARCH, "initramfs-tools")
 	list[slices.Index(list, ownTimeDaemon)] = r.timeDaemon
 	return list
 }
@@ -119,8 +127,11 @@ func (r Release) Root(ctx context.Context, say func(string)) (string, error) {
 func (r Release) key() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", rootVersion, strings.Join(r.packages(), " ")))
 	kind := ""
-	if r.timeDaemon != "" {
+	switch {
+	case r.timeDaemon != "":
 		kind = "kernel."
+	case r.more != "":
+		kind = "more."
 	}
 	return fmt.Sprintf("%s-%s%x", r.Codename, kind, sum[:6])
 }

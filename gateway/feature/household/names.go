@@ -53,7 +53,7 @@ func wantOwnDNS(s feature.Scene, d *feature.Desired) {
 	d.Rules.OwnDNS = config.ServeOwnDNSPort
 	for _, family := range feature.LoopbackFamilies(s.Facts.IPv6) {
 		d.Serve.DNS.Listeners = append(d.Serve.DNS.Listeners, link.DNSListener{
-			UDP: d.ListenLoopback("own-dns", "udp"+family, config.ServeOwnDNSPort),
+			Box: true, UDP: d.ListenLoopback("own-dns", "udp"+family, config.ServeOwnDNSPort),
 			TCP: d.ListenLoopback("own-dns", "tcp"+family, config.ServeOwnDNSPort)})
 	}
 }

@@ -121,6 +121,14 @@ func (w *world) containerSends() int {
 	return len(w.wan.MustLines(w, mark, "udp dst port 443 and src host "+wan4))
 }
 
+// lastLine reads to the end.
+func lastLine(r io.Reader) (line string, ok bool) {
+	page, err := io.ReadAll(r)
+	page = bytes.TrimSpace(page)
+	line = string(page[bytes.LastIndexByte(page, '\n')+1:])
+	return line, err == nil && line != ""
+}
+
 func (w *world) containerThroughTor() {
 	w.Helper()
 	from := ""
@@ -132,9 +140,9 @@ func (w *world) containerThroughTor() {
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second)) // of a connection that is open
 		fmt.Fprint(conn, "GET /ip HTTP/1.0\r\n\r\n")
-		page, err := io.ReadAll(conn)
-		from = string(bytes.TrimSpace(page[bytes.LastIndexByte(bytes.TrimSpace(page), '\n')+1:]))
-		return err == nil && from != ""
+		var ok bool
+		from, ok = lastLine(conn)
+		return ok
 	})
 	if !house.IsExit(from) {
 		w.Errorf("a container of the household arrived from %q, which is no exit", from)

@@ -76,6 +76,9 @@ func parts() []part {
 		{name: "balance", needs: []string{"$" + balanceVariable, "onionbalance", "python3"}, disturbs: []string{"c-gateway: "},
 			test: testBalance},
 		{name: "crowd", needs: []string{"$" + crowdVariable}, test: testCrowd},
+		{name: "filter", needs: []string{"$" + coexistVariable, "dnsmasq"}, test: testFilter},
+		{name: "wireguard", needs: []string{"$" + coexistVariable, "wireguard-go", "wg-quick"}, disturbs: []string{drift},
+			test: testWireGuard},
 		{name: "the check", test: testCheck},
 		{name: "move", needs: []string{"$TUNIC_LONG"}, disturbs: []string{"gateway: ", "c-gateway: "}, test: testMove},
 	}
