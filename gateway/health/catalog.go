@@ -77,7 +77,7 @@ var catalog = map[Code]entry{
 		"[tor] exit-countries needs a file that says which address is in which country, and it is not on this box.",
 		"tor is not started, and the household is closed, until the package is there or [tor] exit-countries is gone"},
 	BridgeUnreached: {Warning,
-		"tor has tried this bridge several times and got no answer. The others are used meanwhile.",
+		"tor gets no answer from this bridge. The others are used meanwhile.",
 		"compare its line with what you were given; if it is right, the bridge is off or blocked: " +
 			"ask for others at bridges.torproject.org"},
 	BlockList: {Warning,
