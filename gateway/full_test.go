@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"tunic/gateway/health"
 )
@@ -32,5 +36,27 @@ func TestFullDevices(t *testing.T) {
 		if want := []string{"tablet", other}[:len(full)]; !slices.Equal(found, want) {
 			t.Errorf("found %q, want %q", found, want)
 		}
+	}
+}
+
+// A disk that fills up between two passes is found when somebody asks.
+func TestDiskFillsUp(t *testing.T) {
+	h := newHouse(t, nil)
+	h.pass(t.Context())
+	found := func() bool { return hasCode(h.Gateway.Status(t.Context()).Findings, health.DiskNearlyFull) }
+	if found() {
+		t.Skip("this machine's own disk is nearly full")
+	}
+	small := filepath.Join(t.TempDir(), "small")
+	if err := os.Mkdir(small, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("no small disk: %v", err)
+	}
+	defer unix.Unmount(small, 0)
+	h.Paths.State = small
+	if !found() {
+		t.Error("a disk of a megabyte is not nearly full")
 	}
 }

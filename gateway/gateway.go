@@ -152,7 +152,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 // work makes one pass and returns how long the next one can wait.
 func (g *Gateway) work(ctx context.Context) time.Duration {
 	wait := retryAfter
-	if g.done = g.pass(ctx); g.done {
+	switch g.done = g.pass(ctx); {
+	case g.done && g.upkeep.Away():
+		wait = watchEvery
+	case g.done:
 		wait = checkEvery
 	}
 	if g.Heir != nil {

@@ -179,9 +179,6 @@ func (p *pass) prepare(ctx context.Context) bool {
 		return false
 	}
 	p.in.Ranges = p.ranges
-	for dir, words := range box.Full(p.Paths.State, p.Paths.Etc) {
-		p.find(health.DiskNearlyFull, dir, "the disk with %s is nearly full: %s", dir, words)
-	}
 	return true
 }
 

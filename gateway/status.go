@@ -3,10 +3,12 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/box"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
@@ -62,9 +64,17 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 			r.Report(ctx, scene, &s)
 		}
 	}
-	s.Findings = append(s.Findings, g.driftFindings(time.Now())...)
+	s.Findings = slices.Concat(s.Findings, g.driftFindings(time.Now()), g.fullDisks())
 	s.Ready, s.Why = ready(s)
 	return s
+}
+
+// fullDisks looks whenever somebody asks: nothing tells of a disk that fills up.
+func (g *Gateway) fullDisks() (list []health.Finding) {
+	for dir, words := range box.Full(g.Paths.State, g.Paths.Etc) {
+		list = append(list, health.New(health.DiskNearlyFull, dir, fmt.Sprintf("the disk with %s is nearly full: %s", dir, words)))
+	}
+	return list
 }
 
 func torStatus(t tor.Status) api.Tor {

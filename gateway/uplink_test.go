@@ -67,8 +67,8 @@ func (h *house) again(t *testing.T) {
 	}
 }
 
-// Tor out of reach is worth knowing at first and an error after a minute, with
-// tor's reason.
+// Tor out of reach is worth knowing at first and an error after a minute, or as soon as
+// tor says why.
 func TestTorAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
@@ -82,6 +82,16 @@ func TestTorAway(t *testing.T) {
 		if got := tell(far); len(got) != 1 || got[0].Code != health.TorNotReady ||
 			got[0].Text != "Tor is connecting: 5 %, Connecting to a relay: No route to host" {
 			t.Errorf("%+v", got)
+		}
+		time.Sleep(9 * time.Second)
+		if got := tell(far); len(got) != 1 || got[0].Code != health.TorAway ||
+			!strings.Contains(got[0].Text, "for 9s: No route to host") {
+			t.Errorf("%+v", got)
+		}
+		silent := far
+		silent.Warning = ""
+		if got := tell(silent); len(got) != 1 || got[0].Code != health.TorNotReady {
+			t.Errorf("a start of which tor says nothing bad: %+v", got)
 		}
 		time.Sleep(2 * time.Minute)
 		if got := tell(far); len(got) != 1 || got[0].Code != health.TorAway ||

@@ -111,6 +111,7 @@ func (d *daemon) run(ctx context.Context, door net.Listener, h *heir) error {
 	g.Features = rooms.features()
 	h.bequeathed(g.Features, d.log)
 	rooms.page.Ask(rooms.parts(g, nil)) // it asks for no upgrade
+	rooms.notices.Ask(g.Status)
 	rooms.Answers(&d.serve.Answers)
 	numbers := new(metrics.Cache)
 	link.Handle(&d.serve.Answers, link.Measure, func(ctx context.Context, _ struct{}) ([]byte, error) {

@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
+	"tunic/gateway/feature/notices"
 	"tunic/gateway/feature/onions"
 	site "tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
@@ -36,6 +37,7 @@ type house struct {
 	mail    mail.Feature
 	servers servers.Feature
 	page    *site.Feature
+	notices *notices.Feature
 }
 
 // devices answers api.Devices.
@@ -60,6 +62,7 @@ func newHouse(host feature.Host, d *daemon) house {
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
 		page:    site.New(host, site.Parts{Paths: paths, Log: d.log}),
+		notices: notices.New(host, notices.Parts{Paths: paths, Log: d.log, Server: d.serve}),
 	}
 }
 
@@ -99,6 +102,7 @@ func (h house) features() []feature.Feature {
 		metrics.Feature{},  // numbers for Prometheus
 		gopher.Feature{},   // pages for the household and for friends
 		h.page,             // what browsers of the household see of all that
+		h.notices,          // what admins are told by mail
 		h.servers,          // how the servers are that others have written
 	}
 }

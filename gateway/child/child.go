@@ -191,6 +191,12 @@ func (p *Process) Renew(ctx context.Context, devices []netip.Addr) error {
 	return err
 }
 
+// TellAdmins has serve deliver a notice to the admins' mailboxes.
+func (p *Process) TellAdmins(ctx context.Context, n link.Notice) error {
+	_, err := ask(ctx, p.there(), link.TellAdmins, n)
+	return err
+}
+
 // Mail asks serve about its queue of mail, or to change it.
 func (p *Process) Mail(ctx context.Context, q link.MailQuestion) (link.MailAnswer, error) {
 	return ask(ctx, p.there(), link.AskMail, q)

@@ -39,6 +39,7 @@ type Config struct {
 	Tor       Tor
 	DNS       DNS
 	Socks     Socks
+	Notices   Notices
 	Devices   []Device   // sorted by name
 	Onions    []Onion    // sorted by name; "home" is here only if it has a file
 	Endpoints []Endpoint // sorted by name

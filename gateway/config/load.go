@@ -30,6 +30,7 @@ func (l *loader) load() (*Config, error) {
 	cfg := &Config{Files: l.files}
 	l.main(cfg)
 	l.endpoints(cfg)
+	l.notices(cfg)
 	l.devices(cfg)
 	l.peers(cfg)
 	l.known = l.profiles()
@@ -114,6 +115,7 @@ func readMain(t *table, cfg *Config) {
 	readTor(t.table("tor"), &cfg.Tor)
 	readDNS(t.table("dns"), &cfg.DNS, cfg.Gateway.OwnTraffic)
 	readSocks(t.table("socks"), &cfg.Socks)
+	readNotices(t.table("notices"), &cfg.Notices)
 }
 
 // snippets reads torrc.d. What the lines mean is for tor to say.

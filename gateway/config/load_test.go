@@ -23,6 +23,7 @@ func TestLoadDefaults(t *testing.T) {
 		Gateway:   Gateway{OwnTraffic: OwnTor, Metrics: MetricsOff, Page: true, NTP: true},
 		Tor:       Tor{Binary: "tor", OverTor: OverTorRefuse},
 		Socks:     Socks{Port: 9050},
+		Notices:   Notices{Severity: SeverityWarning},
 		Files:     got.Files,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -79,7 +80,8 @@ server = "[fd00::1]:5353"
 			{Domain: "lan", Server: netip.MustParseAddrPort("192.168.1.1:53")},
 			{Domain: "168.192.in-addr.arpa", Server: netip.MustParseAddrPort("[fd00::1]:5353")},
 		}},
-		Socks: Socks{Port: 1080},
+		Socks:   Socks{Port: 1080},
+		Notices: Notices{Severity: SeverityWarning},
 		Devices: []Device{
 			{Name: "console", MAC: "02:00:5e:10:00:0b", Policy: PolicyDirect},
 			{Name: "phone", MAC: "02:00:5e:10:00:0a", Policy: PolicyOnion},

@@ -212,6 +212,9 @@ func (p Paths) XMPP() string { return filepath.Join(p.State, "xmpp") }
 // IRCSecrets holds what the IRC server's cloaks and operator are made of.
 func (p Paths) IRCSecrets() string { return filepath.Join(p.State, "irc.json") }
 
+// Notices keeps which findings the admins were told of.
+func (p Paths) Notices() string { return filepath.Join(p.State, "notices.json") }
+
 // Blocks holds the last good copies of block lists; serve owns it.
 func (p Paths) Blocks() string { return filepath.Join(p.State, "block") }
 

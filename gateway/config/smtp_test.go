@@ -28,6 +28,9 @@ func TestMailFiles(t *testing.T) {
 			"groups/choir.toml": "title = \"The Choir\"\nmembers = [\"bob@alice\", \"ann\", \"carl@" + testKey + ".peer.home.arpa\"]\n"}},
 		"no mail": {map[string]string{"groups/choir.toml": "members = [\"ann\"]\n"},
 			[]string{"groups/choir.toml: a group needs mail, which is not set up"}},
+		"notices": {map[string]string{"tunic.toml": okMain + "[notices]\nmail = true\nseverity = \"info\"\n"}, []string{
+			"tunic.toml: notices.mail: notices go by mail, which is not set up",
+			`tunic.toml:5: notices.severity: "info" is none of error, warning`}},
 		"no members": {map[string]string{"endpoints/smtp.toml": "", "groups/choir.toml": "members = []\n"},
 			[]string{"groups/choir.toml:1: members: missing"}},
 		"members": {map[string]string{"endpoints/smtp.toml": "",

@@ -117,6 +117,8 @@ const (
 	FastPath           Code = "rules-bypassed"
 	CleartextPort      Code = "cleartext-port"
 	PageElsewhere      Code = "page-port-taken"
+	NoticesForNobody   Code = "notices-for-nobody"
+	NoticesUnusable    Code = "notices-unusable"
 )
 
 // Explanation is what there is to know of a code.

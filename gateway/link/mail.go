@@ -48,6 +48,14 @@ type Digest struct {
 	Sum   [32]byte
 }
 
+// Notice is what the box tells its admins.
+type Notice struct {
+	ID      string // one word, of this notice alone
+	Subject string // one line of ASCII
+	Text    string // lines that end with \n
+	At      time.Time
+}
+
 // MailVerb says what a MailQuestion is about.
 type MailVerb string
 

@@ -111,17 +111,11 @@ type DNS struct {
 	Virtual6  netip.Prefix
 	Forward   []Forward
 	Resolver  *Resolver      // nil: tor's own
-	Private   []string       // domains whose names may lead to private addresses
-	Bypass    []string       // domains whose addresses need a Grant
-	Names     []Name         // that have a meaning in this house alone
-	Own       []OwnName      // the house's own onions
-	Mail      *DNSMail       // nil: nobody has mail
-	Block     *Block         // nil: every name exists
-	Resolver  *Resolver      // nil: tor's own
 	Upstream  netip.AddrPort `json:",omitzero"` // a filter that is asked first
 	Private   []string       // domains whose names may lead to private addresses
 	Bypass    []string       // domains whose addresses need a Grant
 	Names     []Name         // that have a meaning in this house alone
+	Own       []OwnName      // the house's own onions
 	Mail      *DNSMail       // nil: nobody has mail
 	Block     *Block         // nil: every name exists
 }

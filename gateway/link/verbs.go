@@ -18,6 +18,9 @@ var (
 	Try = Verb[Attempt, Attempted]{"try", 4, 40 * time.Second}
 	// AskMail asks about the queue of mail, or changes it.
 	AskMail = Verb[MailQuestion, MailAnswer]{"mail", 64, 10 * time.Second}
+	// TellAdmins delivers a notice to the admins' mailboxes on this box. The same one
+	// again is no second mail.
+	TellAdmins = Verb[Notice, struct{}]{"notice", 4, 10 * time.Second}
 	// Rest has serve give up what only one of a house can do, until the next Apply:
 	// another one is about to.
 	Rest = Verb[struct{}, struct{}]{"rest", inOrder, 10 * time.Second}

@@ -135,6 +135,14 @@ func (s *Server) answerMail(_ context.Context, q link.MailQuestion) (link.MailAn
 	return link.MailAnswer{}, errNoMail
 }
 
+// tellAdmins delivers what the box tells its admins.
+func (s *Server) tellAdmins(_ context.Context, n link.Notice) (none struct{}, err error) {
+	if p := s.smtp.get(); p != nil {
+		return none, p.TellAdmins(smtp.BoxNotice(n))
+	}
+	return none, errNoMail
+}
+
 func (p *mailServer) answer(q link.MailQuestion) (a link.MailAnswer, err error) {
 	switch q.Verb {
 	case link.MailQueue:

@@ -153,6 +153,7 @@ func (s *Server) answers() *link.Mux {
 	link.Handle(m, link.Reach, s.reach)
 	link.Handle(m, link.Try, s.try)
 	link.Handle(m, link.AskMail, s.answerMail)
+	link.Handle(m, link.TellAdmins, s.tellAdmins)
 	link.Handle(m, link.Rest, s.rest)
 	link.Handle(m, link.Drain, s.drain)
 	return m

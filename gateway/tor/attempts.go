@@ -1,22 +1,39 @@
 package tor
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+	"time"
+)
 
 // maxAttempts bounds for how many relays attempts are counted.
 const maxAttempts = 128
 
-// failing is how many attempts in a row say that a bridge is not reached: the
-// last of them may be under way.
-const failing = 4
+// A bridge is not reached when failing attempts in a row have been begun, of which the
+// last may be under way, or when the first of them was answerTime ago: one whose packets
+// are dropped is tried for two minutes at a time.
+const (
+	failing    = 3
+	answerTime = 8 * time.Second
+)
 
-// attempts counts, by fingerprint, the connections to a relay or bridge that
-// tor has begun since the last one that was established. That is all there is
-// to see of a bridge with a transport: tor tells of no failure but in its log.
-type attempts map[string]int
+// attempts are, by fingerprint, the connections to a relay or bridge that tor has begun
+// since the last one that was established. That is all there is to see of a bridge
+// with a transport: tor tells of no failure but in its log.
+type attempts map[string]tries
+
+type tries struct {
+	count int
+	since time.Time // of the first
+}
+
+func (t tries) failed(now time.Time) bool {
+	return t.count >= failing || t.count > 0 && now.Sub(t.since) >= answerTime
+}
 
 // event takes an ORCONN event (control-spec, "OR Connection status changed"):
 // "$FINGERPRINT~NICK LAUNCHED ID=5". It reports whether it tells anything new.
-func (a attempts) event(target, state string) bool {
+func (a attempts) event(target, state string, now time.Time) bool {
 	print, ok := strings.CutPrefix(target, "$")
 	if !ok {
 		return false
@@ -27,17 +44,19 @@ func (a attempts) event(target, state string) bool {
 	before := a[print]
 	switch state {
 	case "LAUNCHED":
-		if before > 0 || len(a) < maxAttempts {
-			a[print]++
+		if before.count == 0 && len(a) >= maxAttempts {
+			return false
 		}
-		return before == failing-1
+		after := tries{before.count + 1, cmp.Or(before.since, now)}
+		a[print] = after
+		return !before.failed(now) && after.failed(now)
 	case "CONNECTED":
 		delete(a, print)
-		return before >= failing
+		return before.failed(now)
 	}
 	return false
 }
 
-// Unreached reports whether tor has tried several times to connect to the
-// bridge with that fingerprint, and has never got through since.
-func (s Status) Unreached(fingerprint string) bool { return s.attempts[fingerprint] >= failing }
+// Unreached reports whether tor has tried to connect to the bridge with that
+// fingerprint, several times or for long, and has never got through since.
+func (s Status) Unreached(fingerprint string) bool { return s.attempts[fingerprint].failed(time.Now()) }

@@ -1,6 +1,10 @@
 package tor
 
-import "testing"
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
 
 func TestUnreachedBridges(t *testing.T) {
 	const fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -12,11 +16,11 @@ func TestUnreachedBridges(t *testing.T) {
 		}
 		return tr.snapshot().Unreached(fingerprint)
 	}
-	if say(3, "LAUNCHED") || changes != 0 {
-		t.Error("three attempts, of which one may be under way, say something already")
+	if say(2, "LAUNCHED") || changes != 0 {
+		t.Error("two attempts, of which one may be under way, say something already")
 	}
 	if !say(1, "LAUNCHED") || changes != 1 {
-		t.Errorf("four attempts say nothing, %d changes", changes)
+		t.Errorf("three attempts say nothing, %d changes", changes)
 	}
 	if !say(9, "LAUNCHED") || changes != 1 {
 		t.Errorf("each attempt more wakes somebody: %d changes", changes)
@@ -38,9 +42,27 @@ func TestUnreachedBridges(t *testing.T) {
 func TestAttemptsAreBounded(t *testing.T) {
 	a := make(attempts)
 	for i := range 4 * maxAttempts {
-		a.event("$"+string(rune(i+'a')), "LAUNCHED")
+		a.event("$"+string(rune(i+'a')), "LAUNCHED", time.Now())
 	}
 	if len(a) != maxAttempts {
 		t.Errorf("%d are counted", len(a))
 	}
+}
+
+// Of a bridge whose packets are dropped there is one attempt, which lasts.
+func TestAttemptThatLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTracker(new(int))
+		tr.event("ORCONN $A~name LAUNCHED ID=5")
+		if tr.snapshot().Unreached("A") {
+			t.Error("it has just begun")
+		}
+		time.Sleep(answerTime)
+		if !tr.snapshot().Unreached("A") || tr.snapshot().Unreached("B") {
+			t.Error("one that lasts is not told, or one that nobody tries is")
+		}
+		if tr.event("ORCONN $A~name CONNECTED ID=5"); tr.snapshot().Unreached("A") {
+			t.Error("it has answered")
+		}
+	})
 }

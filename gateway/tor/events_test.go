@@ -1,8 +1,12 @@
 package tor
 
 import (
+	"fmt"
+	"io"
 	"testing"
 	"time"
+
+	"tunic/gateway/supervise"
 )
 
 const (
@@ -150,4 +154,21 @@ func FuzzEvent(f *testing.F) {
 			t.Fatalf("%q made %+v", line, s)
 		}
 	})
+}
+
+// What tor said last is told as far as it says why tor has ended.
+func TestLastWords(t *testing.T) {
+	for want, tail := range map[string][]string{
+		"starting: tor ended (<nil>)": {"Nov 30 00:19:21.000 [notice] Bootstrapped 100% (done): Done"},
+		"starting: tor ended (<nil>): Nov 30 00:19:21.000 [err] Reading config failed": {"Nov 30 00:19:21.000 [err] Reading config failed",
+			"Nov 30 00:19:22.000 [notice] Closing"},
+	} {
+		err := fmt.Errorf("starting: %w", &supervise.ExitError{Name: "tor", Tail: tail})
+		if got := lastWords(err); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := lastWords(io.EOF); got != "EOF" {
+		t.Errorf("%q", got)
+	}
 }

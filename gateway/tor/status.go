@@ -1,9 +1,14 @@
 package tor
 
 import (
+	"errors"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"tunic/gateway/supervise"
 )
 
 // Status is what is known of the tor process, from its events alone.
@@ -84,7 +89,7 @@ func (t *tracker) attempt(words []string) {
 	if t.status.attempts == nil {
 		t.status.attempts = make(attempts)
 	}
-	news := len(words) > 1 && t.status.attempts.event(words[0], words[1])
+	news := len(words) > 1 && t.status.attempts.event(words[0], words[1], time.Now())
 	t.mu.Unlock()
 	if news {
 		t.changed()
@@ -120,9 +125,23 @@ func (t *tracker) ended(err error) {
 	t.update(func(s *Status) {
 		*s = Status{Version: s.Version, Restarts: s.Restarts}
 		if err != nil {
-			s.LastError = err.Error()
+			s.LastError = lastWords(err)
 		}
 	})
+}
+
+// lastWords is an error without those of tor's last lines that only say how it went:
+// who is killed has nothing to say of it.
+func lastWords(err error) string {
+	exit, ok := errors.AsType[*supervise.ExitError](err)
+	if !ok {
+		return err.Error()
+	}
+	why := *exit
+	why.Tail = slices.DeleteFunc(slices.Clone(exit.Tail), func(line string) bool {
+		return strings.Contains(line, "[notice]") || strings.Contains(line, "[info]") || strings.Contains(line, "[debug]")
+	})
+	return strings.Replace(err.Error(), exit.Error(), why.Error(), 1)
 }
 
 // onions makes the status speak of these onions, and of no other.

@@ -11,8 +11,9 @@ import (
 // How long the network may be out of reach.
 const (
 	// awayFor makes it an error: a start takes seconds, and a person looks at the
-	// cable after a minute.
-	awayFor = time.Minute
+	// cable after a minute. Where tor itself says why, that is not waited for.
+	awayFor   = time.Minute
+	warnedFor = 6 * time.Second
 	// cutOffAfter makes doubtful what tor has learned meanwhile of its guards, and
 	// doubtAgain is how often at the most that ends a tor whose box had a way out all
 	// the time: as long as tor itself takes to try its guards again.
@@ -108,6 +109,9 @@ func (u *Upkeep) rest() {
 
 func (s Status) connected() bool { return s.Running && s.Bootstrap == 100 && s.Live }
 
+// Away reports whether the network was not reached when somebody asked last.
+func (u *Upkeep) Away() bool { return !u.away.IsZero() }
+
 // NotConnected says why the household has no Tor, once that has lasted; "" is that it has,
 // or not for long. It has to be told each status.
 func (u *Upkeep) NotConnected(st Status) string {
@@ -119,14 +123,18 @@ func (u *Upkeep) NotConnected(st Status) string {
 		u.away = time.Now()
 	}
 	lasted := time.Since(u.away)
-	if lasted < awayFor {
+	if lasted < awayFor && (st.Warning == "" || lasted < warnedFor) {
 		return ""
+	}
+	unit := time.Minute
+	if lasted < 2*time.Minute {
+		unit = time.Second
 	}
 	why := cmp.Or(st.Warning, "no relay answers")
 	if st.Bootstrap < 100 {
 		why += fmt.Sprintf(" (Tor has stood at %d %% for a while)", st.Bootstrap)
 	}
-	return fmt.Sprintf("no connection to the Tor network for %s: %s", lasted.Round(time.Minute), why)
+	return fmt.Sprintf("no connection to the Tor network for %s: %s", lasted.Round(unit), why)
 }
 
 // Progress says how far tor is, and what keeps it.

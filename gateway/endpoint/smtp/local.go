@@ -12,6 +12,9 @@ import (
 	"tunic/gateway/endpoint/smtp/spool"
 )
 
+// postmaster is the name whose mail the admins get.
+const postmaster = "postmaster"
+
 // errGone is for a recipient who was here when the mail was accepted.
 var errGone = errors.New("nobody here has this address any more")
 
@@ -76,11 +79,11 @@ func (q *queue) deliverTo(ctx context.Context, e *spool.Envelope, to string, aga
 	name := m.User()
 	users := q.People().Mailboxes(name)
 	if len(users) == 0 {
-		if g, ok := q.now().groups[name]; ok {
+		if g, ok := q.now().groups[name]; ok && e.Origin != spool.Notice { // what the box says stays on it
 			return q.expand(ctx, e, g)
 		}
 		if group, ok := strings.CutSuffix(name, bounces); ok && q.now().groups[group].Name != "" {
-			users = q.People().Mailboxes("postmaster")
+			users = q.People().Mailboxes(postmaster)
 		}
 	}
 	if len(users) == 0 {

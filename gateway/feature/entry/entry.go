@@ -32,9 +32,8 @@ var (
 func (Feature) Name() string { return "entry" }
 
 // Look implements feature.Feature.
-func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
+func (Feature) Look(_ context.Context, s *feature.Scene, _ *feature.Report) feature.Wish {
 	files, missing := Find(s.Config)
-	tellBridges(s.Config.Tor, s.TorNow.Unreached, r)
 	return func(s feature.Scene, d *feature.Desired) {
 		enterBy(&d.Tor, s.Config.Tor, files)
 		torRules(&d.Rules, s)
@@ -54,7 +53,8 @@ func (Feature) Check(_ context.Context, s feature.Scene) error {
 // Report implements feature.Reporter.
 func (Feature) Report(_ context.Context, s feature.Scene, status *api.Status) {
 	status.Leaks = append(status.Leaks, exceptions(s.Config.Tor)...)
-	status.Findings = append(status.Findings, overTorFindings(s.TorNow.OverTor, status.Household.Devices, s.Config)...)
+	status.Findings = slices.Concat(status.Findings, silentBridges(s.Config.Tor, s.TorNow.Unreached),
+		overTorFindings(s.TorNow.OverTor, status.Household.Devices, s.Config))
 }
 
 // Files are what the box has of the programs and files without which tor cannot
@@ -144,16 +144,17 @@ func exceptions(c config.Tor) []string {
 	return list
 }
 
-// tellBridges names the bridges that tor does not get to by their places in the
+// silentBridges names the bridges that tor does not get to by their places in the
 // list: what they are is a secret.
-func tellBridges(c config.Tor, unreached func(fingerprint string) bool, r *feature.Report) {
+func silentBridges(c config.Tor, unreached func(fingerprint string) bool) (list []health.Finding) {
 	for i, b := range c.Bridges {
 		if b.Fingerprint != "" && unreached(b.Fingerprint) { // tor counts by it
-			r.Find(health.BridgeUnreached, fmt.Sprintf("bridge %d", i+1),
-				"bridge %d of the %d in [tor] bridges (%s) is not reached: tor has tried several times",
-				i+1, len(c.Bridges), b.TransportName())
+			list = append(list, health.New(health.BridgeUnreached, fmt.Sprintf("bridge %d", i+1),
+				fmt.Sprintf("bridge %d of the %d in [tor] bridges (%s) does not answer",
+					i+1, len(c.Bridges), b.TransportName())))
 		}
 	}
+	return list
 }
 
 // overTorFindings tells, for each device that uses Tor itself, what happened to

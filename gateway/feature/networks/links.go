@@ -112,9 +112,9 @@ func downLinks(c *config.Config, links []feature.Link) (list []health.Finding) {
 }
 
 // noUplink is about a box without any way out. An interface that is off or has no
-// cable is likely the reason.
+// cable is likely the reason; its route may be there still.
 func noUplink(links []feature.Link) []health.Finding {
-	if slices.ContainsFunc(links, func(l feature.Link) bool { return l.Default }) {
+	if slices.ContainsFunc(links, func(l feature.Link) bool { return l.Default && l.Up && l.Carrier }) {
 		return nil
 	}
 	var off []string

@@ -50,6 +50,9 @@ func TestSurroundings(t *testing.T) {
 		want   []string // code and words of each finding, in their order
 	}{
 		{"as it should be", plain, feature.Surroundings{Links: []feature.Link{lan(), wan()}}, nil},
+		{"a cable out, and its route still there", plain, feature.Surroundings{Links: []feature.Link{lan(),
+			changed(wan(), func(l *feature.Link) { l.Carrier = false })}},
+			[]string{"no-uplink no connection to the internet: no interface has a route to it (wan has no cable)"}},
 		{"nothing could be read", plain, feature.Surroundings{}, nil},
 		{"a wrong name", wrong, feature.Surroundings{Links: []feature.Link{homeless(lan()), wan()}}, []string{
 			`household-elsewhere nobody is served: no interface "lan0" on this box; ` +

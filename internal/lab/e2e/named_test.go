@@ -205,8 +205,9 @@ func uplinkAtHome(w *world) {
 	w.arrives()
 }
 
-// cableOut: the box has no way out. Status says so within seconds (L3).
-func cableOut(w *world) {
+// unplugged switches the uplink off; what it returns switches it on again.
+func (w *world) unplugged() (plug func()) {
+	w.Helper()
 	n, err := w.lab.Plan().Node("gateway")
 	if err != nil {
 		w.Fatal(err)
@@ -216,7 +217,7 @@ func cableOut(w *world) {
 		routes[family] = strings.Split(w.must("gateway", "ip", family, "route", "show", "default"), "\n")
 	}
 	w.must("gateway", "ip", "link", "set", "wan", "down")
-	defer func() {
+	return func() {
 		w.must("gateway", "ip", "link", "set", "wan", "up")
 		for _, a := range n.Uplink.Addrs {
 			w.exec("gateway", "ip", "addr", "add", a.String(), "dev", "wan", "nodad") // IPv4 is there still
@@ -226,6 +227,14 @@ func cableOut(w *world) {
 				w.must("gateway", append([]string{"ip", family, "route", "replace"}, strings.Fields(line)...)...)
 			}
 		}
+	}
+}
+
+// cableOut: the box has no way out. Status says so within seconds (L3).
+func cableOut(w *world) {
+	plug := w.unplugged()
+	defer func() {
+		plug()
 		w.ready()
 		w.arrives()
 	}()
