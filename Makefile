@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -249,6 +249,10 @@ bench-rules: ## measure the rules: loading, throughput, new connections, against
 
 bench-pass: ## measure a pass by which nothing changes, in an empty house and in a big one
 	$(GO) test -run '^$$' -bench Pass -count 6 ./gateway
+
+REST ?= 0/0/0 0/0/10 0/0/100 1000/50/50
+bench-rest: ## measure a box in which nothing happens, with REST=DEVICES/ONIONS/FRIENDS, who are away (as root)
+	TUNIC_REST="$(REST)" $(GO) test -tags lab -run '^$$' -bench 'BenchmarkRest$$' -benchtime 1x -timeout 30m ./internal/lab
 
 bench-fast: ## compare onions that are not anonymous with those that are (as root)
 	$(GO) test -tags lab -run '^$$' -bench 'BenchmarkFast$$' -benchtime 1x -timeout 15m ./internal/lab

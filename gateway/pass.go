@@ -38,12 +38,6 @@ func certain(f feature.Facts, t tor.Status) time.Time {
 	return time.Time{}
 }
 
-// noWayOut reports whether no interface with a cable has a route to everywhere.
-// What could not be read is none that is missing.
-func noWayOut(links []feature.Link) bool {
-	return len(links) > 0 && !slices.ContainsFunc(links, func(l feature.Link) bool { return l.Default && l.Up && l.Carrier })
-}
-
 // amended is a configuration with what features have in force for a while.
 func (g *Gateway) amended(c *config.Config) *config.Config {
 	for _, f := range g.Features {

@@ -76,7 +76,7 @@ func (p *pass) steps(ctx context.Context) bool {
 	if !p.learn(ctx) || !p.prepare(ctx) {
 		return false
 	}
-	p.upkeep.Follow(ctx, ntp.SinceBoot(), !noWayOut(p.in.Surroundings.Links))
+	p.upkeep.Follow(ctx, ntp.SinceBoot(), !p.in.Surroundings.NoWayOut())
 	p.in.TorNow = p.Tor.Status()
 	p.in.Certain = certain(p.in.Facts, p.in.TorNow)
 	var report feature.Report

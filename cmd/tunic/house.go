@@ -52,7 +52,7 @@ func newHouse(host feature.Host, d *daemon) house {
 	paths, owner := d.system.Paths, d.users.Tor
 	known := household.New(host, household.Parts{Paths: paths, Log: d.log, Kernel: d.kernel, System: d.system, Tor: d.tor, Server: d.serve})
 	return house{
-		onions: onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: ensureKeys,
+		onions: onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: keyring(),
 			Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel}),
 		friends: friends.New(host, friends.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey, Tor: d.tor, Server: d.serve}),
 		devices: devices{known, why.Explainer{Host: host, Log: d.log, System: d.system, Finder: known},

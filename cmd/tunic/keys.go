@@ -2,12 +2,21 @@ package main
 
 import (
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/onions"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
 	"tunic/gateway/tor"
 )
 
-// ensureKeys is the real gateway.Keys.
+// keyring is the real onions.Keys of a daemon, which asks in each pass.
+func keyring() onions.Keys {
+	k := new(onion.Keyring)
+	return func(dir string, owner feature.IDs) (onion.Address, error) {
+		return k.Ensure(dir, int(owner.UID), int(owner.GID))
+	}
+}
+
+// ensureKeys is the real onions.Keys of a verb.
 func ensureKeys(dir string, owner feature.IDs) (onion.Address, error) {
 	return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
 }

@@ -2,6 +2,7 @@ package feature
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"tunic/gateway/config"
@@ -20,6 +21,12 @@ type Surroundings struct {
 	Fast    []string    // what lets packets past the rules, in words
 	Others  []Firewall  // of other programs, which refuse what these rules let pass
 	Tors    []string    // users of the box, other than tunic's, who run a tor
+}
+
+// NoWayOut reports whether no interface with a cable has a route to everywhere.
+// What could not be read is none that is missing.
+func (s Surroundings) NoWayOut() bool {
+	return len(s.Links) > 0 && !slices.ContainsFunc(s.Links, func(l Link) bool { return l.Default && l.Up && l.Carrier })
 }
 
 // Link is one interface of the box, and where it leads.

@@ -13,7 +13,6 @@ import (
 	"tunic/gateway/endpoint/smtp"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
-	"tunic/gateway/socks"
 )
 
 // Ports of mail (RFC 5321, RFC 6409) as visitors dial them.
@@ -57,7 +56,7 @@ func (a *application) mail(want *link.Mail) {
 
 // newMailServer opens the spool and begins to deliver.
 func (a *application) newMailServer(dir string) (*mailServer, error) {
-	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.sign, Reason: socks.Reason,
+	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.sign, Reason: reason, Turn: a.turn,
 		People: func() smtp.People { return people{a.book.Load()} },
 		Dial: func(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error) {
 			return a.socks.DialOnion(ctx, isolation("smtp", fresh), key.Host(), smtpPort)

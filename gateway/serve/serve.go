@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"tunic/gateway/account"
+	"tunic/gateway/away"
 	"tunic/gateway/blocklist"
 	"tunic/gateway/device"
 	"tunic/gateway/endpoint"
@@ -46,6 +47,7 @@ type Server struct {
 	parent     atomic.Pointer[link.End] // nil before Run
 	pair       *pair.Endpoint
 	dialer     *pair.Dialer
+	gate       *away.Gate // by which friends' boxes are dialled
 
 	listeners map[string]*listener
 	gopher    *gopherServer     // nil: no Gopher endpoint

@@ -29,7 +29,7 @@ func (t *tracker) event(line string) {
 	case "ORCONN":
 		t.attempt(words)
 	case "HS_DESC":
-		if len(words) >= 2 {
+		if len(words) >= 2 && t.own(words[1]) {
 			t.update(func(s *Status) { s.descriptor(words[0], words[1], words[2:]) })
 		}
 	}
@@ -92,9 +92,17 @@ func skew(args map[string]string) (time.Duration, bool) {
 	return 0, false
 }
 
+// own reports whether an onion is the household's: the other addresses are where its
+// devices go, and nobody is told of these.
+func (t *tracker) own(address string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, own := t.status.Onions[address]
+	return own
+}
+
 // descriptor takes an HS_DESC event (control-spec, "HiddenService
-// descriptors"): ACTION ADDRESS AUTHTYPE HSDIR ... It looks at the household's
-// own onions only: the other addresses are where its devices go.
+// descriptors") of the household's own onion: ACTION ADDRESS AUTHTYPE HSDIR ...
 func (s *Status) descriptor(action, address string, rest []string) {
 	d, own := s.Onions[address]
 	if !own {

@@ -98,6 +98,9 @@ func TestDescriptorEvents(t *testing.T) {
 	} {
 		tr.event(line)
 	}
+	if changes != 6 {
+		t.Errorf("%d changes were told of 6 events about the own onion and 2 about another", changes)
+	}
 	s := tr.snapshot()
 	d := s.Onions[ownAddress]
 	if len(s.Onions) != 1 || d.Uploads != 3 || d.Directories != 2 || d.At.IsZero() || d.Failed != 1 || d.LastError != "UPLOAD_REJECTED" {

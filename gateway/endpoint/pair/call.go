@@ -98,11 +98,15 @@ const (
 	lastDial  = 28 * time.Second
 )
 
-// call dials a box and has f speak.
+// call dials a box, when there is a place for it, and has f speak.
 func (d *Dialer) call(ctx context.Context, to peer.Key, patience time.Duration, f func(side) error) error {
-	dialCtx, cancel := context.WithTimeout(ctx, patience)
-	c, err := d.Dial(dialCtx, to.Address().Host(), config.PairPort, patience > firstDial)
-	cancel()
+	var c net.Conn
+	err := d.Gate.Dial(ctx, to.Address(), func() (err error) {
+		dialCtx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		c, err = d.Dial(dialCtx, to.Address().Host(), config.PairPort, patience > firstDial)
+		return err
+	})
 	if err != nil {
 		return &unreached{err, d.Reason(err)}
 	}

@@ -11,14 +11,17 @@ import (
 	"sync"
 	"time"
 
+	"tunic/gateway/away"
 	"tunic/gateway/link"
 	"tunic/gateway/peer"
 )
 
-// Times between attempts to reach a box. They are jittered, so that two boxes
-// that come back together do not go on missing each other.
+// Times between conversations. They are jittered, so that two boxes that come back
+// together do not go on missing each other. A box that is not reached is dialled
+// again when the Gate says so; but for one that has invited us, since nothing else
+// tells that it is back, lastRetry is the longest.
 const (
-	firstRetry = 2 * time.Second
+	firstRetry = 2 * time.Second // after a conversation that broke off
 	lastRetry  = 2 * time.Minute
 	waitRetry  = 3 * time.Second // while the other owner has to confirm
 	lastWait   = 30 * time.Second
@@ -32,6 +35,7 @@ type Dialer struct {
 	Log    *slog.Logger
 	Reason func(error) string   // why a dial failed, in words
 	Met    func(onion peer.Key) // called when a friend was reached; must not block
+	Gate   *away.Gate           // by which boxes are dialled
 
 	// Dial connects to a box. A fresh dial shares no circuits with any other.
 	Dial func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error)
@@ -110,6 +114,15 @@ func (r *running) poke() {
 	}
 }
 
+// Call says hello to a friend now, whatever it was waiting for.
+func (d *Dialer) Call(who peer.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.tasks[task{onion: link.Key(who)}]; r != nil {
+		r.poke()
+	}
+}
+
 // Status says how the last attempts ended.
 func (d *Dialer) Status() []link.PeerStatus {
 	d.mu.Lock()
@@ -134,7 +147,7 @@ func (d *Dialer) work(ctx context.Context, r *running) {
 		what, self := d.now(r)
 		var who peer.Key
 		var err error
-		wait := helloEvery
+		wait := jitter(helloEvery)
 		switch what := what.(type) {
 		case link.Call:
 			who, err = peer.Key(what.Onion), d.accept(ctx, self, what, patience)
@@ -154,14 +167,26 @@ func (d *Dialer) work(ctx context.Context, r *running) {
 		case err == nil:
 			pause = firstRetry
 		case errors.Is(err, errWaiting):
-			wait, pause = min(max(pause, waitRetry), lastWait), min(pause+pause/2, lastWait)
+			wait, pause = jitter(min(max(pause, waitRetry), lastWait)), min(pause+pause/2, lastWait)
+		case patience > firstDial:
+			wait = d.rest(who, what)
 		default:
-			wait, pause = pause, min(2*pause, lastRetry)
+			wait, pause = jitter(pause), min(2*pause, lastRetry)
 		}
-		if sleep(ctx, jitter(wait), r.news) {
+		if sleep(ctx, wait, r.news) {
 			pause = firstRetry
+			d.Gate.Back(who.Address())
 		}
 	}
+}
+
+// rest is how long a box that was not reached is not dialled.
+func (d *Dialer) rest(who peer.Key, what any) time.Duration {
+	wait := d.Gate.Pause(who.Address())
+	if _, invited := what.(link.Call); invited {
+		wait = min(wait, jitter(lastRetry))
+	}
+	return wait
 }
 
 func (d *Dialer) note(who peer.Key, err error) {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"tunic/gateway/away"
 	"tunic/gateway/config"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/link"
@@ -142,7 +143,8 @@ func talk(t *testing.T, a, b *box, limit int, f func(*Dialer) error) (got error)
 		e.ServeConn(t.Context(), there, endpoint.Visitor{})
 		there.Close()
 	}()
-	d := &Dialer{Parent: b, Log: slog.New(slog.DiscardHandler), Reason: func(err error) string { return err.Error() },
+	d := &Dialer{Parent: b, Log: slog.New(slog.DiscardHandler), Gate: away.New(),
+		Reason: func(err error) string { return err.Error() },
 		Dial: func(_ context.Context, host string, port uint16, _ bool) (net.Conn, error) {
 			if host != a.Self.Host() || port != config.PairPort {
 				return nil, fmt.Errorf("dialled %s:%d", host, port)
@@ -277,8 +279,9 @@ func TestHelloByFormerAddress(t *testing.T) {
 		e.ServeConn(t.Context(), there, endpoint.Visitor{})
 		there.Close()
 	}()
-	d := &Dialer{Parent: b, Log: slog.New(slog.DiscardHandler), Reason: func(err error) string { return err.Error() },
-		Dial: func(context.Context, string, uint16, bool) (net.Conn, error) { return here, nil }}
+	d := &Dialer{Parent: b, Log: slog.New(slog.DiscardHandler), Gate: away.New(),
+		Reason: func(err error) string { return err.Error() },
+		Dial:   func(context.Context, string, uint16, bool) (net.Conn, error) { return here, nil }}
 	if err := d.hello(t.Context(), b.key(), link.Friend{Onion: link.Key(a.key())}, lastDial); err != nil {
 		t.Error(err)
 	}
@@ -329,7 +332,7 @@ func TestWordsForPeople(t *testing.T) {
 // The dialer says hello again when there is news, and stops when it is told.
 func TestDialerFollowsNews(t *testing.T) {
 	dialled := make(chan bool, 100)
-	d := &Dialer{Log: slog.New(slog.DiscardHandler), Reason: func(error) string { return "it is away" },
+	d := &Dialer{Log: slog.New(slog.DiscardHandler), Gate: away.New(), Reason: func(error) string { return "it is away" },
 		Dial: func(_ context.Context, _ string, _ uint16, fresh bool) (net.Conn, error) {
 			dialled <- fresh
 			return nil, io.EOF

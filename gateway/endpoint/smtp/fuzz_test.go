@@ -34,6 +34,7 @@ func FuzzDialogue(f *testing.F) {
 	s, err := New(Options{Dir: f.TempDir(), Log: slog.New(slog.DiscardHandler), People: func() People { return users{"bob"} },
 		Sign:   func(_ context.Context, _ onion.Address, d [32]byte) ([]byte, error) { return sign(d[:]), nil },
 		Dial:   func(context.Context, onion.Address, bool) (net.Conn, error) { return nil, io.EOF },
+		Turn:   func(_ context.Context, _ onion.Address, dial func() error) error { return dial() },
 		Reason: error.Error})
 	if err != nil {
 		f.Fatal(err)

@@ -123,6 +123,7 @@ func (h *house) start() {
 		TLS:    testTLS(h.t),
 		Sign:   func(_ context.Context, _ onion.Address, d [32]byte) ([]byte, error) { return h.sign(d[:]), nil },
 		Dial:   h.net.dial,
+		Turn:   func(_ context.Context, _ onion.Address, dial func() error) error { return dial() },
 		Reason: error.Error})
 	if err != nil {
 		h.t.Fatal(err)

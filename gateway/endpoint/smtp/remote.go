@@ -143,9 +143,13 @@ func firstPause(err error) time.Duration {
 
 // connect dials a friend's box and says who is calling.
 func (q *queue) connect(ctx context.Context, key onion.Address, fresh bool) (*gosmtp.Client, error) {
-	dialing, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	conn, err := q.Dial(dialing, key, fresh)
+	var conn net.Conn
+	err := q.Turn(ctx, key, func() (err error) {
+		dialing, cancel := context.WithTimeout(ctx, dialTime)
+		defer cancel()
+		conn, err = q.Dial(dialing, key, fresh)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -65,6 +65,10 @@ type Options struct {
 	// shares no circuits with any other.
 	Dial func(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error)
 
+	// Turn has dial called when it is its turn, which may take minutes, and returns
+	// its error, or one of its own if it is not called.
+	Turn func(ctx context.Context, key onion.Address, dial func() error) error
+
 	// DialHost connects to a server of the internet, through Tor. A fresh dial
 	// shares no circuits with any other.
 	DialHost func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error)

@@ -53,7 +53,7 @@ type Feature struct {
 	Parts
 	host      feature.Host
 	virtual   virtuals
-	connected bool   // tor was, at the last pass
+	connected bool   // tor was, and there was an uplink, at the last pass
 	returns   uint64 // how often it became so
 
 	mu      sync.Mutex
@@ -121,7 +121,7 @@ func (f *Feature) Look(ctx context.Context, s *feature.Scene, r *feature.Report)
 }
 
 func (f *Feature) look(ctx context.Context, s *feature.Scene, r *feature.Report) {
-	f.comeBack(s.TorNow.Bootstrap)
+	f.comeBack(s.TorNow, s.Surroundings)
 	home, ok := s.Addresses[config.HomeOnion]
 	if !ok { // its keys are at fault, which is a finding already
 		f.learn(Known{})
@@ -292,9 +292,10 @@ func addNames(d *feature.Desired, s feature.Scene, known Known) {
 	}
 }
 
-// comeBack notes that Tor is connected again: friends are told.
-func (f *Feature) comeBack(bootstrap int) {
-	if connected := bootstrap == 100; connected != f.connected {
+// comeBack notes that this box can reach others again, after a start, an uplink that
+// was gone or a clock that jumped: friends are told, those who were away too.
+func (f *Feature) comeBack(t tor.Status, around feature.Surroundings) {
+	if connected := t.Bootstrap == 100 && t.Circuits && !around.NoWayOut(); connected != f.connected {
 		f.connected = connected
 		if connected {
 			f.returns++

@@ -1,0 +1,249 @@
+// Package away decides when the boxes of friends are dialled: few at a time, and
+// one that is away less and less often.
+//
+// tor looks at all its circuits again and again for each stream that waits, and
+// each dial of a box that is off has it ask half a dozen directories on circuits of
+// their own: a hundred such dials at once take a processor for minutes, in which
+// tor does nothing else. All that serve dials of friends' boxes by itself goes
+// through one Gate: hellos, invitations and mail. What a device dials does not: there
+// somebody waits for it, and tor bounds what a device has.
+package away
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"tunic/gateway/onion"
+)
+
+// Places is how many boxes are dialled at a time.
+const Places = 6
+
+// Pauses between dials of a box that is away. Each is three times as long as the one
+// before, and by chance a quarter longer or shorter: boxes that come back together do
+// not go on missing each other, and those that are away are not dialled together.
+const (
+	FirstPause = 2 * time.Second
+	LastPause  = 15 * time.Minute
+)
+
+// awayEvery is the time between the beginnings of two dials of boxes that are away,
+// whichever.
+const awayEvery = time.Second
+
+// ErrAway says that a box was dialled for something else just now, in vain.
+var ErrAway = errors.New("another dial has just not reached it")
+
+// Gate lets dials begin. It is safe for concurrent use.
+type Gate struct {
+	mu    sync.Mutex
+	taken int       // places
+	line  []*waiter // for a place, in the order in which they came
+	away  time.Time // no box that is away is dialled before
+	timed bool      // admit is called then
+	boxes map[onion.Address]*box
+}
+
+// box is what is known of one that was not reached last, or that is being dialled.
+type box struct {
+	failures int           // in a row
+	pause    time.Duration // after the last of them
+	next     time.Time     // not before, without a reason
+	dialling bool
+	waiting  []chan bool // for the end of that dial, which says whether it was reached
+}
+
+// waiter wants a place.
+type waiter struct {
+	failures int           // who has the fewest goes first
+	turn     chan struct{} // closed: it has one
+}
+
+// New returns a gate at which nobody is known to be away.
+func New() *Gate { return &Gate{boxes: make(map[onion.Address]*box)} }
+
+// Dial dials a box when there is a place for it, which may take minutes. While
+// another dial of the same box is under way it waits for that one: the error is
+// ErrAway if that one does not reach it. dial is given as much time as it takes for
+// itself; its error counts as one more failure to reach the box.
+func (g *Gate) Dial(ctx context.Context, who onion.Address, dial func() error) error {
+	if err := g.alone(ctx, who); err != nil {
+		return err
+	}
+	err := g.enter(ctx, who)
+	if err == nil {
+		err = dial()
+		g.leave()
+	}
+	g.over(who, err, ctx.Err() != nil)
+	return err
+}
+
+// alone waits until nobody else dials the box.
+func (g *Gate) alone(ctx context.Context, who onion.Address) error {
+	for {
+		g.mu.Lock()
+		b := g.box(who)
+		if !b.dialling {
+			b.dialling = true
+			g.mu.Unlock()
+			return nil
+		}
+		over := make(chan bool, 1)
+		b.waiting = append(b.waiting, over)
+		g.mu.Unlock()
+		select {
+		case reached := <-over:
+			if !reached {
+				return ErrAway
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// box returns what is known of a box, under g.mu.
+func (g *Gate) box(who onion.Address) *box {
+	if g.boxes[who] == nil {
+		g.boxes[who] = new(box)
+	}
+	return g.boxes[who]
+}
+
+// enter waits for a place.
+func (g *Gate) enter(ctx context.Context, who onion.Address) error {
+	g.mu.Lock()
+	w := &waiter{failures: g.box(who).failures, turn: make(chan struct{})}
+	g.line = append(g.line, w)
+	g.admit()
+	g.mu.Unlock()
+	select {
+	case <-w.turn:
+		return nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	i := slices.Index(g.line, w)
+	if i >= 0 {
+		g.line = slices.Delete(g.line, i, i+1)
+	}
+	g.mu.Unlock()
+	if i < 0 { // it got one at the same moment
+		g.leave()
+	}
+	return ctx.Err()
+}
+
+// leave gives back a place.
+func (g *Gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.taken--
+	g.admit()
+}
+
+// admit gives places to who is next, under g.mu.
+func (g *Gate) admit() {
+	for g.taken < Places && len(g.line) > 0 {
+		first := slices.MinFunc(g.line, func(a, b *waiter) int { return cmp.Compare(a.failures, b.failures) })
+		if first.failures > 0 {
+			if wait := time.Until(g.away); wait > 0 {
+				g.admitIn(wait)
+				return
+			}
+			g.away = time.Now().Add(awayEvery)
+		}
+		g.line = slices.DeleteFunc(g.line, func(w *waiter) bool { return w == first })
+		g.taken++
+		close(first.turn)
+	}
+}
+
+// admitIn has admit called after a while, under g.mu.
+func (g *Gate) admitIn(wait time.Duration) {
+	if g.timed {
+		return
+	}
+	g.timed = true
+	time.AfterFunc(wait, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.timed = false
+		g.admit()
+	})
+}
+
+// over ends the dial of a box. One that was called off says nothing of the box.
+func (g *Gate) over(who onion.Address, err error, calledOff bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.box(who)
+	b.dialling = false
+	switch {
+	case err == nil:
+		*b = box{waiting: b.waiting}
+	case !calledOff:
+		b.pause = min(max(3*b.pause, FirstPause), LastPause)
+		b.next = time.Now().Add(jitter(b.pause))
+		b.failures++
+	}
+	for _, w := range b.waiting {
+		w <- err == nil || calledOff // then the next one dials
+	}
+	b.waiting = nil
+	if b.failures == 0 {
+		delete(g.boxes, who)
+	}
+}
+
+// jitter is between three and five quarters of d.
+func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
+
+// Pause is how long a box is not to be dialled without a reason: 0 if it was there
+// last.
+func (g *Gate) Pause(who onion.Address) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if b := g.boxes[who]; b != nil {
+		return max(time.Until(b.next), 0)
+	}
+	return 0
+}
+
+// Away reports whether a box was not reached last.
+func (g *Gate) Away(who onion.Address) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.boxes[who]
+	return b != nil && b.failures > 0
+}
+
+// Back notes a reason to dial a box, such as that it has called us, and reports
+// whether it was thought away.
+func (g *Gate) Back(who onion.Address) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.boxes[who]
+	if b == nil || b.failures == 0 {
+		return false
+	}
+	b.failures, b.pause, b.next = 0, 0, time.Time{}
+	if !b.dialling {
+		delete(g.boxes, who)
+	}
+	return true
+}
+
+// Keep forgets all boxes but those that it is told to keep.
+func (g *Gate) Keep(is func(onion.Address) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.boxes, func(who onion.Address, b *box) bool { return !b.dialling && !is(who) })
+}

@@ -1,0 +1,191 @@
+package away
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tunic/gateway/onion"
+)
+
+// A hundred boxes that are away are dialled a few at a time, and each less and less often.
+func TestFewAtATimeAndSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var now, most, total, lastHour int
+		begin, last := time.Now(), time.Now()
+		dial := func() error {
+			mu.Lock()
+			now, total = now+1, total+1
+			most = max(most, now)
+			if total > 200 && time.Since(last) < awayEvery { // all are known to be away by then
+				t.Errorf("dial %d of boxes that are away begins %v after the one before", total, time.Since(last))
+			}
+			last = time.Now()
+			if time.Since(begin) > 23*time.Hour {
+				lastHour++
+			}
+			mu.Unlock()
+			time.Sleep(7 * time.Second)
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return io.EOF
+		}
+		var all sync.WaitGroup
+		for i := range 100 {
+			who := onion.Address(fmt.Sprint(i))
+			all.Go(func() {
+				for ctx.Err() == nil {
+					if err := g.Dial(ctx, who, dial); err == nil {
+						t.Error("nobody is there")
+					}
+					select {
+					case <-time.After(g.Pause(who)):
+					case <-ctx.Done():
+					}
+				}
+			})
+		}
+		time.Sleep(24 * time.Hour)
+		cancel()
+		all.Wait()
+		if most != Places {
+			t.Errorf("%d were dialled at a time, want %d", most, Places)
+		}
+		if lastHour > 100*60/10 || lastHour < 100*60/20 { // each after 15 minutes, a quarter more or less, and the line
+			t.Errorf("in the last hour there were %d dials of %d", lastHour, total)
+		}
+	})
+}
+
+// Who was there last does not wait behind those who are away, nor who has not been away
+// for long behind those who have.
+func TestThoseWhoWereThereGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		fails := func() error { return io.EOF }
+		for i, failures := range []int{2, 1, 3} {
+			for range failures {
+				_ = g.Dial(t.Context(), onion.Address(fmt.Sprint("away", i)), fails)
+			}
+		}
+		hold := make(chan struct{})
+		for i := range Places {
+			go func() { _ = g.Dial(t.Context(), onion.Address(fmt.Sprint(i)), func() error { <-hold; return nil }) }()
+		}
+		synctest.Wait()
+		var mu sync.Mutex
+		var order []string
+		for _, who := range []string{"away0", "away1", "away2", "there"} {
+			go func() {
+				_ = g.Dial(t.Context(), onion.Address(who), func() error {
+					mu.Lock()
+					defer mu.Unlock()
+					order = append(order, who)
+					return nil
+				})
+			}()
+			synctest.Wait()
+		}
+		hold <- struct{}{}
+		time.Sleep(10 * awayEvery)
+		if want := []string{"there", "away1", "away0", "away2"}; !slices.Equal(order, want) {
+			t.Errorf("the order was %v, want %v", order, want)
+		}
+		close(hold)
+	})
+}
+
+// Two who want the same box make one dial, of which the other learns that it is in vain.
+func TestOneDialForABox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		result := make(chan error)
+		dials := 0
+		dial := func() error { dials++; return <-result }
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- g.Dial(t.Context(), "a", dial) }()
+		synctest.Wait()
+		go func() { second <- g.Dial(t.Context(), "a", dial) }()
+		synctest.Wait()
+		result <- io.EOF
+		if a, b := <-first, <-second; !errors.Is(a, io.EOF) || !errors.Is(b, ErrAway) || dials != 1 || !g.Away("a") {
+			t.Errorf("%v and %v after %d dials", a, b, dials)
+		}
+		go func() { first <- g.Dial(t.Context(), "a", dial) }()
+		synctest.Wait()
+		go func() { second <- g.Dial(t.Context(), "a", dial) }()
+		synctest.Wait()
+		result <- nil // it is there, so each gets a connection of its own
+		result <- nil
+		if a, b := <-first, <-second; a != nil || b != nil || dials != 3 || g.Away("a") || len(g.boxes) != 0 {
+			t.Errorf("%v and %v after %d dials, known %v", a, b, dials, g.boxes)
+		}
+	})
+}
+
+// What is called off says nothing of the box, and leaves its place and its turn.
+func TestCalledOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		hold := make(chan struct{})
+		for i := range Places {
+			go func() { _ = g.Dial(t.Context(), onion.Address(fmt.Sprint(i)), func() error { <-hold; return nil }) }()
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		got, other := make(chan error, 1), make(chan error, 1)
+		go func() { got <- g.Dial(ctx, "a", func() error { return io.EOF }) }()
+		synctest.Wait()
+		go func() { other <- g.Dial(t.Context(), "a", func() error { return nil }) }()
+		synctest.Wait()
+		cancel()
+		if err := <-got; !errors.Is(err, context.Canceled) || g.Away("a") {
+			t.Errorf("%v, away: %v", err, g.Away("a"))
+		}
+		close(hold)
+		if err := <-other; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if g.taken != 0 || len(g.line) != 0 || len(g.boxes) != 0 {
+			t.Errorf("left: %d places, %d in the line, %v", g.taken, len(g.line), g.boxes)
+		}
+	})
+}
+
+// A reason ends the pause, and who is no friend any more is forgotten.
+func TestReasons(t *testing.T) { synctest.Test(t, reasons) }
+
+func reasons(t *testing.T) {
+	g := New()
+	if g.Back("a") {
+		t.Error("a box of which nothing is known was thought away")
+	}
+	for range 20 {
+		_ = g.Dial(t.Context(), "a", func() error { return io.EOF })
+	}
+	if p := g.Pause("a"); p < LastPause/2 || p > LastPause*5/4 {
+		t.Errorf("after 20 failures the pause is %v", p)
+	}
+	if !g.Back("a") || g.Pause("a") != 0 || g.Away("a") {
+		t.Errorf("after it has called the pause is %v", g.Pause("a"))
+	}
+	_ = g.Dial(t.Context(), "b", func() error { return io.EOF })
+	if p := g.Pause("b"); p > FirstPause*5/4 {
+		t.Errorf("after one failure the pause is %v", p)
+	}
+	g.Keep(func(who onion.Address) bool { return who != "b" })
+	if len(g.boxes) != 0 {
+		t.Errorf("known: %v", g.boxes)
+	}
+}

@@ -1,0 +1,96 @@
+package onion
+
+import (
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Keyring is EnsureKeys for who asks again and again: keys are read and proved when
+// something about their files has changed. The zero value is ready; it holds
+// addresses and no key. It is safe for concurrent use, for different directories.
+type Keyring struct {
+	mu    sync.Mutex
+	known map[string]provedKeys // by directory
+}
+
+// provedKeys is what EnsureKeys has said of a directory, and how that was then.
+type provedKeys struct {
+	address Address
+	files   keyFiles
+}
+
+// keyFiles is what the kernel says of a key directory and its three files.
+type keyFiles [4]struct {
+	device, inode uint64
+	size          int64
+	mode, uid     uint32
+	written       syscall.Timespec // its content (st_mtim)
+	changed       syscall.Timespec // that, its names, mode or owner (st_ctim)
+}
+
+// settled is how long files have to be as they are before what was read of them is kept:
+// the kernel's timestamps have steps of some milliseconds, and what is written twice
+// within one has the same.
+const settled = 2 * time.Second
+
+// Ensure returns what EnsureKeys does. What it remembers is no longer than the files are
+// as they were; no error is remembered.
+func (k *Keyring) Ensure(dir string, uid, gid int) (Address, error) {
+	before, asked := lookAtKeys(dir), time.Now()
+	k.mu.Lock()
+	known, ok := k.known[dir]
+	k.mu.Unlock()
+	if ok && known.files == before && before.of(uid) {
+		return known.address, nil
+	}
+	address, err := EnsureKeys(dir, uid, gid)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.known, dir)
+	if err == nil && before.of(uid) && before.olderThan(asked.Add(-settled)) {
+		if k.known == nil {
+			k.known = make(map[string]provedKeys)
+		}
+		k.known[dir] = provedKeys{address, before}
+	}
+	return address, err
+}
+
+// lookAtKeys asks the kernel about a directory and its files. What is not there has
+// inode 0.
+func lookAtKeys(dir string) (all keyFiles) {
+	for i, name := range []string{".", secretFile, publicFile, hostnameFile} {
+		var s syscall.Stat_t
+		if syscall.Lstat(filepath.Join(dir, name), &s) != nil {
+			continue
+		}
+		f := &all[i]
+		f.device, f.inode, f.size, f.mode, f.uid = uint64(s.Dev), s.Ino, s.Size, s.Mode, s.Uid
+		f.written, f.changed = s.Mtim, s.Ctim
+	}
+	return all
+}
+
+// of reports whether all four are there and belong to a user.
+func (k keyFiles) of(uid int) bool {
+	for _, f := range k {
+		if f.inode == 0 || int(f.uid) != uid || fs.FileMode(f.mode)&closed != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// olderThan reports whether nothing of them has changed since a moment. What comes
+// from the future, by a clock that was set back, has.
+func (k keyFiles) olderThan(t time.Time) bool {
+	for _, f := range k {
+		if !time.Unix(f.changed.Unix()).Before(t) {
+			return false
+		}
+	}
+	return true
+}
