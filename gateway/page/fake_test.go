@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -113,6 +114,11 @@ func post(s *Site, path, token string, form url.Values, header ...string) *httpt
 
 // evil is a name as a stranger would choose it.
 const evil = `<script>alert(1)</script>" onload="x' javascript:alert(1)`
+
+// strange is a page without the scripts that are ours.
+func strange(body string) string {
+	return regexp.MustCompile(`<script src="/assets/[a-z]+-[0-9a-f]{12}\.js" defer></script>`).ReplaceAllString(body, "")
+}
 
 func quoted(text string) string {
 	raw, _ := json.Marshal(text)

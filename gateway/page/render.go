@@ -78,6 +78,7 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name s
 	v := view{Lang: languageOf(r), Page: name, Languages: languages, Secure: r.TLS != nil, Host: s.settings.Load().Host, Data: data}
 	if room, ok := data.(roomView); ok {
 		v.Me, v.Form = &room.Me, room.Form
+		w.Header().Set("Content-Security-Policy", scripted)
 	}
 	var b bytes.Buffer
 	if err := templates[name].ExecuteTemplate(&b, "frame.html", v); err != nil {
