@@ -58,7 +58,7 @@ func newHouse(host feature.Host, d *daemon) house {
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
-		page:    site.New(host, site.Parts{Paths: paths, Log: d.log}),
+		page:    site.New(host, site.Parts{Paths: paths, Log: d.log, Tor: d.tor}),
 	}
 }
 

@@ -137,6 +137,10 @@ func inhabited(t *testing.T) *fakeBox {
 		"member state": `{"open":true,"ready":true,"inside":3,"direct":[{"name":` + e + `}],"blocked":[]}`,
 		"admin status": `{"state":"open","ready":true,"findings":[{"code":"target-unreachable","severity":"warning","text":` +
 			e + `,"action":"do"}]}`,
+		"admin live": `{"tor":{"running":true,"version":"0.4.9.1","bootstrap":35,"summary":` + e + `,"warning":` + e + `},
+			"rates":[{"at":"2026-11-30T00:00:01Z","down":1250000,"up":34000}]}`,
+		"admin live/status": `{"state":"open","ready":true,"findings":[{"code":"target-unreachable","severity":"warning","subject":` + e +
+			`,"text":` + e + `,"action":"do ` + "`tunic x`" + `"}]}`,
 		"admin peers":    `[` + peer + `,` + friend + `]`,
 		"member friends": `[` + friend + `]`,
 		"admin devices": `[{"name":` + e + `,"named_by":"lease","mac":"02:00:00:00:00:01","policy":"tor",

@@ -68,6 +68,7 @@ func (s *Site) Secure() http.Handler {
 	for name := range rooms {
 		m.HandleFunc("GET /"+name, s.enterRoom(name))
 	}
+	s.live(m)
 	for _, a := range assets {
 		m.Handle("GET "+a.path, a)
 	}

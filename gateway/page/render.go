@@ -24,7 +24,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
 	for _, name := range names {
 		all[name] = template.Must(template.ParseFS(templateFiles, "templates/frame.html", "templates/parts.html",
-			"templates/"+name+".html"))
+			"templates/live.html", "templates/"+name+".html"))
 	}
 	return all
 }

@@ -21,6 +21,7 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/gateway/session"
+	"tunic/gateway/tor"
 )
 
 // calls are what parts were asked for; whatever a test does not expect has no answer
@@ -29,6 +30,7 @@ type calls struct {
 	api.Daemon
 	list    []string
 	devices []api.Device
+	traffic uint64
 }
 
 func (c *calls) note(what string, q any) { c.list = append(c.list, fmt.Sprintf("%s %+v", what, q)) }
@@ -65,6 +67,18 @@ func (u usersOf) RemoveUser(_ context.Context, r api.UserRequest) error {
 	return nil
 }
 
+// torOf is connected, and has moved something whenever it is asked.
+type torOf struct{ *calls }
+
+func (torOf) Status() tor.Status {
+	return tor.Status{Running: true, Version: "0.4.9.1", Bootstrap: 100}
+}
+
+func (o torOf) Traffic() (read, written uint64, ok bool) {
+	o.traffic += 1000
+	return o.traffic, o.traffic / 10, true
+}
+
 // host is as the last pass left it.
 type host struct {
 	feature.Host
@@ -94,7 +108,7 @@ func furnished(t *testing.T) (f *Feature, c *calls, member, admin string) {
 		}
 	}
 	c = &calls{}
-	f = New(host{open: true}, Parts{Paths: paths, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	f = New(host{open: true}, Parts{Paths: paths, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Tor: torOf{c}})
 	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}})
 	pass, err := f.logIn(t.Context(), link.PageLogin{Device: "phone", Name: "bob", Password: chips})
 	if err != nil || pass.Token == "" {

@@ -18,6 +18,7 @@ import (
 type verb struct {
 	admins  bool // only they may; else members may too
 	changes bool // it is logged
+	live    bool // a page that is open asks again and again: that is no use of a log-in
 	do      func(ctx context.Context, who session.Who, body json.RawMessage) (any, error)
 }
 
@@ -30,6 +31,8 @@ func (f *Feature) verbs() map[string]verb {
 		"state":       {do: get(f.state)},
 		"friends":     {do: get(f.friendsOfMembers)},
 		"status":      {admins: true, do: get(func(ctx context.Context) (api.Status, error) { return f.Daemon.Status(ctx), nil })},
+		"live":        {admins: true, live: true, do: get(f.live)},
+		"live/status": {admins: true, live: true, do: get(f.liveStatus)},
 		"devices":     {admins: true, do: get(f.devices)},
 		"device":      {admins: true, changes: true, do: ask(f.setDevice)},
 		"onions":      {admins: true, do: get(f.onions)},

@@ -184,6 +184,7 @@ func pageOfAnAdmin(w *world) {
 	if body := b.page("/enrol", url.Values{"code": {code}}); !strings.Contains(body, "Log out ann") {
 		w.Fatalf("the code is refused: %s", body)
 	}
+	w.liveOverview(b)
 	if body := b.page("/devices", nil); !strings.Contains(body, "<h3>phone</h3>") {
 		w.Errorf("the phone is not there: %s", body)
 	}
@@ -202,6 +203,24 @@ func pageOfAnAdmin(w *world) {
 	if body := b.page("/logout", url.Values{}); strings.Contains(body, "<nav") {
 		w.Errorf("after the log-out: %s", body)
 	}
+}
+
+// liveOverview: the pieces of the overview say how tor is, and how fast it goes.
+func (w *world) liveOverview(b *browser) {
+	w.Helper()
+	if body := b.page("/overview", nil); !strings.Contains(body, `hx-get="/live/tor"`) {
+		w.Errorf("the overview is not live: %s", body)
+	}
+	if body := b.page("/live/tor", nil); !strings.Contains(body, "Tor is connected.") || strings.Contains(body, "<html") {
+		w.Errorf("tor: %s", body)
+	}
+	if body := b.page("/live/state", nil); !strings.Contains(body, "Protected:") {
+		w.Errorf("the state: %s", body)
+	}
+	w.eventually("the page shows what goes through tor", 15*time.Second, func() bool {
+		w.curl("phone", 10, "http://"+web4+"/")
+		return regexp.MustCompile(`"down":\[[^\]]*[1-9]`).MatchString(b.page("/live/rates", nil))
+	})
 }
 
 // friendsPage: at a friend's bare name there is what the friend shares, and a server of
