@@ -31,3 +31,12 @@ type Rate struct {
 	Down float64   `json:"down"` // bytes a second
 	Up   float64   `json:"up"`
 }
+
+// Post is the mail on its way, and how the servers for mail and chat are.
+type Post struct {
+	HasMail  bool      `json:"has_mail"`      // the box has mail
+	Why      string    `json:"why,omitempty"` // the queue cannot be looked at now
+	Letters  []Letter  `json:"letters"`
+	Servers  []Server  `json:"servers"`
+	Services []Service `json:"services"` // that devices of the house have reached
+}

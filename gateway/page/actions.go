@@ -30,6 +30,8 @@ var actions = map[string]action{
 	"accept":      {room: "friends", make: acceptanceOf},
 	"confirm":     {room: "friends", make: peerOf},
 	"forget":      {room: "friends", make: peerOf},
+	"mail/flush":  {room: "mail", make: flushOf},
+	"mail/drop":   {room: "mail", make: dropOf},
 	"user/add":    {room: "people", make: userOf},
 	"user/remove": {room: "people", make: func(f url.Values) (any, error) { return api.UserRequest{Name: f.Get("name")}, nil }},
 }

@@ -186,6 +186,8 @@ func TestActions(t *testing.T) {
 		"user/add": {url.Values{"name": {"eve"}, "role": {"member"}, "password": {"pw"}},
 			`{"name":"eve","role":"member","password":"pw"}`},
 		"user/remove": {url.Values{"name": {"eve"}}, `{"name":"eve"}`},
+		"mail/flush":  {url.Values{"id": {"x"}}, `{}`},
+		"mail/drop":   {url.Values{"id": {"3f2a09"}, "sure": {"yes"}}, `{"id":"3f2a09"}`},
 		"invite":      {url.Values{"name": {"carol"}}, `{"name":"carol"}`},
 	} {
 		b := inhabited(t)
@@ -209,7 +211,7 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s: %s", to, w.Body)
 		}
 	}
-	if len(actions) != 11 {
+	if len(actions) != 13 {
 		t.Errorf("%d actions", len(actions))
 	}
 	for _, form := range []url.Values{{"name": {"alice"}}, {}} {

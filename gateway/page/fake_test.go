@@ -147,6 +147,9 @@ func inhabited(t *testing.T) *fakeBox {
 			"addresses":["192.168.77.30"],"seen":true}]`,
 		"admin onions": `{"onions":[{"name":` + e + `,"address":"x.onion","private":true,"anonymous":true,"visitors":"yes",
 			"clients":[{"name":` + e + `}],"ports":[{"port":80,"target":` + e + `,"error":` + e + `}]}],"profiles":["jellyfin"]}`,
+		"admin mail": `{"has_mail":true,"letters":[{"id":` + e + `,"from":` + e + `,"arrived":"2026-11-30T00:00:00Z","size":1200,
+			"recipients":[{"to":` + e + `,"state":"waiting","reason":` + e + `}]}],"servers":[{"name":"dovecot","error":` + e + `}],
+			"services":[{"name":"imap","active":1,"accepted":7,"refused":2}]}`,
 		"admin users": `[{"name":"ann","role":"admin"},{"name":"bob","role":"member","address":` + e + `}]`,
 	}, refused: map[string]link.PageAnswer{}}
 }

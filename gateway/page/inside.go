@@ -48,6 +48,7 @@ var rooms = map[string]room{
 	"friends":  {show: showFriends},
 	"devices":  {admins: true, show: showDevices},
 	"onions":   {admins: true, show: func(v visit) (any, error) { return look[api.Published](v, "onions") }},
+	"mail":     {admins: true, show: showMail},
 	"people":   {admins: true, show: func(v visit) (any, error) { return look[[]api.User](v, "users") }},
 }
 

@@ -31,11 +31,16 @@ type calls struct {
 	list    []string
 	devices []api.Device
 	traffic uint64
+	broken  error // of the queue of mail
 }
 
 func (c *calls) note(what string, q any) { c.list = append(c.list, fmt.Sprintf("%s %+v", what, q)) }
 
-func (c *calls) Status(context.Context) api.Status { return api.Status{State: api.Open, Ready: true} }
+func (c *calls) Status(context.Context) api.Status {
+	s := api.Status{State: api.Open, Ready: true}
+	s.Household.Served.Services = []api.Service{{Name: "imap", Active: 1}, {Name: "page-tls", Active: 2}}
+	return s
+}
 
 // What has no answer here, under names that are no methods'.
 type (
@@ -79,14 +84,38 @@ func (o torOf) Traffic() (read, written uint64, ok bool) {
 	return o.traffic, o.traffic / 10, true
 }
 
+// mailOf has one mail that waits.
+type mailOf struct {
+	api.Mail
+	*calls
+}
+
+func (m mailOf) MailQueue(context.Context) ([]api.Letter, error) {
+	return []api.Letter{{ID: "3f2a09", From: "bob@x", Size: 1200}}, m.broken
+}
+
+func (m mailOf) MailFlush(_ context.Context, r api.MailRequest) (api.MailFlush, error) {
+	m.note("flush", r)
+	return api.MailFlush{Count: 1}, nil
+}
+
+func (m mailOf) MailDrop(_ context.Context, r api.MailRequest) error {
+	m.note("drop", r)
+	return nil
+}
+
 // host is as the last pass left it.
 type host struct {
 	feature.Host
 	open bool
+	mail bool // the box has it
 }
 
 func (h host) Now() feature.Now {
 	c := &config.Config{Household: config.Household{DefaultPolicy: config.PolicyTor}}
+	if h.mail {
+		c.Endpoints = []config.Endpoint{{Name: "smtp"}}
+	}
 	return feature.Now{Scene: feature.Scene{Config: c}, Open: h.open}
 }
 
@@ -109,7 +138,7 @@ func furnished(t *testing.T) (f *Feature, c *calls, member, admin string) {
 	}
 	c = &calls{}
 	f = New(host{open: true}, Parts{Paths: paths, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Tor: torOf{c}})
-	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}})
+	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}, Mail: mailOf{calls: c}})
 	pass, err := f.logIn(t.Context(), link.PageLogin{Device: "phone", Name: "bob", Password: chips})
 	if err != nil || pass.Token == "" {
 		t.Fatalf("%v, %q", err, pass.Refused)
@@ -177,7 +206,7 @@ func TestVerbsOfOthers(t *testing.T) {
 		}
 	}
 	for _, verb := range []string{"", "import", "rotate", "reload", "lockdown", "plan", "portal", "probe", "newnym", "why", "log",
-		"introduce", "rename", "user/change", "mail", "mail/show", "bypass/add", "upgrade", "grantclient", "keys", "ca", "backup"} {
+		"introduce", "rename", "user/change", "mail/show", "bypass/add", "upgrade", "grantclient", "keys", "ca", "backup"} {
 		for _, token := range []string{member, admin} {
 			if a := act(t, f, token, verb, `{}`); a.Error == "" || a.Body != nil {
 				t.Errorf("%s: %#v", verb, a)
@@ -194,7 +223,7 @@ func TestWhatIsForTheBox(t *testing.T) {
 	f, c, _, admin := furnished(t)
 	for verb, body := range map[string]string{"publish": `{"name":"x","ports":["80=127.0.0.1:80"],"fast":true}`,
 		"unpublish": `{"name":"x","forget_key":true}`, "invite": `{"name":"x","auto":true}`, "user/remove": `{"name":"ann"}`,
-		"device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
+		"mail/drop": `{"id":"3f"}`, "device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
 		if a := act(t, f, admin, verb, body); a.Error == "" || a.Body != nil {
 			t.Errorf("%s %s: %#v", verb, body, a)
 		}
