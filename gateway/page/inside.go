@@ -59,6 +59,7 @@ type outcome struct {
 	Hint       string
 	Invitation *api.Invitation // which is shown once
 	QR         template.URL    // of its word
+	Why        []api.Why       // of a device's connections
 }
 
 // roomView is what the template of a room sees.

@@ -69,6 +69,7 @@ func (s *Site) Secure() http.Handler {
 		m.HandleFunc("GET /"+name, s.enterRoom(name))
 	}
 	s.live(m)
+	m.HandleFunc("GET /qr", s.code)
 	for _, a := range assets {
 		m.Handle("GET "+a.path, a)
 	}

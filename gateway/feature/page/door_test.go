@@ -46,6 +46,7 @@ func (c *calls) Status(context.Context) api.Status {
 type (
 	otherDevices = api.Devices
 	otherUsers   = api.Users
+	otherOnions  = api.Onions
 )
 
 // devicesOf answers nothing but for devices.
@@ -59,6 +60,26 @@ func (d devicesOf) Devices(context.Context) ([]api.Device, error) { return d.dev
 func (d devicesOf) SetDevice(_ context.Context, r api.DeviceRequest) (api.Device, error) {
 	d.note("device", r)
 	return api.Device{Name: r.Device}, nil
+}
+
+// Why knows no IPv6.
+func (d devicesOf) Why(_ context.Context, r api.WhyRequest) (api.Why, error) {
+	d.note("why", r.To)
+	if r.To == api.Somewhere6 {
+		return api.Why{}, errors.New("no such family")
+	}
+	return api.Why{From: r.Device, To: r.To}, nil
+}
+
+// onionsOf gives one another address, and answers nothing else.
+type onionsOf struct {
+	otherOnions
+	*calls
+}
+
+func (o onionsOf) Rotate(_ context.Context, r api.RotateRequest) (api.Onion, error) {
+	o.note("rotate", r)
+	return api.Onion{Name: r.Name}, nil
 }
 
 // usersOf removes one, and answers nothing else.
@@ -138,7 +159,8 @@ func furnished(t *testing.T) (f *Feature, c *calls, member, admin string) {
 	}
 	c = &calls{}
 	f = New(host{open: true}, Parts{Paths: paths, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Tor: torOf{c}})
-	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}, Mail: mailOf{calls: c}})
+	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}, Mail: mailOf{calls: c},
+		Onions: onionsOf{calls: c}})
 	pass, err := f.logIn(t.Context(), link.PageLogin{Device: "phone", Name: "bob", Password: chips})
 	if err != nil || pass.Token == "" {
 		t.Fatalf("%v, %q", err, pass.Refused)
@@ -205,7 +227,7 @@ func TestVerbsOfOthers(t *testing.T) {
 			t.Errorf("a member, %s: %#v", verb, a)
 		}
 	}
-	for _, verb := range []string{"", "import", "rotate", "reload", "lockdown", "plan", "portal", "probe", "newnym", "why", "log",
+	for _, verb := range []string{"", "import", "reload", "lockdown", "plan", "portal", "probe", "newnym", "log",
 		"introduce", "rename", "user/change", "mail/show", "bypass/add", "upgrade", "grantclient", "keys", "ca", "backup"} {
 		for _, token := range []string{member, admin} {
 			if a := act(t, f, token, verb, `{}`); a.Error == "" || a.Body != nil {
@@ -222,7 +244,8 @@ func TestVerbsOfOthers(t *testing.T) {
 func TestWhatIsForTheBox(t *testing.T) {
 	f, c, _, admin := furnished(t)
 	for verb, body := range map[string]string{"publish": `{"name":"x","ports":["80=127.0.0.1:80"],"fast":true}`,
-		"unpublish": `{"name":"x","forget_key":true}`, "invite": `{"name":"x","auto":true}`, "user/remove": `{"name":"ann"}`,
+		"unpublish": `{"name":"x","forget_key":true}`, "rotate": `{"name":"home","new_identity":true}`,
+		"why": `{"own":true,"to":"192.0.2.1"}`, "invite": `{"name":"x","auto":true}`, "user/remove": `{"name":"ann"}`,
 		"mail/drop": `{"id":"3f"}`, "device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
 		if a := act(t, f, admin, verb, body); a.Error == "" || a.Body != nil {
 			t.Errorf("%s %s: %#v", verb, body, a)

@@ -35,9 +35,11 @@ func (f *Feature) verbs() map[string]verb {
 		"live/status": {admins: true, live: true, do: get(f.liveStatus)},
 		"devices":     {admins: true, do: get(f.devices)},
 		"device":      {admins: true, changes: true, do: ask(f.setDevice)},
+		"why":         {admins: true, do: ask(f.why)},
 		"onions":      {admins: true, do: get(f.onions)},
 		"publish":     {admins: true, changes: true, do: ask(f.publish)},
 		"unpublish":   {admins: true, changes: true, do: ask(f.unpublish)},
+		"rotate":      {admins: true, changes: true, do: ask(f.rotate)},
 		"grant":       {admins: true, changes: true, do: done(f.grant)},
 		"revoke":      {admins: true, changes: true, do: done(f.revoke)},
 		"peers":       {admins: true, do: get(f.peers)},
@@ -144,6 +146,15 @@ func (f *Feature) unpublish(ctx context.Context, r api.UnpublishRequest) (struct
 		return struct{}{}, feature.Usage(errors.New("keys are not deleted from the page"), "use `tunic unpublish --forget-key` on the box")
 	}
 	return struct{}{}, f.Onions.Unpublish(ctx, r)
+}
+
+// rotate gives home no other address: mail, chat and friends know this box by it.
+func (f *Feature) rotate(ctx context.Context, r api.RotateRequest) (api.Onion, error) {
+	if r.NewIdentity {
+		return api.Onion{}, feature.Usage(errors.New("the box gets no new identity from the page"),
+			"use `tunic rotate home --new-identity` on the box")
+	}
+	return f.Onions.Rotate(ctx, r)
 }
 
 func (f *Feature) grant(ctx context.Context, r api.GrantRequest) error {
