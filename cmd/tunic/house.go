@@ -61,7 +61,7 @@ func newHouse(host feature.Host, d *daemon) house {
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
-		page:    site.New(host, site.Parts{Paths: paths, Log: d.log}),
+		page:    site.New(host, site.Parts{Paths: paths, Log: d.log, Tor: d.tor}),
 		notices: notices.New(host, notices.Parts{Paths: paths, Log: d.log, Server: d.serve}),
 	}
 }

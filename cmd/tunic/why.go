@@ -48,7 +48,7 @@ Rules of other programs stand below tunic's and are not looked at.`,
 			answers := []api.Why{}
 			for _, r := range requests {
 				w, err := a.client().Why(cmd.Context(), r)
-				if err != nil && len(answers) > 0 && r.To == somewhere6 {
+				if err != nil && len(answers) > 0 && r.To == api.Somewhere6 {
 					continue // no household address of that family
 				}
 				if err != nil {
@@ -105,12 +105,6 @@ func (a *app) printWhy(w api.Why) {
 	}
 }
 
-// somewhere are addresses that stand for the internet (RFC 5737, RFC 3849).
-const (
-	somewhere4 = "192.0.2.1"
-	somewhere6 = "2001:db8:ffff::1"
-)
-
 // requests are the questions that a command line comes down to.
 func (o whyOptions) requests(args []string) ([]api.WhyRequest, error) {
 	base := api.WhyRequest{Device: o.from, Own: o.own || o.pid != 0}
@@ -128,9 +122,9 @@ func (o whyOptions) requests(args []string) ([]api.WhyRequest, error) {
 		return nil, usageError("example: tunic why phone", "which device or destination?")
 	case !base.Own && o.from == "": // the argument is the device
 		base.Device = args[0]
-		return usual(base), nil
+		return api.Usual(base), nil
 	case len(args) == 0 || args[0] == "":
-		return usual(base), nil
+		return api.Usual(base), nil
 	}
 	return o.one(base, args[0])
 }
@@ -155,20 +149,6 @@ func (o whyOptions) one(r api.WhyRequest, to string) ([]api.WhyRequest, error) {
 		r.Port = o.port
 	}
 	return []api.WhyRequest{r}, nil
-}
-
-// usual are the connections that people wonder about.
-func usual(base api.WhyRequest) []api.WhyRequest {
-	var list []api.WhyRequest
-	for _, what := range []api.WhyRequest{
-		{To: somewhere4, Port: 443, Protocol: "tcp"}, {To: somewhere4, Port: 443, Protocol: "udp"},
-		{To: somewhere4, Port: 53, Protocol: "udp"}, {To: somewhere6, Port: 443, Protocol: "tcp"},
-	} {
-		r := base
-		r.To, r.Port, r.Protocol = what.To, what.Port, what.Protocol
-		list = append(list, r)
-	}
-	return list
 }
 
 // uidOf returns the user whose packets a process sends (proc(5), the fourth

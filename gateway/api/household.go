@@ -54,6 +54,27 @@ type WhyRequest struct {
 	Protocol string `json:"protocol"` // "tcp", "udp", "icmp", "ipv6-icmp" or a number
 }
 
+// Addresses that stand for the internet (RFC 5737, RFC 3849).
+const (
+	Somewhere4 = "192.0.2.1"
+	Somewhere6 = "2001:db8:ffff::1"
+)
+
+// Usual are the connections of a sender that people wonder about; where the household has no
+// IPv6 the last one has no answer.
+func Usual(from WhyRequest) []WhyRequest {
+	var list []WhyRequest
+	for _, what := range []WhyRequest{
+		{To: Somewhere4, Port: 443, Protocol: "tcp"}, {To: Somewhere4, Port: 443, Protocol: "udp"},
+		{To: Somewhere4, Port: 53, Protocol: "udp"}, {To: Somewhere6, Port: 443, Protocol: "tcp"},
+	} {
+		r := from
+		r.To, r.Port, r.Protocol = what.To, what.Port, what.Protocol
+		list = append(list, r)
+	}
+	return list
+}
+
 // Why explains one connection.
 type Why struct {
 	From   string    `json:"from"` // who sends, in words

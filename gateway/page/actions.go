@@ -16,20 +16,25 @@ import (
 type action struct {
 	room string
 	make func(f url.Values) (any, error)
-	once bool // the answer is shown in the room, and nowhere else
+	// tell has the answer shown in the room, and nowhere else; nil: the room says that it is done.
+	tell func(answer json.RawMessage, o *outcome) error
 }
 
 // actions are all, by their verbs.
 var actions = map[string]action{
 	"device":      {room: "devices", make: deviceOf},
+	"why":         {room: "devices", make: whyOf, tell: tellWhy},
 	"publish":     {room: "onions", make: publicationOf},
 	"unpublish":   {room: "onions", make: func(f url.Values) (any, error) { return api.UnpublishRequest{Name: f.Get("name")}, nil }},
+	"rotate":      {room: "onions", make: rotationOf},
 	"grant":       {room: "onions", make: grantOf},
 	"revoke":      {room: "onions", make: revocationOf},
-	"invite":      {room: "friends", make: invitationOf, once: true},
+	"invite":      {room: "friends", make: invitationOf, tell: tellInvitation},
 	"accept":      {room: "friends", make: acceptanceOf},
 	"confirm":     {room: "friends", make: peerOf},
 	"forget":      {room: "friends", make: peerOf},
+	"mail/flush":  {room: "mail", make: flushOf},
+	"mail/drop":   {room: "mail", make: dropOf},
 	"user/add":    {room: "people", make: userOf},
 	"user/remove": {room: "people", make: func(f url.Values) (any, error) { return api.UserRequest{Name: f.Get("name")}, nil }},
 }
@@ -80,6 +85,13 @@ func invitationOf(f url.Values) (any, error) {
 	return api.InviteRequest{Name: strings.TrimSpace(f.Get("name"))}, nil
 }
 
+func tellInvitation(answer json.RawMessage, o *outcome) error {
+	o.Invitation = new(api.Invitation)
+	err := json.Unmarshal(answer, o.Invitation)
+	o.QR = picture(o.Invitation.Word)
+	return err
+}
+
 func acceptanceOf(f url.Values) (any, error) {
 	return api.AcceptRequest{Word: strings.Join(strings.Fields(f.Get("word")), ""), As: strings.TrimSpace(f.Get("as"))}, nil
 }
@@ -117,9 +129,9 @@ func (s *Site) act(w http.ResponseWriter, r *http.Request) {
 func (s *Site) do(w http.ResponseWriter, r *http.Request, a action, question any) {
 	verb := r.PathValue("verb")
 	answer, p, err := ask[json.RawMessage](r.Context(), s.box, token(r, cookieName), verb, question)
-	var invitation api.Invitation
-	if err == nil && a.once && p == problemNone {
-		err = json.Unmarshal(answer, &invitation)
+	var o outcome
+	if err == nil && a.tell != nil && p == problemNone {
+		err = a.tell(answer, &o)
 	}
 	switch {
 	case p.Gone:
@@ -128,8 +140,8 @@ func (s *Site) do(w http.ResponseWriter, r *http.Request, a action, question any
 		s.enter(w, r, a.room, http.StatusConflict, outcome{Error: p.Error, Hint: p.Hint})
 	case err != nil:
 		s.unavailable(w, r)
-	case a.once:
-		s.enter(w, r, a.room, http.StatusOK, outcome{Invitation: &invitation, QR: picture(invitation.Word)})
+	case a.tell != nil:
+		s.enter(w, r, a.room, http.StatusOK, o)
 	default:
 		http.Redirect(w, r, "/"+a.room+"?"+url.Values{"done": {verb}}.Encode(), http.StatusSeeOther)
 	}

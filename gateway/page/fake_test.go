@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -114,6 +115,11 @@ func post(s *Site, path, token string, form url.Values, header ...string) *httpt
 // evil is a name as a stranger would choose it.
 const evil = `<script>alert(1)</script>" onload="x' javascript:alert(1)`
 
+// strange is a page without the scripts that are ours.
+func strange(body string) string {
+	return regexp.MustCompile(`<script src="/assets/[a-z]+-[0-9a-f]{12}\.js" defer></script>`).ReplaceAllString(body, "")
+}
+
 func quoted(text string) string {
 	raw, _ := json.Marshal(text)
 	return string(raw)
@@ -131,12 +137,19 @@ func inhabited(t *testing.T) *fakeBox {
 		"member state": `{"open":true,"ready":true,"inside":3,"direct":[{"name":` + e + `}],"blocked":[]}`,
 		"admin status": `{"state":"open","ready":true,"findings":[{"code":"target-unreachable","severity":"warning","text":` +
 			e + `,"action":"do"}]}`,
+		"admin live": `{"tor":{"running":true,"version":"0.4.9.1","bootstrap":35,"summary":` + e + `,"warning":` + e + `},
+			"rates":[{"at":"2026-11-30T00:00:01Z","down":1250000,"up":34000}]}`,
+		"admin live/status": `{"state":"open","ready":true,"findings":[{"code":"target-unreachable","severity":"warning","subject":` + e +
+			`,"text":` + e + `,"action":"do ` + "`tunic x`" + `"}]}`,
 		"admin peers":    `[` + peer + `,` + friend + `]`,
 		"member friends": `[` + friend + `]`,
 		"admin devices": `[{"name":` + e + `,"named_by":"lease","mac":"02:00:00:00:00:01","policy":"tor",
 			"addresses":["192.168.77.30"],"seen":true}]`,
 		"admin onions": `{"onions":[{"name":` + e + `,"address":"x.onion","private":true,"anonymous":true,"visitors":"yes",
 			"clients":[{"name":` + e + `}],"ports":[{"port":80,"target":` + e + `,"error":` + e + `}]}],"profiles":["jellyfin"]}`,
+		"admin mail": `{"has_mail":true,"letters":[{"id":` + e + `,"from":` + e + `,"arrived":"2026-11-30T00:00:00Z","size":1200,
+			"recipients":[{"to":` + e + `,"state":"waiting","reason":` + e + `}]}],"servers":[{"name":"dovecot","error":` + e + `}],
+			"services":[{"name":"imap","active":1,"accepted":7,"refused":2}]}`,
 		"admin users": `[{"name":"ann","role":"admin"},{"name":"bob","role":"member","address":` + e + `}]`,
 	}, refused: map[string]link.PageAnswer{}}
 }

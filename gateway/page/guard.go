@@ -17,6 +17,10 @@ const maxBody = 16 << 10
 // policy is what a browser may do with a page (Content Security Policy, level 3).
 const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
+// scripted is the policy of the pages for whoever is logged in: scripts of ours in files of
+// their own, which ask nobody but this box.
+const scripted = policy + "; script-src 'self'; connect-src 'self'"
+
 // guarded answers by its names alone, so that no page of somebody else's can have its
 // own name lead here (rebinding), and nothing that is sent from elsewhere (CSRF).
 func (s *Site) guarded(h http.Handler, named func(host string) bool) http.Handler {

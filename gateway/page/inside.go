@@ -48,6 +48,7 @@ var rooms = map[string]room{
 	"friends":  {show: showFriends},
 	"devices":  {admins: true, show: showDevices},
 	"onions":   {admins: true, show: func(v visit) (any, error) { return look[api.Published](v, "onions") }},
+	"mail":     {admins: true, show: showMail},
 	"people":   {admins: true, show: func(v visit) (any, error) { return look[[]api.User](v, "users") }},
 }
 
@@ -58,6 +59,7 @@ type outcome struct {
 	Hint       string
 	Invitation *api.Invitation // which is shown once
 	QR         template.URL    // of its word
+	Why        []api.Why       // of a device's connections
 }
 
 // roomView is what the template of a room sees.
@@ -119,13 +121,11 @@ func (s *Site) enter(w http.ResponseWriter, r *http.Request, name string, status
 type overviewView struct {
 	api.Fridge
 	Tor      api.Tor
-	Findings []explained
+	Findings []health.Finding
 }
 
-// explained is a finding with what it means.
-type explained struct {
-	health.Finding
-	Means string
+func overviewOf(s api.Status) overviewView {
+	return overviewView{Fridge: s.Fridge(), Tor: s.Tor, Findings: s.Findings}
 }
 
 func showOverview(v visit) (any, error) {
@@ -134,12 +134,7 @@ func showOverview(v visit) (any, error) {
 		return overviewView{Fridge: f}, err
 	}
 	status, err := look[api.Status](v, "status")
-	view := overviewView{Fridge: status.Fridge(), Tor: status.Tor}
-	for _, f := range status.Findings {
-		e, _ := health.Explain(f.Code)
-		view.Findings = append(view.Findings, explained{f, e.Means})
-	}
-	return view, err
+	return overviewOf(status), err
 }
 
 func showFriends(v visit) (any, error) {

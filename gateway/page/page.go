@@ -1,6 +1,6 @@
 // Package page is the box's own page for browsers of the household: templates, texts
-// and what answers requests. There is no script in it, and nothing is loaded from
-// elsewhere.
+// and what answers requests. Only the pages for whoever is logged in have scripts, for what
+// is live; all works without them. Nothing is loaded from elsewhere.
 //
 // What it shows and does it asks of a Box; it decides nothing about who may do what.
 package page
@@ -67,6 +67,11 @@ func (s *Site) Secure() http.Handler {
 	m.HandleFunc("POST /do/{verb...}", s.act)
 	for name := range rooms {
 		m.HandleFunc("GET /"+name, s.enterRoom(name))
+	}
+	s.live(m)
+	m.HandleFunc("GET /qr", s.code)
+	for _, a := range assets {
+		m.Handle("GET "+a.path, a)
 	}
 	return s.guarded(m, s.ownName)
 }

@@ -18,13 +18,13 @@ var styleText []byte
 
 // templates are the pages by name, each within the frame that all have.
 var templates = parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
-	"people")
+	"people", "mail")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
 	for _, name := range names {
 		all[name] = template.Must(template.ParseFS(templateFiles, "templates/frame.html", "templates/parts.html",
-			"templates/"+name+".html"))
+			"templates/live.html", "templates/"+name+".html"))
 	}
 	return all
 }
@@ -50,7 +50,7 @@ func (v view) In(language, key string) string { return say(language, key) }
 // Rooms are those of whoever is logged in, in their order.
 func (v view) Rooms() []string {
 	if v.Me.Admin() {
-		return []string{"overview", "devices", "onions", "friends", "people", "me"}
+		return []string{"overview", "devices", "onions", "friends", "people", "mail", "me"}
 	}
 	return []string{"overview", "friends", "me"}
 }
@@ -78,6 +78,7 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name s
 	v := view{Lang: languageOf(r), Page: name, Languages: languages, Secure: r.TLS != nil, Host: s.settings.Load().Host, Data: data}
 	if room, ok := data.(roomView); ok {
 		v.Me, v.Form = &room.Me, room.Form
+		w.Header().Set("Content-Security-Policy", scripted)
 	}
 	var b bytes.Buffer
 	if err := templates[name].ExecuteTemplate(&b, "frame.html", v); err != nil {

@@ -235,7 +235,6 @@ func (k *Keeper) find(token string) (*session, account.User, error) {
 	for _, u := range users {
 		same := u.Name == s.user && passwordOf(u.Record) == s.password
 		if same && u.Role != account.Guest && (u.Role != account.Admin || s.role == account.Admin) {
-			s.used = k.Now()
 			return s, u, nil
 		}
 	}
@@ -245,7 +244,12 @@ func (k *Keeper) find(token string) (*session, account.User, error) {
 
 // Who is whoever a token belongs to, with the role that they have now. One that has
 // become admin since has to log in again, with a code.
-func (k *Keeper) Who(token string) (Who, error) {
+func (k *Keeper) Who(token string) (Who, error) { return k.who(token, true) }
+
+// Peek is Who for a page that asks by itself: it keeps no log-in from ending.
+func (k *Keeper) Peek(token string) (Who, error) { return k.who(token, false) }
+
+func (k *Keeper) who(token string, used bool) (Who, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s, u, err := k.find(token)
@@ -254,6 +258,9 @@ func (k *Keeper) Who(token string) (Who, error) {
 	}
 	if s.secret != "" {
 		return Who{}, ErrGone
+	}
+	if used {
+		s.used = k.Now()
 	}
 	return Who{u.Name, u.Role}, nil
 }

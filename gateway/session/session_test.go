@@ -167,7 +167,13 @@ func TestEnrol(t *testing.T) {
 // What ends a log-in: time, a log-out, another password, another role, and being removed.
 func TestEnds(t *testing.T) {
 	for name, end := range map[string]func(b *box, token string){
-		"idle":     func(b *box, _ string) { b.later(idle) },
+		"idle": func(b *box, _ string) { b.later(idle) },
+		"open in a browser": func(b *box, token string) {
+			for range 4 {
+				b.later(idle / 4)
+				b.Peek(token)
+			}
+		},
 		"log-out":  func(b *box, token string) { b.End(token) },
 		"password": func(b *box, _ string) { b.users[0].Record = record(t, fish) },
 		"guest":    func(b *box, _ string) { b.users[0].Role = account.Guest },

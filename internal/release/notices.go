@@ -16,8 +16,8 @@ import (
 // licence is what a file is called whose text has to go with a program.
 var licence = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|authors|copyright)(\..*|-.*)?$`)
 
-// printNotices prints the licences of Go's library and of all modules that a
-// program was linked with: they ask that their texts go with it.
+// printNotices prints the licences of Go's library, of all modules that a program
+// was linked with, and of the scripts in it: they ask that their texts go with it.
 func printNotices(out io.Writer, args []string) error {
 	info, err := buildinfo.ReadFile(args[0])
 	if err != nil {
@@ -39,7 +39,7 @@ func printNotices(out io.Writer, args []string) error {
 			return err
 		}
 	}
-	return nil
+	return scriptNotices(out)
 }
 
 // moduleDir is where Go keeps the module's files.

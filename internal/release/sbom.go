@@ -73,7 +73,8 @@ func printBill(out io.Writer, args []string) error {
 	return e.Encode(b)
 }
 
-// billOf reads out of a program itself which modules it was linked with.
+// billOf reads out of a program itself which modules it was linked with; the scripts of
+// the page are those of the source.
 func billOf(program, version string, at time.Time) (bill, error) {
 	text, err := os.ReadFile(program)
 	if err != nil {
@@ -102,6 +103,13 @@ func billOf(program, version string, at time.Time) (bill, error) {
 			return bill{}, err
 		}
 		b.Components = append(b.Components, c)
+	}
+	list, _, err := scripts()
+	if err != nil {
+		return bill{}, err
+	}
+	for _, s := range list {
+		b.Components = append(b.Components, s.component())
 	}
 	all := dependency{Ref: main.Ref}
 	for _, c := range b.Components {

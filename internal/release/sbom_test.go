@@ -43,7 +43,7 @@ func TestBillHasEachModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(info.Deps) == 0 || len(b.Components) != len(info.Deps)+1 { // and Go's library
+	if len(info.Deps) == 0 || len(b.Components) != len(info.Deps)+1+2 { // and Go's library, and two scripts
 		t.Fatalf("the program has %d modules, and its bill %d", len(info.Deps), len(b.Components))
 	}
 	i := slices.IndexFunc(b.Components, func(c component) bool { return c.PURL == "pkg:golang/aead.dev/minisign@v0.3.0" })
@@ -107,12 +107,33 @@ func TestNotices(t *testing.T) {
 	if err := execute(&out, []string{"notices", program}); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"=== Go's library, go1.", "=== aead.dev/minisign v0.3.0: LICENSE", "=== golang.org/x/sys v"} {
+	for _, text := range []string{"=== Go's library, go1.", "=== aead.dev/minisign v0.3.0: LICENSE", "=== golang.org/x/sys v",
+		"=== htmx.org 2.0.11: LICENSE-htmx\n\nZero-Clause BSD", "=== uplot 1.6.32: LICENSE-uplot\n\nThe MIT License"} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("there is no %q", text)
 		}
 	}
 	if err := notices(&out, "nothing", t.TempDir()); err == nil {
 		t.Error("a module without a licence is accepted")
+	}
+}
+
+// TestScripts: those of the page are in the bill with the sum of their file, and one that
+// was changed is not passed on as theirs.
+func TestScripts(t *testing.T) {
+	b, _ := ownBill(t)
+	for _, ref := range []string{"pkg:npm/htmx.org@2.0.11", "pkg:npm/uplot@1.6.32"} {
+		i := slices.IndexFunc(b.Components, func(c component) bool { return c.Ref == ref })
+		if i < 0 || len(b.Components[i].Hashes[0].Content) != 2*sha256.Size {
+			t.Errorf("%s: %v", ref, b.Components)
+		}
+	}
+	list, dir, err := scripts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list[0].Files[0].SHA256 = strings.Repeat("0", 2*sha256.Size)
+	if list[0].check(dir) == nil || (script{}).check(dir) == nil {
+		t.Error("a file with another sum is accepted")
 	}
 }

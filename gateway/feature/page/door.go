@@ -77,7 +77,12 @@ const LogOut = "logout"
 // act shows or does what a user may. serve may have been taken over: the token says who
 // asks, and the role that they have now what they may.
 func (f *Feature) act(ctx context.Context, q link.PageAct) (link.PageAnswer, error) {
-	who, err := f.keeper.Who(q.Token)
+	v, ok := f.verbs()[q.Verb]
+	find := f.keeper.Who
+	if v.live {
+		find = f.keeper.Peek
+	}
+	who, err := find(q.Token)
 	if err != nil {
 		return link.PageAnswer{Gone: true}, nil
 	}
@@ -85,7 +90,6 @@ func (f *Feature) act(ctx context.Context, q link.PageAct) (link.PageAnswer, err
 		f.keeper.End(q.Token)
 		return link.PageAnswer{Gone: true}, nil
 	}
-	v, ok := f.verbs()[q.Verb]
 	if !ok || !v.may(who.Role) {
 		f.Log.Warn("the page has asked for what its user may not", "user", who.Name, "verb", q.Verb)
 		return link.PageAnswer{Error: "this is for admins"}, nil

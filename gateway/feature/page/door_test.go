@@ -21,6 +21,7 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/link"
 	"tunic/gateway/session"
+	"tunic/gateway/tor"
 )
 
 // calls are what parts were asked for; whatever a test does not expect has no answer
@@ -29,16 +30,23 @@ type calls struct {
 	api.Daemon
 	list    []string
 	devices []api.Device
+	traffic uint64
+	broken  error // of the queue of mail
 }
 
 func (c *calls) note(what string, q any) { c.list = append(c.list, fmt.Sprintf("%s %+v", what, q)) }
 
-func (c *calls) Status(context.Context) api.Status { return api.Status{State: api.Open, Ready: true} }
+func (c *calls) Status(context.Context) api.Status {
+	s := api.Status{State: api.Open, Ready: true}
+	s.Household.Served.Services = []api.Service{{Name: "imap", Active: 1}, {Name: "page-tls", Active: 2}}
+	return s
+}
 
 // What has no answer here, under names that are no methods'.
 type (
 	otherDevices = api.Devices
 	otherUsers   = api.Users
+	otherOnions  = api.Onions
 )
 
 // devicesOf answers nothing but for devices.
@@ -54,6 +62,26 @@ func (d devicesOf) SetDevice(_ context.Context, r api.DeviceRequest) (api.Device
 	return api.Device{Name: r.Device}, nil
 }
 
+// Why knows no IPv6.
+func (d devicesOf) Why(_ context.Context, r api.WhyRequest) (api.Why, error) {
+	d.note("why", r.To)
+	if r.To == api.Somewhere6 {
+		return api.Why{}, errors.New("no such family")
+	}
+	return api.Why{From: r.Device, To: r.To}, nil
+}
+
+// onionsOf gives one another address, and answers nothing else.
+type onionsOf struct {
+	otherOnions
+	*calls
+}
+
+func (o onionsOf) Rotate(_ context.Context, r api.RotateRequest) (api.Onion, error) {
+	o.note("rotate", r)
+	return api.Onion{Name: r.Name}, nil
+}
+
 // usersOf removes one, and answers nothing else.
 type usersOf struct {
 	otherUsers
@@ -65,14 +93,50 @@ func (u usersOf) RemoveUser(_ context.Context, r api.UserRequest) error {
 	return nil
 }
 
+// torOf is connected, and has moved something whenever it is asked.
+type torOf struct{ *calls }
+
+func (torOf) Status() tor.Status {
+	return tor.Status{Running: true, Version: "0.4.9.1", Bootstrap: 100}
+}
+
+func (o torOf) Traffic() (read, written uint64, ok bool) {
+	o.traffic += 1000
+	return o.traffic, o.traffic / 10, true
+}
+
+// mailOf has one mail that waits.
+type mailOf struct {
+	api.Mail
+	*calls
+}
+
+func (m mailOf) MailQueue(context.Context) ([]api.Letter, error) {
+	return []api.Letter{{ID: "3f2a09", From: "bob@x", Size: 1200}}, m.broken
+}
+
+func (m mailOf) MailFlush(_ context.Context, r api.MailRequest) (api.MailFlush, error) {
+	m.note("flush", r)
+	return api.MailFlush{Count: 1}, nil
+}
+
+func (m mailOf) MailDrop(_ context.Context, r api.MailRequest) error {
+	m.note("drop", r)
+	return nil
+}
+
 // host is as the last pass left it.
 type host struct {
 	feature.Host
 	open bool
+	mail bool // the box has it
 }
 
 func (h host) Now() feature.Now {
 	c := &config.Config{Household: config.Household{DefaultPolicy: config.PolicyTor}}
+	if h.mail {
+		c.Endpoints = []config.Endpoint{{Name: "smtp"}}
+	}
 	return feature.Now{Scene: feature.Scene{Config: c}, Open: h.open}
 }
 
@@ -94,8 +158,9 @@ func furnished(t *testing.T) (f *Feature, c *calls, member, admin string) {
 		}
 	}
 	c = &calls{}
-	f = New(host{open: true}, Parts{Paths: paths, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}})
+	f = New(host{open: true}, Parts{Paths: paths, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Tor: torOf{c}})
+	f.Ask(api.Parts{Daemon: c, Devices: devicesOf{calls: c}, Users: usersOf{calls: c}, Mail: mailOf{calls: c},
+		Onions: onionsOf{calls: c}})
 	pass, err := f.logIn(t.Context(), link.PageLogin{Device: "phone", Name: "bob", Password: chips})
 	if err != nil || pass.Token == "" {
 		t.Fatalf("%v, %q", err, pass.Refused)
@@ -162,8 +227,8 @@ func TestVerbsOfOthers(t *testing.T) {
 			t.Errorf("a member, %s: %#v", verb, a)
 		}
 	}
-	for _, verb := range []string{"", "import", "rotate", "reload", "lockdown", "plan", "portal", "probe", "newnym", "why", "log",
-		"introduce", "rename", "user/change", "mail", "mail/show", "bypass/add", "upgrade", "grantclient", "keys", "ca", "backup"} {
+	for _, verb := range []string{"", "import", "reload", "lockdown", "plan", "portal", "probe", "newnym", "log",
+		"introduce", "rename", "user/change", "mail/show", "bypass/add", "upgrade", "grantclient", "keys", "ca", "backup"} {
 		for _, token := range []string{member, admin} {
 			if a := act(t, f, token, verb, `{}`); a.Error == "" || a.Body != nil {
 				t.Errorf("%s: %#v", verb, a)
@@ -179,8 +244,9 @@ func TestVerbsOfOthers(t *testing.T) {
 func TestWhatIsForTheBox(t *testing.T) {
 	f, c, _, admin := furnished(t)
 	for verb, body := range map[string]string{"publish": `{"name":"x","ports":["80=127.0.0.1:80"],"fast":true}`,
-		"unpublish": `{"name":"x","forget_key":true}`, "invite": `{"name":"x","auto":true}`, "user/remove": `{"name":"ann"}`,
-		"device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
+		"unpublish": `{"name":"x","forget_key":true}`, "rotate": `{"name":"home","new_identity":true}`,
+		"why": `{"own":true,"to":"192.0.2.1"}`, "invite": `{"name":"x","auto":true}`, "user/remove": `{"name":"ann"}`,
+		"mail/drop": `{"id":"3f"}`, "device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
 		if a := act(t, f, admin, verb, body); a.Error == "" || a.Body != nil {
 			t.Errorf("%s %s: %#v", verb, body, a)
 		}

@@ -24,6 +24,8 @@ type Feature struct {
 	host   feature.Host
 	keeper *session.Keeper
 	seen   seen
+	pulse  pulse
+	glance glance
 	parts
 }
 
@@ -31,6 +33,7 @@ type Feature struct {
 type Parts struct {
 	Paths config.Paths
 	Log   *slog.Logger
+	Tor   Tor
 }
 
 var _ feature.Feature = (*Feature)(nil)

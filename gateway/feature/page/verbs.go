@@ -18,6 +18,7 @@ import (
 type verb struct {
 	admins  bool // only they may; else members may too
 	changes bool // it is logged
+	live    bool // a page that is open asks again and again: that is no use of a log-in
 	do      func(ctx context.Context, who session.Who, body json.RawMessage) (any, error)
 }
 
@@ -30,11 +31,15 @@ func (f *Feature) verbs() map[string]verb {
 		"state":       {do: get(f.state)},
 		"friends":     {do: get(f.friendsOfMembers)},
 		"status":      {admins: true, do: get(func(ctx context.Context) (api.Status, error) { return f.Daemon.Status(ctx), nil })},
+		"live":        {admins: true, live: true, do: get(f.live)},
+		"live/status": {admins: true, live: true, do: get(f.liveStatus)},
 		"devices":     {admins: true, do: get(f.devices)},
 		"device":      {admins: true, changes: true, do: ask(f.setDevice)},
+		"why":         {admins: true, do: ask(f.why)},
 		"onions":      {admins: true, do: get(f.onions)},
 		"publish":     {admins: true, changes: true, do: ask(f.publish)},
 		"unpublish":   {admins: true, changes: true, do: ask(f.unpublish)},
+		"rotate":      {admins: true, changes: true, do: ask(f.rotate)},
 		"grant":       {admins: true, changes: true, do: done(f.grant)},
 		"revoke":      {admins: true, changes: true, do: done(f.revoke)},
 		"peers":       {admins: true, do: get(f.peers)},
@@ -42,6 +47,9 @@ func (f *Feature) verbs() map[string]verb {
 		"accept":      {admins: true, changes: true, do: ask(f.accept)},
 		"confirm":     {admins: true, changes: true, do: ask(f.confirm)},
 		"forget":      {admins: true, changes: true, do: done(f.forget)},
+		"mail":        {admins: true, do: get(f.post)},
+		"mail/flush":  {admins: true, changes: true, do: ask(f.flushMail)},
+		"mail/drop":   {admins: true, changes: true, do: done(f.dropMail)},
 		"users":       {admins: true, do: get(f.users)},
 		"user/add":    {admins: true, changes: true, do: ask(f.addUser)},
 		"user/remove": {admins: true, changes: true, do: f.removeUser},
@@ -138,6 +146,15 @@ func (f *Feature) unpublish(ctx context.Context, r api.UnpublishRequest) (struct
 		return struct{}{}, feature.Usage(errors.New("keys are not deleted from the page"), "use `tunic unpublish --forget-key` on the box")
 	}
 	return struct{}{}, f.Onions.Unpublish(ctx, r)
+}
+
+// rotate gives home no other address: mail, chat and friends know this box by it.
+func (f *Feature) rotate(ctx context.Context, r api.RotateRequest) (api.Onion, error) {
+	if r.NewIdentity {
+		return api.Onion{}, feature.Usage(errors.New("the box gets no new identity from the page"),
+			"use `tunic rotate home --new-identity` on the box")
+	}
+	return f.Onions.Rotate(ctx, r)
 }
 
 func (f *Feature) grant(ctx context.Context, r api.GrantRequest) error {

@@ -184,9 +184,18 @@ func pageOfAnAdmin(w *world) {
 	if body := b.page("/enrol", url.Values{"code": {code}}); !strings.Contains(body, "Log out ann") {
 		w.Fatalf("the code is refused: %s", body)
 	}
+	w.liveOverview(b)
 	if body := b.page("/devices", nil); !strings.Contains(body, "<h3>phone</h3>") {
 		w.Errorf("the phone is not there: %s", body)
 	}
+	if body := b.page("/do/why", url.Values{"device": {"phone"}}); !strings.Contains(body, "Goes through the box.") ||
+		!strings.Contains(body, "packets so far") {
+		w.Errorf("why: %s", body)
+	}
+	if body := b.page("/mail", nil); !strings.Contains(body, "Servers for mail and chat") {
+		w.Errorf("the queue: %s", body)
+	}
+	w.rotated(b)
 	set := func(policy string) {
 		body := b.page("/do/device", url.Values{"device": {"phone"}, "policy": {policy}})
 		if !strings.Contains(body, "The device is changed.") {
@@ -201,6 +210,42 @@ func pageOfAnAdmin(w *world) {
 	w.arrives()
 	if body := b.page("/logout", url.Values{}); strings.Contains(body, "<nav") {
 		w.Errorf("after the log-out: %s", body)
+	}
+}
+
+// liveOverview: the pieces of the overview say how tor is, and how fast it goes.
+func (w *world) liveOverview(b *browser) {
+	w.Helper()
+	if body := b.page("/overview", nil); !strings.Contains(body, `hx-get="/live/tor"`) {
+		w.Errorf("the overview is not live: %s", body)
+	}
+	if body := b.page("/live/tor", nil); !strings.Contains(body, "Tor is connected.") || strings.Contains(body, "<html") {
+		w.Errorf("tor: %s", body)
+	}
+	if body := b.page("/live/state", nil); !strings.Contains(body, "Protected:") {
+		w.Errorf("the state: %s", body)
+	}
+	w.eventually("the page shows what goes through tor", 15*time.Second, func() bool {
+		w.curl("phone", 10, "http://"+web4+"/")
+		return regexp.MustCompile(`"down":\[[^\]]*[1-9]`).MatchString(b.page("/live/rates", nil))
+	})
+}
+
+// rotated: an onion that has another address is listed with both.
+func (w *world) rotated(b *browser) {
+	w.Helper()
+	w.must("gateway", "tunic", "publish", "photos", "80=192.168.77.20:8080")
+	defer w.must("gateway", "tunic", "unpublish", "photos", "--forget-key", "--yes")
+	addresses := regexp.MustCompile(`[a-z2-7]{56}\.onion`)
+	before := addresses.FindString(b.page("/onions", nil)[strings.Index(b.page("/onions", nil), "<h3>photos"):])
+	b.page("/do/rotate", url.Values{"name": {"photos"}, "keep": {"7d"}})
+	body := b.page("/do/rotate", url.Values{"name": {"photos"}, "keep": {"7d"}, "sure": {"yes"}})
+	after := addresses.FindString(body[strings.Index(body, "<h3>photos"):])
+	if after == before || !strings.Contains(body, before+" (the address before, works until") {
+		w.Errorf("%s became %s: %s", before, after, body)
+	}
+	if png := b.page("/qr?of=http://"+after, nil); !strings.HasPrefix(png, "\x89PNG") {
+		w.Errorf("no QR code: %q", png)
 	}
 }
 
