@@ -19,6 +19,7 @@ import (
 	site "tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
+	"tunic/gateway/feature/settings"
 	"tunic/gateway/feature/try"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
@@ -34,6 +35,7 @@ type house struct {
 	people  people.Feature
 	mail    mail.Feature
 	servers servers.Feature
+	changes *settings.Feature
 	page    *site.Feature
 }
 
@@ -47,6 +49,7 @@ type devices struct {
 // newHouse furnishes a house: says how each feature reaches what it needs.
 func newHouse(host feature.Host, d *daemon) house {
 	paths, owner := d.system.Paths, d.users.Tor
+	changes := settings.New(host, paths, d.log)
 	known := household.New(host, household.Parts{Paths: paths, Log: d.log, Kernel: d.kernel, System: d.system, Tor: d.tor, Server: d.serve})
 	return house{
 		onions: onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: ensureKeys,
@@ -58,7 +61,8 @@ func newHouse(host feature.Host, d *daemon) house {
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
-		page:    site.New(host, site.Parts{Paths: paths, Log: d.log}),
+		changes: changes,
+		page:    site.New(host, site.Parts{Paths: paths, Log: d.log, Settings: changes}),
 	}
 }
 
@@ -96,6 +100,7 @@ func (h house) features() []feature.Feature {
 		xmpp.New(),         // chat by the box's addresses
 		metrics.Feature{},  // numbers for Prometheus
 		gopher.Feature{},   // pages for the household and for friends
+		h.changes,          // settings that wait to be confirmed
 		h.page,             // what browsers of the household see of all that
 		h.servers,          // how the servers are that others have written
 	}

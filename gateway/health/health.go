@@ -115,6 +115,7 @@ const (
 	FastPath           Code = "rules-bypassed"
 	CleartextPort      Code = "cleartext-port"
 	PageElsewhere      Code = "page-port-taken"
+	SettingsTrial      Code = "settings-unconfirmed"
 )
 
 // Explanation is what there is to know of a code.

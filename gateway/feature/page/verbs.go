@@ -23,7 +23,8 @@ type verb struct {
 
 // verbs are all that can be asked of the page, by members and by admins. What is not
 // here no role may, and so no serve that was taken over can ask for it: keys, the
-// configuration as a whole, what makes an onion known to relays, another interface.
+// configuration but for some settings (decision 90), what makes an onion known to
+// relays, another interface.
 func (f *Feature) verbs() map[string]verb {
 	return map[string]verb{
 		"me":          {do: func(ctx context.Context, who session.Who, _ json.RawMessage) (any, error) { return f.me(ctx, who) }},
@@ -45,6 +46,12 @@ func (f *Feature) verbs() map[string]verb {
 		"users":       {admins: true, do: get(f.users)},
 		"user/add":    {admins: true, changes: true, do: ask(f.addUser)},
 		"user/remove": {admins: true, changes: true, do: f.removeUser},
+
+		"settings":         {admins: true, do: get(f.settings)},
+		"settings/plan":    {admins: true, do: ask(f.planSettings)},
+		"settings/apply":   {admins: true, changes: true, do: f.applySettings},
+		"settings/confirm": {admins: true, changes: true, do: done(f.confirmSettings)},
+		"settings/back":    {admins: true, changes: true, do: done(f.takeBackSettings)},
 	}
 }
 
