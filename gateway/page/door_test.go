@@ -187,6 +187,9 @@ func TestActions(t *testing.T) {
 			`{"name":"eve","role":"member","password":"pw"}`},
 		"user/remove": {url.Values{"name": {"eve"}}, `{"name":"eve"}`},
 		"invite":      {url.Values{"name": {"carol"}}, `{"name":"carol"}`},
+
+		"settings/confirm": {url.Values{}, `{}`},
+		"settings/back":    {url.Values{}, `{}`},
 	} {
 		b := inhabited(t)
 		b.answers["admin "+verb] = `{"name":"carol","word":"tunic-invitation"}`
@@ -209,7 +212,7 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s: %s", to, w.Body)
 		}
 	}
-	if len(actions) != 11 {
+	if len(actions) != 14 {
 		t.Errorf("%d actions", len(actions))
 	}
 	for _, form := range []url.Values{{"name": {"alice"}}, {}} {

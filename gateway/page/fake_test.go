@@ -137,6 +137,8 @@ func inhabited(t *testing.T) *fakeBox {
 			"addresses":["192.168.77.30"],"seen":true}]`,
 		"admin onions": `{"onions":[{"name":` + e + `,"address":"x.onion","private":true,"anonymous":true,"visitors":"yes",
 			"clients":[{"name":` + e + `}],"ports":[{"port":80,"target":` + e + `,"error":` + e + `}]}],"profiles":["jellyfin"]}`,
+		"admin settings": `{"of":"x","policy":"tor","metrics":"off","on":["smtp"],"block":[` + e + `],"bypasses":[{"to":` + e +
+			`,"devices":[` + e + `]}],"known_servers":["smtp","xmpp","irc","gopher"],"policies":["tor","direct"]}`,
 		"admin users": `[{"name":"ann","role":"admin"},{"name":"bob","role":"member","address":` + e + `}]`,
 	}, refused: map[string]link.PageAnswer{}}
 }

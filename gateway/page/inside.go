@@ -49,6 +49,7 @@ var rooms = map[string]room{
 	"devices":  {admins: true, show: showDevices},
 	"onions":   {admins: true, show: func(v visit) (any, error) { return look[api.Published](v, "onions") }},
 	"people":   {admins: true, show: func(v visit) (any, error) { return look[[]api.User](v, "users") }},
+	"settings": {admins: true, show: showSettings},
 }
 
 // outcome is what a room says of what was just done.
@@ -94,6 +95,11 @@ func (s *Site) enterRoom(name string) http.HandlerFunc {
 }
 
 func (s *Site) enter(w http.ResponseWriter, r *http.Request, name string, status int, o outcome) {
+	s.enterWith(w, r, name, status, o, rooms[name].show)
+}
+
+// enterWith shows a room as show has it.
+func (s *Site) enterWith(w http.ResponseWriter, r *http.Request, name string, status int, o outcome, show func(visit) (any, error)) {
 	m, ok := s.who(r)
 	if !ok {
 		s.expired(w, r)
@@ -104,7 +110,7 @@ func (s *Site) enter(w http.ResponseWriter, r *http.Request, name string, status
 		return
 	}
 	t := token(r, cookieName)
-	shown, err := rooms[name].show(visit{r.Context(), s.box, t, m})
+	shown, err := show(visit{r.Context(), s.box, t, m})
 	switch {
 	case errors.Is(err, errGone):
 		s.expired(w, r)

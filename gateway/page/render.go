@@ -18,7 +18,7 @@ var styleText []byte
 
 // templates are the pages by name, each within the frame that all have.
 var templates = parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
-	"people")
+	"people", "settings")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
@@ -50,7 +50,7 @@ func (v view) In(language, key string) string { return say(language, key) }
 // Rooms are those of whoever is logged in, in their order.
 func (v view) Rooms() []string {
 	if v.Me.Admin() {
-		return []string{"overview", "devices", "onions", "friends", "people", "me"}
+		return []string{"overview", "devices", "onions", "friends", "people", "settings", "me"}
 	}
 	return []string{"overview", "friends", "me"}
 }
@@ -72,6 +72,9 @@ func (v view) Clock(t *time.Time) string {
 	}
 	return local.Format("2006-01-02 15:04")
 }
+
+// Second is a moment of today to the second.
+func (view) Second(t time.Time) string { return t.Local().Format("15:04:05") }
 
 // render writes a page.
 func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
