@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/feature"
@@ -12,6 +14,7 @@ import (
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
+	"tunic/gateway/feature/leaks"
 	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
@@ -24,6 +27,7 @@ import (
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
+	"tunic/rules"
 )
 
 // house is what the box does for its household.
@@ -62,9 +66,19 @@ func newHouse(host feature.Host, d *daemon) house {
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
 		changes: changes,
-		page:    site.New(host, site.Parts{Paths: paths, Log: d.log, Settings: changes}),
+		page: site.New(host, site.Parts{Paths: paths, Log: d.log, Settings: changes,
+			Leaks: leaks.Tester{Host: host, System: inKernel{d}, Devices: known.Devices}.Leaks}),
 	}
 }
+
+// inKernel is leaks.System.
+type inKernel struct{ *daemon }
+
+func (k inKernel) Verify(ctx context.Context, r rules.Ruleset) ([]string, error) {
+	return k.kernel.Verify(ctx, r)
+}
+
+func (k inKernel) Wall() ([]string, error) { return k.system.Wall() }
 
 // emptyHouse can be looked at, and answers nobody.
 func emptyHouse() house { return newHouse(nil, &daemon{}) }

@@ -139,6 +139,7 @@ func inhabited(t *testing.T) *fakeBox {
 			"clients":[{"name":` + e + `}],"ports":[{"port":80,"target":` + e + `,"error":` + e + `}]}],"profiles":["jellyfin"]}`,
 		"admin settings": `{"of":"x","policy":"tor","metrics":"off","on":["smtp"],"block":[` + e + `],"bypasses":[{"to":` + e +
 			`,"devices":[` + e + `]}],"known_servers":["smtp","xmpp","irc","gopher"],"policies":["tor","direct"]}`,
+		"admin leaks": `{"rules":[` + e + `],"classes":[{"id":"tcp","tor":3,"leaks":[` + e + `]}]}`,
 		"admin users": `[{"name":"ann","role":"admin"},{"name":"bob","role":"member","address":` + e + `}]`,
 	}, refused: map[string]link.PageAnswer{}}
 }

@@ -50,6 +50,7 @@ var rooms = map[string]room{
 	"onions":   {admins: true, show: func(v visit) (any, error) { return look[api.Published](v, "onions") }},
 	"people":   {admins: true, show: func(v visit) (any, error) { return look[[]api.User](v, "users") }},
 	"settings": {admins: true, show: showSettings},
+	"leaks":    {admins: true, show: func(v visit) (any, error) { return look[api.Leaks](v, "leaks") }},
 }
 
 // outcome is what a room says of what was just done.

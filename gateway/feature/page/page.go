@@ -33,6 +33,7 @@ type Parts struct {
 	Paths    config.Paths
 	Log      *slog.Logger
 	Settings Settings
+	Leaks    func(context.Context) (api.Leaks, error) // where each kind of traffic goes now
 }
 
 // Settings are those that admins change on the page. They are in force for a while, and

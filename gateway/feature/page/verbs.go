@@ -47,6 +47,7 @@ func (f *Feature) verbs() map[string]verb {
 		"user/add":    {admins: true, changes: true, do: ask(f.addUser)},
 		"user/remove": {admins: true, changes: true, do: f.removeUser},
 
+		"leaks":            {admins: true, do: get(f.leaks)},
 		"settings":         {admins: true, do: get(f.settings)},
 		"settings/plan":    {admins: true, do: ask(f.planSettings)},
 		"settings/apply":   {admins: true, changes: true, do: f.applySettings},
@@ -173,6 +174,8 @@ func (f *Feature) confirm(ctx context.Context, r api.PeerRequest) (api.Peer, err
 }
 
 func (f *Feature) forget(ctx context.Context, r api.PeerRequest) error { return f.Peers.Forget(ctx, r) }
+
+func (f *Feature) leaks(ctx context.Context) (api.Leaks, error) { return f.Parts.Leaks(ctx) }
 
 func (f *Feature) users(ctx context.Context) ([]api.User, error) { return f.parts.Users.Users(ctx) }
 
