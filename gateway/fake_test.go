@@ -30,6 +30,7 @@ import (
 	"tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
+	"tunic/gateway/feature/settings"
 	"tunic/gateway/feature/upstream"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
@@ -281,6 +282,8 @@ type house struct {
 	bypass *bypass.Feature
 	mail   mail.Feature
 	logs   servers.Feature
+
+	settings *settings.Feature
 	*Gateway
 	*fakes
 	notes []string
@@ -355,13 +358,14 @@ func (h *house) furnish() {
 		}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.bypass = bypass.New(h.Gateway, h.Paths, fakeKernel{h.fakes})
 	h.people, h.mail = people.New(h.Gateway), mail.New(h.Gateway, fakeServer{h.fakes})
+	h.settings = settings.New(h.Gateway, h.Paths, h.Log)
 	h.logs = servers.New(h.Gateway, fakeServers{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes},
 		System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, block.Feature{}, upstream.Feature{}, entry.Feature{}, h.bypass,
 		timekeeping.Feature{}, networks.Feature{}, h.people,
-		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, page.New(h.Gateway, page.Parts{}), h.logs}
+		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, h.settings, page.New(h.Gateway, page.Parts{}), h.logs}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

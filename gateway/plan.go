@@ -25,10 +25,8 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 		if err != nil {
 			return err
 		}
-		if err := g.usable(); err != nil {
-			return err
-		}
-		if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths}); err != nil {
+		changes, err := g.changes(ctx, c)
+		if err != nil {
 			return err
 		}
 		v := g.snapshot()
@@ -36,19 +34,40 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 			plan.Closed = v.why
 		}
 		plan.Files = config.ChangedFiles(v.config, c)
-		now, err := g.again(ctx, v.config, v.in)
-		if err != nil {
-			return err
-		}
-		next, err := g.foresee(ctx, c, v.in)
-		if err != nil {
-			return err
-		}
-		changes, err := feature.Diff(now, next)
 		plan.Changes = slices.Concat(plan.Changes, WallChanges(g.lookAtWall().Wrong), changes)
-		return err
+		return nil
 	})
 	return plan, err
+}
+
+// Changes implements feature.Host.
+func (g *Gateway) Changes(ctx context.Context, c *config.Config) (changes []string, err error) {
+	err = g.do(ctx, func(ctx context.Context) (err error) {
+		changes, err = g.changes(ctx, c)
+		return err
+	})
+	return changes, err
+}
+
+// changes compares what a configuration would lead to with what that in force leads to,
+// if those who can say something about it take it.
+func (g *Gateway) changes(ctx context.Context, c *config.Config) ([]string, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths}); err != nil {
+		return nil, err
+	}
+	v := g.snapshot()
+	now, err := g.again(ctx, v.config, v.in)
+	if err != nil {
+		return nil, err
+	}
+	next, err := g.foresee(ctx, c, v.in)
+	if err != nil {
+		return nil, err
+	}
+	return feature.Diff(now, next)
 }
 
 // foresee returns what a configuration would lead to, and changes nothing. in is

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"tunic/gateway"
 	"tunic/gateway/api"
 	"tunic/gateway/feature"
@@ -12,6 +14,7 @@ import (
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
 	"tunic/gateway/feature/irc"
+	"tunic/gateway/feature/leaks"
 	"tunic/gateway/feature/mail"
 	"tunic/gateway/feature/metrics"
 	"tunic/gateway/feature/networks"
@@ -20,11 +23,13 @@ import (
 	site "tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
+	"tunic/gateway/feature/settings"
 	"tunic/gateway/feature/try"
 	"tunic/gateway/feature/upstream"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
+	"tunic/rules"
 )
 
 // house is what the box does for its household.
@@ -36,6 +41,7 @@ type house struct {
 	people  people.Feature
 	mail    mail.Feature
 	servers servers.Feature
+	changes *settings.Feature
 	page    *site.Feature
 	notices *notices.Feature
 }
@@ -50,6 +56,7 @@ type devices struct {
 // newHouse furnishes a house: says how each feature reaches what it needs.
 func newHouse(host feature.Host, d *daemon) house {
 	paths, owner := d.system.Paths, d.users.Tor
+	changes := settings.New(host, paths, d.log)
 	known := household.New(host, household.Parts{Paths: paths, Log: d.log, Kernel: d.kernel, System: d.system, Tor: d.tor, Server: d.serve})
 	return house{
 		onions: onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: keyring(),
@@ -61,10 +68,21 @@ func newHouse(host feature.Host, d *daemon) house {
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
-		page:    site.New(host, site.Parts{Paths: paths, Log: d.log, Tor: d.tor}),
+		changes: changes,
+		page: site.New(host, site.Parts{Paths: paths, Log: d.log, Tor: d.tor, Settings: changes,
+			Leaks: leaks.Tester{Host: host, System: inKernel{d}, Devices: known.Devices}.Leaks}),
 		notices: notices.New(host, notices.Parts{Paths: paths, Log: d.log, Server: d.serve}),
 	}
 }
+
+// inKernel is leaks.System.
+type inKernel struct{ *daemon }
+
+func (k inKernel) Verify(ctx context.Context, r rules.Ruleset) ([]string, error) {
+	return k.kernel.Verify(ctx, r)
+}
+
+func (k inKernel) Wall() ([]string, error) { return k.system.Wall() }
 
 // emptyHouse can be looked at, and answers nobody.
 func emptyHouse() house { return newHouse(nil, &daemon{}) }
@@ -101,6 +119,7 @@ func (h house) features() []feature.Feature {
 		xmpp.New(),         // chat by the box's addresses
 		metrics.Feature{},  // numbers for Prometheus
 		gopher.Feature{},   // pages for the household and for friends
+		h.changes,          // settings that wait to be confirmed
 		h.page,             // what browsers of the household see of all that
 		h.notices,          // what admins are told by mail
 		h.servers,          // how the servers are that others have written

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
+	"tunic/gateway/feature/leaks"
 	"tunic/internal/leaktest"
 )
 
@@ -31,5 +33,14 @@ func TestInterruptedLeaktest(t *testing.T) {
 	}
 	if f := explain(context.Canceled); f.Error() != "interrupted" {
 		t.Error(f)
+	}
+}
+
+// The page's leak test follows kinds of traffic that the leak test sends, by the same names.
+func TestKindsOfTraffic(t *testing.T) {
+	for _, id := range leaks.IDs() {
+		if !slices.ContainsFunc(leaktest.Classes(), func(c leaktest.Class) bool { return c.ID == id }) {
+			t.Errorf("%s is sent by nobody", id)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/settings"
 	"tunic/gateway/supervise"
 )
 
@@ -74,6 +75,7 @@ func (a *app) run(ctx context.Context, log *slog.Logger) error {
 	if err := box.CheckVersion(a.paths().State); err != nil {
 		return a.closeInstead(ctx, err)
 	}
+	settings.TakeBackAtStart(a.paths(), log)
 	d, err := a.gather(ctx, log)
 	if err != nil {
 		return a.closeInstead(ctx, err)

@@ -12,23 +12,27 @@ import (
 // Setting is a key of tunic.toml and the value that it is to have.
 type Setting struct {
 	Table, Key string
-	Value      any // []string or bool
+	Value      any // []string, string or bool
 }
 
 // TOML is the line of the setting.
 func (s Setting) TOML() string { return s.Key + " = " + s.text() }
 
 func (s Setting) text() string {
-	list, ok := s.Value.([]string)
-	if !ok {
-		return fmt.Sprint(s.Value)
+	switch value := s.Value.(type) {
+	case []string:
+		all := make([]string, len(value))
+		for i, element := range value {
+			all[i] = quoted(element)
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	case string:
+		return quoted(value)
 	}
-	quoted := make([]string, len(list))
-	for i, element := range list {
-		quoted[i] = `"` + basicString.Replace(element) + `"`
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
+	return fmt.Sprint(s.Value)
 }
+
+func quoted(text string) string { return `"` + basicString.Replace(text) + `"` }
 
 // decoded is the value as the parser gives it.
 func (s Setting) decoded() any {
@@ -103,8 +107,11 @@ func (s Setting) byHand() error {
 	return fmt.Errorf("[%s] %s stands in tunic.toml in a way that only a person should change: write there: %s", s.Table, s.Key, s.TOML())
 }
 
+// oneLineValue is a value in one line: true, false, or a string without escapes.
+var oneLineValue = regexp.MustCompile(`^(?:(?:true|false)\b|"[^"\\\n]*"|'[^'\n]*')`)
+
 // valueSpan finds the value of a key in its line: a list, which may go on in
-// others, or true or false.
+// others, true or false, or a string.
 func valueSpan(text string, line int, key string) (span, bool) {
 	at := 0
 	for range line - 1 {
@@ -119,7 +126,7 @@ func valueSpan(text string, line int, key string) (span, bool) {
 		l, err := scanList(text, list{start: at + 1})
 		return span{at, l.end + 1}, err == nil
 	}
-	word := regexp.MustCompile(`^(true|false)\b`).FindString(text[at:])
+	word := oneLineValue.FindString(text[at:])
 	return span{at, at + len(word)}, word != ""
 }
 

@@ -24,7 +24,11 @@ const nameHint = "a name is 1 to 30 lower-case letters, digits and hyphens, and 
 // backupSuffixes end the names of files that editors and package managers
 // leave beside the one that counts.
 var backupSuffixes = []string{"~", ".swp", ".bak", ".orig", ".rej", ".dpkg-old", ".dpkg-new", ".dpkg-dist", ".ucf-old",
-	".ucf-dist", "-opkg"}
+	".ucf-dist", "-opkg", ".undone", OffSuffix}
+
+// OffSuffix ends the name of the file of a server that was switched off, and may be
+// switched on again as it was.
+const OffSuffix = ".off"
 
 // isBackup reports whether a file is nobody's configuration.
 func isBackup(name string) bool {

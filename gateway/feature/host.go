@@ -26,6 +26,8 @@ type Host interface {
 	// Rules brings the open rules up to date without a pass. The error is ErrClosed
 	// when they are not in force.
 	Rules(ctx context.Context, change func(*rules.Input)) error
+	// Changes says line by line what a configuration would change, and changes nothing.
+	Changes(ctx context.Context, c *config.Config) ([]string, error)
 	// Now is the box as the last pass left it.
 	Now() Now
 }

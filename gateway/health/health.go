@@ -119,6 +119,7 @@ const (
 	PageElsewhere      Code = "page-port-taken"
 	NoticesForNobody   Code = "notices-for-nobody"
 	NoticesUnusable    Code = "notices-unusable"
+	SettingsTrial      Code = "settings-unconfirmed"
 )
 
 // Explanation is what there is to know of a code.

@@ -37,7 +37,13 @@ var actions = map[string]action{
 	"mail/drop":   {room: "mail", make: dropOf},
 	"user/add":    {room: "people", make: userOf},
 	"user/remove": {room: "people", make: func(f url.Values) (any, error) { return api.UserRequest{Name: f.Get("name")}, nil }},
+
+	"settings/apply":   {room: "settings", make: appliedSettings},
+	"settings/confirm": {room: "settings", make: nothing},
+	"settings/back":    {room: "settings", make: nothing},
 }
+
+func nothing(url.Values) (any, error) { return struct{}{}, nil }
 
 // errTick is for what cannot be undone by another form.
 var errTick = errors.New("confirm.missing")
@@ -109,12 +115,7 @@ func (s *Site) act(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if !read(w, r) {
-		return
-	}
-	t := token(r, cookieName)
-	if !formIsOurs(r, t) {
-		s.expired(w, r)
+	if !s.readOurs(w, r) {
 		return
 	}
 	question, err := a.make(r.PostForm)
@@ -123,6 +124,18 @@ func (s *Site) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.do(w, r, a, question)
+}
+
+// readOurs reads a form of somebody's who is logged in, and answers if it is none.
+func (s *Site) readOurs(w http.ResponseWriter, r *http.Request) bool {
+	if !read(w, r) {
+		return false
+	}
+	if !formIsOurs(r, token(r, cookieName)) {
+		s.expired(w, r)
+		return false
+	}
+	return true
 }
 
 // do asks for a verb.

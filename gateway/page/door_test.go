@@ -193,6 +193,9 @@ func TestActions(t *testing.T) {
 		"mail/flush": {url.Values{"id": {"x"}}, `{}`},
 		"mail/drop":  {url.Values{"id": {"3f2a09"}, "sure": {"yes"}}, `{"id":"3f2a09"}`},
 		"invite":     {url.Values{"name": {"carol"}}, `{"name":"carol"}`},
+
+		"settings/confirm": {url.Values{}, `{}`},
+		"settings/back":    {url.Values{}, `{}`},
 	} {
 		b := inhabited(t)
 		b.answers["admin "+verb] = `{"name":"carol","word":"tunic-invitation"}`
@@ -225,7 +228,7 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s: %s", to, w.Body)
 		}
 	}
-	if len(actions) != 15 {
+	if len(actions) != 18 {
 		t.Errorf("%d actions", len(actions))
 	}
 	for _, verb := range []string{"forget", "confirm", "rotate", "mail/drop"} {

@@ -150,6 +150,9 @@ func inhabited(t *testing.T) *fakeBox {
 		"admin mail": `{"has_mail":true,"letters":[{"id":` + e + `,"from":` + e + `,"arrived":"2026-11-30T00:00:00Z","size":1200,
 			"recipients":[{"to":` + e + `,"state":"waiting","reason":` + e + `}]}],"servers":[{"name":"dovecot","error":` + e + `}],
 			"services":[{"name":"imap","active":1,"accepted":7,"refused":2}]}`,
+		"admin settings": `{"of":"x","policy":"tor","metrics":"off","on":["smtp"],"block":[` + e + `],"bypasses":[{"to":` + e +
+			`,"devices":[` + e + `]}],"known_servers":["smtp","xmpp","irc","gopher"],"policies":["tor","direct"]}`,
+		"admin leaks": `{"rules":[` + e + `],"classes":[{"id":"tcp","tor":3,"leaks":[` + e + `]}]}`,
 		"admin users": `[{"name":"ann","role":"admin"},{"name":"bob","role":"member","address":` + e + `}]`,
 	}, refused: map[string]link.PageAnswer{}}
 }

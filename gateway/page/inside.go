@@ -50,6 +50,8 @@ var rooms = map[string]room{
 	"onions":   {admins: true, show: func(v visit) (any, error) { return look[api.Published](v, "onions") }},
 	"mail":     {admins: true, show: showMail},
 	"people":   {admins: true, show: func(v visit) (any, error) { return look[[]api.User](v, "users") }},
+	"settings": {admins: true, show: showSettings},
+	"leaks":    {admins: true, show: func(v visit) (any, error) { return look[api.Leaks](v, "leaks") }},
 }
 
 // outcome is what a room says of what was just done.
@@ -96,6 +98,11 @@ func (s *Site) enterRoom(name string) http.HandlerFunc {
 }
 
 func (s *Site) enter(w http.ResponseWriter, r *http.Request, name string, status int, o outcome) {
+	s.enterWith(w, r, name, status, o, rooms[name].show)
+}
+
+// enterWith shows a room as show has it.
+func (s *Site) enterWith(w http.ResponseWriter, r *http.Request, name string, status int, o outcome, show func(visit) (any, error)) {
 	m, ok := s.who(r)
 	if !ok {
 		s.expired(w, r)
@@ -106,7 +113,7 @@ func (s *Site) enter(w http.ResponseWriter, r *http.Request, name string, status
 		return
 	}
 	t := token(r, cookieName)
-	shown, err := rooms[name].show(visit{r.Context(), s.box, t, m})
+	shown, err := show(visit{r.Context(), s.box, t, m})
 	switch {
 	case errors.Is(err, errGone):
 		s.expired(w, r)

@@ -65,6 +65,7 @@ func (s *Site) Secure() http.Handler {
 	m.HandleFunc("POST /enrol", s.enrol)
 	m.HandleFunc("POST /logout", s.logOut)
 	m.HandleFunc("POST /do/{verb...}", s.act)
+	m.HandleFunc("POST /do/settings/plan", s.planSettings)
 	for name := range rooms {
 		m.HandleFunc("GET /"+name, s.enterRoom(name))
 	}

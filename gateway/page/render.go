@@ -5,6 +5,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"strings"
 	"time"
 
 	"tunic/gateway/api"
@@ -18,7 +19,7 @@ var styleText []byte
 
 // templates are the pages by name, each within the frame that all have.
 var templates = parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
-	"people", "mail")
+	"people", "mail", "settings", "leaks")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
@@ -50,7 +51,7 @@ func (v view) In(language, key string) string { return say(language, key) }
 // Rooms are those of whoever is logged in, in their order.
 func (v view) Rooms() []string {
 	if v.Me.Admin() {
-		return []string{"overview", "devices", "onions", "friends", "people", "mail", "me"}
+		return []string{"overview", "devices", "onions", "friends", "people", "mail", "settings", "leaks", "me"}
 	}
 	return []string{"overview", "friends", "me"}
 }
@@ -72,6 +73,12 @@ func (v view) Clock(t *time.Time) string {
 	}
 	return local.Format("2006-01-02 15:04")
 }
+
+// Join is a list in one line.
+func (view) Join(list []string) string { return strings.Join(list, ", ") }
+
+// Second is a moment of today to the second.
+func (view) Second(t time.Time) string { return t.Local().Format("15:04:05") }
 
 // render writes a page.
 func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {

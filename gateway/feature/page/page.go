@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
@@ -31,9 +32,22 @@ type Feature struct {
 
 // Parts are what the feature needs.
 type Parts struct {
-	Paths config.Paths
-	Log   *slog.Logger
-	Tor   Tor
+	Paths    config.Paths
+	Log      *slog.Logger
+	Tor      Tor
+	Settings Settings
+	Leaks    func(context.Context) (api.Leaks, error) // where each kind of traffic goes now
+}
+
+// Settings are those that admins change on the page. They are in force for a while, and
+// then taken back unless somebody confirms them.
+type Settings interface {
+	Settings(ctx context.Context) (api.Settings, error)
+	Plan(ctx context.Context, r api.SettingsRequest) (api.SettingsPlan, error)
+	// Apply puts them in force, in the name of a user.
+	Apply(ctx context.Context, by string, r api.SettingsRequest) error
+	Confirm(ctx context.Context) error
+	TakeBack(ctx context.Context) error
 }
 
 var _ feature.Feature = (*Feature)(nil)

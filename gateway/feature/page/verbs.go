@@ -24,7 +24,8 @@ type verb struct {
 
 // verbs are all that can be asked of the page, by members and by admins. What is not
 // here no role may, and so no serve that was taken over can ask for it: keys, the
-// configuration as a whole, what makes an onion known to relays, another interface.
+// configuration but for some settings (decision 90), what makes an onion known to
+// relays, another interface.
 func (f *Feature) verbs() map[string]verb {
 	return map[string]verb{
 		"me":          {do: func(ctx context.Context, who session.Who, _ json.RawMessage) (any, error) { return f.me(ctx, who) }},
@@ -53,6 +54,13 @@ func (f *Feature) verbs() map[string]verb {
 		"users":       {admins: true, do: get(f.users)},
 		"user/add":    {admins: true, changes: true, do: ask(f.addUser)},
 		"user/remove": {admins: true, changes: true, do: f.removeUser},
+
+		"leaks":            {admins: true, do: get(f.leaks)},
+		"settings":         {admins: true, do: get(f.settings)},
+		"settings/plan":    {admins: true, do: ask(f.planSettings)},
+		"settings/apply":   {admins: true, changes: true, do: f.applySettings},
+		"settings/confirm": {admins: true, changes: true, do: done(f.confirmSettings)},
+		"settings/back":    {admins: true, changes: true, do: done(f.takeBackSettings)},
 	}
 }
 
@@ -183,6 +191,8 @@ func (f *Feature) confirm(ctx context.Context, r api.PeerRequest) (api.Peer, err
 }
 
 func (f *Feature) forget(ctx context.Context, r api.PeerRequest) error { return f.Peers.Forget(ctx, r) }
+
+func (f *Feature) leaks(ctx context.Context) (api.Leaks, error) { return f.Parts.Leaks(ctx) }
 
 func (f *Feature) users(ctx context.Context) ([]api.User, error) { return f.parts.Users.Users(ctx) }
 
