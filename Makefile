@@ -165,7 +165,7 @@ cuts: lab-deps build ## take the power of both Debians away 50 times while peopl
 
 long: lab-deps build ## run the tests that take minutes and rarely fail (as root)
 	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/(talk|move|three_peers)$$' ./internal/lab/e2e
-	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 10m -v -run 'Test((Archive|Room)Shares|QuestionsOfAFriend|Forgers|PortScan)$$' ./gateway/endpoint/xmpp ./rules/netfilter
+	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 10m -v -run 'Test((Archive|Room)Shares|LessAndLessOften|QuestionsOfAFriend|Forgers|PortScan)$$' ./gateway/endpoint/xmpp ./rules/netfilter
 
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e

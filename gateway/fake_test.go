@@ -349,7 +349,7 @@ func newHouseIn(t testing.TB, root string, files map[string]string) *house {
 
 // furnish gives the house its features.
 func (h *house) furnish() {
-	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log, Keys: testKeys,
+	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log, Keys: testKeys(),
 		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
 	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log,
 		Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) {
@@ -407,8 +407,9 @@ func (h *house) codes(t *testing.T) []string {
 var errBroken = errors.New("broken")
 
 // testKeys makes keys: changing owners takes root.
-func testKeys(dir string, _ feature.IDs) (onion.Address, error) {
-	return onion.EnsureKeys(dir, os.Getuid(), os.Getgid())
+func testKeys() onions.Keys {
+	k := new(onion.Keyring)
+	return func(dir string, _ feature.IDs) (onion.Address, error) { return k.Ensure(dir, os.Getuid(), os.Getgid()) }
 }
 
 func (k fakeKernel) Surroundings(context.Context, []string) (feature.Surroundings, error) {

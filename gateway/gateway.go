@@ -33,6 +33,7 @@ import (
 type Gateway struct {
 	Options
 	wake     chan struct{}
+	soon     chan struct{}
 	requests chan func(context.Context)
 	started  time.Time
 
@@ -43,6 +44,7 @@ type Gateway struct {
 	done     bool          // all that the last pass had to do is done
 	held     bool          // `tunic lockdown`: stay closed until the next reload
 	next     time.Time     // when a pass is due
+	passed   time.Time     // when the last one was over
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
 	lastOpen rules.Input   // what flows were last allowed by
 	looked   rules.Ruleset // what verify last looked for
@@ -65,6 +67,7 @@ func New(o Options, c *config.Config) *Gateway {
 		Options:  o,
 		upkeep:   tor.Upkeep{Log: o.Log, Tor: o.Tor, Also: o.Fast},
 		wake:     make(chan struct{}, 1),
+		soon:     make(chan struct{}, 1),
 		requests: make(chan func(context.Context)),
 		started:  time.Now(),
 		current:  snapshot{config: c, state: api.Closed, why: "starting"},
@@ -77,6 +80,10 @@ func New(o Options, c *config.Config) *Gateway {
 
 // Wake makes the gateway look again soon. It never blocks.
 func (g *Gateway) Wake() { signal(g.wake) }
+
+// Soon makes the gateway look again, at once if it has not for a while, else with what
+// else comes within a second. It is for what comes many at a time, and never blocks.
+func (g *Gateway) Soon() { signal(g.soon) }
 
 // signal never blocks; several signals that nobody has taken yet are one.
 func signal(c chan<- struct{}) {
@@ -92,6 +99,7 @@ const (
 	checkEvery = 30 * time.Second
 	watchEvery = 5 * time.Second // between looks at what features watch
 	retryAfter = 2 * time.Second
+	gather     = time.Second // from a pass to the next one that Soon has asked for
 )
 
 // Run closes the household, says that the daemon is in charge, then works until
@@ -139,6 +147,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 			f(ctx)
 			continue
 		case <-g.wake:
+		case <-g.soon:
+			if g.gathering() {
+				timer.Reset(g.nap())
+				continue
+			}
 		case <-timer.C:
 			if g.resting(ctx) {
 				timer.Reset(g.nap())
@@ -163,6 +176,19 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 	}
 	g.next = time.Now().Add(g.sooner(wait))
 	return g.nap()
+}
+
+// gathering reports whether what Soon tells of can wait, and has the next pass come when
+// it no longer can.
+func (g *Gateway) gathering() bool {
+	due := g.passed.Add(gather)
+	if !time.Now().Before(due) {
+		return false
+	}
+	if due.Before(g.next) {
+		g.next = due
+	}
+	return true
 }
 
 // sooner is how long the loop may wait until a feature has to look again, and no

@@ -49,3 +49,25 @@ func (sooner) Look(context.Context, *feature.Scene, *feature.Report) feature.Wis
 	return func(feature.Scene, *feature.Desired) {}
 }
 func (s sooner) Next() time.Time { return s.at }
+
+// TestGather: what comes many at a time makes one pass a second, and the first of it one
+// at once.
+func TestGather(t *testing.T) {
+	h := newHouse(t, nil)
+	if h.gathering() {
+		t.Error("before the first pass it waits")
+	}
+	h.work(t.Context())
+	h.passed = time.Now() // however long this machine took
+	if !h.gathering() || h.nap() > gather || !h.resting(t.Context()) {
+		t.Errorf("just after a pass the next one comes in %v", h.nap())
+	}
+	h.next = h.passed.Add(gather / 2)
+	if !h.gathering() || h.next != h.passed.Add(gather/2) {
+		t.Error("what comes sooner comes later now")
+	}
+	h.passed = time.Now().Add(-gather)
+	if h.gathering() {
+		t.Error("a while after a pass it waits")
+	}
+}

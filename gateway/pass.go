@@ -77,6 +77,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	p := &pass{Gateway: g, in: g.own(desire.Inputs{Scene: feature.Scene{Config: g.amended(v.config), Written: v.config,
 		Lockdown: g.held, Addresses: v.in.Addresses, Mode: rules.Open}})}
 	done := p.steps(ctx)
+	g.passed = time.Now()
 	if !done && !g.opened {
 		p.stayClosed(ctx)
 	}

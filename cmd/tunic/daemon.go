@@ -35,7 +35,7 @@ type daemon struct {
 	kernel machine.Kernel
 	system machine.System
 	users  feature.ChildIDs
-	wake   atomic.Pointer[func()] // the loop has to look again; for parts that are made before it, nil until there is one
+	loop   atomic.Pointer[gateway.Gateway] // for parts that are made before it, nil until there is one
 
 	tor, fast *tor.Tor
 	serve     *child.Process
@@ -79,13 +79,18 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (*daemon, error) {
 // make makes the processes' parents.
 func (d *daemon) make(ctx context.Context, env func(string) string) {
 	changed := func() {
-		if wake := d.wake.Load(); wake != nil {
-			(*wake)()
+		if g := d.loop.Load(); g != nil {
+			g.Wake()
+		}
+	}
+	told := func() {
+		if g := d.loop.Load(); g != nil {
+			g.Soon()
 		}
 	}
 	devices := &device.Table{Read: netfilter.HardwareAddrs, Again: 5 * time.Millisecond}
-	d.tor = tor.New(tor.Options{Log: d.log, Changed: changed, Confine: confine, Devices: devices})
-	d.fast = tor.New(tor.Options{Log: d.log.With("tor", "fast"), Changed: changed, Confine: confine})
+	d.tor = tor.New(tor.Options{Log: d.log, Changed: changed, Told: told, Confine: confine, Devices: devices})
+	d.fast = tor.New(tor.Options{Log: d.log.With("tor", "fast"), Changed: changed, Told: told, Confine: confine})
 	d.serve = &child.Process{Log: d.log, Changed: changed,
 		Command: supervise.Command{
 			Name: "serve", Path: self, Args: []string{"serve"}, Env: append(certificates(env), serveHeap),
@@ -105,8 +110,7 @@ func (d *daemon) run(ctx context.Context, door net.Listener, h *heir) error {
 		Server: d.serve, Servers: d.servers, Listeners: d.sockets,
 		Notify: func(state string) { systemd.SdNotify(false, state) }, Heir: h.succession(d),
 	}, d.config)
-	wake := g.Wake
-	d.wake.Store(&wake)
+	d.loop.Store(g)
 	rooms := newHouse(g, d)
 	g.Features = rooms.features()
 	h.bequeathed(g.Features, d.log)

@@ -21,8 +21,11 @@ type Host interface {
 	// Adopt changes the configuration that is in force, without reading the files
 	// again, in which their owner may be writing.
 	Adopt(change func(config.Config) config.Config)
-	// Wake has the loop look again soon.
+	// Wake has the loop look again at once.
 	Wake()
+	// Soon has the loop look again, with what else comes within a second: for what
+	// comes many at a time.
+	Soon()
 	// Rules brings the open rules up to date without a pass. The error is ErrClosed
 	// when they are not in force.
 	Rules(ctx context.Context, change func(*rules.Input)) error

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // textFiles have the texts of one language each, by their keys.
@@ -17,7 +18,7 @@ var textFiles embed.FS
 // languages are all there are, the first is for whoever speaks none of them.
 var languages = []string{"en", "de"}
 
-var texts = readTexts()
+var texts = sync.OnceValue(readTexts)
 
 func readTexts() map[string]map[string]string {
 	all := make(map[string]map[string]string)
@@ -37,7 +38,7 @@ func readTexts() map[string]map[string]string {
 
 // say is the text of a key, with args as in fmt.
 func say(language, key string, args ...any) string {
-	text, ok := texts[language][key]
+	text, ok := texts()[language][key]
 	switch {
 	case !ok:
 		return key

@@ -51,7 +51,7 @@ func (s *Site) piece(w http.ResponseWriter, r *http.Request, name string, show a
 	v := view{Lang: languageOf(r), Page: "overview", Secure: true, Host: s.settings.Load().Host, Me: &me,
 		Form: formWord(token(r, cookieName)), Data: roomView{Me: me, Show: show}}
 	var b bytes.Buffer
-	if err := templates["overview"].ExecuteTemplate(&b, name, v); err != nil {
+	if err := templates()["overview"].ExecuteTemplate(&b, name, v); err != nil {
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
 		return
 	}

@@ -124,9 +124,9 @@ func TestCertificate(t *testing.T) {
 // templates and code use keys that there are.
 func TestTexts(t *testing.T) {
 	verbs := regexp.MustCompile(`%[a-z]`)
-	for key, text := range texts["en"] {
+	for key, text := range texts()["en"] {
 		for _, other := range languages[1:] {
-			translated, ok := texts[other][key]
+			translated, ok := texts()[other][key]
 			if !ok || (text == "") != (translated == "") ||
 				strings.Join(verbs.FindAllString(text, -1), "") != strings.Join(verbs.FindAllString(translated, -1), "") {
 				t.Errorf("%s, %s: %q is %q", key, other, text, translated)
@@ -134,8 +134,8 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	for _, other := range languages[1:] {
-		for key := range texts[other] {
-			if _, ok := texts["en"][key]; !ok {
+		for key := range texts()[other] {
+			if _, ok := texts()["en"][key]; !ok {
 				t.Errorf("%s has %s, which English has not", other, key)
 			}
 		}
@@ -157,7 +157,7 @@ func TestTexts(t *testing.T) {
 			}
 			for _, m := range used.FindAllStringSubmatch(string(text), -1) {
 				n++
-				if _, ok := texts["en"][m[1]+m[2]]; !ok {
+				if _, ok := texts()["en"][m[1]+m[2]]; !ok {
 					t.Errorf("%s uses %s, which there is not", f.Name(), m[0])
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"tunic/gateway/api"
@@ -17,9 +18,12 @@ var templateFiles embed.FS
 //go:embed style.css
 var styleText []byte
 
-// templates are the pages by name, each within the frame that all have.
-var templates = parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
-	"people", "mail", "settings", "leaks")
+// templates are the pages by name, each within the frame that all have. A box that shows
+// nobody a page has none in memory.
+var templates = sync.OnceValue(func() map[string]*template.Template {
+	return parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
+		"people", "mail", "settings", "leaks")
+})
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
@@ -88,7 +92,7 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name s
 		w.Header().Set("Content-Security-Policy", scripted)
 	}
 	var b bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&b, "frame.html", v); err != nil {
+	if err := templates()[name].ExecuteTemplate(&b, "frame.html", v); err != nil {
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
 		return
 	}

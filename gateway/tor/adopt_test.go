@@ -29,7 +29,7 @@ func TestHandedIsWhole(t *testing.T) {
 // Onions that are out are out for the heir, and what it hears later counts.
 func TestTrackerIsHandedOn(t *testing.T) {
 	o := Onion{Name: "home", Address: "a"}
-	old := &tracker{changed: func() {}}
+	old := &tracker{changed: func() {}, told: func() {}}
 	old.started(7, Version{0, 4, 9, 14}, []Onion{o, {Name: "late", Address: "b"}})
 	for _, line := range []string{"STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=100 TAG=done SUMMARY=\"Done\"",
 		"HS_DESC UPLOAD a UNKNOWN $D1 X HSDIR_INDEX=1", "HS_DESC UPLOADED a UNKNOWN $D1",

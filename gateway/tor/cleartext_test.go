@@ -6,7 +6,7 @@ import (
 )
 
 func TestDangerousPort(t *testing.T) {
-	tr := &tracker{changed: func() {}}
+	tr := &tracker{changed: func() {}, told: func() {}}
 	for _, line := range []string{
 		"STATUS_CLIENT NOTICE DANGEROUS_PORT PORT=110 RESULT=WARN", "STATUS_CLIENT WARN DANGEROUS_PORT PORT=23 RESULT=REJECT",
 		"STATUS_CLIENT NOTICE DANGEROUS_PORT", "STATUS_CLIENT NOTICE DANGEROUS_PORT PORT=x",

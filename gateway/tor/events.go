@@ -21,16 +21,23 @@ func (t *tracker) event(line string) {
 	kind, words := words[0], words[1:]
 	switch kind {
 	case "STATUS_CLIENT", "STATUS_GENERAL":
-		if len(words) >= 2 {
-			t.update(func(s *Status) { s.apply(words[0], words[1], keywords(words[2:])) })
+		if len(words) < 2 {
+			return
 		}
+		if words[1] == "DANGEROUS_PORT" {
+			t.set(func(s *Status) { s.dangerousPort(keywords(words[2:])["PORT"], time.Now()) })
+			t.told()
+			return
+		}
+		t.update(func(s *Status) { s.apply(words[0], words[1], keywords(words[2:])) })
 	case "NETWORK_LIVENESS":
 		t.update(func(s *Status) { s.Live = words[0] == "UP" })
 	case "ORCONN":
 		t.attempt(words)
 	case "HS_DESC":
 		if len(words) >= 2 && t.own(words[1]) {
-			t.update(func(s *Status) { s.descriptor(words[0], words[1], words[2:]) })
+			t.set(func(s *Status) { s.descriptor(words[0], words[1], words[2:]) })
+			t.told()
 		}
 	}
 }
@@ -53,8 +60,6 @@ func (s *Status) apply(severity, action string, args map[string]string) {
 		if d, ok := skew(args); ok {
 			s.ClockSkew = d
 		}
-	case "DANGEROUS_PORT":
-		s.dangerousPort(args["PORT"], time.Now())
 	case "DANGEROUS_VERSION":
 		s.Warning = plain("this version of tor is " + strings.ToLower(args["REASON"]) + " for the network: update it")
 	}

@@ -16,6 +16,7 @@ const (
 
 func newTracker(changes *int) *tracker {
 	t := &tracker{changed: func() { *changes++ }}
+	t.told = t.changed
 	t.started(7, Version{0, 4, 9, 11}, []Onion{{Name: "home", Address: ownAddress}})
 	*changes = 0
 	return t

@@ -69,6 +69,7 @@ type Descriptor struct {
 // tracker keeps the Status and tells of its changes.
 type tracker struct {
 	changed func() // called without the lock held
+	told    func() // the same: see Options.Told
 
 	mu     sync.Mutex
 	status Status
@@ -77,10 +78,14 @@ type tracker struct {
 
 // update changes the status and tells of it.
 func (t *tracker) update(change func(*Status)) {
-	t.mu.Lock()
-	change(&t.status)
-	t.mu.Unlock()
+	t.set(change)
 	t.changed()
+}
+
+func (t *tracker) set(change func(*Status)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(&t.status)
 }
 
 // attempt takes an ORCONN event, of which few tell anything new.
@@ -92,7 +97,7 @@ func (t *tracker) attempt(words []string) {
 	news := len(words) > 1 && t.status.attempts.event(words[0], words[1], time.Now())
 	t.mu.Unlock()
 	if news {
-		t.changed()
+		t.told()
 	}
 }
 

@@ -20,6 +20,11 @@ type Options struct {
 	// block: the next event waits for it.
 	Changed func()
 
+	// Told, if set, is called in the place of Changed after changes that come many at
+	// a time and on which nothing depends but what people are shown: of descriptors,
+	// attempts to reach relays, and devices that do what they should not.
+	Told func()
+
 	Confine []string // see supervise.Command
 
 	// Devices tells which device an address belongs to, for what each may have of
@@ -56,13 +61,16 @@ func New(o Options) *Tor {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
+	if o.Told == nil {
+		o.Told = o.Changed
+	}
 	if o.Devices == nil {
 		o.Devices = new(device.Table)
 	}
 	return &Tor{
 		log:     o.Log,
 		confine: o.Confine,
-		tracker: &tracker{changed: o.Changed},
+		tracker: &tracker{changed: o.Changed, told: o.Told},
 		wish:    make(chan struct{}),
 		restart: func() {},
 		crowd:   newCrowd(o.Devices, o.Changed),
@@ -181,7 +189,7 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 			t.crowd.event(line)
 			t.silences.event(line, doubt)
 			if t.dialers.event(line, time.Now()) {
-				t.tracker.changed()
+				t.tracker.told()
 			}
 		case "CIRC_MINOR":
 			t.meetings.event(line, t.fetchDescriptor, vain)

@@ -32,8 +32,9 @@ func BenchmarkRest(b *testing.B) {
 	ctx, cancel := context.WithTimeout(b.Context(), 25*time.Minute)
 	defer cancel()
 	bin := tools(b)
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(bin, "tunic"),
-		"tunic/cmd/tunic").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(bin, "tunic"), "tunic/cmd/tunic")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the Makefile
+	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("building tunic: %v\n%s", err, out)
 	}
 	if os.Getenv("TUNIC_REST_LEGACY") != "" {

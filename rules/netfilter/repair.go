@@ -15,6 +15,7 @@ import (
 const (
 	repairPause = 100 * time.Millisecond // between two looks: a program that fights with us costs no whole processor
 	legacyEvery = 100 * time.Millisecond // between two looks at legacy tables, which have no events
+	legacyQuiet = time.Second            // the same while it is told which programs change them
 	nftBuffer   = 1 << 20                // bytes of events that may wait; a big table loads in one burst
 )
 
@@ -73,8 +74,9 @@ func (k *Kernel) whoChanged() culprit {
 // WatchRules calls changed after somebody else has changed, or may have
 // changed, rules of ours or what stands in front of them, or any rule of
 // routing policy, until ctx ends. With
-// nf_tables the kernel tells; legacy tables have to be looked at, ten times a
-// second, without starting a program. Several changes may come as one call;
+// nf_tables the kernel tells; legacy tables have to be looked at, when a program has used
+// iptables' lock and once a second, or ten times a second where there is no lock, without
+// starting a program. Several changes may come as one call;
 // changed may take its time. The first call comes at once, for what was changed
 // before.
 func (k *Kernel) WatchRules(ctx context.Context, changed func()) error {
@@ -175,16 +177,25 @@ func (k *Kernel) watchLegacy(ctx context.Context, dirty <-chan struct{}, failed 
 		return fmt.Errorf("watching rules: %w", err)
 	}
 	defer probe.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lock := &lockWatch{path: xtablesLock}
 	again := 0
-	for last := probe.look(); pause(ctx, legacyEvery); {
-		now := probe.look()
+	for last := probe.look(); ; {
 		select {
+		case <-ctx.Done():
+			return ctx.Err()
 		case err := <-failed:
 			return ended(ctx, "watching rules", err)
 		case <-dirty:
 			again = max(again, 1)
-		default:
+		case <-time.After(lock.every(ctx, again == 0)):
+		case <-lock.used:
+			if !pause(ctx, legacyEvery/4) { // a program takes the lock for each table
+				return ctx.Err()
+			}
 		}
+		now := probe.look()
 		if now == last && again == 0 {
 			continue
 		}
@@ -194,7 +205,6 @@ func (k *Kernel) watchLegacy(ctx context.Context, dirty <-chan struct{}, failed 
 			again = legacyAgain
 		}
 	}
-	return ctx.Err()
 }
 
 // pause reports whether d passed before ctx ended.

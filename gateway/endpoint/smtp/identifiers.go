@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tunic/gateway/endpoint/smtp/address"
@@ -24,8 +25,10 @@ const maxIDs = 100
 
 var (
 	idToken   = regexp.MustCompile(`<[^<>]*>`)
-	idPattern = regexp.MustCompile(
-		"^<([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250})@([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250}|\\[[A-Za-z0-9.:]{1,80}\\])>$")
+	idPattern = sync.OnceValue(func() *regexp.Regexp { // it is big: who sends no mail has none
+		return regexp.MustCompile(
+			"^<([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250})@([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250}|\\[[A-Za-z0-9.:]{1,80}\\])>$")
+	})
 )
 
 // eachID maps the right sides of a header's message identifiers (RFC 5322,
@@ -41,7 +44,7 @@ func eachID(h message.Header, right func(f message.Field, left, right string) st
 		}
 		var ids []string
 		for _, token := range idToken.FindAllString(f.Value(), -1) {
-			id := idPattern.FindStringSubmatch(token)
+			id := idPattern().FindStringSubmatch(token)
 			if id == nil {
 				continue
 			}

@@ -81,7 +81,7 @@ func (c *settings) outwardBody(to *spool.Draft, h message.Header, from *spool.Dr
 
 // isOfInternet reports whether the identifier LEFT@RIGHT says nothing of a house.
 func isOfInternet(id string) bool {
-	found := idPattern.FindStringSubmatch("<" + id + ">")
+	found := idPattern().FindStringSubmatch("<" + id + ">")
 	return found != nil && !isLocalName(strings.ToLower(found[2])) && !tellsHouse(message.New("Content-ID", id))
 }
 

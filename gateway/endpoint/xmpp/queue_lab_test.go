@@ -319,6 +319,28 @@ func TestOneIsOff(t *testing.T) {
 	}
 }
 
+// A box that is away is dialled less and less often, and at once when it has come back.
+func TestLessAndLessOften(t *testing.T) {
+	long(t)
+	a, b, p := boxes(t)
+	a.extra = "tunic_queue_retry = 1"
+	a.start()
+	alices := a.login("alice")
+	alices.send(bob, "1")
+	a.waitStored(1)
+	time.Sleep(20 * time.Second)
+	p.mu.Lock()
+	n := p.dials[onionB]
+	p.mu.Unlock()
+	if n < 2 || n > 8 { // for the message, and after pauses of 0, 1, 2, 4, 8 seconds
+		t.Errorf("it was dialled %d times in 20 seconds", n)
+	}
+	b.start()
+	bobs := b.login("bob")
+	a.hello(0)
+	inOrder(t, bobs, 1)
+}
+
 // waitStored waits until so many messages are in the store.
 func (b *box) waitStored(n int) {
 	b.t.Helper()

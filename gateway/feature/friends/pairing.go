@@ -103,10 +103,10 @@ func (f *Feature) Met(ctx context.Context, m link.Seen) (reply link.Paired, err 
 	}
 	if taken {
 		f.Tor.AskAgain(ctx, string(peer.Key(m.Onion).Address()))
-		f.host.Wake()
+		f.host.Soon()
 	}
 	if again > 0 {
-		time.AfterFunc(again, f.host.Wake) // one for each friend at most
+		time.AfterFunc(again, f.host.Soon) // one for each friend at most
 	}
 	return reply, err
 }

@@ -18,6 +18,7 @@ type waker struct {
 }
 
 func (w *waker) Wake() { w.times++ }
+func (w *waker) Soon() { w.times++ }
 
 func keyOf(a onion.Address) link.Key { return link.Key(peer.KeyOf(a)) }
 

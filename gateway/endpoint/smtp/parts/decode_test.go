@@ -105,7 +105,7 @@ func TestPictures(t *testing.T) {
 			t.Errorf("%q is there %d times, want %d: %s", word, n, want, left)
 		}
 	}
-	ids := bracketed.FindAllStringSubmatch(left, -1)
+	ids := bracketed().FindAllStringSubmatch(left, -1)
 	if len(ids) != 6 || ids[0][1] != ids[1][1] {
 		t.Fatalf("identifiers: %q", ids)
 	}

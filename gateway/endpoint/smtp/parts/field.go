@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"tunic/gateway/endpoint/smtp/message"
 )
@@ -117,7 +118,7 @@ func (x *rewriter) field(f message.Field, p *part) (message.Field, error) {
 		}
 		return x.media(f, kind, params, "filename"), nil
 	case f.Is("Content-ID"):
-		if id := bracketed.FindStringSubmatch(f.Value()); id != nil {
+		if id := bracketed().FindStringSubmatch(f.Value()); id != nil {
 			return x.tidy(f, "<"+x.id(id[1])+">"), nil
 		}
 		return message.Field{Name: f.Name}, nil
@@ -138,13 +139,15 @@ var typeParams = []string{"boundary", "charset", "delsp", "differences", "format
 	"report-type", "smime-type", "start", "type"}
 
 // charset finds the one parameter that a text cannot be read without.
-var charset = regexp.MustCompile(`(?i);\s*charset\s*=\s*"?([a-z0-9._:-]{1,40})`)
+var charset = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i);\s*charset\s*=\s*"?([a-z0-9._:-]{1,40})`)
+})
 
 func (x *rewriter) contentType(f message.Field, p *part) (message.Field, error) {
 	kind, params, err := mime.ParseMediaType(f.Value())
 	if errors.Is(err, mime.ErrInvalidMediaParameter) && kind != "" {
 		params = make(map[string]string)
-		if c := charset.FindStringSubmatch(f.Value()); c != nil {
+		if c := charset().FindStringSubmatch(f.Value()); c != nil {
 			params["charset"] = c[1]
 		}
 	} else if err != nil {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"tunic/gateway/endpoint/smtp/message"
 )
@@ -19,7 +20,9 @@ var mailKinds = []string{"text/rfc822", "text/rfc822-headers", "application/rfc8
 	"application/vnd.ms-outlook", "application/ms-tnef", "application/vnd.ms-tnef"}
 
 // mailName is how the names of files end that mail programs write mails into.
-var mailName = regexp.MustCompile(`(?i)(\.(eml|emlx|mbox|mbx|mht|mhtml|msg|nws|oft|ost|pst|tnef)|winmail\.dat)["'.\s]*$`)
+var mailName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(\.(eml|emlx|mbox|mbx|mht|mhtml|msg|nws|oft|ost|pst|tnef)|winmail\.dat)["'.\s]*$`)
+})
 
 // named learns what a field of a part calls the part as a file.
 func (p *part) named(f message.Field) {
@@ -34,7 +37,7 @@ func (p *part) named(f message.Field) {
 			name = decoded
 		}
 		p.attached = p.attached || name != "" && err == nil
-		p.mailFile = p.mailFile || mailName.MatchString(name)
+		p.mailFile = p.mailFile || mailName().MatchString(name)
 	}
 }
 

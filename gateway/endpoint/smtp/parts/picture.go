@@ -9,13 +9,16 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // maxPictures is how many identifiers a mail may have: they are held all together.
 const maxPictures = 10_000
 
 // bracketed is an identifier in its brackets; what is in them is for id to judge.
-var bracketed = regexp.MustCompile(`<([^<>\s]{1,500})>`)
+var bracketed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`<([^<>\s]{1,500})>`)
+})
 
 // pictures are the identifiers of a body's parts (RFC 2392), and of whatever looks
 // like a part.
@@ -32,7 +35,7 @@ func pictures(body *bufio.Reader) (map[string]string, error) {
 		if line[0] != ' ' && line[0] != '\t' {
 			named = strings.HasPrefix(strings.ToLower(line), "content-id:")
 		}
-		if id := bracketed.FindStringSubmatch(line); named && id != nil {
+		if id := bracketed().FindStringSubmatch(line); named && id != nil {
 			ids[id[1]] = ""
 		}
 		if len(ids) > maxPictures {
@@ -53,7 +56,9 @@ func (x *rewriter) id(id string) string {
 }
 
 // reference is how HTML shows a picture of the same mail (RFC 2392).
-var reference = regexp.MustCompile(`(?i)\bcid:((?:[^"'<>\s)&]|&(?:amp|#[0-9]{1,7}|#x[0-9a-f]{1,6});)+)`)
+var reference = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\bcid:((?:[^"'<>\s)&]|&(?:amp|#[0-9]{1,7}|#x[0-9a-f]{1,6});)+)`)
+})
 
 // page is a page of HTML with the names of its pictures changed.
 func (x *rewriter) page(raw []byte, encoding string) ([]byte, error) {
@@ -63,7 +68,7 @@ func (x *rewriter) page(raw []byte, encoding string) ([]byte, error) {
 		w.Write(raw)
 		text = decoded.Bytes()
 	}
-	changed := reference.ReplaceAllFunc(text, x.refer)
+	changed := reference().ReplaceAllFunc(text, x.refer)
 	switch {
 	case len(x.ids) > maxPictures:
 		return nil, errShape

@@ -10,7 +10,7 @@
 -- the other side's module recognises by the id that ours gave it. So a message
 -- between two boxes arrives once, in order, and survives kill -9 of either.
 --
--- Options: tunic_queue_days (5), tunic_queue_retry (seconds between tries, 60),
+-- Options: tunic_queue_days (5), tunic_queue_retry (seconds between tries at first, 60),
 -- tunic_queue_items and tunic_queue_bytes (what may wait for one box). Each sender
 -- may have as much waiting as is free, so that one who fills the queue leaves half
 -- of it to others, two leave a third.
@@ -36,6 +36,8 @@ local xmlns = "urn:tunic:queue:0";
 local ping_timeout = 60; -- seconds; a stream over Tor that needs longer is dead
 local ping_delay = 0.5; -- seconds; one ping answers for a burst
 local dial_timeout = 125; -- seconds; tor itself gives up after 120 (SocksTimeout)
+local longest_rest = 900; -- seconds, between two dials of a box that is away and of which nothing is new
+local places = 6; -- boxes that are dialled at a time for what was there before
 local remembered = 500; -- ids of each other box; up to twice as many are in the store
 local longest_id = 64; -- bytes; ours have 18, and whoever sends longer ones does not want them remembered
 
@@ -45,6 +47,7 @@ local longest_id = 64; -- bytes; ours have 18, and whoever sends longer ones doe
 --   sent          how many of them went out on session
 --   session       the stream that they went out on, nil if that is gone
 --   asking        when the ping that is under way was sent, nil if none is
+--   rest, later   how long a box that is away rests, and until when; nil: it was there last
 local boxes = {};
 
 -- mend makes a list of a store readable after a power cut, which may leave a
@@ -254,6 +257,7 @@ end, 300); -- before mod_onions (200), which opens streams
 module:hook("s2sout-established", function (event)
 	local to, session = event.session.to_host, event.session;
 	if not boxes[to] then return; end
+	boxes[to].rest, boxes[to].later = nil, nil;
 	hand(to, session);
 	ask_soon(to);
 end);
@@ -286,6 +290,26 @@ local function attend(to)
 	unstick(to);
 	expire(to);
 	if boxes[to] then ask(to); end
+end
+
+-- rested reports whether a box that is away is to be dialled although nobody has a
+-- reason to think that it is back: less and less often, and a few at a time.
+local function rested(to)
+	local dialled, box = 0, boxes[to];
+	for other, b in pairs(boxes) do
+		if b.asking and not stream(other) then dialled = dialled + 1; end
+	end
+	if dialled >= places or os.time() < (box.later or 0) then return false; end
+	box.rest = math.min(2 * (box.rest or retry / 2), longest_rest);
+	box.later = os.time() + box.rest * (0.75 + math.random() / 2);
+	return true;
+end
+
+-- look_after is attend when nothing is new.
+local function look_after(to)
+	unstick(to);
+	expire(to);
+	if boxes[to] and (stream(to) or not boxes[to].asking and rested(to)) then ask(to); end
 end
 
 local function waiting()
@@ -437,7 +461,7 @@ end
 module:add_timer(2, function ()
 	for _, to in ipairs(waiting()) do
 		if map[to] then
-			attend(to);
+			look_after(to);
 		else -- forgotten while we were away
 			give_back(to, boxes[to].items, "remote-server-not-found", strangers);
 		end
