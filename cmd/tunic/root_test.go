@@ -40,7 +40,7 @@ func TestPermissionErrorsSayRoot(t *testing.T) {
 
 // needNoRoot are verbs that nobody needs to be root for, and those that the daemon starts.
 var needNoRoot = map[string]bool{"version": true, "explain": true, "completion": true, "help": true, "serve": true, "clock": true,
-	"confine": true, "guest": true, "ready": true,
+	"confine": true, "cell": true, "guest": true, "ready": true,
 	"exit-statuses": true, "manual": true}
 
 // asNobody are words for the verbs that want some.

@@ -28,7 +28,7 @@ var sections = []section{
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
 	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
 		restoreCommand, teardownCommand, upgradeCommand, uciCommand, runCommand, versionCommand}},
-	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, manualCommand}},
+	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, cellCommand, manualCommand}},
 }
 
 // addVerbs gives the command line its verbs, each in its section.
