@@ -13,6 +13,7 @@ func cellCommand(*app) *cobra.Command {
 		Short:              "Run a command for a friend, apart from everything; started by `tunic run`",
 		Hidden:             true,
 		DisableFlagParsing: true,
+		Args:               cobra.MinimumNArgs(1),
 		RunE:               func(_ *cobra.Command, args []string) error { return cell.Main(args) },
 	}
 }

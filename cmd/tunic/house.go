@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
+
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/cell"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/block"
 	"tunic/gateway/feature/bypass"
@@ -19,10 +22,12 @@ import (
 	site "tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
+	offer "tunic/gateway/feature/services"
 	"tunic/gateway/feature/try"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
+	"tunic/gateway/supervise"
 )
 
 // house is what the box does for its household.
@@ -35,6 +40,8 @@ type house struct {
 	mail    mail.Feature
 	servers servers.Feature
 	page    *site.Feature
+
+	services *offer.Feature
 }
 
 // devices answers api.Devices.
@@ -59,6 +66,10 @@ func newHouse(host feature.Host, d *daemon) house {
 		mail:    mail.New(host, d.serve),
 		servers: servers.New(host, d.servers),
 		page:    site.New(host, site.Parts{Paths: paths, Log: d.log}),
+		services: offer.New(host, offer.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey,
+			Start: func(o cell.Order, stream, status *os.File) (*supervise.Process, error) {
+				return cell.Start(o, stream, status, confine, d.log)
+			}}),
 	}
 }
 
@@ -71,12 +82,13 @@ func (h house) Answers(m *link.Mux) {
 	h.bypass.Answers(m)
 	h.mail.Answers(m)
 	h.page.Answers(m)
+	h.services.Answers(m)
 }
 
 // parts answer what verbs ask.
 func (h house) parts(g *gateway.Gateway, old *predecessor) api.Parts {
 	return api.Parts{Daemon: g, Upgrade: old, Onions: h.onions, Devices: h.devices, Bypasses: h.bypass, Users: h.people, Mail: h.mail,
-		Servers: h.servers, Peers: h.friends}
+		Servers: h.servers, Peers: h.friends, Services: h.services}
 }
 
 // features are those of the box, in the order in which they look and want.
@@ -97,6 +109,7 @@ func (h house) features() []feature.Feature {
 		metrics.Feature{},  // numbers for Prometheus
 		gopher.Feature{},   // pages for the household and for friends
 		h.page,             // what browsers of the household see of all that
+		h.services,         // what friends may use, and ways to what they offer
 		h.servers,          // how the servers are that others have written
 	}
 }

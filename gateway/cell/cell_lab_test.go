@@ -192,8 +192,8 @@ func gone(t *testing.T, what, word string, within time.Duration) {
 
 // stubborn leaves processes that want to stay: in sessions and groups of their own, deaf
 // to signals, without the stream.
-const stubborn = `for i in 1 2 3; do setsid sh -c 'trap "" HUP TERM INT PIPE; exec <&- >&- 2>&-; while :; do sleep 0.1; done' WORD & done; echo up; ` +
-	`trap "" HUP TERM INT PIPE; while :; do sleep 0.1; done`
+const stubborn = `for i in 1 2 3; do setsid sh -c 'trap "" HUP TERM INT PIPE; exec <&- >&- 2>&-; ` +
+	`while :; do sleep 0.1; done' WORD & done; echo up; trap "" HUP TERM INT PIPE; while :; do sleep 0.1; done`
 
 func up(t *testing.T, c *conversation) {
 	t.Helper()
