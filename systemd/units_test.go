@@ -53,6 +53,7 @@ func TestDaemon(t *testing.T) {
 		"SystemCallErrorNumber":    {"EPERM"},
 		"ProtectClock":             nil, // it refuses to tell the clock's state
 		"ProtectProc":              {"invisible"},
+		"RestrictNamespaces":       {"user pid net ipc"}, // package cell
 		"ProtectHome":              {"yes"},
 		"NoNewPrivileges":          {"yes"},
 		"CapabilityBoundingSet": {"CAP_NET_ADMIN CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE " +

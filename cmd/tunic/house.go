@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"tunic/gateway"
 	"tunic/gateway/api"
+	"tunic/gateway/cell"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/block"
 	"tunic/gateway/feature/bypass"
@@ -23,12 +25,14 @@ import (
 	site "tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
 	"tunic/gateway/feature/servers"
+	offer "tunic/gateway/feature/services"
 	"tunic/gateway/feature/settings"
 	"tunic/gateway/feature/try"
 	"tunic/gateway/feature/upstream"
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
+	"tunic/gateway/supervise"
 	"tunic/rules"
 )
 
@@ -44,6 +48,8 @@ type house struct {
 	changes *settings.Feature
 	page    *site.Feature
 	notices *notices.Feature
+
+	services *offer.Feature
 }
 
 // devices answers api.Devices.
@@ -72,6 +78,10 @@ func newHouse(host feature.Host, d *daemon) house {
 		page: site.New(host, site.Parts{Paths: paths, Log: d.log, Tor: d.tor, Settings: changes,
 			Leaks: leaks.Tester{Host: host, System: inKernel{d}, Devices: known.Devices}.Leaks}),
 		notices: notices.New(host, notices.Parts{Paths: paths, Log: d.log, Server: d.serve}),
+		services: offer.New(host, offer.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey,
+			Start: func(o cell.Order, stream, status *os.File) (*supervise.Process, error) {
+				return cell.Start(o, stream, status, confine, d.log)
+			}}),
 	}
 }
 
@@ -93,12 +103,13 @@ func (h house) Answers(m *link.Mux) {
 	h.bypass.Answers(m)
 	h.mail.Answers(m)
 	h.page.Answers(m)
+	h.services.Answers(m)
 }
 
 // parts answer what verbs ask.
 func (h house) parts(g *gateway.Gateway, old *predecessor) api.Parts {
 	return api.Parts{Daemon: g, Upgrade: old, Onions: h.onions, Devices: h.devices, Bypasses: h.bypass, Users: h.people, Mail: h.mail,
-		Servers: h.servers, Peers: h.friends}
+		Servers: h.servers, Peers: h.friends, Services: h.services}
 }
 
 // features are those of the box, in the order in which they look and want.
@@ -122,6 +133,7 @@ func (h house) features() []feature.Feature {
 		h.changes,          // settings that wait to be confirmed
 		h.page,             // what browsers of the household see of all that
 		h.notices,          // what admins are told by mail
+		h.services,         // what friends may use, and ways to what they offer
 		h.servers,          // how the servers are that others have written
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +58,9 @@ func peerLines(p api.Peer, now time.Time) string {
 		if len(p.Endpoints)+len(p.Onions) > 0 {
 			line("offers: ", strings.Join(append(p.Endpoints, p.Onions...), ", "))
 		}
+		if len(p.Services) > 0 {
+			line("services for you: ", strings.Join(serviceNames(p.Services), ", "))
+		}
 	} else if p.Expires != nil && (p.State == api.PeerInvited || p.State == api.PeerAccepted || p.State == api.PeerIntroduced) {
 		line("until ", p.Expires.Local().Format("2006-01-02 15:04"))
 	}
@@ -67,6 +71,18 @@ func peerLines(p api.Peer, now time.Time) string {
 		line("waits here: ", w)
 	}
 	return b.String()
+}
+
+// serviceNames are services by name, and where they are.
+func serviceNames(list []api.PeerService) (names []string) {
+	for _, s := range list {
+		name := s.Name
+		if s.Port != 0 {
+			name += fmt.Sprintf(" (port %d)", s.Port)
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 func forgetCommand(a *app) *cobra.Command {

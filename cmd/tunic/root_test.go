@@ -40,7 +40,7 @@ func TestPermissionErrorsSayRoot(t *testing.T) {
 
 // needNoRoot are verbs that nobody needs to be root for, and those that the daemon starts.
 var needNoRoot = map[string]bool{"version": true, "explain": true, "completion": true, "help": true, "serve": true, "clock": true,
-	"confine": true, "guest": true, "ready": true,
+	"confine": true, "cell": true, "guest": true, "ready": true,
 	"exit-statuses": true, "manual": true}
 
 // asNobody are words for the verbs that want some.
@@ -51,6 +51,7 @@ var asNobody = map[string]string{
 	"user role": "bob admin", "user show": "bob", "mail show": "x", "mail drop": "x", "irc ban": "x", "irc unban": "u.98f6ef32",
 	"irc operator": "ann", "grant": "photos alice", "revoke": "photos alice", "invite": "alice",
 	"accept": "x", "confirm": "alice", "rename": "a b", "introduce": "a b", "forget": "alice --yes",
+	"service add": "uptime --friend alice -- /usr/bin/uptime", "service remove": "uptime",
 	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
 	"bypass add": "bank.example", "bypass remove": "bank.example",
 	"new-identity": "phone", "why": "192.168.1.3", "try": "bank.example", "teardown": "--yes", "profiles": "", "wait": "--timeout 0",

@@ -24,11 +24,12 @@ var sections = []section{
 		newIdentityCommand, bypassCommand,
 		portalCommand, lockdownCommand, explainCommand, leaktestCommand}},
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
-	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand}, friendVerbs...)},
+	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand, servicesCommand,
+		serviceCommand}, friendVerbs...)},
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
 	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
 		restoreCommand, teardownCommand, upgradeCommand, uciCommand, runCommand, versionCommand}},
-	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, manualCommand}},
+	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, cellCommand, manualCommand}},
 }
 
 // addVerbs gives the command line its verbs, each in its section.

@@ -14,6 +14,7 @@ type Parts struct {
 	Mail     Mail
 	Servers  Servers
 	Peers    Peers
+	Services Services
 }
 
 // Daemon is the household as a whole.
@@ -98,6 +99,13 @@ type Peers interface {
 	Rename(ctx context.Context, r RenameRequest) (Peer, error)
 }
 
+// Services is the part that knows what friends may use, and what they offer.
+type Services interface {
+	Services(ctx context.Context) ([]FriendService, error)
+	AddService(ctx context.Context, r ServiceRequest) (FriendService, error)
+	RemoveService(ctx context.Context, r ServiceName) error
+}
+
 // routes say which part answers which request.
 func (p Parts) routes() []route {
 	status := func(ctx context.Context) (Status, error) { return p.Daemon.Status(ctx), nil }
@@ -127,5 +135,8 @@ func (p Parts) routes() []route {
 		look(get(verbPeers, p.Peers.Peers)), post(verbInvite, p.Peers.Invite), post(verbAccept, p.Peers.Accept),
 		post(verbConfirm, p.Peers.Confirm),
 		post(verbRename, p.Peers.Rename), post(verbForget, done(p.Peers.Forget)), post(verbIntroduce, done(p.Peers.Introduce)),
+
+		get(verbServices, p.Services.Services), post(verbAddService, p.Services.AddService),
+		post(verbRemoveService, done(p.Services.RemoveService)),
 	}
 }

@@ -75,6 +75,15 @@ type Peer struct {
 	Endpoints []string   `json:"endpoints"`         // what its box serves
 	Onions    []string   `json:"onions"`            // what it has granted us: "photos.alice.peer.home.arpa"
 	Waiting   []string   `json:"waiting,omitempty"` // what waits here for it, in words
+
+	Services []PeerService `json:"services,omitempty"` // that its box lets this one use
+}
+
+// PeerService is a service of a friend's box, with its own port at that box's name, if
+// it has one.
+type PeerService struct {
+	Name string `json:"name"`
+	Port uint16 `json:"port,omitempty"`
 }
 
 // Invite makes an invitation.

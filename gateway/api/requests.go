@@ -65,4 +65,9 @@ var (
 	verbRename    = Request[RenameRequest, Peer]{http.MethodPost, "/rename", "Give a friend another name."}
 	verbForget    = Request[PeerRequest, nothing]{http.MethodPost, "/forget", "End a friendship or an invitation, now."}
 	verbIntroduce = Request[IntroduceRequest, nothing]{http.MethodPost, "/introduce", "Send two friends an invitation for each other."}
+
+	verbServices   = Request[nothing, []FriendService]{http.MethodGet, "/services", "What friends may use here, and what they offer."}
+	verbAddService = Request[ServiceRequest, FriendService]{http.MethodPost, "/service/add",
+		"Let friends use a program or a server."}
+	verbRemoveService = Request[ServiceName, nothing]{http.MethodPost, "/service/remove", "End that."}
 )

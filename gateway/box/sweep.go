@@ -40,7 +40,8 @@ func ownDirs(p config.Paths) map[string]string {
 			dirs[dir] = ""
 		}
 	}
-	for _, dir := range []string{p.Etc, p.DeviceDir(), p.OnionDir(), p.PeerDir(), p.ProfileDir(), p.EndpointDir(), p.GroupDir()} {
+	for _, dir := range []string{p.Etc, p.DeviceDir(), p.OnionDir(), p.PeerDir(), p.ProfileDir(), p.EndpointDir(), p.GroupDir(),
+		p.ServiceDir()} {
 		dirs[dir] = ".toml"
 	}
 	return dirs

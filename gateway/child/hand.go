@@ -97,7 +97,15 @@ func (p *Process) follow(d link.Desired) {
 func sameDoors(a, b link.Desired) bool {
 	return a.TorUID == b.TorUID && reflect.DeepEqual(a.Fronts, b.Fronts) && reflect.DeepEqual(a.Users, b.Users) &&
 		reflect.DeepEqual(a.Terminators, b.Terminators) && reflect.DeepEqual(a.Gopher, b.Gopher) && reflect.DeepEqual(a.Mail, b.Mail) &&
-		reflect.DeepEqual(a.SOCKS, b.SOCKS)
+		reflect.DeepEqual(a.SOCKS, b.SOCKS) && reflect.DeepEqual(offers(a), offers(b))
+}
+
+// offers are what friends may use, whatever the box proves itself by.
+func offers(d link.Desired) []link.OwnService {
+	if d.Services == nil {
+		return nil
+	}
+	return d.Services.Own
 }
 
 // endOld ends the earlier serves.

@@ -131,6 +131,7 @@ func takenPorts() []uint16 {
 func internalPorts() []uint16 {
 	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeMetricsPort,
 		ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServePagePort, ServePageTLSPort, ServeSharesPort,
+		ServeServicesPort,
 		ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort, ServeIRCPort, ServeIRCTLSPort, ProsodyClientPort,
 		ProsodyServerPort, ProsodyFilesPort, NgircdPort}
 }

@@ -35,6 +35,8 @@ func (l *loader) load() (*Config, error) {
 	l.peers(cfg)
 	l.known = l.profiles()
 	l.onions(cfg)
+	l.services(cfg)
+	cfg.checkServicePorts(l)
 	l.groups(cfg)
 	l.snippets(cfg)
 	if len(l.errs) > 0 {

@@ -26,6 +26,7 @@ const (
 	ServePagePort       uint16 = 9384 // serve, the box's own page for the household
 	ServePageTLSPort    uint16 = 9385 // serve, the same over TLS
 	ServeSharesPort     uint16 = 9386 // serve, the pages at friends' bare names for the household
+	ServeServicesPort   uint16 = 9371 // serve, what friends offer, for the household
 	ServeIMAPPort       uint16 = 9393 // serve, IMAP over TLS for the household
 	DovecotPort         uint16 = 9394 // dovecot, IMAP for serve, 127.0.0.1
 
@@ -70,6 +71,9 @@ const (
 	MailUser  = "tunic-mail" // its group shares the Maildirs with ServeUser
 	XMPPUser  = "tunic-xmpp"
 	IRCUser   = "tunic-irc"
+
+	// ServiceUser runs the commands of services for friends.
+	ServiceUser = "tunic-service"
 )
 
 // LookGroup is the group of the box's users who may look without being root, if
@@ -112,10 +116,14 @@ func (p Paths) PeerDir() string     { return filepath.Join(p.Etc, "peers") }
 func (p Paths) ProfileDir() string  { return filepath.Join(p.Etc, "profiles") }
 func (p Paths) EndpointDir() string { return filepath.Join(p.Etc, "endpoints") }
 func (p Paths) TorrcDir() string    { return filepath.Join(p.Etc, "torrc.d") }
+func (p Paths) ServiceDir() string  { return filepath.Join(p.Etc, "services") }
 
 // OnionFile is the file of one onion, DeviceFile that of one device.
 func (p Paths) OnionFile(name string) string  { return filepath.Join(p.OnionDir(), name+".toml") }
 func (p Paths) DeviceFile(name string) string { return filepath.Join(p.DeviceDir(), name+".toml") }
+
+// ServiceFile is the file of one service for friends.
+func (p Paths) ServiceFile(name string) string { return filepath.Join(p.ServiceDir(), name+".toml") }
 
 // PeerFile is the file of one friend's box.
 func (p Paths) PeerFile(name string) string { return filepath.Join(p.PeerDir(), name+".toml") }

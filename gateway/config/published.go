@@ -14,6 +14,13 @@ const (
 	FilesEndpoint = "files"
 )
 
+// MuxEndpoint is how friends reach services (TCPMUX over TLS), and MuxPort where it is
+// expected at a home onion (RFC 1078).
+const (
+	MuxEndpoint        = "services"
+	MuxPort     uint16 = 1
+)
+
 // PairPort is the virtual port of a home onion at which PairEndpoint is expected.
 const PairPort uint16 = 7474
 
@@ -56,6 +63,9 @@ func (c *Config) AllOnions() []Onion {
 		home.addPorts(homePorts(e))
 	}
 	home.addPorts([]Port{{Virtual: PairPort, Target: Target{Endpoint: PairEndpoint}}})
+	if len(c.Services) > 0 {
+		home.addPorts([]Port{{Virtual: MuxPort, Target: Target{Endpoint: MuxEndpoint}}})
+	}
 	slices.SortFunc(home.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
 	list = append(append(list, home), c.strangersOnion()...)
 	slices.SortFunc(list, func(a, b Onion) int { return cmp.Compare(a.Name, b.Name) })

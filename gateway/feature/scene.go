@@ -36,10 +36,11 @@ type Scene struct {
 
 	// What features that have looked know for those that look after them.
 	Users     []account.User
-	Own       []onion.Address             // every address of this box that is known
-	Authority *ca.Authority               // nil: it cannot be used
-	Hosts     map[string][]netip.Addr     // devices that onions lead to, by name
-	Heard     map[onion.Address]time.Time // when friends' boxes said hello last
+	Own       []onion.Address                       // every address of this box that is known
+	Authority *ca.Authority                         // nil: it cannot be used
+	Hosts     map[string][]netip.Addr               // devices that onions lead to, by name
+	Heard     map[onion.Address]time.Time           // when friends' boxes said hello last
+	Offered   map[onion.Address][]link.ServiceOffer // services of friends' boxes for this one
 }
 
 // ToBeMade stands in a scene that is foreseen for what a pass makes.

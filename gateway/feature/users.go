@@ -8,11 +8,13 @@ type ChildIDs struct {
 	Mail  IDs // of the IMAP server
 	XMPP  IDs // of the chat servers
 	IRC   IDs
+
+	Service IDs // of the commands of services for friends
 }
 
 // Confined are those who speak with strangers and devices.
 func (c ChildIDs) Confined() (list []IDs) {
-	for _, ids := range []IDs{c.Serve, c.Mail, c.XMPP, c.IRC} {
+	for _, ids := range []IDs{c.Serve, c.Mail, c.XMPP, c.IRC, c.Service} {
 		if ids != (IDs{}) {
 			list = append(list, ids)
 		}

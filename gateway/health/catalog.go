@@ -217,6 +217,10 @@ var catalog = map[Code]entry{
 		"The directory that an onion's file names for its certificates cannot be read or written, or a certificate cannot be made. " +
 			"The onion itself is published.",
 		"do what the message says; the certificate that is there is good until its end, and tunic tries again by itself"},
+	ServiceUnusable: {Error,
+		"A service that friends may use does not work: its program is not there, or its user, or this box cannot prove " +
+			"to friends who it is.",
+		"do what the message says; friends who ask for it meanwhile are refused"},
 	OldAddress: {Error,
 		"An onion has a new address, and the old one, which is kept for a while, cannot be published.",
 		"put its keys right as the message says, or restore them from a backup; the onion's new address works"},

@@ -82,6 +82,7 @@ const (
 	OnionForeign       Code = "onion-imported-private"
 	OldAddress         Code = "old-address-unusable"
 	OnionCertificate   Code = "onion-certificate-failed"
+	ServiceUnusable    Code = "service-unusable"
 	SelfUnusable       Code = "own-key-unusable"
 	FriendsUnusable    Code = "friends-unusable"
 	NamesUnusable      Code = "names-unusable"

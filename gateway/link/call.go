@@ -39,21 +39,29 @@ type Mux struct {
 type handler struct {
 	limit   int
 	working *atomic.Int32
-	answer  func(ctx context.Context, question json.RawMessage) (any, error)
+	answer  func(ctx context.Context, question json.RawMessage, files []*os.File) (any, error)
+	files   int // that come with a question
 }
 
 // Handle has f answer v. The text of its error is what the other end's Ask returns.
 func Handle[Q, A any](m *Mux, v Verb[Q, A], f func(context.Context, Q) (A, error)) {
+	HandleFiles(m, v, 0, func(ctx context.Context, q Q, _ []*os.File) (A, error) { return f(ctx, q) })
+}
+
+// HandleFiles is Handle for a verb with which n descriptors come; a question with
+// another number is refused. They are closed when f returns.
+func HandleFiles[Q, A any](m *Mux, v Verb[Q, A], n int, f func(context.Context, Q, []*os.File) (A, error)) {
 	if m.handlers == nil {
 		m.handlers = make(map[string]handler)
 	}
-	m.handlers[v.name] = handler{v.limit, new(atomic.Int32), func(ctx context.Context, question json.RawMessage) (any, error) {
+	answer := func(ctx context.Context, question json.RawMessage, files []*os.File) (any, error) {
 		var q Q
 		if err := json.Unmarshal(question, &q); err != nil {
 			return nil, fmt.Errorf("decoding the question %s: %w", v.name, err)
 		}
-		return f(ctx, q)
-	}}
+		return f(ctx, q, files)
+	}
+	m.handlers[v.name] = handler{v.limit, new(atomic.Int32), answer, n}
 }
 
 // End is one end of the link at work.
@@ -81,13 +89,18 @@ func (e *End) Hand(name string, f *os.File) error { return e.conn.Send(Listener{
 // Ask asks the other end and waits for its answer, as long as the verb allows.
 // The error is ErrClosed when the other end has gone away.
 func Ask[Q, A any](ctx context.Context, e *End, v Verb[Q, A], question Q) (answer A, err error) {
+	return AskFiles(ctx, e, v, question)
+}
+
+// AskFiles is Ask with descriptors. The files stay the caller's.
+func AskFiles[Q, A any](ctx context.Context, e *End, v Verb[Q, A], question Q, files ...*os.File) (answer A, err error) {
 	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
 	body, err := json.Marshal(question)
 	if err != nil {
 		return answer, fmt.Errorf("encoding the question %s: %w", v.name, err)
 	}
-	r, err := e.ask(ctx, call{Verb: v.name, Body: body})
+	r, err := e.ask(ctx, call{Verb: v.name, Body: body}, files...)
 	switch {
 	case err != nil:
 		return answer, fmt.Errorf("asking %s: %w", v.name, err)
@@ -102,14 +115,14 @@ func Ask[Q, A any](ctx context.Context, e *End, v Verb[Q, A], question Q) (answe
 	return answer, nil
 }
 
-func (e *End) ask(ctx context.Context, c call) (reply, error) {
+func (e *End) ask(ctx context.Context, c call, files ...*os.File) (reply, error) {
 	id, ch := e.enlist()
 	if ch == nil {
 		return reply{}, ErrClosed
 	}
 	defer e.take(id)
 	c.ID = id
-	if err := e.conn.Send(c); err != nil {
+	if err := e.conn.Send(c, files...); err != nil {
 		return reply{}, err
 	}
 	select {
@@ -176,10 +189,11 @@ func (e *End) obey(ctx context.Context, m Message, files []*os.File) error {
 	if listener && e.mux.Take != nil && len(files) == 1 {
 		return e.mux.Take(l.Name, files[0])
 	}
+	if m, ok := m.(call); ok {
+		return e.answer(ctx, m, files)
+	}
 	closeAll(files)
 	switch m := m.(type) {
-	case call:
-		return e.answer(ctx, m)
 	case reply:
 		if ch := e.take(m.ID); ch != nil {
 			ch <- m // has room: it is sent once
@@ -190,28 +204,31 @@ func (e *End) obey(ctx context.Context, m Message, files []*os.File) error {
 }
 
 // answer has a question answered; it fails only if this end could not say it.
-func (e *End) answer(ctx context.Context, c call) error {
+func (e *End) answer(ctx context.Context, c call, files []*os.File) error {
 	h, ok := e.mux.handlers[c.Verb]
-	if !ok {
-		return e.conn.Send(reply{ID: c.ID, Error: fmt.Sprintf("there is no question %q", c.Verb)})
+	if !ok || len(files) != h.files {
+		closeAll(files)
+		return e.conn.Send(reply{ID: c.ID, Error: fmt.Sprintf("there is no question %q with %d descriptors", c.Verb, len(files))})
 	}
 	if h.limit == inOrder {
-		return e.conn.Send(h.reply(ctx, c))
+		return e.conn.Send(h.reply(ctx, c, files))
 	}
 	if h.working.Add(1) > int32(h.limit) {
 		h.working.Add(-1)
+		closeAll(files)
 		return e.conn.Send(reply{ID: c.ID, Error: ErrBusy.Error()})
 	}
 	go func() {
 		defer h.working.Add(-1)
-		e.conn.Send(h.reply(ctx, c)) // fails when the other end has gone away, which Run sees
+		e.conn.Send(h.reply(ctx, c, files)) // fails when the other end has gone away, which Run sees
 	}()
 	return nil
 }
 
-func (h handler) reply(ctx context.Context, c call) reply {
+func (h handler) reply(ctx context.Context, c call, files []*os.File) reply {
+	defer closeAll(files)
 	r := reply{ID: c.ID}
-	answer, err := h.answer(ctx, c.Body)
+	answer, err := h.answer(ctx, c.Body, files)
 	if err == nil {
 		r.Body, err = json.Marshal(answer)
 	}

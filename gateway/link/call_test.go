@@ -184,3 +184,35 @@ func TestListenerThatNobodyTakes(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 }
+
+// Descriptors come with the question that wants them, and with no other.
+func TestFilesOfQuestions(t *testing.T) {
+	verb := Verb[string, string]{"with", 4, 5 * time.Second}
+	plain := Verb[string, string]{"plain", 4, 5 * time.Second}
+	mux := new(Mux)
+	HandleFiles(mux, verb, 1, func(_ context.Context, q string, files []*os.File) (string, error) {
+		text := make([]byte, 5)
+		_, err := files[0].ReadAt(text, 0)
+		return q + string(text), err
+	})
+	Handle(mux, plain, func(context.Context, string) (string, error) { return "answered", nil })
+	ours, _ := ends(t, new(Mux), mux)
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.WriteString("hello")
+	if a, err := AskFiles(t.Context(), ours, verb, "it says ", f); err != nil || a != "it says hello" {
+		t.Errorf("%q, %v", a, err)
+	}
+	for _, wrong := range []func() (string, error){
+		func() (string, error) { return Ask(t.Context(), ours, verb, "") },
+		func() (string, error) { return AskFiles(t.Context(), ours, verb, "", f, f) },
+		func() (string, error) { return AskFiles(t.Context(), ours, plain, "", f) },
+	} {
+		if a, err := wrong(); err == nil {
+			t.Errorf("answered %q", a)
+		}
+	}
+}

@@ -72,6 +72,8 @@ type Desired struct {
 
 	Hosts map[string][]netip.Addr // devices that are targets, by name
 	Peers *Peers                  // nil: no other boxes
+
+	Services *Services // nil: friends use nothing here, and offer nothing
 }
 
 // Front is the listener behind one onion.

@@ -56,6 +56,7 @@ type Seen struct {
 	RoundTrip  time.Duration // 0: not measured
 	Endpoints  []string
 	Offers     []Offer
+	Services   []ServiceOffer
 	Introduced []Introduction
 	Delivered  [][16]byte // names of the introductions that the other box has taken
 }
@@ -101,6 +102,7 @@ type Friend struct {
 	Return     uint64 // how often this box has come back
 	Endpoints  []string
 	Offers     []Offer
+	Services   []ServiceOffer
 	Introduced []Introduction
 }
 

@@ -48,6 +48,8 @@ var (
 	Enrol = Verb[PageCode, PagePass]{"page.enrol", 4, 20 * time.Second}
 	// Act shows or does what a user may who is logged in.
 	Act = Verb[PageAct, PageAnswer]{"page.act", 16, 2 * time.Minute}
+	// RunService starts a command for a friend; two descriptors come with it.
+	RunService = Verb[Run, struct{}]{"service.run", 64, 20 * time.Second}
 	// LookAtPage says what everybody in the house may know.
 	LookAtPage = Verb[PageVisit, PageView]{"page.look", 16, 10 * time.Second}
 )

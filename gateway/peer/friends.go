@@ -19,6 +19,7 @@ import (
 const (
 	MaxOffers        = 64
 	MaxEndpoints     = 16
+	MaxServices      = 64
 	MaxIntroductions = 16 // of one friend, waiting for our owner
 )
 
@@ -45,6 +46,13 @@ type Seen struct {
 	RoundTrip time.Duration `json:"round_trip"` // 0: not measured
 	Endpoints []string      `json:"endpoints"`
 	Offers    []Offer       `json:"offers"`
+	Services  []Service     `json:"services,omitempty"`
+}
+
+// Service is one that a friend's box lets this one use, with its own port, 0 for none.
+type Service struct {
+	Name string `json:"name"`
+	Port uint16 `json:"port,omitempty"`
 }
 
 // Friend is what we know of a friend's box beside its file. It holds no secret.
@@ -189,6 +197,8 @@ func (b *Book) checked(s, before Seen) Seen {
 		}
 	}
 	s.Endpoints = s.Endpoints[:min(len(s.Endpoints), MaxEndpoints)]
+	s.Services = slices.DeleteFunc(slices.Clone(s.Services), func(v Service) bool { return !ValidOffer(v.Name) })
+	s.Services = s.Services[:min(len(s.Services), MaxServices)]
 	return s
 }
 

@@ -24,6 +24,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.endpoints(d.Gopher)
 	a.mail(d.Mail)
 	a.peers(d.Peers)
+	a.offers(d.Services)
 	a.hostedServers(d.Terminators)
 	a.files(d.Files)
 	a.onions(d)
@@ -100,6 +101,8 @@ func (s *Server) endpoint(name string) endpoint.Endpoint {
 	switch {
 	case name == config.PairEndpoint:
 		return s.pair
+	case name == config.MuxEndpoint:
+		return s.mux
 	case s.gopher != nil && s.gopher.Name() == name:
 		return s.gopher
 	}

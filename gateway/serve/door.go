@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -121,7 +122,7 @@ func (s *Server) active() int {
 		n += f.Counts().Active
 	}
 	s.mu.Unlock()
-	for _, one := range append(s.household.counts(), s.waiting.counts()...) {
+	for _, one := range slices.Concat(s.household.counts(), s.waiting.counts(), s.services.limits.counts()) {
 		n += one.Active
 	}
 	return n

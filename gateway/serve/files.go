@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -129,30 +130,39 @@ const originalDst = 80
 // dialled returns the address that a device dialled before a rule redirected it
 // to us, "" if it was not redirected.
 func dialled(c net.Conn) string {
+	if to := dialledAt(c); to.IsValid() {
+		return to.Addr().String()
+	}
+	return ""
+}
+
+// dialledAt is dialled with the port; the zero AddrPort: it is not known.
+func dialledAt(c net.Conn) (to netip.AddrPort) {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
-		return ""
+		return to
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return ""
+		return to
 	}
-	var to netip.Addr
 	err = raw.Control(func(fd uintptr) {
 		if remote(c).Is4() { // the answer is a sockaddr_in, as long as a group of IPv6
 			if in, err := syscall.GetsockoptIPv6Mreq(int(fd), syscall.IPPROTO_IP, originalDst); err == nil {
-				to = netip.AddrFrom4([4]byte(in.Multiaddr[4:8]))
+				to = netip.AddrPortFrom(netip.AddrFrom4([4]byte(in.Multiaddr[4:8])), binary.BigEndian.Uint16(in.Multiaddr[2:4]))
 			}
 			return
 		}
 		if in, err := syscall.GetsockoptIPv6MTUInfo(int(fd), syscall.IPPROTO_IPV6, originalDst); err == nil {
-			to = netip.AddrFrom16(in.Addr.Addr)
+			var port [2]byte
+			binary.NativeEndian.PutUint16(port[:], in.Addr.Port) // as the network has it
+			to = netip.AddrPortFrom(netip.AddrFrom16(in.Addr.Addr), binary.BigEndian.Uint16(port[:]))
 		}
 	})
-	if err != nil || !to.IsValid() {
-		return ""
+	if err != nil {
+		return netip.AddrPort{}
 	}
-	return to.String()
+	return to
 }
 
 // files serves what friends share.

@@ -23,6 +23,7 @@ import (
 	"tunic/gateway/device"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/gopher"
+	"tunic/gateway/endpoint/mux"
 	"tunic/gateway/endpoint/pair"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
@@ -55,6 +56,7 @@ type Server struct {
 	smtp      currentMail       // mail
 	waiting   limiters          // for clients of servers on the box
 	visitors  *endpoint.Limiter // for visitors of endpoints
+	patient   *endpoint.Limiter // for friends at services, which have bounds of their own
 	places    places            // of servers on the box
 	probes    probes
 	users     link.Users
@@ -62,6 +64,9 @@ type Server struct {
 	cert      atomic.Pointer[certificate]  // of the household's servers; nil: none is there
 	names     names
 	site      *page.Site
+	services  *services // that friends may use
+	mux       *mux.Endpoint
+	abroad    *abroad // friends' services
 
 	mu     sync.Mutex        // guards what status and the fronts' dials read
 	fronts map[string]*front // by onion name
@@ -105,6 +110,7 @@ func New(log *slog.Logger) (*Server, error) {
 		household: limiters{limits: householdLimits},
 		waiting:   limiters{limits: waitingLimits},
 		visitors:  endpoint.NewLimiter(hostedLimits),
+		patient:   endpoint.NewLimiter(endpoint.Limits{}),
 	}
 	s.accepting, s.shut = context.WithCancel(context.Background())
 	s.drained = make(chan struct{})
@@ -122,6 +128,7 @@ func New(log *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("preparing the time server: %w", err)
 	}
 	newPeers(s)
+	newServices(s)
 	s.site = page.New(asked{s})
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"tunic/gateway/config"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 )
@@ -18,7 +19,11 @@ import (
 func (s *Server) route(f link.Front, p link.Port) onion.Route {
 	if p.Endpoint != "" {
 		ep := s.endpoint(p.Endpoint)
-		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, s.visitors, s.log}}
+		limiter := s.visitors
+		if p.Endpoint == config.MuxEndpoint {
+			limiter = s.patient
+		}
+		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, limiter, s.log}}
 	}
 	relay := s.relay(p)
 	r := onion.Route{Key: fmt.Sprintf("%s %s %s %v", targetName(p), p.Proxy, p.HTTPHost, p.Places)}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // defaultPath is the PATH of a child whose Env names none. The daemon's own
@@ -45,6 +47,12 @@ type Command struct {
 	Confine []string
 	Limits  Limits
 
+	// Apart has the process be the first of its own process, network and IPC
+	// namespaces (namespaces(7)): it sees no other process, has no network but a
+	// loopback that is down, and when it ends everything ends that came of it. They
+	// belong to a user namespace in which UID and GID, which must be set, are the only ones.
+	Apart bool
+
 	Files []*os.File // become descriptors 3, 4, ...; the caller keeps and closes its own
 }
 
@@ -79,6 +87,9 @@ func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
 	if c.SetUser {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
 	}
+	if c.Apart {
+		c.apart(cmd.SysProcAttr)
+	}
 	if err := cmd.Start(); err != nil {
 		read.Close()
 		return nil, fmt.Errorf("starting %s: %w", c.Name, err)
@@ -88,6 +99,13 @@ func Start(c Command, log *slog.Logger, line func(string)) (*Process, error) {
 	log.Debug("process started", "process", c.Name, "pid", p.PID())
 	go p.wait()
 	return p, nil
+}
+
+func (c Command) apart(a *syscall.SysProcAttr) {
+	a.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC
+	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: int(c.UID), HostID: int(c.UID), Size: 1}}
+	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: int(c.GID), HostID: int(c.GID), Size: 1}}
+	a.GidMappingsEnableSetgroups = true // to have none of them
 }
 
 func (c Command) environment() []string {

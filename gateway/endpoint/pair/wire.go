@@ -138,6 +138,7 @@ func parse(body []byte, into any) error {
 type about struct {
 	Endpoints  []string       `json:"endpoints,omitempty"`
 	Offers     []offer        `json:"offers,omitempty"`
+	Services   []service      `json:"services,omitempty"`
 	Introduced []introduction `json:"introduced,omitempty"`
 	Taken      []peer.ID      `json:"taken,omitempty"` // introductions of the other box
 }
@@ -145,6 +146,11 @@ type about struct {
 type offer struct {
 	Name  string   `json:"name"`
 	Onion peer.Key `json:"onion"`
+}
+
+type service struct {
+	Name string `json:"name"`
+	Port uint16 `json:"port,omitempty"`
 }
 
 type introduction struct {
@@ -162,8 +168,8 @@ func parseAbout(body []byte) (about, error) {
 	if !utf8.Valid(body) || json.Unmarshal(body, &a) != nil {
 		return about{}, errMessage
 	}
-	if len(a.Endpoints) > peer.MaxEndpoints || len(a.Offers) > peer.MaxOffers || len(a.Introduced) > peer.MaxIntroductions ||
-		len(a.Taken) > peer.MaxIntroductions {
+	if len(a.Endpoints) > peer.MaxEndpoints || len(a.Offers) > peer.MaxOffers || len(a.Services) > peer.MaxServices ||
+		len(a.Introduced) > peer.MaxIntroductions || len(a.Taken) > peer.MaxIntroductions {
 		return about{}, errMessage
 	}
 	var kept about
@@ -175,6 +181,11 @@ func parseAbout(body []byte) (about, error) {
 	for _, o := range a.Offers {
 		if peer.ValidOffer(o.Name) {
 			kept.Offers = append(kept.Offers, o)
+		}
+	}
+	for _, s := range a.Services {
+		if peer.ValidOffer(s.Name) {
+			kept.Services = append(kept.Services, s)
 		}
 	}
 	for _, i := range a.Introduced {
@@ -192,6 +203,9 @@ func aboutUs(f link.Friend, taken []peer.ID) about {
 	for _, o := range f.Offers {
 		a.Offers = append(a.Offers, offer{o.Name, peer.Key(o.Onion)})
 	}
+	for _, s := range f.Services {
+		a.Services = append(a.Services, service(s))
+	}
 	for _, i := range f.Introduced {
 		a.Introduced = append(a.Introduced, introduction{peer.Token(i.Token), peer.Role(i.Role), peer.Key(i.Onion), i.Name, i.Expires})
 	}
@@ -203,6 +217,9 @@ func (a about) seen(who peer.Key, roundTrip time.Duration) link.Seen {
 	s := link.Seen{Onion: link.Key(who), RoundTrip: roundTrip, Endpoints: a.Endpoints}
 	for _, o := range a.Offers {
 		s.Offers = append(s.Offers, link.Offer{Name: o.Name, Onion: link.Key(o.Onion)})
+	}
+	for _, one := range a.Services {
+		s.Services = append(s.Services, link.ServiceOffer(one))
 	}
 	for _, i := range a.Introduced {
 		s.Introduced = append(s.Introduced, link.Introduction{Token: [16]byte(i.Token), Role: uint8(i.Role), Onion: link.Key(i.Onion),

@@ -160,13 +160,16 @@ func (f *Feature) learn(known Known) {
 func (f *Feature) read(book *peer.Book, s *feature.Scene) Known {
 	k := Known{Visits: append(book.Visits(), book.FriendVisits()...), Calls: book.Calls(), Returns: f.returns,
 		Offers: make(map[onion.Address][]peer.Offer), Outbox: make(map[onion.Address][]peer.Introduction)}
-	s.Heard = make(map[onion.Address]time.Time)
+	s.Heard, s.Offered = make(map[onion.Address]time.Time), make(map[onion.Address][]link.ServiceOffer)
 	for _, p := range s.Config.Peers {
 		who := onion.Address(p.Onion)
 		friend := book.Friend(who)
 		k.Offers[who], k.Outbox[who] = friend.Offers, book.Outbox(who)
 		if !friend.At.IsZero() {
 			s.Heard[who] = friend.At
+		}
+		for _, v := range friend.Services {
+			s.Offered[who] = append(s.Offered[who], link.ServiceOffer(v))
 		}
 	}
 	return k
@@ -249,7 +252,8 @@ func addPeers(d *feature.Desired, s feature.Scene, known Known) {
 	}
 	for _, friend := range s.Config.Peers {
 		who := onion.Address(friend.Onion)
-		f := link.Friend{Onion: link.Key(peer.KeyOf(who)), Return: known.Returns, Offers: offersTo(s, friend)}
+		f := link.Friend{Onion: link.Key(peer.KeyOf(who)), Return: known.Returns, Offers: offersTo(s, friend),
+			Services: servicesFor(s.Config, friend)}
 		for _, e := range s.Config.Endpoints {
 			f.Endpoints = append(f.Endpoints, e.Name)
 		}
@@ -268,6 +272,16 @@ func offersTo(s feature.Scene, friend config.Peer) []link.Offer {
 	for _, o := range s.Onions() {
 		if o.Name != config.HomeOnion && lets(o, friend) && peer.ValidOffer(o.Name) && len(list) < peer.MaxOffers {
 			list = append(list, link.Offer{Name: o.Name, Onion: link.Key(peer.KeyOf(s.Addresses[o.Name]))})
+		}
+	}
+	return list
+}
+
+// servicesFor are those that name a friend.
+func servicesFor(c *config.Config, friend config.Peer) (list []link.ServiceOffer) {
+	for _, s := range c.Services {
+		if slices.Contains(s.Friends, friend.Name) && len(list) < peer.MaxServices {
+			list = append(list, link.ServiceOffer{Name: s.Name, Port: s.Port})
 		}
 	}
 	return list
@@ -324,6 +338,10 @@ func (f *Feature) regrant(from, to string) {
 		for i, o := range c.Onions {
 			c.Onions[i].Clients = renamed(o.Clients, from, to)
 		}
+		c.Services = slices.Clone(c.Services)
+		for i, s := range c.Services {
+			c.Services[i].Friends = withFriend(s.Friends, from, to)
+		}
 		return c
 	})
 }
@@ -338,6 +356,19 @@ func renamed(clients []config.Client, from, to string) (list []config.Client) {
 		}
 	}
 	return list
+}
+
+// withFriend is a list of friends with another name in it, or "" for one less.
+func withFriend(friends []string, from, to string) []string {
+	i := slices.Index(friends, from)
+	if i < 0 {
+		return friends
+	}
+	friends = slices.Delete(slices.Clone(friends), i, i+1)
+	if to != "" {
+		friends = append(friends, to)
+	}
+	return friends
 }
 
 // setPeers changes the friends in the configuration that is in force, without

@@ -127,6 +127,9 @@ func seenOf(m link.Seen) peer.Seen {
 	for _, o := range m.Offers {
 		s.Offers = append(s.Offers, peer.Offer{Name: o.Name, Onion: peer.Key(o.Onion).Address()})
 	}
+	for _, v := range m.Services {
+		s.Services = append(s.Services, peer.Service(v))
+	}
 	return s
 }
 

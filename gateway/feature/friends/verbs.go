@@ -186,6 +186,8 @@ func (f *Feature) Forget(ctx context.Context, r api.PeerRequest) error {
 // filesWithFriend are the files of the configuration that may name friends.
 func (f *Feature) filesWithFriend(names ...string) []string {
 	files, _ := filepath.Glob(f.Paths.OnionFile("*")) // the pattern is right
+	services, _ := filepath.Glob(f.Paths.ServiceFile("*"))
+	files = append(files, services...)
 	for _, name := range names {
 		files = append(files, f.Paths.PeerFile(name))
 	}
@@ -200,6 +202,9 @@ func (f *Feature) removePeer(name string) error {
 	if _, err := config.ForgetClient(f.Paths, name); err != nil {
 		return feature.Usage(fmt.Errorf("taking %s out of the clients of onions: %w", name, err),
 			"nothing was changed: correct that file first")
+	}
+	if err := config.ForgetServiceFriend(f.Paths, name); err != nil {
+		return feature.Usage(fmt.Errorf("taking %s out of the services: %w", name, err), "nothing was changed: correct that file first")
 	}
 	f.setPeers(func(list []config.Peer) []config.Peer { return slices.DeleteFunc(list, isPeer(name)) })
 	f.regrant(name, "")
@@ -236,6 +241,10 @@ func (f *Feature) Rename(ctx context.Context, r api.RenameRequest) (api.Peer, er
 		}
 		if _, err := config.RenameClient(f.Paths, r.From, r.To); err != nil {
 			return feature.Usage(fmt.Errorf("renaming %s among the clients of onions: %w", r.From, err),
+				"nothing was changed: correct that file first")
+		}
+		if err := config.RenameServiceFriend(f.Paths, r.From, r.To); err != nil {
+			return feature.Usage(fmt.Errorf("renaming %s among the friends of services: %w", r.From, err),
 				"nothing was changed: correct that file first")
 		}
 		if err := b.Rename(r.From, r.To); err != nil {
@@ -318,6 +327,9 @@ func friendStatus(p config.Peer, f peer.Friend, outbox []peer.Introduction, trie
 	}
 	for _, o := range f.Offers {
 		s.Onions = append(s.Onions, o.Name+"."+s.Address)
+	}
+	for _, v := range f.Services {
+		s.Services = append(s.Services, api.PeerService(v))
 	}
 	for _, i := range outbox {
 		s.Waiting = append(s.Waiting, "an introduction to "+i.Name)

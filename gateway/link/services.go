@@ -1,0 +1,51 @@
+package link
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Run asks the parent to start the command of a service for a friend who was proved. The
+// stream and a pipe for its status come with it (package cell). The parent has both in its
+// configuration, or refuses.
+type Run struct {
+	Service string
+	Friend  Key
+}
+
+// Services is what friends may use here, and what they offer this house; nil: neither.
+type Services struct {
+	Leaf      TLS // of the home onion, by which both sides prove who they are
+	Own       []OwnService
+	Friends   []FriendServices
+	Listeners []string // for the household: what friends offer
+}
+
+// OwnService is one that friends may use.
+type OwnService struct {
+	Name    string
+	Command bool // the parent runs it; else Target
+	Target  Port // Addr, Host, Unix and Proxy of it
+	AtOnce  int  // streams of one friend
+	Time    time.Duration
+	Friends []ServiceFriend
+}
+
+// ServiceFriend is who may use one.
+type ServiceFriend struct {
+	Onion Key
+	Name  string // the petname
+}
+
+// FriendServices is what a friend's box offers this one, at its addresses here.
+type FriendServices struct {
+	Onion  Key
+	Addrs  []netip.Addr
+	Offers []ServiceOffer
+}
+
+// ServiceOffer is a service by its name and, unless it is 0, its own port.
+type ServiceOffer struct {
+	Name string
+	Port uint16
+}
