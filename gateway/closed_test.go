@@ -34,7 +34,9 @@ func closedHouses(t *testing.T) (all []*house) {
 			}
 		}
 	}
-	return append(all, richHouse(t))
+	rich := richHouse(t) // whose page is there while it is closed too
+	rich.set(func() { rich.around = feature.Surroundings{Links: []feature.Link{lan(), wan()}} })
+	return append(all, richHouse(t), rich)
 }
 
 // flowsOf are first packets of every user of the box and of devices, to every

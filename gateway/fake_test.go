@@ -52,19 +52,21 @@ type fakes struct {
 	journal []string
 	fail    map[string]error // by the first word of a journal line
 
-	loaded   rules.Ruleset
-	drift    []string
-	wall     []string // what is wrong with it
-	around   feature.Surroundings
-	facts    feature.Facts
-	status   tor.Status
-	gaveUp   bool // tor, on a guard
-	torSpec  tor.Spec
-	fast     tor.Status
-	fastSpec tor.Spec
-	served   link.Desired
-	specs    []managed.Spec
-	servers  managed.Status // of each
+	loaded rules.Ruleset
+	drift  []string
+	wall   []string // what is wrong with it
+	around feature.Surroundings
+
+	listening []supervise.ListenerSpec
+	facts     feature.Facts
+	status    tor.Status
+	gaveUp    bool // tor, on a guard
+	torSpec   tor.Spec
+	fast      tor.Status
+	fastSpec  tor.Spec
+	served    link.Desired
+	specs     []managed.Spec
+	servers   managed.Status // of each
 
 	reached  map[string]link.Reached // by onion
 	reaching []string                // that was asked for, in its order
@@ -266,6 +268,7 @@ func (f fakeServer) Reach(_ context.Context, onion string, call bool) (link.Reac
 type fakeListeners struct{ *fakes }
 
 func (f fakeListeners) Set(_ context.Context, specs []supervise.ListenerSpec) error {
+	f.set(func() { f.listening = specs })
 	return f.did("listen", len(specs))
 }
 func (f fakeListeners) Files() map[string]*os.File { return nil }

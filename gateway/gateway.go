@@ -39,6 +39,7 @@ type Gateway struct {
 
 	// Owned by the loop.
 	ranges   feature.Ranges
+	complete bool          // serve has had all that is wanted of it
 	opened   bool          // the open rules are in force
 	torHas   []tor.Onion   // that tor has accepted last
 	done     bool          // all that the last pass had to do is done

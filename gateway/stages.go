@@ -8,7 +8,9 @@ import (
 	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
+	"tunic/gateway/link"
 	"tunic/gateway/ntp"
+	"tunic/gateway/supervise"
 	"tunic/gateway/tor"
 	"tunic/rules"
 )
@@ -96,7 +98,11 @@ func (p *pass) steps(ctx context.Context) bool {
 		return false
 	}
 	p.dropFast(ctx)
-	done := p.applyTor(ctx) && p.applyServe(ctx) && p.open(ctx) && p.applyServers()
+	connected := p.applyTor(ctx)
+	if !connected {
+		p.applyPage(ctx)
+	}
+	done := connected && p.applyServe(ctx) && p.open(ctx) && p.applyServers()
 	p.applyFast(ctx)
 	return done
 }
@@ -168,6 +174,35 @@ func torCode(err error) health.Code {
 	return health.TorRefused
 }
 
+// applyPage has serve show the page before Tor is connected for the first time, and nothing
+// else: whatever wants Tor would fail, and wait longer and longer until it tries again. Once
+// serve has had all, it keeps it.
+func (p *pass) applyPage(ctx context.Context) {
+	if p.complete {
+		return
+	}
+	d := link.Desired{Page: p.desired.Serve.Page, TLS: p.desired.Serve.TLS, DNS: link.DNS{Box: p.desired.Serve.DNS.Box}}
+	if d.Page == nil {
+		return
+	}
+	page := *d.Page
+	page.Shares, page.Friends = nil, nil
+	d.Page = &page
+	var of []supervise.ListenerSpec
+	for _, l := range p.desired.Listeners {
+		if slices.Contains(page.Listeners, l.Name) || slices.Contains(page.TLS, l.Name) ||
+			slices.ContainsFunc(page.DNS, func(pair link.DNSListener) bool { return l.Name == pair.UDP || l.Name == pair.TCP }) {
+			of = append(of, l)
+		}
+	}
+	if err := p.Listeners.Set(ctx, of); err != nil {
+		p.find(health.ServeProblem, "", "%v", err)
+	}
+	if _, err := p.Server.Apply(ctx, d, p.Listeners.Files()); err != nil {
+		p.Log.Debug("the page is not there yet", "error", err) // the next pass, when serve is, asks again
+	}
+}
+
 // applyServe opens the listeners and hands them and the work to serve.
 func (p *pass) applyServe(ctx context.Context) bool {
 	if err := p.Listeners.Set(ctx, p.desired.Listeners); err != nil {
@@ -179,6 +214,7 @@ func (p *pass) applyServe(ctx context.Context) bool {
 		p.find(health.ServeDown, "", "%v", err)
 		return p.opened
 	}
+	p.complete = true
 	for _, f := range failed {
 		p.find(health.ServeProblem, "", "%s", f)
 	}

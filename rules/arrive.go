@@ -1,5 +1,7 @@
 package rules
 
+import "fmt"
+
 // input guards our ports against everybody, and the box's other ports against
 // whatever is no network that has been named: its owner's own rules judge the
 // rest. Devices come redirected to our ports; what dials one does not.
@@ -34,10 +36,22 @@ func (c compiler) closed() Chain {
 	chain := Chain{Name: chainClosed}
 	if c.open() {
 		c.eachFrom(&chain, " -m conntrack --ctstate DNAT", "-j ACCEPT")
+	} else {
+		c.acceptServed(&chain)
 	}
 	c.eachFrom(&chain, "", "-j "+chainRefuse)
 	chain.add("-j DROP")
 	return chain
+}
+
+// acceptServed accepts in lockdown what was redirected to what is served then.
+func (c compiler) acceptServed(chain *Chain) {
+	for _, s := range c.served() {
+		c.eachFrom(chain, fmt.Sprintf(" -p tcp -m tcp --dport %d -m conntrack --ctstate DNAT", s.Internal), "-j ACCEPT")
+		if s.UDP {
+			c.eachFrom(chain, fmt.Sprintf(" -p udp -m udp --dport %d -m conntrack --ctstate DNAT", s.Internal), "-j ACCEPT")
+		}
+	}
 }
 
 // named lets the networks reach the box that the owner has named. In one-arm use

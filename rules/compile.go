@@ -171,7 +171,7 @@ func marked(p Policy) string {
 // dns returns the service that answers the household's questions.
 func (in Input) dns() (Service, bool) {
 	for _, s := range in.Services {
-		if s.Public == dnsPort && s.UDP {
+		if s.Public == dnsPort && s.UDP && s.When.in(Open) {
 			return s, true
 		}
 	}

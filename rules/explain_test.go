@@ -39,6 +39,7 @@ const (
 func TestExplain(t *testing.T) {
 	open, ownTor := scenarios()["open"], scenarios()["open-own-tor"]
 	closed, guests, closedGuests := scenarios()["lockdown"], scenarios()["open-portal"], scenarios()["lockdown-portal"]
+	served := scenarios()["lockdown-served"]
 	named, closedNamed := scenarios()["open-named"], scenarios()["lockdown-named"]
 	cases := []struct {
 		name string
@@ -66,6 +67,19 @@ func TestExplain(t *testing.T) {
 		{"ssh to the box", open, local(device(macTor, "tcp", "192.168.77.1:22")), Passed, 0, Tor, "TUNIC-INPUT"},
 		{"UDP to a virtual address", open, device(macDirect, "udp", "10.192.0.7:80"), Refused, 0, Direct, "TUNIC-REFUSE"},
 		{"closed", closed, device(macDirect, "tcp", "198.51.100.1:443"), Refused, 0, Direct, "TUNIC-INPUT"},
+		{"closed, the page", served, local(device(macTor, "tcp", "192.168.77.1:80")), Redirected, 9384, Tor, "TUNIC-CLOSED"},
+		{"closed, the page over TLS", served, local(device(macDirect, "tcp", "[fd77:1::1]:443")), Redirected, 9385, Direct, "TUNIC-CLOSED"},
+		{"closed, a name of the box", served, local(device(macTor, "udp", "192.168.77.1:53")), Redirected, 9355, Tor, "TUNIC-CLOSED"},
+		{"closed, a name elsewhere", served, device(macTor, "udp", "8.8.8.8:53"), Refused, 0, Tor, "TUNIC-REFUSE"},
+		{"closed, a site", served, device(macTor, "tcp", "198.51.100.1:443"), Refused, 0, Tor, "TUNIC-INPUT"},
+		{"closed, SOCKS", served, local(device(macTor, "tcp", "192.168.77.1:9050")), Passed, 0, Tor, "TUNIC-INPUT"},
+		{"closed, the page's port directly", served, local(device(macTor, "tcp", "192.168.77.1:9384")), Refused, 0, Tor, "TUNIC-REFUSE"},
+		{"closed, the page for who is blocked", served, local(device(macBlock, "tcp", "192.168.77.1:80")), Passed, 0, Block, "TUNIC-INPUT"},
+		{"closed, the page from elsewhere", served, local(elsewhere("203.0.113.2:80")), Dropped, 0, 0, "TUNIC-UPLINK"},
+		{"open, the page", scenarios()["open-served"], local(device(macTor, "tcp", "192.168.77.1:80")), Redirected, 9384, Tor,
+			"TUNIC-CLOSED"},
+		{"open, a name", scenarios()["open-served"], local(device(macTor, "udp", "192.168.77.1:53")), Redirected, 9353, Tor,
+			"TUNIC-CLOSED"},
 		{"stranger's source", open, Flow{In: "br-lan", MAC: macDirect, From: netip.MustParseAddr("8.8.4.4"), Protocol: "udp",
 			To: netip.MustParseAddrPort("198.51.100.1:9")}, Dropped, 0, Direct, "policy"},
 		{"on an interface that has another name", open, Flow{In: "lan9", MAC: macDirect, From: netip.MustParseAddr("192.168.77.10"),

@@ -76,6 +76,24 @@ type Service struct {
 	Internal uint16
 	To       netip.Addr // a virtual address that is this service's alone; zero: any address of the box; one service may have several
 	Virtual  bool       // at every virtual address instead, TCP alone
+	When     When       // whether devices are led there while the household is closed
+}
+
+// When says in which state of the household devices are led to a service.
+type When uint8
+
+const (
+	WhileOpen   When = iota
+	Always           // in lockdown too, at the box's own addresses: it leads nowhere
+	WhileClosed      // in lockdown alone: it stands in for one that leads somewhere
+)
+
+// in reports whether devices are led there in a mode.
+func (w When) in(m Mode) bool {
+	if m == Open {
+		return w != WhileClosed
+	}
+	return w != WhileOpen
 }
 
 // Exception is what the box itself may send outside Tor because the owner said so.

@@ -19,18 +19,21 @@ func (c compiler) redirect() Chain {
 // household's prefixes, or a question to the uplink's router, which is in the
 // same network in one-arm use, would leave in clear (L09). TCP is redirected
 // whatever its flags: a packet in mid-stream that were not would leave (L16).
-// A connection without a mark is treated like tor. In lockdown no device reaches
-// a listener of ours. What TUNIC-POLICY would refuse goes to TUNIC-SINK.
+// A connection without a mark is treated like tor. In lockdown devices reach those
+// listeners of ours that lead nowhere, and no others. What TUNIC-POLICY would refuse
+// goes to TUNIC-SINK.
 func (c compiler) lan() Chain {
 	chain := Chain{Name: chainLAN}
 	c.portalDNS(&chain)
 	if !c.open() {
+		c.lanServed(&chain)
 		c.lanClosed(&chain)
 		return chain
 	}
 	chain.add("%s -g %s", marked(Block), chainSink)
 	for _, s := range c.Services {
 		switch {
+		case !s.When.in(Open):
 		case s.Virtual:
 			c.redirectVirtual(&chain, s, c.virtual().String())
 		case s.To.IsValid():
@@ -91,6 +94,28 @@ func (c compiler) trans() Chain {
 	}
 	chain.add("-p tcp -j REDIRECT --to-ports %d", c.tor().TransPort)
 	return chain
+}
+
+// lanServed leads to what is served while the household is closed, at the box's own
+// addresses, whoever is not blocked.
+func (c compiler) lanServed(chain *Chain) {
+	list := c.served()
+	if len(list) > 0 {
+		chain.add("%s -g %s", marked(Block), chainSink)
+	}
+	for _, s := range list {
+		c.redirectDNAT(chain, s, "-m addrtype --dst-type LOCAL ")
+	}
+}
+
+// served are the services that devices are led to in lockdown.
+func (c compiler) served() (list []Service) {
+	for _, s := range c.Services {
+		if s.When.in(Lockdown) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // lanClosed lets only guests on, no further than TUNIC-POLICY does. Their

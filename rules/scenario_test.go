@@ -66,6 +66,12 @@ func scenarios() map[string]Input {
 	page.Services = append(slices.Clone(page.Services), Service{Name: "page", Public: 80, Internal: 9384},
 		Service{Name: "shares", Public: 80, Internal: 9386, To: netip.MustParseAddr("10.192.1.1")},
 		Service{Name: "shares", Public: 80, Internal: 9386, To: netip.MustParseAddr("10.192.1.0")})
+	served := house()
+	served.Services = append(served.Services, Service{Name: "page", Public: 80, Internal: 9384, When: Always},
+		Service{Name: "page-tls", Public: 443, Internal: 9385, When: Always},
+		Service{Name: "closed-dns", UDP: true, Public: 53, Internal: 9355, When: WhileClosed})
+	closedServed := served
+	closedServed.Mode = Lockdown
 	files := house()
 	files.Services = append(files.Services, Service{Name: "files", Public: 5281, Internal: 9381},
 		Service{Name: "files of friends", Public: 5281, Internal: 9382, Virtual: true})
@@ -132,6 +138,8 @@ func scenarios() map[string]Input {
 		"open-two-networks": two,
 		"open-setup":        setup,
 		"open-page":         page,
+		"open-served":       served,
+		"lockdown-served":   closedServed,
 		"open-files":        files,
 		"open-group":        grouped,
 		"lockdown-group":    closedGrouped,

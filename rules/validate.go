@@ -141,6 +141,7 @@ func (in Input) validateServices() error {
 		port    uint16
 		virtual bool
 		to      netip.Addr
+		mode    Mode
 	}
 	public := make(map[place]bool)
 	internal := make(map[uint16]bool)
@@ -168,16 +169,25 @@ func (in Input) validateServices() error {
 		internal[in.OwnTime] = true
 	}
 	if in.NTPPort != 0 {
-		public[place{port: ntpPort}], internal[in.NTPPort] = true, true
+		public[place{port: ntpPort, mode: Open}], internal[in.NTPPort] = true, true
 	}
 	for _, s := range in.Services {
 		if s.Public == 0 || s.Internal == 0 {
 			errs = append(errs, fmt.Errorf("service %q needs a public and an internal port", s.Name))
 			continue
 		}
-		at := place{s.Public, s.Virtual, s.To}
-		if again := of[s.Internal] == s.Name && s.To.IsValid(); public[at] || internal[s.Internal] && !again {
+		again := of[s.Internal] == s.Name && s.To.IsValid()
+		taken := internal[s.Internal] && !again
+		for _, m := range []Mode{Lockdown, Open} {
+			at := place{s.Public, s.Virtual, s.To, m}
+			taken = taken || s.When.in(m) && public[at]
+			public[at] = public[at] || s.When.in(m)
+		}
+		if taken {
 			errs = append(errs, fmt.Errorf("service %q wants a port that is taken: public %d, internal %d", s.Name, s.Public, s.Internal))
+		}
+		if s.When > WhileClosed || s.When != WhileOpen && (s.Virtual || s.To.IsValid()) {
+			errs = append(errs, fmt.Errorf("service %q is there in lockdown: it must be at the box's own addresses", s.Name))
 		}
 		if s.Virtual && (s.UDP || s.To.IsValid()) {
 			errs = append(errs, fmt.Errorf("service %q is at every virtual address: it must be for TCP alone, and at no other", s.Name))
@@ -185,7 +195,7 @@ func (in Input) validateServices() error {
 		if s.To.IsValid() && (s.UDP || !in.Virtual4.Contains(s.To) && !in.Virtual6.Contains(s.To)) {
 			errs = append(errs, fmt.Errorf("service %q has the address %v: it must be a virtual one, and for TCP alone", s.Name, s.To))
 		}
-		public[at], internal[s.Internal], of[s.Internal] = true, true, s.Name
+		internal[s.Internal], of[s.Internal] = true, s.Name
 	}
 	return errors.Join(errs...)
 }

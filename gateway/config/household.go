@@ -129,7 +129,8 @@ func takenPorts() []uint16 {
 }
 
 func internalPorts() []uint16 {
-	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeGopherPort, ServeMetricsPort,
+	return []uint16{TransPort, SocksPort, DNSPort, ServeSocksPort, ServeDNSPort, ServeOwnDNSPort, ServeClosedDNSPort,
+		ServeGopherPort, ServeMetricsPort,
 		ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServePagePort, ServePageTLSPort, ServeSharesPort,
 		ServeServicesPort,
 		ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort, ServeIRCPort, ServeIRCTLSPort, ProsodyClientPort,

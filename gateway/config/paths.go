@@ -13,13 +13,14 @@ const (
 	SocksPort uint16 = 9250 // tor, SOCKS5, 127.0.0.1
 	DNSPort   uint16 = 9253 // tor, A/AAAA/PTR over UDP, 127.0.0.1 and [::1]
 
-	ServeSocksPort   uint16 = 9350 // serve, SOCKS5 for the household
-	ServeDNSPort     uint16 = 9353 // serve, DNS for the household, UDP and TCP
-	ServeOwnDNSPort  uint16 = 9354 // serve, DNS for the box itself, UDP and TCP, 127.0.0.1 and [::1]
-	ServeOwnTimePort uint16 = 9324 // serve, time for the box itself, UDP, 127.0.0.1 and [::1]
-	ServeGopherPort  uint16 = 9370 // serve, Gopher for the household
-	ServeMetricsPort uint16 = 9374 // serve, numbers for the household's Prometheus
-	ServeNTPPort     uint16 = 9323 // serve, time for the household, UDP
+	ServeSocksPort     uint16 = 9350 // serve, SOCKS5 for the household
+	ServeDNSPort       uint16 = 9353 // serve, DNS for the household, UDP and TCP
+	ServeOwnDNSPort    uint16 = 9354 // serve, DNS for the box itself, UDP and TCP, 127.0.0.1 and [::1]
+	ServeClosedDNSPort uint16 = 9355 // serve, DNS for the household while it is closed: the box's own names, UDP and TCP
+	ServeOwnTimePort   uint16 = 9324 // serve, time for the box itself, UDP, 127.0.0.1 and [::1]
+	ServeGopherPort    uint16 = 9370 // serve, Gopher for the household
+	ServeMetricsPort   uint16 = 9374 // serve, numbers for the household's Prometheus
+	ServeNTPPort       uint16 = 9323 // serve, time for the household, UDP
 
 	ServeSubmissionPort uint16 = 9387 // serve, mail from the household
 	ServeSetupPort      uint16 = 9380 // serve, pages for mail programs of the household

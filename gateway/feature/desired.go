@@ -48,13 +48,14 @@ type Door struct {
 	Internal uint16     // where serve accepts
 	To       netip.Addr // a virtual address that is this door's alone; zero: any address of the box
 	Virtual  bool       // at every virtual address instead
+	When     rules.When // whether devices are led there while the household is closed
 }
 
 // Door wants a household service: the rule that leads devices to it, and its
 // sockets, whose names it returns.
 func (d *Desired) Door(s Scene, door Door) (listeners []string) {
 	d.Rules.Services = append(d.Rules.Services,
-		rules.Service{Name: door.Name, Public: door.Public, Internal: door.Internal, To: door.To, Virtual: door.Virtual})
+		rules.Service{Name: door.Name, Public: door.Public, Internal: door.Internal, To: door.To, Virtual: door.Virtual, When: door.When})
 	d.EachFamily(s, func(i InterfaceFacts, family string) {
 		if door.To.IsValid() && door.To.Is4() != (family == "4") {
 			return // nobody of this family dials it

@@ -12,6 +12,8 @@ type Page struct {
 	TLS       []string // HTTP over TLS, by the house's certificate
 	Shares    []string // at friends' bare names
 
+	DNS []DNSListener // for the box's own names while the household is closed
+
 	Host       string // "box.home.arpa"
 	CA         string // the authority's certificate, PEM; "" without one
 	Mail, Chat bool   // what users of the box have

@@ -20,7 +20,7 @@ func TestFindingsInEachLanguage(t *testing.T) {
 			e, _ := health.Explain(code)
 			w := list[code]
 			if w.Title == "" || w.Means == "" || w.Action == "" || !slices.Equal(commands(w.Action), commands(e.Action)) {
-				t.Errorf("%s, %s: %+v", language, code, w)
+				t.Errorf("texts/findings.%s.json has to have title, means and action of %s, with the same commands: %+v", language, code, w)
 			}
 			if strings.Contains(w.Title, "`") {
 				t.Errorf("%s: a command in the title: %s", code, w.Title)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 
 	"tunic/gateway/config"
@@ -11,6 +12,7 @@ import (
 	"tunic/gateway/endpoint/gopher"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/gateway/resolver"
 )
 
 // apply makes d true as far as it can and returns, in words, what it could not.
@@ -33,6 +35,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.setup(d.Setup)
 	a.metrics(d.Metrics)
 	a.page(d.Page)
+	a.closedDNS(d.DNS.Box, d.Page)
 	for _, name := range d.SOCKS.Listeners {
 		a.run(name, "socks", s.serveSOCKS)
 	}
@@ -187,7 +190,21 @@ func (a *application) dns(want link.DNS) {
 		a.fail("the resolver: %v", err)
 	}
 	a.block(a.ctx, want.Block)
-	for _, pair := range want.Listeners {
+	a.resolve(a.resolver, want.Listeners)
+}
+
+// closedDNS runs the resolver of a closed household.
+func (a *application) closedDNS(box []netip.Prefix, want *link.Page) {
+	if err := a.closed.Set(resolver.Config{Box: box}); err != nil {
+		a.fail("the resolver while the household is closed: %v", err)
+	}
+	if want != nil {
+		a.resolve(a.closed, want.DNS)
+	}
+}
+
+func (a *application) resolve(by *resolver.Resolver, pairs []link.DNSListener) {
+	for _, pair := range pairs {
 		a.wanted[pair.TCP] = true
 		tcp := a.listeners[pair.TCP]
 		if tcp == nil {
@@ -195,7 +212,7 @@ func (a *application) dns(want link.DNS) {
 			continue
 		}
 		a.run(pair.UDP, pair.TCP, func(ctx context.Context, udp *os.File) error {
-			return a.serveDNS(ctx, udp, tcp.file, pair.Box)
+			return a.serveDNS(ctx, by, udp, tcp.file, pair.Box)
 		})
 	}
 }

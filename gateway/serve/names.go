@@ -87,8 +87,24 @@ func resolverConfig(d link.DNS) resolver.Config {
 	return c
 }
 
+// errClosed is why the resolver of a closed household asks nobody.
+var errClosed = errors.New("the household is closed")
+
+// newClosed is the resolver while the household is closed: it knows the box's own name, and
+// has no way out, whatever a device asks and whoever is connected.
+func newClosed(s *Server) (*resolver.Resolver, error) {
+	return resolver.New(resolver.Options{
+		Log:     s.log,
+		Devices: s.Devices,
+		DialTor: func(context.Context, netip.Addr) (net.Conn, error) { return nil, errClosed },
+		DialForward: func(context.Context, string, netip.AddrPort) (net.Conn, error) {
+			return nil, errClosed
+		},
+	}, resolver.Config{})
+}
+
 // serveDNS answers devices on one address family of one interface, or the box itself.
-func (s *Server) serveDNS(ctx context.Context, udp, tcp *os.File, box bool) error {
+func (s *Server) serveDNS(ctx context.Context, by *resolver.Resolver, udp, tcp *os.File, box bool) error {
 	pc, err := net.FilePacketConn(udp)
 	if err != nil {
 		return fmt.Errorf("taking over the UDP socket: %w", err)
@@ -98,9 +114,9 @@ func (s *Server) serveDNS(ctx context.Context, udp, tcp *os.File, box bool) erro
 		return errors.Join(fmt.Errorf("taking over the TCP listener: %w", err), pc.Close())
 	}
 	if box {
-		return s.resolver.ServeBox(ctx, s.accepting, pc, ln)
+		return by.ServeBox(ctx, s.accepting, pc, ln)
 	}
-	return s.resolver.ServeUntil(ctx, s.accepting, pc, ln)
+	return by.ServeUntil(ctx, s.accepting, pc, ln)
 }
 
 func (s *Server) serveSOCKS(ctx context.Context, f *os.File) error {

@@ -40,6 +40,7 @@ type Server struct {
 
 	log      *slog.Logger
 	resolver *resolver.Resolver
+	closed   *resolver.Resolver // while the household is closed
 	socks    *socks.Server
 
 	blocks     *blocklist.Keeper
@@ -119,6 +120,9 @@ func New(log *slog.Logger) (*Server, error) {
 	var err error
 	if s.resolver, err = newResolver(s); err != nil {
 		return nil, fmt.Errorf("preparing the resolver: %w", err)
+	}
+	if s.closed, err = newClosed(s); err != nil {
+		return nil, fmt.Errorf("preparing the resolver while the household is closed: %w", err)
 	}
 	s.socks, err = newSOCKS(s)
 	if err != nil {

@@ -215,9 +215,50 @@ func TestWhatCannotBeDoneIsSaid(t *testing.T) {
 
 // The household's side: DNS over the listeners that were handed over.
 func TestHouseholdDNS(t *testing.T) {
+	r := lookups(t, func(pair link.DNSListener) link.Desired {
+		return link.Desired{DNS: link.DNS{Listeners: []link.DNSListener{pair}}}
+	})
+	got, err := r.LookupHost(t.Context(), "box.home.arpa.")
+	if err != nil || len(got) != 1 || got[0] != "127.0.0.1" {
+		t.Errorf("box.home.arpa is %v, %v", got, err)
+	}
+}
+
+// While the household is closed the box answers for its own name, and asks nobody for
+// another: neither Tor, nor a server that the owner has named, nor onions.
+func TestClosedDNS(t *testing.T) {
+	asked, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asked.Close()
+	forward := link.Forward{Domain: "lan", Server: netip.MustParseAddrPort(asked.LocalAddr().String())}
+	r := lookups(t, func(pair link.DNSListener) link.Desired {
+		return link.Desired{Page: &link.Page{Host: "box.home.arpa", DNS: []link.DNSListener{pair}},
+			DNS: link.DNS{Forward: []link.Forward{forward}}}
+	})
+	got, err := r.LookupHost(t.Context(), "box.home.arpa.")
+	if err != nil || len(got) != 1 || got[0] != "127.0.0.1" {
+		t.Errorf("box.home.arpa is %v, %v", got, err)
+	}
+	for _, name := range []string{"bank.example.", "printer.lan.", strings.Repeat("a", 56) + ".peer.home.arpa."} {
+		begin := time.Now()
+		if got, err := r.LookupHost(t.Context(), name); err == nil || time.Since(begin) > 2*time.Second {
+			t.Errorf("%s is %v, after %v", name, got, time.Since(begin))
+		}
+	}
+	asked.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, _, err := asked.ReadFrom(make([]byte, 512)); err == nil {
+		t.Errorf("the owner's server was asked, %d bytes", n)
+	}
+}
+
+// lookups asks a serve that has a pair of listeners, as a device of its box at 127.0.0.1.
+func lookups(t *testing.T, want func(link.DNSListener) link.Desired) *net.Resolver {
+	t.Helper()
 	p := start(t)
 	var l supervise.Listeners
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	port := freePort(t)
 	specs := []supervise.ListenerSpec{{Name: "u", Network: "udp4", Port: port}, {Name: "t", Network: "tcp4", Port: port}}
 	if err := l.Set(t.Context(), specs); err != nil {
@@ -228,15 +269,12 @@ func TestHouseholdDNS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.apply(link.Desired{DNS: link.DNS{Listeners: []link.DNSListener{{UDP: "u", TCP: "t"}},
-		Box: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}}})
-	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+	d := want(link.DNSListener{UDP: "u", TCP: "t"})
+	d.DNS.Box = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}
+	p.apply(d)
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
 	}}
-	got, err := r.LookupHost(t.Context(), "box.home.arpa.")
-	if err != nil || len(got) != 1 || got[0] != "127.0.0.1" {
-		t.Errorf("box.home.arpa is %v, %v", got, err)
-	}
 }
 
 func freePort(t *testing.T) uint16 {

@@ -199,11 +199,11 @@ func (h *house) quiet(interfaces ...string) {
 // servers starts everything that answers.
 func (h *house) servers() {
 	for port, name := range map[string]string{":9240": "tor", ":9350": "socks", ":9353": "dns", ":9354": "owndns", ":9370": "gopher",
-		":9380": "setup", ":22": "ssh", ":2222": "own", ":80": "web"} {
+		":9380": "setup", ":9384": "page", ":9355": "closeddns", ":22": "ssh", ":2222": "own", ":80": "web"} {
 		h.says(h.gateway, name, port)
 	}
-	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9354": "owndns", ":9323": "ntp", ":9324": "owntime",
-		":2222": "own", ":2223": "open"} {
+	for port, name := range map[string]string{":9253": "tor's dns", ":9353": "dns", ":9354": "owndns", ":9355": "closeddns", ":9323": "ntp",
+		":9324": "owntime", ":2222": "own", ":2223": "open"} {
 		h.gateway.echoAs(name+" ", port)
 	}
 	h.gateway.echoAs("nobody ", ":9249") // what is led there is refused before

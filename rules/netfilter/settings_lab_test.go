@@ -30,6 +30,8 @@ func settings() []setting {
 	direct.OwnTor, direct.OwnDNS, direct.OwnTime = false, 0, 0
 	closed := openHouse()
 	closed.Mode = rules.Lockdown
+	closed.Services = append(slices.Clone(closed.Services), rules.Service{Name: "page", Public: 80, Internal: 9384, When: rules.Always},
+		rules.Service{Name: "closed-dns", UDP: true, Public: 53, Internal: 9355, When: rules.WhileClosed})
 	booting := closed
 	booting.Prefixes, booting.Guests = nil, nil
 	named := openHouse() // as when the interface got another name
@@ -46,7 +48,7 @@ func settings() []setting {
 	return []setting{
 		{"open, the box's own traffic through Tor", newHouse, openHouse(), slices.Concat(openShots(), unnamedShots()), "", false},
 		{"open, the box's own traffic direct", newHouse, direct, directBoxShots(), "", false},
-		{"closed", newHouse, closed, closedShots(), "", false},
+		{"closed", newHouse, closed, slices.Concat(closedShots(), servedShots()), "", false},
 		{"closed, the household's addresses not known yet", newHouse, booting, bootingShots(), "", false},
 		{"closed, nothing known", newHouse,
 			rules.Input{OwnTor: true, OwnDNS: 9354, Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}, earlyShots(), "", false},
@@ -460,6 +462,28 @@ func closedShots() []shot {
 			segment("guest", "internet", 80, traffic.PSH|traffic.ACK)),
 		tcp("gateway", "internet", 80, "tor $gateway"), as(971, "tcp", "internet", 80, "internet $gateway"),
 	}
+}
+
+// servedShots are those of what is served while the household is closed: to everybody at
+// home who is not blocked, at the box's own addresses, and never by dialling its port.
+func servedShots() (shots []shot) {
+	for _, port := range []struct {
+		network string
+		public  uint16
+		hidden  uint16
+		says    string
+	}{{"tcp", 80, 9384, "page"}, {"tcp", 53, 9355, "closeddns"}, {"udp", 53, 9355, "closeddns"}} {
+		dial := func(source, to string, port uint16, want string, network string) shot {
+			return call{network: network, from: "phone", source: source, to: to, port: port}.shot(want).only(rules.IPv6)
+		}
+		shots = append(shots,
+			call{network: port.network, from: "phone", to: "box", port: port.public}.shot(port.says+" $phone"),
+			dial("phone/local", "box/local", port.public, port.says+" $phone/local", port.network),
+			dial("neighbour", "box/link", port.public, port.says+" $neighbour", port.network),
+			call{network: port.network, from: "phone", to: "box", port: port.hidden}.shot("refused"))
+	}
+	return append(shots, tcp("tv", "box", 80, "web $tv"), tcp("internet", "gateway", 80, "silence"),
+		tcp("internet", "gateway", 9384, "silence"), tcp("camera", "box", 80, "silence"))
 }
 
 func bootingShots() []shot {

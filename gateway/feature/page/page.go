@@ -83,14 +83,40 @@ func want(s feature.Scene, d *feature.Desired) {
 		p.CA = a.Certificate()
 	}
 	free := func(port uint16) bool { return !slices.Contains(s.Surroundings.Serves, port) }
+	when := whenFor(s)
 	if free(config.PagePort) {
-		p.Listeners = d.Door(s, feature.Door{Name: "page", Public: config.PagePort, Internal: config.ServePagePort})
+		p.Listeners = d.Door(s, feature.Door{Name: "page", Public: config.PagePort, Internal: config.ServePagePort, When: when})
 	}
 	if free(config.PageTLSPort) && d.Serve.TLS != nil {
-		p.TLS = d.Door(s, feature.Door{Name: "page-tls", Public: config.PageTLSPort, Internal: config.ServePageTLSPort})
+		p.TLS = d.Door(s, feature.Door{Name: "page-tls", Public: config.PageTLSPort, Internal: config.ServePageTLSPort, When: when})
+	}
+	if when == rules.Always && len(p.Listeners)+len(p.TLS) > 0 {
+		p.DNS = wantClosedDNS(s, d)
 	}
 	p.Shares = wantShares(s, d, p.Friends)
 	d.Serve.Page = p
+}
+
+// whenFor is when devices are led to the page: also while the household is closed, which is
+// when somebody wants to know why; but not before it is known which ports the owner of the
+// box has servers at.
+func whenFor(s feature.Scene) rules.When {
+	if len(s.Surroundings.Links) == 0 {
+		return rules.WhileOpen
+	}
+	return rules.Always
+}
+
+// wantClosedDNS wants somebody who answers for the box's own name while the household is
+// closed: an admin logs in under it, as the certificate is for names.
+func wantClosedDNS(s feature.Scene, d *feature.Desired) (list []link.DNSListener) {
+	d.Rules.Services = append(d.Rules.Services,
+		rules.Service{Name: "closed-dns", UDP: true, Public: 53, Internal: config.ServeClosedDNSPort, When: rules.WhileClosed})
+	d.EachFamily(s, func(i feature.InterfaceFacts, family string) {
+		list = append(list, link.DNSListener{UDP: d.Listen("closed-dns", i, "udp"+family, config.ServeClosedDNSPort),
+			TCP: d.Listen("closed-dns", i, "tcp"+family, config.ServeClosedDNSPort)})
+	})
+	return list
 }
 
 // friends are the friends' boxes that have names, with what they share.

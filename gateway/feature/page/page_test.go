@@ -81,3 +81,32 @@ func TestNoPage(t *testing.T) {
 		t.Errorf("%+v, %+v", d, r)
 	}
 }
+
+// While the household is closed devices are led to the page too, and the box's own name is
+// answered, once it is known which ports are the owner's.
+func TestPageWhileClosed(t *testing.T) {
+	s := scene()
+	s.Surroundings.Links = []feature.Link{{Name: "br-lan"}}
+	d, _ := look(s)
+	for _, want := range []rules.Service{{Name: "page", Public: 80, Internal: config.ServePagePort, When: rules.Always},
+		{Name: "page-tls", Public: 443, Internal: config.ServePageTLSPort, When: rules.Always},
+		{Name: "closed-dns", UDP: true, Public: 53, Internal: config.ServeClosedDNSPort, When: rules.WhileClosed}} {
+		if !slices.Contains(d.Rules.Services, want) {
+			t.Errorf("no %+v: %+v", want, d.Rules.Services)
+		}
+	}
+	for _, service := range d.Rules.Services {
+		if service.When != rules.WhileOpen && service.To.IsValid() {
+			t.Errorf("%+v", service)
+		}
+	}
+	if len(d.Serve.Page.DNS) != 1 {
+		t.Errorf("%+v", d.Serve.Page.DNS)
+	}
+	s.Surroundings.Serves = []uint16{80, 443}
+	if d, _ := look(s); len(d.Serve.Page.DNS) > 0 || slices.ContainsFunc(d.Rules.Services, func(s rules.Service) bool {
+		return s.When != rules.WhileOpen
+	}) {
+		t.Errorf("with servers of the owner's: %+v", d.Rules.Services)
+	}
+}

@@ -216,6 +216,10 @@ func portWords(port uint16) string {
 		return "is a question that Tor answers"
 	case config.ServeDNSPort, config.ServeOwnDNSPort:
 		return "is a question that the box answers, through Tor"
+	case config.ServeClosedDNSPort:
+		return "is a question that the box answers for its own name alone, as the household is closed"
+	case config.ServePagePort, config.ServePageTLSPort:
+		return "reaches the box's own page"
 	case config.ServeSocksPort:
 		return "reaches the box's SOCKS proxy, and goes on through Tor"
 	case config.ServeNTPPort:

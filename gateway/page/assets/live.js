@@ -31,7 +31,10 @@ document.addEventListener("htmx:responseError", (e) => {
 const rates = document.getElementById("rates");
 let plot = null;
 
-const words = (rate) => (rate >= 1e6 ? (rate / 1e6).toFixed(1) + " MB/s" : Math.round(rate / 1e3) + " kB/s");
+const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
+const figure = (n, digits) => n.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const words = (rate) => (rate >= 1e6 ? figure(rate / 1e6, 1) + " MB/s" : figure(rate / 1e3, 0) + " kB/s");
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString(language);
 
 function draw(data) {
   const box = rates.querySelector(".plot");
@@ -45,9 +48,9 @@ function draw(data) {
   const line = (label, name) => ({ label, stroke: colour(name), width: 2, value: (_, v) => (v === null ? "" : words(v)) });
   plot = new uPlot({
     width: box.clientWidth, height: 200, cursor: { drag: { x: false, y: false } },
-    series: [{ value: (_, v) => (v === null ? "" : new Date(v * 1000).toLocaleTimeString()) },
+    series: [{ value: (_, v) => (v === null ? "" : clock(v)) },
       line(rates.dataset.down, "--accent"), line(rates.dataset.up, "--good")],
-    axes: [{ ...axis, values: (_, list) => list.map((v) => new Date(v * 1000).toLocaleTimeString([], { timeStyle: "short" })) },
+    axes: [{ ...axis, values: (_, list) => list.map(clock) },
       { ...axis, size: 80, values: (_, list) => list.map(words) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 10000)] } },
   }, all, box);

@@ -29,6 +29,7 @@ import (
 func testPage(w *world) {
 	w.run("for everybody in the house", pageForEverybody)
 	w.run("for nobody else", pageForNobodyElse)
+	w.run("while the household is closed", pageWhileClosed)
 	w.run("beside a server of the owner's", pageBesideAnother)
 	w.run("an admin blocks the phone", pageOfAnAdmin)
 	w.run("at a friend's bare name", friendsPage)
@@ -58,7 +59,7 @@ func pageForEverybody(w *world) {
 
 // pageForNobodyElse: neither the internet nor who dials the internal port gets there.
 func pageForNobodyElse(w *world) {
-	for _, port := range []string{"80", "443", "9384", "9385"} {
+	for _, port := range []string{"80", "443", "9355", "9384", "9385"} {
 		for _, address := range []string{wan4, wan6, box4} {
 			ctx, cancel := context.WithTimeout(w.ctx, 200*time.Millisecond)
 			if c, err := w.internet.Dial(ctx, "tcp", net.JoinHostPort(address, port)); err == nil {
@@ -75,6 +76,31 @@ func pageForNobodyElse(w *world) {
 			w.Errorf("the phone reaches the internal port %s", port)
 		}
 	}
+}
+
+// pageWhileClosed: everybody at home sees why nothing leaves, under the box's name too, and
+// nothing else is answered or let through.
+func pageWhileClosed(w *world) {
+	w.must("gateway", "tunic", "lockdown")
+	defer func() {
+		w.must("gateway", "tunic", "reload")
+		w.ready()
+	}()
+	for _, args := range [][]string{{"http://box.home.arpa/"}, {"http://" + box4 + "/"}, {"http://[" + box6 + "]/"}} {
+		if body, ok := w.curl("phone", 5, args...); !ok || !strings.Contains(body, "Nothing leaves the house") {
+			w.Errorf("%q: %q", args, body)
+		}
+	}
+	if answer, err := w.browser(w.laptop).Get("https://box.home.arpa/login"); err != nil || answer.StatusCode != http.StatusOK {
+		w.Errorf("over TLS: %v", err)
+	}
+	for _, args := range [][]string{{"http://" + web4 + "/"}, {"http://web.example/"},
+		{"--socks5-hostname", box4 + ":9050", "http://web.example/"}} {
+		if body, ok := w.curl("phone", 5, args...); ok {
+			w.Errorf("%q is answered: %q", args, body)
+		}
+	}
+	pageForNobodyElse(w)
 }
 
 // pageBesideAnother: what the owner of the box serves at port 80 stays there.
