@@ -19,7 +19,7 @@ var styleText []byte
 
 // templates are the pages by name, each within the frame that all have.
 var templates = parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
-	"people", "mail", "settings", "leaks")
+	"people", "mail", "settings", "leaks", "report")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	all := make(map[string]*template.Template)
@@ -51,7 +51,7 @@ func (v view) In(language, key string) string { return say(language, key) }
 // Rooms are those of whoever is logged in, in their order.
 func (v view) Rooms() []string {
 	if v.Me.Admin() {
-		return []string{"overview", "devices", "onions", "friends", "people", "mail", "settings", "leaks", "me"}
+		return []string{"overview", "devices", "onions", "friends", "people", "mail", "settings", "leaks", "report", "me"}
 	}
 	return []string{"overview", "friends", "me"}
 }
