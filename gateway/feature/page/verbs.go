@@ -55,7 +55,7 @@ func (f *Feature) verbs() map[string]verb {
 		"user/add":    {admins: true, changes: true, do: ask(f.addUser)},
 		"user/remove": {admins: true, changes: true, do: f.removeUser},
 
-		"leaks":            {admins: true, do: get(f.leaks)},
+		"leaks":            {admins: true, live: true, do: get(f.leaks)},
 		"report":           {admins: true, do: get(f.report)},
 		"settings":         {admins: true, do: get(f.settings)},
 		"settings/plan":    {admins: true, do: ask(f.planSettings)},
