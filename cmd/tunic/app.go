@@ -37,7 +37,8 @@ type app struct {
 	out, err io.Writer
 	env      func(string) string
 	root     string
-	uid      int // who asks
+	uid      int    // who asks
+	recent   recent // of the daemon's log
 }
 
 func (a *app) paths() config.Paths { return config.NewPaths(a.root) }

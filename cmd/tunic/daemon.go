@@ -31,6 +31,7 @@ import (
 // daemon is what the daemon is made of.
 type daemon struct {
 	log    *slog.Logger
+	recent *recent // of the log
 	config *config.Config
 	kernel machine.Kernel
 	system machine.System
@@ -49,7 +50,7 @@ type daemon struct {
 // gather reads the configuration, looks for everything that the daemon needs of
 // the system, and makes its parts. Nothing has started then.
 func (a *app) gather(ctx context.Context, log *slog.Logger) (*daemon, error) {
-	d := &daemon{log: log, sockets: &supervise.Listeners{}}
+	d := &daemon{log: log, recent: &a.recent, sockets: &supervise.Listeners{}}
 	var err error
 	if d.config, err = config.Load(a.paths()); err != nil {
 		return nil, err

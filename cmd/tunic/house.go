@@ -76,7 +76,7 @@ func newHouse(host feature.Host, d *daemon) house {
 		servers: servers.New(host, d.servers),
 		changes: changes,
 		page: site.New(host, site.Parts{Paths: paths, Log: d.log, Tor: d.tor, Settings: changes,
-			Leaks: leaks.Tester{Host: host, System: inKernel{d}, Devices: known.Devices}.Leaks}),
+			Leaks: leaks.Tester{Host: host, System: inKernel{d}, Devices: known.Devices}.Leaks, Lines: d.recent.Lines}),
 		notices: notices.New(host, notices.Parts{Paths: paths, Log: d.log, Server: d.serve}),
 		services: offer.New(host, offer.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey,
 			Start: func(o cell.Order, stream, status *os.File) (*supervise.Process, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -30,7 +31,7 @@ leaves the household closed. SIGHUP reads the configuration again.`,
 			if verbose {
 				level = slog.LevelDebug
 			}
-			log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+			log := slog.New(slog.NewTextHandler(io.MultiWriter(a.err, &a.recent), &slog.HandlerOptions{Level: level}))
 			if heir {
 				return ofDaemon(a.runHeir(cmd.Context(), log))
 			}

@@ -22,7 +22,7 @@ var sections = []section{
 	{"daily", "Every day:", []func(*app) *cobra.Command{statusCommand, devicesCommand, deviceCommand, tryCommand, doctorCommand,
 		whyCommand,
 		newIdentityCommand, bypassCommand,
-		portalCommand, lockdownCommand, explainCommand, leaktestCommand}},
+		portalCommand, lockdownCommand, explainCommand, leaktestCommand, reportCommand}},
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand, servicesCommand,
 		serviceCommand}, friendVerbs...)},

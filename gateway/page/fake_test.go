@@ -152,7 +152,8 @@ func inhabited(t *testing.T) *fakeBox {
 			"services":[{"name":"imap","active":1,"accepted":7,"refused":2}]}`,
 		"admin settings": `{"of":"x","policy":"tor","metrics":"off","on":["smtp"],"block":[` + e + `],"bypasses":[{"to":` + e +
 			`,"devices":[` + e + `]}],"known_servers":["smtp","xmpp","irc","gopher"],"policies":["tor","direct"]}`,
-		"admin leaks": `{"rules":[` + e + `],"classes":[{"id":"tcp","tor":3,"leaks":[` + e + `]}]}`,
-		"admin users": `[{"name":"ann","role":"admin"},{"name":"bob","role":"member","address":` + e + `}]`,
+		"admin leaks":  `{"rules":[` + e + `],"classes":[{"id":"tcp","tor":3,"leaks":[` + e + `]}]}`,
+		"admin report": `{"text":` + e + `,"lines":[` + e + `]}`,
+		"admin users":  `[{"name":"ann","role":"admin"},{"name":"bob","role":"member","address":` + e + `}]`,
 	}, refused: map[string]link.PageAnswer{}}
 }

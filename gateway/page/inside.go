@@ -51,6 +51,7 @@ var rooms = map[string]room{
 	"mail":     {admins: true, show: showMail},
 	"people":   {admins: true, show: func(v visit) (any, error) { return look[[]api.User](v, "users") }},
 	"settings": {admins: true, show: showSettings},
+	"report":   {admins: true, show: func(v visit) (any, error) { return look[api.Reported](v, "report") }},
 	"leaks":    {admins: true, show: func(v visit) (any, error) { return look[api.Leaks](v, "leaks") }},
 }
 

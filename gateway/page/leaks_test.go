@@ -3,6 +3,8 @@ package page
 import (
 	"strings"
 	"testing"
+
+	"tunic/gateway/link"
 )
 
 // A leak is said with the device's name, and a house without one is told so.
@@ -22,6 +24,16 @@ func TestLeaks(t *testing.T) {
 		body := get(newSite(b).Secure(), "https://box.home.arpa/leaks", "Cookie", cookieName+"=admin").Body.String()
 		if !strings.Contains(body, c.want) || strings.Contains(body, "nothing leaks.") != c.fine {
 			t.Errorf("%s: %s", c.answer, body)
+		}
+		live := get(newSite(b).Secure(), "https://box.home.arpa/live/leaks", "Cookie", cookieName+"=admin").Body.String()
+		if !strings.Contains(live, c.want) || !strings.Contains(body, live) || strings.Contains(live, "<html") {
+			t.Errorf("live, %s: %s", c.answer, live)
+		}
+	}
+	b.refused["member leaks"] = link.PageAnswer{Error: "no"}
+	for _, who := range []string{"member", "stolen", ""} {
+		if w := get(newSite(b).Secure(), "https://box.home.arpa/live/leaks", "Cookie", cookieName+"="+who); w.Code != 403 {
+			t.Errorf("%q: %d, %s", who, w.Code, w.Body)
 		}
 	}
 }

@@ -10,16 +10,21 @@ import (
 	"tunic/gateway/api"
 )
 
-// live are the pieces of the overview that pages ask for again and again.
+// live are the pieces of pages that pages ask for again and again.
 func (s *Site) live(m *http.ServeMux) {
 	m.HandleFunc("GET /live/tor", func(w http.ResponseWriter, r *http.Request) {
 		if l, ok := beat[api.Live](s, w, r, "live"); ok {
-			s.piece(w, r, "live.tor", overviewView{Tor: l.Tor})
+			s.piece(w, r, "overview", "live.tor", overviewView{Tor: l.Tor})
 		}
 	})
 	m.HandleFunc("GET /live/state", func(w http.ResponseWriter, r *http.Request) {
 		if status, ok := beat[api.Status](s, w, r, "live/status"); ok {
-			s.piece(w, r, "live.state", overviewOf(status))
+			s.piece(w, r, "overview", "live.state", overviewOf(status))
+		}
+	})
+	m.HandleFunc("GET /live/leaks", func(w http.ResponseWriter, r *http.Request) {
+		if l, ok := beat[api.Leaks](s, w, r, "leaks"); ok {
+			s.piece(w, r, "leaks", "live.leaks", l)
 		}
 	})
 	m.HandleFunc("GET /live/rates", func(w http.ResponseWriter, r *http.Request) {
@@ -45,13 +50,13 @@ func beat[A any](s *Site, w http.ResponseWriter, r *http.Request, verb string) (
 	return a, false
 }
 
-// piece writes a part of the overview, for admins.
-func (s *Site) piece(w http.ResponseWriter, r *http.Request, name string, show any) {
+// piece writes a part of a room, for admins.
+func (s *Site) piece(w http.ResponseWriter, r *http.Request, room, name string, show any) {
 	me := api.Me{User: api.User{Role: "admin"}} // the verb was theirs
-	v := view{Lang: languageOf(r), Page: "overview", Secure: true, Host: s.settings.Load().Host, Me: &me,
+	v := view{Lang: languageOf(r), Page: room, Secure: true, Host: s.settings.Load().Host, Me: &me,
 		Form: formWord(token(r, cookieName)), Data: roomView{Me: me, Show: show}}
 	var b bytes.Buffer
-	if err := templates()["overview"].ExecuteTemplate(&b, name, v); err != nil {
+	if err := templates()[room].ExecuteTemplate(&b, name, v); err != nil {
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
 		return
 	}

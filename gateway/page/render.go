@@ -22,7 +22,7 @@ var styleText []byte
 // nobody a page has none in memory.
 var templates = sync.OnceValue(func() map[string]*template.Template {
 	return parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
-		"people", "mail", "settings", "leaks")
+		"people", "mail", "settings", "leaks", "report")
 })
 
 func parseTemplates(names ...string) map[string]*template.Template {
@@ -55,7 +55,7 @@ func (v view) In(language, key string) string { return say(language, key) }
 // Rooms are those of whoever is logged in, in their order.
 func (v view) Rooms() []string {
 	if v.Me.Admin() {
-		return []string{"overview", "devices", "onions", "friends", "people", "mail", "settings", "leaks", "me"}
+		return []string{"overview", "devices", "onions", "friends", "people", "mail", "settings", "leaks", "report", "me"}
 	}
 	return []string{"overview", "friends", "me"}
 }

@@ -246,7 +246,8 @@ func TestWhatIsForTheBox(t *testing.T) {
 	for verb, body := range map[string]string{"publish": `{"name":"x","ports":["80=127.0.0.1:80"],"fast":true}`,
 		"unpublish": `{"name":"x","forget_key":true}`, "rotate": `{"name":"home","new_identity":true}`,
 		"why": `{"own":true,"to":"192.0.2.1"}`, "invite": `{"name":"x","auto":true}`, "user/remove": `{"name":"ann"}`,
-		"mail/drop": `{"id":"3f"}`, "device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
+		"settings/plan": `{"interfaces":["eth0"]}`, "settings/apply": `{"inbound":["tcp/22"],"policy":"direct"}`,
+		"settings/confirm": `{"by":"ann"}`, "mail/drop": `{"id":"3f"}`, "device": `{"device":"tv","unknown":1}`, "confirm": `null x`} {
 		if a := act(t, f, admin, verb, body); a.Error == "" || a.Body != nil {
 			t.Errorf("%s %s: %#v", verb, body, a)
 		}

@@ -37,6 +37,7 @@ type Parts struct {
 	Tor      Tor
 	Settings Settings
 	Leaks    func(context.Context) (api.Leaks, error) // where each kind of traffic goes now
+	Lines    func() []string                          // the last of the daemon's log
 }
 
 // Settings are those that admins change on the page. They are in force for a while, and

@@ -55,7 +55,8 @@ func (f *Feature) verbs() map[string]verb {
 		"user/add":    {admins: true, changes: true, do: ask(f.addUser)},
 		"user/remove": {admins: true, changes: true, do: f.removeUser},
 
-		"leaks":            {admins: true, do: get(f.leaks)},
+		"leaks":            {admins: true, live: true, do: get(f.leaks)},
+		"report":           {admins: true, do: get(f.report)},
 		"settings":         {admins: true, do: get(f.settings)},
 		"settings/plan":    {admins: true, do: ask(f.planSettings)},
 		"settings/apply":   {admins: true, changes: true, do: f.applySettings},
@@ -191,6 +192,13 @@ func (f *Feature) confirm(ctx context.Context, r api.PeerRequest) (api.Peer, err
 }
 
 func (f *Feature) forget(ctx context.Context, r api.PeerRequest) error { return f.Peers.Forget(ctx, r) }
+
+func (f *Feature) report(ctx context.Context) (api.Reported, error) {
+	peers, err := f.Peers.Peers(ctx)
+	users, err2 := f.parts.Users.Users(ctx)
+	r := api.NewReport(f.Daemon.Status(ctx), peers, users)
+	return api.Reported{Text: r.String(), Lines: f.Parts.Lines()}, errors.Join(err, err2)
+}
 
 func (f *Feature) leaks(ctx context.Context) (api.Leaks, error) { return f.Parts.Leaks(ctx) }
 

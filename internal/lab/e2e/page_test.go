@@ -33,6 +33,7 @@ func testPage(w *world) {
 	w.run("beside a server of the owner's", pageBesideAnother)
 	w.run("an admin blocks the phone", pageOfAnAdmin)
 	w.run("at a friend's bare name", friendsPage)
+	w.run("settings are confirmed, or come back", pageSettings)
 }
 
 func pageForEverybody(w *world) {
