@@ -261,7 +261,8 @@ func TestWhatIsForTheBox(t *testing.T) {
 func TestWrongCode(t *testing.T) {
 	f, _, _, _ := furnished(t)
 	for _, q := range []link.PageLogin{{Device: "tv", Name: "ann", Password: chips, Code: "000000"},
-		{Device: "tv", Name: "ann", Password: chips}, {Device: "tv", Name: "ann", Password: "guess"}, {Device: "tv", Name: "nobody", Password: chips}} {
+		{Device: "tv", Name: "ann", Password: chips}, {Device: "tv", Name: "ann", Password: "guess"},
+		{Device: "tv", Name: "nobody", Password: chips}} {
 		if p, err := f.logIn(t.Context(), q); err != nil || p != (link.PagePass{Refused: link.PageWrong}) {
 			t.Errorf("%q %q: %v, %q", q.Name, q.Code, err, p.Refused)
 		}

@@ -8,8 +8,11 @@ const PATIENCE = 60_000
 /** What chromium writes on its console when an answer is no page that was hoped for. */
 const REFUSED = /^Failed to load resource: the server responded with a status of/
 
+/** A name of somebody else's that leads to the box of household A, as an attacker's DNS would have it. */
+const REBOUND = 'MAP attacker.example 192.168.77.1'
+
 /** Names that chromium would ask for by itself, whatever page it shows: its maker's. */
-const OWN_QUESTIONS = '--host-resolver-rules=' + ['googleapis.com', 'google.com', 'gvt1.com'].map(domain => `MAP *.${domain} ~NOTFOUND`).join()
+const OWN_QUESTIONS = ['googleapis.com', 'google.com', 'gvt1.com'].map(domain => `MAP *.${domain} ~NOTFOUND`)
 
 export class Browser {
   #people = new Map()
@@ -28,7 +31,7 @@ export class Browser {
     const browser = new Browser()
     browser.box = box
     browser.strange = strange
-    browser.#chromium = await chromium.launch({ executablePath: program, args: [OWN_QUESTIONS] })
+    browser.#chromium = await chromium.launch({ executablePath: program, args: ['--host-resolver-rules=' + [REBOUND, ...OWN_QUESTIONS].join()] })
     return browser
   }
 
@@ -55,7 +58,7 @@ export class Browser {
 
   #listen (page) {
     page.on('dialog', async dialog => {
-      this.problems.push(`a ${dialog.type()} says ${dialog.message()}`)
+      this.problems.push(`a dialog (${dialog.type()}) says ${dialog.message()}`)
       await dialog.dismiss()
     })
     page.on('pageerror', error => this.problems.push(`an error of a script: ${error}`))

@@ -105,6 +105,15 @@ async function freshCode (own) {
 /** Logs somebody out. */
 export async function logout (browser, { who }) { return send(browser, { who, url: '/', action: '/logout' }) }
 
+/** The cookies of somebody, and what scripts of a page could read of them. */
+export async function cookies (browser, { who }) {
+  const page = await browser.window(who)
+  return { list: await page.context().cookies(), read: await page.evaluate(() => document.cookie) }
+}
+
+/** How many elements on the page a CSS selector finds. */
+export async function count (browser, { who, selector }) { return (await browser.window(who)).locator(selector).count() }
+
 /** What all pages have asked for and what should not have happened, since this was last asked. */
 export async function heard (browser) {
   const heard = { requests: browser.requests, problems: browser.problems }

@@ -57,6 +57,8 @@ func testBrowser(w *world) {
 	w.run("another language", h.languages)
 	w.run("keys alone", h.byKeys)
 	w.run("every page, in both widths and themes", h.surveyed)
+	w.run("names of strangers run nothing", strangersNames)
+	w.run("attacks on who is logged in", h.attacks)
 }
 
 // houses are the two households with their browsers.
@@ -250,7 +252,7 @@ func (h *houses) surveyed(w *world) {
 	for _, r := range roomsOfHouse {
 		w.run(r.name, func(w *world) { h.ann.in(w).survey(r, pictures) })
 	}
-	h.ann.onlyTheBox("box.home.arpa")
+	h.ann.in(w).onlyTheBox("box.home.arpa")
 	for _, line := range w.sentElsewhere(capture, since, laptopMAC, houseA) {
 		w.Errorf("the laptop has sent: %s", line)
 	}
