@@ -31,7 +31,7 @@ type strangeHouse struct{}
 // strangeAnswers are what the page can ask for, by their verbs.
 var strangeAnswers = map[string]any{"me": new(api.Me), "state": new(api.Fridge), "status": new(api.Status), "devices": new([]api.Device),
 	"onions": new(api.Published), "friends": new([]api.Peer), "peers": new([]api.Peer), "users": new([]api.User),
-	"invite": new(api.Invitation)}
+	"invite": new(api.Invitation), "mail": new(api.Post), "settings": new(api.Settings), "leaks": new(api.Leaks)}
 
 // named gives everything in a value the strange name, each list two elements.
 func named(v reflect.Value) {
