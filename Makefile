@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -184,6 +184,11 @@ PAIR ?= 10
 pair: lab-deps build ## take the power ten times of one of the two boxes of a household (as root)
 	$(call install_quietly,keepalived openssh-server openssh-client rsync)
 	TUNIC_PAIR=$(PAIR) $(GO) test -tags lab -count=1 -timeout 40m -v -run 'Test(Pair|Sync|BothWereOff)$$' ./internal/lab/pair
+
+browser: lab-deps build ## use the pages of two houses with chromium, and write docs/screenshots (as root)
+	$(call install_quietly,chromium $(if $(shell command -v npm),,nodejs npm) libnss3-tools webp fonts-dejavu-core)
+	cd internal/lab/browser && npm ci --ignore-scripts --no-audit --no-fund
+	TUNIC_BROWSER=1 TUNIC_PICTURES=$(CURDIR)/docs/screenshots $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^browser$$' ./internal/lab/e2e
 
 streams-long: ## keep streams between two boxes open, idle for 2 minutes and busy for 10 (as root)
 	TUNIC_STREAMS_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/peers$$' ./internal/lab/e2e

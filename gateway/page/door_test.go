@@ -301,3 +301,15 @@ func TestBigHouse(t *testing.T) {
 		}
 	}
 }
+
+// Words are shown while they are to be compared, and no more when that is over.
+func TestWordsOfFriends(t *testing.T) {
+	for state, shown := range map[string]bool{"confirm": true, "waits": true, "friend": false} {
+		b := inhabited(t)
+		b.answers["admin peers"] = `[{"name":"alice","state":"` + state + `","text":"` + state + `","words":"one two three four"}]`
+		body := get(newSite(b).Secure(), "https://box.home.arpa/friends", "Cookie", cookieName+"=admin").Body.String()
+		if strings.Contains(body, "one two three four") != shown || strings.Contains(body, "<p>"+state+"</p>") {
+			t.Errorf("%s: %s", state, body)
+		}
+	}
+}

@@ -30,7 +30,9 @@ func (s *Site) guarded(h http.Handler, named func(host string) bool) http.Handle
 		set("Content-Security-Policy", policy)
 		set("X-Content-Type-Options", "nosniff")
 		set("Referrer-Policy", "no-referrer")
-		set("Cross-Origin-Opener-Policy", "same-origin")
+		if r.TLS != nil { // without it browsers ignore this, and say so
+			set("Cross-Origin-Opener-Policy", "same-origin")
+		}
 		set("Cross-Origin-Resource-Policy", "same-origin")
 		set("Cache-Control", "no-store")
 		if !named(hostOf(r.Host)) {

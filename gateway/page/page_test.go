@@ -71,6 +71,12 @@ func TestHeaders(t *testing.T) {
 				t.Errorf("%s: %s is %q", path, name, got)
 			}
 		}
+		if got := w.Header().Get("Cross-Origin-Opener-Policy"); got != "" {
+			t.Errorf("%s: without TLS browsers complain of the policy %q", path, got)
+		}
+		if got := get(s.Secure(), "https://box.home.arpa"+path).Header().Get("Cross-Origin-Opener-Policy"); got != "same-origin" {
+			t.Errorf("%s: over TLS the policy is %q", path, got)
+		}
 	}
 }
 

@@ -173,8 +173,11 @@ func (k *Keeper) admit(u account.User, code string) (Pass, error) {
 	if !enrolled {
 		return k.issue(u, newSecret()), nil
 	}
-	if ok, err := k.seconds.check(u, code, k.Now()); !ok || err != nil {
-		return Pass{}, errors.Join(ErrLogin, err)
+	switch ok, err := k.seconds.check(u, code, k.Now()); {
+	case err != nil:
+		return Pass{}, err
+	case !ok:
+		return Pass{}, ErrLogin
 	}
 	return k.issue(u, ""), nil
 }
@@ -289,8 +292,11 @@ func (k *Keeper) Enrol(token, code, device string) (Pass, error) {
 		k.throttle.Fail(device)
 		return Pass{Token: token, Who: Who{u.Name, u.Role}, Secret: s.secret}, ErrLogin
 	}
-	if enrolled, err := k.seconds.has(u); enrolled || err != nil {
-		return Pass{}, errors.Join(ErrGone, err) // somebody else did, with the same password
+	switch enrolled, err := k.seconds.has(u); {
+	case err != nil:
+		return Pass{}, err
+	case enrolled:
+		return Pass{}, ErrGone // somebody else did, with the same password
 	}
 	if err := k.seconds.put(u.Name, second{s.secret, step, s.password}); err != nil {
 		return Pass{}, err

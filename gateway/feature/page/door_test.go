@@ -257,6 +257,38 @@ func TestWhatIsForTheBox(t *testing.T) {
 	}
 }
 
+// A wrong code is answered as a wrong password is: whoever guesses does not learn that the
+// password was right. So it is where somebody else has enrolled in the meantime.
+func TestWrongCode(t *testing.T) {
+	f, _, _, _ := furnished(t)
+	for _, q := range []link.PageLogin{{Device: "tv", Name: "ann", Password: chips, Code: "000000"},
+		{Device: "tv", Name: "ann", Password: chips}, {Device: "tv", Name: "ann", Password: "guess"},
+		{Device: "tv", Name: "nobody", Password: chips}} {
+		if p, err := f.logIn(t.Context(), q); err != nil || p != (link.PagePass{Refused: link.PageWrong}) {
+			t.Errorf("%q %q: %v, %q", q.Name, q.Code, err, p.Refused)
+		}
+	}
+	f, _, _, _ = furnished(t)
+	store := account.Store{Dir: f.Paths.Accounts()}
+	record, err := account.NewRecord(chips)
+	if err == nil {
+		err = store.Add(account.User{Name: "zoe", Role: account.Admin, Record: record})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := f.logIn(t.Context(), link.PageLogin{Device: "tv", Name: "zoe", Password: chips})
+	second, _ := f.logIn(t.Context(), link.PageLogin{Device: "tv", Name: "zoe", Password: chips})
+	p, err := f.enrol(t.Context(), link.PageCode{Device: "tv", Token: first.Token, Code: codeOf(t, first.Secret)})
+	if err != nil || p.Token == "" {
+		t.Fatalf("%v, %q", err, p.Refused)
+	}
+	p, err = f.enrol(t.Context(), link.PageCode{Device: "tv", Token: second.Token, Code: codeOf(t, second.Secret)})
+	if err != nil || p != (link.PagePass{Refused: link.PageGone}) {
+		t.Errorf("the second to enrol: %v, %q", err, p.Refused)
+	}
+}
+
 // After a log-out nothing is left of it.
 func TestLogOut(t *testing.T) {
 	f, _, member, _ := furnished(t)
