@@ -169,6 +169,14 @@ func besideDocker(w *world) {
 	w.shell(`ip netns add c1 && ip link add c1a type veth peer name eth0 netns c1 && ip link set c1a master docker0 up &&
 ip -n c1 link set lo up && ip -n c1 link set eth0 up && ip -n c1 addr add 172.17.0.77/16 dev eth0 &&
 ip -n c1 route add default via 172.17.0.1`)
+	// What Docker writes for `-p 8099:8000`.
+	w.shell(`ip netns exec c1 sh -c 'python3 -m http.server --directory /srv/own 8000 >/dev/null 2>&1 &'
+iptables -t nat -A DOCKER ! -i docker0 -p tcp --dport 8099 -j DNAT --to-destination 172.17.0.77:8000
+iptables -A DOCKER -d 172.17.0.77/32 ! -i docker0 -o docker0 -p tcp --dport 8000 -j ACCEPT`)
+	published := func(from string) bool {
+		return w.exec(from, "curl", "-sS", "-m", "4", "http://192.168.77.1:8099/").Code == 0
+	}
+	w.Logf("published, named nowhere: %v", published("phone"))
 	ask := func() (string, bool) {
 		r := w.exec(box, "ip", "netns", "exec", "c1", "curl", "-sS", "-m", "8", whoAmI)
 		return strings.TrimSpace(r.Stdout), r.Code == 0
@@ -179,6 +187,9 @@ ip -n c1 route add default via 172.17.0.1`)
 	if text := w.exec(box, "tunic", "status").Stdout; !strings.Contains(text, "docker0") {
 		w.Errorf("status says nothing of Docker:\n%s", text)
 	}
+	w.write("etc/tunic/tunic.toml", mainConfig+"[gateway]\nother-networks = [\"docker0\"]\n")
+	w.must(box, "tunic", "reload")
+	w.Logf("published, other-networks: %v", published("phone"))
 	w.write("etc/tunic/tunic.toml", strings.Replace(mainConfig, `["lan0"]`, `["lan0", "docker0"]`, 1))
 	w.must(box, "tunic", "reload")
 	w.eventually("a container of the household reaches the web through Tor", protectedLimit, func() bool {
@@ -188,6 +199,7 @@ ip -n c1 route add default via 172.17.0.1`)
 		}
 		return ok
 	})
+	w.Logf("published, a device of the household: %v", published("phone"))
 	w.both()
 	w.must(box, "systemctl", "restart", "docker")
 	w.both()
