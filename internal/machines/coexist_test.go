@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/gateway/health"
 )
 
 // coexistVariable has TestCoexist run: see `make coexist`.
@@ -90,10 +92,10 @@ func (w *world) guards(open, shut []string) {
 }
 
 // both checks that a device has the web by Tor in both families, and tunic finds
-// nothing wrong.
-func (w *world) both() {
+// nothing wrong but what is right.
+func (w *world) both(right ...health.Code) {
 	w.Helper()
-	w.stands()
+	w.standsBut(right...)
 	w.eventually("the web by IPv6 through Tor", protectedLimit, func() bool {
 		r := w.exec("phone", "curl", "-sS", "-g", "-6", "-m", "15", "http://web.example/ip")
 		return r.Code == 0 && isExit(strings.TrimSpace(r.Stdout))
@@ -159,13 +161,14 @@ func besideFirewalld(w *world) {
 }
 
 // besideDocker has Docker's rules and network, with a network namespace in the place
-// of a container: there is no image here.
+// of a container: there is no image here. Docker puts its rules before everybody's each
+// time it starts; tunic does so again, and says it.
 func besideDocker(w *world) {
 	w.must(box, "systemctl", "start", "docker")
 	w.eventually("Docker has its network", 30*time.Second, func() bool {
 		return w.exec(box, "ip", "-4", "addr", "show", "docker0").Code == 0
 	})
-	w.both()
+	w.both(health.RulesDrift)
 	w.shell(`ip netns add c1 && ip link add c1a type veth peer name eth0 netns c1 && ip link set c1a master docker0 up &&
 ip -n c1 link set lo up && ip -n c1 link set eth0 up && ip -n c1 addr add 172.17.0.77/16 dev eth0 &&
 ip -n c1 route add default via 172.17.0.1`)
@@ -173,10 +176,13 @@ ip -n c1 route add default via 172.17.0.1`)
 	w.shell(`ip netns exec c1 sh -c 'python3 -m http.server --directory /srv/own 8000 >/dev/null 2>&1 &'
 iptables -t nat -A DOCKER ! -i docker0 -p tcp --dport 8099 -j DNAT --to-destination 172.17.0.77:8000
 iptables -A DOCKER -d 172.17.0.77/32 ! -i docker0 -o docker0 -p tcp --dport 8000 -j ACCEPT`)
-	published := func(from string) bool {
-		return w.exec(from, "curl", "-sS", "-m", "4", "http://192.168.77.1:8099/").Code == 0
+	published := func(where string, want bool) {
+		w.Helper()
+		if got := w.exec("phone", "curl", "-sS", "-m", "4", "http://192.168.77.1:8099/").Code == 0; got != want {
+			w.Errorf("that the phone reaches a published port of a container %s is %v", where, got)
+		}
 	}
-	w.Logf("published, named nowhere: %v", published("phone"))
+	published("that is named nowhere", false)
 	ask := func() (string, bool) {
 		r := w.exec(box, "ip", "netns", "exec", "c1", "curl", "-sS", "-m", "8", whoAmI)
 		return strings.TrimSpace(r.Stdout), r.Code == 0
@@ -189,7 +195,7 @@ iptables -A DOCKER -d 172.17.0.77/32 ! -i docker0 -o docker0 -p tcp --dport 8000
 	}
 	w.write("etc/tunic/tunic.toml", mainConfig+"[gateway]\nother-networks = [\"docker0\"]\n")
 	w.must(box, "tunic", "reload")
-	w.Logf("published, other-networks: %v", published("phone"))
+	published("of another network", false)
 	w.write("etc/tunic/tunic.toml", strings.Replace(mainConfig, `["lan0"]`, `["lan0", "docker0"]`, 1))
 	w.must(box, "tunic", "reload")
 	w.eventually("a container of the household reaches the web through Tor", protectedLimit, func() bool {
@@ -199,26 +205,32 @@ iptables -A DOCKER -d 172.17.0.77/32 ! -i docker0 -o docker0 -p tcp --dport 8000
 		}
 		return ok
 	})
-	w.Logf("published, a device of the household: %v", published("phone"))
-	w.both()
+	published("of the household", true)
+	w.both(health.RulesDrift)
 	w.must(box, "systemctl", "restart", "docker")
-	w.both()
+	w.both(health.RulesDrift)
 	w.write("etc/tunic/tunic.toml", mainConfig)
 	w.must(box, "tunic", "reload")
 	w.shell("ip link del c1a; ip netns del c1; systemctl stop docker docker.socket")
-	w.both()
+	w.both(health.RulesDrift)
 }
 
 // besideAll boots with all of them: the household is closed before the first of them
 // has rules.
 func besideAll(w *world) {
+	defer func() {
+		if w.Failed() {
+			w.Logf("%s", w.exec(box, "sh", "-c", "systemctl list-jobs --no-pager; systemctl --failed --no-pager; "+
+				"journalctl -b --no-pager -n 60").Stdout)
+		}
+	}()
 	w.shell("systemctl --quiet enable firewalld fail2ban docker")
 	w.powerOff()
 	w.boot()
 	w.booted()
-	w.both()
+	w.both(health.RulesDrift)
 	w.cut()
 	w.boot()
 	w.booted()
-	w.both()
+	w.both(health.RulesDrift)
 }
