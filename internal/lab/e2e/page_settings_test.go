@@ -66,10 +66,30 @@ func (b *browser) plans(form url.Values, want string) url.Values {
 	return url.Values{"request": {html.UnescapeString(m[1])}}
 }
 
+// reports: a report of a house that has names, addresses and keys has none of them.
+func (w *world) reports(b *browser) {
+	w.Helper()
+	report := w.must("gateway", "tunic", "report")
+	page := html.UnescapeString(b.page("/report", nil))
+	if !strings.Contains(report, "state: open, ready: ") || !strings.Contains(page, "default policy: tor") ||
+		!strings.Contains(page, "level=INFO") {
+		w.Errorf("%s\n%s", report, page)
+	}
+	hidden := []string{"phone", "laptop", "greta", "bob", "192.168.", "203.0.", "fd77:", "br-lan", ".onion", "02:00:"}
+	for _, o := range w.status().Onions {
+		hidden = append(hidden, strings.TrimSuffix(o.Address, ".onion"))
+	}
+	for _, word := range hidden {
+		if strings.Contains(report, word) {
+			w.Errorf("%q is in the report: %s", word, report)
+		}
+	}
+}
+
 // pageSettings changes settings from the page: what is confirmed stays; what cuts the
 // admin off is taken back, though the daemon is killed before.
 func pageSettings(w *world) {
-	b := w.asAdmin("eve")
+	b := w.asAdmin("greta")
 	main := w.paths().Main()
 	before, err := os.ReadFile(main)
 	if err != nil {
@@ -78,9 +98,10 @@ func pageSettings(w *world) {
 	if body := b.page("/leaks", nil); !strings.Contains(body, "nothing leaks.") || strings.Contains(body, `class="bad"`) {
 		w.Errorf("the leak test: %s", body)
 	}
+	w.reports(b)
 	form := b.settings()
 	form.Set("metrics", "loopback")
-	if body := b.page("/do/settings/apply", b.plans(form, "programs on the box")); !strings.Contains(body, "eve has changed settings") {
+	if body := b.page("/do/settings/apply", b.plans(form, "programs on the box")); !strings.Contains(body, "greta has changed settings") {
 		w.Fatalf("it is not applied: %s", body)
 	}
 	if body := b.page("/do/settings/confirm", url.Values{}); !strings.Contains(body, "the new settings stay") {
@@ -109,7 +130,7 @@ func pageSettings(w *world) {
 	if answer, err := b.Do(r); err == nil { // else its own connection is cut
 		answer.Body.Close()
 	}
-	w.finds(health.SettingsTrial, "eve has changed settings")
+	w.finds(health.SettingsTrial, "greta has changed settings")
 	if _, err := b.Get("https://box.home.arpa/settings"); err == nil {
 		w.Error("the laptop is blocked, and reaches the page")
 	}
