@@ -8,6 +8,11 @@ type phrase struct {
 	to   string
 }
 
+// calls are the names of what was tried with a file, which package os puts before its
+// path (fs.PathError).
+const calls = `(?:open|stat|lstat|read|readdirent|readlink|write|sync|close|mkdir|chmod|chown|lchown|remove|unlink|rmdir|truncate|` +
+	`openat|fstatat|readlinkat|mkdirat|unlinkat|statat|fchmodat|fchownat)`
+
 // Phrases of package net (net.OpError: OP NETWORK [SOURCE->]ADDRESS: CAUSE), os/exec and
 // context, the longer ones first. ADDRESS holds colons of its own, and no spaces.
 var phrases = []phrase{
@@ -28,6 +33,20 @@ var phrases = []phrase{
 	{regexp.MustCompile(`exec: "([^"]+)": executable file not found in \$PATH`), `the program "$1" is not on this box`},
 	{regexp.MustCompile(`(?:fork/)?exec (\S+): no such file or directory`), "the program $1 is not on this box"},
 	{regexp.MustCompile(`lookup (\S+?)(?: on \S+)?: (?:no such host|server misbehaving)`), "there is no address for $1"},
+	{regexp.MustCompile(`\b(?:rename|link|symlink|linkat|renameat) \S+ (/\S+): `), "$1: "},
+	{regexp.MustCompile(`\b` + calls + ` (/\S+): no such file or directory`), "$1 is not there"},
+	{regexp.MustCompile(`\b` + calls + ` (/\S+): input/output error`), "$1: the disk has errors"},
+	{regexp.MustCompile(`\b` + calls + ` (/\S+): `), "$1: "},
+	{regexp.MustCompile(`strconv\.\w+: parsing ("[^"]*"): (?:invalid syntax|value out of range)`), "$1 is no number that can be there"},
+	{regexp.MustCompile(`\bunexpected end of JSON input|invalid character '[^']+' (?:looking for|after|in) [a-z -]+`), "it is damaged"},
+	{regexp.MustCompile(`\bjson: cannot unmarshal .*`), "it is damaged"},
+	{regexp.MustCompile(`\buse of closed network connection\b`), "the connection was closed"},
+	{regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority`),
+		"its certificate is by nobody whom this box trusts"},
+	{regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: certificate has expired or is not yet valid`),
+		"its certificate has expired or is not valid yet"},
+	{regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: `), "its certificate is not right: "},
+	{regexp.MustCompile(`(?:remote error: )?tls: `), "TLS: "},
 	{regexp.MustCompile(`\bcontext deadline exceeded\b`), "it took too long"},
 	{regexp.MustCompile(`\bcontext canceled\b`), "it was called off"},
 	{regexp.MustCompile(`\bi/o timeout\b`), "no answer in time"},

@@ -2,6 +2,9 @@ package health
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,12 +12,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"syscall"
 	"testing"
 )
 
 // goes are what no person should have to read.
-var goes = regexp.MustCompile(`dial |listen tcp|bind:|connect:|i/o timeout|\$PATH|exec:|context |EOF|exit status|signal:|fork/`)
+var goes = regexp.MustCompile(`JSON|strconv|x509|open /|mkdir /|rename /|` +
+	`dial |listen tcp|bind:|connect:|i/o timeout|\$PATH|exec:|context |EOF|exit status|signal:|fork/`)
 
 func opError(op, network, source, addr string, err error) error {
 	e := &net.OpError{Op: op, Net: network, Err: err}
@@ -28,6 +33,8 @@ func opError(op, network, source, addr string, err error) error {
 	return e
 }
 
+func notANumber(s string) error { _, err := strconv.Atoi(s); return err }
+
 // Errors as package net makes them come out in words, wherever they stand in a text.
 func TestWords(t *testing.T) {
 	call := func(name string, err syscall.Errno) error { return os.NewSyscallError(name, err) }
@@ -36,25 +43,33 @@ func TestWords(t *testing.T) {
 		return opError("listen", "tcp", "", addr, call("bind", err))
 	}
 	for want, err := range map[string]error{
-		"192.168.77.20:8080 does not answer":             dial("192.168.77.20:8080", os.ErrDeadlineExceeded),
-		"nothing listens at [fd77::20]:80":               dial("[fd77::20]:80", call("connect", syscall.ECONNREFUSED)),
-		"192.168.77.20:80 is not there":                  dial("192.168.77.20:80", call("connect", syscall.EHOSTUNREACH)),
-		"no network leads to 192.168.77.20:80":           dial("192.168.77.20:80", call("connect", syscall.ENETUNREACH)),
-		"192.0.2.1:80 has ended the connection":          opError("read", "tcp", "192.0.2.9:1", "192.0.2.1:80", syscall.ECONNRESET),
-		"there is no socket /run/x":                      opError("dial", "unix", "", "/run/x", call("connect", syscall.ENOENT)),
-		"nobody listens at the socket /run/x":            opError("dial", "unix", "", "/run/x", call("connect", syscall.ECONNREFUSED)),
-		"another program has 192.0.2.1:53":               listen("192.0.2.1:53", syscall.EADDRINUSE),
-		"this box does not have the address of [::1]:53": listen("[::1]:53", syscall.EADDRNOTAVAIL),
-		"tunic may not listen at 192.0.2.1:53":           listen("192.0.2.1:53", syscall.EACCES),
-		"192.0.2.1:53: too many open files":              dial("192.0.2.1:53", call("socket", syscall.EMFILE)),
-		"there is no address for nas.lan":                &net.DNSError{Err: "no such host", Name: "nas.lan", Server: "192.0.2.1:53"},
-		"it took too long":                               context.DeadlineExceeded,
-		"it was called off":                              context.Canceled,
-		"the other side has closed the connection":       errors.New("EOF"),
-		`the program "torr" is not on this box`:          &exec.Error{Name: "torr", Err: exec.ErrNotFound},
-		"the program /opt/torr is not on this box":       &os.PathError{Op: "fork/exec", Path: "/opt/torr", Err: syscall.ENOENT},
-		"it ended with status 3":                         errors.New("exit status 3"),
-		"it was killed":                                  errors.New("signal: killed"),
+		"192.168.77.20:8080 does not answer":                dial("192.168.77.20:8080", os.ErrDeadlineExceeded),
+		"nothing listens at [fd77::20]:80":                  dial("[fd77::20]:80", call("connect", syscall.ECONNREFUSED)),
+		"192.168.77.20:80 is not there":                     dial("192.168.77.20:80", call("connect", syscall.EHOSTUNREACH)),
+		"no network leads to 192.168.77.20:80":              dial("192.168.77.20:80", call("connect", syscall.ENETUNREACH)),
+		"192.0.2.1:80 has ended the connection":             opError("read", "tcp", "192.0.2.9:1", "192.0.2.1:80", syscall.ECONNRESET),
+		"there is no socket /run/x":                         opError("dial", "unix", "", "/run/x", call("connect", syscall.ENOENT)),
+		"nobody listens at the socket /run/x":               opError("dial", "unix", "", "/run/x", call("connect", syscall.ECONNREFUSED)),
+		"another program has 192.0.2.1:53":                  listen("192.0.2.1:53", syscall.EADDRINUSE),
+		"this box does not have the address of [::1]:53":    listen("[::1]:53", syscall.EADDRNOTAVAIL),
+		"tunic may not listen at 192.0.2.1:53":              listen("192.0.2.1:53", syscall.EACCES),
+		"192.0.2.1:53: too many open files":                 dial("192.0.2.1:53", call("socket", syscall.EMFILE)),
+		"there is no address for nas.lan":                   &net.DNSError{Err: "no such host", Name: "nas.lan", Server: "192.0.2.1:53"},
+		"it took too long":                                  context.DeadlineExceeded,
+		"it was called off":                                 context.Canceled,
+		"the other side has closed the connection":          errors.New("EOF"),
+		`the program "torr" is not on this box`:             &exec.Error{Name: "torr", Err: exec.ErrNotFound},
+		"the program /opt/torr is not on this box":          &os.PathError{Op: "fork/exec", Path: "/opt/torr", Err: syscall.ENOENT},
+		"it ended with status 3":                            errors.New("exit status 3"),
+		"it was killed":                                     errors.New("signal: killed"),
+		"/var/x is not there":                               &os.PathError{Op: "open", Path: "/var/x", Err: syscall.ENOENT},
+		"/var/x: permission denied":                         &os.PathError{Op: "mkdir", Path: "/var/x", Err: syscall.EACCES},
+		"/var/x: the disk has errors":                       &os.PathError{Op: "read", Path: "/var/x", Err: syscall.EIO},
+		"/var/y: no space left on device":                   &os.LinkError{Op: "rename", Old: "/var/x", New: "/var/y", Err: syscall.ENOSPC},
+		"it is damaged":                                     json.Unmarshal([]byte("{"), new(int)),
+		`"x" is no number that can be there`:                notANumber("x"),
+		"the connection was closed":                         net.ErrClosed,
+		"its certificate is by nobody whom this box trusts": &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
 	} {
 		text := New(TargetUnreachable, "nas", fmt.Sprintf("the nas: %v", err)).Text
 		if text != "the nas: "+want || goes.MatchString(text) {
