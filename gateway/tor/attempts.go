@@ -14,7 +14,7 @@ const maxAttempts = 128
 // are dropped is tried for two minutes at a time.
 const (
 	failing    = 3
-	answerTime = 8 * time.Second
+	answerTime = 6 * time.Second
 )
 
 // attempts are, by fingerprint, the connections to a relay or bridge that tor has begun

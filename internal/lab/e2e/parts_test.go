@@ -77,7 +77,7 @@ func parts() []part {
 		{name: "balance", needs: []string{"$" + balanceVariable, "onionbalance", "python3"}, disturbs: []string{"c-gateway: "},
 			test: testBalance},
 		{name: "notices", needs: []string{"$" + jobsVariable, "dovecot"}, test: testNotices},
-		{name: "broken", needs: []string{"$" + jobsVariable, "obfs4proxy", "faketime"}, disturbs: []string{drift}, test: testBroken},
+		{name: "jobs", needs: []string{"$" + jobsVariable, "obfs4proxy", "faketime"}, disturbs: []string{drift}, test: testJobs},
 		{name: "crowd", needs: []string{"$" + crowdVariable}, test: testCrowd},
 		{name: "filter", needs: []string{"$" + coexistVariable, "dnsmasq"}, test: testFilter},
 		{name: "wireguard", needs: []string{"$" + coexistVariable, "wireguard-go", "wg-quick"}, disturbs: []string{drift},
