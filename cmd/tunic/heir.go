@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime"
 	"strconv"
 
 	"tunic/gateway"
@@ -32,7 +31,7 @@ type heir struct {
 // Until it has, whatever goes wrong ends it and nothing else: the other one has the
 // household, and what this one was handed.
 func (a *app) runHeir(ctx context.Context, log *slog.Logger) error {
-	runtime.GOMAXPROCS(1) // as in run
+	modest()
 	link, err := succession.NewHeir(ctx, os.NewFile(heirDescriptor, "heir"), func() { os.Exit(exitFailed) })
 	if err != nil {
 		return usageError("this is started by `tunic upgrade` and nobody else", "%v", err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,9 +66,7 @@ func (a *app) run(ctx context.Context, log *slog.Logger) error {
 	if a.uid != 0 {
 		return &failure{exitFailed, errors.New("the daemon must be started as root"), "use sudo, or systemctl start tunic"}
 	}
-	// The daemon decides, and carries nothing: with one processor no idle thread of
-	// Go's is woken by each socket that another one opens (decision 53).
-	runtime.GOMAXPROCS(1)
+	modest()
 	lock, err := box.TakeLock(a.paths())
 	if err != nil {
 		return err
@@ -89,6 +88,14 @@ func (a *app) run(ctx context.Context, log *slog.Logger) error {
 	}
 	d.lock, d.api = lock, sockets
 	return d.run(ctx, door, nil)
+}
+
+// modest makes the daemon small: it decides, and carries nothing. With one processor no
+// idle thread of Go's is woken by each socket that another one opens (decision 53), and
+// garbage is collected before there is as much as what is in use.
+func modest() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(50)
 }
 
 // closeInstead closes the household because the daemon cannot start, and says
