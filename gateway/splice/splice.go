@@ -1,4 +1,9 @@
-package onion
+// Package splice moves bytes between two connections for as long as both last, at the
+// least cost for one on which nothing moves.
+//
+// Use it where a box holds many streams of others: fronts of onions, the SOCKS proxy. Do
+// not use it to read what is said.
+package splice
 
 import (
 	"cmp"
@@ -13,34 +18,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// move copies from src to dst until src ends. Between two sockets the kernel
-// moves the bytes (splice(2)), through a pipe that is held only while there are
-// any. io.Copy does the same, but holds the pipe and a large stack for as long
-// as it waits, and a front waits with a thousand streams: here what waits is as
+// Move copies from src to dst until src ends, and returns how many bytes that were. Between
+// two sockets the kernel moves them (splice(2)), through a pipe that is held only while
+// there are any. io.Copy does the same, but holds the pipe and a large stack for as long
+// as it waits, and a box waits with a thousand streams: here what waits is as
 // shallow as can be, and what works does so on a stack of its own.
 //
 // A dst that takes too long for what is moved at a time, 64 KiB, ends it with
 // os.ErrDeadlineExceeded; a patience of 0 has no end. What is no socket gets
 // all the time.
-func move(dst, src net.Conn, patience time.Duration) error {
-	from, to := rawConn(src), rawConn(dst)
-	if from == nil || to == nil {
-		_, err := io.Copy(dst, src)
-		return err
+func Move(dst, src net.Conn, patience time.Duration) (moved int64, err error) {
+	m := newMotion(dst, src, patience)
+	if m == nil {
+		return copyAll(dst, src)
 	}
-	before := hurry(dst, patience)
-	for {
-		if err := from.Read(readable); err != nil {
-			return err
+	for !m.ended && m.err == nil {
+		if err := m.from.Read(readable); err != nil {
+			return m.moved, err
 		}
-		var ended bool
-		var err error
-		onOwnStack(func() { ended, err = burst(to, from, before) })
-		if ended || err != nil {
-			return err
-		}
+		OnOwnStack(m.burst)
 	}
+	return m.moved, m.err
 }
+
+// motion is one direction. It is not on the stack that waits, and neither are its parts
+// that work, which are not inlined for that.
+type motion struct {
+	to, from syscall.RawConn
+	before   func() error // is called each time that to has to take some
+	moved    int64
+	ended    bool
+	err      error
+}
+
+//go:noinline
+func newMotion(dst, src net.Conn, patience time.Duration) *motion {
+	m := &motion{from: rawConn(src), to: rawConn(dst), before: hurry(dst, patience)}
+	if m.from == nil || m.to == nil {
+		return nil
+	}
+	return m
+}
+
+//go:noinline
+func copyAll(dst io.Writer, src io.Reader) (int64, error) { return io.Copy(dst, src) }
 
 // rawConn returns nil for what is no socket.
 func rawConn(c net.Conn) syscall.RawConn {
@@ -52,10 +73,12 @@ func rawConn(c net.Conn) syscall.RawConn {
 	return nil
 }
 
-// onOwnStack runs f and waits. A goroutine keeps the stack that it once needed,
+// OnOwnStack runs f and waits. A goroutine keeps the stack that it once needed,
 // so one that is going to wait for long lets others do what goes deep. A panic
 // is passed on.
-func onOwnStack(f func()) {
+//
+//go:noinline
+func OnOwnStack(f func()) {
 	done := make(chan any)
 	go func() {
 		defer func() { done <- recover() }()
@@ -81,27 +104,34 @@ func hurry(dst net.Conn, patience time.Duration) func() error {
 	return func() error { return dst.SetWriteDeadline(time.Now().Add(patience)) }
 }
 
-// burst moves what there is; it calls before each time that to has to take some.
-func burst(to, from syscall.RawConn, before func() error) (ended bool, err error) {
+// littleBytes is so little that there was no more: the next look is for whether there is any.
+const littleBytes = 4 << 10
+
+// burst moves what there is.
+func (m *motion) burst() {
 	p, err := takePipe()
-	if err != nil {
-		return false, err
-	}
-	for {
-		n, err := fill(from, p)
+	for err == nil {
+		var n int
+		n, err = fill(m.from, p)
 		if err == unix.EAGAIN || err == nil && n == 0 {
-			pipes.Put(p) // it is empty
-			return err == nil, nil
+			m.ended, err = err == nil, nil
+			break
 		}
 		if err == nil {
-			err = before()
+			err = m.before()
 		}
 		if err == nil {
-			err = drain(to, p, n)
+			err = drain(m.to, p, n)
 		}
-		if err != nil {
-			return false, err // what is left in the pipe is lost with it
+		if err == nil {
+			m.moved += int64(n)
 		}
+		if n < littleBytes {
+			break
+		}
+	}
+	if m.err = err; err == nil { // else what is left in the pipe is lost with it
+		pipes.Put(p)
 	}
 }
 
