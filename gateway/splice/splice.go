@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,13 +33,18 @@ func Move(dst, src net.Conn, patience time.Duration) (moved int64, err error) {
 	if m == nil {
 		return copyAll(dst, src)
 	}
-	for !m.ended && m.err == nil {
-		if err := m.from.Read(readable); err != nil {
+	look := m.ask
+	for {
+		if err := m.from.Read(look); err != nil {
 			return m.moved, err
 		}
-		OnOwnStack(m.burst)
+		if !m.ended && m.err == nil {
+			OnOwnStack(m.burst)
+		}
+		if m.ended || m.err != nil {
+			return m.moved, m.err
+		}
 	}
-	return m.moved, m.err
 }
 
 // motion is one direction. It is not on the stack that waits, and neither are its parts
@@ -47,8 +53,9 @@ type motion struct {
 	to, from syscall.RawConn
 	before   func() error // is called each time that to has to take some
 	moved    int64
-	ended    bool
 	err      error
+	ended    bool
+	seen     byte // what ask has looked at
 }
 
 //go:noinline
@@ -89,11 +96,21 @@ func OnOwnStack(f func()) {
 	}
 }
 
-// readable reports whether there is something to read, the end included.
-func readable(fd uintptr) bool {
-	ask := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(ask[:], 0)
-	return n != 0 && err != unix.EINTR
+// ask asks whether there is something to read, without taking it: the end and a failure
+// are known then, and need nobody who works. It is called with the socket's number and
+// returns false to wait. The call is bare (recv(2)), as what is around it elsewhere is deep.
+func (m *motion) ask(fd uintptr) bool {
+	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&m.seen)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	switch {
+	case errno == unix.EAGAIN:
+		return false
+	case errno == unix.EINTR: // it is asked again
+	case errno != 0:
+		m.err = errno
+	case n == 0:
+		m.ended = true
+	}
+	return true
 }
 
 // hurry returns what gives dst its time again.
