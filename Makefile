@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -43,7 +43,7 @@ define install_quietly
 	  fi; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
 	  for p in $$missing; do \
-	    case $$p in tor|prosody|ngircd|dovecot-imapd|gophernicus|prometheus) systemctl --quiet disable $${p%-imapd} 2>/dev/null || true;; esac; done; \
+	    case $$p in tor|prosody|ngircd|dovecot-imapd|gophernicus|prometheus|unbound|haproxy) systemctl --quiet disable $${p%-imapd} 2>/dev/null || true;; esac; done; \
 	fi
 endef
 
@@ -254,6 +254,27 @@ bench-gopher: ## measure Gopher requests against gophernicus behind a socket (as
 bench-rules: ## measure the rules: loading, throughput, new connections, against a bare tor (as root)
 	$(GO) test -tags lab -run '^$$' -bench 'Apply|Forward|Redirect|Connect' -count 3 ./rules/netfilter
 	$(GO) test -tags lab -run '^$$' -bench Transparent -benchtime 1x -timeout 20m ./internal/lab
+
+bench: ## measure against other programs, in turns, into dist/bench.json (as root)
+	@$(MAKE) --no-print-directory bench-dns
+	@$(MAKE) --no-print-directory bench-socks
+	@$(MAKE) --no-print-directory bench-fronts
+
+bench-dns: ## measure DNS from memory against dnsmasq and unbound, which it installs (as root)
+	$(call install_quietly,dnsperf dnsmasq-base unbound)
+	TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 9m -v ./gateway/resolver
+
+# The peer that does the same work: it hands connections on by SOCKS with a login.
+SING_BOX = github.com/sagernet/sing-box/cmd/sing-box@v1.14.1
+
+bench-socks: ## measure SOCKS connections against sing-box and microsocks, which it installs (as root)
+	$(call install_quietly,microsocks)
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/dist/peers $(GO) install $(SING_BOX)
+	TUNIC_SING_BOX=$(CURDIR)/dist/peers/sing-box TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 9m -v ./gateway/socks
+
+bench-fronts: ## measure streams of fronts against HAProxy, which it installs (as root)
+	$(call install_quietly,haproxy)
+	TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 9m -v ./gateway/onion
 
 bench-pass: ## measure a pass by which nothing changes, in an empty house and in a big one
 	$(GO) test -run '^$$' -bench Pass -count 6 ./gateway

@@ -144,7 +144,7 @@ func (f *Front) Serve(ctx context.Context, ln Listener) error {
 }
 
 // serve lets a stream in, and has it served on another stack than the one that
-// this took (see onOwnStack).
+// this took (see splice.OnOwnStack).
 func (f *Front) serve(ctx context.Context, c *net.UnixConn) {
 	r, s := f.admit(c)
 	if r == nil || ctx.Err() != nil {

@@ -28,7 +28,8 @@ func TestProxyHeaders(t *testing.T) {
 
 func dialTo(addr string) func(context.Context, uint32) (net.Conn, error) {
 	return func(ctx context.Context, _ uint32) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		d := net.Dialer{KeepAlive: -1} // as serve does on the box
+		return d.DialContext(ctx, "tcp", addr)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"tunic/gateway/splice"
 )
 
 // Handler serves one stream of an onion's port. It owns c until it returns.
@@ -69,11 +71,11 @@ type exchange struct {
 }
 
 // open, pass and finish are not inlined, so that what they need is not part of
-// the stack on which a stream waits (see onOwnStack).
+// the stack on which a stream waits (see splice.OnOwnStack).
 //
 //go:noinline
 func (x *exchange) open(ctx context.Context, r Relay, s Stream) (err error) {
-	onOwnStack(func() { x.target, err = r.Connect(ctx, s) })
+	splice.OnOwnStack(func() { x.target, err = r.Connect(ctx, s) })
 	if err != nil {
 		return fmt.Errorf("connecting to the target of port %d: %w", s.Port, err)
 	}
@@ -87,7 +89,8 @@ func (x *exchange) run() error {
 	if x.talk != nil {
 		return x.finish(pass(x.visitor, x.target, x.talk.answers(x.visitor, x.target)))
 	}
-	return x.finish(pass(x.visitor, x.target, move(x.visitor, x.target, 0)))
+	_, err := splice.Move(x.visitor, x.target, 0)
+	return x.finish(pass(x.visitor, x.target, err))
 }
 
 //go:noinline
@@ -101,7 +104,7 @@ func (x *exchange) finish(down error) error {
 func (x *exchange) send() {
 	var err error
 	if x.talk == nil {
-		err = move(x.target, x.visitor, x.patience)
+		_, err = splice.Move(x.target, x.visitor, x.patience)
 	} else {
 		err = x.talk.requests(x.target, x.visitor)
 	}

@@ -33,6 +33,15 @@ func readDomains(domains []string) (map[string]string, error) {
 	return table, nil
 }
 
+// bypassed reports whether the owner lets devices reach a name outside Tor.
+func (s *state) bypassed(name string) bool {
+	if len(s.bypass) == 0 {
+		return false
+	}
+	_, ok := zoneOf(s.bypass, dns.CanonicalName(name))
+	return ok
+}
+
 // letThrough opens the way to the addresses in an answer if the owner lets
 // devices reach its name outside Tor. What was found out about the addresses
 // came through Tor as always.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"tunic/gateway/device"
 	"tunic/gateway/onion"
 )
 
@@ -42,6 +44,23 @@ func (u *upstream) count() int {
 	return len(u.asked)
 }
 
+// since waits for what was asked after the first n questions, until there are as many as
+// are wanted, and returns it in the order of the alphabet.
+func (u *upstream) since(n, wanted int) string {
+	for range 200 {
+		if u.count() >= n+wanted {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return strings.Join(slices.Sorted(slices.Values(u.asked[n:])), ", ")
+}
+
+// both is a question for each family, as since has it.
+func both(name string) string { return "A " + name + ", AAAA " + name }
+
 func (u *upstream) sources() map[netip.Addr]bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -56,7 +75,7 @@ func (u *upstream) ServeDNS(w dns.ResponseWriter, req *dns.Msg) {
 	q := req.Question[0]
 	u.mu.Lock()
 	u.asked = append(u.asked, dns.TypeToString[q.Qtype]+" "+q.Name)
-	u.from = append(u.from, deviceOf(w.RemoteAddr()))
+	u.from = append(u.from, identity(device.Addr(w.RemoteAddr())))
 	u.mu.Unlock()
 	if err := u.strict(req); err != nil {
 		u.t.Errorf("upstream got a question that it must not get: %v", err)

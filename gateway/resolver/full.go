@@ -24,8 +24,7 @@ const (
 func (r *Resolver) full(ctx context.Context, s *state, device netip.Addr, req *dns.Msg) (answer, error) {
 	key := fullKey(req)
 	if a, ok := s.cache.get(device, key, time.Now()); ok {
-		r.counts.cached.Add(1)
-		return a, nil
+		return a, nil // it came while this question waited for its turn
 	}
 	flight := fmt.Sprintf("full %p %v %+v", s, device, key)
 	v, err, _ := r.flights.Do(flight, func() (any, error) {

@@ -49,7 +49,7 @@ func FuzzFullAnswer(f *testing.F) {
 				}
 			}
 		}
-		if err := new(dns.Msg).Unpack(pack(m, req, true)); err != nil {
+		if err := new(dns.Msg).Unpack(pack(m, req, true, nil)); err != nil {
 			t.Errorf("the answer cannot be read: %v\n%v", err, m)
 		}
 	})

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -40,14 +42,14 @@ func packets(f *testing.F) {
 // size, and what tor or a server of the home is asked is theirs.
 func FuzzHandler(f *testing.F) {
 	packets(f)
-	var dialledTor, dialledLAN bool
+	var dialledTor, dialledLAN atomic.Bool
 	c := testConfig.Clone()
 	c.Forward = []Forward{{"lan", netip.MustParseAddrPort("192.168.77.5:53")}}
 	r, err := New(Options{
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
-		DialTor: func(context.Context, netip.Addr) (net.Conn, error) { dialledTor = true; return nil, errFake },
+		DialTor: func(context.Context, netip.Addr) (net.Conn, error) { dialledTor.Store(true); return nil, errFake },
 		DialForward: func(context.Context, string, netip.AddrPort) (net.Conn, error) {
-			dialledLAN = true
+			dialledLAN.Store(true)
 			return nil, errFake
 		},
 	}, c)
@@ -58,22 +60,32 @@ func FuzzHandler(f *testing.F) {
 	device := netip.MustParseAddr("192.168.77.10")
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		req := new(dns.Msg)
-		if req.Unpack(packet) != nil || len(req.Question) != 1 || req.Response || req.Opcode != dns.OpcodeQuery {
+		if refusal, ok := unpack(packet, req); !ok {
+			if m := new(dns.Msg); len(refusal) > 0 && (m.Unpack(refusal) != nil || !m.Response || m.Rcode == dns.RcodeSuccess) {
+				t.Errorf("%x was refused with %x", packet, refusal)
+			}
 			return
 		}
-		dialledTor, dialledLAN = false, false
-		b := pack(h.reply(device, req), req, false)
+		dialledTor.Store(false)
+		dialledLAN.Store(false)
+		b := pack(h.reply(device, req), req, false, nil)
+		for r.queries.Open() > 0 { // the other family's question ends too
+			runtime.Gosched()
+		}
 		reply := new(dns.Msg)
 		if err := reply.Unpack(b); err != nil || reply.Id != req.Id || !reply.Response || len(b) > ednsSize {
 			t.Fatalf("%v: answer of %d bytes: %v, %v", req, len(b), reply, err)
 		}
+		if len(req.Question) == 0 {
+			return // the header promised one
+		}
 		q := req.Question[0]
 		name := dns.CanonicalName(q.Name)
 		carried := q.Qtype == dns.TypeA || q.Qtype == dns.TypeAAAA || q.Qtype == dns.TypePTR
-		if dialledTor && (!carried || q.Qclass != dns.ClassINET || dns.IsSubDomain("lan.", name) || strings.Contains(name, `\`)) {
+		if dialledTor.Load() && (!carried || q.Qclass != dns.ClassINET || dns.IsSubDomain("lan.", name) || strings.Contains(name, `\`)) {
 			t.Errorf("tor was asked %v", &q)
 		}
-		if dialledLAN && !dns.IsSubDomain("lan.", name) {
+		if dialledLAN.Load() && !dns.IsSubDomain("lan.", name) {
 			t.Errorf("the home's server was asked %v", &q)
 		}
 	})

@@ -11,7 +11,8 @@ import (
 // zoneOf looks the name and its parents up in table, longest first. Names are
 // cut at real label borders: in "a\.lan." there is no zone "lan.".
 func zoneOf[V any](table map[string]V, name string) (V, bool) {
-	for _, at := range dns.Split(name) {
+	end := len(table) == 0 || name == "" || name == "."
+	for at := 0; !end; at, end = dns.NextLabel(name, at) {
 		if v, ok := table[name[at:]]; ok {
 			return v, true
 		}
@@ -20,10 +21,15 @@ func zoneOf[V any](table map[string]V, name string) (V, bool) {
 	return none, false
 }
 
-// inZone reports whether name is zone or lies below it.
+// inZone reports whether name is zone, which is not the root, or lies below it.
 func inZone(name, zone string) bool {
-	_, ok := zoneOf(map[string]bool{zone: true}, name)
-	return ok
+	labels, ok := strings.CutSuffix(name, zone)
+	if !ok || labels == "" {
+		return ok
+	}
+	last := len(labels) - 1
+	escapes := last - len(strings.TrimRight(labels[:last], `\`))
+	return labels[last] == '.' && escapes%2 == 0
 }
 
 // hostName reports whether the canonical name can be that of a host on the
@@ -31,18 +37,32 @@ func inZone(name, zone string) bool {
 // underscores, the last one not a number. What looks like an address written
 // as a name is none.
 func hostName(name string) bool {
-	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
-	if len(labels) < 2 {
-		return false
+	name = strings.TrimSuffix(name, ".")
+	before, last := "", name
+	if at := strings.LastIndexByte(name, '.'); at >= 0 {
+		before, last = name[:at], name[at+1:]
 	}
-	for _, l := range labels {
-		if l == "" || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+	return hostLabels(before) && hostLabels(last) && !number(last) && !strings.HasPrefix(last, "0x")
+}
+
+// hostLabels reports whether all is labels of a host name, none of them empty.
+func hostLabels(all string) bool {
+	label := false // something of one has been seen
+	for i := range len(all) {
+		switch c := all[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+			label = true
+		case c == '.' && label:
+			label = false
+		default:
 			return false
 		}
 	}
-	last := labels[len(labels)-1]
-	return strings.Trim(last, "0123456789") != "" && !strings.HasPrefix(last, "0x")
+	return label
 }
+
+// number reports whether a label has nothing but digits.
+func number(label string) bool { return strings.Trim(label, "0123456789") == "" }
 
 // reverseAddr returns the address that a canonical reverse name stands for
 // (RFC 1035, section 3.5; RFC 3596, section 2.5). Names of parts of an address

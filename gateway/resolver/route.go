@@ -28,6 +28,9 @@ type route struct {
 	name   string         // toOnion: what tor is asked for
 }
 
+// public reports whether a name lies outside the house.
+func (r route) public() bool { return r.to == toTor || r.to == toFilter }
+
 // localTTL is for the answers that the resolver makes itself. Addresses of the
 // box change when the owner renumbers the household, so it is short.
 const localTTL = 60

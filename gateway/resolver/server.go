@@ -10,10 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// udpIdle is after how long a socket that got nothing is read again: often only
-// wakes a box that has nothing to do. Shutting down does not wait for it.
-const udpIdle = time.Hour
-
 // stopGrace is how long Serve waits for answers under way when it ends.
 const stopGrace = 2 * time.Second
 
@@ -47,17 +43,13 @@ func (r *Resolver) ServeBox(ctx, shut context.Context, udp net.PacketConn, tcp n
 func (h handler) serve(ctx, shut context.Context, udp net.PacketConn, tcp net.Listener) error {
 	defer udp.Close()
 	defer tcp.Close()
-	if _, ok := udp.(*net.UDPConn); !ok {
+	conn, ok := udp.(*net.UDPConn)
+	if !ok {
 		return fmt.Errorf("serving DNS: a %T cannot answer from the address that was asked", udp)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	h.ctx = ctx
-	g.Go(func() error {
-		return run(ctx, shut, &dns.Server{
-			PacketConn: udp, Handler: h, MsgAcceptFunc: accept, UDPSize: ednsSize,
-			ReadTimeout: udpIdle,
-		})
-	})
+	g.Go(func() error { return h.serveUDP(ctx, shut, conn) })
 	g.Go(func() error {
 		return run(ctx, shut, &dns.Server{
 			Listener: &listener{Listener: tcp, r: h.Resolver, ctx: ctx}, Handler: h, MsgAcceptFunc: accept,

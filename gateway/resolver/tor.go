@@ -18,21 +18,64 @@ const (
 //
 // tor says NXDOMAIN also for a name that has addresses of the other family
 // only. Programs take that for "no such name" and give up, so NXDOMAIN is
-// passed on only if tor says it for both families.
-func (r *Resolver) public(ctx context.Context, s *state, device netip.Addr, q dns.Question) (answer, error) {
+// passed on only if tor says it for both families. Both are asked at once:
+// programs want both anyway, and a name that does not exist takes tor one turn.
+// The other family's answer is waited for only if the first is NXDOMAIN; it
+// keeps its place until it is there, and is remembered.
+func (r *Resolver) public(p *place, s *state, device netip.Addr, q dns.Question) (answer, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, r.timeout)
+	defer cancel()
+	if q.Qtype == dns.TypePTR {
+		return r.cachedPublic(ctx, s, device, q)
+	}
+	beside := make(chan bool, 1)
+	p.users.Add(1)
+	go func() {
+		defer p.leave()
+		defer r.survive()
+		ctx, cancel := context.WithTimeout(p.ctx, r.timeout)
+		defer cancel()
+		b, err := r.cachedPublic(ctx, s, device, otherFamily(q))
+		beside <- err == nil && b.rcode == dns.RcodeNameError
+	}()
 	a, err := r.cachedPublic(ctx, s, device, q)
-	if err != nil || a.rcode != dns.RcodeNameError || q.Qtype == dns.TypePTR {
+	if err != nil || a.rcode != dns.RcodeNameError {
 		return a, err
 	}
-	other := q
-	other.Qtype = dns.TypeA
-	if q.Qtype == dns.TypeA {
-		other.Qtype = dns.TypeAAAA
+	select {
+	case neither := <-beside:
+		return a.unless(!neither), nil
+	case <-ctx.Done():
+		return a.unless(true), nil
 	}
-	if b, err := r.cachedPublic(ctx, s, device, other); err != nil || b.rcode != dns.RcodeNameError {
+}
+
+// otherFamily is the question for addresses of the other family.
+func otherFamily(q dns.Question) dns.Question {
+	if q.Qtype == dns.TypeA {
+		q.Qtype = dns.TypeAAAA
+	} else {
+		q.Qtype = dns.TypeA
+	}
+	return q
+}
+
+// unless turns "no such name" into "nothing of this type" for a name that may exist.
+func (a answer) unless(exists bool) answer {
+	if exists {
 		a.rcode = dns.RcodeSuccess
 	}
-	return a, nil
+	return a
+}
+
+// remembered is public from the cache alone.
+func (s *state) remembered(device netip.Addr, q dns.Question, now time.Time) (answer, bool) {
+	a, ok := s.cache.get(device, keyOf(q), now)
+	if !ok || a.rcode != dns.RcodeNameError || q.Qtype == dns.TypePTR {
+		return a, ok
+	}
+	b, ok := s.cache.get(device, keyOf(otherFamily(q)), now)
+	return a.unless(b.rcode != dns.RcodeNameError), ok
 }
 
 // cachedPublic is public without the look at the other family. A question that
@@ -40,7 +83,6 @@ func (r *Resolver) public(ctx context.Context, s *state, device netip.Addr, q dn
 func (r *Resolver) cachedPublic(ctx context.Context, s *state, device netip.Addr, q dns.Question) (answer, error) {
 	key := keyOf(q)
 	if a, ok := s.cache.get(device, key, time.Now()); ok {
-		r.counts.cached.Add(1)
 		return a, nil
 	}
 	flight := fmt.Sprintf("%p %v %d %s", s, device, key.qtype, key.name)

@@ -99,7 +99,7 @@ func TestPackCutsToTheClient(t *testing.T) {
 		for range 19 {
 			m.Answer = append(m.Answer, dns.Copy(m.Answer[0]))
 		}
-		b := pack(m, req, tc.tcp)
+		b := pack(m, req, tc.tcp, nil)
 		got := new(dns.Msg)
 		if err := got.Unpack(b); err != nil {
 			t.Fatalf("%+v: %v", tc, err)

@@ -51,7 +51,8 @@ func newSOCKS(s *Server) (*socks.Server, error) {
 		Identity: s.identities.number,
 		Devices:  s.Devices,
 		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "tcp4", netip.AddrPortFrom(loopback, config.SocksPort).String())
+			d := net.Dialer{KeepAlive: -1} // tor is on the same machine: it cannot go without a word
+			c, err := d.DialContext(ctx, "tcp4", netip.AddrPortFrom(loopback, config.SocksPort).String())
 			if err != nil {
 				return nil, err
 			}

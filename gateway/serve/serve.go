@@ -247,7 +247,11 @@ func (s *Server) local(addr netip.Addr) bool {
 // box is dialled from an address of the circuit's own where IPv4 allows it.
 func (s *Server) dialTarget(ctx context.Context, to netip.AddrPort, circuit uint32) (net.Conn, error) {
 	var d net.Dialer
-	if to.Addr().Is4() && s.local(to.Addr()) {
+	local := s.local(to.Addr())
+	if local {
+		d.KeepAlive = -1 // what is on the same machine cannot go without a word
+	}
+	if to.Addr().Is4() && local {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(onion.CircuitSource(circuit), 0))
 	}
 	return d.DialContext(ctx, "tcp", to.String())

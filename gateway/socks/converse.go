@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/things-go/go-socks5/statute"
@@ -19,15 +20,26 @@ type conversation struct {
 	client *net.TCPConn
 	device netip.Addr
 	bridge bool // the request was good and is in our hands
+
+	upstream *net.TCPConn // where it leads, when there is a stream
+	early    []byte       // what the device sent behind its request
 }
+
+// readers are for handshakes; a request has at most 262 bytes.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 1024) }}
 
 // converse runs the SOCKS5 protocol on c. Its errors may name the destination,
 // so they are counted and not kept.
-func (s *Server) converse(ctx context.Context, c *net.TCPConn, device netip.Addr) {
+func (s *Server) converse(ctx context.Context, c *net.TCPConn, device netip.Addr) *conversation {
 	talk := &conversation{Server: s, ctx: ctx, client: c, device: device}
-	if err := talk.run(bufio.NewReader(c)); err != nil && !talk.bridge {
+	in := readers.Get().(*bufio.Reader)
+	in.Reset(c)
+	if err := talk.run(in); err != nil && !talk.bridge {
 		s.counts.refused.Add(1)
 	}
+	in.Reset(nil)
+	readers.Put(in)
+	return talk
 }
 
 var errRefused = errors.New("only CONNECT, RESOLVE and RESOLVE_PTR to the outside are served")
@@ -107,11 +119,15 @@ func (t *conversation) connect(req statute.Request, given credentials, in *bufio
 		t.reply(replyCode(err))
 		return err
 	}
-	defer upstream.Close()
 	if err := t.reply(statute.RepSuccess); err != nil {
+		upstream.Close()
 		return err
 	}
-	return t.relay(upstream, in)
+	if early, _ := in.Peek(in.Buffered()); len(early) > 0 {
+		t.early = slices.Clone(early)
+	}
+	t.upstream = upstream
+	return nil
 }
 
 // outside is where a request leads, with an onion in place of its name in this
@@ -142,54 +158,3 @@ func (t *conversation) replyWith(code uint8, bound []byte) error {
 
 // unbound is 0.0.0.0, port 0.
 var unbound = []byte{statute.ATYPIPv4, 0, 0, 0, 0, 0, 0}
-
-// relay copies both ways until both ends are done or one fails.
-func (t *conversation) relay(upstream *net.TCPConn, in *bufio.Reader) error {
-	stop := context.AfterFunc(t.ctx, func() { upstream.Close() })
-	defer stop()
-	first, _ := in.Peek(in.Buffered()) // what the device sent behind its request
-	down := make(chan error, 1)
-	go func() {
-		defer close(down)
-		defer t.recover()
-		n, err := pipe(t.client, upstream)
-		t.counts.down.Add(uint64(n))
-		down <- abort(err, t.client, upstream)
-	}()
-	n, err := sendUp(upstream, t.client, first)
-	t.counts.up.Add(uint64(n))
-	return errors.Join(abort(err, t.client, upstream), <-down)
-}
-
-// sendUp sends the early bytes and then all that comes from the device.
-func sendUp(upstream, client *net.TCPConn, early []byte) (int64, error) {
-	sent, err := upstream.Write(early)
-	if err != nil {
-		return int64(sent), err
-	}
-	n, err := pipe(upstream, client)
-	return int64(sent) + n, err
-}
-
-// pipe copies from one bare socket to another, which the kernel does without
-// our memory (splice(2)), and passes the end of the data on.
-func pipe(to, from *net.TCPConn) (int64, error) {
-	n, err := to.ReadFrom(from)
-	if err != nil {
-		return n, err
-	}
-	return n, to.CloseWrite()
-}
-
-// abort passes a failure on as a reset on both ends: a plain close would make
-// a cut download look like a whole one.
-func abort(err error, ends ...*net.TCPConn) error {
-	if err == nil {
-		return nil
-	}
-	for _, c := range ends {
-		c.SetLinger(0)
-		c.Close()
-	}
-	return err
-}

@@ -14,10 +14,10 @@ import (
 func TestGreedyDevice(t *testing.T) {
 	alone := ordinary(t, newProxy(t, Options{DialTor: newFakeTor(t).dial}))
 	p := newProxy(t, Options{DialTor: newFakeTor(t).dial})
-	for i := range 1100 {
+	for i := range 1300 {
 		p.connect(t, fmt.Sprintf("127.0.1.%d", 1+i%200))
 	}
-	for end := time.Now().Add(5 * time.Second); p.Stats().Conns+p.Stats().Refused < 1100; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); p.Stats().Conns+p.Stats().Refused < 1300; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%+v", p.Stats())
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -66,7 +67,9 @@ func FuzzDevice(f *testing.F) {
 		go func() {
 			defer close(done)
 			leave, _ := s.share.Enter("", func() { near.Close() })
-			s.handle(t.Context(), near, leave)
+			var running sync.WaitGroup
+			s.handle(t.Context(), &running, near, leave)
+			running.Wait()
 		}()
 		far.Write(b)
 		far.CloseWrite()

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tunic/gateway/device"
 )
 
@@ -18,9 +20,19 @@ import (
 const acceptPause = 100 * time.Millisecond
 
 // keepAlive finds devices that have gone without a word; streams have no idle
-// limit, as chat and remote shells are silent for hours.
-func keepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4}
+// limit, as chat and remote shells are silent for hours. net has switched it on already,
+// with times for a data centre: only they are set.
+func keepAlive(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	const idle, interval, count = 120, 30, 4 // seconds, seconds
+	_ = raw.Control(func(fd uintptr) {       // an old kernel's defaults are good enough
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, idle)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, interval)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPCNT, count)
+	})
 }
 
 // Serve accepts connections on ln until ctx ends, waits up to Options.Grace
@@ -37,7 +49,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cut()
 	var running sync.WaitGroup
 	err := s.accept(ctx, ln, func(c *net.TCPConn, leave func()) {
-		running.Go(func() { s.handle(streams, c, leave) })
+		running.Go(func() { s.handle(streams, &running, c, leave) })
 	})
 	s.drain(&running, cut)
 	return err
@@ -91,24 +103,38 @@ func pause(ctx context.Context, d time.Duration) {
 // from those of others.
 func addressOf(c *net.TCPConn) netip.Addr { return device.Addr(c.RemoteAddr()).WithZone("") }
 
-// handle serves one connection and closes it. A panic costs no other one.
-func (s *Server) handle(ctx context.Context, c *net.TCPConn, leave func()) {
-	defer leave()
-	defer c.Close()
+// handle serves one connection and closes it, unless it becomes a stream, which closes
+// itself. A panic costs no other one.
+func (s *Server) handle(ctx context.Context, running *sync.WaitGroup, c *net.TCPConn, leave func()) {
+	handed := false
+	defer func() {
+		if !handed {
+			c.Close()
+			leave()
+		}
+	}()
 	defer s.recover()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	c.SetKeepAliveConfig(keepAlive()) // an old kernel's defaults are good enough
 	c.SetDeadline(time.Now().Add(s.HandshakeTimeout))
-	s.converse(ctx, c, addressOf(c))
+	t := s.converse(ctx, c, addressOf(c))
+	if t.upstream != nil {
+		keepAlive(c)
+		handed = true
+		t.relay(running, leave)
+	}
 }
 
 // recover is deferred in each goroutine that handles strangers' bytes.
 func (s *Server) recover() {
 	if recover() != nil {
-		s.counts.panics.Add(1)
-		s.Log.Error("serving a SOCKS connection panicked", "stack", string(debug.Stack()))
+		s.panicked()
 	}
+}
+
+func (s *Server) panicked() {
+	s.counts.panics.Add(1)
+	s.Log.Error("serving a SOCKS connection panicked", "stack", string(debug.Stack()))
 }
 
 // drain waits for the connections up to the grace time, then cuts them.

@@ -33,10 +33,10 @@ import (
 
 // Defaults of Options.
 const (
-	// A connection that moves data in both directions holds six descriptors:
-	// its two sockets and two pipes of two ends that the kernel moves data by.
-	defaultMaxConns     = 1024
-	defaultMaxPerDevice = 256
+	// What tor gives a device and all of them (gateway/tor): a house of 200 devices, each
+	// with a browser, has some thousand. A stream holds two descriptors, and 10 KB.
+	defaultMaxConns     = 8192
+	defaultMaxPerDevice = 1024
 
 	defaultHandshakeTimeout = 30 * time.Second
 	// tor gives a stream up after two minutes (SocksTimeout).
@@ -74,8 +74,8 @@ type Options struct {
 	// means that each network is one.
 	Devices *device.Table
 
-	MaxConns         int           // all devices, handshakes included; 0 means 1024
-	MaxPerDevice     int           // of them of one device; 0 means 256
+	MaxConns         int           // all devices, handshakes included; 0 means 8192
+	MaxPerDevice     int           // of them of one device; 0 means 1024
 	HandshakeTimeout time.Duration // until the device has said where to; 0 means 30 s
 	ConnectTimeout   time.Duration // until tor has connected; 0 means 120 s
 	Grace            time.Duration // for open streams when Serve ends; 0 means 5 s

@@ -78,39 +78,41 @@ func (s *Server) ask(ctx context.Context, as credentials, command byte, to desti
 }
 
 // request speaks the client's side of RFC 1928 and RFC 1929 and reads not a
-// byte beyond the reply.
+// byte beyond the reply. Login and request go together, which saves a turn; before them
+// the method has to be agreed on, as tor (0.4.9) swallows its answer to a greeting behind
+// which more has come.
 func request(c io.ReadWriter, as credentials, command byte, to destination) ([]byte, error) {
-	if err := authenticate(c, as); err != nil {
-		return nil, fmt.Errorf("giving credentials: %w", err)
+	if _, err := c.Write([]byte{statute.VersionSocks5, 1, statute.MethodUserPassAuth}); err != nil {
+		return nil, fmt.Errorf("greeting: %w", err)
 	}
-	if _, err := c.Write(to.bytes(command)); err != nil {
-		return nil, fmt.Errorf("sending the request: %w", err)
+	if err := expect(c, statute.VersionSocks5, statute.MethodUserPassAuth); err != nil {
+		return nil, fmt.Errorf("agreeing on a method: %w", err)
+	}
+	if _, err := c.Write(append(as.bytes(), to.bytes(command)...)); err != nil {
+		return nil, fmt.Errorf("sending credentials and the request: %w", err)
+	}
+	if err := expect(c, statute.UserPassAuthVersion, statute.AuthSuccess); err != nil {
+		return nil, fmt.Errorf("giving credentials: %w", err)
 	}
 	return readReply(c)
 }
 
-func authenticate(c io.ReadWriter, as credentials) error {
-	hello := statute.NewMethodRequest(statute.VersionSocks5, []byte{statute.MethodUserPassAuth})
-	if err := expect(c, hello.Bytes(), statute.VersionSocks5, statute.MethodUserPassAuth); err != nil {
-		return err
-	}
-	login := statute.NewUserPassRequest(statute.UserPassAuthVersion, []byte(as.user), []byte(as.password))
-	return expect(c, login.Bytes(), statute.UserPassAuthVersion, statute.AuthSuccess)
-}
-
-// expect sends a message and wants just these two bytes back.
-func expect(c io.ReadWriter, message []byte, version, status byte) error {
-	if _, err := c.Write(message); err != nil {
-		return err
-	}
+// expect wants just these two bytes.
+func expect(r io.Reader, version, status byte) error {
 	var got [2]byte
-	if _, err := io.ReadFull(c, got[:]); err != nil {
+	if _, err := io.ReadFull(r, got[:]); err != nil {
 		return err
 	}
 	if got != [2]byte{version, status} {
 		return fmt.Errorf("unexpected answer % x", got)
 	}
 	return nil
+}
+
+// bytes is a login (RFC 1929, section 2).
+func (c credentials) bytes() []byte {
+	b := append([]byte{statute.UserPassAuthVersion, byte(len(c.user))}, c.user...)
+	return append(append(b, byte(len(c.password))), c.password...)
 }
 
 // bytes is a request (RFC 1928, section 4).

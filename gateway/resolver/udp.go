@@ -1,0 +1,141 @@
+package resolver
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// udpServer answers datagrams. What is here already, a name of the house or what Tor
+// has said before, is answered by the reader itself, as many at once as have come; only
+// a question that has to wait gets a goroutine.
+type udpServer struct {
+	handler
+	conn    *net.UDPConn
+	waiting sync.WaitGroup
+}
+
+// serveUDP answers on conn until ctx or shut ends, or reading fails.
+func (h handler) serveUDP(ctx, shut context.Context, conn *net.UDPConn) error {
+	s := &udpServer{handler: h, conn: conn}
+	in, err := newDatagrams(conn)
+	if err != nil {
+		return fmt.Errorf("serving DNS: %w", err)
+	}
+	// The past ends the reading, and leaves the socket open for answers.
+	wake := func() { conn.SetReadDeadline(time.Unix(1, 0)) }
+	defer context.AfterFunc(ctx, wake)()
+	defer context.AfterFunc(shut, wake)()
+	err = s.read(in)
+	if ctx.Err() == nil && shut.Err() == nil {
+		return fmt.Errorf("serving DNS: %w", err)
+	}
+	return s.wait(ctx)
+}
+
+// read answers until reading fails for good.
+func (s *udpServer) read(in *datagrams) error {
+	for {
+		n, err := in.receive()
+		switch {
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case err != nil:
+			continue // a failure of an earlier answer, as of one that nobody wanted (ICMP)
+		}
+		for i := range n {
+			s.answer(in, i)
+		}
+		in.flush()
+	}
+}
+
+// wait is for the answers that are under way when the reading has ended.
+func (s *udpServer) wait(ctx context.Context) error {
+	grace := stopGrace
+	if ctx.Err() == nil {
+		grace = answerGrace
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	done := make(chan struct{})
+	go func() { s.waiting.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("stopping DNS: questions are still under way after %v", grace)
+	}
+}
+
+// answer makes the answer to one datagram, or lets a goroutine wait for it.
+func (s *udpServer) answer(in *datagrams, i int) {
+	defer s.survive()
+	b := in.received(i)
+	req := new(dns.Msg)
+	if refusal, ok := unpack(b, req); !ok {
+		if refusal != nil {
+			in.reply(i, refusal)
+		}
+		return
+	}
+	s.counts.queries.Add(1)
+	t, done := s.begin(s.who(in.source(i)), req)
+	if done {
+		in.reply(i, s.close(&t, false, in.room(i)))
+		return
+	}
+	s.later(t, in.keep(i))
+}
+
+// later answers when what the question needs has come.
+func (s *udpServer) later(t turn, to *origin) {
+	s.waiting.Go(func() {
+		defer s.survive()
+		t.finish()
+		if b := s.close(&t, false, nil); b != nil {
+			to.send(b)
+		}
+	})
+}
+
+// unpack reads a question. What is none gets a refusal, or nothing.
+func unpack(b []byte, req *dns.Msg) (refusal []byte, ok bool) {
+	const header = 12
+	if len(b) < header {
+		return nil, false
+	}
+	rcode := dns.RcodeFormatError
+	switch accept(headerOf(b)) {
+	case dns.MsgIgnore:
+		return nil, false
+	case dns.MsgRejectNotImplemented:
+		rcode = dns.RcodeNotImplemented
+	case dns.MsgAccept:
+		if req.Unpack(b) == nil {
+			return nil, true
+		}
+	}
+	const response, keptBits = 0x80, 0x79 // of the third byte: the opcode and whether recursion is desired
+	refusal = make([]byte, header)
+	copy(refusal, b[:2])
+	refusal[2], refusal[3] = response|b[2]&keptBits, byte(rcode)
+	return refusal, false
+}
+
+// headerOf is the header of a message (RFC 1035, section 4.1.1).
+func headerOf(b []byte) dns.Header {
+	at := func(i int) uint16 { return binary.BigEndian.Uint16(b[i:]) }
+	return dns.Header{Id: at(0), Bits: at(2), Qdcount: at(4), Ancount: at(6), Nscount: at(8), Arcount: at(10)}
+}
+
+// identity is the address that identifies a device.
+func identity(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
