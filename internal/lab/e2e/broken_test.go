@@ -77,8 +77,8 @@ func (w *world) breaks(t trouble) (s seen) {
 	return s
 }
 
-// says is the finding, if it is there.
-func (w *world) says(t trouble) (health.Finding, bool) {
+// trouble is the finding, if it is there.
+func (w *world) trouble(t trouble) (health.Finding, bool) {
 	w.Helper()
 	list := w.status().Findings
 	i := slices.IndexFunc(list, func(f health.Finding) bool { return f.Code == t.code && strings.Contains(f.Text, t.words) })
@@ -94,7 +94,7 @@ func (w *world) goes(t trouble) string {
 	if t.code == lasts {
 		return "told for ten minutes"
 	}
-	took := w.eventually(t.name+" is gone", goneLimit, func() bool { _, there := w.says(t); return !there })
+	took := w.eventually(t.name+" is gone", goneLimit, func() bool { _, there := w.trouble(t); return !there })
 	return fmt.Sprintf("%.1f", took.Seconds())
 }
 
@@ -102,7 +102,7 @@ func (w *world) goes(t trouble) string {
 func (w *world) findsSoon(t trouble) (s seen) {
 	w.Helper()
 	var f health.Finding
-	s.found = w.eventually(t.name+" is found", 2*time.Minute, func() (there bool) { f, there = w.says(t); return there })
+	s.found = w.eventually(t.name+" is found", 2*time.Minute, func() (there bool) { f, there = w.trouble(t); return there })
 	if s.text = strings.ReplaceAll(f.Text, strings.TrimSuffix(w.paths().Root, "/"), ""); s.found > foundLimit || f.Action == "" {
 		w.Errorf("%s is found after %v: %q, %q", t.name, s.found, f.Text, f.Action)
 	}
