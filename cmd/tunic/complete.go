@@ -30,13 +30,13 @@ var completed = map[string][]completer{
 	"confirm": {friendNames}, "forget": {friendNames}, "rename": {friendNames}, "introduce": {friendNames, friendNames},
 	"accept": {friendNames}, "mail flush": {friendNames}, "bypass remove": {bypassed},
 	"user passwd": {userNames}, "user role": {userNames, fixed("admin", "member", "guest")}, "user remove": {userNames},
-	"user show": {userNames},
+	"user show": {userNames}, "pipe": {friendNames, offeredNames}, "service remove": {ownServiceNames},
 }
 
 // completedFlags are the same of flags, whatever the verb.
 var completedFlags = map[string]completer{
 	"policy": fixed(string(config.PolicyTor), string(config.PolicyOnion), string(config.PolicyDirect), string(config.PolicyBlock)),
-	"device": deviceNames, "as": profileNames,
+	"device": deviceNames, "friend": friendNames, "as": profileNames,
 	"from": deviceNames, "role": fixed("admin", "member", "guest"), "protocol": fixed("tcp", "udp", "icmp"),
 }
 

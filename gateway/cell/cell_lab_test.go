@@ -149,6 +149,11 @@ kill -9 1; kill -STOP 1; echo alive; env | grep -c DAEMON_SECRET; cat /proc/self
 	if !strings.HasPrefix(said, want) || !strings.HasSuffix(said, "alive\n0\n1000\n") || status != 0 {
 		t.Errorf("status %d:\n%s\nwant\n%s\n%s", status, said, want, c.log)
 	}
+	for _, script := range []string{"unshare -U true", "unshare -n true", "nsenter -t 1 -p true"} {
+		if said, status := start(t, order(script)).answer(t, ""); status == 0 {
+			t.Errorf("%s: %q", script, said)
+		}
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -67,13 +67,16 @@ func called(path string) string {
 	return path
 }
 
-// become executes a program without a way to privileges: no_new_privs (prctl(2))
+// become executes a program without a way to privileges or namespaces: no_new_privs (prctl(2))
 // is a thread's own, and what that executes inherits it.
 func become(path string, args []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("setting no_new_privs: %w", err)
+	}
+	if err := withoutNamespaces(); err != nil {
+		return err
 	}
 	return fmt.Errorf("starting %s without ways to privileges: %w", path, unix.Exec(path, args, os.Environ()))
 }

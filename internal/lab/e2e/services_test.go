@@ -85,7 +85,20 @@ func stockClients(w *world) {
 func halfClose(w *world) {
 	w.must("gateway", "tunic", "service", "add", "count", "--friend", "bob", "--", "/usr/bin/wc", "-c")
 	defer w.must("gateway", "tunic", "service", "remove", "count")
+	w.must("gateway", "tunic", "service", "add", "fails", "--friend", "bob", "--", "/bin/sh", "-c", "echo said; exit 3")
+	defer w.must("gateway", "tunic", "service", "remove", "fails")
 	w.eventually("the answer after the end", serviceLimit, func() bool { return w.says("1", "count\\r\\n12345") == "+count\r\n5\n" })
+	for _, one := range []struct {
+		service, want string
+		code          int
+	}{{"count", "5\n", 0}, {"fails", "said\n", 1}, {"nothing", "", 1}} {
+		begin := time.Now()
+		r := w.exec("friend", "sh", "-c", "printf 12345 | tunic pipe alice "+one.service)
+		if r.Stdout != one.want || r.Code != one.code {
+			w.Errorf("tunic pipe alice %s: status %d, %q, %s", one.service, r.Code, r.Stdout, r.Stderr)
+		}
+		w.timed("tunic pipe alice "+one.service, time.Since(begin))
+	}
 }
 
 // stays counts the processes of a command that wants to stay. They are in no node's

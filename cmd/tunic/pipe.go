@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tunic/gateway/anchor"
+	"tunic/gateway/config"
+	"tunic/gateway/endpoint/mux"
+	"tunic/gateway/onion"
+	"tunic/gateway/socks"
+	"tunic/gateway/tor"
+)
+
+func pipeCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "pipe FRIEND SERVICE",
+		Short: "Connect standard input and output to a service of a friend",
+		Long: `Pipe uses a service that a friend's box offers this one (` + "`tunic services`" + ` lists them).
+What comes from standard input goes to the service, and its end too; what the service
+says goes to standard output. Both boxes prove who they are first. It needs root, for
+the key by which this box is known, and a daemon that is connected to Tor. Devices of
+the household need no verb: see docs/services.md.
+
+The exit status is 0 if the service has said all and ended as it should, and 1 if
+it was not reached, refused, or failed.`,
+		Example: `  tunic pipe alice uptime
+  tar c photos | tunic pipe alice backup
+  socat TCP-LISTEN:9100,bind=127.0.0.1,fork EXEC:'tunic pipe alice printer'`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.pipe(cmd.Context(), args[0], args[1]) },
+	}
+}
+
+// pipeLimit bounds the way to a friend's service.
+const pipeLimit = 90 * time.Second
+
+func (a *app) pipe(ctx context.Context, friend, service string) error {
+	c, err := a.callFriend(ctx, friend, service)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.NetConn().Close() })()
+	go func() { // it may wait for a terminal for ever
+		if _, err := io.Copy(c, a.in); err == nil {
+			_ = c.CloseWrite()
+		}
+	}()
+	if _, err := io.Copy(a.out, c); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return &failure{exitFailed, fmt.Errorf("the service %s of %s has failed, or the connection broke", service, friend), ""}
+		}
+		return fmt.Errorf("using the service %s of %s: %w", service, friend, err)
+	}
+	return nil
+}
+
+// callFriend connects to a service of a friend's box.
+func (a *app) callFriend(ctx context.Context, friend, service string) (*tls.Conn, error) {
+	address, err := a.friendsHome(friend)
+	if err != nil {
+		return nil, err
+	}
+	own, err := a.ownLeaf()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pipeLimit)
+	defer cancel()
+	raw, err := dialOnion(ctx, address.Host(), config.MuxPort)
+	if err != nil {
+		return nil, &failure{exitFailed, fmt.Errorf("reaching %s's box: %s", friend, socks.Reason(err)),
+			"`tunic friends` says when it was seen last; a friend who offers you nothing has nothing there"}
+	}
+	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })()
+	c := tls.Client(raw, mux.Client(own, address, time.Now))
+	if err = c.HandshakeContext(ctx); err == nil {
+		err = mux.Ask(c, service)
+	}
+	if err == nil {
+		return c, nil
+	}
+	raw.Close()
+	if errors.Is(err, mux.ErrRefused) {
+		return nil, &failure{exitFailed, fmt.Errorf("%s's box: %w", friend, err), "`tunic services` lists what it offers you"}
+	}
+	return nil, fmt.Errorf("asking %s's box for %s: %w", friend, service, err)
+}
+
+// friendsHome is the home onion of a friend.
+func (a *app) friendsHome(name string) (onion.Address, error) {
+	c, err := config.Load(a.paths())
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(c.Peers, func(p config.Peer) bool { return p.Name == name })
+	if i < 0 {
+		return "", usageError("`tunic friends` lists them", "no friend is called %q", name)
+	}
+	return onion.Parse(c.Peers[i].Onion)
+}
+
+// ownLeaf makes a certificate by which friends know this box.
+func (a *app) ownLeaf() (tls.Certificate, error) {
+	id, err := readKeys(a.paths(), config.HomeOnion)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	leaf, err := anchor.Issue(id.Address, func(message []byte) ([]byte, error) { return tor.Sign(id.Secret, message) }, time.Now())
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair([]byte(leaf.Cert), []byte(leaf.Key))
+}
+
+// dialOnion connects by the daemon's tor, on circuits that nothing else uses.
+func dialOnion(ctx context.Context, host string, port uint16) (net.Conn, error) {
+	s, err := socks.New(socks.Options{Log: slog.New(slog.DiscardHandler), Home: struct{ socks.Household }{},
+		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "tcp4", config.Loopback(config.SocksPort).String())
+			if err != nil {
+				return nil, err
+			}
+			return c.(*net.TCPConn), nil
+		}})
+	if err != nil {
+		return nil, err
+	}
+	return s.DialOnion(ctx, "pipe", host, port)
+}
+
+// offeredNames are the services of all friends.
+func offeredNames(ctx context.Context, a *app) []string { return serviceNamesBy(ctx, a, true) }
+
+// ownServiceNames are those of this house.
+func ownServiceNames(ctx context.Context, a *app) []string { return serviceNamesBy(ctx, a, false) }
+
+func serviceNamesBy(ctx context.Context, a *app, others bool) (names []string) {
+	list, _ := a.client().Services(ctx) // without a daemon there are none to choose from
+	for _, s := range list {
+		if (s.By != "") == others {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
