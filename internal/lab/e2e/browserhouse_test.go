@@ -263,7 +263,11 @@ func (h *houses) surveyed(w *world) {
 		w.Error("the capture has not seen the browser")
 	}
 	w.run("a friend's", func(w *world) {
-		h.bea.in(w).survey(pageRoom{name: "shares", url: "http://ann.peer.home.arpa/"}, filepath.Join(h.homeB, "pictures"))
+		for _, r := range []pageRoom{
+			{name: "shares", url: "http://ann.peer.home.arpa/"}, {name: "friend-shares", who: "bea", url: "/friends"},
+		} {
+			h.bea.in(w).survey(r, filepath.Join(h.homeB, "pictures"))
+		}
 	})
 	w.keepPictures(pictures, filepath.Join(h.homeB, "pictures"))
 }
