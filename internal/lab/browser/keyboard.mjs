@@ -1,5 +1,7 @@
 // A page without a mouse.
 
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /** How often Tab is pressed at most to come around a page. */
 const ROUND = 1500
 
@@ -48,8 +50,12 @@ export async function around (page) {
   const unseen = new Set()
   for (let i = 0; i < ROUND; i++) {
     await page.keyboard.press('Tab')
-    const at = await page.evaluate(focus, CONTROLS)
+    let at = await page.evaluate(focus, CONTROLS)
     if (!at) continue
+    if (!at.visible) { // the page is about to move there
+      await sleep(200)
+      at = await page.evaluate(focus, CONTROLS) ?? at
+    }
     if (reached.has(at.index)) break
     reached.add(at.index)
     if (!at.visible) unseen.add(at.name)

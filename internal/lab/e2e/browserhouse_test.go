@@ -263,7 +263,11 @@ func (h *houses) surveyed(w *world) {
 		w.Error("the capture has not seen the browser")
 	}
 	w.run("a friend's", func(w *world) {
-		h.bea.in(w).survey(pageRoom{name: "shares", url: "http://ann.peer.home.arpa/"}, filepath.Join(h.homeB, "pictures"))
+		for _, r := range []pageRoom{
+			{name: "shares", url: "http://ann.peer.home.arpa/"}, {name: "friend-shares", who: "bea", url: "/friends"},
+		} {
+			h.bea.in(w).survey(r, filepath.Join(h.homeB, "pictures"))
+		}
 	})
 	w.keepPictures(pictures, filepath.Join(h.homeB, "pictures"))
 }
@@ -311,7 +315,7 @@ func (w *world) keepPictures(dirs ...string) {
 		}
 		for _, f := range files {
 			name := strings.TrimSuffix(filepath.Base(f), ".png") + ".webp"
-			out, err := exec.CommandContext(w.ctx, "cwebp", "-quiet", "-near_lossless", "40", "-z", "5", f, "-o", filepath.Join(to, name)).
+			out, err := exec.CommandContext(w.ctx, "cwebp", "-quiet", "-near_lossless", "0", "-z", "5", f, "-o", filepath.Join(to, name)).
 				CombinedOutput()
 			if err != nil {
 				w.Fatalf("cwebp %s: %v\n%s", f, err, out)
