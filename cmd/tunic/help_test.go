@@ -39,7 +39,7 @@ func TestEveryVerbHasHelpWithAnExample(t *testing.T) {
 
 // invocation finds the commands of an example: what follows a prompt, a && or
 // a sudo, up to a comment or the next command.
-var invocation = regexp.MustCompile(`\btunic ([a-z][^#\n|&;)>]*)`)
+var invocation = regexp.MustCompile(`\btunic ([a-z][^#\n|&;)<>]*)`)
 
 // Each line of an example, of the help, of the README and of the pages in docs, is one that the
 // command line takes: the verb exists, and so do its flags, with values and a
