@@ -97,9 +97,12 @@ func (w *world) revoked(out, stays *visitor, address string) {
 	w.neverReads(out, address, begin)
 }
 
-// ends waits for the end of a download.
+// ends waits for the end of a download: at the service, where nothing may be read any
+// more, and at the visitor, who has what was on the way.
 func (w *world) ends(what string, ended chan struct{}, begin time.Time) {
 	w.Helper()
+	w.eventually(what+" is over at the service", time.Until(begin.Add(shutOut)), func() bool { return w.nasConnections() == 0 })
+	w.timed(what+" was over at the service", time.Since(begin))
 	select {
 	case <-ended:
 		w.timed(what+" ended", time.Since(begin))

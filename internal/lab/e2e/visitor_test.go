@@ -121,7 +121,7 @@ func (v *visitor) untilReads(address string, limit time.Duration) time.Duration 
 func (v *visitor) download(address string) (cmd *exec.Cmd, ended chan struct{}) {
 	v.Helper()
 	cmd, err := v.lab.Command(v.ctx, lab.InternetNode,
-		v.args(300, "-o", "/dev/null", "--limit-rate", "200k", "http://"+address+"/blob?bytes=1000000000")...)
+		v.args(300, "-o", "/dev/null", "--limit-rate", "1M", "http://"+address+"/blob?bytes=1000000000")...)
 	if err == nil {
 		err = cmd.Start()
 	}
