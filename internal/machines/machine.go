@@ -343,11 +343,25 @@ func (m *Machine) mount(ctx context.Context) error {
 	return nil
 }
 
+// unmount writes out all that the machine has written, as systemd-shutdown does at the
+// end of a machine that is not in a container. Unmounting alone need not: a process of
+// the tests that began meanwhile in a mount namespace of its own holds the file system.
 func (m *Machine) unmount() error {
-	if err := errors.Join(unix.Unmount(m.system(), 0), unix.Unmount(m.disk(), 0)); err != nil {
+	err := m.sync()
+	if err := errors.Join(err, unix.Unmount(m.system(), 0), unix.Unmount(m.disk(), 0)); err != nil {
 		return fmt.Errorf("unmounting the machine's disk: %w", err)
 	}
 	return nil
+}
+
+// sync writes to the disk what only the memory has.
+func (m *Machine) sync() error {
+	disk, err := os.Open(m.disk())
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	return unix.Syncfs(int(disk.Fd()))
 }
 
 // Leader is process 1 of the machine, as the lab sees it.

@@ -37,6 +37,7 @@ var scenarios = []scenario{
 	{"somebody who may look", onlyLooks, false, false},
 	{"a child that was taken over", drill, false, false},
 	{"publish and fetch", publishAndFetch, true, false},
+	{"a service for a friend", serviceForFriend, true, false},
 	{"mail to a friend", mailToFriend, true, false},
 	{"port scan from the internet", fromOutside, true, false},
 	{"restart of nftables", func(w *world) { w.restarted("nftables") }, false, false},

@@ -35,7 +35,7 @@ Every process of tunic.service is looked at in /proc while all servers run, and 
 Debians: user and effective capabilities as below, no new privileges, a filter of system calls (seccomp), and mount
 and UTS namespaces of the unit's own. The bounding set of the children is the parent's: to drop it takes
 CAP_SETPCAP, which the parent lacks, and without new privileges nobody can have any of it. Network, process and user namespaces are
-the host's, since rules, interfaces and the children's users are.
+the host's, since rules, interfaces and the children's users are; only commands for friends have some of their own.
 
 | processes | user | capabilities | why |
 |---|---|---|---|
@@ -53,6 +53,7 @@ const reasons = `
 | AF_NETLINK, AF_UNIX, AF_INET, AF_INET6 | netlink for rules and addresses, a unix socket to command tor; tor and serve speak IP |
 | PrivateUsers | capabilities over the host's network do not exist in a user namespace |
 | IPAddressDeny | tor speaks to relays at any address; the rules are tunic's own |
+| namespaces (user, pid, net, ipc) | commands for friends have their own, which the parent makes; children cannot make any |
 | ProcSubset | the network's switches, whether packets are forwarded for one, are in /proc/sys |
 | RootDirectory | the configuration, the state and Debian's servers lie in the file system of the host |
 

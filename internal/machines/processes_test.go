@@ -105,11 +105,13 @@ func confined(w *world) {
 	}
 }
 
-// processTable is for docs/machines.md: what confined holds on both Debians.
+// processTable is for docs/machines.md: what confined and serviceForFriend hold on both Debians.
 func processTable() string {
 	var b strings.Builder
 	for _, l := range limited {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", strings.Join(l.names, ", "), l.user, l.caps, l.why)
 	}
+	fmt.Fprintf(&b, "| tunic cell, and commands for friends | %s | %s | one friend's stream is its input and output; its network, "+
+		"process, user and IPC namespaces are its own |\n", forFriends.user, forFriends.caps)
 	return b.String()
 }

@@ -33,8 +33,14 @@ func (r *report) figure(what string, release Release, value string) {
 	r.measured = append(r.measured, figure{what, release.Codename, value})
 }
 
-// units are what systemd-analyze judges.
-var units = []string{"tunic.service", "tunic-lockdown.service"}
+// units are what systemd-analyze judges, with the most that each may have.
+var units = []struct {
+	name string
+	most float64
+}{
+	{"tunic.service", 3.5}, // 0.5 of it are the namespaces of commands for friends, which its children cannot make
+	{"tunic-lockdown.service", 3.0},
+}
 
 // processes have their memory measured: a name, and what pgrep finds them by.
 var processes = []struct{ name, user, line string }{
@@ -63,7 +69,7 @@ func (r *report) figures(w *world) {
 		r.figure("memory of "+p.name+", MB PSS", w.release, w.memory(p.user, p.line))
 	}
 	for _, unit := range units {
-		r.figure("`systemd-analyze security` of "+unit, w.release, w.exposure(unit))
+		r.figure("`systemd-analyze security` of "+unit.name, w.release, w.exposure(unit.name, unit.most))
 	}
 }
 
@@ -87,18 +93,15 @@ func (w *world) memory(user, line string) string {
 
 var overall = regexp.MustCompile(`(?m)^.*Overall exposure level for \S+: ([0-9.]+)`)
 
-// exposureGoal is the most that a unit may have.
-const exposureGoal = 3.0
-
-func (w *world) exposure(unit string) string {
+func (w *world) exposure(unit string, most float64) string {
 	w.Helper()
 	out := w.must(box, "systemd-analyze", "security", "--no-pager", unit)
 	m := overall.FindStringSubmatch(out)
 	if m == nil {
 		w.Fatalf("systemd-analyze says nothing of %s:\n%s", unit, out)
 	}
-	if value, _ := strconv.ParseFloat(m[1], 64); value > exposureGoal {
-		w.Errorf("%s has an exposure of %s, more than %.1f", unit, m[1], exposureGoal)
+	if value, _ := strconv.ParseFloat(m[1], 64); value > most {
+		w.Errorf("%s has an exposure of %s, more than %.1f", unit, m[1], most)
 	}
 	return m[1]
 }
