@@ -105,8 +105,7 @@ func (a *abroad) call(ctx context.Context, device netip.Addr, friend link.Key, s
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })()
-	c := tls.Client(raw, mux.Client(*leaf, who, time.Now))
-	err = c.HandshakeContext(ctx)
+	c, err := mux.Call(ctx, raw, *leaf, who, time.Now)
 	if err == nil && service != "" {
 		err = mux.Ask(c, service)
 	}

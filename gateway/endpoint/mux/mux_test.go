@@ -241,6 +241,37 @@ func TestManyCertificates(t *testing.T) {
 	}
 }
 
+// The same of a friend's box that is called.
+func TestManyCertificatesOfServer(t *testing.T) {
+	for n, fine := range map[int]bool{1: true, 40: false} {
+		own := alice.leaf(t, time.Now())
+		for range n {
+			own.Certificate = append(own.Certificate, anchor.DER(alice.Address))
+		}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if theirs, err := ln.Accept(); err == nil {
+				tls.Server(theirs, Server(own)).Handshake()
+				theirs.Close()
+			}
+		}()
+		ours, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours.SetDeadline(time.Now().Add(10 * time.Second))
+		_, err = Call(t.Context(), ours, bob.leaf(t, time.Now()), alice.Address, time.Now)
+		if (err == nil) != fine {
+			t.Errorf("%d certificates: %v", n, err)
+		}
+		ours.Close()
+		ln.Close()
+	}
+}
+
 // Who has not proved anything is not listened to: nothing is read of what they ask.
 func TestNothingIsReadBefore(t *testing.T) {
 	c := as(t, call(t, &house{}, time.Now()), mallory.leaf(t, time.Now()))

@@ -68,10 +68,9 @@ func (e *Endpoint) ServeConn(ctx context.Context, raw net.Conn, _ endpoint.Visit
 	raw.SetDeadline(time.Now().Add(patience))
 	unknown := &bounded{raw, maxHandshake}
 	c := tls.Server(unknown, own)
-	if c.HandshakeContext(ctx) != nil {
+	if unknown.greet(ctx, c) != nil {
 		return errors.New("no TLS came about") // the cause may hold what the other side sent
 	}
-	unknown.left = noBound
 	friend, ok := Proved(c.ConnectionState().PeerCertificates, e.House.Friends(), e.Now())
 	if !ok {
 		return refuse(c, ErrNone)
@@ -97,33 +96,6 @@ func (e *Endpoint) ServeConn(ctx context.Context, raw net.Conn, _ endpoint.Visit
 	raw.SetDeadline(time.Time{})
 	defer context.AfterFunc(ctx, func() { s.Close() })()
 	return serve(c, s)
-}
-
-// maxHandshake bounds what is read of a caller until TLS has come about, in bytes: several
-// times what a box sends. TLS itself takes a quarter of a megabyte of certificates, which
-// take many times that once they are parsed, of each of a thousand strangers.
-const maxHandshake = 16 << 10
-
-const noBound = -1
-
-var errMuch = errors.New("the caller says too much before it has said who it is")
-
-// bounded is a connection of which only so many bytes are read.
-type bounded struct {
-	net.Conn
-	left int
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left == noBound {
-		return b.Conn.Read(p)
-	}
-	if b.left == 0 {
-		return 0, errMuch
-	}
-	n, err := b.Conn.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }
 
 // refuse says no. Only ErrNone is for others to read; of another error they learn that
