@@ -83,8 +83,8 @@ func (a *app) callFriend(ctx context.Context, friend, service string) (*tls.Conn
 			"`tunic friends` says when it was seen last; a friend who offers you nothing has nothing there"}
 	}
 	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })()
-	c := tls.Client(raw, mux.Client(own, address, time.Now))
-	if err = c.HandshakeContext(ctx); err == nil {
+	c, err := mux.Call(ctx, raw, own, address, time.Now)
+	if err == nil {
 		err = mux.Ask(c, service)
 	}
 	if err == nil {

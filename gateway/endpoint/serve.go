@@ -62,7 +62,9 @@ func Serve(ctx context.Context, ln net.Listener, ep Endpoint, lim *Limiter, visi
 // limits leave no room, c is closed at once.
 func ServeOne(ctx context.Context, c net.Conn, ep Endpoint, v Visitor, lim *Limiter, log *slog.Logger) {
 	defer c.Close()
-	release, ok := lim.Enter(v.ID, func() { c.Close() })
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	release, ok := lim.Enter(v.ID, func() { cancel(); c.Close() }) // what was begun for it ends too
 	if !ok {
 		return
 	}

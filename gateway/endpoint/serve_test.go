@@ -153,6 +153,34 @@ func TestServeRefusesBeyondLimits(t *testing.T) {
 	}
 }
 
+// Who has to make room makes all of it: what was begun for a connection ends with it, also
+// where nobody looks at the connection itself.
+func TestServeEndsWhatMakesRoom(t *testing.T) {
+	lim, over := NewLimiter(Limits{MaxConns: 2}), make(chan struct{}, 2)
+	wait := endpointFunc(func(ctx context.Context, _ net.Conn, _ Visitor) error {
+		over <- struct{}{}
+		<-ctx.Done()
+		over <- struct{}{}
+		return nil
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	begin := func(id string) {
+		c, other := net.Pipe()
+		t.Cleanup(func() { other.Close() })
+		go ServeOne(ctx, c, wait, Visitor{ID: id}, lim, slog.New(slog.DiscardHandler))
+		<-over
+	}
+	begin("greedy")
+	begin("greedy")
+	begin("another")
+	select {
+	case <-over:
+	case <-time.After(5 * time.Second):
+		t.Error("what was begun for a connection that made room goes on")
+	}
+}
+
 func TestServeSurvivesPanic(t *testing.T) {
 	s := serve(t, Limits{}, func(ctx context.Context, c net.Conn, v Visitor) error {
 		b := make([]byte, 1)

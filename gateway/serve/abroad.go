@@ -105,8 +105,7 @@ func (a *abroad) call(ctx context.Context, device netip.Addr, friend link.Key, s
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })()
-	c := tls.Client(raw, mux.Client(*leaf, who, time.Now))
-	err = c.HandshakeContext(ctx)
+	c, err := mux.Call(ctx, raw, *leaf, who, time.Now)
 	if err == nil && service != "" {
 		err = mux.Ask(c, service)
 	}
@@ -117,11 +116,15 @@ func (a *abroad) call(ctx context.Context, device netip.Addr, friend link.Key, s
 	return c, nil
 }
 
-// exchange passes on in both directions until the friend's side has said all.
+// exchange passes on in both directions until the friend's side has said all, or the
+// device is gone: a friend need never end.
 func exchange(device net.Conn, server *tls.Conn) error {
 	up := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(server, device)
+		if err != nil {
+			server.NetConn().Close()
+		}
 		up <- errors.Join(err, server.CloseWrite())
 	}()
 	_, err := io.Copy(device, server)

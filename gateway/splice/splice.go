@@ -127,13 +127,18 @@ const littleBytes = 4 << 10
 // burst moves what there is.
 func (m *motion) burst() {
 	p, err := takePipe()
+	first := true
 	for err == nil {
 		var n int
 		n, err = fill(m.from, p)
 		if err == unix.EAGAIN || err == nil && n == 0 {
-			m.ended, err = err == nil, nil
+			m.ended = err == nil
+			if err = nil; !m.ended && first {
+				err = m.around()
+			}
 			break
 		}
+		first = false
 		if err == nil {
 			err = m.before()
 		}
@@ -150,6 +155,53 @@ func (m *motion) burst() {
 	if m.err = err; err == nil { // else what is left in the pipe is lost with it
 		pipes.Put(p)
 	}
+}
+
+// around moves what splice(2) does not take though it is there, which is what follows an
+// urgent byte of TCP (RFC 6093). That byte itself has no place in a stream: read(2) leaves
+// it out. Without this one such byte has m look for what it does not get without end.
+//
+//go:noinline
+func (m *motion) around() error {
+	var failed error
+	b := make([]byte, littleBytes)
+	err := m.from.Read(func(fd uintptr) bool {
+		var n int
+		n, failed = unix.Read(int(fd), b)
+		b = b[:max(n, 0)]
+		return true
+	})
+	if failed == unix.EAGAIN || failed == unix.EINTR {
+		failed = nil
+	}
+	if err = cmp.Or(err, failed); err == nil && len(b) > 0 {
+		err = m.before()
+	}
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	m.moved += int64(len(b))
+	return write(m.to, b)
+}
+
+func write(to syscall.RawConn, b []byte) error {
+	var failed error
+	err := to.Write(func(fd uintptr) bool {
+		for len(b) > 0 && failed == nil {
+			var n int
+			n, failed = unix.Write(int(fd), b)
+			b = b[max(n, 0):]
+			if failed == unix.EINTR {
+				failed = nil
+			}
+		}
+		if failed == unix.EAGAIN {
+			failed = nil
+			return false
+		}
+		return true
+	})
+	return cmp.Or(err, failed)
 }
 
 // fill takes bytes into a pipe; 0 of them are the end.

@@ -25,6 +25,10 @@ const (
 	seccompFirst        = 16 // the lower half of the first argument, on little-endian processors
 )
 
+// secondNumbers is where the numbers begin by which x86-64 has all calls a second time
+// (x32), in kernels that have that. No other architecture has such numbers.
+const secondNumbers = 0x40000000
+
 // withoutNamespaces has this process, and what comes of it, make and enter no namespaces
 // (namespaces(7)): in one of users it would be a root of its own towards much of
 // the kernel. The daemon itself makes them for those who have some, before. no_new_privs
@@ -34,6 +38,18 @@ func withoutNamespaces() error {
 	if !ok {
 		return nil
 	}
+	filter := noNamespaces(architecture)
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
+	runtime.KeepAlive(filter)
+	if err != nil && !errors.Is(err, unix.EINVAL) { // a kernel that has no filters
+		return fmt.Errorf("giving up namespaces: %w", err)
+	}
+	return nil
+}
+
+// noNamespaces is the filter of withoutNamespaces.
+func noNamespaces(architecture uint32) []unix.SockFilter {
 	const refused = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 	const unknown = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS) // clone3 hides its flags; libraries take clone then
 	load := func(offset uint32) unix.SockFilter {
@@ -43,9 +59,10 @@ func withoutNamespaces() error {
 	is := func(value uint32, yes uint8) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value, Jt: yes}
 	}
-	filter := []unix.SockFilter{
+	return []unix.SockFilter{
 		load(seccompArchitecture), is(architecture, 1), answer(unknown),
 		load(seccompNumber),
+		{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: secondNumbers, Jt: 9},
 		is(unix.SYS_UNSHARE, 7), is(unix.SYS_SETNS, 6), is(unix.SYS_CLONE3, 6), is(unix.SYS_CLONE, 1),
 		answer(unix.SECCOMP_RET_ALLOW),
 		load(seccompFirst),
@@ -54,11 +71,4 @@ func withoutNamespaces() error {
 		answer(refused),
 		answer(unknown),
 	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
-	runtime.KeepAlive(filter)
-	if err != nil && !errors.Is(err, unix.EINVAL) { // a kernel that has no filters
-		return fmt.Errorf("giving up namespaces: %w", err)
-	}
-	return nil
 }

@@ -225,6 +225,53 @@ func forge(t *testing.T, subject, signer box, names ...string) tls.Certificate {
 	return own
 }
 
+// Certificates cost memory when they are parsed, before it is known who shows them: a
+// stranger with many is not heard, however slowly they come; a box with its own is.
+func TestManyCertificates(t *testing.T) {
+	for n, heard := range map[int]bool{1: true, 4: true, 40: false, 200: false} {
+		own := mallory.leaf(t, time.Now())
+		for range n {
+			own.Certificate = append(own.Certificate, anchor.DER(mallory.Address))
+		}
+		c := as(t, call(t, &house{}, time.Now()), own)
+		said, err := io.ReadAll(c)
+		if (string(said) == "-there is no such service for you\r\n" && err == nil) != heard {
+			t.Errorf("%d certificates: %q, %v", n, said, err)
+		}
+	}
+}
+
+// The same of a friend's box that is called.
+func TestManyCertificatesOfServer(t *testing.T) {
+	for n, fine := range map[int]bool{1: true, 40: false} {
+		own := alice.leaf(t, time.Now())
+		for range n {
+			own.Certificate = append(own.Certificate, anchor.DER(alice.Address))
+		}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if theirs, err := ln.Accept(); err == nil {
+				tls.Server(theirs, Server(own)).Handshake()
+				theirs.Close()
+			}
+		}()
+		ours, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours.SetDeadline(time.Now().Add(10 * time.Second))
+		_, err = Call(t.Context(), ours, bob.leaf(t, time.Now()), alice.Address, time.Now)
+		if (err == nil) != fine {
+			t.Errorf("%d certificates: %v", n, err)
+		}
+		ours.Close()
+		ln.Close()
+	}
+}
+
 // Who has not proved anything is not listened to: nothing is read of what they ask.
 func TestNothingIsReadBefore(t *testing.T) {
 	c := as(t, call(t, &house{}, time.Now()), mallory.leaf(t, time.Now()))

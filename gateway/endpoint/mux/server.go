@@ -66,8 +66,9 @@ func (e *Endpoint) ServeConn(ctx context.Context, raw net.Conn, _ endpoint.Visit
 		return errors.New("this box cannot prove who it is")
 	}
 	raw.SetDeadline(time.Now().Add(patience))
-	c := tls.Server(raw, own)
-	if c.HandshakeContext(ctx) != nil {
+	unknown := &bounded{raw, maxHandshake}
+	c := tls.Server(unknown, own)
+	if unknown.greet(ctx, c) != nil {
 		return errors.New("no TLS came about") // the cause may hold what the other side sent
 	}
 	friend, ok := Proved(c.ConnectionState().PeerCertificates, e.House.Friends(), e.Now())

@@ -84,18 +84,17 @@ func offered(c *config.Config, q link.Run) (s config.Service, friend config.Peer
 	return c.Services[i], c.Peers[k], true
 }
 
-// streamAndPipe makes sure of what came with a question.
+// streamAndPipe makes sure of what came with a question: of another socket, such as one
+// that listens, nobody would ever have gone from the other end.
 func streamAndPipe(stream, pipe *os.File) error {
 	var st unix.Stat_t
-	err := onDescriptor(stream, func(fd int) (err error) {
-		if _, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
-			return err
+	err := onDescriptor(stream, func(fd int) error {
+		for option, want := range map[int]int{unix.SO_DOMAIN: unix.AF_UNIX, unix.SO_TYPE: unix.SOCK_STREAM, unix.SO_ACCEPTCONN: 0} {
+			if is, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, option); err != nil || is != want {
+				return errors.Join(errors.New("it is no socket of a pair"), err)
+			}
 		}
-		domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-		if err == nil && domain != unix.AF_UNIX {
-			err = errors.New("it is no socket of a pair")
-		}
-		return err
+		return nil
 	})
 	if err == nil {
 		err = onDescriptor(pipe, func(fd int) error { return unix.Fstat(fd, &st) })

@@ -6,8 +6,10 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +95,33 @@ func files(t *testing.T) []*os.File {
 	return list[:2]
 }
 
+// listening is a socket with which nobody is connected, so that nobody is ever gone from it.
+func listening(t *testing.T) *os.File {
+	t.Helper()
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "socket")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ln.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close(); ln.Close() })
+	return f
+}
+
+// datagrams is a socket of a pair whose other end nobody sees close.
+func datagrams(t *testing.T) *os.File {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, other := os.NewFile(uintptr(fds[0]), "a"), os.NewFile(uintptr(fds[1]), "b")
+	t.Cleanup(func() { f.Close(); other.Close() })
+	return f
+}
+
 func friend(n byte) link.Key { return link.Key(peer.KeyOf(address(n))) }
 
 // A serve that was taken over gets what its box offers to friends started, and nothing else.
@@ -118,7 +147,8 @@ func TestRunRefuses(t *testing.T) {
 	}
 	defer null.Close()
 	good := files(t)
-	for _, wrong := range [][]*os.File{{null, good[1]}, {good[0], null}, {good[1], good[0]}} {
+	wrong := [][]*os.File{{null, good[1]}, {good[0], null}, {good[1], good[0]}, {listening(t), good[1]}, {datagrams(t), good[1]}}
+	for _, wrong := range wrong {
 		if _, err := f.run(t.Context(), link.Run{Service: "uptime", Friend: friend(2)}, wrong); err == nil {
 			t.Error("other files are taken for a stream and a pipe")
 		}

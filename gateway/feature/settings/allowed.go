@@ -52,7 +52,7 @@ func isURL(text string) bool {
 // locked is tunic.toml without what may be changed. The rest of a configuration has
 // files of its own.
 func locked(c *config.Config) config.Config {
-	k := config.Config{Household: c.Household, Gateway: c.Gateway, Tor: c.Tor, DNS: c.DNS, Socks: c.Socks}
+	k := config.Config{Household: c.Household, Gateway: c.Gateway, Tor: c.Tor, DNS: c.DNS, Socks: c.Socks, Notices: c.Notices}
 	k.Household.DefaultPolicy, k.Gateway.Metrics, k.DNS.Block = "", "", nil
 	return k
 }

@@ -1,0 +1,61 @@
+package splice
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A byte out of band (TCP's urgent data) is nothing that splice(2) takes, and stands before
+// what it would: it must neither stop a stream nor have this side look for it without end.
+func TestUrgentByte(t *testing.T) {
+	device, src := pair(t)
+	dst, reached := pair(t)
+	moved := make(chan error, 1)
+	go func() {
+		_, err := Move(dst, src, 0)
+		moved <- err
+		dst.Close()
+	}()
+	raw, err := device.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = unix.Send(int(fd), []byte{'!'}, unix.MSG_OOB) }); err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+	device.Write([]byte("behind it"))
+	time.Sleep(50 * time.Millisecond)
+	before := processorTime(t)
+	time.Sleep(300 * time.Millisecond)
+	if used := processorTime(t) - before; used > 100*time.Millisecond {
+		t.Errorf("%v of processor in 300 ms in which nothing came", used)
+	}
+	reached.SetReadDeadline(time.Now().Add(2 * time.Second))
+	said := make([]byte, 100)
+	if n, err := reached.Read(said); string(said[:n]) != "behind it" {
+		t.Errorf("%q, %v", said[:n], err)
+	}
+	device.Close()
+	select {
+	case err := <-moved:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(2 * time.Second):
+		t.Error("the end did not come through")
+		src.Close()
+		<-moved
+	}
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
