@@ -42,7 +42,7 @@ func troubles() []trouble {
 		{"no internet", "the cable to the internet is out", "nothing in 20 s", health.NoUplink, "no connection to the internet",
 			uplinkOut},
 		{"LAN down", "the household's interface is switched off", "nothing", health.InterfaceDown, "br-lan is switched off", householdOff},
-		{"wrong clock", "the clock is 400 days behind", "\"wait\"", health.ClockUntrusted, "Tor connects only if it is right", nil},
+		{"wrong clock", "the clock that tor sees is 400 days behind", "\"wait\"", health.ClockUntrusted, "Tor connects only if it is right", nil},
 		{"tor killed", "something ends tor, again and again", "after 3 s, with tor's last words", health.TorDown, "tor is not running",
 			torEnded},
 		{"bad bridge", "one of two bridges does not answer", "nothing", health.BridgeUnreached, "bridge 2 of the 2 in [tor] bridges",
