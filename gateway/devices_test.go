@@ -99,6 +99,8 @@ func TestDeviceMistakesChangeNothing(t *testing.T) {
 		"for a while, an address": {Device: "laptop", MAC: strangerMAC, Policy: "direct", For: time.Hour},
 		"for too long":            {Device: "laptop", Policy: "direct", For: 1000 * time.Hour},
 		"for less than nothing":   {Device: "laptop", Policy: "direct", For: -time.Hour},
+		"an end of nothing":       {Device: "laptop", End: true},
+		"an end, and a policy":    {Device: "laptop", Policy: "direct", End: true},
 		"nobody for a while":      {Device: "radio", Policy: "direct", For: time.Hour},
 	} {
 		_, err := h.devices.SetDevice(t.Context(), r)
@@ -140,6 +142,22 @@ func TestDeviceForAWhile(t *testing.T) {
 	}
 	if j := h.took(); !strings.Contains(j, "cut direct") {
 		t.Errorf("its connections stay: %s", j)
+	}
+}
+
+// A device without a name has its own policy back when its owner says so.
+func TestDeviceForAWhileEndsNow(t *testing.T) {
+	h := newHouse(t, nil)
+	h.running(t)
+	r := api.DeviceRequest{Device: strangerMAC, Policy: "direct", For: time.Hour}
+	if _, err := h.devices.SetDevice(t.Context(), r); err != nil || h.policy(strangerMAC) != rules.Direct {
+		t.Fatal(err, h.policy(strangerMAC))
+	}
+	h.took()
+	d, err := h.devices.SetDevice(t.Context(), api.DeviceRequest{Device: strangerMAC, End: true})
+	did := h.took()
+	if err != nil || d.Policy != "tor" || d.Until != nil || h.policy(strangerMAC) != rules.Tor || !strings.Contains(did, "cut direct") {
+		t.Errorf("%+v, %v, did: %s", d, err, did)
 	}
 }
 

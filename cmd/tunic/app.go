@@ -219,12 +219,29 @@ may look: status, devices, friends, onions, why, bypass list.`,
 	})
 	addVerbs(root, a)
 	finishCompletion(root)
+	finishHelp(root)
 	for _, c := range root.Commands() {
 		if c.Name() != "completion" {
 			addCompletion(c, a)
 		}
 	}
 	return root
+}
+
+// finishHelp has the verb that cobra makes by itself refuse words that are no verb.
+func finishHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "help" {
+			continue
+		}
+		c.Args = func(_ *cobra.Command, args []string) error {
+			if _, rest, err := root.Find(args); err == nil && len(rest) > 0 {
+				return usageError("`tunic --help` lists the verbs", "no verb is called %q", strings.Join(args, " "))
+			}
+			return nil
+		}
+	}
 }
 
 // finishCompletion gives the verb that cobra makes by itself what all verbs

@@ -237,7 +237,7 @@ func (a *app) checkBackup(ctx context.Context, path, identity string, _ bool) (b
 
 func (a *app) restore(ctx context.Context, path, identity string, force bool) (h backup.Header, moved map[string]string, err error) {
 	if _, err := os.Stat(path); err != nil {
-		return h, nil, noBackup(err)
+		return h, nil, noBackup(path, err)
 	}
 	lock, err := box.TakeLock(a.paths())
 	if err != nil {
@@ -263,12 +263,17 @@ func (a *app) restore(ctx context.Context, path, identity string, force bool) (h
 	return done.Header, done.Moved, err
 }
 
-func noBackup(err error) error { return wrongInput(err, "name the file that `tunic backup` wrote") }
+func noBackup(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no file %s", path)
+	}
+	return wrongInput(err, "name the file that `tunic backup` wrote")
+}
 
 // key is what opens a backup.
 func (a *app) key(ctx context.Context, path, identity string) (backup.Key, error) {
 	if _, err := os.Stat(path); err != nil { // before anybody types a passphrase
-		return backup.Key{}, noBackup(err)
+		return backup.Key{}, noBackup(path, err)
 	}
 	if identity != "" {
 		f, err := os.Open(identity)

@@ -32,8 +32,8 @@ func bypassAdd(a *app) *cobra.Command {
 		Short: "Let devices reach a site outside Tor from now on",
 		Long: `SITE is a domain, with all names below it; a network or an address; or the address
 of a page, of which the domain is taken. Without --device every device may
-reach it so. Many sites load parts from other domains: tunic devices and the
-browser's own tools show which.`,
+reach it so. Many sites load parts from other domains, which need a bypass
+too: the browser's own tools (F12, "Network") show which.`,
 		Example: `  tunic bypass add bank.example --device laptop
   tunic bypass add https://login.bank.example/start
   tunic bypass add 198.51.100.0/24 --device tv`,

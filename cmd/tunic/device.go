@@ -88,10 +88,14 @@ device may call itself anything.
 
 With --for the policy holds for that long only: it is kept beside the files,
 also over a restart, and ends by itself, early rather than late when the box's
-clock was changed. When a policy gets stricter, the open connections end.`,
+clock was changed; --for 0s ends it now. When a policy gets stricter, the open
+connections end.
+
+To forget a device's name and policy delete its file, and run ` + "`tunic reload`" + `.`,
 		Example: `  tunic device phone
   tunic device tv --mac 02:00:5e:10:00:01 --policy direct
-  tunic device console --policy direct --for 2h`,
+  tunic device console --policy direct --for 2h
+  tunic device console --for 0s     # the two hours are over`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Device = args[0]
@@ -108,7 +112,7 @@ clock was changed. When a policy gets stricter, the open connections end.`,
 	}
 	c.Flags().StringVar(&r.MAC, "mac", "", "its hardware address")
 	c.Flags().StringVar(&r.Policy, "policy", "", "tor, onion, direct or block")
-	c.Flags().Var((*span)(&r.For), "for", "how long the policy holds (for good)")
+	c.Flags().Var((*span)(&r.For), "for", "how long the policy holds (for good); 0s ends it now")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -118,6 +122,9 @@ func (a *app) device(cmd *cobra.Command, r api.DeviceRequest) (api.Device, error
 	changed := slices.ContainsFunc([]string{"mac", "policy", "for"}, func(f string) bool { return cmd.Flags().Changed(f) })
 	if !changed {
 		return a.showDevice(cmd, r.Device)
+	}
+	if r.End = cmd.Flags().Changed("for") && r.For == 0 && r.Policy == "" && r.MAC == ""; r.End {
+		return a.client().SetDevice(cmd.Context(), r)
 	}
 	if cmd.Flags().Changed("for") && r.For <= 0 {
 		return api.Device{}, usageError("example: tunic device "+r.Device+" --policy direct --for 2h",

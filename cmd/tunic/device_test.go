@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"tunic/gateway/api"
 )
@@ -28,6 +29,20 @@ func TestNamesOfDevices(t *testing.T) {
 		code := execute(t.Context(), a, strings.Fields(x.verb))
 		if text := errs.String(); code != x.exit || !strings.Contains(text, x.want) || strings.Contains(text, "--mac") != (x.want != "") {
 			t.Errorf("tunic %s: %d, %q, %q", x.verb, code, out, text)
+		}
+	}
+}
+
+// --for 0s alone asks for the end of a policy that holds for a while.
+func TestPolicyForAWhileEnds(t *testing.T) {
+	for line, want := range map[string]api.DeviceRequest{
+		"device tv --for 0s":                 {Device: "tv", End: true},
+		"device tv --policy direct --for 2h": {Device: "tv", Policy: "direct", For: 2 * time.Hour},
+	} {
+		var got api.DeviceRequest
+		a := answering(t, 200, api.Device{Name: "tv"}, &got)
+		if code := execute(t.Context(), a, strings.Fields(line)); code != exitDone || got != want {
+			t.Errorf("tunic %s: %d, %+v", line, code, got)
 		}
 	}
 }

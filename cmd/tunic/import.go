@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -36,6 +37,9 @@ Keys that others than their owner could read are refused.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := onion.ReadIdentity(args[1])
+			if _, none := os.Lstat(args[1]); errors.Is(none, fs.ErrNotExist) {
+				return usageError("name the HiddenServiceDir of the other tor; nothing was changed", "there is no directory %s", args[1])
+			}
 			if err != nil {
 				return wrongInput(err, "nothing was changed")
 			}

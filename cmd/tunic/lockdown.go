@@ -106,9 +106,9 @@ func teardownCommand(a *app) *cobra.Command {
 		Use:   "teardown",
 		Short: "Remove every trace of tunic's rules",
 		Long: `Teardown removes tunic's chains and rules of routing policy from both families,
-and nobody else's. From then
-on the household's traffic goes wherever the box's other rules let it go,
-OUTSIDE TOR. Stop the daemon first. You are asked to confirm.`,
+and nobody else's. From then on the household's traffic goes wherever the box's
+other rules let it go, OUTSIDE TOR. Stop the daemon first. You are asked to confirm.
+A start of the daemon, or of the box, protects the household again.`,
 		Example: "  systemctl stop tunic && tunic teardown",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lock, err := box.TakeLock(a.paths())

@@ -25,9 +25,9 @@ func planCommand(a *app) *cobra.Command {
 		Use:   "plan",
 		Short: "Print what a reload would change, in words and rule by rule",
 		Long: `Plan compares the configuration files with those in force. It says in words what
-` + "`tunic reload`" + ` would change for devices, onions and friends, then in detail: the
-files that were changed, lines of the torrc, rules, listeners, ports of onions,
-servers. + comes, - goes, ~ is another than it was, and ! is what follows. A password
+` + "`tunic reload`" + ` would change for devices, onions, friends and what is reached outside
+Tor, then in detail: the files that were changed, lines of the torrc, rules,
+listeners, ports of onions, servers. + comes, - goes, ~ is another than it was, and ! is what follows. A password
 is not shown, only that it is another. Plan changes nothing. When no daemon runs it
 prints everything that one would set up.`,
 		Example: "  tunic plan",

@@ -90,9 +90,9 @@ and processes (in the file); it ends with the connection. It is a user of its ow
 tunic-service, and sees nothing of /home. A server is reached at HOST:PORT.
 
 With a port, programs in friends' houses reach it at that port of this box's name there.
-Run it again for nothing new; to change a service, edit its file and run ` + "`tunic reload`" + `.`,
+To change a service, edit its file and run ` + "`tunic reload`" + `.`,
 		Example: `  tunic service add uptime --friend bob -- /usr/bin/uptime
-  tunic service add finger --friend bob --friend carol --port 79 -- /usr/sbin/fingerd
+  tunic service add finger --friend bob --friend carol --port 79 -- /bin/sh -c 'read who; uptime'
   tunic service add share --friend bob --port 564 -- /usr/sbin/diod -f -n -r 0 -w 1 -e /srv/share
   tunic service add printer --friend bob --target 192.168.1.30:9100`,
 		Args: cobra.MinimumNArgs(1),

@@ -10,15 +10,17 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/feature/bypass"
 )
 
 // summary says in plain words what the files change for people: their devices,
 // what is published and for whom, friends. A plan has the rest rule by rule.
 type summary struct {
-	next  *config.Config
-	now   api.Status // empty if no daemon runs
-	peers []api.Peer
-	lines []string
+	next     *config.Config
+	now      api.Status // empty if no daemon runs
+	bypasses []api.Bypass
+	peers    []api.Peer
+	lines    []string
 }
 
 // inShort is the summary of a plan. It is empty if nothing changes, or if that
@@ -33,6 +35,9 @@ func (a *app) inShort(ctx context.Context, p api.Plan) []string {
 		if s.now, err = a.client().Status(ctx); err == nil {
 			s.peers, err = a.client().Peers(ctx)
 		}
+		if err == nil {
+			s.bypasses, err = a.client().Bypasses(ctx)
+		}
 		if err != nil {
 			return nil
 		}
@@ -44,6 +49,7 @@ func (a *app) inShort(ctx context.Context, p api.Plan) []string {
 func (s *summary) all(changes []string) {
 	s.household()
 	s.devices()
+	s.outside()
 	s.onions()
 	s.friends()
 	s.consequences(changes)
@@ -113,6 +119,24 @@ func (s *summary) devices() {
 		mac := now[name].MAC
 		if !slices.ContainsFunc(s.next.Devices, func(d config.Device) bool { return d.MAC == mac }) { // not renamed
 			s.say("devices", name, "the file is gone: the device %s", policyWords[s.next.Household.DefaultPolicy])
+		}
+	}
+}
+
+// outside says what is reached outside Tor, by whom, and what is not any more.
+func (s *summary) outside() {
+	next := bypass.List(s.next, nil)
+	in := func(list []api.Bypass, b api.Bypass) bool {
+		return slices.ContainsFunc(list, func(o api.Bypass) bool { return o.To == b.To && slices.Equal(o.Devices, b.Devices) })
+	}
+	for _, b := range next {
+		if !in(s.bypasses, b) {
+			s.say("", "tunic", "%s is reached OUTSIDE TOR, for %s", b.To, config.Who(b.Devices))
+		}
+	}
+	for _, b := range s.bypasses {
+		if !in(next, b) {
+			s.say("", "tunic", "%s is not reached outside Tor any more, for %s", b.To, config.Who(b.Devices))
 		}
 	}
 }

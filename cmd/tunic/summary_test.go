@@ -18,6 +18,7 @@ var (
 		Household: api.Household{DefaultPolicy: "tor", Interfaces: []api.Interface{{Name: "br-lan"}},
 			Devices: []api.Device{{Name: "tv", Named: "file", MAC: "02:00:5e:10:00:01", Policy: "block", Until: new(time.Time),
 				Then: "tor"},
+				{Name: "pad", Named: "file", MAC: "02:00:5e:10:00:08", Policy: "tor"},
 				{Name: "phone", Named: "lease", MAC: "02:00:5e:10:00:09", Policy: "tor"}}},
 		Onions: []api.Onion{{Name: "blog", Anonymous: true, Ports: []api.Port{{Port: 80, Target: "nas:80"}}},
 			{Name: "diary", Anonymous: true, Private: true, Ports: []api.Port{{Port: 80, Target: "nas:81"}},
@@ -25,8 +26,12 @@ var (
 			{Name: "home", Anonymous: true, Private: true, Ports: []api.Port{{Port: 7474, Target: "endpoint:pair"}},
 				Clients: []api.OnionClient{{Name: "invitation", Invited: true, Key: "x"}}}},
 	}
-	asFiles = map[string]string{
-		"tunic.toml":        "[household]\ninterfaces = [\"br-lan\"]\n",
+	behindLAN  = "[household]\ninterfaces = [\"br-lan\"]\n"
+	outsideTor = "[[bypass]]\ndomains = [\"old.example\"]\n[[bypass]]\ndomains = [\"bank.example\"]\ndevices = [\"pad\"]\n"
+	outsideNow = []api.Bypass{{To: "old.example", Devices: []string{}}, {To: "bank.example", Devices: []string{"pad"}}}
+	asFiles    = map[string]string{
+		"tunic.toml":        behindLAN + outsideTor,
+		"devices/pad.toml":  "mac = \"02:00:5e:10:00:08\"\n",
 		"devices/tv.toml":   "mac = \"02:00:5e:10:00:01\"\n",
 		"onions/blog.toml":  "[ports]\n80 = \"nas:80\"\n",
 		"onions/diary.toml": "private = true\nclients = [\"grandma:" + aliceKey + "\"]\n[ports]\n80 = \"nas:81\"\n",
@@ -62,10 +67,18 @@ func TestPlansAreSummed(t *testing.T) {
 		{map[string]string{"onions/diary.toml": "private = true\nclients = [\"bob:" + other + "\"]\n[ports]\n80 = \"nas:81\"\n"},
 			[]string{"onions/diary.toml: grandma cannot find diary any more", "onions/diary.toml: bob can find diary"}},
 		{map[string]string{"endpoints/gopher.toml": "root = \"/usr\"\n"}, []string{"port 70 of home will lead to endpoint:gopher"}},
-		{map[string]string{"tunic.toml": "[household]\ninterfaces = [\"lan0\"]\ndefault-policy = \"block\"\n"},
+		{map[string]string{"tunic.toml": "[household]\ninterfaces = [\"lan0\"]\ndefault-policy = \"block\"\n" + outsideTor},
 			[]string{"tunic.toml: each device without a policy of its own reaches nothing outside the house",
 				"tunic.toml: what is behind lan0 is the household's",
 				"tunic.toml: what is behind br-lan is not the household's any more, and not protected"}},
+		{map[string]string{"tunic.toml": behindLAN + "[[bypass]]\ndomains = [\"shop.example\", \"old.example\"]\n" +
+			"prefixes = [\"198.51.100.0/24\"]\n"},
+			[]string{"tunic.toml: shop.example is reached OUTSIDE TOR, for every device",
+				"tunic.toml: 198.51.100.0/24 is reached OUTSIDE TOR, for every device",
+				"tunic.toml: bank.example is not reached outside Tor any more, for pad"}},
+		{map[string]string{"tunic.toml": behindLAN + "[[bypass]]\ndomains = [\"old.example\"]\n[[bypass]]\ndomains = [\"bank.example\"]\n"},
+			[]string{"tunic.toml: bank.example is reached OUTSIDE TOR, for every device",
+				"tunic.toml: bank.example is not reached outside Tor any more, for pad"}},
 	} {
 		root := t.TempDir()
 		for name, text := range asFiles {
@@ -81,7 +94,7 @@ func TestPlansAreSummed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := summary{next: c, now: inForce}
+		s := summary{next: c, now: inForce, bypasses: outsideNow}
 		s.all(nil)
 		if !slices.Equal(s.lines, x.want) {
 			t.Errorf("%v:\n%q, and not\n%q", x.files, s.lines, x.want)

@@ -64,8 +64,9 @@ func filled[T any](more ...func(*T)) T {
 	return v
 }
 
-// answering is a daemon that has one answer to everything.
-func answering(t *testing.T, status int, answer any) *app {
+// answering is a daemon that has one answer to everything. What it is asked goes into
+// asked, if there is one.
+func answering(t *testing.T, status int, answer any, asked ...any) *app {
 	t.Helper()
 	out := new(bytes.Buffer)
 	root := t.TempDir()
@@ -78,7 +79,12 @@ func answering(t *testing.T, status int, answer any) *app {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, to := range asked {
+			if err := json.NewDecoder(r.Body).Decode(to); err != nil {
+				t.Error(err)
+			}
+		}
 		w.WriteHeader(status)
 		json.NewEncoder(w).Encode(answer)
 	})}

@@ -7,10 +7,11 @@ import (
 
 // DeviceRequest changes a device. Empty fields stay as they are.
 type DeviceRequest struct {
-	Device string        `json:"device"` // its name; with For also its MAC or IP address
+	Device string        `json:"device"` // its name; with For or End also its MAC or IP address
 	MAC    string        `json:"mac,omitempty"`
 	Policy string        `json:"policy,omitempty"`
 	For    time.Duration `json:"for,omitempty"` // 0: for good, in its file
+	End    bool          `json:"end,omitempty"` // alone: a policy for a while ends now
 }
 
 // PortalRequest lets a device reach the log-in page of the network that the

@@ -50,7 +50,8 @@ func editClients(e ClientEdit, path, text string) (string, error) {
 		return "", err
 	}
 	if len(e.Add) > 0 && !e.Private && !o.Private && (o.Name != HomeOnion || o.Public) {
-		return "", Error{File: path, Msg: "the onion " + e.Onion + " is for everybody who knows its address, so there is nothing to grant"}
+		return "", Error{File: path, Msg: "the onion " + e.Onion + " is for everybody who knows its address, so there is nothing to grant",
+			Hint: "make it private, for its clients alone: tunic grant " + e.Onion + " CLIENT --private"}
 	}
 	want := slices.Clone(o.Clients)
 	for _, word := range e.Remove {

@@ -1,6 +1,7 @@
 package feature
 
 import (
+	"reflect"
 	"slices"
 
 	"tunic/gateway/tor"
@@ -20,7 +21,11 @@ func Diff(now, next Desired) ([]string, error) {
 		return nil, err
 	}
 	list := append(restarts("tor", now.Tor, next.Tor), restarts("the second tor", now.Fast, next.Fast)...)
-	list = append(list, diffParts(now.torParts(), next.torParts())...)
+	tors := now.torParts()
+	if reflect.ValueOf(now.Tor).IsZero() { // no daemon runs: nothing of its tor can go
+		tors[0].lines = nil
+	}
+	list = append(list, diffParts(tors, next.torParts())...)
 	for _, c := range rules.Diff(before, after) {
 		list = append(list, c.String())
 	}

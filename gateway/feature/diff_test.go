@@ -75,9 +75,12 @@ func TestDiffOfRules(t *testing.T) {
 		!slices.Contains(got, "- ip4 nat TUNIC-REDIRECT -i br-lan -j TUNIC-LAN") {
 		t.Errorf("%q, %v", got, err)
 	}
+	now.Tor.TransPort, now.Tor.DataDir = 9240, "/data"
 	if all, err := Diff(Desired{}, now); err != nil ||
 		!slices.Contains(all, "+ ip4 nat TUNIC-REDIRECT -i br-lan -j TUNIC-LAN") || !slices.Contains(all, "+ server dovecot") {
 		t.Errorf("all of it: %q, %v", all, err)
+	} else if i := slices.IndexFunc(all, func(l string) bool { return !strings.HasPrefix(l, "+ ") }); i >= 0 {
+		t.Errorf("where nothing runs, something is to go: %q", all[i])
 	}
 	next.Rules = rules.Input{Mode: rules.Open}
 	if _, err := Diff(now, next); err == nil || !strings.Contains(next.String(), err.Error()) {

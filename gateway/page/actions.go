@@ -56,8 +56,12 @@ func ticked(f url.Values) error {
 	return nil
 }
 
-// deviceOf is a policy for good or, from a list of times, for a while.
+// deviceOf is a policy for good or, from a list of times, for a while; or the end of
+// one for a while.
 func deviceOf(f url.Values) (any, error) {
+	if f.Get("end") != "" {
+		return api.DeviceRequest{Device: f.Get("device"), End: true}, nil
+	}
 	r := api.DeviceRequest{Device: f.Get("device"), Policy: f.Get("policy")}
 	if text := f.Get("for"); text != "" {
 		d, err := time.ParseDuration(text)

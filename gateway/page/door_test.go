@@ -167,6 +167,23 @@ func TestForgedForms(t *testing.T) {
 	}
 }
 
+// A policy for a while has a button that ends it, and another has none.
+func TestPolicyForAWhileEnds(t *testing.T) {
+	for until, want := range map[string]bool{`"until":"2026-11-30T20:00:00Z","then":"tor",`: true, "": false} {
+		b := inhabited(t)
+		b.answers["admin devices"] = `[{` + until + `"mac":"02:00:00:00:00:01","policy":"direct"}]`
+		w := get(newSite(b).Secure(), "https://box.home.arpa/devices", "Cookie", cookieName+"=admin")
+		if strings.Contains(w.Body.String(), say("en", "devices.end")) != want {
+			t.Errorf("until %q: %s", until, w.Body)
+		}
+	}
+	b := inhabited(t)
+	post(newSite(b), "/do/device", "admin", url.Values{"device": {"02:00:00:00:00:01"}, "end": {"yes"}})
+	if want := `admin device {"device":"02:00:00:00:00:01","end":true}`; !slices.Equal(b.changes(), []string{want}) {
+		t.Errorf("%q", b.changes())
+	}
+}
+
 // Each form asks for its verb, with what was typed.
 func TestActions(t *testing.T) {
 	for verb, c := range map[string]struct {

@@ -13,12 +13,10 @@ import (
 	"tunic/gateway/probe"
 )
 
-// How long what was seen of a target is good enough for a status: one that is
-// down is looked at again sooner, so that its coming back shows.
-const (
-	upFor   = time.Minute
-	downFor = 10 * time.Second
-)
+// seenFor is how long what was seen of a target is good enough for a status: one that
+// ends or comes back shows within ten seconds, and however often somebody asks for
+// the status, a target is asked no more often than this.
+const seenFor = 8 * time.Second
 
 // dialTimeout is plenty for a host on the LAN.
 const dialTimeout = 2 * time.Second
@@ -33,11 +31,7 @@ func (p *probes) last(key string) (link.PortStatus, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st, ok := p.seen[key]
-	good := upFor
-	if !st.Reachable {
-		good = downFor
-	}
-	return st, ok && time.Since(st.At) < good
+	return st, ok && time.Since(st.At) < seenFor
 }
 
 func (p *probes) keep(key string, st link.PortStatus) {

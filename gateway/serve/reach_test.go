@@ -219,6 +219,13 @@ func TestLooksAreKept(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	}
+	for key, st := range s.probes.seen { // nine seconds later
+		st.At = st.At.Add(-9 * time.Second)
+		s.probes.seen[key] = st
+	}
+	if s.look(t.Context(), f, false); asked.Load() != 9 {
+		t.Errorf("nine seconds later all targets were asked %d times, not 9", asked.Load())
+	}
 	ln.Close()
 	if st := s.look(t.Context(), f, true); st[0].Reachable || st[0].Error == "" || time.Since(st[0].At) > time.Minute {
 		t.Errorf("after the end of the target: %+v", st[0])

@@ -21,9 +21,12 @@ func (f *Feature) SetDevice(ctx context.Context, r api.DeviceRequest) (api.Devic
 	if err != nil {
 		return api.Device{}, err
 	}
-	if r.For != 0 {
+	switch {
+	case r.End:
+		return f.endForAWhile(ctx, r.Device)
+	case r.For != 0:
 		mac, err = f.setForAWhile(ctx, r, policy)
-	} else {
+	default:
 		mac, err = f.setForGood(ctx, config.DeviceEdit{Name: r.Device, MAC: mac, Policy: policy})
 	}
 	if err != nil {
@@ -49,6 +52,11 @@ func parseDevice(r api.DeviceRequest) (policy config.Policy, mac string, err err
 		}
 	}
 	switch {
+	case r.End && (r.For != 0 || policy != "" || mac != ""):
+		return "", "", feature.Usage(errors.New("a policy ends that holds for a while, and nothing else can change with it"),
+			"example: tunic device tv --for 0s")
+	case r.End:
+		return "", "", nil
 	case r.For != 0 && api.CheckSpan(r.For, LongestPolicy) != nil:
 		return "", "", feature.Usage(fmt.Errorf("--for: %w", api.CheckSpan(r.For, LongestPolicy)), example+" --for 2h")
 	case r.For != 0 && policy == "":
@@ -119,6 +127,21 @@ func (f *Feature) setForAWhile(ctx context.Context, r api.DeviceRequest, policy 
 	}
 	p := policyForAWhile{MAC: d.MAC, Policy: policy, Span: feature.NewSpan(f.temporary.now(), r.For)}
 	return d.MAC, f.forAWhile(ctx, func(t *temporary) { t.setPolicy(p) })
+}
+
+// endForAWhile gives a device its own policy back before the time is over. The box may
+// know the device by nothing else, and not at all afterwards.
+func (f *Feature) endForAWhile(ctx context.Context, word string) (api.Device, error) {
+	d, err := f.Find(ctx, word)
+	if err != nil {
+		return api.Device{}, err
+	}
+	if d.Until == nil {
+		return api.Device{}, feature.Usage(fmt.Errorf("%s has no policy that holds for a while", word),
+			"`tunic devices` shows what each has, and until when")
+	}
+	d.Policy, d.Then, d.Until = d.Then, "", nil
+	return d, f.forAWhile(ctx, func(t *temporary) { t.endPolicy(d.MAC) })
 }
 
 // forAWhile changes what is in force for a while.

@@ -106,16 +106,7 @@ func (f *Feature) editClients(ctx context.Context, e config.ClientEdit) error {
 // WriteClients changes the file of an onion, without reading the others.
 func WriteClients(p config.Paths, e config.ClientEdit) error {
 	if err := config.EditClients(p, e); err != nil {
-		return feature.Usage(err, clientHint(e))
+		return feature.Usage(err, "nothing was changed; `tunic onions` lists the onions and their clients")
 	}
 	return nil
-}
-
-// clientHint says what to do when the file of an onion was not changed.
-func clientHint(edit config.ClientEdit) string {
-	if len(edit.Add) > 0 {
-		return "nothing was changed; `tunic onions` lists the onions and their clients; " +
-			"one that is for everybody becomes private by `tunic grant " + edit.Onion + " CLIENT --private`"
-	}
-	return "nothing was changed; `tunic onions` lists the onions and their clients"
 }
