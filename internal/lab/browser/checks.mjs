@@ -61,6 +61,11 @@ async function fits (page) {
     const wrong = []
     const wide = document.documentElement
     if (wide.scrollWidth > wide.clientWidth) wrong.push(`the page is ${wide.scrollWidth} px wide`)
+    const inset = e => e.getBoundingClientRect().right - parseFloat(getComputedStyle(e).paddingRight)
+    for (const e of document.querySelectorAll('.card :is(button, input:not([type=hidden]), select, textarea, fieldset, .wide)')) {
+      const out = e.getBoundingClientRect().right - inset(e.closest('.card'))
+      if (e.checkVisibility() && out > 1) wrong.push(`stands ${Math.round(out)} px out of its card: ${e.outerHTML.slice(0, 120)}`)
+    }
     if (innerWidth > 500) return wrong
     for (const e of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
       const target = e.type === 'checkbox' ? e.closest('label') : e
