@@ -105,6 +105,7 @@ func (a PageAct) GoString() string { return a.Verb }
 // PageAnswer is what came of it. It hides from logs, because invitations are in it.
 type PageAnswer struct {
 	Gone  bool            // the log-in is over, or was never there
+	Bar   bool            // it is for another role; Error says so
 	Error string          // why it was not done; empty: it was
 	Hint  string          // what to do then
 	Body  json.RawMessage // the answer of the verb

@@ -198,6 +198,7 @@ func (s *Site) who(r *http.Request) (api.Me, bool) {
 // problem is why a verb was not done.
 type problem struct {
 	Gone        bool // the log-in is over
+	Bar         bool // it is for another role
 	Error, Hint string
 }
 
@@ -211,7 +212,7 @@ func ask[A any](ctx context.Context, box Box, token, verb string, question any) 
 	}
 	a, err := box.Act(ctx, link.PageAct{Token: token, Verb: verb, Body: body})
 	if err != nil || a.Gone || a.Error != "" {
-		return answer, problem{a.Gone, a.Error, a.Hint}, err
+		return answer, problem{a.Gone, a.Bar, a.Error, a.Hint}, err
 	}
 	return answer, p, json.Unmarshal(a.Body, &answer)
 }

@@ -30,7 +30,7 @@ func TestLeaks(t *testing.T) {
 			t.Errorf("live, %s: %s", c.answer, live)
 		}
 	}
-	b.refused["member leaks"] = link.PageAnswer{Error: "no"}
+	b.refused["member leaks"] = link.PageAnswer{Bar: true, Error: "no"}
 	for _, who := range []string{"member", "stolen", ""} {
 		if w := get(newSite(b).Secure(), "https://box.home.arpa/live/leaks", "Cookie", cookieName+"="+who); w.Code != 403 {
 			t.Errorf("%q: %d, %s", who, w.Code, w.Body)

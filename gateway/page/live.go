@@ -36,13 +36,14 @@ func (s *Site) live(m *http.ServeMux) {
 }
 
 // beat asks for a verb of what is live, and answers if it cannot: 403 has a page loaded
-// again, which leads to the log-in.
+// again, which leads to the log-in, or to what a member sees. Nothing else may have that
+// answer: a page that is there again would be loaded again, without end.
 func beat[A any](s *Site, w http.ResponseWriter, r *http.Request, verb string) (a A, ok bool) {
 	a, p, err := ask[A](r.Context(), s.box, token(r, cookieName), verb, nil)
 	switch {
-	case p != problemNone:
+	case p.Gone || p.Bar:
 		http.Error(w, say(languageOf(r), "login.gone"), http.StatusForbidden)
-	case err != nil:
+	case err != nil || p != problemNone:
 		s.unavailable(w, r)
 	default:
 		return a, true

@@ -15,7 +15,8 @@ func TestLivePieces(t *testing.T) {
 	for path, want := range map[string]string{"/live/tor": "asks it for the list of all", "/live/state": "Protected:",
 		"/live/rates": "Now: 1.2 MB/s from Tor, 34 kB/s to Tor."} {
 		b := inhabited(t)
-		b.refused["member live"], b.refused["member live/status"] = link.PageAnswer{Error: "no"}, link.PageAnswer{Error: "no"}
+		no := link.PageAnswer{Bar: true, Error: "no"}
+		b.refused["member live"], b.refused["member live/status"] = no, no
 		s := newSite(b)
 		w := get(s.Secure(), "https://box.home.arpa"+path, "Cookie", cookieName+"=admin")
 		body := w.Body.String()
@@ -34,6 +35,19 @@ func TestLivePieces(t *testing.T) {
 			if strings.HasSuffix(asked, " me null") {
 				t.Errorf("%s: a piece is asked for as if somebody used the page: %q", path, b.asked)
 			}
+		}
+	}
+}
+
+// What is live and fails does not have a page loaded again whose log-in is good.
+func TestLiveFails(t *testing.T) {
+	for _, path := range []string{"/live/tor", "/live/state", "/live/rates", "/live/leaks"} {
+		b := inhabited(t)
+		for _, verb := range []string{"live", "live/status", "leaks"} {
+			b.refused["admin "+verb] = link.PageAnswer{Error: "the kernel does not answer"}
+		}
+		if w := get(newSite(b).Secure(), "https://box.home.arpa"+path, "Cookie", cookieName+"=admin"); w.Code != 503 {
+			t.Errorf("%s: %d, %s", path, w.Code, w.Body)
 		}
 	}
 }

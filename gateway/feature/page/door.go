@@ -92,7 +92,7 @@ func (f *Feature) act(ctx context.Context, q link.PageAct) (link.PageAnswer, err
 	}
 	if !ok || !v.may(who.Role) {
 		f.Log.Warn("the page has asked for what its user may not", "user", who.Name, "verb", q.Verb)
-		return link.PageAnswer{Error: "this is for admins"}, nil
+		return link.PageAnswer{Bar: true, Error: "this is for admins"}, nil
 	}
 	answer, err := v.do(ctx, who, q.Body)
 	if err != nil {

@@ -74,7 +74,7 @@ func TestLive(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	for _, verb := range []string{"live", "live/status"} {
-		if a := act(t, f, member, verb, `null`); a.Error == "" || a.Body != nil {
+		if a := act(t, f, member, verb, `null`); !a.Bar || a.Error == "" || a.Body != nil {
 			t.Errorf("%s of a member: %#v", verb, a)
 		}
 	}

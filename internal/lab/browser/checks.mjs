@@ -14,8 +14,8 @@ const FINGER = 44
 const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 
 /**
- * Looks at a page in both widths and themes, writes a picture of each into dir as NAME-WIDTH-THEME.png
- * if there is one, and returns what is wrong with it. A page that is the answer to a form is got by
+ * Looks at a page in both widths and themes, writes pictures of it, but for the wide and dark one, into
+ * dir as NAME-WIDTH-THEME.png if there is a dir, and returns what is wrong with it. A page that is the answer to a form is got by
  * sending it: see send.
  */
 export async function survey (browser, { who, url, form, name, dir }) {
@@ -28,7 +28,9 @@ export async function survey (browser, { who, url, form, name, dir }) {
       await page.setViewportSize({ width, height: 800 })
       if (form) await send(browser, { who, ...form })
       else await page.goto(new URL(url, browser.box).href)
-      if (dir) await page.screenshot({ path: `${dir}/${name}-${width}-${theme}.png`, fullPage: true })
+      if (dir && (width === WIDTHS[0] || theme === THEMES[0])) {
+        await page.screenshot({ path: `${dir}/${name}-${width}-${theme}.png`, fullPage: true })
+      }
       const at = `${theme}, ${width} px: `
       wrong.push(...(await accessible(page)).map(text => at + text))
       if (theme === THEMES[0]) {
@@ -61,6 +63,11 @@ async function fits (page) {
     const wrong = []
     const wide = document.documentElement
     if (wide.scrollWidth > wide.clientWidth) wrong.push(`the page is ${wide.scrollWidth} px wide`)
+    const inset = e => e.getBoundingClientRect().right - parseFloat(getComputedStyle(e).paddingRight)
+    for (const e of document.querySelectorAll('.card :is(button, input:not([type=hidden]), select, textarea, fieldset, .wide)')) {
+      const out = e.getBoundingClientRect().right - inset(e.closest('.card'))
+      if (e.checkVisibility() && out > 1) wrong.push(`stands ${Math.round(out)} px out of its card: ${e.outerHTML.slice(0, 120)}`)
+    }
     if (innerWidth > 500) return wrong
     for (const e of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
       const target = e.type === 'checkbox' ? e.closest('label') : e

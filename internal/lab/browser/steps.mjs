@@ -114,6 +114,11 @@ export async function cookies (browser, { who }) {
 /** How many elements on the page a CSS selector finds. */
 export async function count (browser, { who, selector }) { return (await browser.window(who)).locator(selector).count() }
 
+/** What a control has, or what an element says, that a CSS selector finds first. */
+export async function value (browser, { who, selector }) {
+  return (await browser.window(who)).locator(selector).first().evaluate(e => e.value ?? e.textContent)
+}
+
 /** What all pages have asked for and what should not have happened, since this was last asked. */
 export async function heard (browser) {
   const heard = { requests: browser.requests, problems: browser.problems }

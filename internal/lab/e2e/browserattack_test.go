@@ -14,6 +14,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tunic/gateway/api"
@@ -26,12 +27,20 @@ import (
 const strange = `"'><img class="strange" src=x onerror=alert(1)><script class="strange">alert(2)</script><a class="strange" href="x">`
 
 // strangeHouse is a box in which everything has that name. It is for a page alone.
-type strangeHouse struct{}
+type strangeHouse struct {
+	fails atomic.Bool // what is live answers an error
+	gone  atomic.Bool // every log-in is over
+	trial atomic.Bool // settings wait to be confirmed
+}
 
 // strangeAnswers are what the page can ask for, by their verbs.
-var strangeAnswers = map[string]any{"me": new(api.Me), "state": new(api.Fridge), "status": new(api.Status), "devices": new([]api.Device),
-	"onions": new(api.Published), "friends": new([]api.Peer), "peers": new([]api.Peer), "users": new([]api.User),
-	"invite": new(api.Invitation), "mail": new(api.Post), "settings": new(api.Settings), "leaks": new(api.Leaks)}
+var strangeAnswers = map[string]reflect.Type{"me": reflect.TypeFor[api.Me](), "state": reflect.TypeFor[api.Fridge](),
+	"status": reflect.TypeFor[api.Status](), "live": reflect.TypeFor[api.Live](), "live/status": reflect.TypeFor[api.Status](),
+	"devices": reflect.TypeFor[[]api.Device](), "why": reflect.TypeFor[[]api.Why](), "onions": reflect.TypeFor[api.Published](),
+	"friends": reflect.TypeFor[[]api.Peer](), "peers": reflect.TypeFor[[]api.Peer](), "users": reflect.TypeFor[[]api.User](),
+	"invite": reflect.TypeFor[api.Invitation](), "mail": reflect.TypeFor[api.Post](), "leaks": reflect.TypeFor[api.Leaks](),
+	"report": reflect.TypeFor[api.Reported](), "settings": reflect.TypeFor[api.Settings](),
+	"settings/plan": reflect.TypeFor[api.SettingsPlan](), "settings/apply": reflect.TypeFor[struct{}]()}
 
 // named gives everything in a value the strange name, each list two elements.
 func named(v reflect.Value) {
@@ -42,6 +51,10 @@ func named(v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(1)
+	case reflect.Uint16, reflect.Uint64:
+		v.SetUint(1)
+	case reflect.Float64:
+		v.SetFloat(1)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		named(v.Elem())
@@ -64,17 +77,17 @@ func named(v reflect.Value) {
 }
 
 // Look implements page.Box.
-func (strangeHouse) Look(context.Context, netip.Addr) (link.PageView, error) {
+func (*strangeHouse) Look(context.Context, netip.Addr) (link.PageView, error) {
 	var v link.PageView
 	named(reflect.ValueOf(&v).Elem())
 	return v, nil
 }
 
 // Device implements page.Box.
-func (strangeHouse) Device(netip.Addr) string { return strange }
+func (*strangeHouse) Device(netip.Addr) string { return strange }
 
 // LogIn implements page.Box.
-func (strangeHouse) LogIn(_ context.Context, q link.PageLogin) (link.PagePass, error) {
+func (*strangeHouse) LogIn(_ context.Context, q link.PageLogin) (link.PagePass, error) {
 	switch q.Password {
 	case "enrol":
 		return link.PagePass{Token: "half", User: strange, Secret: strange}, nil
@@ -85,31 +98,43 @@ func (strangeHouse) LogIn(_ context.Context, q link.PageLogin) (link.PagePass, e
 }
 
 // Enrol implements page.Box.
-func (strangeHouse) Enrol(context.Context, link.PageCode) (link.PagePass, error) {
+func (*strangeHouse) Enrol(context.Context, link.PageCode) (link.PagePass, error) {
 	return link.PagePass{Token: "half", User: strange, Secret: strange, Refused: link.PageWrong}, nil
 }
 
 // Act implements page.Box. Friends are in every state.
-func (strangeHouse) Act(_ context.Context, q link.PageAct) (link.PageAnswer, error) {
-	answer, ok := strangeAnswers[q.Verb]
-	if !ok {
+func (h *strangeHouse) Act(_ context.Context, q link.PageAct) (link.PageAnswer, error) {
+	kind, ok := strangeAnswers[q.Verb]
+	live := strings.HasPrefix(q.Verb, "live") || q.Verb == "leaks"
+	switch {
+	case h.gone.Load():
+		return link.PageAnswer{Gone: true}, nil
+	case !ok || live && h.fails.Load():
 		return link.PageAnswer{Error: strange, Hint: strange}, nil
+	case q.Verb == "settings/apply":
+		h.trial.Store(true)
 	}
-	named(reflect.ValueOf(answer).Elem())
-	switch a := answer.(type) {
+	answer := reflect.New(kind)
+	named(answer.Elem())
+	switch a := answer.Interface().(type) {
 	case *api.Me:
 		a.Role = "admin"
 	case *[]api.Peer:
 		(*a)[0].State, (*a)[1].State = api.PeerFriend, api.PeerConfirm
+	case *api.Settings:
+		if !h.trial.Load() {
+			a.Trial = nil
+		}
 	}
-	body, err := json.Marshal(answer)
+	body, err := json.Marshal(answer.Interface())
 	return link.PageAnswer{Body: body}, err
 }
 
 // strangersNames: in a real browser no name does anything, wherever a page shows it; and
 // this test would see it if one did.
 func strangersNames(w *world) {
-	site := page.New(strangeHouse{})
+	house := new(strangeHouse)
+	site := page.New(house)
 	site.Set(link.Page{Host: "box.home.arpa", CA: strange, Mail: true, Chat: true, Friends: []link.PageFriend{
 		{Name: strange, Key: strange, Shares: []string{strange}, Addrs: []netip.Addr{netip.MustParseAddr("127.0.0.2")}}}})
 	raw := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -145,19 +170,54 @@ func strangersNames(w *world) {
 	mustBeText("enrol", b.see("send", form("enrol")))
 	b.see("send", form("right"))
 	for _, r := range roomsOfHouse {
-		if r.who == "ann" {
+		if r.who == "ann" && r.url != "" {
 			mustBeText(r.name, b.open("", r.url))
 		}
 	}
+	mustBeText("mail", b.open("", "/mail"))
 	mustBeText("an error", b.see("send", map[string]any{"url": "/friends", "action": "/do/accept",
 		"fields": map[string]string{"word": "x"}}))
+	mustBeText("why", b.see("send", map[string]any{"url": "/devices", "action": "/do/why"}))
+	mustBeText("an invitation", b.see("send", map[string]any{"url": "/friends", "action": "/do/invite",
+		"fields": map[string]string{"name": "x"}}))
+	mustBeText("a plan", b.see("send", map[string]any{"url": "/settings", "action": "/do/settings/plan"}))
+	mustBeText("settings on trial", b.see("send", map[string]any{"action": "/do/settings/apply"}))
 	mustBeText("shares", b.open("", "https://127.0.0.2:8443/"))
 	b.onlyTheBox("127.0.0.1", "127.0.0.2")
+	liveFails(w, b, house)
 	b.open("", "https://127.0.0.3:8443/")
 	var heard struct{ Problems []string }
 	b.ask("heard", nil, &heard)
 	if !strings.Contains(strings.Join(heard.Problems, "\n"), "a dialog (alert) says 2") {
 		w.Errorf("the test does not see a script that runs: %q", heard.Problems)
+	}
+}
+
+// liveFails: an overview whose live pieces fail asks for them again, and is not loaded
+// again itself, unless its log-in is over: then it leads to the log-in.
+func liveFails(w *world, b *chromium, house *strangeHouse) {
+	w.Helper()
+	house.fails.Store(true)
+	seen := make(map[string]int)
+	asked := func(path string, atLeast int) func() bool {
+		return func() bool {
+			var heard struct{ Requests []struct{ URL string } }
+			b.ask("heard", nil, &heard)
+			for _, r := range heard.Requests {
+				seen[strings.TrimPrefix(r.URL, "https://127.0.0.1:8443")]++
+			}
+			return seen[path] >= atLeast
+		}
+	}
+	b.open("", "/overview")
+	w.eventually("what is live is asked for again", 20*time.Second, asked("/live/rates", 3))
+	if seen["/overview"] != 1 || seen["/live/tor"] == 0 {
+		w.Errorf("what is live fails, and the page has asked for %v", seen)
+	}
+	house.gone.Store(true)
+	w.eventually("the page is loaded again", 20*time.Second, asked("/overview", 2))
+	if p := b.see("look", nil); seen["/overview"] != 2 || !strings.Contains(p.Text, "not logged in any more") {
+		w.Errorf("the log-in is over: %v, %+v", seen, p)
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 	houseA     = "host 192.168.77.1 or host fd77::1 or host 2001:db8:77::1"
 )
 
-// pageRoom is a page that is looked at in both widths and themes, with a picture of it.
+// pageRoom is a page that is looked at in both widths and themes, with pictures of it.
 type pageRoom struct {
 	name, who, url string
 	form           map[string]any // to send, for a page that is an answer
@@ -32,18 +32,21 @@ type pageRoom struct {
 var roomsOfHouse = []pageRoom{
 	{name: "front", url: plainPage + "/"},
 	{name: "certificate", url: plainPage + "/certificate"},
-	{name: "login-plain", url: plainPage + "/login"},
 	{name: "login", url: "/login"},
 	{name: "enrol", form: map[string]any{"url": "/login", "action": "/login",
 		"fields": map[string]string{"name": "zoe", "password": bobsPassword}}},
 	{name: "overview", who: "ann", url: "/overview"},
 	{name: "devices", who: "ann", url: "/devices"},
+	{name: "why", who: "ann", form: map[string]any{"url": "/devices", "action": "/do/why",
+		"where": map[string]string{"device": laptopMAC}}},
 	{name: "onions", who: "ann", url: "/onions"},
 	{name: "friends", who: "ann", url: "/friends"},
 	{name: "people", who: "ann", url: "/people"},
-	{name: "mail", who: "ann", url: "/mail"},
 	{name: "settings", who: "ann", url: "/settings"},
+	{name: "settings-plan", who: "ann", form: map[string]any{"url": "/settings", "action": "/do/settings/plan",
+		"fields": map[string]string{"metrics": "household"}}},
 	{name: "leaks", who: "ann", url: "/leaks"},
+	{name: "report", who: "ann", url: "/report"},
 	{name: "me", who: "ann", url: "/me"},
 	{name: "member-overview", who: "bob", url: "/overview"},
 	{name: "member-friends", who: "bob", url: "/friends"},
@@ -57,6 +60,11 @@ func testBrowser(w *world) {
 	w.run("log in, and send the laptop outside Tor", h.policySwitched)
 	w.run("invite and accept across both pages", h.befriended)
 	w.run("publish, and fetch at the friend's", h.published)
+	w.run("why a connection goes as it does", h.whyRoom)
+	w.run("mail that waits, and is removed", h.mailRoom)
+	w.run("settings, confirmed and taken back", h.settings)
+	w.run("the leak test looks again", h.leakRoom)
+	w.run("a report and the log", h.reportRoom)
 	w.run("another language", h.languages)
 	w.run("keys alone", h.byKeys)
 	w.run("every page, in both widths and themes", h.surveyed)
@@ -315,7 +323,7 @@ func (w *world) keepPictures(dirs ...string) {
 		}
 		for _, f := range files {
 			name := strings.TrimSuffix(filepath.Base(f), ".png") + ".webp"
-			out, err := exec.CommandContext(w.ctx, "cwebp", "-quiet", "-near_lossless", "0", "-z", "5", f, "-o", filepath.Join(to, name)).
+			out, err := exec.CommandContext(w.ctx, "cwebp", "-quiet", "-near_lossless", "0", "-z", "9", f, "-o", filepath.Join(to, name)).
 				CombinedOutput()
 			if err != nil {
 				w.Fatalf("cwebp %s: %v\n%s", f, err, out)
