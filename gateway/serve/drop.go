@@ -2,7 +2,9 @@ package serve
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"tunic/gateway/drop"
@@ -42,7 +44,8 @@ func (s *services) receive(o *opened, to link.Drop, petname string) error {
 // keep speaks with the friend. A bug in it ends this connection alone.
 func (s *services) keep(inbox *drop.Inbox, c io.ReadWriter, petname string, quota int64) (kept string, err error) {
 	defer func() {
-		if recover() != nil {
+		if p := recover(); p != nil { // its value may quote what the friend has sent
+			s.log.Error("the inbox has failed", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			err = errors.New("the inbox has failed")
 		}
 	}()
