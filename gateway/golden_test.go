@@ -67,7 +67,7 @@ func richHouse(t *testing.T) *house {
 	if os.Getuid() == 0 {
 		h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC = feature.IDs{UID: 109, GID: 109}, feature.IDs{UID: 110, GID: 110},
 			feature.IDs{UID: 111, GID: 111}, feature.IDs{UID: 112, GID: 112}
-		h.Users.Tor = feature.IDs{UID: 107, GID: 107}
+		h.Users.Tor, h.Users.Service = feature.IDs{UID: 107, GID: 107}, feature.IDs{UID: 113, GID: 113}
 	}
 	return h
 }

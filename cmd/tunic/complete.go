@@ -31,6 +31,7 @@ var completed = map[string][]completer{
 	"accept": {friendNames}, "mail flush": {friendNames}, "bypass remove": {bypassed},
 	"user passwd": {userNames}, "user role": {userNames, fixed("admin", "member", "guest")}, "user remove": {userNames},
 	"user show": {userNames}, "pipe": {friendNames, offeredNames}, "service remove": {ownServiceNames},
+	"send": {friendNames}, "inbox take": {waitingFiles}, "inbox remove": {waitingFiles},
 }
 
 // completedFlags are the same of flags, whatever the verb.
@@ -41,7 +42,8 @@ var completedFlags = map[string]completer{
 }
 
 // takesFiles are the verbs of whose words one is a file's name.
-var takesFiles = map[string]bool{"backup": true, "restore": true, "import": true, "export": true, "completion": true}
+var takesFiles = map[string]bool{"backup": true, "restore": true, "import": true, "export": true, "completion": true,
+	"send": true, "inbox take": true}
 
 // addCompletion has shells complete the words of a verb and of those below it.
 func addCompletion(c *cobra.Command, a *app) {

@@ -45,7 +45,11 @@ it was not reached, refused, or failed.`,
 const pipeLimit = 90 * time.Second
 
 func (a *app) pipe(ctx context.Context, friend, service string) error {
-	c, err := a.callFriend(ctx, friend, service)
+	caller, err := a.callerOf(friend)
+	if err != nil {
+		return err
+	}
+	c, err := caller.call(ctx, service)
 	if err != nil {
 		return err
 	}
@@ -65,25 +69,34 @@ func (a *app) pipe(ctx context.Context, friend, service string) error {
 	return nil
 }
 
-// callFriend connects to a service of a friend's box.
-func (a *app) callFriend(ctx context.Context, friend, service string) (*tls.Conn, error) {
-	address, err := a.friendsHome(friend)
-	if err != nil {
-		return nil, err
+// caller calls the box of a friend.
+type caller struct {
+	friend  string
+	address onion.Address
+	own     tls.Certificate
+}
+
+// callerOf prepares to call a friend's box.
+func (a *app) callerOf(friend string) (c caller, err error) {
+	c.friend = friend
+	if c.address, err = a.friendsHome(friend); err != nil {
+		return c, err
 	}
-	own, err := a.ownLeaf()
-	if err != nil {
-		return nil, err
-	}
+	c.own, err = a.ownLeaf()
+	return c, err
+}
+
+// call connects to a service of the friend's box.
+func (f caller) call(ctx context.Context, service string) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, pipeLimit)
 	defer cancel()
-	raw, err := dialOnion(ctx, address.Host(), config.MuxPort)
+	raw, err := dialOnion(ctx, f.address.Host(), config.MuxPort)
 	if err != nil {
-		return nil, &failure{exitFailed, fmt.Errorf("reaching %s's box: %s", friend, socks.Reason(err)),
+		return nil, &failure{exitFailed, fmt.Errorf("reaching %s's box: %s", f.friend, socks.Reason(err)),
 			"`tunic friends` says when it was seen last; a friend who offers you nothing has nothing there"}
 	}
 	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })()
-	c, err := mux.Call(ctx, raw, own, address, time.Now)
+	c, err := mux.Call(ctx, raw, f.own, f.address, time.Now)
 	if err == nil {
 		err = mux.Ask(c, service)
 	}
@@ -92,9 +105,9 @@ func (a *app) callFriend(ctx context.Context, friend, service string) (*tls.Conn
 	}
 	raw.Close()
 	if errors.Is(err, mux.ErrRefused) {
-		return nil, &failure{exitFailed, fmt.Errorf("%s's box: %w", friend, err), "`tunic services` lists what it offers you"}
+		return nil, &failure{exitFailed, fmt.Errorf("%s's box: %w", f.friend, err), "`tunic services` lists what it offers you"}
 	}
-	return nil, fmt.Errorf("asking %s's box for %s: %w", friend, service, err)
+	return nil, fmt.Errorf("asking %s's box for %s: %w", f.friend, service, err)
 }
 
 // friendsHome is the home onion of a friend.

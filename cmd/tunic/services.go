@@ -52,6 +52,9 @@ func serviceLine(s api.FriendService) string {
 		if s.Port != 0 {
 			return line + " of " + s.By + config.PeerDomain
 		}
+		if s.Name == config.DropService {
+			return line + ": tunic send " + s.By + " FILE"
+		}
 		return line + ": tunic pipe " + s.By + " " + s.Name
 	}
 	who := strings.Join(s.Friends, ", ")

@@ -23,7 +23,8 @@ var (
 		Onions: []api.Onion{{Name: "blog", Anonymous: true, Ports: []api.Port{{Port: 80, Target: "nas:80"}}},
 			{Name: "diary", Anonymous: true, Private: true, Ports: []api.Port{{Port: 80, Target: "nas:81"}},
 				Clients: []api.OnionClient{{Name: "grandma", Key: aliceKey}}},
-			{Name: "home", Anonymous: true, Private: true, Ports: []api.Port{{Port: 7474, Target: "endpoint:pair"}},
+			{Name: "home", Anonymous: true, Private: true,
+				Ports:   []api.Port{{Port: 1, Target: "endpoint:services"}, {Port: 7474, Target: "endpoint:pair"}},
 				Clients: []api.OnionClient{{Name: "invitation", Invited: true, Key: "x"}}}},
 	}
 	behindLAN  = "[household]\ninterfaces = [\"br-lan\"]\n"

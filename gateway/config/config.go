@@ -40,6 +40,7 @@ type Config struct {
 	DNS       DNS
 	Socks     Socks
 	Notices   Notices
+	Inbox     Inbox
 	Devices   []Device   // sorted by name
 	Onions    []Onion    // sorted by name; "home" is here only if it has a file
 	Endpoints []Endpoint // sorted by name

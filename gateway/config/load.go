@@ -118,6 +118,7 @@ func readMain(t *table, cfg *Config) {
 	readDNS(t.table("dns"), &cfg.DNS, cfg.Gateway.OwnTraffic)
 	readSocks(t.table("socks"), &cfg.Socks)
 	readNotices(t.table("notices"), &cfg.Notices)
+	readInbox(t.table("inbox"), &cfg.Inbox)
 }
 
 // snippets reads torrc.d. What the lines mean is for tor to say.

@@ -24,6 +24,7 @@ func TestLoadDefaults(t *testing.T) {
 		Tor:       Tor{Binary: "tor", OverTor: OverTorRefuse},
 		Socks:     Socks{Port: 9050},
 		Notices:   Notices{Severity: SeverityWarning},
+		Inbox:     Inbox{Quota: 2_000_000_000},
 		Files:     got.Files,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -82,6 +83,7 @@ server = "[fd00::1]:5353"
 		}},
 		Socks:   Socks{Port: 1080},
 		Notices: Notices{Severity: SeverityWarning},
+		Inbox:   Inbox{Quota: 2_000_000_000},
 		Devices: []Device{
 			{Name: "console", MAC: "02:00:5e:10:00:0b", Policy: PolicyDirect},
 			{Name: "phone", MAC: "02:00:5e:10:00:0a", Policy: PolicyOnion},

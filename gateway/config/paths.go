@@ -227,5 +227,8 @@ func (p Paths) Notices() string { return filepath.Join(p.State, "notices.json") 
 // Blocks holds the last good copies of block lists; serve owns it.
 func (p Paths) Blocks() string { return filepath.Join(p.State, "block") }
 
+// Drop holds the files that friends have sent; serve owns it.
+func (p Paths) Drop() string { return filepath.Join(p.State, "drop") }
+
 // Mail holds the users' Maildirs and the spool; serve owns it.
 func (p Paths) Mail() string { return filepath.Join(p.State, "mail") }

@@ -63,7 +63,7 @@ func (c *Config) AllOnions() []Onion {
 		home.addPorts(homePorts(e))
 	}
 	home.addPorts([]Port{{Virtual: PairPort, Target: Target{Endpoint: PairEndpoint}}})
-	if len(c.Services) > 0 {
+	if c.OffersServices() {
 		home.addPorts([]Port{{Virtual: MuxPort, Target: Target{Endpoint: MuxEndpoint}}})
 	}
 	slices.SortFunc(home.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })

@@ -27,6 +27,12 @@ type ServiceLimits struct {
 	Processes int           // processes and threads of one stream's command
 }
 
+// DropService takes files from friends.
+const DropService = "drop"
+
+// builtIn are services that have no file, and HELP, which is TCPMUX's own word.
+var builtIn = []string{DropService, "help"}
+
 // defaultLimits are for a program that answers, and for people who stay a while.
 var defaultLimits = ServiceLimits{AtOnce: 4, Time: time.Hour, Memory: 256 << 20, Processes: 32}
 
@@ -70,6 +76,9 @@ func readService(name string, t *table) Service {
 	s := Service{Name: name, Limits: defaultLimits}
 	if p := checkPetname(name); p != nil && checkName(name) == nil { // a name ends with a letter or digit
 		t.doc.add("", p)
+	}
+	if slices.Contains(builtIn, name) {
+		t.doc.add("", problemf("choose another name", "%s is a service that every box has", name))
 	}
 	n, list := t.texts("command", func(path, text string) {
 		if strings.ContainsRune(text, 0) {

@@ -43,15 +43,43 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// Without a service nothing waits for friends at port 1.
+// Without a service, and without an inbox for files, nothing waits for friends at port 1.
 func TestNoServices(t *testing.T) {
-	c, err := Load(newBox(t, nil))
-	if err != nil {
-		t.Fatal(err)
+	for text, want := range map[string]bool{okMain: true, okMain + "[inbox]\nquota = 0\n": false, okMain + "[inbox]\nquota = 10\n": true} {
+		c, err := Load(newBox(t, map[string]string{"tunic.toml": text}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		home, _ := c.Onion(HomeOnion)
+		if slices.ContainsFunc(home.Ports, func(p Port) bool { return p.Virtual == MuxPort }) != want {
+			t.Errorf("%q: home has a port for services: %t", text, !want)
+		}
 	}
-	home, _ := c.Onion(HomeOnion)
-	if slices.ContainsFunc(home.Ports, func(p Port) bool { return p.Virtual == MuxPort }) {
-		t.Error("home has a port for services")
+}
+
+func TestInbox(t *testing.T) {
+	for text, want := range map[string]int64{"": 2_000_000_000, "quota = 0": 0, "quota = 3": 3_000_000} {
+		c, err := Load(newBox(t, map[string]string{"tunic.toml": okMain + "[inbox]\n" + text + "\n"}))
+		if err != nil || c.Inbox.Quota != want {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"quota = -1":      "tunic.toml:4: inbox.quota: -1 is not between",
+		"quota = 1000001": "inbox.quota: 1000001 is not between",
+		"quota = '1 GB'":  "inbox.quota",
+		"files = 3":       "inbox.files",
+	} {
+		_, err := Load(newBox(t, map[string]string{"tunic.toml": okMain + "[inbox]\n" + text + "\n"}))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, name := range []string{"drop", "help"} {
+		_, err := Load(newBox(t, map[string]string{"services/" + name + ".toml": "command = ['/bin/true']\nfriends = []\n"}))
+		if err == nil || !strings.Contains(err.Error(), "a service that every box has") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -24,11 +24,18 @@ type Services struct {
 // OwnService is one that friends may use.
 type OwnService struct {
 	Name    string
-	Command bool // the parent runs it; else Target
-	Target  Port // Addr, Host, Unix and Proxy of it
-	AtOnce  int  // streams of one friend
+	Command bool  // the parent runs it; else Target
+	Target  Port  // Addr, Host, Unix and Proxy of it
+	Drop    *Drop `json:",omitempty"` // instead: files come by it
+	AtOnce  int   // streams of one friend
 	Time    time.Duration
 	Friends []ServiceFriend
+}
+
+// Drop is where files of friends go.
+type Drop struct {
+	Dir   string
+	Quota int64 // bytes of each friend
 }
 
 // ServiceFriend is who may use one.

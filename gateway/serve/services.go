@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tunic/gateway/drop"
 	"tunic/gateway/endpoint/mux"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
@@ -32,6 +33,7 @@ type services struct {
 	sent  link.TLS
 	count map[use]int
 	open  map[*opened]struct{}
+	inbox *drop.Inbox // nil: no file has come yet
 }
 
 // use is who uses what.
@@ -173,9 +175,12 @@ func (s *services) Open(ctx context.Context, friend onion.Address, name string) 
 		return nil, err
 	}
 	o := &opened{use: key}
-	if service.Command {
+	switch {
+	case service.Drop != nil:
+		err = s.receive(o, *service.Drop, petname)
+	case service.Command:
 		err = s.run(ctx, o)
-	} else {
+	default:
 		err = s.dialService(ctx, o, service, petname)
 	}
 	if err != nil {

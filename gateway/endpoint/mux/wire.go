@@ -33,7 +33,7 @@ const (
 var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$`)
 
 // ErrRefused is the answer "-": the other box has no such service for this one, or it
-// does not work. What it says is in the error's text.
+// does not work. What it says is in the error's text; ErrNone is the former.
 var ErrRefused = errors.New("refused")
 
 var errLine = errors.New("no line of this protocol came")
@@ -84,7 +84,11 @@ func Ask(c io.ReadWriter, service string) error {
 	case strings.HasPrefix(text, "+"):
 		return nil
 	case strings.HasPrefix(text, "-"):
-		return fmt.Errorf("%w: %s", ErrRefused, printable(strings.TrimSpace(text[1:])))
+		words := printable(strings.TrimSpace(text[1:]))
+		if words == ErrNone.Error() {
+			return fmt.Errorf("%w: %w", ErrRefused, ErrNone)
+		}
+		return fmt.Errorf("%w: %s", ErrRefused, words)
 	}
 	return errLine
 }

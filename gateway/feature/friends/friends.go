@@ -277,8 +277,11 @@ func offersTo(s feature.Scene, friend config.Peer) []link.Offer {
 	return list
 }
 
-// servicesFor are those that name a friend.
+// servicesFor are those that name a friend, and the one that all have.
 func servicesFor(c *config.Config, friend config.Peer) (list []link.ServiceOffer) {
+	if c.Inbox.Quota > 0 {
+		list = append(list, link.ServiceOffer{Name: config.DropService})
+	}
 	for _, s := range c.Services {
 		if slices.Contains(s.Friends, friend.Name) && len(list) < peer.MaxServices {
 			list = append(list, link.ServiceOffer{Name: s.Name, Port: s.Port})

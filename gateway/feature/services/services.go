@@ -69,6 +69,7 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 	if !s.Foreseen {
 		f.certify(s, r)
 		f.endOthers(s.Config, s.Service)
+		makeInbox(s, r)
 	}
 	f.mu.Lock()
 	leaf := f.leaf
@@ -101,7 +102,7 @@ func unusable(s config.Service, user feature.IDs) string {
 // certify keeps a certificate of home for the time to come.
 func (f *Feature) certify(s *feature.Scene, r *feature.Report) {
 	home, ok := s.Addresses[config.HomeOnion]
-	if !ok || s.Certain.IsZero() || len(s.Config.Services)+len(s.Offered) == 0 {
+	if !ok || s.Certain.IsZero() || !s.Config.OffersServices() && len(s.Offered) == 0 {
 		return
 	}
 	f.mu.Lock()
@@ -132,6 +133,7 @@ func want(s feature.Scene, d *feature.Desired, leaf anchor.Leaf) {
 			d.May(s.Serve, way(service.Target)...)
 		}
 	}
+	w.Own = append(w.Own, inbox(s)...)
 	wantAbroad(s, d, w)
 	if len(w.Own)+len(w.Friends) > 0 {
 		d.Serve.Services = w
@@ -145,10 +147,14 @@ func own(s config.Service, peers []config.Peer) link.OwnService {
 		Target: link.Port{Addr: t.Addr, Host: t.Host, HostPort: t.Port, Unix: t.Unix, Proxy: string(t.Proxy)}}
 	for _, p := range peers {
 		if slices.Contains(s.Friends, p.Name) {
-			o.Friends = append(o.Friends, link.ServiceFriend{Onion: link.Key(peer.KeyOf(onion.Address(p.Onion))), Name: p.Name})
+			o.Friends = append(o.Friends, who(p))
 		}
 	}
 	return o
+}
+
+func who(p config.Peer) link.ServiceFriend {
+	return link.ServiceFriend{Onion: link.Key(peer.KeyOf(onion.Address(p.Onion))), Name: p.Name}
 }
 
 // way is where serve leads friends.

@@ -71,6 +71,7 @@ func house(t *testing.T) (*Feature, *host, *[]cell.Order) {
 			return supervise.Start(supervise.Command{Name: "test", Path: "/bin/sleep", Args: []string{"30"}},
 				slog.New(slog.DiscardHandler), nil)
 		}})
+	h.now.Paths = f.Paths
 	t.Cleanup(func() { f.endOthers(&config.Config{}, feature.IDs{}) })
 	return f, h, &started
 }
