@@ -64,7 +64,7 @@ func TestGrantAndRevoke(t *testing.T) {
 	// A public onion does not become private by accident, nor a client it has not.
 	err := h.onions.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "alice"})
 	var failure *api.Failure
-	if !errors.As(err, &failure) || !failure.Usage || !strings.Contains(failure.Hint, "--private") || h.photosFile(t) != photosFile {
+	if !errors.As(err, &failure) || !failure.Usage || !strings.Contains(failure.Error(), "--private") || h.photosFile(t) != photosFile {
 		t.Errorf("granting what is for everybody: %v", err)
 	}
 	if err := h.onions.GrantClient(ctx, api.GrantRequest{Onion: "photos", Client: "alice", Private: true}); err != nil {
