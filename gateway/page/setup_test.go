@@ -176,12 +176,20 @@ func TestSetupPage(t *testing.T) {
 	}
 	b.post("/apply", url.Values{})
 	b.shows("being set up")
-	b.post("/apply", url.Values{})
+	again := func(path, decision string) {
+		t.Helper()
+		w := b.post(path, url.Values{"form": {formWord(b.cookie)}, "decision": {decision}})
+		if w.Code != http.StatusConflict {
+			t.Errorf("%s at a wrong time: %d", path, w.Code)
+		}
+	}
+	again("/apply", "")
+	again("/again", "")
 	want := setup.Answers{Household: []string{"lan0"}, Inbound: []string{}, Mail: true, Chat: true, User: "ann", Made: true}
 	if len(b.box.agreed) != 1 || fmt.Sprintf("%+v", b.box.agreed[0]) != fmt.Sprintf("%+v", want) {
 		t.Errorf("%+v", b.box.agreed)
 	}
-	if b.post("/decide", url.Values{"decision": {"keep"}}); len(b.box.decided) != 0 {
+	if again("/decide", "keep"); len(b.box.decided) != 0 {
 		t.Error("it was confirmed before it was asked")
 	}
 	b.site.Say(SetupStatus{Phase: SetupWaits, Until: time.Now().Add(time.Minute)})
@@ -190,11 +198,9 @@ func TestSetupPage(t *testing.T) {
 	}
 	b.get()
 	b.shows("Confirm now")
-	b.post("/decide", url.Values{"decision": {"perhaps"}})
-	b.get()
+	again("/decide", "perhaps")
 	b.post("/decide", url.Values{"decision": {"keep"}})
-	b.get()
-	b.post("/decide", url.Values{"decision": {"back"}})
+	again("/decide", "back")
 	if !slices.Equal(b.box.decided, []bool{true}) {
 		t.Errorf("%v", b.box.decided)
 	}
@@ -255,9 +261,11 @@ func TestTenWrongCodes(t *testing.T) {
 		t.Error("it goes on after ten")
 	}
 	b.shows("Too many wrong codes")
-	b.post("/code", url.Values{"code": {"K7QX-M2PA"}, "form": {b.site.word}})
-	if b.cookie != "" || b.site.InUse() {
-		t.Error("the right code is taken after ten wrong ones")
+	for _, code := range []string{"K7QX-M2PA", ""} {
+		b.post("/code", url.Values{"code": {code}, "form": {b.site.word}})
+		if b.cookie != "" || b.site.InUse() {
+			t.Errorf("%q is taken after ten wrong ones", code)
+		}
 	}
 }
 
@@ -271,9 +279,11 @@ func TestCodeIsForOnce(t *testing.T) {
 		if b.get(); strings.Contains(b.page, "lan0") || !strings.Contains(b.page, "was used already") {
 			t.Errorf("%q: %s", cookie, b.page)
 		}
-		w := b.post("/code", url.Values{"code": {"K7QX-M2PA"}})
-		if w.Code != http.StatusForbidden || b.cookie != cookie {
-			t.Errorf("%q: %d", cookie, w.Code)
+		for _, code := range []string{"K7QX-M2PA", ""} {
+			w := b.post("/code", url.Values{"code": {code}, "form": {b.site.word}})
+			if w.Code != http.StatusForbidden || b.cookie != cookie {
+				t.Errorf("%q, %q: %d", cookie, code, w.Code)
+			}
 		}
 		for _, path := range []string{"/answer", "/again", "/apply", "/decide"} {
 			for _, form := range []string{"", b.site.word, formWord(cookie), formWord(""), formWord(first)} {

@@ -53,6 +53,7 @@ func TestNextIsWrong(t *testing.T) {
 func TestDoors(t *testing.T) {
 	public := with(router(), func(b *Box) { b.Links[1].Addresses = prefixes("198.51.100.7/24", "fd77::1/64") })
 	uplink := with(router(), func(b *Box) { again(b); b.Config.Household.Interfaces = []string{"wan0"} })
+	uplink.Links[0].Addresses = prefixes("10.0.0.2/24")
 	for name, c := range map[string]struct {
 		box  Box
 		want []string
