@@ -27,15 +27,19 @@ func (s *Setup) Serve(ctx context.Context, l net.Listener) {
 	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: s.bounds.header, ReadTimeout: s.bounds.read,
 		WriteTimeout: s.bounds.write, MaxHeaderBytes: s.bounds.headerBytes, ErrorLog: log.New(io.Discard, "", 0)}
 	srv.SetKeepAlivesEnabled(false)
+	ended := make(chan struct{}) // and what was being answered is
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if srv.Shutdown(end) != nil {
 			srv.Close()
 		}
 	})
-	defer stop()
 	srv.Serve(&fewAtATime{Listener: l, free: make(chan struct{}, s.bounds.conns)}) // always ends with an error: that it was closed
+	if !stop() {
+		<-ended
+	}
 }
 
 // fewAtATime is a listener with a bound on its connections; who comes when there is no

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/gateway/setup"
 )
 
 // serveSetup serves the page on loopback and returns where.
@@ -106,4 +108,49 @@ func dialled(t *testing.T, at, text string) net.Conn {
 	t.Cleanup(func() { c.Close() })
 	fmt.Fprint(c, text)
 	return c
+}
+
+// slowPlan takes its time for what a browser waits for.
+type slowPlan struct {
+	bareBox
+	begun chan struct{}
+}
+
+func (b *slowPlan) Next(context.Context, []string) (setup.Question, setup.Answers, error) {
+	close(b.begun)
+	time.Sleep(300 * time.Millisecond)
+	return setup.Question{}, setup.Answers{}, nil
+}
+
+// The end of a setup cuts no answer off.
+func TestSetupEndsWhole(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := &slowPlan{begun: make(chan struct{})}
+	s := NewSetup(box, "K7QX-M2PA", []netip.AddrPort{netip.MustParseAddrPort(l.Addr().String())})
+	session, _ := s.tryCode("K7QXM2PA")
+	ctx, stop := context.WithCancel(t.Context())
+	got := make(chan string, 1)
+	go func() {
+		r, _ := http.NewRequest("GET", "http://"+l.Addr().String()+"/", nil)
+		r.AddCookie(&http.Cookie{Name: setupCookie, Value: session})
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		got <- resp.Status
+	}()
+	go func() { <-box.begun; stop() }()
+	begun := time.Now()
+	s.Serve(ctx, l)
+	if took := time.Since(begun); took < 250*time.Millisecond {
+		t.Errorf("it ended after %v, before it had answered", took)
+	}
+	if status := <-got; status != "200 OK" {
+		t.Error(status)
+	}
 }
