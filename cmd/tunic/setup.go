@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ import (
 const torLimit = 5 * time.Minute
 
 func setupCommand(a *app) *cobra.Command {
-	var confirm, undo, unconfirmed, radio bool
+	var confirm, undo, unconfirmed, radio, onPage bool
 	within := 2 * time.Minute
 	c := &cobra.Command{
 		Use:   "setup",
@@ -37,12 +38,16 @@ has the present values for answers; keys that it does not ask for stay as they a
 the old file is kept beside the new one. Answers can also come from a file, one a line;
 an empty line takes what is in brackets.
 
+With --page the questions are answered in a browser of the household instead: the terminal
+shows a code and where to open the page. See docs/setup.md.
+
 With --access-point it makes a Wi-Fi access point of an interface instead, with a password
 and WPA2 or WPA3, by NetworkManager or hostapd, whichever runs. It asks for the country.
 
 It exits with 1 when nothing was changed or all was taken back, and with 3 when that was
 because Tor did not connect.`,
 		Example: `  sudo tunic setup
+  sudo tunic setup --page        # in a browser
   sudo tunic setup --confirm     # from another login, if the first one is gone
   sudo tunic setup --undo        # as it was before the last setup
   sudo tunic setup --access-point`,
@@ -66,6 +71,8 @@ because Tor did not connect.`,
 				return s.keep(cmd.Context())
 			case undo:
 				return s.undo(cmd.Context(), unconfirmed)
+			case onPage:
+				return s.runPage(cmd.Context())
 			}
 			return s.run(cmd.Context())
 		},
@@ -73,10 +80,12 @@ because Tor did not connect.`,
 	c.Flags().BoolVar(&confirm, "confirm", false, "confirm the setup that waits for it")
 	c.Flags().BoolVar(&undo, "undo", false, "take the last setup back")
 	c.Flags().BoolVar(&radio, "access-point", false, "make a Wi-Fi access point, or with --undo take it away")
+	c.Flags().BoolVar(&onPage, "page", false, "ask the questions in a browser of the household")
 	c.Flags().BoolVar(&unconfirmed, "unconfirmed", false, "with --undo: do nothing if it was confirmed")
 	c.Flags().Var((*span)(&within), "confirm-within", "how long to wait for the confirmation")
-	c.MarkFlagsMutuallyExclusive("confirm", "undo")
+	c.MarkFlagsMutuallyExclusive("confirm", "undo", "page")
 	c.MarkFlagsMutuallyExclusive("confirm", "access-point")
+	c.MarkFlagsMutuallyExclusive("page", "access-point")
 	if f := c.Flags().Lookup("unconfirmed"); f != nil {
 		f.Hidden = true // the timer's
 	}
@@ -91,6 +100,8 @@ type setupRun struct {
 	look      func(context.Context) (setup.Box, error)
 	packages  packages
 	plan      func(context.Context, setup.Box, setup.Plan) ([]string, error) // what `tunic plan` has in detail
+	page      *setupPage                                                     // nil: the questions are asked on the terminal
+	listen    func(context.Context, setup.Door) (net.Listener, error)        // for the page
 }
 
 // packages are those of the distribution.
@@ -101,7 +112,7 @@ type packages interface {
 
 func (a *app) newSetup(within time.Duration) *setupRun {
 	in := bufio.NewReader(a.in)
-	s := &setupRun{app: a, look: a.lookAround, packages: apt{a.err}, plan: a.planStaged}
+	s := &setupRun{app: a, look: a.lookAround, packages: apt{a.err}, plan: a.planStaged, listen: listenAt}
 	s.asker = &setup.Asker{Out: a.out, Line: func(ctx context.Context) (string, error) { return readLine(ctx, in) },
 		Secret: func(ctx context.Context, name string) (string, bool, error) { return a.newPassword(ctx, in, name) }}
 	s.installer = setup.Installer{Journal: setup.Journal{Dir: a.paths().Setup()}, Services: services{}, Household: ownHousehold{a},
@@ -156,6 +167,11 @@ func (s *setupRun) run(ctx context.Context) error {
 	if err := s.agree(ctx, box, answers, p, missing); err != nil {
 		return unchanged(err)
 	}
+	return s.install(ctx, box, answers, p, missing)
+}
+
+// install makes what was agreed so.
+func (s *setupRun) install(ctx context.Context, box setup.Box, answers setup.Answers, p setup.Plan, missing []string) error {
 	if len(missing) > 0 {
 		s.printf("installing: %s\n", strings.Join(missing, " "))
 		if err := s.packages.Install(ctx, missing); err != nil {
@@ -268,10 +284,13 @@ func (s *setupRun) confirmed(ctx context.Context) error {
 	go func() { elsewhere <- s.decided(timed) }()
 	yes := make(chan error, 1)
 	go func() { yes <- s.asker.Yes(timed) }()
-	select {
-	case err := <-elsewhere:
+	var onPage <-chan error
+	if s.page != nil {
+		onPage = s.page.waits(deadline)
+	}
+	isDecided, err := decision(elsewhere, yes, onPage)
+	if isDecided {
 		return err
-	case err = <-yes:
 	}
 	switch {
 	case err == nil:
@@ -284,6 +303,24 @@ func (s *setupRun) confirmed(ctx context.Context) error {
 		return errors.New("nobody confirmed it in time")
 	}
 	return err
+}
+
+// decision is the first of those who may decide. It is made already, if it was elsewhere.
+// A page goes on where nobody can type any more.
+func decision(elsewhere, typed, onPage <-chan error) (made bool, err error) {
+	for {
+		select {
+		case err := <-elsewhere:
+			return true, err
+		case err := <-onPage:
+			return false, err
+		case err := <-typed:
+			if onPage == nil || !errors.Is(err, setup.ErrInputEnded) {
+				return false, err
+			}
+			typed = nil
+		}
+	}
 }
 
 // decided returns when somebody has confirmed the setup, or when it was taken back.

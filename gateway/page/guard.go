@@ -24,6 +24,11 @@ const scripted = policy + "; script-src 'self'; connect-src 'self'"
 // guarded answers by its names alone, so that no page of somebody else's can have its
 // own name lead here (rebinding), and nothing that is sent from elsewhere (CSRF).
 func (s *Site) guarded(h http.Handler, named func(host string) bool) http.Handler {
+	return guarded(h, func(host string) bool { return named(hostOf(host)) })
+}
+
+// guarded is the same for names with their port.
+func guarded(h http.Handler, named func(host string) bool) http.Handler {
 	elsewhere := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		set := w.Header().Set
@@ -35,7 +40,7 @@ func (s *Site) guarded(h http.Handler, named func(host string) bool) http.Handle
 		}
 		set("Cross-Origin-Resource-Policy", "same-origin")
 		set("Cache-Control", "no-store")
-		if !named(hostOf(r.Host)) {
+		if !named(r.Host) {
 			http.Error(w, "This is not the page that was asked for.", http.StatusMisdirectedRequest)
 			return
 		}

@@ -22,7 +22,7 @@ var styleText []byte
 // nobody a page has none in memory.
 var templates = sync.OnceValue(func() map[string]*template.Template {
 	return parseTemplates("front", "certificate", "shares", "login", "enrol", "overview", "me", "friends", "devices", "onions",
-		"people", "mail", "settings", "leaks", "report")
+		"people", "mail", "settings", "leaks", "report", "setup")
 })
 
 func parseTemplates(names ...string) map[string]*template.Template {
@@ -91,8 +91,13 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, name s
 		v.Me, v.Form = &room.Me, room.Form
 		w.Header().Set("Content-Security-Policy", scripted)
 	}
+	write(w, status, v)
+}
+
+// write writes the page that a view is of.
+func write(w http.ResponseWriter, status int, v view) {
 	var b bytes.Buffer
-	if err := templates()[name].ExecuteTemplate(&b, "frame.html", v); err != nil {
+	if err := templates()[v.Page].ExecuteTemplate(&b, "frame.html", v); err != nil {
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
 		return
 	}

@@ -24,19 +24,24 @@ type Asker struct {
 	Line   func(context.Context) (string, error)                        // the next line; io.EOF at the end
 	Secret func(ctx context.Context, name string) (string, bool, error) // a password, and whether tunic made it
 	asked  int
+	now    Question // that was asked last
+	once   bool     // each question is asked once
 }
 
 func (a *Asker) say(format string, args ...any) { fmt.Fprintf(a.Out, format+"\n", args...) }
 
 // number begins a question with its number.
-func (a *Asker) number(question string) string {
+func (a *Asker) number(q Question, text string) string {
 	a.asked++
-	return fmt.Sprintf("%d. %s", a.asked, question)
+	q.Number = a.asked
+	a.now = q
+	return fmt.Sprintf("%d. %s", a.asked, text)
 }
 
 // ask asks until take accepts the answer. An empty one is byDefault.
 func (a *Asker) ask(ctx context.Context, question, byDefault string, take func(answer string) error) error {
-	for range tries {
+	a.now.Default = list(byDefault)
+	for n := 0; n < tries && (n == 0 || !a.once); n++ {
 		if byDefault == "" {
 			fmt.Fprintf(a.Out, "%s ", question)
 		} else {

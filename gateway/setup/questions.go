@@ -49,7 +49,8 @@ func (a *Asker) household(ctx context.Context, b Box, answers *Answers) error {
 		question += "; " + beside + ": this box stands beside the router, with one cable"
 	}
 	byDefault := orNone(homes)
-	return a.ask(ctx, a.number(question+")"), byDefault, func(answer string) error {
+	q := Question{Topic: AskHousehold, Options: b.candidates()}
+	return a.ask(ctx, a.number(q, question+")"), byDefault, func(answer string) error {
 		if answer == beside && len(uplinks) == 1 {
 			answers.Household, answers.OneArm = uplinks, true
 			return nil
@@ -70,7 +71,7 @@ func (a *Asker) household(ctx context.Context, b Box, answers *Answers) error {
 
 // oneArm asks of a box with one way to everything.
 func (a *Asker) oneArm(ctx context.Context, uplink string, answers *Answers) error {
-	yes, err := a.yes(ctx, a.number("This box has one cable, "+uplink+
+	yes, err := a.yes(ctx, a.number(Question{Topic: AskBeside, Options: yesNo}, "This box has one cable, "+uplink+
 		". Does it stand beside your router, with your devices on the same network?"), true)
 	if err != nil {
 		return err
@@ -115,7 +116,8 @@ func (a *Asker) others(ctx context.Context, b Box, answers *Answers) error {
 	}
 	question := fmt.Sprintf("Which of these other networks may reach the internet outside Tor, as today: %s?\n"+
 		"   (none: nothing of them passes)", strings.Join(found, " "))
-	return a.ask(ctx, a.number(question), orNone(byDefault), func(answer string) error {
+	q := Question{Topic: AskOthers, Options: found}
+	return a.ask(ctx, a.number(q, question), orNone(byDefault), func(answer string) error {
 		answers.Others = list(answer)
 		return check(b, answers.Others, func(l feature.Link) error {
 			if !slices.Contains(found, l.Name) {
@@ -163,7 +165,8 @@ func (a *Asker) inbound(ctx context.Context, b Box, answers *Answers) error {
 		return nil // nobody there serves, or everybody is at home
 	}
 	missing := slices.DeleteFunc(tcp(wanted), func(p string) bool { return slices.Contains(before, p) })
-	yes, err := a.yes(ctx, a.number(question), len(ports) > 0 || len(missing) == 0)
+	q := Question{Topic: AskInbound, Options: yesNo, Ports: tcp(wanted), Who: who}
+	yes, err := a.yes(ctx, a.number(q, question), len(ports) > 0 || len(missing) == 0)
 	switch {
 	case err != nil:
 		return err
@@ -192,11 +195,14 @@ func (a *Asker) servers(ctx context.Context, b Box, answers *Answers) error {
 	case b.Chat:
 		byDefault = "chat"
 	}
-	return a.ask(ctx, a.number("Mail and chat among your household and with friends' boxes?\n   (mail, chat, both, none)"), byDefault,
+	words := []string{"mail", "chat", "both", "none"}
+	text := a.number(Question{Topic: AskServers, Options: words}, "Mail and chat among your household and with friends' boxes?\n"+
+		"   (mail, chat, both, none)")
+	return a.ask(ctx, text, byDefault,
 		func(answer string) error {
 			answers.Mail, answers.Chat = answer == "mail" || answer == "both", answer == "chat" || answer == "both"
 			switch {
-			case !slices.Contains([]string{"mail", "chat", "both", "none"}, answer):
+			case !slices.Contains(words, answer):
 				return errors.New("mail, chat, both or none?")
 			case b.Mail && !answers.Mail || b.Chat && !answers.Chat:
 				return fmt.Errorf("this box has %s already; to end one, remove its file in endpoints/ and run `tunic reload`", byDefault)
@@ -206,7 +212,8 @@ func (a *Asker) servers(ctx context.Context, b Box, answers *Answers) error {
 }
 
 func (a *Asker) user(ctx context.Context, answers *Answers, checkUser func(string) error) error {
-	question := a.number("The name of the first user, who is an admin?\n   (none: later, by `tunic user add NAME`)")
+	question := a.number(Question{Topic: AskUser}, "The name of the first user, who is an admin?\n"+
+		"   (none: later, by `tunic user add NAME`)")
 	err := a.ask(ctx, question, "none", func(answer string) error {
 		if answers.User = answer; answer == "none" {
 			answers.User = ""

@@ -47,7 +47,7 @@ func (a *Asker) Radio(ctx context.Context, b Box, generate func() string) (r acc
 		}},
 	}
 	for _, q := range questions {
-		if err := a.ask(ctx, a.number(q.text), q.byDefault, q.take); err != nil {
+		if err := a.ask(ctx, a.number(Question{}, q.text), q.byDefault, q.take); err != nil {
 			return r, err
 		}
 	}

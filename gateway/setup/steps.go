@@ -112,6 +112,9 @@ func (a *Asker) Agree(ctx context.Context, question string, details []string) (y
 // maxEmpty is how many empty lines Yes takes for an impatient finger on Enter.
 const maxEmpty = 100
 
+// ErrInputEnded is returned where nobody can type a yes any more.
+var ErrInputEnded = errors.New("the input ended before it was confirmed")
+
 // Yes waits for a typed yes. The end of the input and a no are errors. Empty lines
 // are no answers: somebody has typed them while Tor connected.
 func (a *Asker) Yes(ctx context.Context) error {
@@ -119,7 +122,7 @@ func (a *Asker) Yes(ctx context.Context) error {
 		fmt.Fprint(a.Out, "yes or no? ")
 		line, err := a.Line(ctx)
 		if errors.Is(err, io.EOF) {
-			err = errors.New("the input ended before it was confirmed")
+			err = ErrInputEnded
 		}
 		if err != nil {
 			return err
