@@ -111,7 +111,7 @@ func (a *app) tellTime(ctx context.Context, c wallClock, torrc string, readErr e
 	agreed, err := a.askRelays(ctx, c, torrc)
 	if err != nil {
 		return &failure{exitFailed, err,
-			"it is tried again; without internet, or with bridges that need a program, set the clock: date -s '2026-11-28 20:00'"}
+			"it is tried again; without internet, or with bridges that need a program, set the clock: date -s 'YYYY-MM-DD HH:MM'"}
 	}
 	return a.correct(c, agreed)
 }

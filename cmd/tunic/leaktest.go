@@ -95,10 +95,10 @@ func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.O
 		return o, usageError("the household has "+strings.Join(c.Household.Interfaces, ", "), "%q is no interface of the household", iface)
 	}
 	o.Attach = a.attachProbe
+	if err := checkGuest(policy, c.Household.DefaultPolicy); err != nil {
+		return o, err
+	}
 	if policy != "" {
-		if _, err := config.ParsePolicy(policy); err != nil {
-			return o, wrongInput(err, "")
-		}
 		o.Policy = func(ctx context.Context, mac string) (func() error, error) {
 			set := func(d time.Duration) error {
 				_, err := a.client().SetDevice(context.WithoutCancel(ctx), api.DeviceRequest{Device: mac, Policy: policy, For: d})
@@ -106,11 +106,25 @@ func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.O
 			}
 			return func() error { return set(time.Second) }, set(attachFor)
 		}
-	} else if p := c.Household.DefaultPolicy; p == config.PolicyDirect || p == config.PolicyOnion {
-		return o, usageError("test with a policy that forbids: tunic leaktest --policy tor",
-			"devices without a file go outside Tor (default-policy = %s), so a guest would show that only", p)
 	}
 	return o, nil
+}
+
+// checkGuest refuses a policy that lets a guest out: there would be leaks that are none.
+// Without one the guest has that of devices without a file.
+func checkGuest(policy string, none config.Policy) error {
+	p, where := none, "devices without a file go outside Tor (default-policy = %s), so a guest would show that only"
+	if policy != "" {
+		var err error
+		if p, err = config.ParsePolicy(policy); err != nil {
+			return wrongInput(err, "")
+		}
+		where = "a guest with the policy %s goes outside Tor, and would show that only"
+	}
+	if p == config.PolicyDirect || p == config.PolicyOnion {
+		return usageError("test with a policy that forbids: tunic leaktest --policy tor", where, p)
+	}
+	return nil
 }
 
 // attachProbe has the daemon treat an interface as the household's.

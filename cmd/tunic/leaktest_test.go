@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"tunic/gateway/config"
 	"tunic/gateway/feature/leaks"
 	"tunic/internal/leaktest"
 )
@@ -41,6 +42,24 @@ func TestKindsOfTraffic(t *testing.T) {
 	for _, id := range leaks.IDs() {
 		if !slices.ContainsFunc(leaktest.Classes(), func(c leaktest.Class) bool { return c.ID == id }) {
 			t.Errorf("%s is sent by nobody", id)
+		}
+	}
+}
+
+// A guest that may go outside Tor would show leaks that are none.
+func TestLeaktestWantsAPolicyThatForbids(t *testing.T) {
+	for _, x := range []struct {
+		policy string
+		none   config.Policy
+		want   string
+	}{
+		{"", "tor", ""}, {"tor", "direct", ""}, {"block", "onion", ""},
+		{"", "direct", "default-policy = direct"}, {"direct", "tor", "with the policy direct goes outside Tor"},
+		{"onion", "block", "with the policy onion goes outside Tor"}, {"dirct", "tor", "dirct"},
+	} {
+		err := checkGuest(x.policy, x.none)
+		if (err == nil) != (x.want == "") || err != nil && !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%q, %s without one: %v", x.policy, x.none, err)
 		}
 	}
 }

@@ -52,13 +52,13 @@ var catalog = map[Code]entry{
 			"Tor does not connect with a wrong clock, and certificates would be made " +
 			"for a wrong time.",
 		"tunic-clock sets the clock within a minute; if not, `systemctl status tunic-clock` says what is in the way, " +
-			"and `date -s '2026-11-28 20:00'` sets it by hand"},
+			"and `date -s 'YYYY-MM-DD HH:MM'` sets it by hand"},
 	ClockUntrusted: {Warning,
 		"Nothing keeps this box's clock, and no relay has told it the time. " +
 			"Devices are not told the time, and certificates are not made, " +
 			"until one of them has.",
 		"wait a minute: tunic-clock asks relays of the Tor network; if it stays, `systemctl status tunic-clock` says what is in the way, " +
-			"and `date -s '2026-11-28 20:00'` sets the clock by hand"},
+			"and `date -s 'YYYY-MM-DD HH:MM'` sets the clock by hand"},
 	RulesFailed: {Error,
 		"The kernel has not taken the rules, or could not be asked. What was closed stays closed.",
 		"the household is closed; see the message of iptables"},

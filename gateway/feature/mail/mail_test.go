@@ -200,4 +200,9 @@ func TestNoQueue(t *testing.T) {
 	if f, ok := errors.AsType[*api.Failure](err); !ok || f.Error() != "broken" || f.Hint != hint {
 		t.Errorf("in an open one: %v", err)
 	}
+	now.Config = &config.Config{}
+	err = New(host{now: now}, broken).MailDrop(t.Context(), api.MailRequest{})
+	if f, ok := errors.AsType[*api.Failure](err); !ok || !f.Usage || !strings.Contains(f.Hint, "smtp.toml") {
+		t.Errorf("in one without mail: %v", err)
+	}
 }

@@ -2,8 +2,10 @@ package mail
 
 import (
 	"context"
+	"errors"
 
 	"tunic/gateway/api"
+	"tunic/gateway/feature"
 	"tunic/gateway/link"
 )
 
@@ -54,7 +56,11 @@ func (f Feature) ask(ctx context.Context, verb link.MailVerb, word string) (link
 		return a, nil
 	}
 	now := f.host.Now()
-	if _, wanted := now.Config.Mail(); wanted && !now.Open {
+	switch _, wanted := now.Config.Mail(); {
+	case !wanted:
+		return a, feature.Usage(errors.New("mail is not set up"),
+			"make the file /etc/tunic/endpoints/smtp.toml, which may be empty, and run `tunic reload`")
+	case !now.Open:
 		return a, now.NotYet("mail")
 	}
 	return a, &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: hint}}

@@ -5,7 +5,9 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -91,6 +93,8 @@ func unusable(s config.Service, user feature.IDs) string {
 		return "the system user " + config.ServiceUser + ", as whom commands run, does not exist"
 	}
 	switch info, err := os.Stat(s.Command[0]); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no program " + s.Command[0]
 	case err != nil:
 		return fmt.Sprintf("its program cannot be looked at: %v", err)
 	case !info.Mode().IsRegular() || info.Mode().Perm()&0o001 == 0:

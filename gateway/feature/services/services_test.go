@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tunic/gateway/api"
 	"tunic/gateway/cell"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
@@ -259,11 +260,24 @@ func TestUnusable(t *testing.T) {
 	f, h, _ := house(t)
 	h.now.Config.Services[1].Command = []string{"/nonexistent/program"}
 	d, r := look(f, h)
-	if len(d.Serve.Services.Own) != 1 || len(r.Findings) != 1 {
+	if len(d.Serve.Services.Own) != 1 || len(r.Findings) != 1 ||
+		!strings.Contains(r.Findings[0].Text, "there is no program /nonexistent/program") {
 		t.Errorf("%+v, %v", d.Serve.Services.Own, r.Findings)
 	}
 	h.now.Config.Services[1].Command = []string{"/etc/passwd"}
 	if _, r := look(f, h); len(r.Findings) != 1 {
 		t.Errorf("what is no program: %v", r.Findings)
+	}
+}
+
+// A program is told by a variable which friend comes: a header is for servers.
+func TestNoHeaderForAProgram(t *testing.T) {
+	r := api.ServiceRequest{Name: "up", Friends: []string{"bob"}, Command: []string{"/bin/true"}, Proxy: true}
+	if _, err := parse(r); err == nil || !strings.Contains(err.Error(), "TUNIC_FRIEND") {
+		t.Errorf("a program: %v", err)
+	}
+	r.Command, r.Target = nil, "192.168.77.20:80"
+	if s, err := parse(r); err != nil || s.Target.Proxy != config.ProxyV2 {
+		t.Errorf("a server: %+v, %v", s, err)
 	}
 }

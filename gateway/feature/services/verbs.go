@@ -88,6 +88,8 @@ func parse(r api.ServiceRequest) (config.Service, error) {
 		return s, errors.New("a service is either a command or a target")
 	case len(r.Friends) == 0:
 		return s, errors.New("nobody may use it: name a friend")
+	case r.Target == "" && r.Proxy:
+		return s, errors.New("a program is told which friend comes by TUNIC_FRIEND: --proxy is for a target")
 	case r.Target == "":
 		return s, nil
 	}
