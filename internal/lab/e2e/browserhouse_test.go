@@ -323,7 +323,7 @@ func (w *world) keepPictures(dirs ...string) {
 		}
 		for _, f := range files {
 			name := strings.TrimSuffix(filepath.Base(f), ".png") + ".webp"
-			out, err := exec.CommandContext(w.ctx, "cwebp", "-quiet", "-near_lossless", "0", "-z", "9", f, "-o", filepath.Join(to, name)).
+			out, err := exec.CommandContext(w.ctx, "cwebp", "-quiet", "-near_lossless", "0", "-z", "5", f, "-o", filepath.Join(to, name)).
 				CombinedOutput()
 			if err != nil {
 				w.Fatalf("cwebp %s: %v\n%s", f, err, out)
