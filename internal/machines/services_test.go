@@ -49,7 +49,8 @@ func serviceForFriend(w *world) {
 	w.befriend()
 	w.Logf("time: %s: the boxes are friends: %.1f s", w.release.Codename, time.Since(begin).Seconds())
 	host := w.release.Codename + ".peer.home.arpa"
-	w.must(box, "tunic", "service", "add", "look", "--friend", "bob", "--port", "79", "--", "/bin/sh", "-c", lookAround)
+	w.write("srv/look", lookAround)
+	w.must(box, "tunic", "service", "add", "look", "--friend", "bob", "--port", "79", "--", "/bin/sh", "/srv/look")
 	w.must(box, "tunic", "service", "add", "stays", "--friend", "bob", "--", "/bin/sh", "-c",
 		"setsid sh -c 'trap \"\" HUP TERM; exec <&- >&-; sleep 300' & while :; do echo up; sleep 0.2; done")
 	begin = time.Now()
