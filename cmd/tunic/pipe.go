@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/anchor"
+	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/endpoint/mux"
 	"tunic/gateway/onion"
@@ -45,7 +46,7 @@ it was not reached, refused, or failed.`,
 const pipeLimit = 90 * time.Second
 
 func (a *app) pipe(ctx context.Context, friend, service string) error {
-	caller, err := a.callerOf(friend)
+	caller, err := a.callerOf(ctx, friend)
 	if err != nil {
 		return err
 	}
@@ -76,14 +77,19 @@ type caller struct {
 	own     tls.Certificate
 }
 
-// callerOf prepares to call a friend's box.
-func (a *app) callerOf(friend string) (c caller, err error) {
+// callerOf prepares to call a friend's box, which takes the daemon's tor.
+func (a *app) callerOf(ctx context.Context, friend string) (c caller, err error) {
 	c.friend = friend
 	if c.address, err = a.friendsHome(friend); err != nil {
 		return c, err
 	}
-	c.own, err = a.ownLeaf()
-	return c, err
+	if c.own, err = a.ownLeaf(); err != nil {
+		return c, err
+	}
+	if _, err := a.client().Status(ctx); errors.Is(err, api.ErrNotRunning) {
+		return c, err
+	}
+	return c, nil
 }
 
 // call connects to a service of the friend's box.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
@@ -14,11 +16,15 @@ func reportCommand(a *app) *cobra.Command {
 		Long: `Report prints versions, states, findings by their codes, and counts: how many devices
 go through Tor, how many onions are reached. Names, addresses, keys, destinations,
 files and the words of findings are not in it, so it can be sent to people who are
-not to know whose box it is. Read it before you do.`,
+not to know whose box it is. Read it before you do. Where no daemon runs it says that,
+and which versions there are; "tunic doctor" looks for the reason.`,
 		Example: `  tunic report
   tunic report --json | jq .findings`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.client().Status(cmd.Context())
+			if errors.Is(err, api.ErrNotRunning) && a.uid == 0 { // others may be kept from seeing one
+				return a.printReport(api.ReportAlone(version), asJSON)
+			}
 			var peers []api.Peer
 			var users []api.User
 			if err == nil {
@@ -30,14 +36,17 @@ not to know whose box it is. Read it before you do.`,
 			if err != nil {
 				return err
 			}
-			r := api.NewReport(s, peers, users)
-			if asJSON {
-				return a.json(r)
-			}
-			a.print(r.String())
-			return nil
+			return a.printReport(api.NewReport(s, peers, users), asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+func (a *app) printReport(r api.Report, asJSON bool) error {
+	if asJSON {
+		return a.json(r)
+	}
+	a.print(r.String())
+	return nil
 }

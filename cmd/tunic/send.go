@@ -50,7 +50,7 @@ const (
 )
 
 func (a *app) send(ctx context.Context, friend string, paths []string) error {
-	caller, err := a.callerOf(friend)
+	caller, err := a.callerOf(ctx, friend)
 	if err != nil {
 		return err
 	}

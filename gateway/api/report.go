@@ -120,6 +120,15 @@ func NewReport(s Status, peers []Peer, users []User) Report {
 	return r
 }
 
+// NoDaemon is the state of a report that was made without one.
+const NoDaemon = "no daemon runs"
+
+// ReportAlone makes a report where no daemon runs, which knows no more than what is installed.
+func ReportAlone(tunic string) Report {
+	return Report{Tunic: version(tunic), System: runtime.GOOS + "/" + runtime.GOARCH, Made: time.Now().UTC().Format(time.DateOnly),
+		State: NoDaemon, Counts: map[string]int{}, Servers: []ReportServer{}, Findings: map[string]int{}}
+}
+
 func policyOf(word string) string { return among(word, "tor", "onion", "direct", "block") }
 
 func (r *Report) count(s Status, peers []Peer, users []User) {
@@ -163,6 +172,10 @@ func (r *Report) count(s Status, peers []Peer, users []User) {
 func (r Report) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if r.State == NoDaemon {
+		line("tunic %s, %s, %s\nstate: %s", r.Tunic, r.System, r.Made, r.State)
+		return b.String()
+	}
 	line("tunic %s, tor %s, %s, %s", r.Tunic, r.Tor, r.System, r.Made)
 	line("state: %s, ready: %v, running for %d hours", r.State, r.Ready, r.Hours)
 	line("tor: running %v, bootstrap %d %%, restarted %d times, clock skew %d s", r.TorState.Running, r.TorState.Bootstrap,
