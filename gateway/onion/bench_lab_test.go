@@ -20,11 +20,11 @@ import (
 func BenchmarkRelay(b *testing.B) {
 	const size, rounds = 64 << 20, 7
 	target := sender(b, size)
-	front := startChild(b, target)
+	front := startFront(b, target)
 	socks := startTool(b, "microsocks", "-i", "127.0.0.1", "-p")
 	plain := startTool(b, "socat", "TCP4-LISTEN:PORT,bind=127.0.0.1,fork,reuseaddr", "TCP4:"+target)
 	ways := map[string]func() net.Conn{
-		"front":      func() net.Conn { return ask(b, "unix", front.socket, proxyLine(1, 80)) },
+		"front":      func() net.Conn { return ask(b, "unix", front.Said, proxyLine(1, 80)) },
 		"microsocks": func() net.Conn { return askSOCKS(b, socks, target) },
 		"socat":      func() net.Conn { return ask(b, "tcp", plain, "") },
 	}
@@ -164,9 +164,9 @@ func askSOCKS(b *testing.B, proxy, target string) net.Conn {
 // bytes is splice(2), and no byte passes through its memory but tor's line.
 func TestNoCopy(t *testing.T) {
 	const size = 32 << 20
-	c := startChild(t, sender(t, size))
+	c := startFront(t, sender(t, size))
 	out := t.TempDir() + "/calls"
-	trace := exec.Command("strace", "-f", "-qq", "-p", strconv.Itoa(c.pid), "-o", out, "-e",
+	trace := exec.Command("strace", "-f", "-qq", "-p", strconv.Itoa(c.PID), "-o", out, "-e",
 		"trace=splice,read,write,sendto,recvfrom,sendmsg,recvmsg,readv,writev")
 	stderr, err := trace.StderrPipe()
 	if err == nil {
@@ -175,8 +175,8 @@ func TestNoCopy(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: run make lab-deps", err)
 	}
-	waitTraced(t, c.pid)
-	conn, err := net.Dial("unix", c.socket)
+	waitTraced(t, c.PID)
+	conn, err := net.Dial("unix", c.Said)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,10 @@ func TestIdleStreams(t *testing.T) {
 	}
 	const streams = 1000
 	target := echoServer(t)
-	c := startChild(t, target)
+	c := startFront(t, target)
 	open := func(n int) {
 		for range n {
-			conn, err := net.Dial("unix", c.socket)
+			conn, err := net.Dial("unix", c.Said)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,12 +36,7 @@ func TestIdleStreams(t *testing.T) {
 			}
 		}
 	}
-	open(50) // what the process needs for the first ones is not theirs
-	memory, files := c.resident(t), c.files(t)
-	open(streams)
-	perStream := (c.resident(t) - memory) / streams
-	perFiles := float64(c.files(t)-files) / streams
-	t.Logf("memory of an idle stream: %d bytes, %.2f open files", perStream, perFiles)
+	perStream, perFiles := c.Idle(t, streams, open)
 	if perStream > idleBytes || perFiles > idleFiles+0.1 {
 		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
 	}

@@ -22,9 +22,9 @@ import (
 func BenchmarkPeers(b *testing.B) {
 	const rounds = 5
 	target := echoServer(b)
-	front := startChild(b, target)
-	sockets := map[string]string{"tunic": front.socket, "haproxy": filepath.Join(b.TempDir(), "s")}
-	pids := map[string]int{"tunic": front.pid, "haproxy": startHAProxy(b, sockets["haproxy"], target)}
+	front := startFront(b, target)
+	sockets := map[string]string{"tunic": front.Said, "haproxy": filepath.Join(b.TempDir(), "s")}
+	pids := map[string]int{"tunic": front.PID, "haproxy": startHAProxy(b, sockets["haproxy"], target)}
 	cpu := make(map[string][]float64)
 	var ways []bench.Way
 	for name, socket := range sockets {

@@ -20,10 +20,10 @@ func TestIdleStreams(t *testing.T) {
 		t.Skip("the race detector takes memory for itself")
 	}
 	const streams = 1000
-	c := startChild(t, newFakeTor(t).ln.Addr().String())
+	c := startProxy(t, newFakeTor(t).ln.Addr().String())
 	fill := func(n int) {
 		for range n {
-			conn, err := net.Dial("tcp4", c.addr)
+			conn, err := net.Dial("tcp4", c.Said)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,12 +38,7 @@ func TestIdleStreams(t *testing.T) {
 			}
 		}
 	}
-	fill(50) // what the process needs for the first ones is not theirs
-	memory, files := c.resident(t), c.files(t)
-	fill(streams)
-	perStream := (c.resident(t) - memory) / streams
-	perFiles := float64(c.files(t)-files) / streams
-	t.Logf("memory of an idle stream: %d bytes, %.2f open files", perStream, perFiles)
+	perStream, perFiles := c.Idle(t, streams, fill)
 	if perStream > idleBytes || perFiles > idleFiles+0.1 {
 		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
 	}

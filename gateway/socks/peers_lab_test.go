@@ -35,10 +35,10 @@ type peer struct {
 // target itself: half the work.
 func BenchmarkPeers(b *testing.B) {
 	tor, target := listen(b, torAndTarget), listen(b, echo)
-	own := startChild(b, tor)
+	own := startProxy(b, tor)
 	// What is outside is of no matter where the stub is also the target.
 	targets := map[string]string{"tunic": "203.0.113.1:80", "sing-box": "203.0.113.1:80", "microsocks": target}
-	peers := []peer{{"tunic", own.addr, own.pid}, startSingBox(b, tor), startMicrosocks(b)}
+	peers := []peer{{"tunic", own.Said, own.PID}, startSingBox(b, tor), startMicrosocks(b)}
 	var ways []bench.Way
 	cpu := make(map[string][]float64)
 	for _, p := range peers {
