@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
@@ -20,6 +23,13 @@ import (
 
 // maxRuns bounds the commands of all friends, whatever each may.
 const maxRuns = 64
+
+// A friend may have startBurst commands started at once, and then one a second: starting
+// one costs three programs, however soon it ends.
+const (
+	startBurst = 30
+	startPause = time.Second
+)
 
 // run is a command that works for a friend.
 type run struct {
@@ -53,6 +63,9 @@ func (f *Feature) run(_ context.Context, q link.Run, files []*os.File) (none str
 	if f.count[key] >= service.Limits.AtOnce || len(f.runs) >= maxRuns {
 		return none, errors.New("as many commands run for friends as may")
 	}
+	if !f.mayStart(friend.Name) {
+		return none, errors.New("a friend starts commands too often")
+	}
 	p, err := f.Start(order(service, friend, now.Addresses[config.HomeOnion], now.Service), files[0], files[1])
 	if err != nil {
 		return none, err
@@ -62,6 +75,16 @@ func (f *Feature) run(_ context.Context, q link.Run, files []*os.File) (none str
 	f.count[key]++
 	go f.await(r, key)
 	return none, nil
+}
+
+// mayStart takes one of a friend's starts. f.mu is held.
+func (f *Feature) mayStart(friend string) bool {
+	l := f.starts[friend]
+	if l == nil {
+		l = rate.NewLimiter(rate.Every(startPause), startBurst)
+		f.starts[friend] = l
+	}
+	return l.Allow()
 }
 
 func (f *Feature) await(r *run, key string) {
@@ -120,6 +143,9 @@ func onDescriptor(f *os.File, look func(fd int) error) error {
 func (f *Feature) endOthers(c *config.Config, user feature.IDs) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	maps.DeleteFunc(f.starts, func(friend string, _ *rate.Limiter) bool {
+		return !slices.ContainsFunc(c.Peers, func(p config.Peer) bool { return p.Name == friend })
+	})
 	for r := range f.runs {
 		i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Name == r.service.Name })
 		same := i >= 0 && slices.Contains(c.Services[i].Friends, r.friend) &&

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/time/rate"
+
 	"tunic/gateway/anchor"
 	"tunic/gateway/cell"
 	"tunic/gateway/config"
@@ -51,13 +53,16 @@ type Feature struct {
 	leaf  anchor.Leaf   // of home; the zero Leaf: none yet
 	runs  map[*run]struct{}
 	count map[string]int // of runs, by service and friend
+
+	starts map[string]*rate.Limiter // by friend
 }
 
 var _ feature.Feature = (*Feature)(nil)
 
 // New returns the feature. Without a host it answers nobody.
 func New(host feature.Host, p Parts) *Feature {
-	return &Feature{Parts: p, host: host, runs: make(map[*run]struct{}), count: make(map[string]int)}
+	return &Feature{Parts: p, host: host, runs: make(map[*run]struct{}), count: make(map[string]int),
+		starts: make(map[string]*rate.Limiter)}
 }
 
 // Name implements feature.Feature.

@@ -199,6 +199,26 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Commands that end at once cost as much to start as others: a friend who has them started
+// again and again waits, and other friends do not.
+func TestStartsAreBounded(t *testing.T) {
+	f, h, started := house(t)
+	changed := *h.now.Config
+	changed.Services = slices.Clone(changed.Services)
+	for i := range changed.Services {
+		changed.Services[i].Limits.AtOnce, changed.Services[i].Friends = maxRuns, []string{"bob", "carol"}
+	}
+	h.now.Config = &changed
+	for n := range startBurst + 3 {
+		if _, err := f.run(t.Context(), link.Run{Service: "uptime", Friend: friend(2)}, files(t)); (err == nil) != (n < startBurst) {
+			t.Errorf("number %d: %v", n+1, err)
+		}
+	}
+	if _, err := f.run(t.Context(), link.Run{Service: "uptime", Friend: friend(3)}, files(t)); err != nil || len(*started) != startBurst+1 {
+		t.Errorf("another friend's: %v, %d were started", err, len(*started))
+	}
+}
+
 func (f *Feature) running() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
