@@ -23,6 +23,9 @@ type udpServer struct {
 	waiting sync.WaitGroup
 }
 
+// readPause is how long nothing is read after reading has failed.
+const readPause = time.Millisecond
+
 // serveUDP answers on conn until ctx or shut ends, or reading fails.
 func (h handler) serveUDP(ctx, shut context.Context, conn *net.UDPConn) error {
 	s := &udpServer{handler: h, conn: conn}
@@ -48,8 +51,9 @@ func (s *udpServer) read(in *datagrams) error {
 		switch {
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return err
-		case err != nil:
-			continue // a failure of an earlier answer, as of one that nobody wanted (ICMP)
+		case err != nil: // of an earlier answer, as of one that nobody wanted (ICMP)
+			time.Sleep(readPause) // one that lasts takes no processor
+			continue
 		}
 		for i := range n {
 			s.answer(in, i)
