@@ -95,8 +95,12 @@ func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.O
 		return o, usageError("the household has "+strings.Join(c.Household.Interfaces, ", "), "%q is no interface of the household", iface)
 	}
 	o.Attach = a.attachProbe
-	if err := checkGuest(policy, c.Household.DefaultPolicy); err != nil {
+	p, err := checkGuest(policy, c.Household.DefaultPolicy)
+	if err != nil {
 		return o, err
+	}
+	if outside(p) {
+		fmt.Fprintf(a.err, "a guest with the policy %s goes outside Tor: what is red below is no leak, but shows what this test sees\n", p)
 	}
 	if policy != "" {
 		o.Policy = func(ctx context.Context, mac string) (func() error, error) {
@@ -110,22 +114,25 @@ func (a *app) leakOptions(ctx context.Context, iface, policy string) (leaktest.O
 	return o, nil
 }
 
-// checkGuest refuses a policy that lets a guest out: there would be leaks that are none.
-// Without one the guest has that of devices without a file.
-func checkGuest(policy string, none config.Policy) error {
-	p, where := none, "devices without a file go outside Tor (default-policy = %s), so a guest would show that only"
+// checkGuest reads the policy of the guest; without one it has that of devices without a
+// file, which must not let it out: there would be leaks that are none.
+func checkGuest(policy string, none config.Policy) (config.Policy, error) {
 	if policy != "" {
-		var err error
-		if p, err = config.ParsePolicy(policy); err != nil {
-			return wrongInput(err, "")
+		p, err := config.ParsePolicy(policy)
+		if err != nil {
+			return "", wrongInput(err, "")
 		}
-		where = "a guest with the policy %s goes outside Tor, and would show that only"
+		return p, nil
 	}
-	if p == config.PolicyDirect || p == config.PolicyOnion {
-		return usageError("test with a policy that forbids: tunic leaktest --policy tor", where, p)
+	if outside(none) {
+		return "", usageError("test with a policy that forbids: tunic leaktest --policy tor",
+			"devices without a file go outside Tor (default-policy = %s), so a guest would show that only", none)
 	}
-	return nil
+	return none, nil
 }
+
+// outside reports whether a device with the policy goes outside Tor.
+func outside(p config.Policy) bool { return p == config.PolicyDirect || p == config.PolicyOnion }
 
 // attachProbe has the daemon treat an interface as the household's.
 func (a *app) attachProbe(ctx context.Context, name string) (func() error, error) {

@@ -39,12 +39,20 @@ const findLimit = 50 * time.Second
 // findsWhile does something again before each look.
 func (w *world) findsWhile(code health.Code, do func(), words ...string) {
 	w.Helper()
+	found, last := false, []health.Finding(nil)
+	defer func() {
+		if !found {
+			w.Logf("the last findings: %+v", last)
+		}
+	}()
 	took := w.eventually(fmt.Sprintf("status finds %s with %q", code, words), findLimit, func() bool {
 		do()
 		w.pause(200 * time.Millisecond)
-		return slices.ContainsFunc(w.status().Findings, func(f health.Finding) bool {
+		last = w.status().Findings
+		found = slices.ContainsFunc(last, func(f health.Finding) bool {
 			return f.Code == code && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(f.Text, word) })
 		})
+		return found
 	})
 	w.timed("found: "+string(code), took)
 }
