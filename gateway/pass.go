@@ -149,7 +149,7 @@ func remember(before, now feature.Facts) feature.Facts {
 	now.Interfaces = slices.Clone(now.Interfaces)
 	for i, n := range now.Interfaces {
 		for _, b := range before.Interfaces {
-			if n.Index == 0 && b.Name == n.Name {
+			if n.Index == 0 && b.Index != 0 && b.Name == n.Name {
 				now.Interfaces[i] = b
 				now.Interfaces[i].Missing = true
 			}
