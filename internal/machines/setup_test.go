@@ -14,7 +14,7 @@ import (
 const answers = "lan0\nnone\nyes\n"
 
 // TestSetup makes a Debian a gateway by `tunic setup`, whose answers a script
-// gives, and has nobody confirm it at first. It is of the long form: the short one
+// or a browser gives, and has nobody confirm it at first. It is of the long form: the short one
 // is installed by setup too (installedBySetup).
 func TestSetup(t *testing.T) {
 	w := newWorld(t, Releases, usual)
@@ -34,6 +34,7 @@ func TestSetup(t *testing.T) {
 				{name: "the input ends", do: (*world).inputEnds},
 				{name: "nobody confirms, and the terminal is gone", do: (*world).nobodyConfirms},
 				{name: "confirmed from another login, and taken back", do: (*world).confirmedElsewhere},
+				{name: "confirmed on the page, and taken back", do: (*world).confirmedOnPage},
 			} {
 				if !t.Run(s.name, func(t *testing.T) { s.do(w.in(t)); w.in(t).same(before) }) {
 					t.FailNow()
@@ -67,13 +68,13 @@ func (w *world) same(before string) {
 
 // setup runs setup with typed answers in the background, as a terminal does, and
 // keeps what it says in /tmp/setup.out. The input stays open.
-func (w *world) setup(typed, within string) {
+func (w *world) setup(typed, within string, more ...string) {
 	w.Helper()
 	w.shell(fmt.Sprintf(`rm -f /tmp/answers /tmp/setup.*; mkfifo /tmp/answers
 (sleep 600 >/tmp/answers 2>/dev/null & echo $! >/tmp/setup.open)
-setsid sh -c 'tunic setup --confirm-within %s </tmp/answers >/tmp/setup.out 2>&1 & echo $! >/tmp/setup.pid
+setsid sh -c 'tunic setup --confirm-within %s %s </tmp/answers >/tmp/setup.out 2>&1 & echo $! >/tmp/setup.pid
   wait $!; echo $? >/tmp/setup.rc' >/dev/null 2>&1 &
-printf '%s' >/tmp/answers`, within, escaped(typed)))
+printf '%s' >/tmp/answers`, within, strings.Join(more, " "), escaped(typed)))
 }
 
 // escaped is a text for printf(1).
@@ -135,6 +136,56 @@ func (w *world) confirmedElsewhere() {
 	w.setup(answers, "1m")
 	w.says("Type yes within")
 	w.must(box, "tunic", "setup", "--confirm")
+	if code := w.ended(); code != "0" {
+		w.Errorf("it ended with %s", code)
+	}
+	if out := w.must(box, "systemctl", "is-enabled", "tunic", "tunic-lockdown"); out != "enabled\nenabled" {
+		w.Errorf("confirmed: %q", out)
+	}
+	w.must(box, "tunic", "setup", "--undo")
+}
+
+// onPage sends a form of the setup's page from the phone, and returns the page that follows.
+func (w *world) onPage(path string, fields ...string) string {
+	w.Helper()
+	const page = "http://192.168.77.1:8099/"
+	script := `jar=/tmp/setup-page.jar
+form=$(curl -sS -m 20 -b $jar -c $jar ` + page + ` | sed -n 's/.*name="form" value="\([^"]*\)".*/\1/p' | head -n1)
+curl -sS -m 60 -L -b $jar -c $jar -d form=$form ` + page + path
+	for _, f := range fields {
+		script += " -d " + f
+	}
+	return w.must("phone", "sh", "-c", script)
+}
+
+// confirmedOnPage: a browser of the household answers and confirms, and nobody types; from
+// the side of the internet there is no page.
+func (w *world) confirmedOnPage() {
+	w.exec("phone", "rm", "-f", "/tmp/setup-page.jar")
+	w.setup("", "1m", "--page")
+	w.says("code: ")
+	code := w.shell(`sed -n 's/^  code: //p' /tmp/setup.out`)
+	listens := w.must(box, "ss", "-Hltn", "sport = :8099")
+	for line := range strings.Lines(listens) {
+		if !strings.Contains(line, " 192.168.77.1%lan0:8099 ") && !strings.Contains(line, " [fd77::1]%lan0:8099 ") {
+			w.Errorf("the page listens at %q", line)
+		}
+	}
+	if !strings.Contains(listens, "%lan0:8099 ") {
+		w.Errorf("nothing listens: %q", listens)
+	}
+	w.onPage("code", "code="+code)
+	w.onPage("answer", "topic=household", "answer=lan0")
+	if page := w.onPage("answer", "topic=servers", "answer=none"); !strings.Contains(page, "Devices behind lan0") {
+		w.Fatalf("the page:\n%s", page)
+	}
+	w.onPage("apply")
+	w.says("Type yes within")
+	w.protected()
+	page := w.onPage("decide", "decision=keep")
+	if !strings.Contains(page, "gateway from now on") && !strings.Contains(page, "being set up") {
+		w.Errorf("the page:\n%s", page)
+	}
 	if code := w.ended(); code != "0" {
 		w.Errorf("it ended with %s", code)
 	}
