@@ -239,7 +239,7 @@ func (h *houses) rebound(w *world) {
 	}
 }
 
-// forged: ann visits a page that has a form for her box, and clicks.
+// forged: ann visits a page that has a form for the box, and clicks.
 func (h *houses) forged(w *world) {
 	const at = nas4 + ":8081"
 	l, err := w.nas.Listen(w.ctx, at)

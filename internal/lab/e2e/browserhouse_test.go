@@ -208,7 +208,7 @@ func (h *houses) published(w *world) {
 		"name": "photos", "target": "80=" + lab.NASOnionTarget, "private": "yes", "clients": "bea"}})
 	h.parent.Cleanup(func() { h.parent.must("gateway", "tunic", "unpublish", "photos", "--forget-key", "--yes") })
 	const link = "photos.ann.peer.home.arpa"
-	w.eventually("ann's bare name says what she shares", pairLimit, func() bool {
+	w.eventually("ann's bare name says what is shared", pairLimit, func() bool {
 		var p seenPage
 		return bea.try("open", map[string]any{"url": "http://ann.peer.home.arpa/"}, &p) == nil && strings.Contains(p.Text, link)
 	})

@@ -54,7 +54,7 @@ func testNotices(w *world) {
 	}
 }
 
-// told waits until a notice is in bob's mailbox, as his mail program sees it.
+// told waits until a notice is in bob's mailbox, as a mail program sees it.
 func (w *world) told(m mailbox, what, words string) {
 	w.Helper()
 	took := w.eventually("a notice of "+what, 4*time.Minute, func() bool {
