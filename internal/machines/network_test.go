@@ -198,6 +198,9 @@ func installBeside(w *world) {
 	w.eventually("the web is reached past Tor", bootedLimit, func() bool {
 		return strings.TrimSpace(w.exec("phone", "curl", "-sS", "-m", "5", whoAmI).Stdout) == "192.168.77.10"
 	})
+	// A plain router on one cable tells the phone of the other router by ICMP
+	// redirects (RFC 792), which Linux believes for five minutes.
+	w.must("phone", "ip", "route", "flush", "cache")
 	w.installed(besideConfig)
 	w.stands()
 }
