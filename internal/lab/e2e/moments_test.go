@@ -27,7 +27,7 @@ func whileStopping(w *world, send func()) {
 // ended waits until there is no daemon.
 func (w *world) ended() {
 	w.Helper()
-	w.eventually("the daemon has ended", 30*time.Second, func() bool { return len(w.pids("tunic", "run")) == 0 })
+	w.eventually("the daemon has ended", 30*time.Second, w.daemonEnded)
 }
 
 // whileUpgrading does what a package does: stop, another file under the same

@@ -235,8 +235,15 @@ func (w *world) stop(s syscall.Signal) {
 	w.Helper()
 	begin := time.Now()
 	w.one(s, "tunic", "run")
-	w.eventually("the daemon has ended", 30*time.Second, func() bool { return len(w.pids("tunic", "run")) == 0 })
+	w.eventually("the daemon has ended", 30*time.Second, w.daemonEnded)
 	w.timed("end of the daemon after "+s.String(), time.Since(begin))
+}
+
+// daemonEnded: no daemon is there, nor the rest of one: a process that was
+// killed has no command line before it is a zombie.
+func (w *world) daemonEnded() bool {
+	d, err := w.lab.Daemon("gateway")
+	return len(w.pids("tunic", "run")) == 0 && (err != nil || !d.Alive())
 }
 
 // turnOn starts the daemon of a household and waits until it is ready.
