@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -245,43 +245,69 @@ MUTANTS ?= -for 10m
 mutants: ## name the guards of the package PKG whose removal no test notices
 	nice -n 10 $(GO) run ./internal/mutants $(MUTANTS) $(PKG)
 
-bench-mail: ## measure mails accepted per second against Postfix, which it installs, on the same disk (as root)
-	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix
-	$(GO) test -tags lab -run "^$$" -bench Accept -benchtime 500x -count 3 ./gateway/endpoint/smtp
+# The peer that does the same work as our SOCKS proxy: it hands connections on by SOCKS with a login.
+SING_BOX = github.com/sagernet/sing-box/cmd/sing-box@v1.14.1
 
-bench-chat: ## measure the memory of the chat and mail servers with 50 users (as root)
-	TUNIC_CROWD=50 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/crowd$$' ./internal/lab/e2e
+# How a part is run that puts its rows into dist/bench.json.
+PART = TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -benchtime 1x -v -timeout
 
-bench-gopher: ## measure Gopher requests against gophernicus behind a socket (as root)
-	$(GO) test -tags lab -run '^$$' -bench Requests -count 3 ./gateway/endpoint/gopher
+# In 20 minutes on two processors; the programs to compare with are there before.
+bench: bench-peers ## measure against other programs, in turns, into dist/bench.json, in 20 minutes at most (as root)
+	rm -f dist/bench.json dist/bench-rounds.json
+	timeout 1200 $(MAKE) --no-print-directory -k bench-parts
 
-bench-rules: ## measure the rules: loading, throughput, new connections, against a bare tor (as root)
-	$(GO) test -tags lab -run '^$$' -bench 'Apply|Forward|Redirect|Connect' -count 3 ./rules/netfilter
-	$(GO) test -tags lab -run '^$$' -bench Transparent -benchtime 1x -timeout 20m ./internal/lab
+bench-parts: bench-dns bench-socks bench-fronts bench-mail bench-gopher bench-rules bench-pass bench-tor bench-verbs
 
-bench: ## measure against other programs, in turns, into dist/bench.json (as root)
-	@$(MAKE) --no-print-directory bench-dns
-	@$(MAKE) --no-print-directory bench-socks
-	@$(MAKE) --no-print-directory bench-fronts
+bench-peers: lab-deps ## install and build all that `make bench` compares with (as root)
+	$(call install_quietly,dnsperf dnsmasq-base unbound microsocks haproxy postfix)
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/dist/peers $(GO) install $(SING_BOX)
+
+bench-check: ## compare dist/bench.json with docs/bench.json: no ratio may be worse by more than a fifth
+	$(GO) run ./internal/bench/report check dist/bench.json docs/bench.json
+
+bench-keep: ## make the ratios of dist/bench.json those that bench-check compares with
+	$(GO) run ./internal/bench/report keep dist/bench.json docs/bench.json
+
+bench-page: ## write dist/bench.json into docs/benchmarks.md
+	$(GO) run ./internal/bench/report page dist/bench.json docs/benchmarks.md
+
+bench-curves: ## measure how costs grow with devices, onions, friends and mails, and draw docs/curves/*.svg
+	TUNIC_CURVES=$(CURDIR)/docs/curves $(GO) test -tags lab -run '^$$' -bench '^BenchmarkCurves$$' -benchtime 1x -v -timeout 9m ./gateway ./gateway/endpoint/smtp ./rules/netfilter
 
 bench-dns: ## measure DNS from memory against dnsmasq and unbound, which it installs (as root)
 	$(call install_quietly,dnsperf dnsmasq-base unbound)
-	TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 9m -v ./gateway/resolver
-
-# The peer that does the same work: it hands connections on by SOCKS with a login.
-SING_BOX = github.com/sagernet/sing-box/cmd/sing-box@v1.14.1
+	$(PART) 5m -bench '^BenchmarkPeers$$' ./gateway/resolver
 
 bench-socks: ## measure SOCKS connections against sing-box and microsocks, which it installs (as root)
 	$(call install_quietly,microsocks)
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/dist/peers $(GO) install $(SING_BOX)
-	TUNIC_SING_BOX=$(CURDIR)/dist/peers/sing-box TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 9m -v ./gateway/socks
+	TUNIC_SING_BOX=$(CURDIR)/dist/peers/sing-box $(PART) 3m -bench '^BenchmarkPeers$$' ./gateway/socks
 
 bench-fronts: ## measure streams of fronts against HAProxy, which it installs (as root)
 	$(call install_quietly,haproxy)
-	TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 9m -v ./gateway/onion
+	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway/onion
+
+bench-mail: ## measure mails accepted per second against Postfix, which it installs, on the same disk (as root)
+	$(call install_quietly,postfix)
+	$(PART) 4m -bench '^BenchmarkPeers$$' ./gateway/endpoint/smtp
+
+bench-gopher: ## measure Gopher requests against gophernicus, started for each as by a socket (as root)
+	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway/endpoint/gopher
+
+bench-rules: ## measure the rules: loading, throughput, new connections, against none (as root)
+	$(PART) 5m -bench '^BenchmarkPeers$$' ./rules/netfilter
 
 bench-pass: ## measure a pass by which nothing changes, in an empty house and in a big one
-	$(GO) test -run '^$$' -bench Pass -count 6 ./gateway
+	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway
+
+bench-tor: ## measure downloads of a device against a bare tor with hand-written rules, in the lab (as root)
+	$(PART) 8m -bench '^BenchmarkTransparent$$' ./internal/lab
+
+bench-verbs: ## measure verbs and wake-ups with 1,000 devices, 50 onions and 50 friends, in the lab (as root)
+	$(PART) 8m -bench '^BenchmarkVerbs$$' ./internal/lab
+
+bench-chat: ## measure the memory of the chat and mail servers with 50 users (as root)
+	TUNIC_CROWD=50 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/crowd$$' ./internal/lab/e2e
 
 REST ?= 0/0/0 0/0/10 0/0/100 1000/50/50
 bench-rest: ## measure a box in which nothing happens, with REST=DEVICES/ONIONS/FRIENDS, who are away (as root)

@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
+	"tunic/internal/bench"
 )
 
 // BenchmarkPass measures a pass by which nothing changes: in a household that has
@@ -29,6 +30,31 @@ func BenchmarkPass(b *testing.B) {
 			b.Errorf("the rules know %d devices, tor has %d onions and finds %d", devices, onions, found)
 		}
 	})
+}
+
+// BenchmarkPeers puts into the file of results what a pass costs in the big house, against
+// the empty one, in turns.
+func BenchmarkPeers(b *testing.B) {
+	const rounds, passes = 7, 40
+	houses := []struct {
+		name string
+		h    *house
+	}{{"tunic", bigHouse(b, 1000, 50, 50)}, {"the empty house", newHouse(b, nil)}}
+	var ways []bench.Way
+	for _, x := range houses {
+		ways = append(ways, bench.Way{Name: x.name, Once: func() float64 {
+			before := processorTime(b)
+			for range passes {
+				if !x.h.pass(b.Context()) {
+					b.Fatal(x.h.snapshot().why)
+				}
+			}
+			return float64((processorTime(b) - before).Microseconds()) / passes
+		}})
+	}
+	seen := bench.Turns(rounds, ways)
+	bench.Report(b, bench.Compare("a pass, big house: processor", "us", bench.Less, 0.5, seen, "the empty house"), seen)
+	b.ReportMetric(0, "ns/op")
 }
 
 func benchmarkPass(b *testing.B, h *house) {

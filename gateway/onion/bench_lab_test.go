@@ -161,7 +161,8 @@ func askSOCKS(b *testing.B, proxy, target string) net.Conn {
 }
 
 // TestNoCopy watches the system calls of a front while it relays: what moves the
-// bytes is splice(2), and no byte passes through its memory but tor's line.
+// bytes is splice(2), and no byte passes through its memory but tor's line and what comes
+// first, which is copied since it may be all that there is.
 func TestNoCopy(t *testing.T) {
 	const size = 32 << 20
 	c := startFront(t, sender(t, size))
@@ -190,7 +191,7 @@ func TestNoCopy(t *testing.T) {
 	_ = trace.Wait() // it ends by our signal
 	spliced, copied := countMoved(t, out)
 	t.Logf("spliced %d bytes, copied %d", spliced, copied)
-	if spliced+copied < size || copied > 4096 {
+	if spliced+copied < size || copied > 16<<10 {
 		t.Errorf("of %d bytes %d were spliced, %d copied; strace said: %s", size, spliced, copied, said)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tunic/gateway/splice"
 )
 
 // proxyLineTimeout is generous: tor writes the line at once.
@@ -143,30 +145,83 @@ func (f *Front) Serve(ctx context.Context, ln Listener) error {
 	}
 }
 
-// serve lets a stream in, and has it served on another stack than the one that
-// this took (see splice.OnOwnStack).
+// visit is a stream that was let in.
+type visit struct {
+	splice.Cutter
+	f      *Front
+	route  *route
+	stream Stream
+	c      *net.UnixConn
+	leave  func()
+	stop   func() bool
+}
+
+// serve lets a stream in. What is relayed has no goroutine from then on, anything else gets
+// one with another stack than the one that this took.
 func (f *Front) serve(ctx context.Context, c *net.UnixConn) {
 	r, s := f.admit(c)
 	if r == nil || ctx.Err() != nil {
 		f.end(c)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.ctx)) // cut follows r.ctx, at less cost
-	cut := func() { cancel(); c.Close() }
-	leave, ok := f.Limits.Enter(s.Circuit, cut)
+	v := &visit{f: f, route: r, stream: s, c: c}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.ctx)) // v.Cut follows r.ctx, at less cost
+	v.By(func() { cancel(); c.Close() })
+	leave, ok := f.Limits.Enter(s.Circuit, v.Cut)
 	if !ok {
 		f.refused.Add(1) // it counts before the visitor sees the end
-		cut()
+		v.Cut()
 		f.active.Done()
 		return
 	}
 	if f.answered(c, s.Port) {
-		cut()
+		v.Cut()
 		leave()
 		f.active.Done()
 		return
 	}
-	go f.run(ctx, r, s, c, cut, leave)
+	f.streams.Add(1)
+	f.open.Add(1)
+	v.leave, v.stop = leave, context.AfterFunc(r.ctx, v.Cut)
+	if starter, ok := r.Handler.(Starter); ok && starter.Starts() {
+		v.start(ctx, starter)
+		cancel()
+		return
+	}
+	go v.run(ctx)
+}
+
+// start is for what needs no goroutine.
+func (v *visit) start(ctx context.Context, h Starter) {
+	defer func() {
+		if p := recover(); p != nil {
+			v.f.panicked(p)
+			v.over(nil)
+		}
+	}()
+	if err := h.StartStream(ctx, v.c, v.stream, v.By, v.over); err != nil {
+		v.over(err)
+	}
+}
+
+// run is for what needs one.
+func (v *visit) run(ctx context.Context) {
+	var err error
+	defer func() {
+		v.f.panicked(recover()) // it counts before the visitor sees the end
+		v.Cut()
+		v.over(err)
+	}()
+	err = v.route.Handler.ServeStream(ctx, v.c, v.stream)
+}
+
+// over is called once, when a stream has ended.
+func (v *visit) over(err error) {
+	v.stop()
+	v.f.note(v.route, v.stream, err)
+	v.leave()
+	v.f.open.Add(-1)
+	v.f.end(v.c)
 }
 
 // end is the end of a stream.
@@ -196,21 +251,6 @@ func (f *Front) admit(c *net.UnixConn) (*route, Stream) {
 		f.refused.Add(1)
 	}
 	return r, s
-}
-
-func (f *Front) run(ctx context.Context, r *route, s Stream, c *net.UnixConn, cut, leave func()) {
-	f.streams.Add(1)
-	f.open.Add(1)
-	stop := context.AfterFunc(r.ctx, cut)
-	defer func() {
-		f.panicked(recover()) // it counts before the visitor sees the end
-		stop()
-		cut()
-		leave()
-		f.open.Add(-1)
-		f.active.Done()
-	}()
-	f.note(r, s, r.Handler.ServeStream(ctx, c, s))
 }
 
 // panicked makes a panic cost one stream and no more.

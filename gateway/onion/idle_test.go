@@ -10,7 +10,7 @@ import (
 // What a stream may cost that is open and on which nothing moves: it has said
 // and heard a word before.
 const (
-	idleBytes = 10 << 10
+	idleBytes = 5 << 10
 	idleFiles = 2 // both sockets, and no pipe
 )
 

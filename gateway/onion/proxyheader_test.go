@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"io"
 	"net"
-	"strings"
 	"testing"
 	"time"
 )
@@ -63,20 +62,34 @@ func TestRelaySendsProxyHeader(t *testing.T) {
 // A target that never ends does not keep a visitor's place when they are gone:
 // tor closes both directions at once.
 func TestTargetThatNeverEnds(t *testing.T) {
-	server, relayed := net.Pipe()
-	defer server.Close()
-	go io.Copy(io.Discard, server)
-	visitor, c := unixPair(t)
-	visitor.Close()
-	x := &exchange{visitor: c, target: relayed, linger: 50 * time.Millisecond, up: make(chan error, 1)}
-	done := make(chan error, 1)
-	go func() { done <- x.run() }()
-	select {
-	case err := <-done:
-		if err == nil || !strings.Contains(err.Error(), "timeout") {
-			t.Errorf("it ended with %v", err)
+	defer func(d time.Duration) { afterVisitor = d }(afterVisitor)
+	afterVisitor = 50 * time.Millisecond
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			go io.Copy(io.Discard, c)
 		}
-	case <-time.After(5 * time.Second):
-		t.Error("it goes on")
+	}()
+	for name, site := range map[string]*Site{"as it is": nil, "by HTTP": {}} {
+		f := &Front{TorUID: me()}
+		dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: site}}})
+		dial(proxyLine(1, 80)).Close()
+		for end := time.Now().Add(5 * time.Second); f.Counts().Active > 0 || f.Counts().Streams == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: it goes on", name)
+			}
+		}
+		if err := f.LastError(80); err == nil {
+			t.Errorf("%s: it ended by itself", name)
+		}
 	}
 }

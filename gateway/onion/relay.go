@@ -16,6 +16,17 @@ type Handler interface {
 	ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error
 }
 
+// Starter is a Handler whose streams need no goroutine once they are open.
+type Starter interface {
+	Handler
+	// Starts reports whether StartStream is to be used.
+	Starts() bool
+	// StartStream returns when the stream is open. It calls own with what cuts it from then
+	// on, when nobody else may close c, and over once, when it has ended; after an
+	// error neither, and c is open.
+	StartStream(ctx context.Context, c *net.UnixConn, s Stream, own func(cut func()), over func(error)) error
+}
+
 // DialTimeout bounds how long a visitor waits for a target that does not answer.
 const DialTimeout = 10 * time.Second
 
@@ -43,58 +54,73 @@ type Site struct {
 }
 
 // afterVisitor is how long a target may take to end once its visitor has ended:
-// tor never ends one direction alone, so nobody would read what comes.
-const afterVisitor = 30 * time.Second
+// tor never ends one direction alone, so nobody would read what comes. Tests change it.
+var afterVisitor = 30 * time.Second
 
-// ServeStream dials the target and copies until both sides have ended.
-func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error {
-	x := &exchange{visitor: c, patience: r.Patience, linger: afterVisitor, up: make(chan error, 1)}
-	if r.Site != nil {
-		x.talk = newTalk(r.Site)
-	}
-	if err := x.open(ctx, r, s); err != nil {
-		return err
-	}
-	return x.run()
-}
+// Starts implements Starter: what is looked at needs a goroutine for each direction.
+func (r Relay) Starts() bool { return r.Site == nil }
 
-// exchange is a stream that is being relayed.
-type exchange struct {
-	visitor *net.UnixConn
-	target  net.Conn
-	talk    *talk // see Relay.Site; nil: what is said is not looked at
-	linger  time.Duration
-
-	patience time.Duration // see Relay.Patience
-
-	up chan error // how the visitor's direction ended
-}
-
-// open, pass and finish are not inlined, so that what they need is not part of
-// the stack on which a stream waits (see splice.OnOwnStack).
-//
-//go:noinline
-func (x *exchange) open(ctx context.Context, r Relay, s Stream) (err error) {
-	splice.OnOwnStack(func() { x.target, err = r.Connect(ctx, s) })
+// StartStream dials the target and has bytes copied until both sides have ended.
+func (r Relay) StartStream(ctx context.Context, c *net.UnixConn, s Stream, own func(cut func()), over func(error)) error {
+	target, err := r.Connect(ctx, s)
 	if err != nil {
 		return fmt.Errorf("connecting to the target of port %d: %w", s.Port, err)
 	}
+	t := splice.New(c, target, splice.Options{Patience: r.Patience, Linger: afterVisitor, Over: func(up, down splice.Way) {
+		over(errors.Join(unlessCut(down.Err), unlessCut(up.Err)))
+	}})
+	own(t.Cut)
+	t.Start()
 	return nil
+}
+
+func unlessCut(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// ServeStream dials the target and copies until both sides have ended.
+func (r Relay) ServeStream(ctx context.Context, c *net.UnixConn, s Stream) error {
+	if r.Site == nil {
+		return r.serveStarted(ctx, c, s)
+	}
+	target, err := r.Connect(ctx, s)
+	if err != nil {
+		return fmt.Errorf("connecting to the target of port %d: %w", s.Port, err)
+	}
+	x := &exchange{visitor: c, target: target, talk: newTalk(r.Site), linger: afterVisitor, up: make(chan error, 1)}
+	return x.run()
+}
+
+// serveStarted is StartStream for who wants to wait.
+func (r Relay) serveStarted(ctx context.Context, c *net.UnixConn, s Stream) error {
+	over := make(chan error, 1)
+	var stop func() bool
+	err := r.StartStream(ctx, c, s, func(cut func()) { stop = context.AfterFunc(ctx, cut) }, func(err error) { over <- err })
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return <-over
+}
+
+// exchange is a stream that is being relayed, and looked at.
+type exchange struct {
+	visitor *net.UnixConn
+	target  net.Conn
+	talk    *talk // see Relay.Site
+	linger  time.Duration
+
+	up chan error // how the visitor's direction ended
 }
 
 // run copies until both sides have ended. If the visitor's is closed, which is
 // how a stream is cut, the target's is too.
 func (x *exchange) run() error {
 	go x.send()
-	if x.talk != nil {
-		return x.finish(pass(x.visitor, x.target, x.talk.answers(x.visitor, x.target)))
-	}
-	_, err := splice.Move(x.visitor, x.target, 0)
-	return x.finish(pass(x.visitor, x.target, err))
-}
-
-//go:noinline
-func (x *exchange) finish(down error) error {
+	down := pass(x.visitor, x.target, x.talk.answers(x.visitor, x.target))
 	up := <-x.up
 	x.target.Close()
 	return errors.Join(down, up)
@@ -102,12 +128,7 @@ func (x *exchange) finish(down error) error {
 
 // send copies what the visitor sends.
 func (x *exchange) send() {
-	var err error
-	if x.talk == nil {
-		_, err = splice.Move(x.target, x.visitor, x.patience)
-	} else {
-		err = x.talk.requests(x.target, x.visitor)
-	}
+	err := x.talk.requests(x.target, x.visitor)
 	if errors.Is(err, errMisdirected) {
 		sayLast(x.visitor, misdirected)
 	}
@@ -133,8 +154,6 @@ func (r Relay) Connect(ctx context.Context, s Stream) (net.Conn, error) {
 
 // pass ends a copy from src to dst: the end of src is passed on, and after an
 // error both are closed, so that the other direction ends too.
-//
-//go:noinline
 func pass(dst, src net.Conn, err error) error {
 	if err == nil {
 		if half, ok := dst.(interface{ CloseWrite() error }); ok {
@@ -145,10 +164,7 @@ func pass(dst, src net.Conn, err error) error {
 		dst.Close()
 		src.Close()
 	}
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
+	return unlessCut(err)
 }
 
 // CircuitSource is the address in 127.128.0.0/9 from which a target on the

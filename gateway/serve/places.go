@@ -10,6 +10,7 @@ import (
 	"tunic/gateway/fair"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/gateway/splice"
 )
 
 var errNoPlace = errors.New("the server has no place for another connection")
@@ -59,4 +60,26 @@ func (p placed) ServeStream(ctx context.Context, c *net.UnixConn, s onion.Stream
 	}
 	defer leave()
 	return p.Handler.ServeStream(ctx, c, s)
+}
+
+// Starts implements onion.Starter.
+func (p placed) Starts() bool {
+	h, ok := p.Handler.(onion.Starter)
+	return ok && h.Starts()
+}
+
+// StartStream implements onion.Starter.
+func (p placed) StartStream(ctx context.Context, c *net.UnixConn, s onion.Stream, own func(cut func()), over func(error)) error {
+	place := new(splice.Cutter)
+	place.By(func() { c.Close() })
+	leave, ok := p.share.Enter(circuitID(s.Circuit), place.Cut)
+	if !ok {
+		return errNoPlace
+	}
+	err := p.Handler.(onion.Starter).StartStream(ctx, c, s,
+		func(cut func()) { place.By(cut); own(cut) }, func(err error) { leave(); over(err) })
+	if err != nil {
+		leave()
+	}
+	return err
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"tunic/gateway/splice"
 )
 
 // FuzzReply: any bytes in place of tor's reply give an error or a whole reply,
@@ -68,7 +70,7 @@ func FuzzDevice(f *testing.F) {
 			defer close(done)
 			leave, _ := s.share.Enter("", func() { near.Close() })
 			var running sync.WaitGroup
-			s.handle(t.Context(), &running, near, leave)
+			s.handle(t.Context(), &running, near, new(splice.Cutter), leave)
 			running.Wait()
 		}()
 		far.Write(b)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tunic/gateway/device"
+	"tunic/gateway/splice"
 )
 
 // acceptPause is how long accepting rests after an error, such as too many
@@ -48,15 +49,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	streams, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var running sync.WaitGroup
-	err := s.accept(ctx, ln, func(c *net.TCPConn, leave func()) {
-		running.Go(func() { s.handle(streams, &running, c, leave) })
+	err := s.accept(ctx, ln, func(c *net.TCPConn, cut *splice.Cutter, leave func()) {
+		running.Go(func() { s.handle(streams, &running, c, cut, leave) })
 	})
 	s.drain(&running, cut)
 	return err
 }
 
 // accept calls start with each connection that is within the limits.
-func (s *Server) accept(ctx context.Context, ln net.Listener, start func(*net.TCPConn, func())) error {
+func (s *Server) accept(ctx context.Context, ln net.Listener, start func(*net.TCPConn, *splice.Cutter, func())) error {
 	failing := false
 	for {
 		c, err := ln.Accept()
@@ -82,9 +83,11 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, start func(*net.TC
 			c.Close()
 			return fmt.Errorf("accepting SOCKS connections: the listener gives a %T, not TCP", c)
 		}
-		if leave, ok := s.share.Enter(s.Devices.OfConn(tcp.RemoteAddr()), func() { tcp.Close() }); ok {
+		cut := new(splice.Cutter)
+		cut.By(func() { tcp.Close() })
+		if leave, ok := s.share.Enter(s.Devices.OfConn(tcp.RemoteAddr()), cut.Cut); ok {
 			s.counts.conns.Add(1)
-			start(tcp, leave)
+			start(tcp, cut, leave)
 		} else {
 			s.counts.refused.Add(1)
 			tcp.Close()
@@ -105,23 +108,23 @@ func addressOf(c *net.TCPConn) netip.Addr { return device.Addr(c.RemoteAddr()).W
 
 // handle serves one connection and closes it, unless it becomes a stream, which closes
 // itself. A panic costs no other one.
-func (s *Server) handle(ctx context.Context, running *sync.WaitGroup, c *net.TCPConn, leave func()) {
+func (s *Server) handle(ctx context.Context, running *sync.WaitGroup, c *net.TCPConn, cut *splice.Cutter, leave func()) {
+	stop := context.AfterFunc(ctx, cut.Cut)
+	over := func() { stop(); leave() }
 	handed := false
 	defer func() {
 		if !handed {
 			c.Close()
-			leave()
+			over()
 		}
 	}()
 	defer s.recover()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
 	c.SetDeadline(time.Now().Add(s.HandshakeTimeout))
 	t := s.converse(ctx, c, addressOf(c))
-	if t.upstream != nil {
+	if t.upstream != nil && t.sendEarly() {
 		keepAlive(c)
 		handed = true
-		t.relay(running, leave)
+		t.relay(running, cut, over)
 	}
 }
 

@@ -1,74 +1,77 @@
 // Package splice moves bytes between two connections for as long as both last, at the
-// least cost for one on which nothing moves.
+// least cost for those on which nothing moves.
 //
 // Use it where a box holds many streams of others: fronts of onions, the SOCKS proxy. Do
 // not use it to read what is said.
 package splice
 
 import (
-	"cmp"
-	"fmt"
 	"io"
 	"net"
-	"runtime"
-	"sync"
+	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
-// Move copies from src to dst until src ends, and returns how many bytes that were. Between
-// two sockets the kernel moves them (splice(2)), through a pipe that is held only while
-// there are any. io.Copy does the same, but holds the pipe and a large stack for as long
-// as it waits, and a box waits with a thousand streams: here what waits is as
-// shallow as can be, and what works does so on a stack of its own.
+// Tie is two connections between which bytes are moved both ways, until both ways have
+// ended. A way on which nothing moves has no goroutine: one poller waits for all of
+// them (epoll(7)) and moves what is little itself. What is more is moved by a goroutine, in the
+// kernel (splice(2)), which ends when nothing has come for a moment.
 //
-// A dst that takes too long for what is moved at a time, 64 KiB, ends it with
-// os.ErrDeadlineExceeded; a patience of 0 has no end. What is no socket gets
-// all the time.
-func Move(dst, src net.Conn, patience time.Duration) (moved int64, err error) {
-	m := newMotion(dst, src, patience)
-	if m == nil {
-		return copyAll(dst, src)
-	}
-	look := m.ask
-	for {
-		if err := m.from.Read(look); err != nil {
-			return m.moved, err
-		}
-		if !m.ended && m.err == nil {
-			OnOwnStack(m.burst)
-		}
-		if m.ended || m.err != nil {
-			return m.moved, m.err
-		}
-	}
+// From Start on the connections are the Tie's, and nobody else may close them. What is no
+// socket is copied, by two goroutines.
+//
+// Who closed them before has to have stopped when Start is called (see Cutter).
+type Tie struct {
+	o     Options
+	ends  [2]net.Conn // near and far
+	ways  [2]way      // up, from near to far, and down
+	open  atomic.Int32
+	cause atomic.Pointer[error] // why it was cut
+	late  *time.Timer           // see Options.Linger
 }
 
-// motion is one direction. It is not on the stack that waits, and neither are its parts
-// that work, which are not inlined for that.
-type motion struct {
-	to, from syscall.RawConn
-	before   func() error // is called each time that to has to take some
-	moved    int64
-	err      error
-	ended    bool
-	seen     byte // what ask has looked at
+// Options are how a Tie ends.
+type Options struct {
+	// Patience is how long far may take for what is moved at a time, 64 KiB, before all
+	// ends with os.ErrDeadlineExceeded; 0: for ever.
+	Patience time.Duration
+	// Linger is how long far may go on when near has ended; 0: for ever. Then it is cut
+	// with os.ErrDeadlineExceeded.
+	Linger time.Duration
+	// Reset has a failure, and a cut, passed on to both ends as a reset of TCP: a plain
+	// end would make half a download look like a whole one.
+	Reset bool
+	// Over is called once, after both connections have been closed: with how many bytes
+	// were moved up and down, and the errors by which the ways ended, nil for one that
+	// ended by itself, net.ErrClosed for one that was cut. It must not wait.
+	Over func(up, down Way)
 }
 
-//go:noinline
-func newMotion(dst, src net.Conn, patience time.Duration) *motion {
-	m := &motion{from: rawConn(src), to: rawConn(dst), before: hurry(dst, patience)}
-	if m.from == nil || m.to == nil {
-		return nil
+// Way is what became of one direction.
+type Way struct {
+	Moved int64
+	Err   error
+}
+
+// New makes a Tie, which moves nothing before Start.
+func New(near, far net.Conn, o Options) *Tie {
+	t := &Tie{o: o, ends: [2]net.Conn{near, far}}
+	t.open.Store(2)
+	t.ways[0] = way{tie: t, src: near, dst: far}
+	t.ways[1] = way{tie: t, src: far, dst: near}
+	return t
+}
+
+// descriptor is a socket's number, -1 for what is none.
+func descriptor(c net.Conn) int {
+	number := -1
+	if raw := rawConn(c); raw != nil {
+		_ = raw.Control(func(fd uintptr) { number = int(fd) }) // a closed one has none
 	}
-	return m
+	return number
 }
-
-//go:noinline
-func copyAll(dst io.Writer, src io.Reader) (int64, error) { return io.Copy(dst, src) }
 
 // rawConn returns nil for what is no socket.
 func rawConn(c net.Conn) syscall.RawConn {
@@ -80,188 +83,96 @@ func rawConn(c net.Conn) syscall.RawConn {
 	return nil
 }
 
-// OnOwnStack runs f and waits. A goroutine keeps the stack that it once needed,
-// so one that is going to wait for long lets others do what goes deep. A panic
-// is passed on.
-//
-//go:noinline
-func OnOwnStack(f func()) {
-	done := make(chan any)
-	go func() {
-		defer func() { done <- recover() }()
-		f()
-	}()
-	if p := <-done; p != nil {
-		panic(p)
-	}
-}
-
-// ask asks whether there is something to read, without taking it: the end and a failure
-// are known then, and need nobody who works. It is called with the socket's number and
-// returns false to wait. The call is bare (recv(2)), as what is around it elsewhere is deep.
-func (m *motion) ask(fd uintptr) bool {
-	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&m.seen)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
-	switch {
-	case errno == unix.EAGAIN:
-		return false
-	case errno == unix.EINTR: // it is asked again
-	case errno != 0:
-		m.err = errno
-	case n == 0:
-		m.ended = true
-	}
-	return true
-}
-
-// hurry returns what gives dst its time again.
-func hurry(dst net.Conn, patience time.Duration) func() error {
-	if patience == 0 {
-		return func() error { return nil }
-	}
-	return func() error { return dst.SetWriteDeadline(time.Now().Add(patience)) }
-}
-
-// littleBytes is so little that there was no more: the next look is for whether there is any.
-const littleBytes = 4 << 10
-
-// burst moves what there is.
-func (m *motion) burst() {
-	p, err := takePipe()
-	first := true
-	for err == nil {
-		var n int
-		n, err = fill(m.from, p)
-		if err == unix.EAGAIN || err == nil && n == 0 {
-			m.ended = err == nil
-			if err = nil; !m.ended && first {
-				err = m.around()
-			}
-			break
+// Start begins, and returns at once.
+func (t *Tie) Start() {
+	_, err := thePoller()
+	near, far := descriptor(t.ends[0]), descriptor(t.ends[1])
+	t.ways[0].from, t.ways[0].to, t.ways[1].from, t.ways[1].to = near, far, far, near
+	for i := range t.ways {
+		w := &t.ways[i]
+		switch {
+		case near < 0 || far < 0:
+			go w.copy()
+		case err != nil:
+			w.end(err)
+		default:
+			w.wait()
 		}
-		first = false
+	}
+}
+
+// Cut ends both ways soon. It may be called at any time, also before Start and after the end,
+// and does not wait.
+func (t *Tie) Cut() { go t.cut(net.ErrClosed) }
+
+// cut ends the ways that wait, and has those that work end.
+func (t *Tie) cut(cause error) {
+	if !t.cause.CompareAndSwap(nil, &cause) {
+		return
+	}
+	past := time.Unix(1, 0)
+	for _, c := range t.ends {
+		_ = c.SetDeadline(past) // who waits in a goroutine; it may be closed by now
+	}
+	for i := range t.ways {
+		if w := &t.ways[i]; w.take() {
+			w.end(cause)
+		}
+	}
+}
+
+// why is the reason of a cut instead of what it has caused, if there was one.
+func (t *Tie) why(err error) error {
+	if cause := t.cause.Load(); cause != nil {
+		return *cause
+	}
+	return err
+}
+
+// end is called once by whoever has the way at its end.
+func (w *way) end(err error) {
+	t := w.tie
+	if t.open.Load() == 2 { // the other way goes on
 		if err == nil {
-			err = m.before()
+			err = closeWrite(w.dst)
 		}
-		if err == nil {
-			err = drain(m.to, p, n)
-		}
-		if err == nil {
-			m.moved += int64(n)
-		}
-		if n < littleBytes {
-			break
+		switch {
+		case err != nil:
+			t.cut(net.ErrClosed)
+		case w == &t.ways[0] && t.o.Linger > 0:
+			t.late = time.AfterFunc(t.o.Linger, func() { t.cut(os.ErrDeadlineExceeded) })
 		}
 	}
-	if m.err = err; err == nil { // else what is left in the pipe is lost with it
-		pipes.Put(p)
+	w.result.Err = err
+	if t.open.Add(-1) == 0 {
+		t.finish()
 	}
 }
 
-// around moves what splice(2) does not take though it is there, which is what follows an
-// urgent byte of TCP (RFC 6093). That byte itself has no place in a stream: read(2) leaves
-// it out. Without this one such byte has m look for what it does not get without end.
-//
-//go:noinline
-func (m *motion) around() error {
-	var failed error
-	b := make([]byte, littleBytes)
-	err := m.from.Read(func(fd uintptr) bool {
-		var n int
-		n, failed = unix.Read(int(fd), b)
-		b = b[:max(n, 0)]
-		return true
-	})
-	if failed == unix.EAGAIN || failed == unix.EINTR {
-		failed = nil
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
 	}
-	if err = cmp.Or(err, failed); err == nil && len(b) > 0 {
-		err = m.before()
-	}
-	if err != nil || len(b) == 0 {
-		return err
-	}
-	m.moved += int64(len(b))
-	return write(m.to, b)
+	return nil
 }
 
-func write(to syscall.RawConn, b []byte) error {
-	var failed error
-	err := to.Write(func(fd uintptr) bool {
-		for len(b) > 0 && failed == nil {
-			var n int
-			n, failed = unix.Write(int(fd), b)
-			b = b[max(n, 0):]
-			if failed == unix.EINTR {
-				failed = nil
-			}
-		}
-		if failed == unix.EAGAIN {
-			failed = nil
-			return false
-		}
-		return true
-	})
-	return cmp.Or(err, failed)
-}
-
-// fill takes bytes into a pipe; 0 of them are the end.
-func fill(from syscall.RawConn, p *pipe) (n int, err error) {
-	var failed error
-	err = from.Read(func(fd uintptr) bool {
-		n, failed = splice(int(fd), p.write, pipeBytes)
-		return true
-	})
-	return n, cmp.Or(err, failed)
-}
-
-// drain passes on what is in the pipe.
-func drain(to syscall.RawConn, p *pipe, left int) error {
-	var failed error
-	err := to.Write(func(fd uintptr) bool {
-		for left > 0 && failed == nil {
-			var n int
-			n, failed = splice(p.read, int(fd), left)
-			left -= n
-		}
-		if failed == unix.EAGAIN {
-			failed = nil
-			return false
-		}
-		return true
-	})
-	runtime.KeepAlive(p)
-	return cmp.Or(err, failed)
-}
-
-func splice(from, to, bytes int) (int, error) {
-	for {
-		n, err := unix.Splice(from, nil, to, nil, bytes, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		if err != unix.EINTR {
-			return int(max(n, 0)), err
-		}
+func (t *Tie) finish() {
+	if t.late != nil {
+		t.late.Stop()
 	}
+	failed := t.ways[0].result.Err != nil || t.ways[1].result.Err != nil
+	for _, c := range t.ends {
+		if tcp, ok := c.(*net.TCPConn); ok && failed && t.o.Reset {
+			_ = tcp.SetLinger(0)
+		}
+		c.Close()
+	}
+	t.o.Over(t.ways[0].result, t.ways[1].result)
 }
 
-// pipeBytes is what a new pipe holds (pipe(7)); larger ones count against what
-// the kernel lets one user have.
-const pipeBytes = 64 << 10
-
-// pipe is what splice(2) needs between two sockets.
-type pipe struct{ read, write int }
-
-// pipes are empty ones, for whoever needs one next. The collector closes those
-// that nobody has needed for a while.
-var pipes sync.Pool
-
-func takePipe() (*pipe, error) {
-	if p, ok := pipes.Get().(*pipe); ok {
-		return p, nil
-	}
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("making a pipe: %w", err)
-	}
-	p := &pipe{fds[0], fds[1]}
-	runtime.AddCleanup(p, func(fds [2]int) { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) }, fds)
-	return p, nil
+// copy moves what is no socket.
+func (w *way) copy() {
+	n, err := io.Copy(w.dst, w.src)
+	w.result.Moved = n
+	w.end(w.tie.why(err))
 }

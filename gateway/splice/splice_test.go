@@ -7,6 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -34,86 +37,269 @@ func pair(t *testing.T) (near, far *net.TCPConn) {
 	return c.(*net.TCPConn), d.(*net.TCPConn)
 }
 
-// Whatever the pieces in which it comes, all arrives, in order, and is counted; the end too.
-func TestMove(t *testing.T) {
-	for name, sizes := range map[string][]int{
-		"nothing": {}, "a byte": {1}, "little": {littleBytes - 1}, "just not little": {littleBytes}, "more": {littleBytes + 1, 5, 1},
-		"a pipe": {pipeBytes}, "much": {1<<20 + 3, 1, littleBytes, 3 << 20},
-	} {
-		in, src := pair(t)
-		dst, out := pair(t)
-		var want bytes.Buffer
-		go func() {
-			defer in.CloseWrite()
-			for _, n := range sizes {
-				b := make([]byte, n)
-				rand.Read(b)
-				want.Write(b)
-				in.Write(b)
-				time.Sleep(time.Millisecond) // so that it comes in pieces
-			}
-		}()
-		done := make(chan int64, 1)
-		go func() {
-			n, err := Move(dst, src, 0)
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			dst.CloseWrite()
-			done <- n
-		}()
-		got, err := io.ReadAll(out)
-		if n := <-done; err != nil || n != int64(want.Len()) || !bytes.Equal(got, want.Bytes()) {
-			t.Errorf("%s: %d bytes of %d, %d counted, %v", name, len(got), want.Len(), n, err)
+// tied is a Tie and what it has said at its end.
+type tied struct {
+	*Tie
+	over chan [2]Way
+}
+
+// tie starts a Tie.
+func tie(near, far net.Conn, o Options) tied {
+	x := tied{over: make(chan [2]Way, 2)}
+	o.Over = func(up, down Way) { x.over <- [2]Way{up, down} }
+	x.Tie = New(near, far, o)
+	x.Start()
+	return x
+}
+
+// wait returns how it ended, and fails the test if it does not or does twice.
+func (x tied) wait(t *testing.T) (up, down Way) {
+	t.Helper()
+	select {
+	case got := <-x.over:
+		select {
+		case <-x.over:
+			t.Error("it was over twice")
+		case <-time.After(5 * time.Millisecond):
+		}
+		return got[0], got[1]
+	case <-time.After(10 * time.Second):
+		t.Fatal("it has no end")
+		return
+	}
+}
+
+var pieces = map[string][]int{
+	"nothing": {}, "a byte": {1}, "little": {littleBytes - 1}, "just not little": {littleBytes}, "more": {littleBytes + 1, 5, 1},
+	"a pipe": {pipeBytes}, "much": {1<<20 + 3, 1, littleBytes, 3 << 20},
+}
+
+// say sends random bytes in pieces of these sizes, then the end, and keeps them in sent.
+func say(c *net.TCPConn, sizes []int, sent *bytes.Buffer) {
+	defer c.CloseWrite()
+	for _, n := range sizes {
+		b := make([]byte, n)
+		rand.Read(b)
+		sent.Write(b)
+		c.Write(b)
+		time.Sleep(time.Millisecond) // so that it comes in pieces
+	}
+}
+
+// Whatever the pieces in which it comes, all arrives, both ways, in order, and is counted;
+// the ends too, and the end of one way does not end the other.
+func TestBothWays(t *testing.T) {
+	for name, sizes := range pieces {
+		device, near := pair(t)
+		far, server := pair(t)
+		x := tie(near, far, Options{})
+		var asked, answered bytes.Buffer
+		go say(device, sizes, &asked)
+		got, err := io.ReadAll(server)
+		if err != nil || !bytes.Equal(got, asked.Bytes()) {
+			t.Errorf("%s: %d bytes of %d, %v", name, len(got), asked.Len(), err)
+		}
+		go say(server, sizes, &answered)
+		back, err := io.ReadAll(device)
+		if err != nil || !bytes.Equal(back, answered.Bytes()) {
+			t.Errorf("%s: %d bytes of %d came back, %v", name, len(back), answered.Len(), err)
+		}
+		up, down := x.wait(t)
+		if up != (Way{int64(len(got)), nil}) || down != (Way{int64(len(back)), nil}) {
+			t.Errorf("%s: %v, %v", name, up, down)
 		}
 	}
 }
 
-// What is no socket is copied.
-func TestMoveWithoutSockets(t *testing.T) {
-	in, src := net.Pipe()
-	dst, out := pair(t)
-	go func() { io.WriteString(in, "hello"); in.Close() }()
-	if n, err := Move(dst, src, 0); n != 5 || err != nil {
-		t.Errorf("%d, %v", n, err)
+// What rests and goes on again has lost nothing, and needs no goroutine while it rests.
+func TestRest(t *testing.T) {
+	device, near := pair(t)
+	far, server := pair(t)
+	x := tie(near, far, Options{})
+	turn := func(size int) {
+		t.Helper()
+		want := make([]byte, size)
+		rand.Read(want)
+		go device.Write(want)
+		got := make([]byte, size)
+		if _, err := io.ReadFull(server, got); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
 	}
-	dst.CloseWrite()
-	if b, err := io.ReadAll(out); string(b) != "hello" || err != nil {
-		t.Errorf("%q, %v", b, err)
+	turn(1)
+	begin := runtime.NumGoroutine()
+	for range 3 {
+		turn(1 << 20)
+		time.Sleep(3 * restAfter)
+		turn(5)
+	}
+	end := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > begin && time.Now().Before(end) {
+		time.Sleep(time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > begin {
+		t.Errorf("%d goroutines, and %d before", n, begin)
+	}
+	device.Close()
+	server.Close()
+	x.wait(t)
+}
+
+// What is no socket is copied, and cut too.
+func TestWithoutSockets(t *testing.T) {
+	device, near := net.Pipe()
+	far, server := pair(t)
+	x := tie(near, far, Options{})
+	go io.WriteString(device, "hello")
+	if b := make([]byte, 5); must(io.ReadFull(server, b)) != 5 || string(b) != "hello" {
+		t.Errorf("%q", b)
+	}
+	x.Cut()
+	if up, down := x.wait(t); up.Moved != 5 || !errors.Is(up.Err, net.ErrClosed) || !errors.Is(down.Err, net.ErrClosed) {
+		t.Errorf("%v, %v", up, down)
 	}
 }
 
-// An end that takes nothing is given up when patience is over, and a broken one at once.
-func TestMoveEnds(t *testing.T) {
-	in, src := pair(t)
-	dst, _ := pair(t)
+func must[T any](v T, _ error) T { return v }
+
+// flood writes until it fails.
+func flood(c net.Conn) {
+	for block := make([]byte, 1<<20); ; {
+		if _, err := c.Write(block); err != nil {
+			return
+		}
+	}
+}
+
+// An end that takes nothing is given up when patience is over.
+func TestPatience(t *testing.T) {
+	device, near := pair(t)
+	far, _ := pair(t)
+	go flood(device)
+	up, _ := tie(near, far, Options{Patience: 200 * time.Millisecond}).wait(t)
+	if !errors.Is(up.Err, os.ErrDeadlineExceeded) {
+		t.Errorf("an end that takes nothing: %v", up.Err)
+	}
+}
+
+// Who does not end after the other has is cut.
+func TestLinger(t *testing.T) {
+	device, near := pair(t)
+	far, _ := pair(t)
+	x := tie(near, far, Options{Linger: 100 * time.Millisecond})
+	device.CloseWrite()
+	if up, down := x.wait(t); up.Err != nil || !errors.Is(down.Err, os.ErrDeadlineExceeded) {
+		t.Errorf("%v, %v", up, down)
+	}
+}
+
+// A cut ends what rests, what is busy, what cannot be sent, and what has not begun; and may come
+// late or twice.
+func TestCut(t *testing.T) {
+	for name, busy := range map[string]bool{"at rest": false, "stuck": true} {
+		device, near := pair(t)
+		far, _ := pair(t)
+		if busy {
+			go flood(device)
+		}
+		x := tie(near, far, Options{Patience: time.Hour})
+		time.Sleep(30 * time.Millisecond)
+		x.Cut()
+		x.Cut()
+		if up, down := x.wait(t); !errors.Is(up.Err, net.ErrClosed) || !errors.Is(down.Err, net.ErrClosed) {
+			t.Errorf("%s: %v, %v", name, up, down)
+		}
+		if n, err := device.Read(make([]byte, 1)); err == nil {
+			t.Errorf("%s: %d bytes after the cut", name, n)
+		}
+		x.Cut()
+	}
+	_, near := pair(t)
+	far, _ := pair(t)
+	over := make(chan Way, 2)
+	x := New(near, far, Options{Over: func(up, _ Way) { over <- up }})
+	x.cut(net.ErrClosed)
+	x.Start()
+	if up := <-over; !errors.Is(up.Err, net.ErrClosed) {
+		t.Errorf("before the start: %v", up)
+	}
+}
+
+// A reset of one end is a failure, and with Reset the other end gets one too.
+func TestReset(t *testing.T) {
+	for _, reset := range []bool{false, true} {
+		device, near := pair(t)
+		far, server := pair(t)
+		x := tie(near, far, Options{Reset: reset})
+		server.SetLinger(0)
+		server.Close()
+		_, err := device.Read(make([]byte, 1))
+		if errors.Is(err, syscall.ECONNRESET) != reset || err == nil {
+			t.Errorf("with Reset %v the other end saw %v", reset, err)
+		}
+		if _, down := x.wait(t); !errors.Is(down.Err, syscall.ECONNRESET) {
+			t.Errorf("the way ended by %v", down.Err)
+		}
+	}
+}
+
+// Many come and go at once: each gets its own bytes, and none those of one whose number it
+// has got.
+func TestMany(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
 	go func() {
-		for block := make([]byte, 1<<20); ; {
-			if _, err := in.Write(block); err != nil {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
 				return
 			}
+			go func() { defer c.Close(); io.Copy(c, c) }()
 		}
 	}()
-	if _, err := Move(dst, src, 200*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("an end that takes nothing: %v", err)
+	done := make(chan error)
+	const workers, each = 16, 60
+	for k := range workers {
+		go func() {
+			for i := range each {
+				device, near := pair(t)
+				far, err := net.Dial("tcp", ln.Addr().String())
+				if err != nil {
+					done <- err
+					continue
+				}
+				x := tie(near, far, Options{})
+				want := strings.Repeat(string(rune('a'+k)), 1+i*500)
+				go func() { io.WriteString(device, want); device.CloseWrite() }()
+				got, err := io.ReadAll(device)
+				device.Close()
+				if err == nil && string(got) != want {
+					err = errors.New("other bytes came")
+				}
+				<-x.over
+				done <- err
+			}
+		}()
 	}
-	in.Close()
-	src.Close()
-	if _, err := Move(dst, src, 0); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("from a closed end: %v", err)
+	for range workers * each {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-func TestOnOwnStack(t *testing.T) {
-	ran := false
-	OnOwnStack(func() { ran = true })
-	if !ran {
-		t.Error("it did not wait")
+// Whatever ends a stream at a time, later something else does, and no cut is forgotten.
+func TestCutter(t *testing.T) {
+	var c Cutter
+	var said string
+	c.Cut()
+	c.By(func() { said += "a" })
+	c.By(func() { said += "b" })
+	c.Cut()
+	if said != "abb" {
+		t.Errorf("%q", said)
 	}
-	defer func() {
-		if p := recover(); p != "on purpose" {
-			t.Errorf("the panic became %v", p)
-		}
-	}()
-	OnOwnStack(func() { panic("on purpose") })
 }

@@ -12,12 +12,7 @@ import (
 func TestUrgentByte(t *testing.T) {
 	device, src := pair(t)
 	dst, reached := pair(t)
-	moved := make(chan error, 1)
-	go func() {
-		_, err := Move(dst, src, 0)
-		moved <- err
-		dst.Close()
-	}()
+	x := tie(src, dst, Options{})
 	raw, err := device.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
@@ -39,15 +34,9 @@ func TestUrgentByte(t *testing.T) {
 		t.Errorf("%q, %v", said[:n], err)
 	}
 	device.Close()
-	select {
-	case err := <-moved:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(2 * time.Second):
-		t.Error("the end did not come through")
-		src.Close()
-		<-moved
+	reached.Close()
+	if up, _ := x.wait(t); up.Err != nil {
+		t.Error(up.Err)
 	}
 }
 

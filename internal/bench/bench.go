@@ -8,12 +8,9 @@ package bench
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,8 +97,21 @@ func Compare(name, unit string, better Better, goal float64, seen map[string][]f
 	return r
 }
 
+// Against makes the row of what is measured against a bound in the same unit, which is
+// the goal itself, and not against a program.
+func Against(name, unit string, better Better, bound float64, own []float64) Row {
+	r := Row{Name: name, Unit: unit, Tunic: Median(own), Peer: bound, PeerName: "the goal", Goal: 1}
+	r.Ratio = r.Tunic / bound
+	if better == Less {
+		r.Ratio = bound / max(r.Tunic, bound/1000) // a measured 0 is as good as a thousandth
+	}
+	r.Holds = r.Ratio >= r.Goal
+	return r
+}
+
 // Report logs what was measured, and puts the row into the file of results, if there is to
-// be one, instead of the one of that name that is there.
+// be one, instead of the one of that name that is there; what each round gave goes into
+// another beside it (RoundsOf).
 func Report(t testing.TB, r Row, seen map[string][]float64) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
@@ -113,32 +123,9 @@ func Report(t testing.TB, r Row, seen map[string][]float64) {
 	if path == "" {
 		return
 	}
-	if err := put(path, r); err != nil {
+	if err := put(path, r, seen); err != nil {
 		t.Errorf("writing the results: %v", err)
 	}
-}
-
-func put(path string, r Row) error {
-	var rows []Row
-	b, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(b, &rows)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if at := slices.IndexFunc(rows, func(old Row) bool { return old.Name == r.Name }); at >= 0 {
-		rows[at] = r
-	} else {
-		rows = append(rows, r)
-	}
-	if b, err = json.MarshalIndent(rows, "", "  "); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(b, '\n'), 0o644)
 }
 
 // CPU is the processor's time that a process has taken, its own and the kernel's for it,

@@ -2,8 +2,10 @@ package bench
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -37,7 +39,7 @@ func TestReport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dist", "bench.json")
 	t.Setenv(File, path)
 	for _, r := range []Row{{Name: "a", Ratio: 1}, {Name: "b", Ratio: 2}, {Name: "a", Ratio: 3, Holds: true}} {
-		Report(t, r, nil)
+		Report(t, r, map[string][]float64{"tunic": {r.Ratio}})
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -49,6 +51,41 @@ func TestReport(t *testing.T) {
 	}
 	if len(rows) != 2 || rows[0] != (Row{Name: "a", Ratio: 3, Holds: true}) || rows[1].Name != "b" {
 		t.Errorf("%+v", rows)
+	}
+	if _, rounds, err := Read(path); err != nil || rounds["a"]["tunic"][0] != 3 || rounds["b"]["tunic"][0] != 2 {
+		t.Errorf("%v, %v", rounds, err)
+	}
+}
+
+// Against a bound: what is as good as it holds.
+func TestAgainst(t *testing.T) {
+	if r := Against("verb", "ms", Less, 100, []float64{50, 100, 400}); r.Ratio != 1 || !r.Holds {
+		t.Errorf("%+v", r)
+	}
+	if r := Against("verb", "ms", Less, 100, []float64{200}); r.Ratio != 0.5 || r.Holds {
+		t.Errorf("%+v", r)
+	}
+	if r := Against("speed", "1/s", More, 100, []float64{50}); r.Ratio != 0.5 || r.Holds {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What is flat is level in the picture, and what is linear goes up by one for one.
+func TestPlot(t *testing.T) {
+	var out strings.Builder
+	err := Plot(&out, "cost", "ms", []Curve{
+		{"flat", []Point{{1, 10}, {1000, 10}}}, {"linear", []Point{{1000, 1000}, {1, 1}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`points="70.0,186.7 620.0,186.7"`, `points="70.0,260.0 620.0,40.0"`, ">1,000 ms<", ">linear<"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if err := xml.Unmarshal([]byte(out.String()), new(struct{})); err != nil {
+		t.Error(err)
 	}
 }
 
