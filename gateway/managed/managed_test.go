@@ -156,7 +156,7 @@ func TestMissingProgram(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	for found, ok := range map[string]bool{"2.2.99": false, "2.3": true, "2.3.19.1": true, "2.4.0": true, "2.10": true,
-		"27-IDENT+IPv6": true, "none": false} {
+		"27-IDENT+IPv6": true, "none": false, "d2d 2.3.1": true} {
 		h := newHouse(t)
 		h.spec.Version.Args = []string{"version", found}
 		_, _, err := h.spec.find(t.Context())

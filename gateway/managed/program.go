@@ -68,7 +68,7 @@ const versionTime = 20 * time.Second
 
 // number is a version. Some servers count whole numbers, "ngIRCd 27-IDENT+IPv6", and some
 // have one in their name, "i2pd version 2.45.1".
-var number = regexp.MustCompile(`\b\d+(\.\d+)*`)
+var number = regexp.MustCompile(`(?:^|\PL)v?(\d+(?:\.\d+)*)`)
 
 // version asks the program, as the user that it will run as.
 func (s Spec) version(ctx context.Context, path string) (string, error) {
@@ -78,7 +78,10 @@ func (s Spec) version(ctx context.Context, path string) (string, error) {
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin", "TZ=UTC"}
 	cmd.SysProcAttr = s.credential()
 	out, err := cmd.CombinedOutput()
-	found := number.FindString(string(out))
+	found := ""
+	if m := number.FindSubmatch(out); m != nil {
+		found = string(m[1])
+	}
 	if found == "" {
 		return "", fmt.Errorf("asking %s for its version: %w", s.Name, errors.Join(err, errors.New("it names none")))
 	}

@@ -184,8 +184,9 @@ func certificateOfPhone(w *world, p, other *phone) {
 				starttls = "-starttls smtp"
 			}
 			r := p.exec(lab.InternetNode, "sh", "-c", fmt.Sprintf("echo | "+
-				"torsocks -P %d openssl s_client -connect %s:%s %s -servername %s -verify_hostname %s -CAfile %s -no-CApath -no-CAstore -verify_return_error", p.port, p.added.Address, port, starttls, name,
-				name, p.ca))
+				"torsocks -P %d openssl s_client -connect %s:%s %s -servername %s -verify_hostname %s -CAfile %s "+
+				"-no-CApath -no-CAstore -verify_return_error",
+				p.port, p.added.Address, port, starttls, name, name, p.ca))
 			if r.Code != 0 || !strings.Contains(r.Stdout, "Verify return code: 0 (ok)") {
 				w.Errorf("port %s by %s: %d\n%s%s", port, name, r.Code, r.Stdout, r.Stderr)
 			}
