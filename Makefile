@@ -249,6 +249,11 @@ mutants: ## name the guards of the package PKG whose removal no test notices
 SING_BOX = github.com/sagernet/sing-box/cmd/sing-box@v1.14.1
 # The disk that is measured: a directory on it.
 DISK ?= gateway/endpoint/smtp
+# The disk that is measured: that of a directory, or one for which each sync takes SYNC, such as 5ms.
+SYNC ?=
+bench-mail: ## measure mails a second against Postfix, which it installs, on DISK=DIRECTORY or a disk with SYNC=5ms for each sync (as root)
+	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix
+	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH_SYNC=$(SYNC) TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 15m -v ./gateway/endpoint/smtp
 
 # How a part is run that puts its rows into dist/bench.json.
 PART = TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -benchtime 1x -v -timeout
