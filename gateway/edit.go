@@ -46,7 +46,7 @@ func (g *Gateway) load(ctx context.Context) error {
 	if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths, Surroundings: around}); err != nil {
 		return err
 	}
-	if err := g.verifyTor(ctx, c); err != nil {
+	if err := g.judge(ctx, c); err != nil {
 		return err
 	}
 	g.mu.Lock()

@@ -152,10 +152,14 @@ func (k fakeKernel) CutFlows(_ context.Context, doomed func(uint32, netip.Addr) 
 	return n, nil
 }
 
-func (k fakeKernel) Facts(context.Context, []string) (feature.Facts, error) {
+func (k fakeKernel) Facts(_ context.Context, names []string) (feature.Facts, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.facts, k.fail["facts"]
+	facts := k.facts
+	facts.Interfaces = slices.DeleteFunc(slices.Clone(facts.Interfaces), func(i feature.InterfaceFacts) bool {
+		return !slices.Contains(names, i.Name)
+	})
+	return facts, k.fail["facts"]
 }
 
 func (k fakeKernel) Group(context.Context, []string) (uint32, error) {

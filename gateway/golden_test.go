@@ -17,6 +17,7 @@ import (
 	"tunic/gateway/account"
 	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 )
 
@@ -165,7 +166,8 @@ func TestPlanOfARichHouse(t *testing.T) {
 	h.running(t)
 	v := h.snapshot()
 	err := h.do(t.Context(), func(ctx context.Context) error {
-		foreseen, err := h.foresee(ctx, v.config, v.in)
+		in, err := h.foresee(ctx, v.config, v.in)
+		foreseen := desire.State(in)
 		if changes, _ := feature.Diff(v.desired, foreseen); !foreseen.Equal(v.desired) {
 			t.Errorf("a plan foresees something else than the pass has made:\n%s", strings.Join(changes, "\n"))
 		}

@@ -40,6 +40,17 @@ func (f fakeSystem) Addresses() ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.168.77.1"), netip.MustParseAddr("203.0.113.100")}, nil
 }
 
+// Via has 10.99.0.0/24 behind the laptop, a mesh on ygg0 and all else on the uplink.
+func (f fakeSystem) Via(to netip.Addr) (string, netip.Addr, error) {
+	switch {
+	case netip.MustParsePrefix("10.99.0.0/24").Contains(to):
+		return "br-lan", netip.MustParseAddr("192.168.77.10"), nil
+	case netip.MustParsePrefix("200::/7").Contains(to):
+		return "ygg0", netip.Addr{}, nil
+	}
+	return "wan", netip.MustParseAddr("203.0.113.1"), f.failure("via")
+}
+
 func (f fakeSystem) Counters(context.Context, rules.Family) (map[string][]uint64, error) {
 	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.failure("counters")
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -67,23 +68,26 @@ func (g *Gateway) changes(ctx context.Context, c *config.Config) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	return feature.Diff(now, next)
+	if err := g.possible(ctx, next); err != nil {
+		return nil, err
+	}
+	return feature.Diff(desire.State(now), desire.State(next))
 }
 
-// foresee returns what a configuration would lead to, and changes nothing. in is
-// what the rest of it is computed from.
-func (g *Gateway) foresee(ctx context.Context, c *config.Config, in desire.Inputs) (feature.Desired, error) {
+// foresee returns what that is computed from to which a configuration would lead, and
+// changes nothing. in is what the rest of it is computed from.
+func (g *Gateway) foresee(ctx context.Context, c *config.Config, in desire.Inputs) (desire.Inputs, error) {
 	in.Wishes = nil
 	return g.again(ctx, c, in)
 }
 
-// again returns what a configuration leads to with what features have seen last.
-func (g *Gateway) again(ctx context.Context, c *config.Config, in desire.Inputs) (feature.Desired, error) {
+// again is foresee with what features have seen last.
+func (g *Gateway) again(ctx context.Context, c *config.Config, in desire.Inputs) (desire.Inputs, error) {
 	known := in.Facts
 	in.Config, in.Written, in.Mode = g.amended(c), c, rules.Open
 	facts, err := g.Kernel.Facts(ctx, in.Config.Household.Interfaces)
 	if err != nil {
-		return feature.Desired{}, fmt.Errorf("reading the network interfaces: %w", err)
+		return in, fmt.Errorf("reading the network interfaces: %w", err)
 	}
 	facts.RelayTime = known.RelayTime
 	in.Facts = remember(known, facts)
@@ -92,13 +96,12 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in desire.Inputs)
 	if in.Wishes == nil {
 		in.Foresee(ctx, g.Features)
 	}
-	return desire.State(in), nil
+	return in, nil
 }
 
-// verifyTor asks tor whether it would take the owner's part of a configuration.
-// That tor is not there is no mistake of the configuration: the household stays
-// closed, and the status says why.
-func (g *Gateway) verifyTor(ctx context.Context, c *config.Config) error {
+// judge refuses a configuration whose rules cannot be, and one with lines that tor
+// does not take.
+func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
@@ -107,14 +110,42 @@ func (g *Gateway) verifyTor(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	before, after := v.desired.Tor, next.Tor
+	if err := g.possible(ctx, next); err != nil {
+		return err
+	}
+	return g.verifyTor(ctx, v.desired.Tor, desire.State(next))
+}
+
+// possible refuses what the rules cannot do, unless the configuration in force fails in
+// the same: an interface that has changed since must not keep its owner from closing an
+// onion, for one.
+func (g *Gateway) possible(ctx context.Context, next desire.Inputs) error {
+	faults := desire.Faults(next)
+	if len(faults) == 0 {
+		return nil
+	}
+	v := g.snapshot()
+	if now, err := g.again(ctx, v.config, v.in); err == nil {
+		faults = desire.Worse(desire.Faults(now), faults)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return feature.Usage(errors.Join(faults...), "nothing was changed; `tunic explain network-unfit` says more")
+}
+
+// verifyTor asks tor whether it would take the owner's part of a configuration.
+// That tor is not there is no mistake of the configuration: the household stays
+// closed, and the status says why.
+func (g *Gateway) verifyTor(ctx context.Context, before tor.Spec, next feature.Desired) error {
+	after := next.Tor
 	for _, s := range []*tor.Spec{&before, &after} { // tunic's own lines need no check
 		s.Onions, s.Auth, s.Maps = nil, nil, nil
 	}
 	if before.Equal(after) {
 		return nil
 	}
-	err = g.Tor.Verify(ctx, after)
+	err := g.Tor.Verify(ctx, after)
 	if fast := next.Fast; err == nil && len(fast.Onions) > 0 {
 		fast.Onions = nil
 		err = g.Fast.Verify(ctx, fast)

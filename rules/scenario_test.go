@@ -119,11 +119,15 @@ func scenarios() map[string]Input {
 	named.Exceptions = append(slices.Clone(named.Exceptions), Exception{Protocol: 112, To: netip.MustParsePrefix("224.0.0.18/32")})
 	closedNamed := named
 	closedNamed.Mode = Lockdown
+	mesh := house()
+	mesh.Interfaces = []string{"br-lan", "ygg0"}
+	mesh.Prefixes = append(slices.Clone(mesh.Prefixes), netip.MustParsePrefix("10.99.0.0/24"), netip.MustParsePrefix("201:db8:1::5/128"))
 	oneArm := named
 	oneArm.OneArm, oneArm.Interfaces = true, []string{"eth0"}
 	bootingOneArm := oneArm
 	bootingOneArm.Mode, bootingOneArm.Prefixes = Lockdown, nil
 	return map[string]Input{
+		"open-mesh":         mesh,
 		"open-named":        named,
 		"lockdown-named":    closedNamed,
 		"open-one-arm":      oneArm,

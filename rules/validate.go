@@ -89,15 +89,29 @@ func (in Input) validatePrefixes() error {
 			errs = append(errs, fmt.Errorf("household prefix %v is not a network address", p))
 			continue
 		}
-		least := minPrefixBits6
-		if p.Addr().Is4() {
-			least = minPrefixBits4
-		}
-		if p.Bits() < least || p.Addr().IsLoopback() || p.Addr().IsMulticast() {
-			errs = append(errs, fmt.Errorf("household prefix %v is no home network: loopback, multicast, or wider than /%d", p, least))
+		if why := NotHome(p); why != "" {
+			errs = append(errs, fmt.Errorf("household prefix %v is no home network: it is %s", p, why))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// NotHome says what a network is that cannot be a household's, such as "wider than
+// /32"; "" of one that can.
+func NotHome(p netip.Prefix) string {
+	least := minPrefixBits6
+	if p.Addr().Is4() {
+		least = minPrefixBits4
+	}
+	switch {
+	case p.Addr().IsLoopback():
+		return "loopback"
+	case p.Addr().IsMulticast():
+		return "multicast"
+	case p.Bits() < least:
+		return fmt.Sprintf("wider than /%d", least)
+	}
+	return ""
 }
 
 func (in Input) validateDevices() error {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/gateway/desire"
 	"tunic/gateway/feature"
@@ -28,8 +30,9 @@ mistake with file and line and exits with 2 if there is one. Lines in torrc.d,
 bridges and countries are verified by tor itself. What this box lacks for a
 configuration that is right, such as tor, a mail or chat server, the program of
 a bridge's transport or the household's interface, is a warning, and so is an
-onion that leads to a host on the internet; that the household's interface is the
-way to the internet is a mistake.`,
+onion that leads to a host on the internet. That the household's interface is the
+way to the internet is a mistake, and so is a network on it that cannot be the
+household's.`,
 		Example: "  tunic check && tunic reload",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(a.paths())
@@ -47,7 +50,7 @@ way to the internet is a mistake.`,
 			}
 			missing := desire.Missing(cmd.Context(), emptyHouse().features(), c)
 			if local, err := (machine.Kernel{}).LocalPrefixes(cmd.Context()); err == nil {
-				missing = append(missing, onions.CheckTargets(c.Onions, local)...)
+				missing = append(missing, onions.CheckTargets(c.Onions, slices.Concat(local, c.Household.Prefixes))...)
 			}
 			for _, err := range missing {
 				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
@@ -78,9 +81,29 @@ func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned boo
 	if err := networks.RefuseUplink(c, around.Links); err != nil {
 		return false, &failure{code: exitUsage, err: err}
 	}
+	if err := a.checkRules(ctx, c, around); err != nil {
+		return false, err
+	}
 	findings := networks.Surroundings(c, around)
 	a.warn(findings)
 	return len(findings) > 0, nil
+}
+
+// checkRules has the rules made for the interfaces that this box has now. What cannot
+// be read, as by who is not root, is not looked at.
+func (a *app) checkRules(ctx context.Context, c *config.Config, around feature.Surroundings) error {
+	facts, err := machine.Kernel{}.Facts(ctx, c.Household.Interfaces)
+	if err != nil {
+		return nil
+	}
+	s := feature.Scene{Config: c, Facts: facts, Surroundings: around}
+	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
+		s.Ranges, _, _ = box.FindRanges(a.paths().StateFile(), local)
+	}
+	if faults := desire.CheckRules(ctx, emptyHouse().features(), s); len(faults) > 0 {
+		return &failure{exitUsage, errors.Join(faults...), "`tunic explain network-unfit` says more"}
+	}
+	return nil
 }
 
 // warn prints findings for somebody who asks no daemon.

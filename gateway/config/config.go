@@ -65,6 +65,10 @@ type Household struct {
 	Interfaces    []string // the only interfaces that tunic is in charge of; at least one
 	DefaultPolicy Policy   // for devices without a file; default tor
 	OneArm        bool     // the box is beside the router: its household interface leads to the internet too
+
+	// Prefixes are the household's beside those on its interfaces' wires: masked,
+	// no wider than a home's can be (rules.NotHome). Not with OneArm.
+	Prefixes []netip.Prefix
 }
 
 // Gateway is [gateway].

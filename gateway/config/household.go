@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,7 +29,48 @@ func readHousehold(t *table, h *Household) {
 	if !t.has("interfaces") {
 		t.missing("interfaces", interfacesHint)
 	}
+	readPrefixes(t, h)
 	t.finish()
+}
+
+const prefixesHint = `name the household's part alone, like prefixes = ["10.99.0.0/24"], or one host: "201:db8:1::5/128"`
+
+// readPrefixes reads which networks are the household's beside those on the wire.
+func readPrefixes(t *table, h *Household) {
+	t.texts("prefixes", func(path, text string) {
+		prefix, p := parseHomePrefix(text)
+		h.Prefixes = addOnce(t, path, h.Prefixes, prefix, p)
+	})
+	if h.OneArm && t.has("prefixes") {
+		t.add("prefixes", problemf("give the box an interface for the household alone, and remove one-arm",
+			"does not go with one-arm: when such a network is away, its packets would leave for the internet"))
+	}
+}
+
+// The widest networks that can be a household's; package rules has the same.
+const (
+	minHomeBits4 = 8
+	minHomeBits6 = 32
+)
+
+func parseHomePrefix(text string) (netip.Prefix, *problem) {
+	p, err := netip.ParsePrefix(text)
+	if err != nil || p.Addr().Is4In6() {
+		return netip.Prefix{}, problemf(prefixesHint, "%q is no network", text)
+	}
+	least := minHomeBits6
+	if p.Addr().Is4() {
+		least = minHomeBits4
+	}
+	switch a := p.Addr(); {
+	case p != p.Masked():
+		return netip.Prefix{}, problemf(fmt.Sprintf("write %q", p.Masked()), "%q has bits behind its length", text)
+	case p.Bits() < least:
+		return netip.Prefix{}, problemf(prefixesHint, "%s is wider than /%d: half of the world would be the household", p, least)
+	case a.IsLoopback(), a.IsMulticast(), a.IsUnspecified(), a.IsLinkLocalUnicast():
+		return netip.Prefix{}, problemf(prefixesHint, "%s is no network of hosts", p)
+	}
+	return p, nil
 }
 
 // checkInterface takes less than the kernel does: the name also goes into

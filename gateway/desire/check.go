@@ -29,13 +29,15 @@ func CheckTor(ctx context.Context, features []feature.Feature, c *config.Config,
 		return fmt.Errorf("checking the torrc: %w", err)
 	}
 	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(dir), ChildIDs: feature.ChildIDs{Tor: user}, Mode: rules.Open,
-		Facts:  feature.Facts{IPv6: true},
-		Ranges: feature.Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}}}
+		Facts: feature.Facts{IPv6: true}, Ranges: exampleRanges}}
 	in.Foresee(ctx, features)
 	s := State(in).Tor
 	s.Onions, s.Auth, s.Maps = nil, nil, nil // tunic's own lines need no check
 	return tor.Verify(ctx, s, slog.New(slog.DiscardHandler))
 }
+
+// exampleRanges stand for those that a box has not chosen yet.
+var exampleRanges = feature.Ranges{Virtual4: netip.MustParsePrefix("10.128.0.0/16"), Virtual6: netip.MustParsePrefix("fd00:7475:6e69::/48")}
 
 // Missing says which programs a configuration needs that this box lacks: tor, or
 // one that is new enough, and the servers that others have written. None of it

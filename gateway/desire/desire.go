@@ -5,8 +5,6 @@ package desire
 
 import (
 	"context"
-	"net/netip"
-	"slices"
 	"time"
 
 	"tunic/gateway/config"
@@ -114,14 +112,7 @@ func ownRules(in Inputs) rules.Input {
 		Virtual4:   in.Ranges.Virtual4,
 		Virtual6:   in.Ranges.Virtual6,
 	}
-	for _, i := range in.Facts.Interfaces {
-		for _, a := range i.Addresses {
-			if p := a.Masked(); !slices.Contains(r.Prefixes, p) {
-				r.Prefixes = append(r.Prefixes, p)
-			}
-		}
-	}
-	slices.SortFunc(r.Prefixes, netip.Prefix.Compare)
+	r.Prefixes, _ = in.HomeNetworks()
 	for _, d := range c.Devices {
 		r.Devices = append(r.Devices, rules.Device{MAC: d.MAC, Policy: rulePolicy(d.Policy)})
 	}

@@ -27,6 +27,7 @@ type InterfaceFacts struct {
 	Index     int            // 0: it did not exist yet
 	Missing   bool           // it does not exist under this name now; the rest is what it was
 	Addresses []netip.Prefix // the box's own addresses with their on-link prefixes, without link-local ones
+	Routed    []netip.Prefix // networks that the box reaches by hosts there, without those of half of the internet or more
 }
 
 // Neighbour is a device in the kernel's neighbour table.

@@ -19,6 +19,15 @@ var catalog = map[Code]entry{
 	NoAddress: {Warning,
 		"A household interface has no address of its own. Devices cannot ask this box for names, and find no gateway.",
 		"give the interface its household address; devices cannot reach the box without one"},
+	NetworkUnfit: {Warning,
+		"A network on a household interface cannot be the household's as a whole: it is as wide as a mesh (yggdrasil 200::/7, cjdns " +
+			"fc00::/8), or in the way of others. No rule speaks of it; the other interfaces are as they were, and nothing leaks.",
+		"name the hosts or the network there that are the household's in [household] prefixes of tunic.toml, such as " +
+			"prefixes = [\"201:db8:1::5/128\"], and run `tunic reload`; or take the interface out of [household] interfaces"},
+	NetworkUnnamed: {Info,
+		"This box has a route to a network behind a host of the household, and that network is not the household's. What its hosts " +
+			"send to the box or through it is dropped.",
+		"if it is the household's, as a mesh behind a device is, name it in [household] prefixes of tunic.toml and run `tunic reload`"},
 	ForwardingOff: {Warning,
 		"A device has policy direct or onion, or a bypass, and the kernel does not forward packets. Such a device reaches nothing; " +
 			"nothing leaks.",

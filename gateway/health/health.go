@@ -29,6 +29,8 @@ const (
 	ConfigInvalid      Code = "config-invalid"
 	InterfaceMissing   Code = "interface-missing"
 	NoAddress          Code = "interface-without-address"
+	NetworkUnfit       Code = "network-unfit"
+	NetworkUnnamed     Code = "network-unnamed"
 	ForwardingOff      Code = "forwarding-off"
 	VirtualOverlap     Code = "virtual-range-overlap"
 	TorMissing         Code = "tor-missing"

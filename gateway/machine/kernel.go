@@ -31,7 +31,7 @@ func (Kernel) Facts(_ context.Context, interfaces []string) (feature.Facts, erro
 		if ifc, err := net.InterfaceByName(i.Name); err == nil {
 			f.Index = ifc.Index
 		}
-		f.Addresses = withNetworks(i)
+		f.Addresses, f.Routed = withNetworks(i), i.Routed
 		facts.Interfaces = append(facts.Interfaces, f)
 	}
 	return facts, nil

@@ -43,6 +43,9 @@ func (s System) Resolvers() []netip.Addr {
 	return all
 }
 
+// Via implements why.System.
+func (s System) Via(to netip.Addr) (iface string, by netip.Addr, err error) { return netfilter.Via(to) }
+
 // Addresses implements gateway.System.
 func (s System) Addresses() ([]netip.Addr, error) {
 	read, err := net.InterfaceAddrs()

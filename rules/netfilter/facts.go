@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,7 @@ type Interface struct {
 	Up        bool           // switched on; the cable may still be out
 	Addresses []netip.Addr   // the box's own there, link-local ones too
 	Prefixes  []netip.Prefix // the networks on its wire, masked, without IPv6 link-local
+	Routed    []netip.Prefix // the networks that hosts on its wire lead to, but not half of the internet or more
 }
 
 // Addresses reads the facts. An interface that does not exist is no error.
@@ -77,8 +79,43 @@ func readInterface(name string) (Interface, error) {
 		}
 	}
 	i.Prefixes = sortedPrefixes(i.Prefixes)
+	if i.Routed, err = routedBy(link); err != nil {
+		return i, err
+	}
 	return i, nil
 }
+
+// routedBy are the networks behind other hosts of one interface, by the main table.
+func routedBy(link netlink.Link) ([]netip.Prefix, error) {
+	routes, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(link, netlink.FAMILY_ALL) })
+	if err != nil {
+		return nil, err
+	}
+	var list []netip.Prefix
+	for _, r := range routes {
+		if p := toPrefix(r.Dst).Masked(); r.Gw != nil && p.IsValid() && p.Bits() >= 4 {
+			list = append(list, p)
+		}
+	}
+	return sortedPrefixes(list), nil
+}
+
+// Via is the interface by which this host would reach an address now, and the neighbour
+// that leads there; the zero Addr if it is on the wire itself.
+func Via(to netip.Addr) (iface string, by netip.Addr, err error) {
+	routes, err := netlink.RouteGet(to.AsSlice())
+	if err != nil || len(routes) == 0 {
+		return "", netip.Addr{}, fmt.Errorf("the way to %v: %w", to, cmp.Or(err, errNoRoute))
+	}
+	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+	if err != nil {
+		return "", netip.Addr{}, fmt.Errorf("the way to %v: %w", to, err)
+	}
+	gw, _ := netip.AddrFromSlice(routes[0].Gw)
+	return link.Attrs().Name, gw.Unmap(), nil
+}
+
+var errNoRoute = errors.New("there is none")
 
 // localPrefixes leaves out routes that take half of the internet or more, as
 // default routes and some tunnels do: every range overlaps those.

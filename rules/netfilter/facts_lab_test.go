@@ -23,7 +23,10 @@ func TestAddresses(t *testing.T) {
 	n.ip("addr add 2001:db8:77::1/64 dev br-lan nodad")
 	n.ip("addr add 2001:db8:77::dead/128 dev br-lan nodad")
 	n.ip("addr add 203.0.113.2/24 dev wan0")
+	n.ip("link set cable0 up")
 	n.ip("route add 172.16.5.0/24 via 203.0.113.9")
+	n.ip("route add 10.99.0.0/24 via 192.168.77.11")
+	n.ip("route add 172.16.6.0/24 dev br-lan")
 	n.ip("route add default via 203.0.113.1")
 	n.set("ipv4/ip_forward", "1")
 	var facts Facts
@@ -39,6 +42,17 @@ func TestAddresses(t *testing.T) {
 	want := []netip.Prefix{netip.MustParsePrefix("192.168.77.0/24"), netip.MustParsePrefix("2001:db8:77::/64")}
 	if !slices.Equal(lan.Prefixes, want) {
 		t.Errorf("prefixes %v, want %v", lan.Prefixes, want)
+	}
+	if want := []netip.Prefix{netip.MustParsePrefix("10.99.0.0/24")}; !slices.Equal(lan.Routed, want) {
+		t.Errorf("behind hosts of br-lan: %v, want %v", lan.Routed, want)
+	}
+	for to, want := range map[string]string{"10.99.0.2": "br-lan 192.168.77.11", "192.168.77.9": "br-lan invalid IP",
+		"8.8.8.8": "wan0 203.0.113.1"} {
+		n.do(func() {
+			if i, by, err := Via(netip.MustParseAddr(to)); err != nil || i+" "+by.String() != want {
+				t.Errorf("to %s: by %s and %v, %v; want %s", to, i, by, err, want)
+			}
+		})
 	}
 	if missing := facts.Interfaces[1]; missing.Exists || missing.Up || missing.Name != "usb9" {
 		t.Errorf("usb9: %+v", missing)

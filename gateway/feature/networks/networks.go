@@ -42,6 +42,7 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 	c, around := s.Config, s.Surroundings
 	r.Findings = append(r.Findings, Surroundings(c, around)...)
 	r.Findings = append(r.Findings, firewallFindings(c, around.Others)...)
+	tellNetworks(s, r)
 	tellRouters(c, around, r)
 	tellShared(c, around, r)
 	if c.Gateway.OwnTraffic == config.OwnTor {
@@ -77,6 +78,18 @@ func exceptions(c *config.Config) (list []string) {
 		list = append(list, "the box's own connections (own-traffic = direct)")
 	}
 	return list
+}
+
+// tellNetworks is about networks that are not the household's and may be meant to be.
+func tellNetworks(s *feature.Scene, r *feature.Report) {
+	_, unfit := s.HomeNetworks()
+	for _, u := range unfit {
+		r.Findings = append(r.Findings, u.Finding())
+	}
+	for _, u := range s.Unnamed() {
+		r.Find(health.NetworkUnnamed, u.Prefix.String(), "the network %v, which this box reaches by a host on %s, is not the household's: "+
+			"what comes from there is dropped", u.Prefix, u.Interface)
+	}
 }
 
 // tellShared is about hardware addresses that two devices may have.
@@ -130,8 +143,7 @@ func want(s feature.Scene, d *feature.Desired) {
 	leads := func(name string) bool {
 		return slices.ContainsFunc(s.Surroundings.Links, func(l feature.Link) bool { return l.Name == name && l.Default })
 	}
-	r.OneArm = s.Config.Household.OneArm ||
-		slices.ContainsFunc(s.Surroundings.Links, func(l feature.Link) bool { return l.Household && l.Default })
+	r.OneArm = s.OneArm()
 	for _, name := range s.Config.Gateway.OtherNetworks {
 		if !leads(name) {
 			r.Others = append(r.Others, name)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,7 +114,7 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 }
 
 func (f *Feature) look(s *feature.Scene, r *feature.Report) {
-	for _, err := range CheckTargets(s.Config.Onions, s.Local) {
+	for _, err := range CheckTargets(s.Config.Onions, slices.Concat(s.Local, s.Config.Household.Prefixes)) {
 		r.Find(health.TargetOnInternet, "", "%v", err)
 	}
 	has := make(map[string]bool)

@@ -21,7 +21,7 @@ func (f *Feature) Publish(ctx context.Context, r api.PublishRequest) (api.Onion,
 		return api.Onion{}, err
 	}
 	if local, err := f.Kernel.LocalPrefixes(ctx); err == nil {
-		if err := RefuseTargets(o, local); err != nil {
+		if err := RefuseTargets(o, slices.Concat(local, f.host.Now().Config.Household.Prefixes)); err != nil {
 			return api.Onion{}, err
 		}
 	}

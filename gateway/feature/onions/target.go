@@ -7,6 +7,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/rules"
 )
 
 // shared is for networks between a provider and its customers (RFC 6598); VPNs
@@ -16,7 +17,9 @@ var shared = netip.MustParsePrefix("100.64.0.0/10")
 // CheckTargets says which targets of onions are no services at home: hosts on
 // the internet, to which the box would carry strangers in its own name. local
 // are the prefixes of the box's interfaces and routes: where a provider gives
-// public addresses, those at home are among them.
+// public addresses, those at home are among them, and those that the household has
+// named ([household] prefixes). A mesh as wide as yggdrasil's is
+// nobody's home.
 func CheckTargets(onions []config.Onion, local []netip.Prefix) []error {
 	var errs []error
 	for _, o := range onions {
@@ -31,7 +34,7 @@ func CheckTargets(onions []config.Onion, local []netip.Prefix) []error {
 
 func onInternet(a netip.Addr, local []netip.Prefix) bool {
 	return a.IsGlobalUnicast() && !a.IsPrivate() && !shared.Contains(a) &&
-		!slices.ContainsFunc(local, func(p netip.Prefix) bool { return p.Bits() > 0 && p.Contains(a) })
+		!slices.ContainsFunc(local, func(p netip.Prefix) bool { return rules.NotHome(p) == "" && p.Contains(a) })
 }
 
 // RefuseTargets is CheckTargets for an onion that is being published.

@@ -26,7 +26,7 @@ type laterTurn struct {
 }
 
 func (l *laterTurn) Now() feature.Now {
-	return feature.Now{Scene: feature.Scene{Addresses: l.addresses}}
+	return feature.Now{Scene: feature.Scene{Addresses: l.addresses, Config: &config.Config{}}}
 }
 
 func (l *laterTurn) Edit(_ context.Context, e feature.Edit) error {

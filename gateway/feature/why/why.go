@@ -22,6 +22,9 @@ type System interface {
 	// Counters says how many packets matched each rule of our chains, by
 	// "TABLE CHAIN", in their order there.
 	Counters(ctx context.Context, f rules.Family) (map[string][]uint64, error)
+	// Via is the interface by which the box reaches an address, and the neighbour that
+	// leads there; the zero Addr if it is on the wire itself.
+	Via(to netip.Addr) (iface string, by netip.Addr, err error)
 }
 
 // Finder finds the device that a person means.
@@ -108,6 +111,9 @@ func (x Explainer) flow(ctx context.Context, now feature.Now, r api.WhyRequest) 
 		return f, why, nil
 	}
 	d, err := x.Finder.Find(ctx, r.Device)
+	if a, no := netip.ParseAddr(r.Device); err != nil && no == nil && a.Is4() == to.Is4() {
+		return x.behind(ctx, now, f, why, a, err)
+	}
 	if err != nil {
 		return f, why, err
 	}
