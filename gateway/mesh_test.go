@@ -33,6 +33,9 @@ func TestAMeshThatComesUpLater(t *testing.T) {
 	h := newHouse(t, map[string]string{"tunic.toml": meshFile})
 	h.running(t)
 	lan := slices.Clone(h.nets())
+	if in := h.snapshot().desired.Rules; !slices.Equal(in.Checked, []string{"ygg0"}) { // who knows what it will be
+		t.Errorf("before it is there, checked are %q", in.Checked)
+	}
 	for _, wide := range []string{"203:956a:3de6::1/7", "10.0.0.1/8", "11.0.0.1/4", "fd00::1/8"} {
 		h.set(func() {
 			i := mesh()
@@ -42,6 +45,9 @@ func TestAMeshThatComesUpLater(t *testing.T) {
 		h.again(t)
 		if v := h.snapshot(); v.state != api.Open || !slices.Equal(h.nets(), lan) || mode(h.loaded) != "open" {
 			t.Errorf("%s: %s (%s), home %v", wide, v.state, v.why, h.nets())
+		}
+		if in := h.snapshot().desired.Rules; wide != "10.0.0.1/8" && !slices.Equal(in.Checked, []string{"ygg0"}) {
+			t.Errorf("%s: checked are %q", wide, in.Checked)
 		}
 		if !slices.Contains(h.codes(t), "network-unfit") {
 			t.Errorf("%s: findings %v", wide, h.codes(t))

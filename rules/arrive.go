@@ -1,6 +1,10 @@
 package rules
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // input guards our ports against everybody, and the box's other ports against
 // whatever is no network that has been named: its owner's own rules judge the
@@ -55,25 +59,40 @@ func (c compiler) acceptServed(chain *Chain) {
 }
 
 // named lets the networks reach the box that the owner has named. In one-arm use
-// the household's interface is the internet's too, so the source has to be the
-// household's, or none yet, as when a device asks for an address.
+// the household's interface is the internet's too, and a mesh's is everybody's in the
+// mesh, so the source has to be the household's, or none yet, as when a device asks for
+// an address.
 func (c compiler) named(chain *Chain) {
-	switch {
-	case c.OneArm:
-		c.eachFrom(chain, "", "-j RETURN")
-		for _, in := range c.ins() {
-			if c.dhcpServer != "" {
-				chain.add("%s %s -j RETURN", in, c.dhcpServer)
-			}
-		}
-	default:
-		for _, in := range c.ins() {
-			chain.add("%s -j RETURN", in)
+	checked, bare := c.ins(), []string(nil)
+	if !c.OneArm {
+		checked, bare = c.apart()
+	}
+	for _, in := range bare {
+		chain.add("%s -j RETURN", in)
+	}
+	c.eachFromOf(chain, checked, "", "-j RETURN")
+	for _, in := range checked {
+		if c.dhcpServer != "" {
+			chain.add("%s %s -j RETURN", in, c.dhcpServer)
 		}
 	}
 	for _, name := range c.Others {
 		chain.add("-i %s -j RETURN", name)
 	}
+}
+
+// apart are the household's interfaces whose sources are looked at, and the others. The
+// group has all of them, under whatever name.
+func (c compiler) apart() (checked, bare []string) {
+	for _, in := range c.ins() {
+		name, isName := strings.CutPrefix(in, "-i ")
+		if len(c.Checked) > 0 && (!isName || slices.Contains(c.Checked, name)) {
+			checked = append(checked, in)
+		} else {
+			bare = append(bare, in)
+		}
+	}
+	return checked, bare
 }
 
 // uplink lets nothing new reach the box but what the owner has named and what

@@ -132,7 +132,11 @@ func (c compiler) eachTo(chain *Chain, destinations []netip.Prefix, target strin
 // eachFrom adds a rule for every household interface and source address that
 // belongs there.
 func (c compiler) eachFrom(chain *Chain, match, target string) {
-	for _, in := range c.ins() {
+	c.eachFromOf(chain, c.ins(), match, target)
+}
+
+func (c compiler) eachFromOf(chain *Chain, ins []string, match, target string) {
+	for _, in := range ins {
 		for _, p := range c.sources() {
 			chain.add("-s %v %s%s %s", p, in, match, target)
 		}
@@ -184,6 +188,7 @@ func (in Input) normal() Input {
 		in.Default = Tor
 	}
 	in.Interfaces = slices.Compact(slices.Sorted(slices.Values(in.Interfaces)))
+	in.Checked = slices.Compact(slices.Sorted(slices.Values(in.Checked)))
 	in.Others = slices.Compact(slices.Sorted(slices.Values(in.Others)))
 	in.Bridges = slices.Compact(slices.Sorted(slices.Values(in.Bridges)))
 	in.Inbound = slices.Compact(slices.SortedFunc(slices.Values(in.Inbound), func(a, b Inbound) int {

@@ -35,6 +35,7 @@ type Input struct {
 	Mode       Mode
 	Interfaces []string       // the household; none at all means "every interface" and only goes with Lockdown
 	Group      uint32         // interface group of the household's interfaces, which stays when one gets another name; 0: none
+	Checked    []string       // of the household's, those on whose wire others are too, or may be: only its sources reach the box there
 	OneArm     bool           // the household's interface leads to the internet too: the box is beside the router
 	Others     []string       // interfaces of other networks, which may reach the internet and the box; all else is the internet
 	Bridges    []string       // of others, whose ports speak with each other: with br_netfilter that comes by

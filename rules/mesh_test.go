@@ -50,6 +50,32 @@ func TestSourcesOfAMesh(t *testing.T) {
 	}
 }
 
+// The box's own ports, of which tunic knows nothing, are there for the household's in a
+// mesh, open and closed, and not for the rest of it.
+func TestPortsOfTheBoxInAMesh(t *testing.T) {
+	ssh := local(device("", "tcp", "[203:db8::1]:22"))
+	for _, name := range []string{"open-mesh", "lockdown-mesh"} {
+		in := scenarios()[name]
+		unchecked := in
+		unchecked.Checked = nil
+		for source, c := range map[string]struct {
+			in   string
+			rule Input
+			end  End
+		}{
+			"201:db8:1::5": {"ygg0", in, Passed},
+			"201:db8:1::6": {"ygg0", in, Dropped},
+			"202:db8::1":   {"ygg0", unchecked, Passed}, // what the check is there for
+			"fd77:1::10":   {"br-lan", in, Passed},
+			"fe80::10":     {"br-lan", in, Passed},
+		} {
+			if e, err := Explain(mustCompile(t, c.rule), from(ssh, c.in, source)); err != nil || e.End != c.end {
+				t.Errorf("%s, %s by %s: %s, want %s (%v)\n%v", name, source, c.in, e.End, c.end, err, e.Steps)
+			}
+		}
+	}
+}
+
 // widened is a ruleset in which the mesh, and the network around that behind the
 // device, are the household's as a whole.
 func widened(set Ruleset) Ruleset {

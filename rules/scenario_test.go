@@ -120,14 +120,17 @@ func scenarios() map[string]Input {
 	closedNamed := named
 	closedNamed.Mode = Lockdown
 	mesh := house()
-	mesh.Interfaces = []string{"br-lan", "ygg0"}
+	mesh.Interfaces, mesh.Checked, mesh.Group = []string{"br-lan", "ygg0"}, []string{"ygg0"}, 0x74756e
 	mesh.Prefixes = append(slices.Clone(mesh.Prefixes), netip.MustParsePrefix("10.99.0.0/24"), netip.MustParsePrefix("201:db8:1::5/128"))
+	closedMesh := mesh
+	closedMesh.Mode = Lockdown
 	oneArm := named
 	oneArm.OneArm, oneArm.Interfaces = true, []string{"eth0"}
 	bootingOneArm := oneArm
 	bootingOneArm.Mode, bootingOneArm.Prefixes = Lockdown, nil
 	return map[string]Input{
 		"open-mesh":         mesh,
+		"lockdown-mesh":     closedMesh,
 		"open-named":        named,
 		"lockdown-named":    closedNamed,
 		"open-one-arm":      oneArm,

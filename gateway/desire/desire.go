@@ -113,6 +113,7 @@ func ownRules(in Inputs) rules.Input {
 		Virtual6:   in.Ranges.Virtual6,
 	}
 	r.Prefixes, _ = in.HomeNetworks()
+	r.Checked = in.Mixed()
 	for _, d := range c.Devices {
 		r.Devices = append(r.Devices, rules.Device{MAC: d.MAC, Policy: rulePolicy(d.Policy)})
 	}

@@ -73,6 +73,21 @@ func (s Scene) notHome(p netip.Prefix) string {
 	return ""
 }
 
+// Mixed are the household's interfaces on whose wire others are too, as on a mesh's, or
+// may be: nobody knows of one that has no address yet what it will be.
+func (s Scene) Mixed() (names []string) {
+	for _, name := range s.Config.Household.Interfaces {
+		wide := func(a netip.Prefix) bool { return rules.NotHome(a.Masked()) != "" }
+		known := func(i InterfaceFacts) bool {
+			return i.Name == name && len(i.Addresses) > 0 && !slices.ContainsFunc(i.Addresses, wide)
+		}
+		if !slices.ContainsFunc(s.Facts.Interfaces, known) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // OneArm reports whether the household's interface is the way to the internet too, by
 // the configuration or as it is now.
 func (s Scene) OneArm() bool {
