@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -186,6 +186,10 @@ coexist: lab-deps build ## try other programs beside tunic: filters for names, W
 	$(call install_quietly,dnsmasq-base wireguard-tools wireguard-go)
 	TUNIC_COEXIST=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^(filter|wireguard)$$' ./internal/lab/e2e
 	TUNIC_COEXIST=1 $(GO) test -tags machines -count=1 -timeout 30m -v -run 'TestCoexist$$' ./internal/machines
+
+mesh: lab-deps build ## have a real yggdrasil over a friend's onion and as an interface of the household (as root)
+	$(call install_quietly,yggdrasil)
+	TUNIC_MESH=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd$$/^mesh$$' ./internal/lab/e2e
 
 PAIR ?= 10
 pair: lab-deps build ## take the power ten times of one of the two boxes of a household (as root)

@@ -48,6 +48,9 @@ func (f fakeSystem) Via(to netip.Addr) (string, netip.Addr, error) {
 	case netip.MustParsePrefix("200::/7").Contains(to):
 		return "ygg0", netip.Addr{}, nil
 	}
+	if netip.MustParsePrefix("192.168.77.0/24").Contains(to) {
+		return "br-lan", netip.Addr{}, nil
+	}
 	return "wan", netip.MustParseAddr("203.0.113.1"), f.failure("via")
 }
 

@@ -136,6 +136,9 @@ func TestWhyOfAMesh(t *testing.T) {
 	if !strings.Contains(says, "dropped") || !strings.Contains(says, `prefixes = ["10.99.0.0/24"]`) {
 		t.Errorf("a network that is not named: %q", says)
 	}
+	if _, says := ask("192.168.77.200", "198.51.100.1"); !strings.Contains(says, "no device is known") {
+		t.Errorf("an address that no device has: %q", says)
+	}
 	if _, says := ask("10.98.0.2", "198.51.100.1"); !strings.Contains(says, `no device is known as "10.98.0.2"`) {
 		t.Errorf("an address on the internet: %q", says)
 	}

@@ -12,28 +12,37 @@ import (
 	"tunic/rules"
 )
 
-// behind is flow for an address that is no device's: of a mesh on a household interface,
-// or behind a device. unknown is what is said of any other.
-func (x Explainer) behind(ctx context.Context, now feature.Now, f rules.Flow, why api.Why, a netip.Addr, unknown error) (
-	rules.Flow, api.Why, error) {
+// behind fills in where a packet comes from whose source is on no wire of the
+// household's: in a mesh on one of its interfaces, or behind a device. The kernel may
+// know the latter's hardware address for it. ok is false of an address elsewhere.
+func (x Explainer) behind(ctx context.Context, now feature.Now, f rules.Flow, a netip.Addr) (_ rules.Flow, why api.Why, ok bool,
+	err error) {
 	iface, by, err := x.System.Via(a)
 	if err != nil || !slices.Contains(now.Config.Household.Interfaces, iface) {
-		return f, why, unknown
+		return f, why, false, nil
+	}
+	in := func(list []netip.Prefix) bool {
+		return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
 	home, _ := now.HomeNetworks()
-	if !slices.ContainsFunc(home, func(p netip.Prefix) bool { return p.Contains(a) }) {
+	switch {
+	case !in(home):
 		hint := fmt.Sprintf("if it is the household's, write prefixes = [%q] below [household] in tunic.toml and run `tunic reload`",
 			networkOf(now, a))
-		return f, why, feature.Usage(fmt.Errorf("%v, which the box reaches by %s, is not of the household: what comes from there is "+
-			"dropped", a, iface), hint)
+		return f, why, false, feature.Usage(fmt.Errorf("%v, which the box reaches by %s, is not of the household: what comes from there "+
+			"is dropped", a, iface), hint)
+	case !in(now.Config.Household.Prefixes): // on a wire, where devices are known or are not there
+		return f, why, false, nil
 	}
 	f.From, f.In = a, iface
 	why.From, why.Policy = fmt.Sprintf("%v on %s", a, iface), string(now.Config.Household.DefaultPolicy)
-	if d, err := x.Finder.Find(ctx, by.String()); by.IsValid() && err == nil {
-		f.MAC, why.Policy = d.MAC, d.Policy
-		why.From = fmt.Sprintf("%v behind %s", a, cmp.Or(d.Name, d.MAC))
+	if by.IsValid() {
+		if d, err := x.Finder.Find(ctx, by.String()); err == nil {
+			f.MAC, why.Policy = d.MAC, d.Policy
+			why.From = fmt.Sprintf("%v behind %s", a, cmp.Or(d.Name, d.MAC))
+		}
 	}
-	return f, why, nil
+	return f, why, true, nil
 }
 
 // networkOf is the network to name for an address: that of a route, else itself.

@@ -111,8 +111,11 @@ func (x Explainer) flow(ctx context.Context, now feature.Now, r api.WhyRequest) 
 		return f, why, nil
 	}
 	d, err := x.Finder.Find(ctx, r.Device)
-	if a, no := netip.ParseAddr(r.Device); err != nil && no == nil && a.Is4() == to.Is4() {
-		return x.behind(ctx, now, f, why, a, err)
+	if a, no := netip.ParseAddr(r.Device); no == nil && a.Is4() == to.Is4() && (err != nil || interfaceOf(now.Facts, a) == "") {
+		if far, from, ok, err := x.behind(ctx, now, f, a); ok || err != nil {
+			from.To = why.To
+			return far, from, err
+		}
 	}
 	if err != nil {
 		return f, why, err

@@ -84,6 +84,7 @@ func parts() []part {
 		{name: "wireguard", needs: []string{"$" + coexistVariable, "wireguard-go", "wg-quick"}, disturbs: []string{drift},
 			test: testWireGuard},
 		{name: "systems", needs: []string{"$" + systemsVariable, "diodcat", "gpg", "rlwrap"}, test: testSystems},
+		{name: "mesh", needs: []string{"$" + meshVariable, "yggdrasil", "socat", "nc"}, disturbs: []string{inClear}, test: testMesh},
 		{name: "browser", needs: []string{"$" + browserVariable, "node", "chromium", "certutil", "cwebp"}, test: testBrowser},
 		{name: "the check", test: testCheck},
 		{name: "move", needs: []string{"$TUNIC_LONG"}, disturbs: []string{"gateway: ", "c-gateway: "}, test: testMove},
