@@ -164,7 +164,7 @@ cuts: lab-deps build ## take the power of both Debians away 50 times while peopl
 	TUNIC_CUTS=$(CUTS) $(GO) test -tags machines -count=1 -timeout 60m -v -run 'TestCuts$$' ./internal/machines
 
 long: lab-deps build ## run the tests that take minutes and rarely fail (as root)
-	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/(talk|move|three_peers)$$' ./internal/lab/e2e
+	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd/(talk|away|move|three_peers)$$' ./internal/lab/e2e
 	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 10m -v -run 'Test((Archive|Room)Shares|LessAndLessOften|QuestionsOfAFriend|Forgers|PortScan)$$' ./gateway/endpoint/xmpp ./rules/netfilter
 
 jobs: lab-deps build ## do a newcomer's jobs and break eight things, and write docs/jobs.md (as root)

@@ -29,6 +29,7 @@ import (
 	"tunic/gateway/feature/onions"
 	"tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
+	"tunic/gateway/feature/phones"
 	"tunic/gateway/feature/servers"
 	"tunic/gateway/feature/settings"
 	"tunic/gateway/feature/upstream"
@@ -278,6 +279,7 @@ type house struct {
 	onions  *onions.Feature
 	friends *friends.Feature
 	people  people.Feature
+	phones  phones.Feature
 	devices struct {
 		*household.Feature
 		why.Explainer
@@ -361,13 +363,14 @@ func (h *house) furnish() {
 		}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.bypass = bypass.New(h.Gateway, h.Paths, fakeKernel{h.fakes})
 	h.people, h.mail = people.New(h.Gateway), mail.New(h.Gateway, fakeServer{h.fakes})
+	h.phones = phones.New(h.Gateway, phones.Parts{Paths: h.Paths, Log: h.Log, Onions: h.onions})
 	h.settings = settings.New(h.Gateway, h.Paths, h.Log)
 	h.logs = servers.New(h.Gateway, fakeServers{h.fakes})
 	h.devices.Feature = household.New(h.Gateway, household.Parts{Paths: h.Paths, Log: h.Log, Kernel: fakeKernel{h.fakes},
 		System: fakeSystem{h.fakes}, Tor: fakeTor{h.fakes}, Server: fakeServer{h.fakes}})
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, block.Feature{}, upstream.Feature{}, entry.Feature{}, h.bypass,
-		timekeeping.Feature{}, networks.Feature{}, h.people,
+		timekeeping.Feature{}, networks.Feature{}, h.people, h.phones,
 		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, h.settings, page.New(h.Gateway, page.Parts{}), h.logs}
 }
 

@@ -31,14 +31,14 @@ var completed = map[string][]completer{
 	"accept": {friendNames}, "mail flush": {friendNames}, "bypass remove": {bypassed},
 	"user passwd": {userNames}, "user role": {userNames, fixed("admin", "member", "guest")}, "user remove": {userNames},
 	"user show": {userNames}, "pipe": {friendNames, offeredNames}, "service remove": {ownServiceNames},
-	"send": {friendNames}, "inbox take": {waitingFiles}, "inbox remove": {waitingFiles},
+	"away remove": {phoneNames}, "send": {friendNames}, "inbox take": {waitingFiles}, "inbox remove": {waitingFiles},
 }
 
 // completedFlags are the same of flags, whatever the verb.
 var completedFlags = map[string]completer{
 	"policy": fixed(string(config.PolicyTor), string(config.PolicyOnion), string(config.PolicyDirect), string(config.PolicyBlock)),
 	"device": deviceNames, "friend": friendNames, "as": profileNames,
-	"from": deviceNames, "role": fixed("admin", "member", "guest"), "protocol": fixed("tcp", "udp", "icmp"),
+	"from": deviceNames, "role": fixed("admin", "member", "guest"), "user": userNames, "protocol": fixed("tcp", "udp", "icmp"),
 }
 
 // takesFiles are the verbs of whose words one is a file's name.

@@ -24,6 +24,7 @@ import (
 	"tunic/gateway/feature/onions"
 	site "tunic/gateway/feature/page"
 	"tunic/gateway/feature/people"
+	"tunic/gateway/feature/phones"
 	"tunic/gateway/feature/servers"
 	offer "tunic/gateway/feature/services"
 	"tunic/gateway/feature/settings"
@@ -50,6 +51,7 @@ type house struct {
 	notices *notices.Feature
 
 	services *offer.Feature
+	phones   phones.Feature
 }
 
 // devices answers api.Devices.
@@ -64,9 +66,11 @@ func newHouse(host feature.Host, d *daemon) house {
 	paths, owner := d.system.Paths, d.users.Tor
 	changes := settings.New(host, paths, d.log)
 	known := household.New(host, household.Parts{Paths: paths, Log: d.log, Kernel: d.kernel, System: d.system, Tor: d.tor, Server: d.serve})
+	published := onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: keyring(),
+		Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel})
 	return house{
-		onions: onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: keyring(),
-			Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel}),
+		onions:  published,
+		phones:  phones.New(host, phones.Parts{Paths: paths, Log: d.log, Onions: published}),
 		friends: friends.New(host, friends.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey, Tor: d.tor, Server: d.serve}),
 		devices: devices{known, why.Explainer{Host: host, Log: d.log, System: d.system, Finder: known},
 			try.Visitor{Host: host, Server: d.serve, Tor: d.tor, Finder: known}},
@@ -109,7 +113,7 @@ func (h house) Answers(m *link.Mux) {
 // parts answer what verbs ask.
 func (h house) parts(g *gateway.Gateway, old *predecessor) api.Parts {
 	return api.Parts{Daemon: g, Upgrade: old, Onions: h.onions, Devices: h.devices, Bypasses: h.bypass, Users: h.people, Mail: h.mail,
-		Servers: h.servers, Peers: h.friends, Services: h.services}
+		Servers: h.servers, Peers: h.friends, Services: h.services, Phones: h.phones}
 }
 
 // features are those of the box, in the order in which they look and want.
@@ -125,6 +129,7 @@ func (h house) features() []feature.Feature {
 		clock.Feature{},    // what time it is, and who is told
 		networks.Feature{}, // what there is around the box, and what passes from there
 		h.people,           // who lives here, and by which certificates their devices know the box
+		h.phones,           // their phones that are away from home
 		h.mail,             // everybody's mailbox, and the way of mail to friends
 		irc.Feature{},      // chat in channels
 		xmpp.New(),         // chat by the box's addresses

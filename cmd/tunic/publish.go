@@ -233,7 +233,7 @@ nobody can have the address again; you are asked to confirm.`,
 
 // checkUnpublish says before anybody is asked anything that there is no such onion.
 func (a *app) checkUnpublish(r api.UnpublishRequest) error {
-	if err := onions.CheckUnpublish(r); err != nil {
+	if err := onions.CheckUnpublish(a.paths(), r); err != nil {
 		return err
 	}
 	gone := func(path string) bool {

@@ -52,6 +52,7 @@ var asNobody = map[string]string{
 	"irc operator": "ann", "grant": "photos alice", "revoke": "photos alice", "invite": "alice",
 	"accept": "x", "confirm": "alice", "rename": "a b", "introduce": "a b", "forget": "alice --yes",
 	"service add": "uptime --friend alice -- /usr/bin/uptime", "service remove": "uptime", "pipe": "alice uptime",
+	"away add": "annphone --user ann", "away remove": "annphone",
 	"send": "alice /etc/hostname", "inbox take": "alice/x", "inbox remove": "alice/x",
 	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
 	"bypass add": "bank.example", "bypass remove": "bank.example",

@@ -87,6 +87,7 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	for _, o := range s.Onions {
 		a.showOnion("  ", o)
 	}
+	a.printPhones(s.Phones)
 	a.printServers(s.Servers)
 	for _, l := range s.Leaks {
 		a.printf("\nOutside Tor, as you asked: %s", l)

@@ -26,7 +26,7 @@ var sections = []section{
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand, servicesCommand,
 		serviceCommand, pipeCommand, sendCommand, inboxCommand}, friendVerbs...)},
-	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
+	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, awayCommand, mailCommand, ircCommand, logsCommand, caCommand}},
 	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
 		restoreCommand, teardownCommand, upgradeCommand, uciCommand, runCommand, versionCommand}},
 	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, cellCommand, manualCommand}},

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 )
 
 // whyOptions are the flags of why.
@@ -52,7 +53,7 @@ Rules of other programs stand below tunic's and are not looked at.`,
 					continue // no household address of that family
 				}
 				if err != nil {
-					return alsoDestination(err, r)
+					return a.alsoPhone(alsoDestination(err, r), r)
 				}
 				answers = append(answers, w)
 			}
@@ -83,6 +84,16 @@ func alsoDestination(err error, r api.WhyRequest) error {
 	f, ok := errors.AsType[*api.Failure](err)
 	if _, no := netip.ParseAddr(r.Device); ok && no == nil {
 		f.Hint += "; if it is a destination, say who sends: --from DEVICE or --own"
+	}
+	return err
+}
+
+// alsoPhone says of a name that is no device's that a phone away from home has it, which
+// meets no rule of the packet filter.
+func (a *app) alsoPhone(err error, r api.WhyRequest) error {
+	f, ok := errors.AsType[*api.Failure](err)
+	if phone := (config.Phone{Name: r.Device}); ok && config.IsPhoneOnion(a.paths(), phone.Onion()) {
+		f.Hint = fmt.Sprintf("%s is a phone away from home, which comes by the onion %s: `tunic away` says how it is", phone.Name, phone.Onion())
 	}
 	return err
 }

@@ -15,6 +15,7 @@ type Parts struct {
 	Servers  Servers
 	Peers    Peers
 	Services Services
+	Phones   Phones
 }
 
 // Daemon is the household as a whole.
@@ -106,6 +107,12 @@ type Services interface {
 	RemoveService(ctx context.Context, r ServiceName) error
 }
 
+// Phones is the part that lets phones reach the box from outside.
+type Phones interface {
+	AddPhone(ctx context.Context, r PhoneRequest) (Phone, error)
+	RemovePhone(ctx context.Context, r PhoneName) error
+}
+
 // routes say which part answers which request.
 func (p Parts) routes() []route {
 	status := func(ctx context.Context) (Status, error) { return p.Daemon.Status(ctx), nil }
@@ -138,5 +145,7 @@ func (p Parts) routes() []route {
 
 		get(verbServices, p.Services.Services), post(verbAddService, p.Services.AddService),
 		post(verbRemoveService, done(p.Services.RemoveService)),
+
+		post(verbAddPhone, p.Phones.AddPhone), post(verbRemovePhone, done(p.Phones.RemovePhone)),
 	}
 }

@@ -20,7 +20,7 @@ var forms = []string{"alice%d", "192.168.77.%d", "02:00:5e:00:53:%02x", "abcdefg
 func (s *secrets) fill(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		text := fmt.Sprintf(forms[len(s.list)%len(forms)], 100+len(s.list))
+		text := fmt.Sprintf(forms[len(s.list)%len(forms)], 100+len(s.list)%150) // a byte of an address
 		v.SetString(text)
 		s.list = append(s.list, text)
 	case reflect.Struct:

@@ -70,4 +70,7 @@ var (
 	verbAddService = Request[ServiceRequest, FriendService]{http.MethodPost, "/service/add",
 		"Let friends use a program or a server."}
 	verbRemoveService = Request[ServiceName, nothing]{http.MethodPost, "/service/remove", "End that."}
+
+	verbAddPhone    = Request[PhoneRequest, Phone]{http.MethodPost, "/phone/add", "Let a phone reach mail and chat from outside."}
+	verbRemovePhone = Request[PhoneName, nothing]{http.MethodPost, "/phone/remove", "Shut a phone out."}
 )

@@ -33,6 +33,7 @@ type Status struct {
 	Wall      Wall             `json:"wall"`
 	Household Household        `json:"household"`
 	Onions    []Onion          `json:"onions"`
+	Phones    []Phone          `json:"phones"`     // that reach mail and chat from anywhere
 	Servers   []Server         `json:"servers"`    // those that others have written
 	Leaks     []string         `json:"exceptions"` // connections that leave outside Tor because the owner said so
 	Findings  []health.Finding `json:"findings"`   // the worst first

@@ -41,7 +41,7 @@ func ownDirs(p config.Paths) map[string]string {
 		}
 	}
 	for _, dir := range []string{p.Etc, p.DeviceDir(), p.OnionDir(), p.PeerDir(), p.ProfileDir(), p.EndpointDir(), p.GroupDir(),
-		p.ServiceDir()} {
+		p.ServiceDir(), p.PhoneDir()} {
 		dirs[dir] = ".toml"
 	}
 	return dirs

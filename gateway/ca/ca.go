@@ -199,6 +199,14 @@ func (a *Authority) Leaf(name string, hosts []string, now time.Time) (Leaf, erro
 	return newLeaf(cert, key)
 }
 
+// Forget deletes the leaf called name of the authority in a directory; there may be none.
+func Forget(dir, name string) error {
+	if err := durable.Remove(filepath.Join(dir, name+".pem")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("deleting the certificate for %s: %w", name, err)
+	}
+	return nil
+}
+
 // good reports whether a leaf is ours, for these hosts, and for long enough.
 func (a *Authority) good(cert *x509.Certificate, hosts []string, now time.Time) bool {
 	inTime := !now.Before(cert.NotBefore) && now.Before(cert.NotAfter.Add(-renewBefore))

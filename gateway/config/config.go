@@ -49,6 +49,7 @@ type Config struct {
 	Peers     []Peer     // sorted by name
 	Bypasses  []Bypass   // in the order of the file
 	Services  []Service  // sorted by name
+	Phones    []Phone    // sorted by name
 	Profiles  []Profile  // that an onion names
 
 	// Files are those that it was read from, below Paths.Etc ("onions/photos.toml"),

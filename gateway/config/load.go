@@ -35,6 +35,7 @@ func (l *loader) load() (*Config, error) {
 	l.peers(cfg)
 	l.known = l.profiles()
 	l.onions(cfg)
+	l.phones(cfg)
 	l.services(cfg)
 	cfg.checkServicePorts(l)
 	l.groups(cfg)

@@ -118,6 +118,7 @@ func (p Paths) ProfileDir() string  { return filepath.Join(p.Etc, "profiles") }
 func (p Paths) EndpointDir() string { return filepath.Join(p.Etc, "endpoints") }
 func (p Paths) TorrcDir() string    { return filepath.Join(p.Etc, "torrc.d") }
 func (p Paths) ServiceDir() string  { return filepath.Join(p.Etc, "services") }
+func (p Paths) PhoneDir() string    { return filepath.Join(p.Etc, "phones") }
 
 // OnionFile is the file of one onion, DeviceFile that of one device.
 func (p Paths) OnionFile(name string) string  { return filepath.Join(p.OnionDir(), name+".toml") }
@@ -125,6 +126,9 @@ func (p Paths) DeviceFile(name string) string { return filepath.Join(p.DeviceDir
 
 // ServiceFile is the file of one service for friends.
 func (p Paths) ServiceFile(name string) string { return filepath.Join(p.ServiceDir(), name+".toml") }
+
+// PhoneFile is the file of one phone.
+func (p Paths) PhoneFile(name string) string { return filepath.Join(p.PhoneDir(), name+".toml") }
 
 // PeerFile is the file of one friend's box.
 func (p Paths) PeerFile(name string) string { return filepath.Join(p.PeerDir(), name+".toml") }

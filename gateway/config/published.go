@@ -49,8 +49,8 @@ func homePorts(e Endpoint) []Port {
 }
 
 // AllOnions are the onions that the box has keys for: those with a file, home,
-// which exists without one too and has the endpoints' ports, and the one for
-// everybody's mail. They are sorted by name, and their ports by number.
+// which exists without one too and has the endpoints' ports, the one for
+// everybody's mail, and those of phones. They are sorted by name, and their ports by number.
 func (c *Config) AllOnions() []Onion {
 	home := Onion{Name: HomeOnion}
 	list := slices.Clone(c.Onions)
@@ -67,7 +67,7 @@ func (c *Config) AllOnions() []Onion {
 		home.addPorts([]Port{{Virtual: MuxPort, Target: Target{Endpoint: MuxEndpoint}}})
 	}
 	slices.SortFunc(home.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
-	list = append(append(list, home), c.strangersOnion()...)
+	list = slices.Concat(list, []Onion{home}, c.strangersOnion(), c.phoneOnions())
 	slices.SortFunc(list, func(a, b Onion) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }

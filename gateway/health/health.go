@@ -83,6 +83,7 @@ const (
 	OldAddress         Code = "old-address-unusable"
 	OnionCertificate   Code = "onion-certificate-failed"
 	ServiceUnusable    Code = "service-unusable"
+	PhoneShutOut       Code = "phone-shut-out"
 	SelfUnusable       Code = "own-key-unusable"
 	FriendsUnusable    Code = "friends-unusable"
 	NamesUnusable      Code = "names-unusable"

@@ -64,7 +64,8 @@ type Desired struct {
 	NTP         *NTP     // nil: nobody is told the time
 	Mail        *Mail    // nil: no mail
 	Users       Users
-	TLS         *TLS // nil: no certificate is there
+	TLS         *TLS  // nil: no certificate is there
+	PhoneTLS    []TLS `json:",omitempty"` // for those who ask for a name in one of them
 	Terminators []Terminator
 	Files       *Files // nil: no XMPP
 	Setup       *Setup // nil: there is no mail
@@ -83,6 +84,10 @@ type Front struct {
 	Former   []string `json:",omitempty"` // "KEY.onion": addresses that it had and that still lead here
 	Listener string
 	Ports    []Port
+
+	// Phone is the name of the phone whose onion it is: it counts as one visitor, as a
+	// device of the house does. "" of others.
+	Phone string `json:",omitempty"`
 }
 
 // Port is one virtual port of an onion and where its streams go: exactly one

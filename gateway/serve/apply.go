@@ -23,6 +23,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a := application{Server: s, ctx: ctx, wanted: make(map[string]bool)}
 	a.setUsers(d.Users)
 	a.certificate(d.TLS)
+	a.phoneCertificates(d.PhoneTLS)
 	a.endpoints(d.Gopher)
 	a.mail(d.Mail)
 	a.peers(d.Peers)
@@ -162,12 +163,16 @@ func (a *application) onions(d link.Desired) {
 func (s *Server) front(want link.Front, torUID uint32) *front {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := fmt.Sprintf("%s %d", want.Host, torUID)
+	key := fmt.Sprintf("%s %d %s", want.Host, torUID, want.Phone)
+	limits := onion.NewShare(circuitStreams, onionStreams)
+	if want.Phone != "" {
+		limits = onion.NewShare(phoneStreams, phoneStreams)
+	}
 	if f := s.fronts[want.Onion]; f != nil && f.key == key {
 		return f
 	}
 	f := &front{key: key, Front: &onion.Front{
-		TorUID: torUID, Limits: onion.NewShare(circuitStreams, onionStreams), Log: s.log.With("onion", want.Onion)}}
+		TorUID: torUID, Limits: limits, Log: s.log.With("onion", want.Onion)}}
 	s.fronts[want.Onion] = f
 	return f
 }
@@ -175,7 +180,7 @@ func (s *Server) front(want link.Front, torUID uint32) *front {
 func (a *application) routes(f link.Front) map[uint16]onion.Route {
 	routes := make(map[uint16]onion.Route, len(f.Ports))
 	for _, p := range f.Ports {
-		if p.Endpoint != "" && a.endpoint(p.Endpoint) == nil {
+		if p.Endpoint != "" && a.endpointAt(f.Phone, p.Endpoint) == nil {
 			a.fail("onion %s, port %d: the endpoint %s does not run", f.Onion, p.Virtual, p.Endpoint)
 			continue
 		}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -34,6 +35,7 @@ var hostedLimits = endpoint.Limits{Idle: 10 * time.Minute}
 type hosted struct {
 	endpoint.Endpoint
 	host    string // "KEY.onion"
+	id      string // whom all its visitors count as; "": each circuit is one
 	limiter *endpoint.Limiter
 	log     *slog.Logger
 }
@@ -41,7 +43,7 @@ type hosted struct {
 // ServeStream implements onion.Handler.
 func (h hosted) ServeStream(ctx context.Context, c *net.UnixConn, s onion.Stream) error {
 	endpoint.ServeOne(ctx, c, h.Endpoint, endpoint.Visitor{
-		Host: h.host, Port: s.Port, ID: circuitID(s.Circuit),
+		Host: h.host, Port: s.Port, ID: cmp.Or(h.id, circuitID(s.Circuit)),
 	}, h.limiter, h.log)
 	return nil
 }

@@ -53,7 +53,7 @@ func (s *Server) look(ctx context.Context, f link.Front, now bool) []link.PortSt
 			key := fmt.Sprint(f.Host, p)
 			st, known := s.probes.last(key)
 			if now || !known {
-				st = s.lookAt(ctx, p, f.Host)
+				st = s.lookAt(ctx, p, f)
 				if ctx.Err() == nil {
 					s.probes.keep(key, st)
 				}
@@ -66,15 +66,15 @@ func (s *Server) look(ctx context.Context, f link.Front, now bool) []link.PortSt
 }
 
 // lookAt asks the target of a port what it speaks.
-func (s *Server) lookAt(ctx context.Context, p link.Port, host string) link.PortStatus {
+func (s *Server) lookAt(ctx context.Context, p link.Port, f link.Front) link.PortStatus {
 	st := link.PortStatus{Virtual: p.Virtual, At: time.Now()}
 	if p.Endpoint != "" { // runs in this process
-		if st.Reachable = s.endpoint(p.Endpoint) != nil; !st.Reachable {
+		if st.Reachable = s.endpointAt(f.Phone, p.Endpoint) != nil; !st.Reachable {
 			st.Error = "it does not run"
 		}
 		return st
 	}
-	got, err := s.converse(ctx, p, host)
+	got, err := s.converse(ctx, p, f.Host)
 	if p.Guessed && errors.Is(err, probe.ErrOther) {
 		err = nil // nobody said that it speaks what its port suggests
 	}

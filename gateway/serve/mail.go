@@ -10,16 +10,14 @@ import (
 	"sync"
 
 	"tunic/gateway/account"
+	"tunic/gateway/config"
 	"tunic/gateway/endpoint/smtp"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 )
 
-// Ports of mail (RFC 5321, RFC 6409) as visitors dial them.
-const (
-	smtpPort       = 25
-	submissionPort = 587
-)
+// smtpPort is where other boxes bring mail (RFC 5321).
+const smtpPort = 25
 
 // mailServer is the running mail server with what it was made for.
 type mailServer struct {
@@ -49,7 +47,7 @@ func (a *application) mail(want *link.Mail) {
 	}
 	for _, name := range want.Listeners {
 		a.run(name, want.Dir, func(ctx context.Context, f *os.File) error {
-			return a.serveHousehold(ctx, f, p.Submission(), submissionPort)
+			return a.serveHousehold(ctx, f, p.Submission(), config.SubmissionPort)
 		})
 	}
 }

@@ -8,6 +8,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,23 +52,25 @@ type Server struct {
 	dialer     *pair.Dialer
 	gate       *away.Gate // by which friends' boxes are dialled
 
-	listeners map[string]*listener
-	gopher    *gopherServer     // nil: no Gopher endpoint
-	household limiters          // for the household's side of endpoints
-	smtp      currentMail       // mail
-	waiting   limiters          // for clients of servers on the box
-	visitors  *endpoint.Limiter // for visitors of endpoints
-	patient   *endpoint.Limiter // for friends at services, which have bounds of their own
-	places    places            // of servers on the box
-	probes    probes
-	users     link.Users
-	book      atomic.Pointer[account.Book] // who may log in
-	cert      atomic.Pointer[certificate]  // of the household's servers; nil: none is there
-	names     names
-	site      *page.Site
-	services  *services // that friends may use
-	mux       *mux.Endpoint
-	abroad    *abroad // friends' services
+	listeners  map[string]*listener
+	gopher     *gopherServer     // nil: no Gopher endpoint
+	household  limiters          // for the household's side of endpoints
+	smtp       currentMail       // mail
+	waiting    limiters          // for clients of servers on the box
+	visitors   *endpoint.Limiter // for visitors of endpoints
+	patient    *endpoint.Limiter // for friends at services, which have bounds of their own
+	places     places            // of servers on the box
+	probes     probes
+	users      link.Users
+	book       atomic.Pointer[account.Book]                // who may log in
+	cert       atomic.Pointer[certificate]                 // of the household's servers; nil: none is there
+	phones     phones                                      // that are away from home
+	phoneCerts atomic.Pointer[map[string]*tls.Certificate] // theirs, by name
+	names      names
+	site       *page.Site
+	services   *services // that friends may use
+	mux        *mux.Endpoint
+	abroad     *abroad // friends' services
 
 	mu     sync.Mutex        // guards what status and the fronts' dials read
 	fronts map[string]*front // by onion name
@@ -112,6 +115,7 @@ func New(log *slog.Logger) (*Server, error) {
 		waiting:   limiters{limits: waitingLimits},
 		visitors:  endpoint.NewLimiter(hostedLimits),
 		patient:   endpoint.NewLimiter(endpoint.Limits{}),
+		phones:    phones{limiter: endpoint.NewLimiter(endpoint.Limits{Idle: waitingLimits.Idle})},
 	}
 	s.accepting, s.shut = context.WithCancel(context.Background())
 	s.drained = make(chan struct{})

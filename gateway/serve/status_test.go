@@ -59,7 +59,7 @@ func visitor(t *testing.T, s *Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := hosted{failing{}, "key.onion", s.visitors, s.log}
+	h := hosted{Endpoint: failing{}, host: "key.onion", limiter: s.visitors, log: s.log}
 	if err := h.ServeStream(t.Context(), accepted, onion.Stream{Circuit: 1, Port: 70}); err != nil {
 		t.Error(err)
 	}

@@ -18,12 +18,16 @@ import (
 // route says where one virtual port leads.
 func (s *Server) route(f link.Front, p link.Port) onion.Route {
 	if p.Endpoint != "" {
+		if f.Phone != "" {
+			return s.phoneRoute(f, p)
+		}
 		ep := s.endpoint(p.Endpoint)
 		limiter := s.visitors
 		if p.Endpoint == config.MuxEndpoint {
 			limiter = s.patient
 		}
-		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep), Handler: hosted{ep, f.Host, limiter, s.log}}
+		return onion.Route{Key: fmt.Sprintf("endpoint:%s:%p", p.Endpoint, ep),
+			Handler: hosted{Endpoint: ep, host: f.Host, limiter: limiter, log: s.log}}
 	}
 	relay := s.relay(p)
 	r := onion.Route{Key: fmt.Sprintf("%s %s %s %v", targetName(p), p.Proxy, p.HTTPHost, p.Places)}

@@ -116,10 +116,11 @@ func closeWrite(c net.Conn) error {
 }
 
 // proxyLine says whom a connection is for (the PROXY protocol, version 1): not
-// the address of a device, which may have many, but the one that stands for it.
+// the address of a device, which may have many, but the one that stands for it. A
+// phone's connection comes by a unix socket, which has no ports; 0 is none for Dovecot.
 func proxyLine(c net.Conn, id string) string {
-	from, to := remoteAddr(c.RemoteAddr()), remoteAddr(c.LocalAddr())
-	return fmt.Sprintf("PROXY TCP4 %s 127.0.0.1 %d %d\r\n", onion.CircuitSource(deviceNumber(id)), from.Port(), to.Port())
+	from, to := remoteAddr(c.RemoteAddr()).Port(), remoteAddr(c.LocalAddr()).Port()
+	return fmt.Sprintf("PROXY TCP4 %s 127.0.0.1 %d %d\r\n", onion.CircuitSource(deviceNumber(id)), max(1, from), max(1, to))
 }
 
 func remoteAddr(a net.Addr) netip.AddrPort {

@@ -14,9 +14,6 @@ import (
 	"tunic/gateway/onion"
 )
 
-// submissionPort is where mail programs hand mail in (RFC 6409).
-const submissionPort = 587
-
 // Feature answers api.Mail, and serve, which has mail signed.
 type Feature struct {
 	host  feature.Host
@@ -80,7 +77,7 @@ func addEndpoint(s feature.Scene, d *feature.Desired, c config.SMTP, home onion.
 	for _, g := range s.Config.Groups {
 		m.Groups = append(m.Groups, groupOf(g, home, s.Config.Peers))
 	}
-	m.Listeners = d.Door(s, feature.Door{Name: "submission", Public: submissionPort, Internal: config.ServeSubmissionPort})
+	m.Listeners = d.Door(s, feature.Door{Name: "submission", Public: config.SubmissionPort, Internal: config.ServeSubmissionPort})
 	if h := c.Smarthost; h != nil && password != "" {
 		m.Smarthost = &link.Smarthost{Host: h.Host, Port: h.Port, User: h.User, Password: password, From: h.From}
 	}

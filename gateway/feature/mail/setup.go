@@ -27,7 +27,7 @@ func setupAddr(r feature.Ranges) netip.Addr {
 // those that the box does not have among them.
 var mailServers = []link.DNSService{
 	{Name: "_imaps._tcp", Port: config.IMAPSPort},
-	{Name: "_submission._tcp", Port: submissionPort},
+	{Name: "_submission._tcp", Port: config.SubmissionPort},
 	{Name: "_submissions._tcp"},
 	{Name: "_imap._tcp"},
 	{Name: "_pop3._tcp"},
@@ -43,7 +43,7 @@ func addSetup(s feature.Scene, d *feature.Desired) {
 		return
 	}
 	d.Serve.DNS.Mail = &link.DNSMail{Domain: domain, Setup: at, Services: mailServers}
-	d.Serve.Setup = &link.Setup{Domain: domain, Host: config.BoxName, IMAPS: config.IMAPSPort, Submit: submissionPort,
+	d.Serve.Setup = &link.Setup{Domain: domain, Host: config.BoxName, IMAPS: config.IMAPSPort, Submit: config.SubmissionPort,
 		CA:        certificate(s.Authority),
 		Listeners: d.Door(s, feature.Door{Name: "setup", To: at, Public: setupPort, Internal: config.ServeSetupPort})}
 	// tor gives the address to no other name; on other ports it is our own home.

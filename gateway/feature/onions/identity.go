@@ -138,7 +138,7 @@ func (f *Feature) Import(ctx context.Context, r api.ImportRequest) (api.Imported
 	}
 	id.Clients = r.Clients
 	done := api.Imported{Name: r.Name, Address: id.Address.Host(), Clients: len(id.Clients)}
-	err = f.host.Edit(ctx, f.withNewKeys(r.Name, feature.Edit{
+	err = f.host.Edit(ctx, f.WithNewKeys(r.Name, feature.Edit{
 		Write: func() error { return ImportAlone(f.Paths, f.Owner, r.Name, id) },
 		Fault: feature.Faults([]health.Code{health.TorRefused}), // its file, if it is there first, may be wrong yet
 	}))

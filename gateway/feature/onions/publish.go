@@ -3,6 +3,7 @@ package onions
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -25,7 +26,7 @@ func (f *Feature) Publish(ctx context.Context, r api.PublishRequest) (api.Onion,
 			return api.Onion{}, err
 		}
 	}
-	err = f.host.Edit(ctx, f.withNewKeys(o.Name, feature.Edit{
+	err = f.host.Edit(ctx, f.WithNewKeys(o.Name, feature.Edit{
 		Files: []string{f.Paths.OnionFile(o.Name)},
 		Write: func() error { return WriteOnion(f.Paths, o) },
 		Load:  true,
@@ -72,10 +73,10 @@ func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 	return o, nil
 }
 
-// withNewKeys has an edit whose undoing takes away the keys that it made for an
+// WithNewKeys has an edit whose undoing takes away the keys that it made for an
 // onion which had none. Whether it had is seen when it is the edit's turn: keys that
 // another verb has made meanwhile are not this one's.
-func (f *Feature) withNewKeys(name string, e feature.Edit) feature.Edit {
+func (f *Feature) WithNewKeys(name string, e feature.Edit) feature.Edit {
 	dir, write, none := f.Paths.OnionKeys(name), e.Write, false
 	e.Write = func() error {
 		_, err := os.Lstat(dir)
@@ -107,7 +108,7 @@ func WriteOnion(p config.Paths, o config.Onion) error {
 // publishing the name again gives the same address, unless the request says to
 // delete them too, which is done last: when tor has let go of them.
 func (f *Feature) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
-	if err := CheckUnpublish(r); err != nil {
+	if err := CheckUnpublish(f.Paths, r); err != nil {
 		return err
 	}
 	e := feature.Edit{
@@ -117,7 +118,7 @@ func (f *Feature) Unpublish(ctx context.Context, r api.UnpublishRequest) error {
 		Fault: onionFault,
 	}
 	if r.ForgetKey {
-		e.Last = func() error { return f.rotations.forgetKeys(f.Paths, r.Name) }
+		e.Last = func() error { return f.ForgetKeys(r.Name) }
 	}
 	return f.host.Edit(ctx, e)
 }
@@ -135,7 +136,7 @@ func removeOnion(p config.Paths, r api.UnpublishRequest) error {
 
 // UnpublishAlone is Unpublish when no daemon runs.
 func UnpublishAlone(p config.Paths, r api.UnpublishRequest) error {
-	if err := CheckUnpublish(r); err != nil {
+	if err := CheckUnpublish(p, r); err != nil {
 		return err
 	}
 	err := feature.EditAlone(p, func() error { return removeOnion(p, r) }, p.OnionFile(r.Name))
@@ -149,9 +150,16 @@ func UnpublishAlone(p config.Paths, r api.UnpublishRequest) error {
 	return old.forgetKeys(p, r.Name)
 }
 
-// CheckUnpublish refuses the box's own onion.
-func CheckUnpublish(r api.UnpublishRequest) error {
+// ForgetKeys deletes the keys of an onion that is not published any more: nobody can have
+// its addresses again.
+func (f *Feature) ForgetKeys(name string) error { return f.rotations.forgetKeys(f.Paths, name) }
+
+// CheckUnpublish refuses the box's own onion, and those of phones.
+func CheckUnpublish(p config.Paths, r api.UnpublishRequest) error {
 	switch {
+	case config.IsPhoneOnion(p, r.Name):
+		return feature.Usage(fmt.Errorf("%s is the onion of a phone that is away from home", r.Name),
+			"`tunic away remove` shuts the phone out, and `tunic away` lists the names")
 	case r.Name != config.HomeOnion:
 		return nil
 	case r.ForgetKey:

@@ -68,6 +68,9 @@ func torOnion(s feature.Scene, o config.Onion, self Self) tor.Onion {
 // port leads.
 func wantFront(s feature.Scene, d *feature.Desired, o config.Onion) {
 	f := link.Front{Onion: o.Name, Host: s.Addresses[o.Name].Host(), Listener: "front/" + o.Name}
+	if phone, ok := s.Config.PhoneOf(o.Name); ok {
+		f.Phone = phone.Name
+	}
 	for _, old := range s.Former[o.Name] {
 		f.Former = append(f.Former, old.Host())
 	}
@@ -86,9 +89,10 @@ func wantFront(s feature.Scene, d *feature.Desired, o config.Onion) {
 }
 
 // wantName has the house call an onion NAME.box.home.arpa. The box's own one has the
-// name of the box, and that of the pages for mail programs is taken.
+// name of the box, that of the pages for mail programs is taken, and phones use theirs
+// outside.
 func wantName(s feature.Scene, d *feature.Desired, o config.Onion) {
-	if config.NameInHouse(o.Name) != "" && len(o.Ports) > 0 {
+	if _, phone := s.Config.PhoneOf(o.Name); !phone && config.NameInHouse(o.Name) != "" && len(o.Ports) > 0 {
 		d.Serve.DNS.Own = append(d.Serve.DNS.Own, link.OwnName{Label: o.Name, Onion: link.Key(peer.KeyOf(s.Addresses[o.Name]))})
 	}
 }

@@ -73,6 +73,7 @@ func parts() []part {
 		{name: "daemon", test: testDaemon},
 		{name: "clock", needs: []string{"faketime"}, test: testClock},
 		{name: "three peers", needs: []string{"$TUNIC_LONG", "go-sendxmpp", "swaks"}, test: testThreePeers},
+		{name: "away", needs: []string{"$TUNIC_LONG", "dovecot", "go-sendxmpp", "socat", "torsocks", "openssl"}, test: testAway},
 		{name: "smtp chaos", needs: []string{"$" + chaosVariable, "swaks"}, test: testSMTPChaos},
 		{name: "balance", needs: []string{"$" + balanceVariable, "onionbalance", "python3"}, disturbs: []string{"c-gateway: "},
 			test: testBalance},
