@@ -93,7 +93,8 @@ func alsoDestination(err error, r api.WhyRequest) error {
 func (a *app) alsoPhone(err error, r api.WhyRequest) error {
 	f, ok := errors.AsType[*api.Failure](err)
 	if phone := (config.Phone{Name: r.Device}); ok && config.IsPhoneOnion(a.paths(), phone.Onion()) {
-		f.Hint = fmt.Sprintf("%s is a phone away from home, which comes by the onion %s: `tunic away` says how it is", phone.Name, phone.Onion())
+		f.Hint = fmt.Sprintf("%s is a phone away from home, which comes by the onion %s: `tunic away` says how it is",
+			phone.Name, phone.Onion())
 	}
 	return err
 }
