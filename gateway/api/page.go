@@ -15,7 +15,8 @@ func (m Me) Admin() bool { return m.Role == "admin" }
 // Published is what the box's page shows of onions, with the names of the profiles
 // by which another can be published.
 type Published struct {
-	Onions   []Onion  `json:"onions"`
+	Onions   []Onion  `json:"onions"` // but for those of phones
+	Phones   []Phone  `json:"phones"`
 	Profiles []string `json:"profiles"`
 }
 

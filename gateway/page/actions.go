@@ -22,26 +22,30 @@ type action struct {
 
 // actions are all, by their verbs.
 var actions = map[string]action{
-	"device":      {room: "devices", make: deviceOf},
-	"why":         {room: "devices", make: whyOf, tell: tellWhy},
-	"publish":     {room: "onions", make: publicationOf},
-	"unpublish":   {room: "onions", make: func(f url.Values) (any, error) { return api.UnpublishRequest{Name: f.Get("name")}, nil }},
-	"rotate":      {room: "onions", make: rotationOf},
-	"grant":       {room: "onions", make: grantOf},
-	"revoke":      {room: "onions", make: revocationOf},
-	"invite":      {room: "friends", make: invitationOf, tell: tellInvitation},
-	"accept":      {room: "friends", make: acceptanceOf},
-	"confirm":     {room: "friends", make: peerOf},
-	"forget":      {room: "friends", make: peerOf},
-	"mail/flush":  {room: "mail", make: flushOf},
-	"mail/drop":   {room: "mail", make: dropOf},
-	"user/add":    {room: "people", make: userOf},
-	"user/remove": {room: "people", make: func(f url.Values) (any, error) { return api.UserRequest{Name: f.Get("name")}, nil }},
+	"device":       {room: "devices", make: deviceOf},
+	"why":          {room: "devices", make: whyOf, tell: tellWhy},
+	"publish":      {room: "onions", make: publicationOf},
+	"unpublish":    {room: "onions", make: func(f url.Values) (any, error) { return api.UnpublishRequest{Name: f.Get("name")}, nil }},
+	"rotate":       {room: "onions", make: rotationOf},
+	"grant":        {room: "onions", make: grantOf},
+	"revoke":       {room: "onions", make: revocationOf},
+	"phone/remove": {room: "onions", make: phoneOf},
+	"invite":       {room: "friends", make: invitationOf, tell: tellInvitation},
+	"accept":       {room: "friends", make: acceptanceOf},
+	"confirm":      {room: "friends", make: peerOf},
+	"forget":       {room: "friends", make: peerOf},
+	"mail/flush":   {room: "mail", make: flushOf},
+	"mail/drop":    {room: "mail", make: dropOf},
+	"user/add":     {room: "people", make: userOf},
+	"user/remove":  {room: "people", make: func(f url.Values) (any, error) { return api.UserRequest{Name: f.Get("name")}, nil }},
 
 	"settings/apply":   {room: "settings", make: appliedSettings},
 	"settings/confirm": {room: "settings", make: nothing},
 	"settings/back":    {room: "settings", make: nothing},
 }
+
+// phoneOf names a phone that is shut out for good.
+func phoneOf(f url.Values) (any, error) { return api.PhoneName{Name: f.Get("name")}, ticked(f) }
 
 func nothing(url.Values) (any, error) { return struct{}{}, nil }
 

@@ -207,6 +207,8 @@ func TestActions(t *testing.T) {
 			`{"device":"02::1","to":"192.0.2.9","port":25,"protocol":"tcp"}`},
 		"rotate": {url.Values{"name": {"photos"}, "keep": {"7d"}, "sure": {"yes"}},
 			`{"name":"photos","keep":604800000000000,"new_identity":false}`},
+		"phone/remove": {url.Values{"name": {"annphone"}, "sure": {"yes"}}, `{"name":"annphone"}`},
+
 		"mail/flush": {url.Values{"id": {"x"}}, `{}`},
 		"mail/drop":  {url.Values{"id": {"3f2a09"}, "sure": {"yes"}}, `{"id":"3f2a09"}`},
 		"invite":     {url.Values{"name": {"carol"}}, `{"name":"carol"}`},
@@ -245,10 +247,10 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s: %s", to, w.Body)
 		}
 	}
-	if len(actions) != 18 {
+	if len(actions) != 19 {
 		t.Errorf("%d actions", len(actions))
 	}
-	for _, verb := range []string{"forget", "confirm", "rotate", "mail/drop"} {
+	for _, verb := range []string{"forget", "confirm", "rotate", "mail/drop", "phone/remove"} {
 		b := inhabited(t)
 		w := post(newSite(b), "/do/"+verb, "admin", url.Values{"name": {"alice"}, "id": {"3f"}, "keep": {"7d"}})
 		if w.Code != 400 || len(b.changes()) > 0 || !strings.Contains(w.Body.String(), say("en", "confirm.missing")) {

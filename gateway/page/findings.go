@@ -62,6 +62,7 @@ func readFindings() map[string]map[health.Code]inWords {
 var findingRooms = map[health.Code]string{
 	health.TargetUnreachable: "onions", health.TargetOnInternet: "onions", health.NameRefused: "onions",
 	health.OnionUnreachable: "onions", health.OnionNotPublished: "onions", health.OnionElsewhere: "onions", health.NobodyInvited: "onions",
+	health.PhoneShutOut:  "onions",
 	health.HomePrivate:   "friends",
 	health.TorOverTor:    "devices",
 	health.DeviceFull:    "devices",

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tunic/gateway/account"
 	"tunic/gateway/api"
@@ -55,6 +56,7 @@ func (f *Feature) verbs() map[string]verb {
 		"user/add":    {admins: true, changes: true, do: ask(f.addUser)},
 		"user/remove": {admins: true, changes: true, do: f.removeUser},
 
+		"phone/remove":     {admins: true, changes: true, do: done(f.removePhone)},
 		"leaks":            {admins: true, live: true, do: get(f.leaks)},
 		"report":           {admins: true, do: get(f.report)},
 		"settings":         {admins: true, do: get(f.settings)},
@@ -133,7 +135,13 @@ func (f *Feature) setDevice(ctx context.Context, r api.DeviceRequest) (api.Devic
 
 func (f *Feature) onions(ctx context.Context) (api.Published, error) {
 	list, err := config.LoadProfiles(f.Paths)
-	p := api.Published{Onions: f.Daemon.Status(ctx).Onions}
+	status := f.Daemon.Status(ctx)
+	p := api.Published{Phones: status.Phones}
+	for _, o := range status.Onions {
+		if !slices.ContainsFunc(p.Phones, func(one api.Phone) bool { return one.Onion == o.Name }) {
+			p.Onions = append(p.Onions, o)
+		}
+	}
 	for _, profile := range list {
 		p.Profiles = append(p.Profiles, profile.Name)
 	}
@@ -171,6 +179,11 @@ func (f *Feature) grant(ctx context.Context, r api.GrantRequest) error {
 }
 func (f *Feature) revoke(ctx context.Context, r api.RevokeRequest) error {
 	return f.Onions.RevokeClient(ctx, r)
+}
+
+// removePhone is for a phone that is lost; one is added at the box, which shows its key.
+func (f *Feature) removePhone(ctx context.Context, r api.PhoneName) error {
+	return f.Phones.RemovePhone(ctx, r)
 }
 
 func (f *Feature) peers(ctx context.Context) ([]api.Peer, error) { return f.Peers.Peers(ctx) }

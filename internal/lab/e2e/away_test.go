@@ -106,11 +106,11 @@ func (p *phone) open() int {
 	return 0
 }
 
-// isShutOut removes the phone, which has something open: that ends, and nothing works any
-// more from ten seconds on.
-func (p *phone) isShutOut(user, password string) {
+// isCut removes the phone, which has something open: that ends.
+func (p *phone) isCut() (begin time.Time) {
 	p.Helper()
-	ended, begin := p.stays(), time.Now()
+	ended := p.stays()
+	begin = time.Now()
 	p.must("gateway", "tunic", "away", "remove", p.added.Name)
 	p.timed("the command", time.Since(begin))
 	select {
@@ -119,10 +119,33 @@ func (p *phone) isShutOut(user, password string) {
 	case <-time.After(time.Until(begin.Add(shutOut))):
 		p.Errorf("what %s had open goes on after %v", p.name, shutOut)
 	}
+	return begin
+}
+
+// isRefused tries to log in with the right password, after the phone was removed.
+func (p *phone) isRefused(begin time.Time, user, password string) {
+	p.Helper()
 	if r := p.mailboxes(8, user, password); r.Code == 0 {
 		p.Errorf("%s logs in %v after it was removed", p.name, time.Since(begin))
 	} else {
 		p.timed(fmt.Sprintf("refused (curl: %d)", r.Code), time.Since(begin))
+	}
+}
+
+// mailFor has the box keep mail for a user, for a part that does not need more; end takes
+// both away.
+func (w *world) mailFor(user string) (ca string, end func()) {
+	w.Helper()
+	file := filepath.Join(w.paths().EndpointDir(), "smtp.toml")
+	w.write(file, "")
+	w.must("gateway", "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add "+user)
+	w.must("gateway", "tunic", "reload")
+	ca = filepath.Join(w.TempDir(), "ca.crt")
+	w.write(ca, w.must("gateway", "tunic", "ca")+"\n")
+	return ca, func() {
+		w.remove(file)
+		w.must("gateway", "tunic", "user", "remove", user)
+		w.must("gateway", "tunic", "reload")
 	}
 }
 
@@ -149,7 +172,8 @@ func testAway(w *world) {
 	w.run("another phone's key", func(w *world) { wrongKey(w, thief.in(w)) })
 	w.run("wrong passwords", func(w *world) { guessedFromOutside(w, first.in(w), second.in(w), a) })
 	w.run("removed", func(w *world) {
-		first.in(w).isShutOut(a.user, mailPassword)
+		first := first.in(w)
+		first.isRefused(first.isCut(), a.user, mailPassword)
 		if r := second.in(w).mailboxes(20, a.user, mailPassword); r.Code != 0 {
 			w.Errorf("the other phone: status %d, %s", r.Code, r.Stderr)
 		}
@@ -183,10 +207,9 @@ func certificateOfPhone(w *world, p, other *phone) {
 			if port == "587" {
 				starttls = "-starttls smtp"
 			}
-			r := p.exec(lab.InternetNode, "sh", "-c", fmt.Sprintf("echo | "+
-				"torsocks -P %d openssl s_client -connect %s:%s %s -servername %s -verify_hostname %s -CAfile %s "+
-				"-no-CApath -no-CAstore -verify_return_error",
-				p.port, p.added.Address, port, starttls, name, name, p.ca))
+			r := p.exec(lab.InternetNode, "sh", "-c", fmt.Sprintf("echo | torsocks -P %d openssl s_client -connect %s:%s %s "+
+				"-servername %[5]s -verify_hostname %[5]s -CAfile %[6]s -no-CApath -no-CAstore -verify_return_error",
+				p.port, p.added.Address, port, starttls, name, p.ca))
 			if r.Code != 0 || !strings.Contains(r.Stdout, "Verify return code: 0 (ok)") {
 				w.Errorf("port %s by %s: %d\n%s%s", port, name, r.Code, r.Stdout, r.Stderr)
 			}
@@ -221,19 +244,25 @@ func mailFromOutside(w *world, p *phone, box postBox) {
 	}
 }
 
-// chatFromOutside: go-sendxmpp verifies the name of the user's address, as chat programs
-// do (RFC 6120, 13.7.2). It knows no SOCKS, so socat stands between it and tor.
+// chats writes a word to its own user. go-sendxmpp verifies the name of the user's address,
+// as chat programs do (RFC 6120, 13.7.2). It knows no SOCKS, so socat stands between it
+// and tor.
+func (p *phone) chats(word, password string) lab.Result {
+	p.Helper()
+	return p.exec(lab.InternetNode, "sh", "-c", fmt.Sprintf("socat TCP-LISTEN:15222,bind=127.0.0.1,reuseaddr "+
+		"SOCKS4A:127.0.0.1:%s:5222,socksport=%d & sleep 0.3; echo %s | env SSL_CERT_FILE=%s SSL_CERT_DIR=/nonexistent "+
+		"timeout 30 go-sendxmpp -u %s -p %s -j 127.0.0.1:15222 --timeout 20 %s; code=$?; kill $! 2>/dev/null; exit $code",
+		p.added.Address, p.port, shellQuote(word), p.ca, p.added.Login, shellQuote(password), p.added.Login))
+}
+
+// chatFromOutside: what is written outside is read at home.
 func chatFromOutside(w *world, p *phone, box postBox) {
 	home := w.listen(box, "ann-at-home")
 	defer home.end()
 	w.eventually("who is at home listens", 30*time.Second, home.Alive)
 	begin := time.Now()
 	w.eventually("a message from outside arrives", time.Minute, func() bool {
-		r := p.exec(lab.InternetNode, "sh", "-c", fmt.Sprintf("socat TCP-LISTEN:15222,bind=127.0.0.1,reuseaddr "+
-			"SOCKS4A:127.0.0.1:%s:5222,socksport=%d & sleep 0.3; echo from the train | env SSL_CERT_FILE=%s SSL_CERT_DIR=/nonexistent "+
-			"timeout 30 go-sendxmpp -u %s -p %s -j 127.0.0.1:15222 --timeout 20 %s; code=$?; kill $! 2>/dev/null; exit $code",
-			p.added.Address, p.port, p.ca, p.added.Login, shellQuote(mailPassword), p.added.Login))
-		if r.Code != 0 {
+		if r := p.chats("from the train", mailPassword); r.Code != 0 {
 			w.Logf("go-sendxmpp: %d, %s%s", r.Code, r.Stdout, r.Stderr)
 		}
 		log, _ := os.ReadFile(w.lab.LogFile("ann-at-home"))
@@ -257,7 +286,7 @@ func fileFromOutside(w *world, p *phone, box postBox) {
 // ExtendedErrors: X'F5').
 const badKey = "(245)"
 
-// wrongKey: who has the address, and another phone's key, does not find it.
+// wrongKey: who has the address, and another's key, does not find it.
 func wrongKey(w *world, p *phone) {
 	r := p.mailboxes(30, "ann", mailPassword)
 	if r.Code == 0 || !strings.Contains(r.Stderr, badKey) {
@@ -287,6 +316,17 @@ func guessedFromOutside(w *world, p, other *phone, box postBox) {
 	if r := submit(other, mailPassword); r.Code != 0 {
 		w.Errorf("the other phone: status %d, %s", r.Code, r.Stderr)
 	}
+	for range 11 {
+		if r := p.chats("x", "wrong"); r.Code == 0 {
+			w.Fatal("a wrong password is taken by the chat server")
+		}
+	}
+	if r := p.chats("x", mailPassword); r.Code == 0 {
+		w.Error("after 11 wrong passwords the chat server takes the right one")
+	}
+	if r := other.chats("x", mailPassword); r.Code != 0 {
+		w.Errorf("the other phone chats: status %d, %s%s", r.Code, r.Stdout, r.Stderr)
+	}
 }
 
 // userIsGone: a phone of nobody is shut out, says so, and is back with its user.
@@ -309,4 +349,11 @@ func userIsGone(w *world, p *phone) {
 	w.must("gateway", "tunic", "reload")
 	p.newNym()
 	p.untilLogsIn("ann", mailPassword)
+}
+
+// phoneComesAndGoes: a phone reads mail by its onion, which has the right name in its
+// certificate, and is cut.
+func phoneComesAndGoes(w *world, p *phone) time.Time {
+	p.untilLogsIn("ann", mailPassword)
+	return p.isCut()
 }

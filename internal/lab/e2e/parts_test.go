@@ -47,7 +47,7 @@ func parts() []part {
 		{name: "onions", test: testOnions},
 		{name: "mail", needs: []string{"dovecot", "openssl"}, test: testMail},
 		{name: "page", test: testPage},
-		{name: "private onions", test: testPrivate},
+		{name: "private onions", needs: []string{"dovecot", "openssl", "torsocks"}, test: testPrivate},
 		{name: "identity", test: testIdentity},
 		{name: "policies", test: testPolicies},
 		{name: "leftovers", test: testLeftovers},

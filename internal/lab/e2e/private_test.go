@@ -20,13 +20,25 @@ func testPrivate(w *world) {
 	defer w.must("gateway", "tunic", "unpublish", "diary")
 	defer w.must("gateway", "tunic", "unpublish", "open")
 	alice, bob := w.newClient("diary", "alice"), w.newClient("diary", "bob")
+	ca, end := w.mailFor("ann")
+	defer end()
+	ann := w.addPhone("annphone", "ann", ca)
+	defer w.exec("gateway", "tunic", "away", "remove", "annphone")
 	all := w.visitors(map[string]map[string]string{
-		"alice": {diary: alice.SecretKey, open: alice.SecretKey}, "bob": {diary: bob.SecretKey}, "stranger": nil, "others": nil})
+		"alice": {diary: alice.SecretKey, open: alice.SecretKey, ann.added.Address: ann.added.SecretKey},
+		"bob":   {diary: bob.SecretKey, ann.added.Address: bob.SecretKey}, "stranger": nil, "others": nil})
+	ann.visitor = all["alice"]
 	defer all["others"].others()()
+	var removed time.Time
+	w.run("a phone away from home", func(w *world) {
+		wrongKey(w, &phone{visitor: all["bob"].in(w), added: ann.added, ca: ca})
+		removed = phoneComesAndGoes(w, ann.in(w))
+	})
 	w.timed("a client's first page of a private onion", all["alice"].untilReads(diary, time.Minute))
 	all["bob"].untilReads(diary, time.Minute)
 	w.run("a stranger", func(w *world) { all["stranger"].in(w).cannotDecrypt(diary) })
 	w.run("revoke", func(w *world) { w.revoked(all["bob"].in(w), all["alice"].in(w), diary) })
+	ann.isRefused(removed, "ann", mailPassword)
 	w.run("public, then private", func(w *world) { w.closedToStrangers(all["stranger"].in(w), all["alice"].in(w), open, alice) })
 }
 
