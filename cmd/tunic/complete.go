@@ -31,7 +31,7 @@ var completed = map[string][]completer{
 	"accept": {friendNames}, "mail flush": {friendNames}, "bypass remove": {bypassed},
 	"user passwd": {userNames}, "user role": {userNames, fixed("admin", "member", "guest")}, "user remove": {userNames},
 	"user show": {userNames}, "pipe": {friendNames, offeredNames}, "service remove": {ownServiceNames},
-	"send": {friendNames}, "inbox take": {waitingFiles}, "inbox remove": {waitingFiles},
+	"send": {friendNames}, "chat": {friendNames}, "inbox take": {waitingFiles}, "inbox remove": {waitingFiles},
 }
 
 // completedFlags are the same of flags, whatever the verb.

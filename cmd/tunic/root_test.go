@@ -51,7 +51,7 @@ var asNobody = map[string]string{
 	"user role": "bob admin", "user show": "bob", "mail show": "x", "mail drop": "x", "irc ban": "x", "irc unban": "u.98f6ef32",
 	"irc operator": "ann", "grant": "photos alice", "revoke": "photos alice", "invite": "alice",
 	"accept": "x", "confirm": "alice", "rename": "a b", "introduce": "a b", "forget": "alice --yes",
-	"service add": "uptime --friend alice -- /usr/bin/uptime", "service remove": "uptime", "pipe": "alice uptime",
+	"service add": "uptime --friend alice -- /usr/bin/uptime", "service remove": "uptime", "pipe": "alice uptime", "chat": "alice",
 	"send": "alice /etc/hostname", "inbox take": "alice/x", "inbox remove": "alice/x",
 	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
 	"bypass add": "bank.example", "bypass remove": "bank.example",

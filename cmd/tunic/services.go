@@ -55,6 +55,9 @@ func serviceLine(s api.FriendService) string {
 		if s.Name == config.DropService {
 			return line + ": tunic send " + s.By + " FILE"
 		}
+		if s.Name == config.TalkService {
+			return line + ": tunic chat " + s.By
+		}
 		return line + ": tunic pipe " + s.By + " " + s.Name
 	}
 	who := strings.Join(s.Friends, ", ")

@@ -25,7 +25,7 @@ var sections = []section{
 		portalCommand, lockdownCommand, explainCommand, leaktestCommand, reportCommand}},
 	{"publish", "Publish:", append([]func(*app) *cobra.Command{onionsCommand, onionCommand, profilesCommand}, onionVerbs...)},
 	{"friends", "Friends:", append([]func(*app) *cobra.Command{friendsCommand, friendCommand, servicesCommand,
-		serviceCommand, pipeCommand, sendCommand, inboxCommand}, friendVerbs...)},
+		serviceCommand, pipeCommand, chatCommand, sendCommand, inboxCommand}, friendVerbs...)},
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, mailCommand, ircCommand, logsCommand, caCommand}},
 	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
 		restoreCommand, teardownCommand, upgradeCommand, uciCommand, runCommand, versionCommand}},

@@ -71,6 +71,7 @@ type Household struct {
 type Gateway struct {
 	OwnTraffic OwnTraffic   // default tor
 	Page       bool         // the box's own page for browsers of the household; default true
+	Talk       bool         // a table for each friend, at which people of both houses talk; default true
 	NTP        bool         // answer devices that ask any server for the time; default true
 	NTPServers []netip.Addr // of the box itself, asked outside Tor
 	Exceptions []Exception  // what else the box itself may send outside Tor

@@ -82,6 +82,10 @@ func readGateway(t *table, g *Gateway, household []string) {
 	if page, ok := t.boolean("page"); ok {
 		g.Page = page
 	}
+	g.Talk = true
+	if talk, ok := t.boolean("talk"); ok {
+		g.Talk = talk
+	}
 	readNTP(t, g)
 	readExceptions(t, g)
 	readNamed(t, g, household)

@@ -24,4 +24,6 @@ func readInbox(t *table, inbox *Inbox) {
 }
 
 // OffersServices reports whether friends may use anything of this box by port 1 of home.
-func (c *Config) OffersServices() bool { return len(c.Services) > 0 || c.Inbox.Quota > 0 }
+func (c *Config) OffersServices() bool {
+	return len(c.Services) > 0 || c.Inbox.Quota > 0 || c.Gateway.Talk
+}

@@ -20,7 +20,7 @@ func TestLoadDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Household: Household{Interfaces: []string{"br-lan"}, DefaultPolicy: PolicyTor},
-		Gateway:   Gateway{OwnTraffic: OwnTor, Metrics: MetricsOff, Page: true, NTP: true},
+		Gateway:   Gateway{OwnTraffic: OwnTor, Metrics: MetricsOff, Page: true, Talk: true, NTP: true},
 		Tor:       Tor{Binary: "tor", OverTor: OverTorRefuse},
 		Socks:     Socks{Port: 9050},
 		Notices:   Notices{Severity: SeverityWarning},
@@ -74,8 +74,9 @@ server = "[fd00::1]:5353"
 	})
 	want := &Config{
 		Household: Household{Interfaces: []string{"br-lan", "wlan0.1"}, DefaultPolicy: PolicyOnion, OneArm: true},
-		Gateway: Gateway{OwnTraffic: OwnDirect, Metrics: MetricsOff, Page: true, NTP: true, OtherNetworks: []string{"docker0", "wg0"},
-			Inbound: []Inbound{{protoTCP, 22}, {protoUDP, 51820}}},
+		Gateway: Gateway{OwnTraffic: OwnDirect, Metrics: MetricsOff, Page: true, Talk: true, NTP: true,
+			OtherNetworks: []string{"docker0", "wg0"},
+			Inbound:       []Inbound{{protoTCP, 22}, {protoUDP, 51820}}},
 		Tor: Tor{Binary: "/opt/tor/bin/tor", OverTor: OverTorRefuse},
 		DNS: DNS{Forward: []Forward{
 			{Domain: "lan", Server: netip.MustParseAddrPort("192.168.1.1:53")},

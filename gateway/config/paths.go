@@ -163,6 +163,9 @@ func (p Paths) Clock() string { return filepath.Join(p.Run, "clock", "agreed.jso
 // API is the parent's local API socket.
 func (p Paths) API() string { return filepath.Join(p.Run, "api.sock") }
 
+// Table is where people on the box itself sit down to talk with a friend. It is root's.
+func (p Paths) Table() string { return filepath.Join(p.Run, "talk.sock") }
+
 // Lock is held by the running daemon, so that a second one on the same root is refused.
 func (p Paths) Lock() string { return filepath.Join(p.Run, "lock") }
 

@@ -27,11 +27,15 @@ type ServiceLimits struct {
 	Processes int           // processes and threads of one stream's command
 }
 
-// DropService takes files from friends.
-const DropService = "drop"
+// Services that every box has for its friends: DropService takes files, and TalkService
+// leads to the table at which people of the house wait for a friend.
+const (
+	DropService = "drop"
+	TalkService = "talk"
+)
 
 // builtIn are services that have no file, and HELP, which is TCPMUX's own word.
-var builtIn = []string{DropService, "help"}
+var builtIn = []string{DropService, TalkService, "help"}
 
 // defaultLimits are for a program that answers, and for people who stay a while.
 var defaultLimits = ServiceLimits{AtOnce: 4, Time: time.Hour, Memory: 256 << 20, Processes: 32}

@@ -43,9 +43,11 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// Without a service, and without an inbox for files, nothing waits for friends at port 1.
+// Without a service, an inbox for files and tables, nothing waits for friends at port 1.
 func TestNoServices(t *testing.T) {
-	for text, want := range map[string]bool{okMain: true, okMain + "[inbox]\nquota = 0\n": false, okMain + "[inbox]\nquota = 10\n": true} {
+	const silent = okMain + "[gateway]\ntalk = false\n[inbox]\n"
+	for text, want := range map[string]bool{okMain: true, silent + "quota = 0\n": false, silent + "quota = 10\n": true,
+		okMain + "[inbox]\nquota = 0\n": true} {
 		c, err := Load(newBox(t, map[string]string{"tunic.toml": text}))
 		if err != nil {
 			t.Fatal(err)

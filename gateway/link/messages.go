@@ -164,6 +164,13 @@ type Status struct {
 	Peers    []PeerStatus
 	Block    []BlockStatus
 	Upstream UpstreamStatus
+	Knocks   []Knock // of friends who found nobody at their table
+}
+
+// Knock is the last one of a friend.
+type Knock struct {
+	Friend Key
+	At     time.Time
 }
 
 // AllPanics counts all conversations that ended in a panic.

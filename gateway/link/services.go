@@ -16,9 +16,11 @@ type Run struct {
 // Services is what friends may use here, and what they offer this house; nil: neither.
 type Services struct {
 	Leaf      TLS // of the home onion, by which both sides prove who they are
+	Home      Key // that onion
 	Own       []OwnService
 	Friends   []FriendServices
-	Listeners []string // for the household: what friends offer
+	Listeners []string // for the household: what friends offer, and tables
+	Table     string   // the listener for the box itself; "": nobody of the house talks with friends
 }
 
 // OwnService is one that friends may use.
@@ -27,6 +29,7 @@ type OwnService struct {
 	Command bool  // the parent runs it; else Target
 	Target  Port  // Addr, Host, Unix and Proxy of it
 	Drop    *Drop `json:",omitempty"` // instead: files come by it
+	Talk    bool  `json:",omitempty"` // instead: it is the friend's table
 	AtOnce  int   // streams of one friend
 	Time    time.Duration
 	Friends []ServiceFriend

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,8 +31,9 @@ const callTime = 60 * time.Second
 // abroad leads devices to what friends offer: at port 1 of a friend's name in the words of
 // TCPMUX, at a service's own port at once.
 type abroad struct {
-	leaf atomic.Pointer[tls.Certificate]
-	dial func(ctx context.Context, device netip.Addr, host string, port uint16) (net.Conn, error)
+	house *services
+	leaf  atomic.Pointer[tls.Certificate]
+	dial  func(ctx context.Context, device netip.Addr, host string, port uint16) (net.Conn, error)
 
 	mu      sync.Mutex
 	friends []link.FriendServices
@@ -58,10 +60,24 @@ func (a *application) serveAbroad(ctx context.Context, f *os.File) error {
 func (*abroad) Name() string { return "friends' services" }
 
 // ServeConn implements endpoint.Endpoint.
-func (a *abroad) ServeConn(ctx context.Context, c net.Conn, _ endpoint.Visitor) error {
-	friend, service, ok := a.at(dialledAt(c))
+func (a *abroad) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) error {
+	to := dialledAt(c)
+	if to.Port() == config.MuxPort && a.house.local(to.Addr()) {
+		return tables{a.house}.ServeConn(ctx, c, v)
+	}
+	friend, service, ok := a.at(to)
 	if !ok {
 		return errors.New("no friend offers anything there")
+	}
+	if service == "" {
+		first, whole, err := firstLine(c)
+		switch _, tables := a.house.table(); {
+		case err != nil:
+			return err
+		case tables && strings.EqualFold(first, config.TalkService): // where lines are made harmless for who reads them
+			return a.house.sit(ctx, whole, friend)
+		}
+		c = again(first, whole)
 	}
 	server, err := a.call(ctx, remote(c), friend, service)
 	if err != nil {

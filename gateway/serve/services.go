@@ -20,6 +20,7 @@ import (
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
+	"tunic/gateway/talk"
 )
 
 // services are what friends may use of this house. It decides who may what by what the
@@ -34,6 +35,11 @@ type services struct {
 	count map[use]int
 	open  map[*opened]struct{}
 	inbox *drop.Inbox // nil: no file has come yet
+
+	tables  talk.House[link.Key] // of friends
+	home    link.Key             // of this box
+	sitters map[*sitting]struct{}
+	knocks  map[link.Key]knocked
 }
 
 // use is who uses what.
@@ -66,7 +72,7 @@ func (o *opened) Close() error {
 // newServices prepares the side that friends call.
 func newServices(s *Server) {
 	s.services = &services{Server: s, limits: limiters{limits: abroadLimits}, count: make(map[use]int), open: make(map[*opened]struct{})}
-	s.abroad = &abroad{dial: s.socks.DialName}
+	s.abroad = &abroad{dial: s.socks.DialName, house: s.services}
 	s.mux = &mux.Endpoint{House: s.services, Now: time.Now}
 }
 
@@ -80,8 +86,12 @@ func (a *application) offers(want *link.Services) {
 		a.fail("services for friends: %v", err)
 		return
 	}
+	a.services.be(want.Home)
 	a.services.set(want.Own)
 	a.abroad.set(want.Friends)
+	if want.Table != "" {
+		a.run(want.Table, "tables", a.serveTables)
+	}
 	for _, name := range want.Listeners {
 		a.run(name, "services", a.serveAbroad)
 	}
@@ -119,10 +129,18 @@ func (s *services) set(own []link.OwnService) {
 			over = append(over, o)
 		}
 	}
+	s.endTalks()
 	s.mu.Unlock()
 	for _, o := range over {
 		o.Close()
 	}
+}
+
+// be says which box this is.
+func (s *services) be(home link.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.home = home
 }
 
 // find returns a service that a friend may use, and who the friend is.
@@ -178,6 +196,8 @@ func (s *services) Open(ctx context.Context, friend onion.Address, name string) 
 	switch {
 	case service.Drop != nil:
 		err = s.receive(o, *service.Drop, petname)
+	case service.Talk:
+		err = s.askedAt(ctx, o, petname)
 	case service.Command:
 		err = s.run(ctx, o)
 	default:
@@ -185,6 +205,9 @@ func (s *services) Open(ctx context.Context, friend onion.Address, name string) 
 	}
 	if err != nil {
 		s.leave(key)
+		if errors.As(err, new(mux.Words)) { // nothing is broken
+			return nil, err
+		}
 		s.log.Warn("a service for a friend does not work", "service", name, "error", err)
 		return nil, err
 	}

@@ -33,6 +33,7 @@ func (s *Server) status(ctx context.Context) link.Status {
 	st.Fronts = counted
 	st.Peers = s.dialer.Status()
 	st.Block = s.blockStatus()
+	st.Knocks = s.services.knockers()
 	if u, ok := s.resolver.Upstream(); ok {
 		st.Upstream = link.UpstreamStatus(u)
 	}

@@ -38,7 +38,8 @@ type House interface {
 	Friends() []onion.Address
 	// Names are the services that a friend may use.
 	Names(friend onion.Address) []string
-	// Open begins a service. ErrNone says that there is none for this friend.
+	// Open begins a service. ErrNone says that there is none for this friend, and Words
+	// are for the friend to read.
 	Open(ctx context.Context, friend onion.Address, name string) (Stream, error)
 }
 
@@ -98,13 +99,14 @@ func (e *Endpoint) ServeConn(ctx context.Context, raw net.Conn, _ endpoint.Visit
 	return serve(c, s)
 }
 
-// refuse says no. Only ErrNone is for others to read; of another error they learn that
-// the service does not work.
+// refuse says no. Only ErrNone and Words are for others to read; of another error they
+// learn that the service does not work.
 func refuse(c *tls.Conn, err error) error {
-	words := ErrNone.Error()
-	if !errors.Is(err, ErrNone) {
-		words = "this service does not work now"
+	words := Words("this service does not work now")
+	if errors.Is(err, ErrNone) {
+		words = Words(ErrNone.Error())
 	}
+	errors.As(err, &words)
 	_, writing := fmt.Fprintf(c, "-%s\r\n", words)
 	writing = errors.Join(writing, c.CloseWrite())
 	// What a stranger has said besides is thrown away unread, so that their connection

@@ -36,6 +36,12 @@ var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$`)
 // does not work. What it says is in the error's text; ErrNone is the former.
 var ErrRefused = errors.New("refused")
 
+// Words are a refusal that the other box reads: one line of ASCII, 200 bytes at most.
+type Words string
+
+// Error implements error.
+func (w Words) Error() string { return string(w) }
+
 var errLine = errors.New("no line of this protocol came")
 
 // line reads up to the end of a line, LF or CRLF, and nothing behind it. Control
@@ -88,7 +94,7 @@ func Ask(c io.ReadWriter, service string) error {
 		if words == ErrNone.Error() {
 			return fmt.Errorf("%w: %w", ErrRefused, ErrNone)
 		}
-		return fmt.Errorf("%w: %s", ErrRefused, words)
+		return fmt.Errorf("%w: %w", ErrRefused, Words(words))
 	}
 	return errLine
 }

@@ -277,10 +277,13 @@ func offersTo(s feature.Scene, friend config.Peer) []link.Offer {
 	return list
 }
 
-// servicesFor are those that name a friend, and the one that all have.
+// servicesFor are those that name a friend, and those that all have.
 func servicesFor(c *config.Config, friend config.Peer) (list []link.ServiceOffer) {
 	if c.Inbox.Quota > 0 {
 		list = append(list, link.ServiceOffer{Name: config.DropService})
+	}
+	if c.Gateway.Talk {
+		list = append(list, link.ServiceOffer{Name: config.TalkService})
 	}
 	for _, s := range c.Services {
 		if slices.Contains(s.Friends, friend.Name) && len(list) < peer.MaxServices {

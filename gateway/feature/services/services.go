@@ -57,7 +57,10 @@ type Feature struct {
 	starts map[string]*rate.Limiter // by friend
 }
 
-var _ feature.Feature = (*Feature)(nil)
+var (
+	_ feature.Feature  = (*Feature)(nil)
+	_ feature.Reporter = (*Feature)(nil)
+)
 
 // New returns the feature. Without a host it answers nobody.
 func New(host feature.Host, p Parts) *Feature {
@@ -135,14 +138,14 @@ func want(s feature.Scene, d *feature.Desired, leaf anchor.Leaf) {
 	if leaf.Cert == "" {
 		return
 	}
-	w := &link.Services{Leaf: link.TLS{Cert: leaf.Cert, Key: leaf.Key}}
+	w := &link.Services{Home: link.Key(peer.KeyOf(s.Addresses[config.HomeOnion])), Leaf: link.TLS{Cert: leaf.Cert, Key: leaf.Key}}
 	for _, service := range s.Config.Services {
 		if unusable(service, s.Service) == "" {
 			w.Own = append(w.Own, own(service, s.Config.Peers))
 			d.May(s.Serve, way(service.Target)...)
 		}
 	}
-	w.Own = append(w.Own, inbox(s)...)
+	w.Own = append(append(w.Own, inbox(s)...), table(s)...)
 	wantAbroad(s, d, w)
 	if len(w.Own)+len(w.Friends) > 0 {
 		d.Serve.Services = w
@@ -180,6 +183,7 @@ func way(t config.Target) []rules.Way {
 // wantAbroad leads devices that dial port 1 of a friend's own name, or the port of
 // something that the friend offers, to serve. What has another meaning there keeps it.
 func wantAbroad(s feature.Scene, d *feature.Desired, w *link.Services) {
+	tables := wantTable(s, d, w) // before the addresses of friends: rules have a service's own address first
 	for _, n := range d.Serve.DNS.Names {
 		offers := s.Offered[peer.Key(n.Onion).Address()]
 		if n.Label == "" || n.Box || strings.Contains(n.Label, ".") || len(offers) == 0 {
@@ -199,7 +203,7 @@ func wantAbroad(s feature.Scene, d *feature.Desired, w *link.Services) {
 		}
 		w.Friends = append(w.Friends, f)
 	}
-	if len(w.Friends) == 0 {
+	if len(w.Friends) == 0 && !tables {
 		return
 	}
 	d.EachFamily(s, func(i feature.InterfaceFacts, family string) {

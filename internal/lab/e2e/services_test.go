@@ -34,12 +34,13 @@ func testServices(w *world) {
 	w.offer("stays", "--friend", "bob", "--", "/bin/sh", "-c",
 		`setsid sh -c 'trap "" HUP TERM; exec <&- >&-; while :; do sleep 0.1; done' e2e-stays & while :; do echo up; sleep 0.2; done`)
 	took := w.eventually("bob's box has heard of the services", pairLimit, func() bool {
-		return len(w.peer("friend", "alice").Services) == 4
+		return len(w.peer("friend", "alice").Services) == 5
 	})
 	w.timed("a service to what the friend's box knows", took)
 	w.run("a program without settings", stockClients)
 	w.run("half-close", halfClose)
 	w.run("files", sendFiles)
+	w.run("talk by typing", talkByTyping)
 	w.run("everything ends with the connection", withTheConnection)
 	w.run("a friend who is not named", notNamed)
 	w.run("remove", removeService)
@@ -68,7 +69,7 @@ func stockClients(w *world) {
 		w.Errorf("by its name: %q", said)
 	}
 	w.timed("the next one", time.Since(begin))
-	if said := w.says("1", "HELP\\r\\n"); said != "nas\r\nstays\r\nwho\r\ndrop\r\n" {
+	if said := w.says("1", "HELP\\r\\n"); said != "nas\r\nstays\r\nwho\r\ndrop\r\ntalk\r\n" {
 		w.Errorf("the list: %q", said)
 	}
 	if said := w.says("1", "nas\\r\\nGET / HTTP/1.0\\r\\n\\r\\n"); !strings.Contains(said, "This is the nas.") {

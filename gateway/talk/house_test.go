@@ -1,0 +1,232 @@
+package talk
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// at is somebody's terminal.
+type at struct {
+	net.Conn
+	shown chan string // lines; closed at the end
+}
+
+// terminal is a terminal and the stream that the house has of it.
+func terminal(t *testing.T) (at, net.Conn) {
+	t.Helper()
+	theirs, ours := net.Pipe()
+	t.Cleanup(func() { theirs.Close(); ours.Close() })
+	a := at{theirs, make(chan string, 2000)}
+	go func() {
+		defer close(a.shown)
+		for r := bufio.NewReader(theirs); ; {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			a.shown <- line
+		}
+	}()
+	return a, ours
+}
+
+// reads waits for a line that begins so.
+func (a at) reads(t *testing.T, want string) {
+	t.Helper()
+	for limit := time.After(10 * time.Second); ; {
+		select {
+		case line, ok := <-a.shown:
+			if !ok {
+				t.Fatalf("it ended before %q", want)
+			}
+			if strings.HasPrefix(line, want) {
+				return
+			}
+		case <-limit:
+			t.Fatalf("%q does not come", want)
+		}
+	}
+}
+
+func (a at) types(t *testing.T, text string) {
+	t.Helper()
+	a.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(a, text); err != nil {
+		t.Error(err)
+	}
+}
+
+var errAway = errors.New("away")
+
+// friendAway is one whose box is not reached.
+func friendAway() Friend[string] {
+	return Friend[string]{ID: "bob", Name: "bob", Missed: func(err error) string { return "missed: " + err.Error() },
+		Call: func(context.Context) (io.ReadWriteCloser, error) { return nil, errAway }}
+}
+
+// sit has somebody sit down, and returns their terminal and how it ends.
+func sit(t *testing.T, h *House[string], f Friend[string]) (at, <-chan error) {
+	t.Helper()
+	ann, own := terminal(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- h.Sit(t.Context(), own, f, func() {})
+		own.Close()
+	}()
+	return ann, done
+}
+
+func ended(t *testing.T, done <-chan error, want error) {
+	t.Helper()
+	select {
+	case err := <-done:
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
+
+// Who waits at the table is joined by the friend; each line has the name in front, and
+// both learn that the other has left.
+func TestTalk(t *testing.T) {
+	var h House[string]
+	ann, done := sit(t, &h, friendAway())
+	ann.reads(t, "* You sit at the table for bob")
+	ann.reads(t, "* missed: away")
+	ann.types(t, "hello?\n")
+	ann.reads(t, "* bob is not here yet: this was not sent.")
+	bob, far := terminal(t)
+	if err := h.Answer(t.Context(), "bob", far); err != nil {
+		t.Fatal(err)
+	}
+	ann.reads(t, "* bob is here.")
+	bob.types(t, "\x1b[2J* bob has left.\nhi\n")
+	ann.reads(t, "bob: * bob has left.\r\n")
+	ann.reads(t, "bob: hi\r\n")
+	ann.types(t, "hello \x1b[31mred\n")
+	bob.reads(t, "hello red\r\n")
+	bob.Close()
+	ann.reads(t, "* bob has left.")
+	ended(t, done, nil)
+
+	ann, done = sit(t, &h, friendAway())
+	ann.reads(t, "* missed")
+	bob, far = terminal(t)
+	if err := h.Answer(t.Context(), "bob", far); err != nil {
+		t.Fatal(err)
+	}
+	ann.reads(t, "* bob is here.")
+	ann.Close()
+	ended(t, done, nil)
+	for line := range bob.shown { // it ends
+		t.Errorf("the friend hears %q", line)
+	}
+}
+
+// Nobody is there, somebody else is, or a talk goes on.
+func TestWhoIsNotJoined(t *testing.T) {
+	var h House[string]
+	_, far := terminal(t)
+	if err := h.Answer(t.Context(), "bob", far); err != ErrNobody {
+		t.Errorf("nobody: %v", err)
+	}
+	ann, done := sit(t, &h, friendAway())
+	ann.reads(t, "* missed")
+	if err := h.Answer(t.Context(), "carol", far); err != ErrNobody {
+		t.Errorf("another's table: %v", err)
+	}
+	_, second := sit(t, &h, friendAway())
+	ended(t, second, ErrTaken)
+	if err := h.Answer(t.Context(), "bob", far); err != nil {
+		t.Fatal(err)
+	}
+	_, again := terminal(t)
+	if err := h.Answer(t.Context(), "bob", again); err != ErrTaken {
+		t.Errorf("two at a table: %v", err)
+	}
+	ann.Close()
+	ended(t, done, nil)
+	ann, done = sit(t, &h, friendAway())
+	ann.reads(t, "* missed")
+	ann.Close()
+	ended(t, done, errLeft)
+	if err := h.Answer(t.Context(), "bob", far); err != ErrNobody {
+		t.Errorf("who waited has left: %v", err)
+	}
+}
+
+// Two boxes whose people sit down at the same moment have one talk.
+func TestBothCall(t *testing.T) {
+	for range 50 {
+		var alices, bobs House[string]
+		calls := func(other *House[string], who string, first bool) Friend[string] {
+			f := friendAway()
+			f.ID, f.Name, f.First = who, who, first
+			f.Call = func(ctx context.Context) (io.ReadWriteCloser, error) {
+				near, far := net.Pipe()
+				caller := map[string]string{"alice": "bob", "bob": "alice"}[who]
+				if err := other.Answer(ctx, caller, far); err != nil {
+					return nil, err
+				}
+				return near, nil
+			}
+			return f
+		}
+		ann, annDone := sit(t, &alices, calls(&bobs, "bob", true))
+		ben, benDone := sit(t, &bobs, calls(&alices, "alice", false))
+		ann.reads(t, "* bob is here.")
+		ben.reads(t, "* alice is here.")
+		ann.types(t, "hello\n")
+		ben.reads(t, "alice: hello\r\n")
+		ben.types(t, "hi\n")
+		ann.reads(t, "bob: hi\r\n")
+		ann.Close()
+		ben.reads(t, "* alice has left.")
+		ended(t, annDone, nil)
+		ended(t, benDone, nil)
+	}
+}
+
+// A friend who says a thousand lines at once fills no terminal, and who leaves is gone at once.
+func TestFlood(t *testing.T) {
+	var h House[string]
+	ann, done := sit(t, &h, friendAway())
+	ann.reads(t, "* missed")
+	bob, far := terminal(t)
+	if err := h.Answer(t.Context(), "bob", far); err != nil {
+		t.Fatal(err)
+	}
+	ann.reads(t, "* bob is here.")
+	go io.WriteString(bob, strings.Repeat("buy\n", 1000))
+	time.Sleep(time.Second)
+	n := len(ann.shown)
+	if n < linesAtOnce || n > linesAtOnce+2*linesEach {
+		t.Errorf("%d lines in a second", n)
+	}
+	ann.Close()
+	ended(t, done, nil)
+}
+
+// A friend who takes nothing holds nobody for longer than the last lines.
+func TestFriendWhoNeverReads(t *testing.T) {
+	var h House[string]
+	ann, done := sit(t, &h, friendAway())
+	ann.reads(t, "* missed")
+	bob, far := net.Pipe()
+	defer bob.Close()
+	if err := h.Answer(t.Context(), "bob", far); err != nil {
+		t.Fatal(err)
+	}
+	ann.reads(t, "* bob is here.")
+	ann.types(t, "hello\n")
+	ann.Close()
+	ended(t, done, nil)
+}
