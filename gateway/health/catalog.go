@@ -339,6 +339,10 @@ var catalog = map[Code]entry{
 	NoticesUnusable: {Warning,
 		"What the box has told its admins cannot be kept, or their mail could not be delivered. All findings are in the status.",
 		"put right what the message names; tunic tries again by itself"},
+	FilesWaiting: {Info,
+		"Files that a friend has sent wait on this box. Nothing has opened them. This goes when they are taken or removed.",
+		"`sudo tunic inbox` lists them, `sudo tunic inbox take NAME DIR` moves one to a directory, " +
+			"and `sudo tunic inbox remove NAME` removes it"},
 	FriendKnocked: {Info,
 		"A friend wanted to talk in the last 24 hours, and nobody sat at the table for them. This goes when you talk.",
 		"`tunic chat FRIEND` on the box, or `rlwrap nc box.home.arpa 1` on a device and then the line `talk FRIEND`, calls them"},

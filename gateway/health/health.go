@@ -120,6 +120,7 @@ const (
 	PageElsewhere      Code = "page-port-taken"
 	NoticesForNobody   Code = "notices-for-nobody"
 	NoticesUnusable    Code = "notices-unusable"
+	FilesWaiting       Code = "files-in-inbox"
 	FriendKnocked      Code = "friend-wants-to-talk"
 	SettingsTrial      Code = "settings-unconfirmed"
 )

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strconv"
 	"time"
 
+	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/gateway/drop"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
@@ -46,4 +50,39 @@ func inbox(s feature.Scene) []link.OwnService {
 		o.Friends = append(o.Friends, who(p))
 	}
 	return []link.OwnService{o}
+}
+
+// reportInbox says which friends have sent files that nobody has taken. Serve, which has
+// the inbox, may have been taken over: names are cleaned again.
+func reportInbox(s feature.Scene, status *api.Status) {
+	list, err := drop.Waiting(s.Paths.Drop())
+	if err != nil {
+		return // what is wrong with a disk is said elsewhere
+	}
+	for len(list) > 0 {
+		from := list[0].From
+		n := slices.IndexFunc(list, func(f drop.File) bool { return f.From != from })
+		if n < 0 {
+			n = len(list)
+		}
+		last := list[n-1] // the oldest is first
+		who, what := drop.Clean(from), "A file of %s waits"
+		if n > 1 {
+			what = strconv.Itoa(n) + " files of %s wait"
+		}
+		status.Findings = append(status.Findings, health.New(health.FilesWaiting, who, fmt.Sprintf(
+			what+" in the inbox, the latest is %s of %s: `tunic inbox` lists all", who, shortened(drop.Clean(last.Name)),
+			last.At.Local().Format("2 January, 15:04"))))
+		list = list[n:]
+	}
+}
+
+// maxShown is how much is shown of a file's name, in characters.
+const maxShown = 60
+
+func shortened(name string) string {
+	if runes := []rune(name); len(runes) > maxShown {
+		return string(runes[:maxShown]) + "…"
+	}
+	return name
 }

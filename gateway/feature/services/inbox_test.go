@@ -1,9 +1,17 @@
 package services
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"tunic/gateway/api"
+	"tunic/gateway/durable"
+	"tunic/gateway/health"
 )
 
 // All friends may send files as long as there is a quota, into a directory for serve alone.
@@ -42,5 +50,43 @@ func TestInbox(t *testing.T) {
 	h.now.Config.Peers = nil
 	if d, r := look(f, h); d.Serve.Services != nil && len(d.Serve.Services.Own) > 0 || len(r.Findings) > 0 {
 		t.Errorf("without friends: %+v, %v", d.Serve.Services, r.Findings)
+	}
+}
+
+// The status says who has sent what, until it is taken, without what a name could do to a
+// terminal: serve may have been taken over.
+func TestWaitingFiles(t *testing.T) {
+	f, h, _ := house(t)
+	report := func() []health.Finding {
+		var status api.Status
+		f.Report(t.Context(), h.now.Scene, &status)
+		return status.Findings
+	}
+	if list := report(); len(list) > 0 {
+		t.Errorf("no inbox: %+v", list)
+	}
+	for i, name := range []string{"bob/old.jpg", "bob/new\x1b[31m.jpg",
+		"carol/" + strings.Repeat("x", 100), "carol/" + durable.Unfinished + "1"} {
+		path := filepath.Join(f.Paths.Drop(), name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600),
+			os.Chtimes(path, time.Time{}, time.Now().Add(time.Duration(i)*time.Minute))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := report()
+	if len(list) != 2 || list[0].Subject != "bob" || list[1].Subject != "carol" || list[0].Severity != health.Info {
+		t.Fatalf("%+v", list)
+	}
+	if text := list[0].Text; !strings.HasPrefix(text, "2 files of bob wait in the inbox, the latest is new[31m.jpg of ") {
+		t.Errorf("%q", text)
+	}
+	if text := list[1].Text; !strings.HasPrefix(text, "A file of carol waits") || len(text) > 200 {
+		t.Errorf("%q", text)
+	}
+	if err := os.RemoveAll(filepath.Join(f.Paths.Drop(), "bob")); err != nil {
+		t.Fatal(err)
+	}
+	if list := report(); len(list) != 1 {
+		t.Errorf("taken: %+v", list)
 	}
 }

@@ -47,8 +47,10 @@ func wantTable(s feature.Scene, d *feature.Desired, w *link.Services) bool {
 // knockAge is how long it is told that a friend wanted to talk.
 const knockAge = 24 * time.Hour
 
-// Report implements feature.Reporter: who wanted to talk and found nobody.
+// Report implements feature.Reporter: what friends have sent, and who wanted to talk and
+// found nobody.
 func (f *Feature) Report(_ context.Context, s feature.Scene, status *api.Status) {
+	reportInbox(s, status)
 	if s.Config == nil || !s.Config.Gateway.Talk {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/drop"
+	"tunic/gateway/health"
 )
 
 // fromFriends lists what has come to alice's box.
@@ -49,6 +50,7 @@ func sendFiles(w *world) {
 	if got := strings.Join(w.fromFriends(), " "); got != "bob/photo.jpg bob/photo-2.jpg" {
 		w.Errorf("the inbox: %q", got)
 	}
+	w.finds(health.FilesWaiting, "2 files of bob wait", "photo-2.jpg")
 	to := w.TempDir()
 	w.must("gateway", "tunic", "inbox", "take", "bob/photo.jpg", to)
 	if got, err := os.ReadFile(filepath.Join(to, "photo.jpg")); err != nil || string(got) != content {
