@@ -144,6 +144,7 @@ type SOCKS struct {
 type Gopher struct {
 	Root      string
 	Listeners []string
+	Friends   []ServiceFriend // whose holes the household may search
 }
 
 // Metrics is the page of numbers.

@@ -74,7 +74,9 @@ func (a *application) endpoints(want *link.Gopher) {
 	if a.gopher == nil {
 		return
 	}
-	ep := a.gopher.Server
+	a.gopher.friends.Store(&want.Friends)
+	server := a.gopher
+	ep := server.Household(func() []gopher.Friend { return a.holes(*server.friends.Load()) })
 	for _, name := range want.Listeners {
 		a.run(name, want.Root, func(ctx context.Context, f *os.File) error {
 			return a.serveHousehold(ctx, f, ep, gopherPort)
@@ -96,7 +98,7 @@ func (a *application) newGopher(want *link.Gopher) {
 		a.fail("the Gopher endpoint: %v", err)
 		return
 	}
-	a.gopher = &gopherServer{server, want.Root}
+	a.gopher = &gopherServer{Server: server, root: want.Root}
 }
 
 // endpoint returns a running server of the box by its protocol.

@@ -98,7 +98,8 @@ type front struct {
 // gopherServer is the Gopher endpoint with the directory it was made for.
 type gopherServer struct {
 	*gopher.Server
-	root string
+	root    string
+	friends atomic.Pointer[[]link.ServiceFriend] // whose holes the household may search
 }
 
 // New returns a Server that runs nothing yet.

@@ -70,6 +70,9 @@ func (s *Server) directory(ctx context.Context, name string, dir *os.File, m *me
 	if name == "." && !slices.ContainsFunc(entries, func(e entry) bool { return e.name == searchName }) {
 		m.item(kindSearch, "Search", selectorOf(searchName))
 	}
+	if name == "." && !slices.ContainsFunc(entries, func(e entry) bool { return e.name == friendsName }) {
+		m.offerFriends()
+	}
 	m.end()
 	return nil
 }

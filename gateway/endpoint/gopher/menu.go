@@ -15,6 +15,7 @@ import (
 type menu struct {
 	w       *bufio.Writer
 	visitor endpoint.Visitor
+	friends []Friend // whose holes the visitor may search
 }
 
 func newMenu(w io.Writer, v endpoint.Visitor) *menu {

@@ -43,9 +43,12 @@ type Server struct {
 	root     *os.Root
 	log      *slog.Logger
 	searches chan struct{} // holds a token for each search that is under way
-	request  time.Duration // requestTime but in tests
-	write    time.Duration // writeTime but in tests
-	entries  int           // maxEntries but in tests
+
+	friendSearches chan struct{} // the same for those of friends' holes
+
+	request time.Duration // requestTime but in tests
+	write   time.Duration // writeTime but in tests
+	entries int           // maxEntries but in tests
 }
 
 var _ endpoint.Endpoint = (*Server)(nil)
@@ -61,9 +64,12 @@ func New(root string, log *slog.Logger) (*Server, error) {
 		root:     r,
 		log:      log,
 		searches: make(chan struct{}, maxSearches),
-		request:  requestTime,
-		write:    writeTime,
-		entries:  maxEntries,
+
+		friendSearches: make(chan struct{}, maxFriendSearches),
+
+		request: requestTime,
+		write:   writeTime,
+		entries: maxEntries,
 	}, nil
 }
 
@@ -75,10 +81,16 @@ func (s *Server) Name() string { return "gopher" }
 
 // ServeConn reads one request and answers it; there is never a second one.
 func (s *Server) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) error {
+	return s.serve(ctx, c, v, nil)
+}
+
+// serve is ServeConn for somebody who may search these friends' holes.
+func (s *Server) serve(ctx context.Context, c net.Conn, v endpoint.Visitor, friends []Friend) error {
 	if err := c.SetReadDeadline(time.Now().Add(s.request)); err != nil {
 		return fmt.Errorf("setting the time limit of a request: %w", err)
 	}
 	m := newMenu(&paced{c, s.write}, v)
+	m.friends = friends
 	switch req, err := readRequest(c); {
 	case errors.Is(err, errRequest):
 		m.fail("this is not a Gopher request")
@@ -112,6 +124,8 @@ func (s *Server) answer(ctx context.Context, req request, m *menu) error {
 		defer f.Close()
 	case name == searchName:
 		return s.search(ctx, req.words, m)
+	case name == friendsName && len(m.friends) > 0:
+		return s.askFriends(ctx, req.words, m)
 	case name == capsName && errors.Is(err, fs.ErrNotExist):
 		return writeText(m.w, strings.NewReader(caps))
 	default:

@@ -8,6 +8,8 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 )
 
 // port is where Gopher is expected.
@@ -26,7 +28,11 @@ func (Feature) Look(context.Context, *feature.Scene, *feature.Report) feature.Wi
 
 func want(s feature.Scene, d *feature.Desired) {
 	if root, ok := s.Config.Gopher(); ok {
-		d.Serve.Gopher = &link.Gopher{Root: root,
+		g := &link.Gopher{Root: root,
 			Listeners: d.Door(s, feature.Door{Name: "gopher", Public: port, Internal: config.ServeGopherPort})}
+		for _, p := range s.Config.Peers {
+			g.Friends = append(g.Friends, link.ServiceFriend{Onion: link.Key(peer.KeyOf(onion.Address(p.Onion))), Name: p.Name})
+		}
+		d.Serve.Gopher = g
 	}
 }

@@ -41,6 +41,7 @@ func testServices(w *world) {
 	w.run("half-close", halfClose)
 	w.run("files", sendFiles)
 	w.run("talk by typing", talkByTyping)
+	w.run("search friends' holes", searchHoles)
 	w.run("everything ends with the connection", withTheConnection)
 	w.run("a friend who is not named", notNamed)
 	w.run("remove", removeService)

@@ -123,3 +123,19 @@ func talkByTyping(w *world) {
 	alice.leave()
 	bob.reads("* alice has left.")
 }
+
+// searchHoles: the house's own hole asks that of a friend, for devices of the house alone.
+func searchHoles(w *world) {
+	ask := func(node, host string) string {
+		return w.exec(node, "sh", "-c", `printf '/friends\twelcome\r\n' | timeout 40 nc -N `+host+" 70").Stdout
+	}
+	const want = "0alice: welcome.txt\t/welcome.txt\talice.peer.home.arpa\t70\r\n.\r\n"
+	begin := time.Now()
+	if said := ask("friend-laptop", "box.home.arpa"); said != want {
+		w.Errorf("bob's house hears %q, want %q", said, want)
+	}
+	w.timed("a friend's hole searched", time.Since(begin))
+	if said := ask("friend-laptop", "alice.peer.home.arpa"); said != "" && !strings.Contains(said, "not found") {
+		w.Errorf("a friend searches alice's friends: %q", said)
+	}
+}
