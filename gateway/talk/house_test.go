@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -229,4 +230,42 @@ func TestFriendWhoNeverReads(t *testing.T) {
 	ann.types(t, "hello\n")
 	ann.Close()
 	ended(t, done, nil)
+}
+
+// connected are the ends of a connection of the kernel, which has room for what is not read.
+func connected(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if a, err = net.Dial("unix", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// Who leaves is gone at once, whatever both have said that nobody has read yet.
+func TestLeaveInAFlood(t *testing.T) {
+	var h House[string]
+	ann, own := connected(t)
+	bob, far := connected(t)
+	done := make(chan error, 1)
+	f := friendAway()
+	f.Call = func(context.Context) (io.ReadWriteCloser, error) { return far, nil }
+	go func() { done <- h.Sit(t.Context(), own, f, func() {}) }()
+	io.WriteString(ann, strings.Repeat("buy\n", 1000))
+	go io.WriteString(bob, strings.Repeat("x", 1_000_000))
+	go io.Copy(io.Discard, ann)
+	time.Sleep(time.Second)
+	ann.Close()
+	left := make(chan struct{})
+	go func() { defer close(left); io.Copy(io.Discard, bob) }()
+	ended(t, done, nil)
+	<-left
 }

@@ -93,7 +93,8 @@ func TestSearchFriendsIsForTheHouse(t *testing.T) {
 			s.ServeConn(t.Context(), far, friend)
 		}()
 		go io.WriteString(near, line)
-		if text, _ := io.ReadAll(near); strings.Contains(string(text), "friends'") || strings.Contains(string(text), "alice") {
+		text, _ := io.ReadAll(near)
+		if searches := line != "\r\n"; strings.Contains(string(text), "friends'") || searches != strings.HasPrefix(string(text), "3not found") {
 			t.Errorf("a visitor: %q", text)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -89,6 +90,7 @@ func jobs() []job {
 			protects},
 		{"publish a service, and open it elsewhere", "1 command", publishes},
 		{"befriend another box", "4 commands; which side confirms was not said", befriends},
+		{"talk with that friend by typing", "netcat, and a port that one of the two publishes; cut after 20 s of silence", talks},
 		{"a private onion: grant, revoke, grant again", "4 commands, of which the first failed", grants},
 		{"the TV outside Tor for two hours", "2 commands after 3 tries: only names worked, and the TV had none", freesTV},
 		{"a bank that refuses Tor", "2 commands, 1 edit, after 1 try; that Tor was the reason nothing said", passesBank},
@@ -202,6 +204,27 @@ func befriends(d *doing) {
 	d.sees("friends on both sides", func() bool {
 		return d.peer("friend", "alice").State == api.PeerFriend && d.peer("gateway", "bob").State == api.PeerFriend
 	})
+}
+
+// talks: two people type to each other, one on a device with netcat, one on the box.
+func talks(d *doing) {
+	d.sees("the friend's house knows the table", func() bool {
+		return slices.ContainsFunc(d.peer("friend", "alice").Services, func(s api.PeerService) bool { return s.Name == "talk" })
+	})
+	stop := d.clock()
+	bob := d.atTable()
+	alice := d.typist("gateway", "tunic", "chat", "bob")
+	bob.reads("* alice is here")
+	bob.types("hello\n")
+	alice.reads("bob: hello")
+	alice.types("hello yourself\n")
+	bob.reads("alice: hello yourself")
+	stop()
+	alice.leave()
+	bob.reads("* alice has left.")
+	bob.leave()
+	d.commands += 2
+	d.lines = append(d.lines, "nc alice.peer.home.arpa 1   # on any device of the friend's house, and then the line: talk", "sudo tunic chat bob")
 }
 
 func grants(d *doing) {
