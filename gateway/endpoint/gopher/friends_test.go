@@ -94,7 +94,8 @@ func TestSearchFriendsIsForTheHouse(t *testing.T) {
 		}()
 		go io.WriteString(near, line)
 		text, _ := io.ReadAll(near)
-		if searches := line != "\r\n"; strings.Contains(string(text), "friends'") || searches != strings.HasPrefix(string(text), "3not found") {
+		refused := strings.HasPrefix(string(text), "3not found")
+		if strings.Contains(string(text), "friends'") || refused != (line != "\r\n") {
 			t.Errorf("a visitor: %q", text)
 		}
 	}

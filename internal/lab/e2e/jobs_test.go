@@ -224,7 +224,8 @@ func talks(d *doing) {
 	bob.reads("* alice has left.")
 	bob.leave()
 	d.commands += 2
-	d.lines = append(d.lines, "nc alice.peer.home.arpa 1   # on any device of the friend's house, and then the line: talk", "sudo tunic chat bob")
+	d.lines = append(d.lines, "nc alice.peer.home.arpa 1   # on any device of the friend's house, and then the line: talk",
+		"sudo tunic chat bob")
 }
 
 func grants(d *doing) {
