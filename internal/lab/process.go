@@ -28,11 +28,12 @@ func (p Process) Alive() bool {
 }
 
 type procStat struct {
-	state byte
-	start uint64
+	state   byte
+	threads string // how many; a first thread that has ended waits for the others, which may still have files open
+	start   uint64
 }
 
-func (s procStat) ended() bool { return s.state == 'Z' || s.state == 'X' }
+func (s procStat) ended() bool { return (s.state == 'Z' || s.state == 'X') && (s.threads == "1" || s.threads == "0") }
 
 func readStat(pid int) (procStat, error) {
 	if pid <= 0 {
@@ -57,7 +58,7 @@ func parseStat(text []byte) (procStat, error) {
 	if err != nil {
 		return procStat{}, fmt.Errorf("parsing the start time of a process: %w", err)
 	}
-	return procStat{state: fields[0][0], start: start}, nil
+	return procStat{state: fields[0][0], threads: fields[17], start: start}, nil
 }
 
 // findProcess describes the process that has the id now.

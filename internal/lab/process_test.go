@@ -9,7 +9,8 @@ import (
 )
 
 func TestParseStat(t *testing.T) {
-	const rest = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21"
+	const before = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 "
+	const rest = before + "1 18 4242 20 21"
 	for _, c := range []struct {
 		name, text string
 		start      uint64
@@ -18,6 +19,7 @@ func TestParseStat(t *testing.T) {
 		{"plain", "7 (tor) S" + rest, 4242, false, true},
 		{"parentheses and spaces in the name", "7 (a) Z (b) R" + rest, 4242, false, true},
 		{"zombie", "7 (tor) Z" + rest, 4242, true, true},
+		{"zombie whose threads are still ending", "7 (tor) Z" + before + "5 18 4242 20 21", 4242, false, true},
 		{"cut", "7 (tor) S 1 2", 0, false, false},
 		{"empty", "", 0, false, false},
 		{"not a number", "7 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x 20", 0, false, false},
