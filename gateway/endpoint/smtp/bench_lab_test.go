@@ -4,8 +4,11 @@ package smtp
 
 import (
 	"bufio"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/textproto"
 	"os"
@@ -13,24 +16,36 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/smtp/address"
+	"tunic/gateway/onion"
+	"tunic/internal/bench"
 )
 
-// benchClients is how many connections send at a time.
-const benchClients = 4
+// benchSenders are how many connections send at a time.
+var benchSenders = []int{1, 4, 20}
+
+const (
+	benchRounds = 7
+	benchMails  = 600 // of each turn
+)
+
+// benchDisk is the variable with the directory, on the disk that is measured.
+const benchDisk = "TUNIC_BENCH_DISK"
 
 // benchBody is 4 KB, as most mail.
 var benchBody = strings.Repeat(strings.Repeat("x", 62)+"\r\n", 64)
 
-// BenchmarkAccept measures mails that are on the disk when their "250" is sent:
+// BenchmarkPeers measures mails that are on the disk when their "250" is sent:
 // here with signature, ledger and delivery to a Maildir, and by Debian's
-// Postfix with delivery to a Maildir, in the same directory and run.
-func BenchmarkAccept(b *testing.B) {
-	dir, err := os.MkdirTemp(".", ".bench-") // on a disk; /tmp may be memory
+// Postfix with delivery to a Maildir, in the same directory, in turns. A turn
+// begins when all mails of the last are in the mailbox.
+func BenchmarkPeers(b *testing.B) {
+	dir, err := os.MkdirTemp(cmp.Or(os.Getenv(benchDisk), "."), ".bench-") // on a disk; /tmp may be memory
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -41,63 +56,115 @@ func BenchmarkAccept(b *testing.B) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		b.Fatal(err)
 	}
-	for name, bench := range map[string]func(*testing.B, string){"tunic": benchTunic, "postfix": benchPostfix} {
-		b.Run(name, func(b *testing.B) {
-			run, err := os.MkdirTemp(dir, name) // each run begins with nothing
-			if err == nil {
-				err = os.Chmod(run, 0o755)
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-			bench(b, run)
-		})
+	ways := []benchServer{startTunic(b, filepath.Join(dir, "tunic")), startPostfix(b, filepath.Join(dir, "postfix"))}
+	for _, senders := range benchSenders {
+		all := make(map[string][]float64)
+		var turns []bench.Way
+		for _, w := range ways {
+			turns = append(turns, bench.Way{Name: w.name, Once: func() float64 {
+				accepted, stored := w.turn(b, senders)
+				all[w.name] = append(all[w.name], stored)
+				return accepted
+			}})
+		}
+		seen := bench.Turns(benchRounds, turns)
+		for way := range all {
+			all[way] = all[way][1:] // as Turns does
+		}
+		name := fmt.Sprintf("mail, %d at once: ", senders)
+		bench.Report(b, bench.Compare(name+"accepted", "1/s", bench.More, 1.1, seen, "postfix"), seen)
+		bench.Report(b, bench.Compare(name+"in the mailbox", "1/s", bench.More, 1, all, "postfix"), all)
 	}
+	b.ReportMetric(0, "ns/op")
 }
 
-func benchTunic(b *testing.B, dir string) {
+// benchServer is a server that is measured.
+type benchServer struct {
+	name, addr, from, to string
+	mailbox              string // its new mail
+	letter               func() string
+}
+
+// turn sends mails over some connections, waits until they are in the mailbox,
+// and returns how many a second were accepted and stored.
+func (s *benchServer) turn(b *testing.B, senders int) (accepted, stored float64) {
+	letters := make([]string, benchMails)
+	for i := range letters {
+		letters[i] = s.letter()
+	}
+	for _, name := range s.new(b) {
+		if err := os.Remove(filepath.Join(s.mailbox, name)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	syscall.Sync() // what the last turn has left is not this one's
+	begin := time.Now()
+	s.send(b, letters, senders)
+	accepted = benchMails / time.Since(begin).Seconds()
+	for len(s.new(b)) < benchMails {
+		if time.Since(begin) > 2*time.Minute {
+			b.Fatalf("%s has delivered %d mails of %d", s.name, len(s.new(b)), benchMails)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return accepted, benchMails / time.Since(begin).Seconds()
+}
+
+// new lists the new mail.
+func (s *benchServer) new(b *testing.B) []string {
+	dir, err := os.Open(s.mailbox)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return names
+}
+
+// startTunic runs two houses; the one sends to the other.
+func startTunic(b *testing.B, dir string) benchServer {
+	b.Helper()
 	n := newNetwork()
 	sender, h := &house{net: n, dir: filepath.Join(dir, "a")}, &house{net: n, dir: filepath.Join(dir, "b")}
 	for seed, x := range map[string]*house{"a": sender, "b": h} {
 		x.t = b
 		x.key, x.sign = identity(seed)
 		x.start()
-		defer x.stop()
+		b.Cleanup(x.stop)
 	}
 	befriend(sender, h)
+	h.Set(Config{Home: h.key, MaxSize: 1 << 20, Friends: map[string]onion.Address{"abe": sender.key}})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer ln.Close()
+	b.Cleanup(func() { ln.Close() })
 	go endpoint.Serve(b.Context(), ln, h.Friends(), endpoint.NewLimiter(endpoint.Limits{}), func(net.Conn) endpoint.Visitor {
 		return endpoint.Visitor{Host: h.key.Host(), Port: 25}
 	}, h.Log)
-	letters := make([]string, b.N)
-	for i := range letters {
-		letters[i] = sender.signed(fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: x\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n"+
+	i := 0
+	letter := func() string {
+		i++
+		return sender.signed(fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: x\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n"+
 			"%s: <message-%d@%s>\r\n\r\n%s",
 			sender.at("ann"), h.at("bob"), transferField, i, address.Domain(sender.key), benchBody))
 	}
-	b.ResetTimer()
-	send(b, ln.Addr().String(), sender.at("ann"), h.at("bob"), func(i int) string { return letters[i] })
+	return benchServer{name: "tunic", addr: ln.Addr().String(), from: sender.at("ann"), to: h.at("bob"), letter: letter,
+		mailbox: filepath.Join(h.maildir("bob"), "new")}
 }
 
-func benchPostfix(b *testing.B, dir string) {
-	port := freePort(b)
-	startPostfix(b, dir, port)
-	text := "From: a@bench.test\r\nTo: bob@bench.test\r\nSubject: x\r\n\r\n" + benchBody
-	b.ResetTimer()
-	send(b, fmt.Sprint("127.0.0.1:", port), "a@bench.test", "bob@bench.test", func(int) string { return text })
-}
-
-// send sends b.N mails over some connections and reports mails per second.
-func send(b *testing.B, addr, from, to string, text func(int) string) {
-	begin := time.Now()
+// send sends letters over some connections.
+func (s *benchServer) send(b *testing.B, letters []string, senders int) {
 	var all sync.WaitGroup
-	for k := range benchClients {
+	for k := range senders {
 		all.Go(func() {
-			c, err := textproto.Dial("tcp", addr)
+			c, err := textproto.Dial("tcp", s.addr)
 			if err == nil {
 				defer c.Close()
 				_, _, err = c.ReadResponse(220)
@@ -105,8 +172,8 @@ func send(b *testing.B, addr, from, to string, text func(int) string) {
 			if err == nil {
 				err = command(c, 250, "EHLO bench.test")
 			}
-			for i := k; i < b.N && err == nil; i += benchClients {
-				err = sendOne(c, from, to, text(i))
+			for i := k; i < len(letters) && err == nil; i += senders {
+				err = sendOne(c, s.from, s.to, letters[i])
 			}
 			if err != nil {
 				b.Error(err)
@@ -114,7 +181,6 @@ func send(b *testing.B, addr, from, to string, text func(int) string) {
 		})
 	}
 	all.Wait()
-	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "mails/s")
 }
 
 func command(c *textproto.Conn, code int, format string, args ...any) error {
@@ -146,8 +212,9 @@ func sendOne(c *textproto.Conn, from, to, text string) error {
 
 // startPostfix runs a Postfix of its own in dir until the benchmark is over. It
 // listens on loopback and sends nothing anywhere.
-func startPostfix(b *testing.B, dir string, port int) {
+func startPostfix(b *testing.B, dir string) benchServer {
 	b.Helper()
+	port := freePort(b)
 	conf := filepath.Join(dir, "conf")
 	for _, d := range []string{conf, filepath.Join(dir, "queue"), filepath.Join(dir, "data"), filepath.Join(dir, "mail")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -212,11 +279,14 @@ maillog_file_prefixes = %[1]s
 	for range 100 {
 		if c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
 			c.Close()
-			return
+			return benchServer{name: "postfix", addr: fmt.Sprint("127.0.0.1:", port), from: "a@bench.test", to: "bob@bench.test",
+				mailbox: filepath.Join(dir, "mail", "bob", "new"),
+				letter:  func() string { return "From: a@bench.test\r\nTo: bob@bench.test\r\nSubject: x\r\n\r\n" + benchBody }}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	b.Fatal("Postfix does not listen")
+	return benchServer{}
 }
 
 func freePort(b *testing.B) int {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tunic/gateway/endpoint/smtp/address"
@@ -18,42 +21,103 @@ const postmaster = "postmaster"
 // errGone is for a recipient who was here when the mail was accepted.
 var errGone = errors.New("nobody here has this address any more")
 
+// batch is how many messages share the syncs of their delivery.
+const batch = 32
+
+// delivery is a message on its way to its local recipients.
+type delivery struct {
+	item
+	envelope *spool.Envelope
+	results  map[string]error    // of each recipient that was tried
+	boxes    map[string][]string // in which mailboxes it is by that
+}
+
 // workLocal delivers to the people and groups of this box.
 func (q *queue) workLocal(ctx context.Context) {
 	for ctx.Err() == nil {
-		i, ok := q.take(localLane)
-		if !ok {
+		var round []*delivery
+		for len(round) < batch {
+			i, ok := q.take(localLane)
+			if !ok {
+				break
+			}
+			if e, err := q.spool.Get(i.id); err == nil { // else it was dropped meanwhile
+				round = append(round, &delivery{item: i, envelope: e, results: make(map[string]error),
+					boxes: make(map[string][]string)})
+			}
+		}
+		if len(round) == 0 {
 			return
 		}
-		if !q.deliver(ctx, i) {
-			q.late(ctx, localLane, "this box could not store it")
-			q.retry(localLane, i)
+		q.deliver(ctx, round)
+		for _, d := range round {
+			if !q.conclude(d) {
+				q.late(ctx, localLane, "this box could not store it")
+				q.retry(localLane, d.item)
+			}
 		}
 	}
 }
 
-// deliver brings a message to its local recipients, and reports whether none of
-// them has to wait.
-func (q *queue) deliver(ctx context.Context, i item) bool {
-	e, err := q.spool.Get(i.id)
-	if err != nil {
-		return true // dropped meanwhile
-	}
-	now, complete := q.now(), true
-	results := make(map[string]error)
-	for _, r := range e.Recipients {
-		if r.State != spool.Waiting || now.laneOf(r.To) != localLane {
-			continue
+// deliver brings messages to their local recipients: first all contents become
+// durable, then they get their names in mailboxes, then these do.
+func (q *queue) deliver(ctx context.Context, round []*delivery) {
+	synced := together(round, func(d *delivery) error { return q.spool.Durable(d.id) })
+	boxes := make(map[string]error)
+	for k, d := range round {
+		for _, r := range d.envelope.Recipients {
+			if r.State != spool.Waiting || q.now().laneOf(r.To) != localLane {
+				continue
+			}
+			if err := synced[k]; err != nil {
+				d.results[r.To] = err
+				continue
+			}
+			users, err := q.deliverTo(ctx, d, r.To)
+			d.results[r.To], d.boxes[r.To] = err, users
+			for _, user := range users {
+				boxes[user] = nil
+			}
 		}
-		err := q.deliverTo(ctx, e, r.To, i.again)
-		results[r.To] = err
+	}
+	users := slices.Collect(maps.Keys(boxes))
+	for k, err := range together(users, func(user string) error { return maildir.Sync(q.maildir(user)) }) {
+		boxes[users[k]] = err
+	}
+	for _, d := range round {
+		for to, users := range d.boxes {
+			for _, user := range users {
+				if d.results[to] == nil {
+					d.results[to] = boxes[user]
+				}
+			}
+		}
+	}
+}
+
+// together calls do for each of a list at once, and returns the errors in its order.
+func together[T any](list []T, do func(T) error) []error {
+	errs := make([]error, len(list))
+	var all sync.WaitGroup
+	for k, x := range list {
+		all.Go(func() { errs[k] = do(x) })
+	}
+	all.Wait()
+	return errs
+}
+
+// conclude writes down how a delivery went, and reports whether no recipient
+// has to wait.
+func (q *queue) conclude(d *delivery) (complete bool) {
+	complete = true
+	for _, err := range d.results {
 		if err != nil && !errors.Is(err, errGone) {
 			complete = false
 			q.Log.Warn("a mail could not be delivered and waits", "error", err)
 		}
 	}
-	q.settle(i.id, func(r *spool.Recipient) {
-		err, tried := results[r.To]
+	q.settle(d.id, func(r *spool.Recipient) {
+		err, tried := d.results[r.To]
 		if !tried {
 			return
 		}
@@ -70,31 +134,32 @@ func (q *queue) deliver(ctx context.Context, i item) bool {
 	return complete
 }
 
-// deliverTo brings a message to a user, the admins or a group.
-func (q *queue) deliverTo(ctx context.Context, e *spool.Envelope, to string, again bool) error {
+// deliverTo brings a message to a user, the admins or a group, and says in whose
+// mailboxes it is, which are not durable yet.
+func (q *queue) deliverTo(ctx context.Context, d *delivery, to string) (users []string, err error) {
 	m, err := address.Parse(to)
 	if err != nil {
-		return errGone
+		return nil, errGone
 	}
-	name := m.User()
-	users := q.People().Mailboxes(name)
+	e, name := d.envelope, m.User()
+	users = q.People().Mailboxes(name)
 	if len(users) == 0 {
 		if g, ok := q.now().groups[name]; ok && e.Origin != spool.Notice { // what the box says stays on it
-			return q.expand(ctx, e, g)
+			return nil, q.expand(ctx, e, g)
 		}
 		if group, ok := strings.CutSuffix(name, bounces); ok && q.now().groups[group].Name != "" {
 			users = q.People().Mailboxes(postmaster)
 		}
 	}
 	if len(users) == 0 {
-		return errGone
+		return nil, errGone
 	}
-	for _, user := range users {
-		if err := q.store(e, user, again); err != nil {
-			return err
+	for k, user := range users {
+		if err := q.store(e, user, d.again); err != nil {
+			return users[:k], err
 		}
 	}
-	return nil
+	return users, nil
 }
 
 // store puts a message into a user's Maildir.

@@ -2,7 +2,6 @@ package smtp
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -87,11 +86,6 @@ func (in *incoming) text() (io.Reader, error) {
 func (s *Server) commit(e *spool.Envelope, trace, header message.Header, body *spool.Draft) error {
 	if err := s.spool.Commit(e, trace.String()+header.String()+"\r\n", body); err != nil {
 		return err
-	}
-	if len(e.Seen) > 0 {
-		if err := s.spool.Ledger().Add(e.Seen, e.Arrived); err != nil {
-			return errors.Join(err, s.spool.Remove(e.ID))
-		}
 	}
 	s.queue.add(e, false)
 	return nil

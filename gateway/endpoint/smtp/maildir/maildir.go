@@ -53,8 +53,8 @@ func Ensure(dir string) error {
 }
 
 // Deliver gives the file at path the name in the Maildir's new. The file must
-// be complete and synced; it stays where it is too. When Deliver returns nil
-// the message stays delivered. A message that is there is not delivered again:
+// be complete and synced; it stays where it is too. When Sync has returned nil
+// after it the message stays delivered. A message that is there is not delivered again:
 // in new that costs nothing, and in cur it is looked for only if again is true,
 // which a caller says who may have delivered it before.
 func Deliver(dir, path, name string, again bool) error {
@@ -72,7 +72,15 @@ func Deliver(dir, path, name string, again bool) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("delivering a message: %w", withoutPath(err))
 	}
-	return syncDir(filepath.Join(dir, "new"))
+	return nil
+}
+
+// Sync makes what Deliver has done in a Maildir survive a power cut.
+func Sync(dir string) error {
+	if err := syncDir(filepath.Join(dir, "new")); err != nil {
+		return fmt.Errorf("delivering a message: %w", withoutPath(err))
+	}
+	return nil
 }
 
 // copyTo is for a spool on another file system.

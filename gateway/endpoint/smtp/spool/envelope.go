@@ -85,12 +85,27 @@ func encode(e *Envelope) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
+// encodeFile is the content of an envelope file. Beside a record in the journal
+// it has a key more in Seen: a version of tunic that knows no journal puts that
+// into its ledger, by which replay knows that the message was taken over.
+func encodeFile(e *Envelope, journaled bool) ([]byte, error) {
+	if journaled {
+		e = e.clone()
+		e.Seen = append(e.Seen, takenOver(e.ID))
+	}
+	return encode(e)
+}
+
+// takenOver is a ledger key that no transfer has.
+func takenOver(id string) string { return Key("", id, "") }
+
 // decode reads an envelope file.
 func decode(text []byte) (*Envelope, error) {
 	e := new(Envelope)
 	if err := json.Unmarshal(text, e); err != nil {
 		return nil, fmt.Errorf("%w: %w", errEnvelope, err)
 	}
+	e.Seen = slices.DeleteFunc(e.Seen, func(key string) bool { return key == takenOver(e.ID) })
 	return e, e.check()
 }
 

@@ -20,6 +20,15 @@ func writeSynced(path string, content io.Reader) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
+// syncFile makes the bytes of a file survive that somebody else has written.
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 // classify wraps ErrFull where the disk is the reason.
 func classify(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

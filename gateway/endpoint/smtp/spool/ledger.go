@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type Ledger struct {
 	inFlight map[string]bool
 	file     *os.File
 	date     string // of file
+	owed     string // lines that could not be written
 }
 
 // Key names one transfer: from whom, which message, to whom.
@@ -129,33 +131,76 @@ func (l *Ledger) release(keys []string) {
 // Add writes keys down, durably. Until it has returned nil, nobody may be told
 // that their transfers were accepted, and the messages may not leave the spool.
 func (l *Ledger) Add(keys []string, now time.Time) error {
-	text := ""
-	l.mu.Lock()
-	for _, k := range keys {
-		if l.seen[k] == "" {
-			text += k + "\n"
-		}
-	}
-	f, err := l.today(now)
-	l.mu.Unlock()
-	if text == "" {
+	added := l.note(keys, now)
+	if len(added) == 0 {
 		return nil
 	}
+	err := l.sync()
 	if err == nil {
-		_, err = f.WriteString("\n" + text) // in one write; what came before may have been cut short
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("writing down what came in: %w", classify(err))
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, k := range keys {
-		l.seen[k] = now.UTC().Format(day)
+	for _, k := range added {
+		delete(l.seen, k)
+		l.owed = strings.Replace(l.owed, line(k), "", 1)
 	}
-	return nil
+	return fmt.Errorf("writing down what came in: %w", classify(err))
+}
+
+// line is a key in a file. What came before it may have been cut short.
+func line(key string) string { return "\n" + key + "\n" }
+
+// note remembers keys of which something else, the journal, is durable until
+// sync has returned nil. It returns those that are new.
+func (l *Ledger) note(keys []string, now time.Time) (added []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range keys {
+		if l.seen[k] == "" {
+			l.seen[k] = now.UTC().Format(day)
+			added = append(added, k)
+			l.owed += line(k)
+		}
+	}
+	if l.owed != "" {
+		l.write(now)
+	}
+	return added
+}
+
+// write appends what is owed, in one write. What fails is owed still.
+func (l *Ledger) write(now time.Time) error {
+	f, err := l.today(now)
+	if err == nil {
+		_, err = f.WriteString(l.owed)
+	}
+	if err == nil {
+		l.owed = ""
+	}
+	return err
+}
+
+// sync makes all that was noted durable.
+func (l *Ledger) sync() error {
+	l.mu.Lock()
+	var err error
+	if l.owed != "" {
+		err = l.write(time.Now())
+	}
+	f := l.file
+	l.mu.Unlock()
+	if err != nil || f == nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// has reports whether a key was written down.
+func (l *Ledger) has(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen[key] != ""
 }
 
 // today returns the file of the day.
@@ -164,10 +209,15 @@ func (l *Ledger) today(now time.Time) (*os.File, error) {
 	if l.file != nil && l.date == date {
 		return l.file, nil
 	}
+	if l.file != nil {
+		if err := l.file.Sync(); err != nil {
+			return nil, err
+		}
+	}
 	f, err := os.OpenFile(filepath.Join(l.dir, date), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	l.file, l.date = f, date // somebody may still write to the last one: it closes when nobody does
+	l.file, l.date = f, date // somebody may still sync the last one: it closes when nobody does
 	return f, errors.Join(l.forget(now), durable.SyncDir(l.dir))
 }

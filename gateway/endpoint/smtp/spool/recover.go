@@ -29,7 +29,10 @@ func (s *Spool) recover(bad string) error {
 			}
 		}
 	}
-	return s.sweep(entries)
+	for _, e := range s.envelopes { // accepted just before the power went, maybe
+		s.ledger.note(e.Seen, time.Now())
+	}
+	return errors.Join(s.sweep(entries), s.ledger.sync())
 }
 
 // load takes a message over. What was delivered before the crash goes.
@@ -46,7 +49,7 @@ func (s *Spool) load(id, bad string) error {
 		s.log.Error("a message of the spool cannot be read and was put aside", "id", id, "error", withoutPath(err))
 		return s.putAside(id, bad)
 	case e.Done():
-		return s.remove(id)
+		return s.unlink(id)
 	}
 	s.envelopes[id] = e
 	return nil
@@ -86,17 +89,6 @@ func (s *Spool) sweep(entries []fs.DirEntry) error {
 			continue
 		}
 		if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
-// settle brings the ledger up to what the spool holds: a message may have been
-// accepted just before the power went.
-func (s *Spool) settle() error {
-	for _, e := range s.envelopes {
-		if err := s.ledger.Add(e.Seen, time.Now()); err != nil {
 			return err
 		}
 	}

@@ -3,9 +3,13 @@
 // makes two of it.
 //
 // A message is two files: ID.eml, its content, which never changes, and
-// ID.json, its Envelope, which changes as delivery goes on. The message is
-// accepted at the moment when the envelope has its name: everything before
-// that leaves a file that Open clears away, everything after is found again.
+// ID.json, its Envelope, which changes as delivery goes on. Where there is an
+// envelope the content is durable. To sync both for each message is slow, so
+// one that is not long is accepted by one sync of a file for all, the journal,
+// in which content and envelope are together; its own files become durable
+// only when it has to wait, when the journal is full, or at the end. What a
+// crash leaves that was not accepted Open clears away, and all else is found
+// again.
 //
 // Use it where "250" is to mean something. It knows nothing of SMTP, of when to
 // try again, nor of who the recipients are.
@@ -16,12 +20,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -57,6 +59,9 @@ type Spool struct {
 	ledger *Ledger
 	lock   *os.File
 
+	journal *journal
+	files   sync.Mutex // held while envelope files get and lose their names
+
 	accepting sync.RWMutex // held while a message is accepted
 	closed    bool
 
@@ -78,18 +83,30 @@ func Open(dir string, log *slog.Logger) (*Spool, error) {
 	if s.lock, err = takeLock(filepath.Join(dir, "lock")); err != nil {
 		return nil, fmt.Errorf("opening the spool: %w", err)
 	}
-	err = s.recover(filepath.Join(dir, "bad"))
-	if err == nil {
-		s.ledger, err = openLedger(filepath.Join(dir, "seen"), time.Now())
-	}
-	if err == nil {
-		err = s.settle()
-	}
-	if err != nil {
+	if err := s.start(dir); err != nil {
 		s.lock.Close()
-		return nil, fmt.Errorf("opening the spool: %w", err)
+		return nil, fmt.Errorf("opening the spool: %w", classify(err))
 	}
 	return s, nil
+}
+
+// start takes over what is there.
+func (s *Spool) start(dir string) (err error) {
+	if s.ledger, err = openLedger(filepath.Join(dir, "seen"), time.Now()); err != nil {
+		return err
+	}
+	if s.journal, err = openJournal(filepath.Join(dir, "journal"), s.log); err != nil {
+		return err
+	}
+	s.journal.settle = s.settle
+	bad := filepath.Join(dir, "bad")
+	if err = s.replay(bad); err == nil {
+		err = s.recover(bad)
+	}
+	if err != nil {
+		return errors.Join(err, s.journal.file.Close(), s.journal.done.Close())
+	}
+	return nil
 }
 
 // takeLock makes sure that nobody else writes here: what Open clears away may be
@@ -111,7 +128,13 @@ func takeLock(path string) (*os.File, error) {
 func (s *Spool) Close() error {
 	s.accepting.Lock()
 	defer s.accepting.Unlock()
+	if s.closed {
+		return nil
+	}
 	s.closed = true
+	if err := s.journal.close(); err != nil {
+		s.log.Warn("the journal of the mail spool stays for the next start", "error", withoutPath(err))
+	}
 	return s.lock.Close()
 }
 
@@ -123,98 +146,6 @@ func NewID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
-}
-
-// Commit accepts a message: head and the draft's bytes are its content. When it
-// returns nil the message is on the disk. With an ID that the spool holds
-// already it does nothing, so that a step that is repeated after a crash makes
-// no second message. It sets e.Size.
-func (s *Spool) Commit(e *Envelope, head string, body *Draft) error {
-	s.accepting.RLock()
-	defer s.accepting.RUnlock()
-	if s.closed {
-		return fmt.Errorf("writing to the spool: %w", os.ErrClosed)
-	}
-	if s.holds(e.ID) {
-		return nil
-	}
-	e.Size = int64(len(head)) + body.Size()
-	text, err := encode(e)
-	if err != nil {
-		return err
-	}
-	if err := s.write(e.ID, text, head, body); err != nil {
-		s.remove(e.ID)
-		return fmt.Errorf("writing to the spool: %w", classify(err))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.envelopes[e.ID] = e.clone()
-	return nil
-}
-
-// write leaves a complete message or an incomplete one that recover removes.
-func (s *Spool) write(id string, envelope []byte, head string, body *Draft) error {
-	r, err := body.Reader()
-	if err != nil {
-		return err
-	}
-	if err := writeSynced(s.path(id, contentSuffix), io.MultiReader(strings.NewReader(head), r)); err != nil {
-		return err
-	}
-	tmp := filepath.Join(s.dir, newPrefix+id+envelopeSuffix)
-	if err := writeSynced(tmp, strings.NewReader(string(envelope))); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, s.path(id, envelopeSuffix)); err != nil {
-		return err
-	}
-	return durable.SyncDir(s.dir)
-}
-
-// Update changes the envelope of a message by change, and writes it. A failure
-// to write is no failure to remember: the change holds until the process ends,
-// and after a crash a step is done again. It returns the envelope as it is now.
-func (s *Spool) Update(id string, change func(*Envelope)) (*Envelope, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.envelopes[id]
-	if e == nil {
-		return nil, ErrUnknown
-	}
-	change(e)
-	text, err := encode(e)
-	if err == nil {
-		tmp := filepath.Join(s.dir, newPrefix+id+envelopeSuffix)
-		if err = writeSynced(tmp, strings.NewReader(string(text))); err == nil {
-			err = os.Rename(tmp, s.path(id, envelopeSuffix))
-		}
-	}
-	if err != nil {
-		s.log.Warn("an envelope could not be written", "error", withoutPath(err))
-	}
-	return e.clone(), nil
-}
-
-// Remove forgets a message. The promise goes first.
-func (s *Spool) Remove(id string) error {
-	s.mu.Lock()
-	delete(s.envelopes, id)
-	s.mu.Unlock()
-	if err := s.remove(id); err != nil {
-		return fmt.Errorf("removing a message from the spool: %w", withoutPath(err))
-	}
-	return nil
-}
-
-func (s *Spool) remove(id string) error {
-	var errs []error
-	for _, suffix := range []string{envelopeSuffix, contentSuffix} {
-		if err := os.Remove(s.path(id, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Get returns the envelope of a message.
@@ -260,7 +191,7 @@ func (s *Spool) Content(id string) (*os.File, error) {
 	return f, nil
 }
 
-// Path is the file of a message's content, complete and synced.
+// Path is the file of a message's content, complete; Durable makes it survive.
 func (s *Spool) Path(id string) string { return s.path(id, contentSuffix) }
 
 // Free is the number of bytes that this user may still write to the disk.
@@ -270,6 +201,17 @@ func (s *Spool) Free() (uint64, error) {
 		return 0, fmt.Errorf("asking for the room on the disk: %w", err)
 	}
 	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// unlink removes a message's files, the promise first.
+func (s *Spool) unlink(id string) error {
+	var errs []error
+	for _, suffix := range []string{envelopeSuffix, contentSuffix} {
+		if err := os.Remove(s.path(id, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Spool) holds(id string) bool {
