@@ -241,9 +241,11 @@ MUTANTS ?= -for 10m
 mutants: ## name the guards of the package PKG whose removal no test notices
 	nice -n 10 $(GO) run ./internal/mutants $(MUTANTS) $(PKG)
 
-bench-mail: ## measure mails accepted per second against Postfix, which it installs, on the same disk (as root)
+# The disk that is measured: a directory on it.
+DISK ?= gateway/endpoint/smtp
+bench-mail: ## measure mails a second with 1, 4 and 20 senders against Postfix, which it installs, on the disk of DISK=DIRECTORY (as root)
 	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix
-	$(GO) test -tags lab -run "^$$" -bench Accept -benchtime 500x -count 3 ./gateway/endpoint/smtp
+	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 15m -v ./gateway/endpoint/smtp
 
 bench-chat: ## measure the memory of the chat and mail servers with 50 users (as root)
 	TUNIC_CROWD=50 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/crowd$$' ./internal/lab/e2e
@@ -259,6 +261,7 @@ bench: ## measure against other programs, in turns, into dist/bench.json (as roo
 	@$(MAKE) --no-print-directory bench-dns
 	@$(MAKE) --no-print-directory bench-socks
 	@$(MAKE) --no-print-directory bench-fronts
+	@$(MAKE) --no-print-directory bench-mail
 
 bench-dns: ## measure DNS from memory against dnsmasq and unbound, which it installs (as root)
 	$(call install_quietly,dnsperf dnsmasq-base unbound)
