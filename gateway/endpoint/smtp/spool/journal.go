@@ -18,6 +18,8 @@ const (
 	journalSize = 4 << 20   // bytes of the file; what does not fit makes it begin again
 	growth      = 256 << 10 // by which it grows, so that most syncs have no new size to write
 	batchSize   = 1 << 20   // bytes that are written at once, at most one record more
+
+	longestGather = 5 * time.Millisecond
 )
 
 // errBroken is returned by a journal that a sync has failed on before.
@@ -37,6 +39,8 @@ type journal struct {
 	waiting []*entry
 	writing bool // somebody writes, and has what follows to itself
 	live    map[string]*entry
+	took    time.Duration // to write the last batch
+	crowd   int           // who was in it, and waited when it was written
 
 	broken     bool // a sync has failed: what is in the file, nobody knows
 	generation uint64
@@ -86,15 +90,18 @@ func (j *journal) add(e *entry) error {
 
 // lead writes for all that wait.
 func (j *journal) lead() {
+	j.writing = true
+	j.gather()
 	var batch []*entry
 	for sum := 0; len(j.waiting) > 0 && sum < batchSize; j.waiting = j.waiting[1:] {
 		sum += j.waiting[0].length()
 		batch = append(batch, j.waiting[0])
 	}
-	j.writing = true
 	j.mu.Unlock()
+	begin := time.Now()
 	err := j.write(batch)
 	j.mu.Lock()
+	j.took, j.crowd = time.Since(begin), len(batch)+len(j.waiting)
 	for _, e := range batch {
 		if e.ended, e.err = true, err; err == nil {
 			j.live[e.envelope.ID] = e
@@ -102,6 +109,17 @@ func (j *journal) lead() {
 	}
 	j.writing = false
 	j.turn.Broadcast()
+}
+
+// gather waits a little for those who wrote the last time: they have heard of it
+// and are about to come again, and would wait for two syncs otherwise. Whoever
+// is alone waits for nobody.
+func (j *journal) gather() {
+	for end := time.Now().Add(min(j.took/4, longestGather)); len(j.waiting) < j.crowd && time.Now().Before(end); {
+		j.mu.Unlock()
+		time.Sleep(min(j.took/16, longestGather))
+		j.mu.Lock()
+	}
 }
 
 // write makes a batch durable. It begins with a block of its own: one that is
