@@ -241,11 +241,12 @@ MUTANTS ?= -for 10m
 mutants: ## name the guards of the package PKG whose removal no test notices
 	nice -n 10 $(GO) run ./internal/mutants $(MUTANTS) $(PKG)
 
-# The disk that is measured: a directory on it.
+# The disk that is measured: that of a directory, or one for which each sync takes SYNC, such as 5ms.
 DISK ?= gateway/endpoint/smtp
-bench-mail: ## measure mails a second with 1, 4 and 20 senders against Postfix, which it installs, on the disk of DISK=DIRECTORY (as root)
+SYNC ?=
+bench-mail: ## measure mails a second against Postfix, which it installs, on DISK=DIRECTORY or a disk with SYNC=5ms for each sync (as root)
 	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix
-	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 15m -v ./gateway/endpoint/smtp
+	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH_SYNC=$(SYNC) TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 15m -v ./gateway/endpoint/smtp
 
 bench-chat: ## measure the memory of the chat and mail servers with 50 users (as root)
 	TUNIC_CROWD=50 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/crowd$$' ./internal/lab/e2e

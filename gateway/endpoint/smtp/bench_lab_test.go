@@ -26,16 +26,18 @@ import (
 	"tunic/internal/bench"
 )
 
-// benchSenders are how many connections send at a time.
-var benchSenders = []int{1, 4, 20}
+// benchSenders are how many connections send at a time, and how many mails in
+// each turn.
+var benchSenders = []struct{ senders, mails int }{{1, 200}, {4, 400}, {20, 600}}
 
+const benchRounds = 7
+
+// The variables say which disk is measured: that of a directory, or one that
+// takes a while for each sync.
 const (
-	benchRounds = 7
-	benchMails  = 600 // of each turn
+	benchDisk = "TUNIC_BENCH_DISK"
+	benchSync = "TUNIC_BENCH_SYNC"
 )
-
-// benchDisk is the variable with the directory, on the disk that is measured.
-const benchDisk = "TUNIC_BENCH_DISK"
 
 // benchBody is 4 KB, as most mail.
 var benchBody = strings.Repeat(strings.Repeat("x", 62)+"\r\n", 64)
@@ -45,7 +47,11 @@ var benchBody = strings.Repeat(strings.Repeat("x", 62)+"\r\n", 64)
 // Postfix with delivery to a Maildir, in the same directory, in turns. A turn
 // begins when all mails of the last are in the mailbox.
 func BenchmarkPeers(b *testing.B) {
-	dir, err := os.MkdirTemp(cmp.Or(os.Getenv(benchDisk), "."), ".bench-") // on a disk; /tmp may be memory
+	disk, label := cmp.Or(os.Getenv(benchDisk), "."), "mail, " // /tmp may be memory
+	if wait, err := time.ParseDuration(os.Getenv(benchSync)); err == nil {
+		disk, label = slowDisk(b, wait), fmt.Sprintf("mail, a sync takes %s, ", wait)
+	}
+	dir, err := os.MkdirTemp(disk, ".bench-")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -57,12 +63,12 @@ func BenchmarkPeers(b *testing.B) {
 		b.Fatal(err)
 	}
 	ways := []benchServer{startTunic(b, filepath.Join(dir, "tunic")), startPostfix(b, filepath.Join(dir, "postfix"))}
-	for _, senders := range benchSenders {
+	for _, load := range benchSenders {
 		all := make(map[string][]float64)
 		var turns []bench.Way
 		for _, w := range ways {
 			turns = append(turns, bench.Way{Name: w.name, Once: func() float64 {
-				accepted, stored := w.turn(b, senders)
+				accepted, stored := w.turn(b, load.senders, load.mails)
 				all[w.name] = append(all[w.name], stored)
 				return accepted
 			}})
@@ -71,7 +77,7 @@ func BenchmarkPeers(b *testing.B) {
 		for way := range all {
 			all[way] = all[way][1:] // as Turns does
 		}
-		name := fmt.Sprintf("mail, %d at once: ", senders)
+		name := fmt.Sprintf("%s%d at once: ", label, load.senders)
 		bench.Report(b, bench.Compare(name+"accepted", "1/s", bench.More, 1.1, seen, "postfix"), seen)
 		bench.Report(b, bench.Compare(name+"in the mailbox", "1/s", bench.More, 1, all, "postfix"), all)
 	}
@@ -87,8 +93,8 @@ type benchServer struct {
 
 // turn sends mails over some connections, waits until they are in the mailbox,
 // and returns how many a second were accepted and stored.
-func (s *benchServer) turn(b *testing.B, senders int) (accepted, stored float64) {
-	letters := make([]string, benchMails)
+func (s *benchServer) turn(b *testing.B, senders, mails int) (accepted, stored float64) {
+	letters := make([]string, mails)
 	for i := range letters {
 		letters[i] = s.letter()
 	}
@@ -100,14 +106,14 @@ func (s *benchServer) turn(b *testing.B, senders int) (accepted, stored float64)
 	syscall.Sync() // what the last turn has left is not this one's
 	begin := time.Now()
 	s.send(b, letters, senders)
-	accepted = benchMails / time.Since(begin).Seconds()
-	for len(s.new(b)) < benchMails {
+	accepted = float64(mails) / time.Since(begin).Seconds()
+	for len(s.new(b)) < mails {
 		if time.Since(begin) > 2*time.Minute {
-			b.Fatalf("%s has delivered %d mails of %d", s.name, len(s.new(b)), benchMails)
+			b.Fatalf("%s has delivered %d mails of %d", s.name, len(s.new(b)), mails)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return accepted, benchMails / time.Since(begin).Seconds()
+	return accepted, float64(mails) / time.Since(begin).Seconds()
 }
 
 // new lists the new mail.
