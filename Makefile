@@ -284,6 +284,11 @@ bench-page: ## write dist/bench.json into docs/benchmarks.md
 
 bench-curves: ## measure how costs grow with devices, onions, friends and mails, and draw docs/curves/*.svg
 	TUNIC_CURVES=$(CURDIR)/docs/curves $(GO) test -tags lab -run '^$$' -bench '^BenchmarkCurves$$' -benchtime 1x -v -timeout 9m ./gateway ./gateway/endpoint/smtp ./rules/netfilter
+bench: ## measure against other programs, in turns, into dist/bench.json (as root)
+	@$(MAKE) --no-print-directory bench-dns
+	@$(MAKE) --no-print-directory bench-socks
+	@$(MAKE) --no-print-directory bench-fronts
+	@$(MAKE) --no-print-directory bench-mail
 
 bench-dns: ## measure DNS from memory against dnsmasq and unbound, which it installs (as root)
 	$(call install_quietly,dnsperf dnsmasq-base unbound)
