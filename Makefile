@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -169,6 +169,10 @@ long: lab-deps build ## run the tests that take minutes and rarely fail (as root
 
 jobs: lab-deps build ## do a newcomer's jobs and break eight things, and write docs/jobs.md (as root)
 	TUNIC_JOBS=$(CURDIR)/docs/jobs.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^(notices|jobs)$$' ./internal/lab/e2e
+
+systems: lab-deps build ## try other projects' programs between two houses, and write docs/systems.md (as root)
+	$(call install_quietly,openssh-server openssh-client rlwrap diod finger gnupg yggdrasil mosh transmission-daemon transmission-cli python3-libtorrent aria2 litecoind mosquitto mosquitto-clients)
+	TUNIC_SYSTEMS=$(CURDIR)/docs/systems.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^systems$$' ./internal/lab/e2e
 
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e

@@ -96,7 +96,7 @@ With a port, programs in friends' houses reach it at that port of this box's nam
 To change a service, edit its file and run ` + "`tunic reload`" + `.`,
 		Example: `  tunic service add uptime --friend bob -- /usr/bin/uptime
   tunic service add finger --friend bob --friend carol --port 79 -- /bin/sh -c 'read who; uptime'
-  tunic service add share --friend bob --port 564 -- /usr/sbin/diod -f -n -r 0 -w 1 -e /srv/share
+  tunic service add share --friend bob --port 564 -- /usr/sbin/diod -f -n -r 0 -w 1 -S --nwthreads 4 -e /srv/share
   tunic service add printer --friend bob --target 192.168.1.30:9100`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -82,6 +82,7 @@ func parts() []part {
 		{name: "filter", needs: []string{"$" + coexistVariable, "dnsmasq"}, test: testFilter},
 		{name: "wireguard", needs: []string{"$" + coexistVariable, "wireguard-go", "wg-quick"}, disturbs: []string{drift},
 			test: testWireGuard},
+		{name: "systems", needs: []string{"$" + systemsVariable, "diodcat", "gpg", "rlwrap"}, test: testSystems},
 		{name: "browser", needs: []string{"$" + browserVariable, "node", "chromium", "certutil", "cwebp"}, test: testBrowser},
 		{name: "the check", test: testCheck},
 		{name: "move", needs: []string{"$TUNIC_LONG"}, disturbs: []string{"gateway: ", "c-gateway: "}, test: testMove},

@@ -75,15 +75,24 @@ func (w *world) mailBoxes() (a, b postBox) {
 
 func (w *world) setUpMail(own, other postBox) {
 	w.Helper()
-	p := config.NewPaths(w.lab.Root(own.node))
-	w.write(filepath.Join(p.EndpointDir(), "smtp.toml"), "")
-	w.write(filepath.Join(p.PeerDir(), own.friend+".toml"), fmt.Sprintf("onion = %q\nclient = %q\n", other.key,
-		"AEBAGBAFAYDQQCIKBMGA2DQPCAIREEYUCULBOGAZDINRYHI6D4QA"))
+	path := filepath.Join(config.NewPaths(w.lab.Root(own.node)).PeerDir(), own.friend+".toml")
+	w.write(path, fmt.Sprintf("onion = %q\nclient = %q\n", other.key, "AEBAGBAFAYDQQCIKBMGA2DQPCAIREEYUCULBOGAZDINRYHI6D4QA"))
+	w.Cleanup(func() {
+		w.remove(path)
+		w.must(own.node, "tunic", "reload")
+	})
+	w.mailUser(own)
+}
+
+// mailUser has a box take mail, and gives it its user.
+func (w *world) mailUser(own postBox) {
+	w.Helper()
+	path := filepath.Join(config.NewPaths(w.lab.Root(own.node)).EndpointDir(), "smtp.toml")
+	w.write(path, "")
 	w.must(own.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add "+own.user)
 	w.must(own.node, "tunic", "reload")
 	w.Cleanup(func() {
-		w.remove(filepath.Join(p.EndpointDir(), "smtp.toml"))
-		w.remove(filepath.Join(p.PeerDir(), own.friend+".toml"))
+		w.remove(path)
 		w.must(own.node, "tunic", "user", "remove", own.user)
 		w.must(own.node, "tunic", "reload")
 	})
