@@ -37,7 +37,7 @@ type system struct {
 
 // systems are in the order in which they are tried.
 func systems() []system {
-	return slices.Concat(oldPrograms())
+	return slices.Concat(oldPrograms(), networks(), houseServers(), machines())
 }
 
 // trial is a system under way, and what it has shown.
