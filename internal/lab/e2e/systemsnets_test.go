@@ -13,6 +13,7 @@ func networks() []system {
 		{"Yggdrasil", []string{"yggdrasil", "mosh"}, []string{"9001"}, tryYggdrasil},
 		{"BitTorrent", []string{"transmission-daemon", "python3-libtorrent", "aria2"}, []string{"9091", "51413", "8081"}, tryBitTorrent},
 		{"Litecoin", []string{"litecoind"}, []string{"19444"}, tryLitecoin},
+		{"GNUnet", []string{"gnunet"}, []string{"1080"}, tryGNUnet},
 		{"MQTT", []string{"mosquitto", "mosquitto-clients"}, []string{"1883"}, tryMQTT},
 	}
 }
