@@ -23,7 +23,7 @@ EMULATED = arm,GOARM=6,qemu-arm-static mipsle,GOMIPS=softfloat,qemu-mipsel-stati
 # in /etc/tunic/endpoints for them; and what the lab and the tests need beside.
 RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
-LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin
+LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin openssh-server openssh-client
 
 .PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh
 
@@ -43,7 +43,7 @@ define install_quietly
 	  fi; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
 	  for p in $$missing; do \
-	    case $$p in tor|prosody|ngircd|dovecot-imapd|gophernicus|prometheus|unbound|haproxy) systemctl --quiet disable $${p%-imapd} 2>/dev/null || true;; esac; done; \
+	    case $$p in tor|prosody|ngircd|dovecot-imapd|gophernicus|prometheus|unbound|haproxy|openssh-server) systemctl --quiet disable $$(echo $${p%-imapd} | sed s/openssh-server/ssh/) 2>/dev/null || true;; esac; done; \
 	fi
 endef
 
@@ -173,6 +173,15 @@ jobs: lab-deps build ## do a newcomer's jobs and break eight things, and write d
 systems: lab-deps build ## try other projects' programs between two houses, and write docs/systems.md (as root)
 	$(call install_quietly,openssh-server openssh-client rlwrap diod finger gnupg yggdrasil mosh transmission-daemon transmission-cli python3-libtorrent aria2 litecoind mosquitto mosquitto-clients)
 	TUNIC_SYSTEMS=$(CURDIR)/docs/systems.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^systems$$' ./internal/lab/e2e
+# A Matrix server that no Debian has, and the kernel of the machine for a friend, which is not installed here.
+DENDRITE  = github.com/matrix-org/dendrite
+VM_KERNEL = linux-image-cloud-amd64
+
+	$(call install_quietly,rlwrap diod finger gnupg yggdrasil mosh transmission-daemon transmission-cli python3-libtorrent aria2 litecoind mosquitto mosquitto-clients gnunet qemu-system-x86)
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/dist/peers $(GO) install $(addprefix $(DENDRITE)/cmd/,$(addsuffix @v0.13.8,dendrite generate-config generate-keys))
+	rm -rf dist/vm && mkdir -p dist/vm && cd dist/vm && apt-get -qq -o APT::Sandbox::User=root download $$(apt-cache depends $(VM_KERNEL) | awk '/Depends: linux-image/ {print $$2; exit}')
+	dpkg-deb --fsys-tarfile dist/vm/*.deb | tar -x -C dist/vm --wildcards './boot/vmlinuz-*' && mv dist/vm/boot/vmlinuz-* dist/vm/vmlinuz
+	TUNIC_KERNEL=$(CURDIR)/dist/vm/vmlinuz TUNIC_DENDRITE=$(CURDIR)/dist/peers TUNIC_SYSTEMS=$(CURDIR)/docs/systems.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^systems$$' ./internal/lab/e2e
 
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e

@@ -66,7 +66,7 @@ func parts() []part {
 		{name: "over tor", disturbs: []string{ownTor}, test: testOverTor},
 		{name: "bridges", needs: []string{"obfs4proxy"}, test: testBridges},
 		{name: "peers", needs: []string{"lynx", "wget"}, test: testPeers},
-		{name: "services", needs: []string{"nc"}, test: testServices},
+		{name: "services", needs: []string{"nc", "sshd", "socat"}, test: testServices},
 		{name: "smtp", needs: []string{"swaks", "mutt", "msmtp"}, test: testSMTP},
 		{name: "talk", needs: []string{"go-sendxmpp", "profanity", "irssi", "tmux", "socat", "swaks"}, test: testTalk},
 		{name: "upgrade", test: testUpgrade},

@@ -45,6 +45,7 @@ func testServices(w *world) {
 	w.run("everything ends with the connection", withTheConnection)
 	w.run("a friend who is not named", notNamed)
 	w.run("remove", removeService)
+	w.run("ordinary programs", ordinaryPrograms)
 }
 
 // offer makes a service on alice's box until the part is over.
