@@ -21,6 +21,11 @@ func (c compiler) input() Chain {
 			chain.add("-p udp -m udp --dport %d -g %s", s.Internal, chainClosed)
 		}
 	}
+	for _, n := range c.Networks {
+		if n.Port != 0 {
+			chain.add("-p tcp -m tcp --dport %d -g %s", n.Port, chainClosed)
+		}
+	}
 	if c.NTPPort != 0 {
 		chain.add("-p udp -m udp --dport %d -g %s", c.NTPPort, chainClosed)
 	}

@@ -34,7 +34,7 @@ func (c compiler) bypass() Chain {
 	for _, protocol := range []string{"tcp", "udp"} {
 		chain.add("-p %s -m %s --dport %d -j RETURN", protocol, protocol, dnsPort)
 	}
-	for _, p := range append(slices.Clone(c.prefixes), c.virtual()) {
+	for _, p := range slices.Concat(c.prefixes, []netip.Prefix{c.virtual()}, c.beside()) {
 		chain.add("-d %v -j RETURN", p)
 	}
 	chain.add("-m addrtype --dst-type LOCAL -j RETURN")

@@ -131,6 +131,7 @@ func (c compiler) policy() Chain {
 		chain.add("%s -j %s", midStream, chainRefuse)
 		c.eachTo(&chain, c.prefixes, "-j RETURN")
 		chain.add("-d %v -j %s", c.virtual(), chainRefuse)
+		c.eachBeside(&chain, "-d %v -j "+chainRefuse)
 		for _, p := range c.leaving() {
 			chain.add("%s -j RETURN", marked(p))
 		}
@@ -187,9 +188,12 @@ func (c compiler) output() Chain {
 	c.astray(&chain)
 	if c.OwnTor {
 		chain.add("-j %s", chainRefuse)
-	} else if v := c.virtual(); v.IsValid() {
+		return chain
+	}
+	if v := c.virtual(); v.IsValid() {
 		chain.add("-d %v -j %s", v, chainRefuse)
 	}
+	c.eachBeside(&chain, "-d %v -j "+chainRefuse)
 	return chain
 }
 

@@ -50,6 +50,7 @@ type Input struct {
 	Services   []Service
 	Virtual4   netip.Prefix // virtual addresses that tor maps to onions
 	Virtual6   netip.Prefix
+	Networks   []Network // beside Tor, whose names have virtual addresses too
 	Exceptions []Exception
 	OverTor    bool     // devices that use Tor themselves may reach relays directly
 	Passes     []Pass   // those that do

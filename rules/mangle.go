@@ -54,6 +54,8 @@ func (c compiler) post() Chain {
 		chain.add("-s %v -j DROP", v)
 		chain.add("-d %v -j DROP", v)
 	}
+	c.eachBeside(&chain, "-s %v -j DROP")
+	c.eachBeside(&chain, "-d %v -j DROP")
 	if c.open() || len(c.Prefixes) > 0 {
 		chain.add("-m connmark ! --mark 0x0/%#x -m conntrack --ctdir REPLY -j DROP", MarkMask)
 	}

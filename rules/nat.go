@@ -45,6 +45,7 @@ func (c compiler) lan() Chain {
 	c.redirectTime(&chain, "-m addrtype --dst-type LOCAL ")
 	chain.add("-d %v -p tcp -g %s", c.virtual(), chainFull)
 	chain.add("-d %v -g %s", c.virtual(), chainSink)
+	c.lanBeside(&chain)
 	chain.add("%s -g %s", midStream, chainSink)
 	chain.add("%s -j RETURN", marked(Direct))
 	if len(c.Guests) > 0 {
@@ -129,6 +130,7 @@ func (c compiler) lanClosed(chain *Chain) {
 		if v := c.virtual(); v.IsValid() {
 			chain.add("-d %v -g %s", v, chainSink)
 		}
+		c.eachBeside(chain, "-d %v -g "+chainSink)
 		chain.add("%s -j RETURN", marked(Portal))
 	}
 	chain.add("-g %s", chainSink)

@@ -107,6 +107,7 @@ func (c compiler) portalClosed(chain *Chain) {
 	if v := c.virtual(); v.IsValid() {
 		chain.add("-d %v -j %s", v, chainRefuse)
 	}
+	c.eachBeside(chain, "-d %v -j "+chainRefuse)
 	chain.add("%s -j RETURN", marked(Portal))
 }
 

@@ -111,6 +111,12 @@ func scenarios() map[string]Input {
 	}
 	closedGuests := guests
 	closedGuests.Mode = Lockdown
+	beside := guests
+	beside.Bypasses = bypass.Bypasses
+	beside.Networks = []Network{{Range: netip.MustParsePrefix("10.193.0.0/16"), Port: 9348}}
+	closedBeside := beside
+	closedBeside.Mode = Lockdown
+	closedBeside.Networks = []Network{{Range: netip.MustParsePrefix("10.193.0.0/16")}}
 	named := ownTor
 	named.Others = []string{"wg0", "docker0"}
 	named.Full = []string{"02:00:00:00:00:04", "02:00:00:00:00:02", "03:00:00:00:00:01", "x -j ACCEPT"} // the last two are no device's
@@ -130,6 +136,8 @@ func scenarios() map[string]Input {
 		"lockdown-one-arm":  bootingOneArm,
 		"open-portal":       guests,
 		"lockdown-portal":   closedGuests,
+		"open-beside":       beside,
+		"lockdown-beside":   closedBeside,
 		"open-over-tor":     overTor,
 		"open":              house(),
 		"open-bypass-ntp":   bypass,

@@ -29,6 +29,7 @@ func (in Input) validate() error {
 		in.validateChildren(),
 		in.validateServices(),
 		in.validateVirtual(),
+		in.validateNetworks(),
 		in.validateExceptions(),
 		in.validatePasses(),
 		in.validateBypasses(),

@@ -144,6 +144,7 @@ func (c compiler) leave() Chain {
 	if v := c.virtual(); v.IsValid() {
 		chain.add("-d %v -j RETURN", v)
 	}
+	c.eachBeside(&chain, "-d %v -j RETURN")
 	if c.open() {
 		chain.add("%s -j RETURN", marked(Block))
 		chain.add("-m addrtype --dst-type LOCAL %s", through)
