@@ -57,7 +57,7 @@ lab-deps: deps servers ## install what the lab and the tests need beside (as roo
 	$(call install_quietly,$(LAB_PACKAGES))
 
 users: ## make the system users that tor and serve run as (as root)
-	@for u in tunic tunic-tor tunic-mail tunic-xmpp tunic-irc tunic-service; do \
+	@for u in tunic tunic-tor tunic-mail tunic-xmpp tunic-irc tunic-i2p tunic-service; do \
 	  getent passwd $$u >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $$u; done
 	@getent group tunic-look >/dev/null || groupadd --system tunic-look
 
@@ -333,7 +333,7 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	  "  /var/lib/tunic   the keys of the onions, accounts and mail: without a backup they are gone for ever"; \
 	  for d in /etc/tunic.before-* /var/lib/tunic.before-*; do \
 	    if [ -d "$$d" ]; then echo "  $$d   what a restore has put aside: keys and passwords too"; fi; done; \
-	  printf '%s\n' "  the users tunic, tunic-tor, tunic-mail, tunic-xmpp, tunic-irc and tunic-service, and the group tunic-look" \
+	  printf '%s\n' "  the users tunic, tunic-tor, tunic-mail, tunic-xmpp, tunic-irc, tunic-i2p and tunic-service, and the group tunic-look" \
 	  "  the packages $(RUN_PACKAGES), and of the servers $(SERVER_PACKAGES)"; }
 
 clean: ## remove what was built

@@ -61,7 +61,8 @@ func flowsOf(h *house) (all []rules.Flow) {
 						}
 					}
 				}
-				for _, ids := range []feature.IDs{{}, h.Users.Tor, h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC, {UID: 1000}} {
+				for _, ids := range []feature.IDs{{}, h.Users.Tor, h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC,
+					h.Users.I2P, {UID: 1000}} {
 					own := f
 					own.UID = ids.UID
 					all = append(all, own)
@@ -89,6 +90,7 @@ func TestClosedRefusesWhatOpenRefuses(t *testing.T) {
 	for _, h := range closedHouses(t) {
 		h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC, h.Users.Tor.UID = feature.IDs{UID: 109}, feature.IDs{UID: 110},
 			feature.IDs{UID: 111}, feature.IDs{UID: 112}, 107
+		h.Users.I2P = feature.IDs{UID: 114}
 		h.pass(t.Context())
 		open := compiled(t, h.snapshot().desired.Rules)
 		c, err := config.Load(h.Paths)

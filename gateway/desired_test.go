@@ -17,6 +17,7 @@ import (
 	"tunic/gateway/feature/friends"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
+	"tunic/gateway/feature/i2p"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/mail"
 
@@ -34,7 +35,7 @@ import (
 // features are those of every house in tests.
 var features = []feature.Feature{onions.New(nil, onions.Parts{}), friends.New(nil, friends.Parts{}),
 	household.New(nil, household.Parts{}), entry.Feature{}, bypass.New(nil, config.Paths{}, nil), timekeeping.Feature{},
-	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), numbers.Feature{}, gopher.Feature{},
+	networks.Feature{}, people.New(nil), mail.New(nil, nil), irc.Feature{}, xmpp.New(), i2p.Feature{}, numbers.Feature{}, gopher.Feature{},
 	page.New(nil, page.Parts{})}
 
 func inputs() desire.Inputs {

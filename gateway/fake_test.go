@@ -22,6 +22,7 @@ import (
 	"tunic/gateway/feature/friends"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
+	"tunic/gateway/feature/i2p"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/mail"
 	numbers "tunic/gateway/feature/metrics"
@@ -368,7 +369,8 @@ func (h *house) furnish() {
 	h.devices.Explainer = why.Explainer{Host: h.Gateway, Log: h.Log, System: fakeSystem{h.fakes}, Finder: h.devices.Feature}
 	h.Features = []feature.Feature{h.onions, h.friends, h.devices.Feature, block.Feature{}, upstream.Feature{}, entry.Feature{}, h.bypass,
 		timekeeping.Feature{}, networks.Feature{}, h.people,
-		h.mail, irc.Feature{}, xmpp.New(), gopher.Feature{}, numbers.Feature{}, h.settings, page.New(h.Gateway, page.Parts{}), h.logs}
+		h.mail, irc.Feature{}, xmpp.New(), i2p.Feature{}, gopher.Feature{}, numbers.Feature{}, h.settings,
+		page.New(h.Gateway, page.Parts{}), h.logs}
 }
 
 func (h *house) write(t *testing.T, name, text string) {

@@ -68,6 +68,7 @@ func richHouse(t *testing.T) *house {
 		h.Users.Serve, h.Users.Mail, h.Users.XMPP, h.Users.IRC = feature.IDs{UID: 109, GID: 109}, feature.IDs{UID: 110, GID: 110},
 			feature.IDs{UID: 111, GID: 111}, feature.IDs{UID: 112, GID: 112}
 		h.Users.Tor, h.Users.Service = feature.IDs{UID: 107, GID: 107}, feature.IDs{UID: 113, GID: 113}
+		h.Users.I2P = feature.IDs{UID: 114, GID: 114}
 	}
 	return h
 }
@@ -138,7 +139,7 @@ func TestWholeStateOfARichHouse(t *testing.T) {
 	h := richHouse(t)
 	h.pass(t.Context())
 	first := h.snapshot()
-	if len(first.why) > 0 || len(first.desired.Servers) != 3 {
+	if len(first.why) > 0 || len(first.desired.Servers) != 4 {
 		t.Fatalf("%s: %+v", first.why, first.findings)
 	}
 	text := first.desired.String()

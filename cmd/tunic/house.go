@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/feature/friends"
 	"tunic/gateway/feature/gopher"
 	"tunic/gateway/feature/household"
+	"tunic/gateway/feature/i2p"
 	"tunic/gateway/feature/irc"
 	"tunic/gateway/feature/leaks"
 	"tunic/gateway/feature/mail"
@@ -128,6 +129,7 @@ func (h house) features() []feature.Feature {
 		h.mail,             // everybody's mailbox, and the way of mail to friends
 		irc.Feature{},      // chat in channels
 		xmpp.New(),         // chat by the box's addresses
+		i2p.Feature{},      // a second network beside Tor
 		metrics.Feature{},  // numbers for Prometheus
 		gopher.Feature{},   // pages for the household and for friends
 		h.changes,          // settings that wait to be confirmed

@@ -41,6 +41,7 @@ type Config struct {
 	Socks     Socks
 	Notices   Notices
 	Inbox     Inbox
+	I2P       I2P
 	Devices   []Device   // sorted by name
 	Onions    []Onion    // sorted by name; "home" is here only if it has a file
 	Endpoints []Endpoint // sorted by name
@@ -150,6 +151,8 @@ type Onion struct {
 	// Balance is the address that Onionbalance publishes for several boxes, of
 	// which this onion is one: 56 letters, lower case; "" for none.
 	Balance string
+
+	I2P bool // it is published by I2P too, at an address of its own
 
 	// Certificates is the directory in which the daemon keeps a TLS certificate
 	// that the onion's key has signed: an absolute path, clean; "" for none.

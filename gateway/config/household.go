@@ -134,5 +134,5 @@ func internalPorts() []uint16 {
 		ServeNTPPort, ServeOwnTimePort, ServeSubmissionPort, ServeSetupPort, ServePagePort, ServePageTLSPort, ServeSharesPort,
 		ServeServicesPort,
 		ServeIMAPPort, DovecotPort, ServeXMPPPort, ServeFilesPort, ServeIRCPort, ServeIRCTLSPort, ProsodyClientPort,
-		ProsodyServerPort, ProsodyFilesPort, NgircdPort}
+		ProsodyServerPort, ProsodyFilesPort, NgircdPort, ServeI2PPort, FrontI2PPort, I2PDPort}
 }

@@ -39,6 +39,7 @@ func (l *loader) load() (*Config, error) {
 	cfg.checkServicePorts(l)
 	l.groups(cfg)
 	l.snippets(cfg)
+	l.i2pd(cfg)
 	if len(l.errs) > 0 {
 		l.errs.sort(l.paths.Main())
 		return nil, l.errs
@@ -119,6 +120,7 @@ func readMain(t *table, cfg *Config) {
 	readSocks(t.table("socks"), &cfg.Socks)
 	readNotices(t.table("notices"), &cfg.Notices)
 	readInbox(t.table("inbox"), &cfg.Inbox)
+	readI2P(t.table("i2p"), &cfg.I2P)
 }
 
 // snippets reads torrc.d. What the lines mean is for tor to say.

@@ -27,6 +27,9 @@ func (l *loader) onions(cfg *Config) {
 		}
 		checkClients(o, cfg.Peers, t)
 		l.checkCertificates(o, cfg.Onions, t)
+		if p := o.checkI2P(cfg.I2P.Enabled); p != nil {
+			t.add("i2p", p)
+		}
 		if o.Fast && len(cfg.Tor.Bridges) > 0 {
 			t.add("anonymous", problemf("leave it out, or the bridges",
 				"an onion that is not anonymous connects to relays directly, and [tor] bridges say that nothing may"))
@@ -50,6 +53,7 @@ func readOnion(name string, t *table) Onion {
 	if anonymous, ok := t.boolean("anonymous"); ok {
 		o.Fast = !anonymous
 	}
+	o.I2P, _ = t.boolean("i2p")
 	readBalance(&o, t)
 	readCertificates(&o, t)
 	ports := t.table("ports")

@@ -39,6 +39,9 @@ const (
 	ProsodyClientPort uint16 = 9422 // prosody, XMPP for serve, 127.0.0.1
 	ProsodyServerPort uint16 = 9469 // prosody, streams of other boxes from the front, 127.0.0.1
 	ProsodyFilesPort  uint16 = 9480 // prosody, shared files for serve, 127.0.0.1
+	ServeI2PPort      uint16 = 9348 // serve, TCP of the household to names of I2P
+	FrontI2PPort      uint16 = 9349 // serve, visitors by I2P, from i2pd, an address in 127.0.0.0/8 for each onion's port
+	I2PDPort          uint16 = 9447 // i2pd, SOCKS5 for serve, 127.0.0.1
 	NgircdPort        uint16 = 9467 // ngircd, IRC for serve and the front, 127.0.0.1
 )
 
@@ -72,6 +75,7 @@ const (
 	MailUser  = "tunic-mail" // its group shares the Maildirs with ServeUser
 	XMPPUser  = "tunic-xmpp"
 	IRCUser   = "tunic-irc"
+	I2PUser   = "tunic-i2p"
 
 	// ServiceUser runs the commands of services for friends.
 	ServiceUser = "tunic-service"
@@ -217,6 +221,19 @@ func (p Paths) GroupDir() string { return filepath.Join(p.Etc, "groups") }
 // XMPP holds the archives, rooms, files and the queue of the XMPP server, which
 // owns it.
 func (p Paths) XMPP() string { return filepath.Join(p.State, "xmpp") }
+
+// I2PDConf has lines for i2pd that the owner wants.
+func (p Paths) I2PDConf() string { return filepath.Join(p.Etc, "i2pd.conf") }
+
+// I2P is the directory of all that I2P keeps.
+func (p Paths) I2P() string { return filepath.Join(p.State, "i2p") }
+
+// I2PRouter is i2pd's own directory: its identity as a router, and what it knows of the
+// network.
+func (p Paths) I2PRouter() string { return filepath.Join(p.State, "i2p", "router") }
+
+// I2PKeys holds the keys by which I2P knows what is published, NAME.dat for each onion.
+func (p Paths) I2PKeys() string { return filepath.Join(p.State, "i2p", "keys") }
 
 // IRCSecrets holds what the IRC server's cloaks and operator are made of.
 func (p Paths) IRCSecrets() string { return filepath.Join(p.State, "irc.json") }

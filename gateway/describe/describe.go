@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Lines writes a value out, one line for each part of it that is set: a field of
@@ -90,9 +91,10 @@ func isBytes(v reflect.Value) bool {
 	return !speaks
 }
 
-// oneLine quotes a text that has lines of its own, as a certificate does.
+// oneLine quotes a text that has lines of its own, as a certificate does, or bytes that are
+// no text, as the first words of a protocol may have.
 func oneLine(text string) string {
-	if strings.Contains(text, "\n") {
+	if strings.ContainsFunc(text, unicode.IsControl) {
 		return strconv.Quote(text)
 	}
 	return text

@@ -8,13 +8,14 @@ type ChildIDs struct {
 	Mail  IDs // of the IMAP server
 	XMPP  IDs // of the chat servers
 	IRC   IDs
+	I2P   IDs // of the I2P router
 
 	Service IDs // of the commands of services for friends
 }
 
 // Confined are those who speak with strangers and devices.
 func (c ChildIDs) Confined() (list []IDs) {
-	for _, ids := range []IDs{c.Serve, c.Mail, c.XMPP, c.IRC, c.Service} {
+	for _, ids := range []IDs{c.Serve, c.Mail, c.XMPP, c.IRC, c.I2P, c.Service} {
 		if ids != (IDs{}) {
 			list = append(list, ids)
 		}

@@ -90,6 +90,7 @@ const (
 	MailboxUnusable    Code = "mailbox-unusable"
 	IRCUnusable        Code = "irc-unusable"
 	XMPPUnusable       Code = "xmpp-unusable"
+	I2PUnusable        Code = "i2p-unusable"
 	DiskNearlyFull     Code = "disk-nearly-full"
 	PortalOpen         Code = "portal-open"
 	AccountUnusable    Code = "account-unusable"

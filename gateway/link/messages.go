@@ -73,6 +73,8 @@ type Desired struct {
 	Hosts map[string][]netip.Addr // devices that are targets, by name
 	Peers *Peers                  // nil: no other boxes
 
+	I2P *I2P `json:",omitempty"` // nil: there is no I2P
+
 	Services *Services // nil: friends use nothing here, and offer nothing
 }
 
@@ -111,6 +113,7 @@ type DNS struct {
 	Box       []netip.Prefix // the box's own household addresses with their on-link prefixes
 	Virtual4  netip.Prefix
 	Virtual6  netip.Prefix
+	I2P       netip.Prefix `json:",omitzero"` // for names of I2P; zero: they do not exist
 	Forward   []Forward
 	Resolver  *Resolver      // nil: tor's own
 	Upstream  netip.AddrPort `json:",omitzero"` // a filter that is asked first

@@ -43,7 +43,7 @@ func Group(name string) (gid int, ok bool) {
 // the servers everything else works.
 func ChildUsers() (ids feature.ChildIDs) {
 	for name, to := range map[string]*feature.IDs{config.TorUser: &ids.Tor, config.ServeUser: &ids.Serve,
-		config.MailUser: &ids.Mail, config.XMPPUser: &ids.XMPP, config.IRCUser: &ids.IRC,
+		config.MailUser: &ids.Mail, config.XMPPUser: &ids.XMPP, config.IRCUser: &ids.IRC, config.I2PUser: &ids.I2P,
 		config.ServiceUser: &ids.Service} {
 		if found, err := User(name); err == nil {
 			*to = found

@@ -21,7 +21,7 @@ type Spec struct {
 	Memory   int64 // bytes of data that each of its processes may have; 0: it bounds itself
 
 	// Dir is root's, for root and the server to read; Files are in it. Work is
-	// a directory in Dir that belongs to the server.
+	// a directory, in Dir or beside it, that belongs to the server.
 	Dir, Work string
 	Files     []File
 	Stale     []string // what a killed process leaves and the next one would stumble over

@@ -23,6 +23,10 @@ type Config struct {
 	// .onion names. The zero prefix means that the family has none.
 	Virtual4, Virtual6 netip.Prefix
 
+	// I2P says that names below "i2p" have addresses, which Options.Beside gives;
+	// else there are none.
+	I2P bool
+
 	// Forward has the domains that are asked of a server in the home. The
 	// longest one that a name lies in wins.
 	Forward []Forward
@@ -66,7 +70,7 @@ type Forward struct {
 
 // Equal reports whether both mean the same, order included.
 func (c Config) Equal(d Config) bool {
-	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 &&
+	return c.Virtual4 == d.Virtual4 && c.Virtual6 == d.Virtual6 && c.I2P == d.I2P &&
 		slices.Equal(c.Box, d.Box) && slices.Equal(c.Forward, d.Forward) &&
 		c.TLS == d.TLS && c.Upstream == d.Upstream && slices.Equal(c.Private, d.Private) && slices.Equal(c.Bypass, d.Bypass) &&
 		slices.Equal(c.Unblocked, d.Unblocked) &&
@@ -117,6 +121,9 @@ func newState(o Options, c Config) (*state, error) {
 	}
 	if s.bypass, err = readDomains(c.Bypass); err != nil {
 		return nil, fmt.Errorf("setting the bypass: %w", err)
+	}
+	if c.I2P && o.Beside == nil {
+		return nil, fmt.Errorf("setting the resolver: nobody gives names of I2P addresses")
 	}
 	if len(c.Bypass) > 0 && o.Grant == nil {
 		return nil, fmt.Errorf("setting the bypass: nobody opens the way")

@@ -79,6 +79,11 @@ type Options struct {
 	// the box's own questions neither.
 	Blocked func(name string) bool
 
+	// Beside gives a name of a network beside Tor, in lower case without a final dot,
+	// an address that leads there for one device; it is believed for localTTL. It
+	// waits for nobody. Required only with Config.I2P.
+	Beside func(device netip.Addr, name string) (a netip.Addr, ok bool)
+
 	// Grant opens the way outside Tor to addresses of a domain of
 	// Config.Bypass, for one device and as long as the answer holds. It
 	// returns when the way is open. Required only with Bypass.

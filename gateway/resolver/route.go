@@ -17,6 +17,7 @@ const (
 	toOnion                      // a possible .onion name, mapped by tor
 	toForward                    // a dns.forward server
 	toFilter                     // a public name, of Config.Upstream
+	toBeside                     // a name of a network beside Tor, of Options.Beside
 )
 
 // route is the decision about one question.
@@ -25,7 +26,7 @@ type route struct {
 	rcode  int            // toNobody
 	rrs    []dns.RR       // toNobody
 	server netip.AddrPort // toForward
-	name   string         // toOnion: what tor is asked for
+	name   string         // toOnion: what tor is asked for; toBeside: what is mapped
 }
 
 // public reports whether a name lies outside the house.
@@ -67,6 +68,9 @@ func (s *state) route(client netip.Addr, q dns.Question) route {
 	}
 	if server, ok := zoneOf(s.forward, name); ok {
 		return route{to: toForward, server: server}
+	}
+	if s.config.I2P && inZone(name, i2pZone) {
+		return routeI2P(name, q.Qtype)
 	}
 	filtered := s.filter != nil && !s.filter.isSource(s, client)
 	to := s.routePublic(name, q, filtered)

@@ -9,6 +9,7 @@ import (
 // Names with a meaning of their own, in canonical form.
 const (
 	onionZone = "onion."         // RFC 7686
+	i2pZone   = "i2p."           // I2P's, homeZones has it too
 	boxName   = "box.home.arpa." // the box itself
 	localhost = "localhost."     // RFC 6761, section 6.3
 	ipv4only  = "ipv4only.arpa." // RFC 8880: there is no NAT64 here

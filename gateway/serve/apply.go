@@ -30,6 +30,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	a.hostedServers(d.Terminators)
 	a.files(d.Files)
 	a.onions(d)
+	a.i2p(d.I2P, d.DNS.I2P)
 	a.dns(d.DNS)
 	a.time(d.NTP)
 	a.setup(d.Setup)

@@ -37,6 +37,9 @@ func newResolver(s *Server) (*resolver.Resolver, error) {
 		DialTLS: func(ctx context.Context, device netip.Addr, server netip.AddrPort) (net.Conn, error) {
 			return s.socks.Dial(ctx, device, server)
 		},
+		Beside: func(device netip.Addr, name string) (netip.Addr, bool) {
+			return s.beside.names.Addr(string(s.Devices.Of(device)), name)
+		},
 		Grant:   s.grant,
 		Blocked: s.blocks.Blocked,
 		Devices: s.Devices,
@@ -62,7 +65,8 @@ func newSOCKS(s *Server) (*socks.Server, error) {
 }
 
 func resolverConfig(d link.DNS) resolver.Config {
-	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6, Private: d.Private, Bypass: d.Bypass}
+	c := resolver.Config{Box: d.Box, Virtual4: d.Virtual4, Virtual6: d.Virtual6, Private: d.Private, Bypass: d.Bypass,
+		I2P: d.I2P.IsValid()}
 	if m := d.Mail; m != nil {
 		c.Mail = &resolver.Mail{Domain: m.Domain, Setup: m.Setup}
 		for _, s := range m.Services {

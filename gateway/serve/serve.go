@@ -20,6 +20,7 @@ import (
 	"tunic/gateway/account"
 	"tunic/gateway/away"
 	"tunic/gateway/blocklist"
+	"tunic/gateway/config"
 	"tunic/gateway/device"
 	"tunic/gateway/endpoint"
 	"tunic/gateway/endpoint/gopher"
@@ -68,6 +69,7 @@ type Server struct {
 	services  *services // that friends may use
 	mux       *mux.Endpoint
 	abroad    *abroad // friends' services
+	beside    *i2p    // names of I2P
 
 	mu     sync.Mutex        // guards what status and the fronts' dials read
 	fronts map[string]*front // by onion name
@@ -133,6 +135,7 @@ func New(log *slog.Logger) (*Server, error) {
 	}
 	newPeers(s)
 	newServices(s)
+	s.beside = newI2P(config.Loopback(config.I2PDPort))
 	s.site = page.New(asked{s})
 	return s, nil
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/things-go/go-socks5/statute"
 )
 
-// replyError is a SOCKS5 reply of tor's other than success.
+// replyError is a SOCKS5 reply of tor's, or of another server's, other than success.
 type replyError byte
 
-func (e replyError) Error() string { return fmt.Sprintf("tor replied %#02x", byte(e)) }
+func (e replyError) Error() string { return fmt.Sprintf("the reply was %#02x", byte(e)) }
 
 // credentials are the SOCKS5 user and password that isolate streams in tor.
 type credentials struct{ user, password string }

@@ -66,11 +66,13 @@ func TestUsers(t *testing.T) {
 		"tunic-mail:*:65538:65538:tunic-mail:/var:/bin/false\n" +
 		"tunic-xmpp:*:65542:65542:tunic-xmpp:/var:/bin/false\n" +
 		"tunic-irc:*:65543:65543:tunic-irc:/var:/bin/false\n" +
-		"tunic-service:*:65544:65544:tunic-service:/var:/bin/false\n"
+		"tunic-i2p:*:65544:65544:tunic-i2p:/var:/bin/false\n" +
+		"tunic-service:*:65545:65545:tunic-service:/var:/bin/false\n"
 	if got := read(t, filepath.Join(root, "etc/passwd")); got != wantUsers {
 		t.Errorf("the users are\n%swant\n%s", got, wantUsers)
 	}
-	wantGroups := group + "tunic:x:65539:\ntunic-tor:x:65541:\ntunic-xmpp:x:65542:\ntunic-irc:x:65543:\ntunic-service:x:65544:\n"
+	wantGroups := group + "tunic:x:65539:\ntunic-tor:x:65541:\ntunic-xmpp:x:65542:\ntunic-irc:x:65543:\n" +
+		"tunic-i2p:x:65544:\ntunic-service:x:65545:\n"
 	if got := read(t, filepath.Join(root, "etc/group")); got != wantGroups {
 		t.Errorf("the groups are\n%swant\n%s", got, wantGroups)
 	}

@@ -136,6 +136,9 @@ func grantable(in rules.Input, a netip.Addr) bool {
 		return false
 	}
 	inside := append(slices.Clone(in.Prefixes), in.Virtual4, in.Virtual6)
+	for _, n := range in.Networks {
+		inside = append(inside, n.Range)
+	}
 	return !slices.ContainsFunc(inside, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 

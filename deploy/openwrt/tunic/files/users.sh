@@ -29,7 +29,7 @@ append() { # FILE LINE
 	mv "$1.tunic" "$1"
 }
 
-for name in tunic tunic-tor tunic-mail tunic-xmpp tunic-irc tunic-service; do
+for name in tunic tunic-tor tunic-mail tunic-xmpp tunic-irc tunic-i2p tunic-service; do
 	if ! has "$group" "$name"; then
 		append "$group" "$name:x:$(free):"
 	fi
