@@ -66,8 +66,9 @@ func (s Spec) find(ctx context.Context) (path, version string, err error) {
 // versionTime is plenty for a program to say who it is.
 const versionTime = 20 * time.Second
 
-// number is a version. Some servers count whole numbers: "ngIRCd 27-IDENT+IPv6".
-var number = regexp.MustCompile(`\d+(\.\d+)*`)
+// number is a version. Some servers count whole numbers, "ngIRCd 27-IDENT+IPv6", and some
+// have one in their name, "i2pd version 2.45.1".
+var number = regexp.MustCompile(`\b\d+(\.\d+)*`)
 
 // version asks the program, as the user that it will run as.
 func (s Spec) version(ctx context.Context, path string) (string, error) {
