@@ -85,6 +85,7 @@ type Front struct {
 	Former   []string `json:",omitempty"` // "KEY.onion": addresses that it had and that still lead here
 	Listener string
 	Ports    []Port
+	I2P      *I2PFront `json:",omitempty"` // nil: it is not published by I2P
 }
 
 // Port is one virtual port of an onion and where its streams go: exactly one
