@@ -37,8 +37,9 @@ func TestSpec(t *testing.T) {
 	want := []managed.File{
 		{Path: "/run/tunic/i2pd/i2pd.conf", Text: "netid = 77\nreseed.urls = https://example.org/\n", Change: managed.Restart},
 		{Path: "/run/tunic/i2pd/tunnels.conf", Change: managed.Reload,
-			Text: "[photos-80]\ntype = server\nhost = 127.70.0.1\nport = 9349\ninport = 80\nkeys = ../keys/photos.dat\nenableuniquelocal = true\n" +
-				"[photos-443]\ntype = server\nhost = 127.70.0.2\nport = 9349\ninport = 443\nkeys = ../keys/photos.dat\nenableuniquelocal = true\n"}}
+			Text: "[photos-80]\ntype = server\nhost = 127.70.0.1\nport = 9349\ninport = 80\nkeys = ../keys/photos.dat\n" +
+				"enableuniquelocal = true\n[photos-443]\ntype = server\nhost = 127.70.0.2\nport = 9349\ninport = 443\n" +
+				"keys = ../keys/photos.dat\nenableuniquelocal = true\n"}}
 	for i, f := range s.Files {
 		if f.Path != want[i].Path || f.Text != want[i].Text || f.Change != want[i].Change {
 			t.Errorf("%+v, want %+v", f, want[i])

@@ -17,7 +17,7 @@ import (
 type MissingError struct{ Name, Program, Package string }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("%s is not on this box: install the package %s", e.Program, e.Package)
+	return fmt.Sprintf("%s is not on this box: install the package %[2]s (apt install %[2]s)", e.Program, e.Package)
 }
 
 // VersionError says that a program is there, but too old for any configuration

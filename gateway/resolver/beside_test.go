@@ -51,7 +51,8 @@ func TestI2P(t *testing.T) {
 		t.Error("the SOCKS proxy would ask Tor for it")
 	}
 	q := new(dns.Msg).SetQuestion("stats.i2p.", dns.TypeA)
-	if got := brief(handler{Resolver: h.Resolver, ctx: t.Context(), box: true}.reply(netip.MustParseAddr("127.0.0.1"), q)); got != "NXDOMAIN" {
+	box := handler{Resolver: h.Resolver, ctx: t.Context(), box: true}
+	if got := brief(box.reply(netip.MustParseAddr("127.0.0.1"), q)); got != "NXDOMAIN" {
 		t.Errorf("the box itself: %s", got)
 	}
 }

@@ -43,6 +43,9 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		r.Find(health.I2PUnusable, "", "I2P: %v", err)
 		return func(feature.Scene, *feature.Desired) {}
 	}
+	if confined(s.Paths) {
+		r.Find(health.I2PConfined, "i2pd", "AppArmor keeps i2pd from the files that tunic has for it: %s", permission(s.Paths))
+	}
 	published := look(*s, r)
 	return func(s feature.Scene, d *feature.Desired) { want(s, d, within, published) }
 }

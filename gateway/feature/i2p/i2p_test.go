@@ -111,8 +111,34 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, r = wanted(s)
-	if d.Serve.Fronts[1].I2P != nil || len(r.Findings) != 1 || r.Findings[0].Code != health.I2PUnusable || r.Findings[0].Subject != "photos" {
+	if d.Serve.Fronts[1].I2P != nil || len(r.Findings) != 1 || r.Findings[0].Code != health.I2PUnusable ||
+		r.Findings[0].Subject != "photos" {
 		t.Errorf("with damaged keys: %+v, %v", d.Serve.Fronts[1].I2P, r.Findings)
+	}
+}
+
+// That AppArmor stands in the way is said, with what to do, until the owner has done it.
+func TestConfined(t *testing.T) {
+	s := scene(t)
+	for _, tc := range []struct {
+		file, text string
+		want       bool
+	}{
+		{profile, "profile i2pd", false}, {apparmorOn, "N\n", false}, {apparmorOn, "Y\n", true},
+		{ownersProfile, "# nothing\n", true}, {ownersProfile, s.Paths.I2P() + "/** rwk,\n", false},
+	} {
+		path := filepath.Join(s.Paths.Root, tc.file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(tc.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, r := wanted(s)
+		if (len(r.Findings) == 1) != tc.want || tc.want && (r.Findings[0].Code != health.I2PConfined ||
+			!strings.Contains(r.Findings[0].Text, s.Paths.I2P()+"/** rwk,")) {
+			t.Errorf("%s has %q: %v", tc.file, tc.text, r.Findings)
+		}
 	}
 }
 
