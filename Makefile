@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin openssh-server openssh-client
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -204,6 +204,10 @@ PAIR ?= 10
 pair: lab-deps build ## take the power ten times of one of the two boxes of a household (as root)
 	$(call install_quietly,keepalived openssh-server openssh-client rsync)
 	TUNIC_PAIR=$(PAIR) $(GO) test -tags lab -count=1 -timeout 40m -v -run 'Test(Pair|Sync|BothWereOff)$$' ./internal/lab/pair
+
+i2p: lab-deps build ## join a closed I2P network through Tor, open its names, publish there, and look for leaks (as root)
+	$(call install_quietly,i2pd)
+	TUNIC_I2P=1 $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^i2p$$' ./internal/lab/e2e
 
 browser: lab-deps build ## use the pages of two houses with chromium, and write docs/screenshots (as root)
 	$(call install_quietly,chromium $(if $(shell command -v npm),,nodejs npm) libnss3-tools webp fonts-dejavu-core)

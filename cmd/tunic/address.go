@@ -26,7 +26,8 @@ func addressCommand(a *app) *cobra.Command {
 		Short: "Print the permanent address of an onion, and how to visit it",
 		Long: `Address prints the address to standard output, and beside it what visitors open
 or type for each port, who can find it if it is private, and at which earlier
-addresses it still is. The QR code holds the first link, or the address.`,
+addresses it still is. An onion with i2p = true has a second line, its address
+there. The QR code holds the first link, or the address.`,
 		Example: `  tunic address photos --qr
   tunic address home`,
 		Args: cobra.ExactArgs(1),
@@ -47,6 +48,9 @@ addresses it still is. The QR code holds the first link, or the address.`,
 				return a.json(v)
 			}
 			a.printf("%s\n", v.Address)
+			if v.I2P != "" {
+				a.printf("%s\n", v.I2P)
+			}
 			a.printVisit(v)
 			if withQR {
 				return a.printQR(firstLink(v))

@@ -34,7 +34,8 @@ func fleeting(rel string) bool {
 		return true
 	}
 	dir, name, below := strings.Cut(rel, "/")
-	return below && (strings.HasPrefix(dir, "tor") && name != "state" || dir == "block")
+	return below && (strings.HasPrefix(dir, "tor") && name != "state" || dir == "block") ||
+		dir == "i2p" && (name == "router" || strings.HasPrefix(name, "router/")) // one router cannot be two boxes
 }
 
 // ofAService says which directories belong to a service that runs under a user

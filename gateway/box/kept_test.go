@@ -13,6 +13,7 @@ func TestFleeting(t *testing.T) {
 		".": false, "onions": false, "onions/tor": false, "onions/photos/hostname": false, "state.json": false,
 		"tor": false, "tor/state": false, "tor/cached-certs": true, "tor/keys": true, "tor/diff-cache/1": true,
 		"tor-fast/lock": true, "tor-fast/state": false, "mail/bob/new/1": false, ".new-123": true, "onions/.new-1": true,
+		"i2p": false, "i2p/keys": false, "i2p/keys/photos.dat": false, "i2p/router": true, "i2p/router/netDb/r1": true,
 	} {
 		if got := fleeting(rel); got != want {
 			t.Errorf("%s: %v", rel, got)

@@ -94,6 +94,8 @@ func (o Onion) checkI2P(enabled bool) *problem {
 	case o.Private:
 		return problemf("leave out i2p, or private = true",
 			"the onion is private, and by I2P everybody who knows the address could come: tunic knows no keys of visitors there")
+	case slices.ContainsFunc(o.Ports, func(p Port) bool { return p.Target.Endpoint != "" && p.Target.Endpoint != "gopher" }):
+		return problemf("publish those ports by another onion", "mail and friends' boxes know who comes by Tor alone")
 	case !enabled:
 		return problemf("write to tunic.toml, below [i2p]: enabled = true", "I2P is switched off on this box")
 	}

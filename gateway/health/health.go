@@ -94,6 +94,7 @@ const (
 	IRCUnusable        Code = "irc-unusable"
 	XMPPUnusable       Code = "xmpp-unusable"
 	I2PUnusable        Code = "i2p-unusable"
+	I2PConfined        Code = "i2p-confined"
 	DiskNearlyFull     Code = "disk-nearly-full"
 	PortalOpen         Code = "portal-open"
 	AccountUnusable    Code = "account-unusable"

@@ -62,7 +62,7 @@ func (s Settings) Spec() managed.Spec {
 		UID: s.UID, GID: s.GID, Dir: s.Dir, Work: s.Router,
 		Files: []managed.File{
 			{Path: conf, Text: lines(s.Lines), Change: managed.Restart},
-			{Path: tunnels, Text: s.tunnels(), Change: managed.Restart},
+			{Path: tunnels, Text: s.tunnels(), Change: managed.Reload},
 		},
 		// The first words of SOCKS 5 (RFC 1928): no login.
 		Probe: managed.Probe{Addr: s.SOCKS, Send: "\x05\x01\x00", Expect: "\x05\x00"},

@@ -86,6 +86,7 @@ type Front struct {
 	Former   []string `json:",omitempty"` // "KEY.onion": addresses that it had and that still lead here
 	Listener string
 	Ports    []Port
+	I2P      *I2PFront `json:",omitempty"` // nil: it is not published by I2P
 
 	// Phone is the name of the phone whose onion it is: it counts as one visitor, as a
 	// device of the house does. "" of others.

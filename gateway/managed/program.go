@@ -17,7 +17,7 @@ import (
 type MissingError struct{ Name, Program, Package string }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("%s is not on this box: install the package %s", e.Program, e.Package)
+	return fmt.Sprintf("%s is not on this box: install the package %[2]s (apt install %[2]s)", e.Program, e.Package)
 }
 
 // VersionError says that a program is there, but too old for any configuration
@@ -68,7 +68,15 @@ const versionTime = 20 * time.Second
 
 // number is a version. Some servers count whole numbers, "ngIRCd 27-IDENT+IPv6", and some
 // have one in their name, "i2pd version 2.45.1".
-var number = regexp.MustCompile(`(?:^|\PL)v?(\d+(?:\.\d+)*)`)
+var number = regexp.MustCompile(`(?:\bv|\b)(\d+(?:\.\d+)*)`)
+
+// versionIn is the version that a program names, "" if it names none.
+func versionIn(text string) string {
+	if m := number.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return ""
+}
 
 // version asks the program, as the user that it will run as.
 func (s Spec) version(ctx context.Context, path string) (string, error) {
@@ -78,10 +86,7 @@ func (s Spec) version(ctx context.Context, path string) (string, error) {
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin:/bin", "TZ=UTC"}
 	cmd.SysProcAttr = s.credential()
 	out, err := cmd.CombinedOutput()
-	found := ""
-	if m := number.FindSubmatch(out); m != nil {
-		found = string(m[1])
-	}
+	found := versionIn(string(out))
 	if found == "" {
 		return "", fmt.Errorf("asking %s for its version: %w", s.Name, errors.Join(err, errors.New("it names none")))
 	}

@@ -142,6 +142,9 @@ func (a *application) onions(d link.Desired) {
 	wished := make(map[string]bool)
 	for _, want := range d.Fronts {
 		wished[want.Onion] = true
+		for _, name := range a.frontsByI2P(want) {
+			wished[name] = true
+		}
 		f := a.front(want, d.TorUID)
 		f.SetRoutes(a.ctx, a.routes(want))
 		a.run(want.Listener, f.key, func(ctx context.Context, file *os.File) error {

@@ -43,7 +43,11 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		r.Find(health.I2PUnusable, "", "I2P: %v", err)
 		return func(feature.Scene, *feature.Desired) {}
 	}
-	return func(s feature.Scene, d *feature.Desired) { want(s, d, within) }
+	if confined(s.Paths) {
+		r.Find(health.I2PConfined, "i2pd", "AppArmor keeps i2pd from the files that tunic has for it: %s", permission(s.Paths))
+	}
+	published := look(*s, r)
+	return func(s feature.Scene, d *feature.Desired) { want(s, d, within, published) }
 }
 
 // prepare makes the directories: i2pd passes to its own, and no other user does.
@@ -72,12 +76,13 @@ func group(s feature.Scene) int {
 }
 
 // want wants the router, and the household's way to it.
-func want(s feature.Scene, d *feature.Desired, within netip.Prefix) {
+func want(s feature.Scene, d *feature.Desired, within netip.Prefix, published []published) {
 	settings := router.Settings{Dir: s.Paths.Server("i2pd"), Router: s.Paths.I2PRouter(), Keys: s.Paths.I2PKeys(),
 		UID: s.I2P.UID, GID: s.I2P.GID, SOCKS: config.Loopback(config.I2PDPort), Tor: config.Loopback(config.SocksPort)}
 	for _, l := range s.Config.I2P.Lines {
 		settings.Lines = append(settings.Lines, l.Key+" = "+l.Value)
 	}
+	settings.Tunnels = publish(s, d, published)
 	d.Servers = append(d.Servers, settings.Spec())
 	d.May(s.I2P, feature.OnLoopback(rules.ProtocolTCP, config.SocksPort))
 	d.May(s.Serve, feature.OnLoopback(rules.ProtocolTCP, config.I2PDPort))

@@ -16,6 +16,7 @@ import (
 	"tunic/gateway/durable"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
+	"tunic/gateway/i2p"
 	"tunic/gateway/onion"
 )
 
@@ -215,8 +216,8 @@ func (r rotations) forgetKeys(p config.Paths, name string) error {
 	err := r.change(func(all []OldAddress) []OldAddress {
 		return slices.DeleteFunc(all, func(o OldAddress) bool { return o.Onion == name })
 	})
-	for _, dir := range keyDirs(p, name) {
-		err = errors.Join(err, durable.RemoveAll(dir))
+	for _, path := range append(keyDirs(p, name), i2p.KeysFile(p.I2PKeys(), name)) {
+		err = errors.Join(err, durable.RemoveAll(path))
 	}
 	if err != nil {
 		return &api.Failure{Problem: api.Problem{Error: fmt.Sprintf("deleting the keys of onion %q: %v", name, err),

@@ -1,7 +1,9 @@
 package onions
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -9,6 +11,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/gateway/i2p"
 	"tunic/gateway/onion"
 )
 
@@ -33,8 +36,25 @@ func ForVisitors(p config.Paths, name string, address onion.Address) (api.Visit,
 		v.Private, v.Clients = true, clients(c, o)
 		v.ClientLine = onion.ClientSecret("PRIVATE-KEY").Line(address)
 	}
+	if o.I2P {
+		if v.I2P, err = addressByI2P(p, name); err != nil {
+			return v, err
+		}
+	}
 	v.Old, err = oldFor(p, name)
 	return v, err
+}
+
+// addressByI2P is where an onion is by I2P, "" before it was published there.
+func addressByI2P(p config.Paths, name string) (string, error) {
+	keys, err := i2p.ReadKeys(i2p.KeysFile(p.I2PKeys(), name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return keys.Address(), nil
 }
 
 // oldFor lists the earlier addresses of an onion that still work.

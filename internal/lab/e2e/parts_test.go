@@ -77,6 +77,7 @@ func parts() []part {
 		{name: "smtp chaos", needs: []string{"$" + chaosVariable, "swaks"}, test: testSMTPChaos},
 		{name: "balance", needs: []string{"$" + balanceVariable, "onionbalance", "python3"}, disturbs: []string{"c-gateway: "},
 			test: testBalance},
+		{name: "i2p", needs: []string{"$" + i2pVariable, "i2pd"}, disturbs: []string{drift, inClear}, test: testI2P},
 		{name: "notices", needs: []string{"$" + jobsVariable, "dovecot"}, test: testNotices},
 		{name: "jobs", needs: []string{"$" + jobsVariable, "obfs4proxy", "faketime"}, disturbs: []string{drift}, test: testJobs},
 		{name: "crowd", needs: []string{"$" + crowdVariable}, test: testCrowd},

@@ -57,19 +57,7 @@ func testStates(w *world) {
 	defer w.containers()()
 	for _, s := range states() {
 		w.run(s.name, func(w *world) {
-			if s.before != nil {
-				s.before(w)
-			}
-			sent := slices.DeleteFunc(classes(), func(c class) bool { return s.only != nil && !s.only(c) })
-			outcomes := w.observe(slices.Concat(sent, s.extra), func(send func()) { s.around(w, send) })
-			for i, o := range outcomes {
-				if s.only != nil {
-					outcomes[i].leaked = slices.DeleteFunc(o.leaked, byBox.MatchString)
-				}
-				if o.count == 0 {
-					w.Errorf("%s %s: nothing was sent", o.id, o.what)
-				}
-			}
+			outcomes := w.sendIn(s, nil)
 			col := w.record(s.name, outcomes)
 			for _, line := range col.leaked() {
 				w.Errorf("leaked: %s", line)
@@ -78,6 +66,25 @@ func testStates(w *world) {
 			w.arrives()
 		})
 	}
+}
+
+// sendIn sends all classes, and more, in a state.
+func (w *world) sendIn(s state, more []class) []outcome {
+	w.Helper()
+	if s.before != nil {
+		s.before(w)
+	}
+	sent := slices.DeleteFunc(slices.Concat(classes(), more), func(c class) bool { return s.only != nil && !s.only(c) })
+	outcomes := w.observe(slices.Concat(sent, s.extra), func(send func()) { s.around(w, send) })
+	for i, o := range outcomes {
+		if s.only != nil {
+			outcomes[i].leaked = slices.DeleteFunc(o.leaked, byBox.MatchString)
+		}
+		if o.count == 0 {
+			w.Errorf("%s %s: nothing was sent", o.id, o.what)
+		}
+	}
+	return outcomes
 }
 
 // arrives checks that the phone is back on line.
