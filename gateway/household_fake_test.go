@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"tunic/gateway/leases"
 	"tunic/gateway/link"
@@ -55,7 +56,7 @@ func (f fakeSystem) Via(to netip.Addr) (string, netip.Addr, error) {
 }
 
 func (f fakeSystem) Counters(context.Context, rules.Family) (map[string][]uint64, error) {
-	return map[string][]uint64{"mangle TUNIC-CLASSIFY": {42}}, f.failure("counters")
+	return map[string][]uint64{"mangle TUNIC-CLASSIFY": slices.Repeat([]uint64{42}, 9)}, f.failure("counters")
 }
 
 func (f fakeSystem) Wall() ([]string, error) {

@@ -13,7 +13,8 @@ import (
 //
 //	mangle PREROUTING  => TUNIC-CLASSIFY => TUNIC-DEVICE     the policy's mark, on the first packet of a connection
 //	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
-//	                   => TUNIC-GATE -> TUNIC-HOME -> TUNIC-LEAVE   the mark of each packet that may be forwarded
+//	                                     -> TUNIC-PASS       the mark of the wall, for what is established and leaves in clear
+//	                   => TUNIC-GATE -> TUNIC-HOME -> TUNIC-LEAVE   the same for each other packet that may be forwarded
 //	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
 //	                                     -> TUNIC-FULL       devices that have all connections to tor that they may: no more for now
 //	                                     -> TUNIC-TRANS      to tor, unless the address has too many
@@ -22,7 +23,7 @@ import (
 //	filter INPUT       => TUNIC-INPUT -> TUNIC-CLOSED        our ports: for redirected devices and the box itself
 //	                                  -> TUNIC-UPLINK        the box's other ports, from interfaces that nobody has named
 //	filter FORWARD     => TUNIC-FORWARD -> TUNIC-WIRE => TUNIC-FROM      on one wire of the household
-//	                                    => TUNIC-FROM -> TUNIC-POLICY    from the household
+//	                                    -> TUNIC-FROM -> TUNIC-POLICY    from the household; a jump while it is closed
 //	                                    -> TUNIC-TO                      to the household
 //	nat    OUTPUT      => TUNIC-OWN                          the box's own TCP and DNS to tor
 //	filter OUTPUT      => TUNIC-OUTPUT => TUNIC-CHILD        the box's own packets; what processes may dial that strangers reach
@@ -39,6 +40,7 @@ const (
 	chainClassify = ChainPrefix + "CLASSIFY"
 	chainDevice   = ChainPrefix + "DEVICE"
 	chainBypass   = ChainPrefix + "BYPASS" // changes with the grants, alone and often
+	chainPass     = ChainPrefix + "PASS"
 	chainGate     = ChainPrefix + "GATE"
 	chainHome     = ChainPrefix + "HOME"
 	chainLeave    = ChainPrefix + "LEAVE"
@@ -82,7 +84,7 @@ func Compile(in Input) (Ruleset, error) {
 		set.Tables = append(set.Tables,
 			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(),
 				c.child(), c.refuse()}},
-			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.gate(), c.home(), c.leave(), c.post()}},
+			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.passing(), c.gate(), c.home(), c.leave(), c.post()}},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.full(), c.trans(), c.sink(), c.own(), c.snat()}},
 		)
 	}

@@ -34,8 +34,8 @@ func (c Cut) Spares(mac string) bool {
 // not allowed any more, and with those of their device.
 //
 // Nothing else counts. A closer mode, fewer exceptions or the box's own
-// traffic going through Tor need no cut: no rule lets an established
-// connection pass for being established.
+// traffic going through Tor need no cut: what passes for being established is
+// only what leaves in clear, while the house is open (see sent).
 func Cuts(before, after Input) []Cut {
 	if !before.Default.valid() {
 		return []Cut{{Mark: Onion, All: true}, {Mark: Direct, All: true}, {Mark: Portal, All: true}}

@@ -16,6 +16,8 @@ const (
 func (c compiler) forward() Chain {
 	chain := Chain{Name: chainForward}
 	ins, outs := c.ins(), c.outs()
+	c.answers(&chain, outs, "-j RETURN")
+	c.sent(&chain, ins, "-j RETURN", "-g "+chainFrom)
 	for i := range ins {
 		chain.add("%s %s -g %s", ins[i], outs[i], chainWire)
 	}
@@ -23,7 +25,11 @@ func (c compiler) forward() Chain {
 		c.othersAnswers(&chain)
 	}
 	for _, in := range ins {
-		chain.add("%s -j %s", in, chainFrom)
+		if c.open() { // what passes there is done
+			chain.add("%s -g %s", in, chainFrom)
+		} else {
+			chain.add("%s -j %s", in, chainFrom)
+		}
 	}
 	for _, p := range c.prefixes {
 		chain.add("-d %v -g %s", p, chainTo)
@@ -34,7 +40,7 @@ func (c compiler) forward() Chain {
 	for _, out := range outs {
 		chain.add("%s -g %s", out, chainTo)
 	}
-	if c.open() || len(c.Guests) > 0 {
+	if !c.open() && len(c.Guests) > 0 {
 		for _, in := range ins { // judged above
 			chain.add("%s -j RETURN", in)
 		}
@@ -116,8 +122,8 @@ func (c compiler) from() Chain {
 // replies lets pass what answers a device that may go out. Connections that a
 // helper of conntrack expects are new ones, and are not among them (M10).
 func (c compiler) replies(chain *Chain) {
-	for _, p := range c.leaving() {
-		chain.add("%s %s --ctdir REPLY -j RETURN", marked(p), established)
+	for _, match := range c.leavingAnswers() {
+		chain.add("%s -j RETURN", match)
 	}
 }
 
@@ -132,8 +138,8 @@ func (c compiler) policy() Chain {
 		c.eachTo(&chain, c.prefixes, "-j RETURN")
 		chain.add("-d %v -j %s", c.virtual(), chainRefuse)
 		c.eachBeside(&chain, "-d %v -j "+chainRefuse)
-		for _, p := range c.leaving() {
-			chain.add("%s -j RETURN", marked(p))
+		for _, match := range c.leavingFirst() {
+			chain.add("%s -j RETURN", match)
 		}
 	}
 	c.portalClosed(&chain)
@@ -150,9 +156,6 @@ func (c compiler) policy() Chain {
 func (c compiler) to() Chain {
 	chain := Chain{Name: chainTo}
 	if c.open() {
-		for _, in := range c.ins() {
-			chain.add("%s -j RETURN", in)
-		}
 		chain.add("! %s -m conntrack --ctstate RELATED -j DROP", c.ping)
 		chain.add("-m conntrack --ctstate DNAT --ctdir ORIGINAL -j RETURN")
 	}

@@ -5,6 +5,8 @@ package rules
 // Then every packet comes by the gate of the wall.
 func (c compiler) classify() Chain {
 	chain := Chain{Name: chainClassify}
+	c.answers(&chain, []string{""}, "-g "+chainPass)
+	c.sent(&chain, c.ins(), "-g "+chainPass, "-g "+chainGate)
 	for _, in := range c.ins() {
 		chain.add("%s -m conntrack --ctstate NEW -j %s", in, chainDevice)
 	}
@@ -49,6 +51,7 @@ func (c compiler) post() Chain {
 	chain.add("-o lo -j RETURN")
 	chain.add("-s %v -j DROP", c.loopback)
 	chain.add("-d %v -j DROP", c.loopback)
+	c.sent(&chain, []string{""}, "-j RETURN", "-j DROP")
 	c.eachTo(&chain, c.destinations(), "-j RETURN")
 	if v := c.virtual(); v.IsValid() {
 		chain.add("-s %v -j DROP", v)
@@ -60,8 +63,8 @@ func (c compiler) post() Chain {
 		chain.add("-m connmark ! --mark 0x0/%#x -m conntrack --ctdir REPLY -j DROP", MarkMask)
 	}
 	chain.add("-m addrtype --src-type LOCAL -j RETURN")
-	for _, p := range c.leaving() {
-		chain.add("%s -j RETURN", marked(p))
+	for _, match := range c.leavingFirst() {
+		chain.add("%s -j RETURN", match)
 	}
 	if c.open() {
 		chain.add("%s -j RETURN", forwardedReply)

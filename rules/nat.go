@@ -236,8 +236,8 @@ func (c compiler) snat() Chain {
 		if !p.Addr().IsPrivate() {
 			continue
 		}
-		for _, policy := range c.leaving() {
-			chain.add("-s %v %s -j MASQUERADE", p, marked(policy))
+		for _, match := range c.leaving() {
+			chain.add("-s %v %s -j MASQUERADE", p, match)
 		}
 	}
 	return chain

@@ -26,18 +26,6 @@ type Guest struct {
 // portalPorts are those of web pages.
 var portalPorts = [...]uint16{80, 443}
 
-// leaving are the marks of connections that may leave the box unchanged.
-func (c compiler) leaving() []Policy {
-	var marks []Policy
-	if c.open() {
-		marks = append(marks, Direct, Onion)
-	}
-	if len(c.Guests) > 0 {
-		marks = append(marks, Portal)
-	}
-	return marks
-}
-
 // portal marks the connections of guests. A blocked device stays blocked.
 // Without a resolver of the family its questions go where they always go.
 func (c compiler) portal(chain *Chain) {

@@ -70,6 +70,15 @@ func (r RoutingRule) Source(f Family) netip.Prefix {
 // through is the target that lets a packet pass the wall.
 var through = fmt.Sprintf("-j MARK --set-xmark %#x/%#x", WallMark, WallMark)
 
+// passing marks what the gate need not judge.
+func (c compiler) passing() Chain {
+	chain := Chain{Name: chainPass}
+	if c.open() {
+		chain.add("%s", through)
+	}
+	return chain
+}
+
 // gate marks what TUNIC-FORWARD is to let pass, and nothing else: a packet that
 // was marked and then meets an empty TUNIC-FORWARD leaves. A port forward is
 // not known here yet, but only the box's own addresses have one. Household
@@ -84,8 +93,8 @@ func (c compiler) gate() Chain {
 	if c.open() {
 		chain.add("%s %s", forwardedReply, through)
 	}
-	for _, p := range c.leaving() {
-		chain.add("%s %s --ctdir REPLY %s", marked(p), established, through)
+	for _, match := range c.leavingAnswers() {
+		chain.add("%s %s", match, through)
 	}
 	for _, in := range c.ins() {
 		chain.add("%s -g %s", in, chainHome)
@@ -154,8 +163,8 @@ func (c compiler) leave() Chain {
 	} else {
 		c.leaveClosed(&chain)
 	}
-	for _, p := range c.leaving() {
-		chain.add("%s %s", marked(p), through)
+	for _, match := range c.leavingFirst() {
+		chain.add("%s %s", match, through)
 	}
 	return chain
 }

@@ -43,7 +43,7 @@ func TestWallSwallowsTheRest(t *testing.T) {
 	}
 }
 
-// Nothing but the gate marks a packet, and no policy's mark touches the wall's.
+// Nothing but the gate, and the chain that stands in for it, marks a packet, and no policy's mark touches the wall's.
 func TestOnlyTheGateMarks(t *testing.T) {
 	if WallMark&MarkMask != 0 {
 		t.Error("the marks overlap")
@@ -52,7 +52,7 @@ func TestOnlyTheGateMarks(t *testing.T) {
 	for name, in := range scenarios() {
 		for _, table := range mustCompile(t, in).Tables {
 			for _, c := range table.Chains {
-				gate := table.Name == "mangle" && slices.Contains([]string{chainGate, chainHome, chainLeave}, c.Name)
+				gate := table.Name == "mangle" && slices.Contains([]string{chainPass, chainGate, chainHome, chainLeave}, c.Name)
 				if mark.MatchString(strings.Join(c.Rules, "\n")) && !gate {
 					t.Errorf("%s: %v %s marks packets", name, table.Family, c.Name)
 				}

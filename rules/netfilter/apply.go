@@ -93,11 +93,14 @@ func (k *Kernel) converge(ctx context.Context, tables []rules.Table, now state) 
 	}
 	var before []load
 	var failed error
+	var read listed
 	refused := 0 // how often in a row
+	k.learn(ctx)
 	for range attempts {
 		loads := k.missing(tables, now)
 		if len(loads) == 0 {
 			k.settle(ctx, tables, now)
+			k.unread = read
 			return nil
 		}
 		if failed == nil || !slices.EqualFunc(loads, before, load.equal) {
@@ -105,13 +108,12 @@ func (k *Kernel) converge(ctx context.Context, tables []rules.Table, now state) 
 		} else if refused++; refused == refusals {
 			return failed
 		}
-		before, failed = loads, k.load(ctx, loads, failed != nil)
-		seen, err := k.look(ctx, families(tablesOf(loads))...)
-		if err != nil {
+		var err error
+		before = loads
+		if read, failed, err = k.put(ctx, loads, now, failed != nil); err != nil {
 			k.forget(loads)
 			return errors.Join(failed, err)
 		}
-		maps.Copy(now, seen)
 		if failed != nil {
 			k.forget(loads)
 			stagger(ctx)
@@ -123,6 +125,30 @@ func (k *Kernel) converge(ctx context.Context, tables []rules.Table, now state) 
 		return failed
 	}
 	return errors.New("hooks do not stay first: another program keeps moving them")
+}
+
+// put loads, in one transaction or by iptables, and looks what the kernel has then,
+// into now. It returns when that was if iptables did it, and why it failed; err says
+// that nobody knows what is there.
+func (k *Kernel) put(ctx context.Context, loads []load, now state, oneByOne bool) (read listed, failed, err error) {
+	again := !oneByOne && k.replay(loads, now)
+	if !again {
+		failed = k.load(ctx, loads, oneByOne)
+	}
+	looked := listed{k.generation(), families(tablesOf(loads))}
+	seen, err := k.look(ctx, looked.families...)
+	if err != nil {
+		return listed{}, failed, err
+	}
+	maps.Copy(now, seen)
+	switch {
+	case !again:
+		return looked, failed, nil
+	case !confirmed(loads, now):
+		k.written = nil
+		return listed{}, errors.New("iptables prints other rules than were sent"), nil
+	}
+	return listed{}, nil, nil
 }
 
 // stagger lets another process that does the same go first, or second.

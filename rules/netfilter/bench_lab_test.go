@@ -82,20 +82,29 @@ const portion = 8 << 20
 // BenchmarkForward moves data from the phone to a server in the internet, as
 // policy onion lets it, and BenchmarkRedirect to a server on tor's port, as
 // policy tor does: every packet passes all our chains. The first of each has
-// no rule of ours, at most the one redirect that a person would write; the
-// others are a ratio to it. They take turns, portion by portion.
+// no rule at all, and the second those that a person would write; all are a ratio to
+// the first. They take turns, portion by portion.
 func BenchmarkForward(b *testing.B) {
-	benchThroughput(b, rules.Onion, "", func(n *network) <-chan net.Conn { return n.internet.server(":8080") })
+	benchThroughput(b, rules.Onion, []string{
+		"iptables -P FORWARD DROP",
+		"iptables -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+		"iptables -A FORWARD -i lan1 -o wan0 -j ACCEPT",
+		"iptables -t nat -A POSTROUTING -o wan0 -j MASQUERADE",
+	}, func(n *network) <-chan net.Conn { return n.internet.server(":8080") })
 }
 
 func BenchmarkRedirect(b *testing.B) {
-	benchThroughput(b, rules.Tor, "iptables -t nat -A PREROUTING -i lan1 -p tcp -j REDIRECT --to-ports 9240",
+	benchThroughput(b, rules.Tor, []string{"iptables -t nat -A PREROUTING -i lan1 -p tcp -j REDIRECT --to-ports 9240"},
 		func(n *network) <-chan net.Conn { return n.gateway.server(":9240") })
 }
 
-func benchThroughput(b *testing.B, p rules.Policy, byHand string, server func(*network) <-chan net.Conn) {
+func benchThroughput(b *testing.B, p rules.Policy, byHand []string, server func(*network) <-chan net.Conn) {
 	var all []*throughput
-	for i, devices := range []int{0, 1, 1000} {
+	without := []int{-1} // a network without any rule
+	if p == rules.Tor {
+		without = nil // nothing would arrive
+	}
+	for i, devices := range append(without, 0, 1, 1000) {
 		n := newNamedNetwork(b, fmt.Sprintf("b%d", i))
 		name := fmt.Sprintf("devices=%d", devices)
 		switch {
@@ -104,9 +113,11 @@ func benchThroughput(b *testing.B, p rules.Policy, byHand string, server func(*n
 			in.Devices[devices-1].Policy, in.Group = p, Group
 			n.group("lan1", "lan2")
 			n.apply(compile(b, in))
-		case byHand != "":
+		case devices == 0:
 			name = "by-hand"
-			n.gateway.run(byHand)
+			for _, line := range byHand {
+				n.gateway.run(line)
+			}
 		default:
 			name = "none"
 		}

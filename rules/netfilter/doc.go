@@ -8,5 +8,7 @@
 // what the rules say is decided in package rules.
 //
 // Each table is replaced in one step by iptables-restore, chains and jump
-// together, so there is no moment in which a packet meets half of them.
+// together, so there is no moment in which a packet meets half of them. With
+// nf_tables all tables of both families are, from the second time on that
+// iptables would load the same rules (replay.go).
 package netfilter

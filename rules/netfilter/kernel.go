@@ -44,7 +44,9 @@ type Kernel struct {
 
 	mu       sync.Mutex
 	applied  map[tableID]applied
-	canGroup *bool // rules can match interface groups; nil: not known yet
+	written  map[ruleKey]written // what iptables has made of rules
+	unread   listed              // when rules were loaded that are not in written yet
+	canGroup *bool               // rules can match interface groups; nil: not known yet
 
 	own     children // programs of ours that may change rules
 	blame   sync.Mutex

@@ -227,7 +227,8 @@ func newTrials() *trials {
 
 // ofWall are the rules before the second wall. They are tried with the wall
 // there, and the others without.
-var ofWall = regexp.MustCompile(`^TUNIC-(GATE|HOME|LEAVE|SINK) |TUNIC-(GATE|SINK)$|--dport 9249 |^TUNIC-INPUT .*-p (icmp|ipv6-icmp) `)
+var ofWall = regexp.MustCompile(
+	`^TUNIC-(PASS|GATE|HOME|LEAVE|SINK) |TUNIC-(PASS|GATE|SINK)$|--dport 9249 |^TUNIC-INPUT .*-p (icmp|ipv6-icmp) `)
 
 // gates tries the rules before the wall, as they are in use: all there.
 func (tr *trials) gates(h *house, s setting, set rules.Ruleset) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,8 +59,8 @@ func settings() []setting {
 		{"open, the interface renamed and in no group", newHouse, lost, lostShots(), `^TUNIC-FORWARD -d `, false},
 		// A second interface repeats the rules of the first; those that are about both are new.
 		{"open, another network named", newHouse, other, namedShots(), ` lan2 |^TUNIC-INPUT -p udp .*--dport 9249 -j DROP$`, false},
-		{"open, two interfaces", newHouse, two, twoShots(), `^TUNIC-TO -i lan|^TUNIC-LEAVE -m addrtype`, false},
-		{"open, one of two interfaces renamed", newHouseUngrouped, mixed, twoShots(), `^TUNIC-TO -m devgroup`, false},
+		{"open, two interfaces", newHouse, two, twoShots(), `^TUNIC-LEAVE -m addrtype`, false},
+		{"open, one of two interfaces renamed", newHouseUngrouped, mixed, twoShots(), `^TUNIC-POLICY -d \S+ -m devgroup`, false},
 		{"open, behind a firewall that drops", newHouseFirewalled, openHouse(), []shot{tcp("tv", "internet", 80, "refused")},
 			`--dport 9249 -g TUNIC-CLOSED$`, false},
 		// Without the filter and nat the rules before the second wall are alone.
@@ -222,6 +223,7 @@ func directShots() []shot {
 		local("guest", "internet", "internet $gateway"),
 		udp("guest", "box", 53, "internet $guest/outside"), tcp("guest", "box", 53, "internet $guest/outside"),
 		tcp("guest", "internet", 22, "tor $guest"),
+		unreachable("laptop", 4070), unreachable("tablet", 4071),
 		ftpActive("laptop", "laptop", "silence"), ftpActive("laptop", "laptop/local", "silence").only(rules.IPv6),
 	}
 }
@@ -527,8 +529,17 @@ func besideShots() []shot {
 		return []shot{tcp(from, "internet", 80, "internet $box").only(rules.IPv4), local(from, "internet $box")}
 	}
 	return slices.Concat(direct("laptop"), direct("tablet"), direct("guest"), []shot{
+		unreachable("laptop", 4070).only(rules.IPv4), unreachable("laptop/local", 4071).only(rules.IPv6),
 		tcp("phone", "internet", 80, "tor $phone"), udp("phone", "internet", 443, "refused"), udp("phone", "internet", 53, "dns $phone"),
 	})
+}
+
+// unreachable is the error that the internet answers a device's datagram with
+// (RFC 792, RFC 4443): it belongs to a connection that is not established.
+func unreachable(from string, port uint16) shot {
+	device, _, _ := strings.Cut(from, "/")
+	return raw("an error comes to the "+from, device, "", "lan", `^$internet > $`+from+` protocol (1 type 3/3|58 type 1/4)`, "seen",
+		datagram(from, "internet", 40000, port))
 }
 
 // Makers of raw packets; ports and addresses by the names of ends.
