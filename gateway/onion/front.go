@@ -60,8 +60,34 @@ type route struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu   sync.Mutex
-	last error
+	mu     sync.Mutex
+	last   error
+	visits map[*visit]struct{}
+}
+
+// enter remembers a stream, which is cut when the route has no right to it any more.
+func (r *route) enter(v *visit) {
+	r.mu.Lock()
+	r.visits[v] = struct{}{}
+	r.mu.Unlock()
+	if r.ctx.Err() != nil { // cutAll may have been before
+		v.Cut()
+	}
+}
+
+func (r *route) exit(v *visit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.visits, v)
+}
+
+// cutAll cuts all streams, when the context of the route has ended.
+func (r *route) cutAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for v := range r.visits {
+		v.Cut()
+	}
 }
 
 // Counts are a front's numbers since it was made.
@@ -87,8 +113,9 @@ func (f *Front) SetRoutes(ctx context.Context, routes map[uint16]Route) {
 			delete(f.routes, port)
 			continue
 		}
-		n := &route{Route: r}
+		n := &route{Route: r, visits: make(map[*visit]struct{})}
 		n.ctx, n.cancel = context.WithCancel(ctx)
+		context.AfterFunc(n.ctx, n.cutAll)
 		next[port] = n
 	}
 	for _, gone := range f.routes {
@@ -145,6 +172,16 @@ func (f *Front) Serve(ctx context.Context, ln Listener) error {
 	}
 }
 
+// starter returns what starts streams of a port without goroutines, nil if they need some.
+func starter(r *route) Starter {
+	if r != nil {
+		if h, ok := r.Handler.(Starter); ok && h.Starts() {
+			return h
+		}
+	}
+	return nil
+}
+
 // visit is a stream that was let in.
 type visit struct {
 	splice.Cutter
@@ -153,7 +190,6 @@ type visit struct {
 	stream Stream
 	c      *net.UnixConn
 	leave  func()
-	stop   func() bool
 }
 
 // serve lets a stream in. What is relayed has no goroutine from then on, anything else gets
@@ -182,9 +218,10 @@ func (f *Front) serve(ctx context.Context, c *net.UnixConn) {
 	}
 	f.streams.Add(1)
 	f.open.Add(1)
-	v.leave, v.stop = leave, context.AfterFunc(r.ctx, v.Cut)
-	if starter, ok := r.Handler.(Starter); ok && starter.Starts() {
-		v.start(ctx, starter)
+	v.leave = leave
+	r.enter(v)
+	if h := starter(r); h != nil {
+		v.start(ctx, h)
 		cancel()
 		return
 	}
@@ -217,7 +254,7 @@ func (v *visit) run(ctx context.Context) {
 
 // over is called once, when a stream has ended.
 func (v *visit) over(err error) {
-	v.stop()
+	v.route.exit(v)
 	v.f.note(v.route, v.stream, err)
 	v.leave()
 	v.f.open.Add(-1)
@@ -238,17 +275,19 @@ func (f *Front) admit(c *net.UnixConn) (*route, Stream) {
 		return nil, Stream{}
 	}
 	c.SetReadDeadline(time.Now().Add(cmp.Or(f.patience, proxyLineTimeout)))
-	s, err := readProxyLine(c)
+	s, err := readProxyLine(c, func(s Stream) bool { return starter(f.route(s.Port)) != nil && len(f.expected(s.Port)) == 0 })
 	if err != nil {
 		f.refused.Add(1)
 		f.Log.Debug("refused a stream", "error", err)
 		return nil, Stream{}
 	}
 	c.SetReadDeadline(time.Time{})
-	_ = c.SetWriteBuffer(torBuffer) // a smaller one works too
 	r := f.route(s.Port)
-	if r == nil {
+	switch {
+	case r == nil:
 		f.refused.Add(1)
+	case starter(r) == nil: // else it is set when there is much
+		_ = c.SetWriteBuffer(torBuffer) // a smaller one works too
 	}
 	return r, s
 }

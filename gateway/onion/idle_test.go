@@ -19,6 +19,15 @@ func TestIdleStreams(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector takes memory for itself")
 	}
+	perStream, perFiles := idle(t)
+	if perStream > idleBytes || perFiles > idleFiles+0.1 {
+		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
+	}
+}
+
+// idle says what a stream takes in bytes and open files.
+func idle(t testing.TB) (memory int, files float64) {
+	t.Helper()
 	const streams = 1000
 	target := echoServer(t)
 	c := startFront(t, target)
@@ -36,10 +45,7 @@ func TestIdleStreams(t *testing.T) {
 			}
 		}
 	}
-	perStream, perFiles := c.Idle(t, streams, open)
-	if perStream > idleBytes || perFiles > idleFiles+0.1 {
-		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
-	}
+	return c.Idle(t, streams, open)
 }
 
 // echoServer says back what it hears.

@@ -38,6 +38,8 @@ func BenchmarkPeers(b *testing.B) {
 	seen := bench.Turns(rounds, ways)
 	bench.Report(b, bench.Compare("front: streams", "1/s", bench.More, 1.1, seen, "haproxy"), seen)
 	bench.Report(b, bench.Compare("front: processor", "us", bench.Less, 1, cpu, "haproxy"), cpu)
+	memory, _ := idle(b)
+	bench.Report(b, bench.Against("front: an idle stream", "B", bench.Less, 4<<10, []float64{float64(memory)}), nil)
 	b.ReportMetric(0, "ns/op")
 }
 

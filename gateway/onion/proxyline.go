@@ -22,6 +22,8 @@ type Stream struct {
 	Circuit uint32
 	// Port is the virtual port that the visitor dialled.
 	Port uint16
+
+	early string // what the visitor has said and was taken with the line
 }
 
 // maxProxyLine is the longest version 1 line (PROXY protocol specification,
@@ -52,46 +54,57 @@ func parseProxyLine(line []byte) (Stream, error) {
 	return Stream{Circuit: binary.BigEndian.Uint32(raw[12:]), Port: uint16(port)}, nil
 }
 
-// readProxyLine takes exactly the PROXY line off c, so that what follows can
-// be spliced by the kernel. The caller sets the deadline.
-func readProxyLine(c *net.UnixConn) (Stream, error) {
+// earlyBytes is how much of what a visitor says is taken with tor's line, at most: most
+// requests are shorter.
+const earlyBytes = 1 << 10
+
+// readProxyLine takes the PROXY line off c, exactly, so that what follows can be moved by
+// the kernel; if early says so of the stream, what has come behind it is taken too, which is
+// a system call fewer. The caller sets the deadline.
+func readProxyLine(c *net.UnixConn, early func(Stream) bool) (Stream, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return Stream{}, err
 	}
-	var buf [maxProxyLine]byte
-	var length int
+	buf := make([]byte, maxProxyLine+earlyBytes)
+	var length, all int
 	var failed error
 	err = raw.Read(func(fd uintptr) bool {
-		length, failed = peekLine(int(fd), buf[:])
+		length, all, failed = peekLine(int(fd), buf)
 		return length > 0 || failed != nil
 	})
 	if err := errors.Join(err, failed); err != nil {
 		return Stream{}, fmt.Errorf("reading tor's PROXY line: %w", err)
 	}
-	if _, err := c.Read(buf[:length]); err != nil {
+	s, err := parseProxyLine(buf[:length])
+	take := length
+	if err == nil && early(s) {
+		take = all
+	}
+	if _, err := c.Read(buf[:take]); err != nil {
 		return Stream{}, fmt.Errorf("reading tor's PROXY line: %w", err)
 	}
-	return parseProxyLine(buf[:length])
+	s.early = string(buf[length:take])
+	return s, err
 }
 
-// peekLine returns the length of the first line, its end included, without
-// taking it; 0 means that more must come first.
-func peekLine(fd int, buf []byte) (int, error) {
+// peekLine returns the length of the first line, its end included, and of all that is there,
+// without taking it; 0 means that more must come first.
+func peekLine(fd int, buf []byte) (line, all int, err error) {
 	n, _, err := unix.Recvfrom(fd, buf, unix.MSG_PEEK)
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
-		return 0, nil
+		return 0, 0, nil
 	case err != nil:
-		return 0, err
+		return 0, 0, err
 	case n == 0:
-		return 0, errProxyLine
+		return 0, 0, errProxyLine
 	}
-	if i := bytes.IndexByte(buf[:n], '\n'); i >= 0 {
-		return i + 1, nil
+	if i := bytes.IndexByte(buf[:min(n, maxProxyLine)], '\n'); i >= 0 {
+		return i + 1, n, nil
 	}
-	if n == len(buf) {
-		return 0, errProxyLine
+	if n >= maxProxyLine {
+		return 0, 0, errProxyLine
 	}
-	return 0, nil
+	return 0, 0, nil
 }

@@ -66,9 +66,10 @@ func (r Relay) StartStream(ctx context.Context, c *net.UnixConn, s Stream, own f
 	if err != nil {
 		return fmt.Errorf("connecting to the target of port %d: %w", s.Port, err)
 	}
-	t := splice.New(c, target, splice.Options{Patience: r.Patience, Linger: afterVisitor, Over: func(up, down splice.Way) {
+	o := splice.Options{Patience: r.Patience, Linger: afterVisitor, Buffer: torBuffer, Over: func(up, down splice.Way) {
 		over(errors.Join(unlessCut(down.Err), unlessCut(up.Err)))
-	}})
+	}}
+	t := splice.New(c, target, o)
 	own(t.Cut)
 	t.Start()
 	return nil
@@ -137,17 +138,24 @@ func (x *exchange) send() {
 	x.up <- err
 }
 
-// Connect dials the target and says who is calling, if it wants to know.
+// Connect dials the target and says who is calling, if it wants to know, and what the
+// visitor has said already.
 func (r Relay) Connect(ctx context.Context, s Stream) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
 	target, err := r.Dial(ctx, s.Circuit)
-	if err != nil || r.Proxy == "" {
-		return target, err
-	}
-	if _, err := target.Write(proxyHeader(r.Proxy, s)); err != nil {
-		target.Close()
+	if err != nil {
 		return nil, err
+	}
+	first := []byte(s.early)
+	if r.Proxy != "" {
+		first = append(proxyHeader(r.Proxy, s), first...)
+	}
+	if len(first) > 0 {
+		if _, err := target.Write(first); err != nil {
+			target.Close()
+			return nil, err
+		}
 	}
 	return target, nil
 }

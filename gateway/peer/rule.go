@@ -73,8 +73,13 @@ func (b *Book) ours(a onion.Address) bool { return a == b.Self || b.own[a] }
 // foreign reports whether an address is neither of this box nor a friend's home.
 func (b *Book) foreign(a onion.Address) bool {
 	_, home := b.peer(byOnion(a))
+	return !home && b.strange(a)
+}
+
+// strange is foreign for an address that is no friend's home.
+func (b *Book) strange(a onion.Address) bool {
 	_, err := onion.Parse(string(a))
-	return err == nil && !home && !b.ours(a)
+	return err == nil && !b.ours(a)
 }
 
 // decide says which offers are in force. It looks at all of them whenever
@@ -87,7 +92,9 @@ func (b *Book) decide() {
 		by onion.Address
 	}
 	var claims []claim
+	homes := make(map[onion.Address]bool, len(b.peers))
 	for _, p := range b.peers {
+		homes[onion.Address(p.Onion)] = true
 		if f := b.friends[onion.Address(p.Onion)]; f != nil {
 			for _, o := range f.Offers {
 				claims = append(claims, claim{o, onion.Address(p.Onion)})
@@ -98,7 +105,7 @@ func (b *Book) decide() {
 	first := make(map[onion.Address]onion.Address)
 	b.granted = make(map[onion.Address][]Offer)
 	for _, c := range claims {
-		if !b.foreign(c.Onion) {
+		if homes[c.Onion] || !b.strange(c.Onion) {
 			continue
 		}
 		first[c.Onion] = cmp.Or(first[c.Onion], c.by)

@@ -31,7 +31,7 @@ func (s stream) String() string { return s.to + " as " + s.user }
 // SocksPort would not like, records what it is asked, and serves the streams
 // that it accepts itself.
 type fakeTor struct {
-	t     *testing.T
+	t     testing.TB
 	ln    net.Listener
 	reply []byte             // the answer to each request; nil: success
 	serve func(*net.TCPConn) // the far end of a stream; nil: echo
@@ -42,7 +42,7 @@ type fakeTor struct {
 
 var success = []byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0}
 
-func newFakeTor(t *testing.T) *fakeTor {
+func newFakeTor(t testing.TB) *fakeTor {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -247,7 +247,7 @@ func requestTo(host string, port uint16) string {
 
 // open says hello, sends the request and returns the reply's code; -1 if the
 // server closed instead.
-func open(t *testing.T, c net.Conn, request string) int {
+func open(t testing.TB, c net.Conn, request string) int {
 	t.Helper()
 	io.WriteString(c, "\x05\x01\x00"+request)
 	hello := make([]byte, 2)

@@ -19,6 +19,15 @@ func TestIdleStreams(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector takes memory for itself")
 	}
+	perStream, perFiles := idle(t)
+	if perStream > idleBytes || perFiles > idleFiles+0.1 {
+		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
+	}
+}
+
+// idle says what a stream takes in bytes and open files.
+func idle(t testing.TB) (memory int, files float64) {
+	t.Helper()
 	const streams = 1000
 	c := startProxy(t, newFakeTor(t).ln.Addr().String())
 	fill := func(n int) {
@@ -38,8 +47,5 @@ func TestIdleStreams(t *testing.T) {
 			}
 		}
 	}
-	perStream, perFiles := c.Idle(t, streams, fill)
-	if perStream > idleBytes || perFiles > idleFiles+0.1 {
-		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
-	}
+	return c.Idle(t, streams, fill)
 }

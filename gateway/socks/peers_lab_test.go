@@ -54,6 +54,8 @@ func BenchmarkPeers(b *testing.B) {
 		bench.Report(b, bench.Compare("socks: connections, "+peer, "1/s", bench.More, goal, seen, peer), seen)
 		bench.Report(b, bench.Compare("socks: processor, "+peer, "us", bench.Less, 1, cpu, peer), cpu)
 	}
+	memory, _ := idle(b)
+	bench.Report(b, bench.Against("socks: an idle connection", "B", bench.Less, 10<<10, []float64{float64(memory)}), nil)
 	b.ReportMetric(0, "ns/op")
 }
 

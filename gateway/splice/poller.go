@@ -49,12 +49,15 @@ func (p *poller) add(w *way) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, w.from, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(w.from)})
 }
 
-// remove is for one that is idle no more.
-func (p *poller) remove(w *way) {
+// forget is for one that is idle no more. With still its socket lives on, so that epoll is
+// told.
+func (p *poller) forget(w *way, still bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ways[w.from] = nil
-	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, w.from, nil) // it is there
+	if still {
+		_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, w.from, nil) // it is there
+	}
 }
 
 func (p *poller) at(fd int32) *way {

@@ -40,6 +40,9 @@ type Options struct {
 	// Linger is how long far may go on when near has ended; 0: for ever. Then it is cut
 	// with os.ErrDeadlineExceeded.
 	Linger time.Duration
+	// Buffer is what may wait for near in the kernel when there is much for it, in bytes
+	// (SO_SNDBUF, of which the kernel may give less); 0: what it has.
+	Buffer int
 	// Reset has a failure, and a cut, passed on to both ends as a reset of TCP: a plain
 	// end would make half a download look like a whole one.
 	Reset bool

@@ -21,7 +21,8 @@ type way struct {
 
 	mu     sync.Mutex
 	idle   bool
-	result Way // for whoever has it
+	wide   bool // see widen
+	result Way  // for whoever has it
 }
 
 // wait gives the way to the poller.
@@ -54,7 +55,7 @@ func (w *way) take() bool {
 // leave is for who has locked an idle way.
 func (w *way) leave() {
 	w.idle = false
-	waiting.remove(w)
+	waiting.forget(w, true)
 }
 
 // littleBytes is what the poller moves itself.
@@ -75,7 +76,8 @@ func (w *way) ready(buf []byte) {
 		return
 	}
 	if n <= 0 {
-		w.leave()
+		w.idle = false
+		waiting.forget(w, w.tie.open.Load() == 2) // of the last one the socket is closed at once
 		w.mu.Unlock()
 		w.end(err)
 		return
@@ -98,6 +100,7 @@ const restAfter = 50 * time.Millisecond
 // work moves what there is, left first, until nothing comes.
 func (w *way) work(left []byte) {
 	to := rawConn(w.dst)
+	w.widen()
 	err := w.hurry()
 	if err == nil && len(left) > 0 {
 		err = write(to, left)
@@ -114,6 +117,14 @@ func (w *way) work(left []byte) {
 		return
 	}
 	w.end(w.tie.why(err))
+}
+
+// widen sets what may wait for near, once.
+func (w *way) widen() {
+	if w == &w.tie.ways[1] && w.tie.o.Buffer > 0 && !w.wide {
+		w.wide = true
+		_ = unix.SetsockoptInt(w.to, unix.SOL_SOCKET, unix.SO_SNDBUF, w.tie.o.Buffer) // a smaller one works too
+	}
 }
 
 // hurry gives dst its time again.
