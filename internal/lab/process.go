@@ -33,7 +33,9 @@ type procStat struct {
 	start   uint64
 }
 
-func (s procStat) ended() bool { return (s.state == 'Z' || s.state == 'X') && (s.threads == "1" || s.threads == "0") }
+func (s procStat) ended() bool {
+	return (s.state == 'Z' || s.state == 'X') && (s.threads == "1" || s.threads == "0")
+}
 
 func readStat(pid int) (procStat, error) {
 	if pid <= 0 {
