@@ -2,7 +2,6 @@ package managed
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -58,7 +56,6 @@ func serve(addr, path string) {
 		os.Exit(7)
 	}
 	fmt.Println("Login: bob from 192.0.2.1")
-	debug.SetTraceback("none") // its last words are the reason then, in one line
 	hup, usr := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	signal.Notify(usr, syscall.SIGUSR1)
@@ -81,7 +78,11 @@ func serve(addr, path string) {
 			defer c.Close()
 			line, _ := bufio.NewReader(c).ReadString('\n')
 			for eaten := 0; line == "feast\n" && eaten < 1<<30; eaten += 1 << 20 {
-				plates = append(plates, bytes.Repeat([]byte{1}, 1<<20))
+				// Not of Go's own heap, whose last words are longer than what is kept of them.
+				if _, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE); err != nil {
+					fmt.Println("out of memory:", err)
+					os.Exit(3)
+				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -89,9 +90,6 @@ func serve(addr, path string) {
 		}()
 	}
 }
-
-// plates are what a feast has taken.
-var plates [][]byte
 
 // house is a Manager with a server to run.
 type house struct {
