@@ -264,13 +264,9 @@ mutants: ## name the guards of the package PKG whose removal no test notices
 
 # The peer that does the same work as our SOCKS proxy: it hands connections on by SOCKS with a login.
 SING_BOX = github.com/sagernet/sing-box/cmd/sing-box@v1.14.1
-# The disk that is measured: a directory on it.
-DISK ?= gateway/endpoint/smtp
 # The disk that is measured: that of a directory, or one for which each sync takes SYNC, such as 5ms.
+DISK ?= gateway/endpoint/smtp
 SYNC ?=
-bench-mail: ## measure mails a second against Postfix, which it installs, on DISK=DIRECTORY or a disk with SYNC=5ms for each sync (as root)
-	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix
-	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH_SYNC=$(SYNC) TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 15m -v ./gateway/endpoint/smtp
 
 # How a part is run that puts its rows into dist/bench.json.
 PART = TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -benchtime 1x -v -timeout
@@ -297,11 +293,6 @@ bench-page: ## write dist/bench.json into docs/benchmarks.md
 
 bench-curves: ## measure how costs grow with devices, onions, friends and mails, and draw docs/curves/*.svg
 	TUNIC_CURVES=$(CURDIR)/docs/curves $(GO) test -tags lab -run '^$$' -bench '^BenchmarkCurves$$' -benchtime 1x -v -timeout 9m ./gateway ./gateway/endpoint/smtp ./rules/netfilter
-bench: ## measure against other programs, in turns, into dist/bench.json (as root)
-	@$(MAKE) --no-print-directory bench-dns
-	@$(MAKE) --no-print-directory bench-socks
-	@$(MAKE) --no-print-directory bench-fronts
-	@$(MAKE) --no-print-directory bench-mail
 
 bench-dns: ## measure DNS from memory against dnsmasq and unbound, which it installs (as root)
 	$(call install_quietly,dnsperf dnsmasq-base unbound)
@@ -316,9 +307,9 @@ bench-fronts: ## measure streams of fronts against HAProxy, which it installs (a
 	$(call install_quietly,haproxy)
 	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway/onion
 
-bench-mail: ## measure mails a second with 1, 4 and 20 senders against Postfix, which it installs, on the disk of DISK=DIRECTORY (as root)
+bench-mail: ## measure mails a second with 1, 4 and 20 senders against Postfix, which it installs, on DISK=DIRECTORY or a disk with SYNC=5ms for each sync (as root)
 	$(call install_quietly,postfix)
-	TUNIC_BENCH_DISK=$(abspath $(DISK)) $(PART) 10m -bench '^BenchmarkPeers$$' ./gateway/endpoint/smtp
+	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH_SYNC=$(SYNC) $(PART) 10m -bench '^BenchmarkPeers$$' ./gateway/endpoint/smtp
 
 bench-gopher: ## measure Gopher requests against gophernicus, started for each as by a socket (as root)
 	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway/endpoint/gopher
