@@ -96,7 +96,8 @@ func TestCertificateVerb(t *testing.T) {
 			t.Errorf("%v: %d %s", words, code, errs)
 		}
 	}
-	if _, _, errs := tunicAt(root, 0, "certificate", "photos", "--out", dir+"/no/such"); !strings.Contains(errs, "there is no directory "+dir+"/no") {
+	_, _, errs := tunicAt(root, 0, "certificate", "photos", "--out", dir+"/no/such")
+	if !strings.Contains(errs, "there is no directory "+dir+"/no") {
 		t.Error(errs)
 	}
 }

@@ -49,7 +49,8 @@ func (f Feature) write(p config.Phone) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, config.ErrExists):
-		return feature.Usage(fmt.Errorf("there is already a phone called %q", p.Name), "for another key, `tunic away remove "+p.Name+"` first; or give this phone another name")
+		return feature.Usage(fmt.Errorf("there is already a phone called %q", p.Name),
+			"for another key, `tunic away remove "+p.Name+"` first; or give this phone another name")
 	}
 	return feature.Usage(err, "example: tunic away add annphone --user ann")
 }
