@@ -110,6 +110,13 @@ func TestPhonesAreRefused(t *testing.T) {
 	if _, err := h.phones.AddPhone(t.Context(), api.PhoneRequest{Name: "one", User: "ann", Key: aliceClient}); err != nil {
 		t.Fatal(err)
 	}
+	for what, want := range map[string]string{"one": `there is already a phone called "one"`,
+		"Zwei": `"Zwei" is not a valid name for a phone`, strings.Repeat("x", 31): "not a valid name for a phone"} {
+		if _, err := h.phones.AddPhone(t.Context(), api.PhoneRequest{Name: what, User: "ann", Key: bobClient}); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 	for what, r := range map[string]api.PhoneRequest{
 		"nobody's":       {Name: "two", User: "carol", Key: bobClient},
 		"another's key":  {Name: "two", User: "ann", Key: aliceClient},

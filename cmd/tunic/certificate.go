@@ -56,7 +56,10 @@ func (a *app) certificate(name, out string, asJSON bool) error {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return wrongInput(err, "name a directory below one that is there")
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("there is no directory %s", filepath.Dir(dir))
+		}
+		return wrongInput(err, "name a directory below one that is there, or make that one first")
 	}
 	sign := func(message []byte) ([]byte, error) { return tor.Sign(id.Secret, message) }
 	f, err := anchor.Keep(dir, id.Address, sign, time.Now())

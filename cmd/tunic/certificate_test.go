@@ -96,6 +96,10 @@ func TestCertificateVerb(t *testing.T) {
 			t.Errorf("%v: %d %s", words, code, errs)
 		}
 	}
+	_, _, errs := tunicAt(root, 0, "certificate", "photos", "--out", dir+"/no/such")
+	if !strings.Contains(errs, "there is no directory "+dir+"/no") {
+		t.Error(errs)
+	}
 }
 
 func FuzzAnchorWord(f *testing.F) {

@@ -24,7 +24,7 @@ table for this house, on a terminal of the box or on any device, is joined at on
 does, the people there are told, and chat waits for them. Then what you type goes there
 line by line, what they say comes with their name in front, and Ctrl-C ends it.
 
-On a device of the household nothing has to be installed for it: docs/chat.md. The two
+On a device of the household nothing has to be installed for it: docs/talk.md. The two
 boxes prove who they are first. Chat needs root, and a running daemon.`,
 		Example: `  tunic chat alice
   rlwrap tunic chat alice       # lines can be edited and called back`,

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,11 @@ func group(a *app, c *cobra.Command, verbs ...func(*app) *cobra.Command) *cobra.
 		if len(args) == 0 {
 			return c.Help()
 		}
-		return usageError("there is: "+strings.Join(names, ", "), "`%s` cannot %q", c.CommandPath(), args[0])
+		hint := "there is: " + strings.Join(names, ", ")
+		if c.Flags().Lookup("json") != nil { // it prints something without any of them
+			hint += "; `" + c.CommandPath() + "` alone lists what is there"
+		}
+		return usageError(hint, "`%s` cannot %q", c.CommandPath(), args[0])
 	}
 	return c
 }
@@ -47,20 +52,41 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 }
 
 // wrongWords compares what was typed with what the verb takes, as its help
-// writes it: "publish NAME PORT=TARGET...".
+// writes it: "publish NAME PORT=TARGET...", "certificate ONION --out DIR".
 func wrongWords(c *cobra.Command, args []string) string {
-	wants := strings.Fields(c.Use)[1:]
+	words, flags := wanted(c)
 	needed := 0
-	for _, w := range wants {
+	for _, w := range words {
 		if !strings.HasPrefix(w, "[") {
 			needed++
 		}
 	}
 	if len(args) < needed {
-		missing := strings.Join(wants[len(args):needed], " and ")
-		return fmt.Sprintf("`%s` also needs %s", c.CommandPath(), strings.TrimSuffix(missing, "..."))
+		missing := slices.Concat(words[len(args):needed], flags)
+		return fmt.Sprintf("`%s` also needs %s", c.CommandPath(), strings.TrimSuffix(strings.Join(missing, " and "), "..."))
 	}
-	return fmt.Sprintf("`%s` does not know what to do with %q", c.CommandPath(), args[min(len(wants), len(args)-1)])
+	return fmt.Sprintf("`%s` does not know what to do with %q", c.CommandPath(), args[min(len(words), len(args)-1)])
+}
+
+// wanted are the words that a verb takes, and the flags with their values that it needs
+// and that were not typed: of "certificate ONION --out DIR" ONION, and --out DIR.
+func wanted(c *cobra.Command) (words, flags []string) {
+	use := strings.Fields(c.Use)[1:]
+	for i := 0; i < len(use); i++ {
+		flag, isFlag := strings.CutPrefix(use[i], "--")
+		switch {
+		case strings.HasPrefix(use[i], "{"), strings.HasPrefix(use[i], "[-"): // what may be typed behind the words
+			return words, flags
+		case !isFlag:
+			words = append(words, use[i])
+		case i+1 < len(use):
+			if !c.Flags().Changed(flag) {
+				flags = append(flags, use[i]+" "+use[i+1])
+			}
+			i++
+		}
+	}
+	return words, flags
 }
 
 // flagError is an error of the command line's parser in words.

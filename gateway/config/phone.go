@@ -177,14 +177,11 @@ func (n noPhone) Is(target error) bool { return target == fs.ErrNotExist }
 
 // CheckPhoneName says what is wrong with the name of a phone, nil for nothing.
 func CheckPhoneName(name string) error {
-	p := checkName(name)
-	if p == nil && len(name) > maxPhone {
-		p = problemf(fmt.Sprintf("a name is 1 to %d lower-case letters, digits and hyphens", maxPhone), "%q is too long for a phone", name)
+	if checkName(name) == nil && len(name) <= maxPhone {
+		return nil
 	}
-	if p != nil {
-		return Error{Key: name, Msg: p.msg, Hint: p.hint}
-	}
-	return nil
+	return Error{Key: "phone", Msg: fmt.Sprintf("%q is not a valid name for a phone", name),
+		Hint: fmt.Sprintf("a phone's name is 1 to %d lower-case letters, digits and hyphens, and begins with a letter or digit", maxPhone)}
 }
 
 // phoneFile is the path of a phone's file, for a name that is one.

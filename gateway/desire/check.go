@@ -63,7 +63,7 @@ const nowhere = "/nonexistent"
 func Servers(ctx context.Context, features []feature.Feature, c *config.Config) []managed.Spec {
 	user := feature.IDs{UID: 1, GID: 1}
 	in := Inputs{Scene: feature.Scene{Config: c, Paths: config.NewPaths(nowhere), Mode: rules.Open,
-		ChildIDs: feature.ChildIDs{Tor: user, Serve: user, Mail: user, XMPP: user, IRC: user}}}
+		Ranges: exampleRanges, ChildIDs: feature.ChildIDs{Tor: user, Serve: user, Mail: user, XMPP: user, IRC: user, I2P: user}}}
 	in.Foresee(ctx, features)
 	return State(in).Servers
 }

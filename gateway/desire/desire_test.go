@@ -9,6 +9,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
+	"tunic/gateway/feature/i2p"
 	"tunic/rules"
 )
 
@@ -51,5 +52,15 @@ func TestClosedIsOfTheSameWishes(t *testing.T) {
 		if !slices.ContainsFunc(in.Children, wished) || slices.ContainsFunc(in.Children, func(c rules.Child) bool { return c.UID == 0 }) {
 			t.Errorf("%s: %+v", name, in.Children)
 		}
+	}
+}
+
+// Each server that a configuration wants is looked for, i2pd too.
+func TestServersOfEachFeature(t *testing.T) {
+	c := *inputs().Config
+	c.I2P.Enabled = true
+	list := Servers(t.Context(), []feature.Feature{i2p.Feature{}}, &c)
+	if len(list) != 1 || list[0].Name != "i2pd" {
+		t.Errorf("%+v", list)
 	}
 }

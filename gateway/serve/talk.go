@@ -53,10 +53,10 @@ func (t tables) ServeConn(ctx context.Context, c net.Conn, _ endpoint.Visitor) e
 	case strings.EqualFold(verb, mux.Help):
 		_, err = io.WriteString(c, strings.Join(append(t.talkers(), ""), "\r\n"))
 		return err
-	case !strings.EqualFold(verb, config.TalkService):
+	case !strings.EqualFold(verb, config.TalkService), strings.TrimSpace(name) == "":
 		_, err = io.WriteString(c, "-write: talk FRIEND\r\n")
 	case !ok:
-		_, err = fmt.Fprintf(c, "-no friend is called so; HELP lists whom you can write\r\n")
+		_, err = fmt.Fprintf(c, "-no friend is called so; HELP lists your friends\r\n")
 	default:
 		return t.sit(ctx, whole, friend)
 	}

@@ -102,7 +102,7 @@ func TestTalkWithAFriend(t *testing.T) {
 func TestTablesRefuse(t *testing.T) {
 	s, _, _ := talks(t)
 	for words, want := range map[string]string{
-		"HELP\r\n": "talk bob\r\n", "talk carol\r\n": "-no friend is called so", "talk\n": "-no friend",
+		"HELP\r\n": "talk bob\r\n", "talk carol\r\n": "-no friend is called so", "talk\n": "-write: talk FRIEND",
 		"GET / HTTP/1.1\r\n": "-write: talk FRIEND", strings.Repeat("talk ", 30): "-no friend"} {
 		_, r := asks(t, s, words)
 		until(t, r, want)

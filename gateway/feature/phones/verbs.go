@@ -42,14 +42,15 @@ func (f Feature) AddPhone(ctx context.Context, r api.PhoneRequest) (api.Phone, e
 // write makes the file of a phone of somebody who lives here.
 func (f Feature) write(p config.Phone) error {
 	if !f.isUser(p.User) {
-		return feature.Usage(fmt.Errorf("no user is called %q", p.User), "`tunic user list` lists the names; tunic user add "+p.User)
+		return feature.Usage(fmt.Errorf("no user is called %q", p.User), "`tunic user list` lists the names, `tunic user add` adds one")
 	}
 	err := config.WritePhone(f.Paths, p)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, config.ErrExists):
-		return feature.Usage(err, "for another key, `tunic away remove "+p.Name+"` first; or give this phone another name")
+		return feature.Usage(fmt.Errorf("there is already a phone called %q", p.Name),
+			"for another key, `tunic away remove "+p.Name+"` first; or give this phone another name")
 	}
 	return feature.Usage(err, "example: tunic away add annphone --user ann")
 }
