@@ -150,10 +150,11 @@ func (f Friend) read(r io.Reader) (list []found, err error) {
 			continue
 		}
 		port, bad := strconv.ParseUint(fields[3], 10, 16)
-		if bad != nil || !strings.EqualFold(fields[2], f.Host) || fields[0][0] < '!' || fields[0][0] > '~' {
+		selector := cleanSelector(fields[1])
+		if bad != nil || leadsOut(selector) || !strings.EqualFold(fields[2], f.Host) || fields[0][0] < '!' || fields[0][0] > '~' {
 			continue
 		}
-		list = append(list, found{kind(fields[0][0]), printable(fields[0][1:]), fields[1], uint16(port)})
+		list = append(list, found{kind(fields[0][0]), printable(fields[0][1:]), selector, uint16(port)})
 	}
 	return list, lines.Err()
 }

@@ -109,6 +109,10 @@ func TestHostileHole(t *testing.T) {
 		"0mail\t/\tlocalhost\t25\r\n":                                         0,
 		"0fine\t/\tmallory.onion\t70\r\n.\r\n0more\t/\tmallory.onion\t70\r\n": 1,
 		"0port\t/\tmallory.onion\t99999\r\n":                                  0,
+		"hprinter\tURL:http://192.168.77.20/\tmallory.onion\t70\r\n":          0, // clients go there, and ask no hole
+		"hprinter\t/url:http://192.168.77.20/\tmallory.onion\t70\r\n":         0,
+		"1printer\t\x01URL:telnet://192.168.77.20\tmallory.onion\t70\r\n":     0,
+		"hfine\t/URL.html\tmallory.onion\t70\r\n":                             1,
 		"\t\t\t\r\n\r\n0\t\r\n\x1b0\t/\tmallory.onion\t70\r\n":                0,
 		strings.Repeat("0x\t/\tmallory.onion\t70\r\n", 1000):                  maxFriendLines,
 		strings.Repeat("x", 2*maxFriendAnswer):                                0,
