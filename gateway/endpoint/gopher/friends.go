@@ -20,7 +20,7 @@ const friendsName = "friends"
 
 // Bounds of a search in friends' holes.
 const (
-	maxFriendSearches = 2  // at one time
+	maxFriendSearches = 2  // at one time; a device that has all makes room for another
 	maxFriendDials    = 16 // at one time, of a search
 	maxFriendLines    = 200
 	maxFriendAnswer   = 64 << 10 // bytes
@@ -68,13 +68,12 @@ func (s *Server) askFriends(ctx context.Context, words string, m *menu) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	select {
-	case s.friendSearches <- struct{}{}:
-		defer func() { <-s.friendSearches }()
-	default:
+	leave, ok := s.friendSearches.Enter(m.visitor.ID, cancel)
+	if !ok {
 		m.fail("too many searches at this time, try again later")
 		return nil
 	}
+	defer leave()
 	answers := make(chan answer)
 	dials := make(chan struct{}, maxFriendDials)
 	for _, f := range m.friends {

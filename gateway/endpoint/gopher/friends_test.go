@@ -155,6 +155,43 @@ func TestFriendWhoNeverAnswers(t *testing.T) {
 	})
 }
 
+// A device whose searches take all places makes room for another device's, and gets no
+// third one itself.
+func TestSearchesOfFriendsAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, map[string]string{})
+		silent := Friend{Name: "carol", Dial: func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		ask := func(id string, f Friend) net.Conn {
+			near, far := net.Pipe()
+			go func() {
+				defer far.Close()
+				v := device
+				v.ID = id
+				s.Household(func() []Friend { return []Friend{f} }).ServeConn(t.Context(), far, v)
+			}()
+			io.WriteString(near, "/friends\tbread\r\n")
+			synctest.Wait()
+			return near
+		}
+		var greedy []net.Conn
+		for range maxFriendSearches {
+			greedy = append(greedy, ask("tv", silent))
+		}
+		if text, _ := io.ReadAll(ask("tv", silent)); !strings.HasPrefix(string(text), "3too many searches") {
+			t.Errorf("one more of the same device: %q", text)
+		}
+		if text, _ := io.ReadAll(ask("phone", hole("alice", ".\r\n", nil))); !strings.HasPrefix(string(text), "ialice: nothing") {
+			t.Errorf("another device: %q", text)
+		}
+		for _, c := range greedy {
+			c.Close()
+		}
+	})
+}
+
 // FuzzHole reads what a friend's hole may say.
 func FuzzHole(f *testing.F) {
 	f.Add([]byte("0a\t/a\tmallory.onion\t70\r\niinfo\t\t\t\r\n.\r\n"))
