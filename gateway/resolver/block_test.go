@@ -79,3 +79,28 @@ func TestBoxIsNotBlocked(t *testing.T) {
 		t.Errorf("the box: %s", got)
 	}
 }
+
+// TestBlockedBesideTor: a list counts for names of a network beside Tor too, which have
+// no address then.
+func TestBlockedBesideTor(t *testing.T) {
+	h := newHome(t, testConfig, &upstream{}, func(r *Resolver) {
+		r.Blocked = func(name string) bool { return name == "ads.i2p" }
+		r.Beside = func(netip.Addr, string) (netip.Addr, bool) { return netip.MustParseAddr("10.193.0.1"), true }
+	})
+	c := testConfig.Clone()
+	c.I2P, c.Unblocked = true, []string{"02:00:5e:10:00:09"}
+	if err := h.Set(c); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []struct{ device, name, want string }{
+		{"127.0.0.5", "Ads.i2p", "NXDOMAIN"}, {"127.0.0.5", "stats.i2p", "NOERROR 10.193.0.1"},
+		{"127.0.0.9", "ads.i2p", "NOERROR 10.193.0.1"},
+	} {
+		if got := brief(h.ask(t, q.device, "udp", q.name, dns.TypeA)); got != q.want {
+			t.Errorf("%s asks for %s: %s, want %s", q.device, q.name, got, q.want)
+		}
+	}
+	if n := h.Stats().Blocked; n != 1 {
+		t.Errorf("%d are counted", n)
+	}
+}

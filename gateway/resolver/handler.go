@@ -128,13 +128,14 @@ func (h handler) begin(device netip.Addr, req *dns.Msg) (t turn, done bool) {
 		m.Rcode, m.Answer = t.to.rcode, t.to.rrs
 		return t, true
 	}
-	if t.to.to == toBeside {
-		h.beside(&t)
-		return t, true
-	}
-	if t.to.public() && h.blocked(t.s, device, q.Name) {
+	beside := t.to.to == toBeside
+	if (beside || t.to.public()) && h.blocked(t.s, device, q.Name) {
 		h.counts.blocked.Add(1)
 		m.Rcode = dns.RcodeNameError
+		return t, true
+	}
+	if beside {
+		h.beside(&t)
 		return t, true
 	}
 	t.known = h.fromCache(m, t.s, device, req, t.to)

@@ -74,8 +74,8 @@ type Options struct {
 	// means that each network is one.
 	Devices *device.Table
 
-	// Blocked reports whether a public name, in lower case without a final dot, does
-	// not exist for devices; nil: all do. Names of the house are not asked about, and
+	// Blocked reports whether a public name, or one of a network beside Tor, in lower case
+	// without a final dot, does not exist for devices; nil: all do. Names of the house are not asked about, and
 	// the box's own questions neither.
 	Blocked func(name string) bool
 

@@ -20,7 +20,7 @@ const friendsName = "friends"
 
 // Bounds of a search in friends' holes.
 const (
-	maxFriendSearches = 2  // at one time
+	maxFriendSearches = 2  // at one time; a device that has all makes room for another
 	maxFriendDials    = 16 // at one time, of a search
 	maxFriendLines    = 200
 	maxFriendAnswer   = 64 << 10 // bytes
@@ -68,13 +68,12 @@ func (s *Server) askFriends(ctx context.Context, words string, m *menu) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	select {
-	case s.friendSearches <- struct{}{}:
-		defer func() { <-s.friendSearches }()
-	default:
+	leave, ok := s.friendSearches.Enter(m.visitor.ID, cancel)
+	if !ok {
 		m.fail("too many searches at this time, try again later")
 		return nil
 	}
+	defer leave()
 	answers := make(chan answer)
 	dials := make(chan struct{}, maxFriendDials)
 	for _, f := range m.friends {
@@ -150,10 +149,11 @@ func (f Friend) read(r io.Reader) (list []found, err error) {
 			continue
 		}
 		port, bad := strconv.ParseUint(fields[3], 10, 16)
-		if bad != nil || !strings.EqualFold(fields[2], f.Host) || fields[0][0] < '!' || fields[0][0] > '~' {
+		selector := cleanSelector(fields[1])
+		if bad != nil || leadsOut(selector) || !strings.EqualFold(fields[2], f.Host) || fields[0][0] < '!' || fields[0][0] > '~' {
 			continue
 		}
-		list = append(list, found{kind(fields[0][0]), printable(fields[0][1:]), fields[1], uint16(port)})
+		list = append(list, found{kind(fields[0][0]), printable(fields[0][1:]), selector, uint16(port)})
 	}
 	return list, lines.Err()
 }

@@ -109,6 +109,10 @@ func TestHostileHole(t *testing.T) {
 		"0mail\t/\tlocalhost\t25\r\n":                                         0,
 		"0fine\t/\tmallory.onion\t70\r\n.\r\n0more\t/\tmallory.onion\t70\r\n": 1,
 		"0port\t/\tmallory.onion\t99999\r\n":                                  0,
+		"hprinter\tURL:http://192.168.77.20/\tmallory.onion\t70\r\n":          0, // clients go there, and ask no hole
+		"hprinter\t/url:http://192.168.77.20/\tmallory.onion\t70\r\n":         0,
+		"1printer\t\x01URL:telnet://192.168.77.20\tmallory.onion\t70\r\n":     0,
+		"hfine\t/URL.html\tmallory.onion\t70\r\n":                             1,
 		"\t\t\t\r\n\r\n0\t\r\n\x1b0\t/\tmallory.onion\t70\r\n":                0,
 		strings.Repeat("0x\t/\tmallory.onion\t70\r\n", 1000):                  maxFriendLines,
 		strings.Repeat("x", 2*maxFriendAnswer):                                0,
@@ -147,6 +151,43 @@ func TestFriendWhoNeverAnswers(t *testing.T) {
 		rest, _ := io.ReadAll(near)
 		if took := time.Since(begin); !strings.HasPrefix(string(rest), "icarol: no answer in time.") || took != friendTime {
 			t.Errorf("%q after %v", rest, took)
+		}
+	})
+}
+
+// A device whose searches take all places makes room for another device's, and gets no
+// third one itself.
+func TestSearchesOfFriendsAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, map[string]string{})
+		silent := Friend{Name: "carol", Dial: func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		ask := func(id string, f Friend) net.Conn {
+			near, far := net.Pipe()
+			go func() {
+				defer far.Close()
+				v := device
+				v.ID = id
+				s.Household(func() []Friend { return []Friend{f} }).ServeConn(t.Context(), far, v)
+			}()
+			io.WriteString(near, "/friends\tbread\r\n")
+			synctest.Wait()
+			return near
+		}
+		var greedy []net.Conn
+		for range maxFriendSearches {
+			greedy = append(greedy, ask("tv", silent))
+		}
+		if text, _ := io.ReadAll(ask("tv", silent)); !strings.HasPrefix(string(text), "3too many searches") {
+			t.Errorf("one more of the same device: %q", text)
+		}
+		if text, _ := io.ReadAll(ask("phone", hole("alice", ".\r\n", nil))); !strings.HasPrefix(string(text), "ialice: nothing") {
+			t.Errorf("another device: %q", text)
+		}
+		for _, c := range greedy {
+			c.Close()
 		}
 	})
 }

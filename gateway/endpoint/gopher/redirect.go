@@ -21,6 +21,13 @@ func redirectURL(selector string) (url string, ok bool) {
 	return url, ok && slices.Contains(schemes, strings.ToLower(scheme)) && !strings.ContainsFunc(url, isNoURL)
 }
 
+// leadsOut reports whether a client may take a selector for such a link, and go to where
+// it says instead of to the host of its line.
+func leadsOut(selector string) bool {
+	s := strings.TrimLeft(selector, "/ ")
+	return len(s) >= len(redirectPrefix) && strings.EqualFold(s[:len(redirectPrefix)], redirectPrefix)
+}
+
 // isNoURL reports what a URL holds only in escaped form (RFC 3986 section 2).
 func isNoURL(r rune) bool { return r <= ' ' || r >= 0x7f }
 

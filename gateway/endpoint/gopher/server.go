@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"tunic/gateway/endpoint"
+	"tunic/gateway/fair"
 )
 
 const (
@@ -44,7 +45,7 @@ type Server struct {
 	log      *slog.Logger
 	searches chan struct{} // holds a token for each search that is under way
 
-	friendSearches chan struct{} // the same for those of friends' holes
+	friendSearches *fair.Share[string] // the same for those of friends' holes, by device
 
 	request time.Duration // requestTime but in tests
 	write   time.Duration // writeTime but in tests
@@ -65,7 +66,7 @@ func New(root string, log *slog.Logger) (*Server, error) {
 		log:      log,
 		searches: make(chan struct{}, maxSearches),
 
-		friendSearches: make(chan struct{}, maxFriendSearches),
+		friendSearches: fair.New[string](maxFriendSearches, maxFriendSearches),
 
 		request: requestTime,
 		write:   writeTime,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
@@ -32,7 +33,7 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		return func(feature.Scene, *feature.Desired) {}
 	}
 	r.NeedUser(s.I2P, "i2pd", config.I2PUser, "there is no I2P")
-	within, ok := Range(s.Ranges, s.Local)
+	within, ok := Range(s.Ranges, slices.Concat(s.Local, s.Config.Household.Prefixes))
 	if !ok {
 		r.Find(health.I2PUnusable, "", "I2P: every /16 of 10.128.0.0/9 overlaps a local network, so its names can have no addresses")
 	}

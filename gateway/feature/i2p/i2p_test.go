@@ -191,3 +191,15 @@ func TestRange(t *testing.T) {
 		}
 	}
 }
+
+// The range is apart from what the configuration names as the household's, also while no
+// interface leads there.
+func TestRangeIsApartFromPrefixes(t *testing.T) {
+	s := scene(t)
+	s.Config.Household.Prefixes = []netip.Prefix{netip.MustParsePrefix("10.193.4.0/24")}
+	d, r := wanted(s)
+	want := []rules.Network{{Range: netip.MustParsePrefix("10.194.0.0/16"), Port: config.ServeI2PPort}}
+	if len(r.Findings) > 0 || !slices.Equal(d.Rules.Networks, want) {
+		t.Errorf("%+v, %v", d.Rules.Networks, r.Findings)
+	}
+}

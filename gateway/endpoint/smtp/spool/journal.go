@@ -43,6 +43,7 @@ type journal struct {
 	crowd   int           // who was in it, and waited when it was written
 
 	broken     bool // a sync has failed: what is in the file, nobody knows
+	torn       bool // a write has failed: records of it may be whole, behind the tail
 	generation uint64
 	tail, size int64
 }
@@ -132,7 +133,7 @@ func (j *journal) write(batch []*entry) error {
 	for _, e := range batch {
 		length += int64(e.length())
 	}
-	if j.tail+padded(length) > journalSize {
+	if j.torn || j.tail+padded(length) > journalSize {
 		if err := j.empty(); err != nil {
 			return err
 		}
@@ -149,6 +150,7 @@ func (j *journal) write(batch []*entry) error {
 	}
 	text = append(text, make([]byte, written-j.tail-int64(len(text)))...)
 	if _, err := j.file.WriteAt(text, j.tail); err != nil {
+		j.torn = true
 		return err
 	}
 	j.size = max(j.size, written)
@@ -202,7 +204,7 @@ func (j *journal) reset() error {
 		return err
 	}
 	j.mu.Lock()
-	j.generation, j.tail, j.size = generation, block, max(j.size, block)
+	j.generation, j.tail, j.size, j.torn = generation, block, max(j.size, block), false
 	clear(j.live)
 	j.mu.Unlock()
 	return j.done.Truncate(0)

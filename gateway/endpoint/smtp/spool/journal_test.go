@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -463,4 +465,53 @@ func TestNoEnvelopeForWhatIsFinished(t *testing.T) {
 	if err := s.Commit(envelope("message-2"), "Head: x\r\n", long); err != nil || s.journal.tail != tail {
 		t.Errorf("a long message: %v, %d bytes in the journal", err, s.journal.tail-tail)
 	}
+}
+
+// What was refused because a batch could not be written whole does not come out of the
+// journal later, behind what was written in its place.
+func TestRefusedStaysRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	fill(t, s, "message-1")
+	refused := func(id string, size func(text []byte) int) *entry {
+		e := envelope(id)
+		e.Size = int64(block) // as many digits as in the end
+		for range 2 {
+			text, err := encode(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Size = int64(size(text))
+		}
+		text, err := encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &entry{record: record{envelope: e, text: text, content: make([]byte, e.Size)}}
+	}
+	batch := []*entry{refused("refused-1", func(text []byte) int { return block - fixed - len(text) }),
+		refused("refused-2", func([]byte) int { return 1 })}
+	if batch[0].length() != block { // the second begins where the next batch can begin
+		t.Fatalf("the first record has %d bytes", batch[0].length())
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	short := syscall.Rlimit{Cur: uint64(s.journal.tail) + uint64(batch[0].length()+batch[1].length()), Max: before.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &short); err != nil {
+		t.Fatal(err)
+	}
+	err := s.journal.write(batch)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		t.Fatal("the batch was written")
+	}
+	fill(t, s, "message-2")
+	crash(s, dir)
+	holds(t, open(t, dir), []string{"message-1", "message-2"})
 }
