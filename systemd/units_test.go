@@ -2,7 +2,10 @@
 package systemd
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -56,9 +59,45 @@ func TestDaemon(t *testing.T) {
 		"RestrictNamespaces":       {"user pid net ipc"}, // package cell
 		"ProtectHome":              {"yes"},
 		"NoNewPrivileges":          {"yes"},
+		"RestrictSUIDSGID":         {"yes"}, // openat2 is refused by it
 		"CapabilityBoundingSet": {"CAP_NET_ADMIN CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE " +
 			"CAP_NET_BIND_SERVICE"},
 	})
+}
+
+// refused are calls as Go names them that the daemon's unit refuses: openat2 by
+// RestrictSUIDSGID=, since a filter cannot see its mode, and what is in @resources
+// (Setrlimit is prlimit64, which is not).
+var refused = regexp.MustCompile(`\b(?:unix|syscall)\.(?:SYS_)?(?i:openat2|setpriority|sched_?set_?(?:affinity|attr|param|scheduler)|` +
+	`ioprio_?set|mbind|set_?mempolicy|migrate_?pages|move_?pages)\b`)
+
+// TestRefusedCalls: a program that is started by hand, as in most tests, may call them.
+func TestRefusedCalls(t *testing.T) {
+	for _, call := range []string{"unix.Openat2(x)", "unix.SYS_OPENAT2", "syscall.Setpriority(x)", "unix.SchedSetaffinity(x)"} {
+		if !refused.MatchString(call) {
+			t.Errorf("%s is not seen", call)
+		}
+	}
+	files := 0
+	for _, dir := range []string{"cmd", "gateway", "rules"} {
+		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			files++
+			text, err := os.ReadFile(path)
+			if call := refused.Find(text); call != nil {
+				t.Errorf("%s has %s, which the unit refuses", path, call)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 100 {
+		t.Errorf("%d files were read", files)
+	}
 }
 
 func TestLockdown(t *testing.T) {

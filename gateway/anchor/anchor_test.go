@@ -11,11 +11,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"tunic/gateway/ca"
 	"tunic/gateway/durable"
@@ -208,8 +212,13 @@ func TestKeepFollowsNoLink(t *testing.T) {
 	if info, err := os.Lstat(filepath.Join(dir, KeyFile)); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("the key is %v, %v", info, err)
 	}
-	if _, err := Keep(link, alice.Address, alice.sign, now); err == nil || !strings.Contains(err.Error(), "symbolic link") {
-		t.Errorf("by a link: %v", err)
+	if err := os.Mkdir(filepath.Join(outside, "below"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range []string{link, link + "/", link + "/below"} {
+		if _, err := Keep(by, alice.Address, alice.sign, now); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+			t.Errorf("by the link %s: %v", by, err)
+		}
 	}
 	if err := os.Chmod(outside, 0o777); err != nil {
 		t.Fatal(err)
@@ -217,6 +226,68 @@ func TestKeepFollowsNoLink(t *testing.T) {
 	if _, err := Keep(outside, alice.Address, alice.sign, now); err == nil || !strings.Contains(err.Error(), "chmod o-w") {
 		t.Errorf("where everybody may write: %v", err)
 	}
+	for path, want := range map[string]error{filepath.Join(base, "none", "below"): unix.ENOENT, secret: unix.ENOTDIR, "/": nil} {
+		d, err := openDir(path)
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, not %v", path, err, want)
+		}
+		if err == nil {
+			d.root.Close()
+		}
+	}
+}
+
+// A directory may be named from where somebody is.
+func TestKeepInRelativeDirectories(t *testing.T) {
+	base := t.TempDir()
+	for _, d := range []string{"here/mine", "beside"} {
+		if err := os.MkdirAll(filepath.Join(base, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Join(base, "here"))
+	for name, at := range map[string]string{"mine/": "here/mine", "../beside": "beside", ".": "here"} {
+		mustKeep(t, name, alice, now)
+		if _, err := os.Stat(filepath.Join(base, at, KeyFile)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The unit's RestrictSUIDSGID= makes openat2 a call that the kernel does not have: its
+// mode is behind a pointer, where no filter can look.
+func TestKeepWithoutOpenat2(t *testing.T) {
+	dir := t.TempDir()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the filter stays with the thread, which ends with this
+		if err := refuseOpenat2(); err != nil {
+			done <- err
+			return
+		}
+		_, err := Keep(dir, alice.Address, alice.sign, now)
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// refuseOpenat2 puts systemd's filter before this thread (seccomp(2)).
+func refuseOpenat2() error {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number, which is first in struct seccomp_data
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_OPENAT2, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	err := errors.Join(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+		unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0))
+	if _, refused := unix.Openat2(unix.AT_FDCWD, "/", &unix.OpenHow{Flags: unix.O_PATH}); !errors.Is(refused, unix.ENOSYS) {
+		err = errors.Join(err, fmt.Errorf("openat2 says %w", refused))
+	}
+	return err
 }
 
 func owner(t *testing.T, path string) (uid, gid uint32) {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -85,11 +87,7 @@ type directory struct {
 // openDir opens a directory with no link on the way, since whoever could put one
 // there would have root write wherever it leads.
 func openDir(dir string) (directory, error) {
-	fd, err := unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{
-		Flags: unix.O_DIRECTORY | unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
-	if errors.Is(err, unix.ELOOP) {
-		return directory{}, errors.New("a symbolic link is on the way there: name the directory that it leads to")
-	}
+	fd, err := walk(filepath.Clean(dir))
 	if err != nil {
 		return directory{}, err
 	}
@@ -111,6 +109,36 @@ func openDir(dir string) (directory, error) {
 		d.uid, d.gid = int(stat.Uid), int(stat.Gid)
 	}
 	return d, nil
+}
+
+// walk opens a directory name by name, each in the one before it, and goes through no
+// link. openat2(2) would do all of it at once, but what systemd starts with
+// RestrictSUIDSGID= may not call it.
+func walk(dir string) (fd int, err error) {
+	const step = unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	from := "."
+	if filepath.IsAbs(dir) {
+		from = "/"
+	}
+	fd, err = unix.Open(from, step, 0)
+	for name := range strings.SplitSeq(strings.TrimPrefix(dir, "/"), "/") {
+		if err != nil || name == "" { // "" is what the root is called
+			break
+		}
+		before := fd
+		if fd, err = unix.Openat(before, name, step, 0); err != nil && isLink(before, name) {
+			err = errors.New("a symbolic link is on the way there: name the directory that it leads to")
+		}
+		unix.Close(before)
+	}
+	return fd, err
+}
+
+// isLink reports whether a name in an open directory is a symbolic link, of which Openat
+// says that it is no directory.
+func isLink(dir int, name string) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 }
 
 // good reports whether all files are there, agree, and are good for long enough.

@@ -93,11 +93,41 @@ func TestWordsOfRealErrors(t *testing.T) {
 	}
 }
 
+// What an error speaks of stays as it is, while its own words change.
+func TestWordsKeepsPathsAndQuotes(t *testing.T) {
+	for text, want := range map[string]string{
+		"open /srv/tls: permission denied":                                           "/srv/tls: permission denied",
+		"in /srv/tls: open /srv/tls: no such file or directory":                      "in /srv/tls: /srv/tls is not there",
+		"rename /srv/tls /srv/x509: no space left on device":                         "/srv/x509: no space left on device",
+		"read unix /run/a->/run/tls: read: broken pipe":                              "/run/tls: broken pipe",
+		`fork/exec /opt/x509: no such file or directory`:                             "the program /opt/x509 is not on this box",
+		`Get "https://a.example/tls: x": context canceled`:                           `Get "https://a.example/tls: x": it was called off`,
+		`parsing "a \\"b": exit status 1`:                                            `parsing "a \\"b": it ended with status 1`,
+		"the nas: remote error: tls: bad certificate":                                "the nas: TLS: bad certificate",
+		"the nas: tls: handshake failure":                                            "the nas: TLS: handshake failure",
+		"(open /a: permission denied)":                                               "(/a: permission denied)",
+		"json: cannot unmarshal string into Go value of type int; run `tunic check`": "it is damaged; run `tunic check`",
+		"a\xffb: exit status 1":                                                      "a\xffb: it ended with status 1",
+	} {
+		if got := Words(text); got != want {
+			t.Errorf("%q becomes %q, not %q", text, got, want)
+		}
+	}
+}
+
 // Texts that are for people already stay as they are.
 func TestWordsLeavesTheRest(t *testing.T) {
 	for _, text := range []string{"the household interface eth1 has no cable",
 		"read the file /etc/tunic/tunic.toml: 3: text needs quotes", "Tor is connecting: 5 %, Connecting to a relay: No route to host",
-		"the onion photos, port 80: connection refused: nothing listens there"} {
+		"the onion photos, port 80: connection refused: nothing listens there",
+		"keeping certificates of x.onion in /srv/tls: function not implemented",
+		"keeping certificates of x.onion in /srv/x509: read-only file system",
+		"the onion tls: it is not published", "tls: it is not published",
+		"others can read /etc/tunic/secret: run chmod 600 /etc/tunic/secret",
+		"tor says \"dial tcp 192.0.2.1:9001: i/o timeout\"", `the banner "exit status 3: EOF" is no greeting`,
+		"the list https://lists.example/tls: is not read", "/srv/signal: killed", "in /srv/read /srv/x: a file",
+		"run `tunic log /x: EOF`", "the directory /srv/context canceled", "it has \uE000: exit status 3",
+		"another device may listen ipv4-only /x: see its manual"} {
 		if got := Words(text); got != text {
 			t.Errorf("%q becomes %q", text, got)
 		}

@@ -29,6 +29,9 @@ func (f *Feature) certify(o config.Onion, address onion.Address, now time.Time, 
 	case errors.Is(err, unix.EROFS):
 		r.Find(health.OnionCertificate, o.Name, "%v: if the disk is not read-only, tunic's service may not write there: "+
 			"systemctl edit tunic, with the lines [Service] and ReadWritePaths=-%s, then systemctl restart tunic", err, o.Certificates)
+	case errors.Is(err, unix.ENOENT):
+		r.Find(health.OnionCertificate, o.Name, "%v: make the directory, and give it to the server's user; "+
+			"of what is below /home and /root tunic's service sees nothing", err)
 	case err != nil:
 		r.Find(health.OnionCertificate, o.Name, "%v", err)
 	case files.New:
