@@ -1,6 +1,9 @@
 package health
 
-import "regexp"
+import (
+	"regexp"
+	"sync"
+)
 
 // phrase is how Go, or the kernel through it, writes an error, and how a person would.
 type phrase struct {
@@ -59,8 +62,48 @@ var phrases = []phrase{
 // Words writes an error's text as a person would: findings are read by people who have
 // never seen Go. What it does not know it leaves.
 func Words(text string) string {
-	for _, p := range phrases {
-		text = p.from.ReplaceAllString(text, p.to)
+	if known, ok := said.get(text); ok {
+		return known
 	}
-	return text
+	words := text
+	for _, p := range phrases {
+		words = p.from.ReplaceAllString(words, p.to)
+	}
+	said.put(text, words)
+	return words
+}
+
+// said is what Words has answered last: the same findings are made in every pass, and
+// looking for all phrases in each was a sixth of what a pass of a big house took.
+var said memory
+
+// maxSaid and maxSaidText bound the memory: how many texts, and how long one may be.
+const (
+	maxSaid     = 256
+	maxSaidText = 512
+)
+
+// memory keeps some answers, and forgets all of them when there are too many.
+type memory struct {
+	mu      sync.Mutex
+	answers map[string]string
+}
+
+func (m *memory) get(text string) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	words, ok := m.answers[text]
+	return words, ok
+}
+
+func (m *memory) put(text, words string) {
+	if len(text) > maxSaidText {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.answers == nil || len(m.answers) >= maxSaid {
+		m.answers = make(map[string]string)
+	}
+	m.answers[text] = words
 }

@@ -250,9 +250,10 @@ func addPeers(d *feature.Desired, s feature.Scene, known Known) {
 	for _, c := range known.Calls {
 		p.Calls = append(p.Calls, link.Call{Invite: c.Invite, Onion: link.Key(c.Onion), Commit: link.Key(c.Commit)})
 	}
+	onions := s.Onions()
 	for _, friend := range s.Config.Peers {
 		who := onion.Address(friend.Onion)
-		f := link.Friend{Onion: link.Key(peer.KeyOf(who)), Return: known.Returns, Offers: offersTo(s, friend),
+		f := link.Friend{Onion: link.Key(peer.KeyOf(who)), Return: known.Returns, Offers: offersTo(s, onions, friend),
 			Services: servicesFor(s.Config, friend)}
 		for _, e := range s.Config.Endpoints {
 			f.Endpoints = append(f.Endpoints, e.Name)
@@ -266,10 +267,10 @@ func addPeers(d *feature.Desired, s feature.Scene, known Known) {
 	d.Serve.Peers = p
 }
 
-// offersTo are the onions that name a friend among those who may find them.
-func offersTo(s feature.Scene, friend config.Peer) []link.Offer {
+// offersTo are those of this box's onions that name a friend among those who may find them.
+func offersTo(s feature.Scene, onions []config.Onion, friend config.Peer) []link.Offer {
 	var list []link.Offer
-	for _, o := range s.Onions() {
+	for _, o := range onions {
 		if o.Name != config.HomeOnion && lets(o, friend) && peer.ValidOffer(o.Name) && len(list) < peer.MaxOffers {
 			list = append(list, link.Offer{Name: o.Name, Onion: link.Key(peer.KeyOf(s.Addresses[o.Name]))})
 		}
