@@ -47,6 +47,7 @@ type Gateway struct {
 	next     time.Time     // when a pass is due
 	passed   time.Time     // when the last one was over
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
+	compiled compilation
 	lastOpen rules.Input   // what flows were last allowed by
 	looked   rules.Ruleset // what verify last looked for
 	verified time.Time     // when it was all there

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"tunic/gateway/config"
@@ -62,10 +63,30 @@ func (p *pass) stayClosed(ctx context.Context) {
 	}
 }
 
+// compilation is what rules.Compile has said last. Its input is made by each pass, and nobody
+// writes to it.
+type compilation struct {
+	from rules.Input
+	to   rules.Ruleset // empty: nothing was compiled yet
+}
+
+// of is rules.Compile, which is not asked again what it was asked last: in a pass by which
+// nothing changes it took as long as all that an empty house has.
+func (c *compilation) of(in rules.Input) (rules.Ruleset, error) {
+	if len(c.to.Tables) > 0 && reflect.DeepEqual(in, c.from) {
+		return c.to, nil
+	}
+	to, err := rules.Compile(in)
+	if err == nil {
+		c.from, c.to = in, to
+	}
+	return to, err
+}
+
 // applyRules loads a ruleset unless it is loaded, and cuts the flows of
 // devices for whom it is stricter than the last open one.
 func (g *Gateway) applyRules(ctx context.Context, in rules.Input) error {
-	next, err := rules.Compile(in)
+	next, err := g.compiled.of(in)
 	if err != nil {
 		return err
 	}

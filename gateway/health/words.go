@@ -3,6 +3,7 @@ package health
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -83,6 +84,16 @@ var private = regexp.MustCompile(`[\x{E000}-\x{F8FF}]`)
 // Words writes an error's text as a person would: findings are read by people who have
 // never seen Go. What it does not know it leaves, and each path, and what is quoted.
 func Words(text string) string {
+	if known, ok := said.get(text); ok {
+		return known
+	}
+	words := inWords(text)
+	said.put(text, words)
+	return words
+}
+
+// inWords is Words, without what it remembers.
+func inWords(text string) string {
 	if private.MatchString(text) {
 		return text
 	}
@@ -107,4 +118,39 @@ func Words(text string) string {
 		r, _ := utf8.DecodeRuneInString(name)
 		return kept[r-firstPrivate]
 	})
+}
+
+// said is what Words has answered last: the same findings are made in every pass, and
+// looking for all phrases in each was a sixth of what a pass of a big house took.
+var said memory
+
+// maxSaid and maxSaidText bound the memory: how many texts, and how long one may be.
+const (
+	maxSaid     = 256
+	maxSaidText = 512
+)
+
+// memory keeps some answers, and forgets all of them when there are too many.
+type memory struct {
+	mu      sync.Mutex
+	answers map[string]string
+}
+
+func (m *memory) get(text string) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	words, ok := m.answers[text]
+	return words, ok
+}
+
+func (m *memory) put(text, words string) {
+	if len(text) > maxSaidText {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.answers == nil || len(m.answers) >= maxSaid {
+		m.answers = make(map[string]string)
+	}
+	m.answers[text] = words
 }

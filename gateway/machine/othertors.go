@@ -17,18 +17,28 @@ import (
 // are called tor (proc_pid_comm(5)). Those of a container are not the box's: it
 // has its own network, or is a network of its own to the rules.
 func otherTors(proc string) (users []string) {
-	found, _ := filepath.Glob(filepath.Join(proc, "[0-9]*/comm"))
-	for _, comm := range found {
-		text, err := os.ReadFile(comm)
-		if err != nil || strings.TrimSpace(string(text)) != "tor" || contained(filepath.Dir(comm)) {
+	found, _ := os.ReadDir(proc)
+	owners := make(map[uint32]bool) // a file is read for each name
+	for _, process := range found {
+		dir := filepath.Join(proc, process.Name())
+		if process.Name()[0] < '0' || process.Name()[0] > '9' {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil || strings.TrimSpace(string(text)) != "tor" || contained(dir) {
 			continue // it may have ended meanwhile
 		}
-		if owner := ownerOf(filepath.Dir(comm)); owner != config.TorUser {
+		if info, err := os.Stat(dir); err == nil {
+			owners[info.Sys().(*syscall.Stat_t).Uid] = true
+		}
+	}
+	for uid := range owners {
+		if owner := nameOf(uid); owner != config.TorUser {
 			users = append(users, owner)
 		}
 	}
 	slices.Sort(users)
-	return slices.Compact(users)
+	return users
 }
 
 // contained reports whether a process has a second number, in a namespace of
@@ -46,15 +56,11 @@ func contained(dir string) bool {
 	return false
 }
 
-// ownerOf names the user of a process, by number if nobody has a name for it.
-func ownerOf(dir string) string {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return config.TorUser // it has ended
-	}
-	uid := strconv.FormatUint(uint64(info.Sys().(*syscall.Stat_t).Uid), 10)
-	if u, err := user.LookupId(uid); err == nil {
+// nameOf names a user, by number if nobody has a name for it.
+func nameOf(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(number); err == nil {
 		return u.Username
 	}
-	return fmt.Sprintf("number %s", uid)
+	return fmt.Sprintf("number %s", number)
 }

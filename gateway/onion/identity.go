@@ -283,6 +283,11 @@ func (i Identity) fill(dir string, uid, gid int) error {
 // tor left there, by what it called them. Those that tunic wrote itself, whose
 // files have the names of their keys, are not among them.
 func ForeignClients(dir string) (map[string]ClientKey, error) {
+	if _, err := os.Lstat(filepath.Join(dir, clientsDir)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(dir); err == nil {
+			return nil, nil
+		}
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err

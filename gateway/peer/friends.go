@@ -83,6 +83,9 @@ func (b *Book) outboxFile(name string) string {
 func (b *Book) SetPeers(peers []config.Peer) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if slices.Equal(peers, b.peers) {
+		return nil
+	}
 	b.peers = slices.Clone(peers)
 	friends := make(map[onion.Address]*Friend)
 	var errs []error

@@ -3,6 +3,7 @@ package peer
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -60,10 +61,14 @@ func (h heard) used(now time.Time) heard {
 func (b *Book) SetOwn(own []onion.Address) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.own = make(map[onion.Address]bool)
+	next := make(map[onion.Address]bool)
 	for _, a := range own {
-		b.own[a] = true
+		next[a] = true
 	}
+	if maps.Equal(next, b.own) {
+		return
+	}
+	b.own = next
 	b.decide()
 }
 

@@ -28,9 +28,10 @@ const commandsAtOnce = 256
 // on which a command got no answer in time is closed: the answer, if it came
 // later, would be taken for the next command's.
 type controller struct {
-	raw  net.Conn
-	conn *control.Conn
-	wait time.Duration
+	raw   net.Conn
+	conn  *control.Conn
+	wait  time.Duration
+	pause *pausing // between events
 
 	mu sync.Mutex // held for the whole of a command
 }
@@ -52,7 +53,7 @@ func dialControl(ctx context.Context, socket string, pid int) (*controller, erro
 	if err != nil {
 		return nil, fmt.Errorf("connecting to tor's control socket: %w", err)
 	}
-	c := &controller{raw: raw, conn: control.NewConn(textproto.NewConn(raw)), wait: commandWait}
+	c := newController(raw)
 	err = checkPeer(raw, pid)
 	if err == nil {
 		err = c.authenticate()
@@ -62,6 +63,11 @@ func dialControl(ctx context.Context, socket string, pid int) (*controller, erro
 		return nil, err
 	}
 	return c, nil
+}
+
+func newController(raw net.Conn) *controller {
+	p := &pausing{Conn: raw, hurry: make(chan struct{}, 1)}
+	return &controller{raw: raw, conn: control.NewConn(textproto.NewConn(p)), wait: commandWait, pause: p}
 }
 
 func checkPeer(conn net.Conn, pid int) error {

@@ -38,13 +38,14 @@ func (t *Tor) Forget(ctx context.Context, devices []netip.Addr) (int, error) {
 	if s == nil {
 		return 0, errNotRunning
 	}
-	used := t.users.circuits(devices)
-	if len(used) == 0 {
-		return 0, nil
-	}
+	s.events.pause.hasten() // a stream that began just now counts too
 	lines, err := s.commands.getInfoLines("circuit-status")
 	if err != nil {
 		return 0, err
+	}
+	used := t.users.circuits(devices)
+	if len(used) == 0 {
+		return 0, nil
 	}
 	closed, err := s.closeCircuits(ctx, withTwins(used, lines), 0)
 	if err != nil {

@@ -3,6 +3,7 @@ package tor
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -144,10 +145,12 @@ func FuzzUsers(f *testing.F) {
 // has gone meanwhile.
 func TestForget(t *testing.T) {
 	f := newFakeControl(t, []exchange{
+		{"GETINFO circuit-status", "250+circuit-status=\n21 BUILT $A~a PURPOSE=GENERAL\n.\n250 OK"},
 		{"GETINFO circuit-status", "250+circuit-status=\n21 BUILT $A~a PURPOSE=CONFLUX_LINKED CONFLUX_ID=AB\n" +
 			"22 BUILT $B~b PURPOSE=GENERAL\n23 BUILT $C~c PURPOSE=CONFLUX_LINKED CONFLUX_ID=AB\n.\n250 OK"},
 		{"CLOSECIRCUIT 21", "250 OK"},
 		{"CLOSECIRCUIT 23", "552 Unknown circuit \"23\""},
+		{"GETINFO circuit-status", "250+circuit-status=\n.\n250 OK"},
 		{"SIGNAL NEWNYM", "250 OK"},
 		{"SIGNAL NEWNYM", "551 no"},
 	})
@@ -156,7 +159,11 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer commands.close()
-	x := Tor{session: &session{commands: commands}}
+	ours, tors := net.Pipe()
+	defer ours.Close()
+	defer tors.Close()
+	events := newController(ours)
+	x := Tor{session: &session{commands: commands, events: events}}
 	x.users.event(newFromPhone, time.Now())
 	x.users.event("STREAM 7 SENTCONNECT 21 198.51.100.1:443", time.Now())
 	if n, err := x.Forget(t.Context(), []netip.Addr{tv}); n != 0 || err != nil {
@@ -164,6 +171,9 @@ func TestForget(t *testing.T) {
 	}
 	if n, err := x.Forget(t.Context(), []netip.Addr{phone}); n != 1 || err != nil {
 		t.Errorf("%d circuits, %v", n, err)
+	}
+	if len(events.pause.hurry) == 0 {
+		t.Error("streams of which tor has told, and nobody has read yet, stay open")
 	}
 	if n, err := x.Forget(t.Context(), []netip.Addr{phone}); n != 0 || err != nil {
 		t.Errorf("a second time: %d, %v", n, err)

@@ -119,6 +119,7 @@ func (s *session) begin(t *tracker) error {
 // connection breaks, or ctx ends.
 func (s *session) follow(ctx context.Context, event func(line string)) error {
 	broken := make(chan error, 1)
+	s.events.pause.rest()
 	go func() {
 		for {
 			line, err := s.events.nextEvent()

@@ -1,6 +1,7 @@
 package household
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +123,7 @@ func (r *registry) list() []api.Device {
 		if (a.Name == "") != (b.Name == "") {
 			return strings.Compare(b.Name, a.Name)
 		}
-		return strings.Compare(a.Name+" "+a.MAC, b.Name+" "+b.MAC)
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.MAC, b.MAC))
 	})
 	return devices
 }

@@ -1,0 +1,77 @@
+package tor
+
+import (
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// eventPause is from one burst of events that is taken to the next, while they come often.
+// tor tells of each stream, circuit and descriptor by itself: in a house with 50 onions the
+// daemon was woken 300 times a second to look at a line or two. Nothing that is done upon an
+// event is as urgent, but for who asks for all there is (hurry).
+const eventPause = 250 * time.Millisecond
+
+// hurryTime is for how long nothing pauses after somebody has asked.
+const hurryTime = time.Second
+
+// pausing is a connection by which events come. A burst of them that comes by itself is
+// read at once and costs one waking; of those that follow each other closely the second is
+// too, and then there is a pause after each, in which the kernel gathers the next. Before
+// rest is called, and for a while after hasten, nothing pauses.
+type pausing struct {
+	net.Conn
+	resting atomic.Bool
+	hurry   chan struct{} // holds one when somebody waits for what is there
+
+	// Of the goroutine that reads.
+	full  bool      // the last read was cut off by its buffer: more is there
+	burst time.Time // when the last burst was read
+	close bool      // it came soon after the one before
+	until time.Time // until when there is no pause
+}
+
+// rest has the connection pause between bursts from now on.
+func (p *pausing) rest() { p.resting.Store(true) }
+
+// hasten has what is there read now, and what comes within hurryTime at once.
+func (p *pausing) hasten() {
+	select {
+	case p.hurry <- struct{}{}:
+	default:
+	}
+}
+
+// Read implements net.Conn.
+func (p *pausing) Read(b []byte) (int, error) {
+	if !p.full && p.resting.Load() {
+		p.wait()
+	}
+	n, err := p.Conn.Read(b)
+	if !p.full {
+		now := time.Now()
+		p.close, p.burst = now.Sub(p.burst) < 2*eventPause, now
+	}
+	p.full = err == nil && n == len(b)
+	return n, err
+}
+
+// wait waits until the pause after the last burst is over.
+func (p *pausing) wait() {
+	now := time.Now()
+	if left := p.burst.Add(eventPause).Sub(now); p.close && left > 0 && now.After(p.until) {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-p.hurry:
+			p.until = time.Now().Add(hurryTime)
+		}
+		return
+	}
+	select {
+	case <-p.hurry:
+		p.until = now.Add(hurryTime)
+	default:
+	}
+}
