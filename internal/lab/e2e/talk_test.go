@@ -347,7 +347,7 @@ func serversKilled(w *world, a, b postBox) {
 // chatPorts: who can reach which TCP port of the box, of all 65,535, in both
 // families.
 func chatPorts(w *world, a postBox) {
-	household := []uint16{53, 70, config.PagePort, config.PageTLSPort, 587, 993, 5222, 5281, 6667, 6697, 9050}
+	household := []uint16{1, 53, 70, config.PagePort, config.PageTLSPort, 587, 993, 5222, 5281, 6667, 6697, 9050}
 	for _, c := range []struct {
 		name  string
 		from  traffic.Host
