@@ -15,6 +15,7 @@ import (
 
 	"tunic/gateway/drop"
 	"tunic/gateway/endpoint/mux"
+	"tunic/gateway/health"
 )
 
 func sendCommand(a *app) *cobra.Command {
@@ -101,7 +102,7 @@ func (a *app) sendFile(ctx context.Context, to caller, path string) (kept string
 		case time.Now().Add(pause).After(over):
 			return "", fmt.Errorf("%s: %w: %w", path, errAway, err)
 		}
-		fmt.Fprintf(a.err, "%s; trying again until %s\n", oneLine(err.Error()), over.Format("15:04"))
+		fmt.Fprintf(a.err, "%s; trying again until %s\n", oneLine(health.Words(err.Error())), over.Format("15:04"))
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
