@@ -15,6 +15,7 @@ import (
 const (
 	houseZone = ".peer.home.arpa"
 	ownZone   = ".box.home.arpa"
+	i2pZone   = ".b32.i2p" // and where an address is by I2P, the hash of its keys
 )
 
 // errMisdirected is the request of a visitor, the first on a connection, for a
@@ -42,7 +43,7 @@ func (t *talk) known(asked string) bool {
 	if _, err := netip.ParseAddr(host); err == nil || host == own || host == "localhost" {
 		return true
 	}
-	if strings.HasSuffix(host, ownZone) && len(host) > len(ownZone) {
+	if strings.HasSuffix(host, ownZone) && len(host) > len(ownZone) || strings.HasSuffix(host, i2pZone) && slices.Contains(t.Keys, host) {
 		return true
 	}
 	labels, ok := strings.CutSuffix(host, houseZone)

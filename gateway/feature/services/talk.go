@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tunic/gateway/api"
@@ -54,13 +55,14 @@ func (f *Feature) Report(_ context.Context, s feature.Scene, status *api.Status)
 	if s.Config == nil || !s.Config.Gateway.Talk {
 		return
 	}
-	for _, k := range s.Served.Knocks {
-		for _, p := range s.Config.Peers {
-			if who(p).Onion == k.Friend && time.Since(k.At) < knockAge {
-				status.Findings = append(status.Findings, health.New(health.FriendKnocked, p.Name, fmt.Sprintf(
-					"%s wanted to talk at %s and found nobody at the table: `tunic chat %s` answers", p.Name,
-					k.At.Local().Format("15:04"), p.Name)))
-			}
+	for _, p := range s.Config.Peers {
+		friend := who(p).Onion
+		i := slices.IndexFunc(s.Served.Knocks, func(k link.Knock) bool { return k.Friend == friend && time.Since(k.At) < knockAge })
+		if i < 0 {
+			continue
 		}
+		status.Findings = append(status.Findings, health.New(health.FriendKnocked, p.Name, fmt.Sprintf(
+			"%s wanted to talk at %s and found nobody at the table: `tunic chat %s` answers", p.Name,
+			s.Served.Knocks[i].At.Local().Format("15:04"), p.Name)))
 	}
 }

@@ -54,7 +54,7 @@ func TestKnocks(t *testing.T) {
 	h.now.Config.Gateway.Talk = true
 	s := h.now.Scene
 	s.Served.Knocks = []link.Knock{{Friend: friend(2), At: time.Now()}, {Friend: friend(3), At: time.Now().Add(-25 * time.Hour)},
-		{Friend: friend(9), At: time.Now()}}
+		{Friend: friend(9), At: time.Now()}, {Friend: friend(2), At: time.Now().Add(time.Hour)}} // one is told of a friend
 	var status api.Status
 	f.Report(t.Context(), s, &status)
 	if len(status.Findings) != 1 || status.Findings[0].Code != health.FriendKnocked || status.Findings[0].Subject != "bob" ||
