@@ -266,9 +266,6 @@ SING_BOX = github.com/sagernet/sing-box/cmd/sing-box@v1.14.1
 # The disk that is measured: that of a directory, or one for which each sync takes SYNC, such as 5ms.
 DISK ?= gateway/endpoint/smtp
 SYNC ?=
-bench-mail: ## measure mails a second against Postfix, which it installs, on DISK=DIRECTORY or a disk with SYNC=5ms for each sync (as root)
-	@$(MAKE) --no-print-directory lab-deps LAB_PACKAGES=postfix
-	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH_SYNC=$(SYNC) TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 15m -v ./gateway/endpoint/smtp
 
 # How a part is run that puts its rows into dist/bench.json.
 PART = TUNIC_BENCH=$(CURDIR)/dist/bench.json $(GO) test -tags lab -run '^$$' -benchtime 1x -v -timeout
@@ -307,6 +304,10 @@ bench-socks: ## measure SOCKS connections against sing-box and microsocks, which
 bench-fronts: ## measure streams of fronts against HAProxy, which it installs (as root)
 	$(call install_quietly,haproxy)
 	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway/onion
+
+bench-mail: ## measure mails a second with 1, 4 and 20 senders against Postfix, which it installs, on DISK=DIRECTORY or a disk with SYNC=5ms for each sync (as root)
+	$(call install_quietly,postfix)
+	TUNIC_BENCH_DISK=$(abspath $(DISK)) TUNIC_BENCH_SYNC=$(SYNC) $(PART) 10m -bench '^BenchmarkPeers$$' ./gateway/endpoint/smtp
 
 bench-gopher: ## measure Gopher requests against gophernicus, started for each as by a socket (as root)
 	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway/endpoint/gopher

@@ -232,7 +232,7 @@ var catalog = map[Code]entry{
 		"do what the message says; friends who ask for it meanwhile are refused"},
 	PhoneShutOut: {Warning,
 		"A phone of the household, which has an onion of its own to reach mail and chat from anywhere, reaches nothing: its user " +
-			"is none any more, or the box has neither mail nor chat of its own.",
+			"was removed, or the box has neither mail nor chat of its own.",
 		"shut it out for good with `tunic away remove`, or add the user (`tunic user add`) or the server again"},
 	OldAddress: {Error,
 		"An onion has a new address, and the old one, which is kept for a while, cannot be published.",

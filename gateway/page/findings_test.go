@@ -1,6 +1,8 @@
 package page
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,6 +35,31 @@ func TestFindingsInEachLanguage(t *testing.T) {
 	for code, name := range findingRooms {
 		if _, ok := rooms[name]; !ok || !slices.Contains(health.Codes(), code) {
 			t.Errorf("%s leads to %s", code, name)
+		}
+	}
+}
+
+// No text is there twice, of which the last would be shown.
+func TestTextsOnce(t *testing.T) {
+	files, err := filepath.Glob("texts/*.json")
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	key := regexp.MustCompile(`(?m)^\s*"([^"]+)":`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := make(map[string]bool)
+		for _, m := range key.FindAllStringSubmatch(string(text), -1) {
+			if seen[m[1]] {
+				t.Errorf("%s has %s twice", file, m[1])
+			}
+			seen[m[1]] = true
+		}
+		if len(seen) < 50 {
+			t.Errorf("only %d texts were found in %s", len(seen), file)
 		}
 	}
 }

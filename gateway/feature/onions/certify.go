@@ -27,13 +27,14 @@ func (f *Feature) certify(o config.Onion, address onion.Address, now time.Time, 
 	case errors.Is(err, ca.ErrClock):
 		r.Find(health.ClockUntrusted, "", "%v", err)
 	case errors.Is(err, unix.EROFS):
-		r.Find(health.OnionCertificate, o.Name, "%v: if the disk is not read-only, tunic's service may not write there: "+
-			"systemctl edit tunic, with the lines [Service] and ReadWritePaths=-%s, then systemctl restart tunic", err, o.Certificates)
+		r.Find(health.OnionCertificate, o.Name, "the onion %s: %v: if the disk is not read-only, tunic's service may not write there: "+
+			"systemctl edit tunic, with the lines [Service] and ReadWritePaths=-%s, then systemctl restart tunic",
+			o.Name, err, o.Certificates)
 	case errors.Is(err, unix.ENOENT):
-		r.Find(health.OnionCertificate, o.Name, "%v: make the directory, and give it to the server's user; "+
-			"of what is below /home and /root tunic's service sees nothing", err)
+		r.Find(health.OnionCertificate, o.Name, "the onion %s: %v: make the directory, and give it to the server's user; "+
+			"of what is below /home and /root tunic's service sees nothing", o.Name, err)
 	case err != nil:
-		r.Find(health.OnionCertificate, o.Name, "%v", err)
+		r.Find(health.OnionCertificate, o.Name, "the onion %s: %v", o.Name, err)
 	case files.New:
 		f.Log.Info("the onion has a new certificate", "onion", o.Name, "until", files.NotAfter)
 	}

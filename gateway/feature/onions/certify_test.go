@@ -58,8 +58,8 @@ func TestTheDaemonKeepsCertificates(t *testing.T) {
 	}
 	photos.Certificates = dir + "/nowhere"
 	found := look(photos, now)
-	if len(found) != 1 || found[0].Code != health.OnionCertificate || !strings.Contains(found[0].Text, dir+"/nowhere: ") ||
-		!strings.Contains(found[0].Text, "make the directory") {
+	if len(found) != 1 || found[0].Code != health.OnionCertificate || !strings.HasPrefix(found[0].Text, "the onion photos: ") ||
+		!strings.Contains(found[0].Text, dir+"/nowhere: ") || !strings.Contains(found[0].Text, "make the directory") {
 		t.Errorf("without the directory: %v", found)
 	}
 }
