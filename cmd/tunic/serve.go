@@ -54,6 +54,7 @@ func serveCommand(a *app) *cobra.Command {
 				return err
 			}
 			s.Devices.Read = netfilter.HardwareAddrs
+			leanLater(cmd.Context())
 			return s.Run(cmd.Context(), parent)
 		},
 	}
