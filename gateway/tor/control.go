@@ -66,7 +66,7 @@ func dialControl(ctx context.Context, socket string, pid int) (*controller, erro
 }
 
 func newController(raw net.Conn) *controller {
-	p := &pausing{Conn: raw, hurry: make(chan struct{}, 1)}
+	p := newPausing(raw)
 	return &controller{raw: raw, conn: control.NewConn(textproto.NewConn(p)), wait: commandWait, pause: p}
 }
 
@@ -218,4 +218,7 @@ func (c *controller) nextEvent() (string, error) {
 }
 
 // close ends the connection at once, without a QUIT that waits for an answer.
-func (c *controller) close() { _ = c.raw.Close() }
+func (c *controller) close() {
+	c.pause.end()
+	_ = c.raw.Close()
+}

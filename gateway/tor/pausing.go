@@ -1,9 +1,15 @@
 package tor
 
 import (
+	"cmp"
+	"errors"
+	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // eventPause is from one burst of events that is taken to the next, while they come often.
@@ -24,6 +30,10 @@ type pausing struct {
 	resting atomic.Bool
 	hurry   chan struct{} // holds one when somebody waits for what is there
 
+	mu    sync.Mutex
+	fd    int  // the connection after rest; -1: there is none
+	ended bool // end was called
+
 	// Of the goroutine that reads.
 	full  bool      // the last read was cut off by its buffer: more is there
 	burst time.Time // when the last burst was read
@@ -31,8 +41,73 @@ type pausing struct {
 	until time.Time // until when there is no pause
 }
 
-// rest has the connection pause between bursts from now on.
-func (p *pausing) rest() { p.resting.Store(true) }
+func newPausing(c net.Conn) *pausing { return &pausing{Conn: c, hurry: make(chan struct{}, 1), fd: -1} }
+
+// rest has the connection pause between bursts from now on. Nothing is written to it any
+// more. A thread waits for it: Go's own waiting (epoll, edge by edge) is woken by every
+// event, also while nobody reads.
+func (p *pausing) rest() {
+	p.resting.Store(true)
+	socket, ok := p.Conn.(*net.UnixConn)
+	if !ok {
+		return
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return // it is closed, as the next reading says
+	}
+	fd := -1
+	err = raw.Control(func(from uintptr) { fd, _ = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0) })
+	if err != nil || fd < 0 {
+		return
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		_ = unix.Close(fd)
+		return
+	}
+	p.mu.Lock()
+	p.fd = fd
+	ended := p.ended
+	p.mu.Unlock()
+	_ = socket.Close() // which ends Go's waiting, and not the connection
+	if ended {
+		p.end()
+	}
+}
+
+// end ends the connection, and with it a reading.
+func (p *pausing) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	if p.fd >= 0 {
+		_ = unix.Shutdown(p.fd, unix.SHUT_RDWR)
+	}
+}
+
+// read reads from the connection, before rest and after.
+func (p *pausing) read(b []byte) (int, error) {
+	p.mu.Lock()
+	fd := p.fd
+	p.mu.Unlock()
+	if fd < 0 {
+		return p.Conn.Read(b)
+	}
+	for {
+		n, err := unix.Read(fd, b)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n > 0 {
+			return n, nil
+		}
+		p.mu.Lock()
+		p.fd = -1 // only who reads closes it: nobody reads another file of this number
+		p.mu.Unlock()
+		_ = unix.Close(fd)
+		return 0, cmp.Or(err, io.EOF)
+	}
+}
 
 // hasten has what is there read now, and what comes within hurryTime at once.
 func (p *pausing) hasten() {
@@ -47,7 +122,7 @@ func (p *pausing) Read(b []byte) (int, error) {
 	if !p.full && p.resting.Load() {
 		p.wait()
 	}
-	n, err := p.Conn.Read(b)
+	n, err := p.read(b)
 	if !p.full {
 		now := time.Now()
 		p.close, p.burst = now.Sub(p.burst) < 2*eventPause, now

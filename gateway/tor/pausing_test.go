@@ -17,7 +17,7 @@ type reads struct {
 func newReads(t *testing.T) reads {
 	t.Helper()
 	ours, tors := net.Pipe()
-	r := reads{&pausing{Conn: ours, hurry: make(chan struct{}, 1)}, tors, make(chan string, 100)}
+	r := reads{newPausing(ours), tors, make(chan string, 100)}
 	t.Cleanup(func() { // t is the bubble's
 		ours.Close()
 		tors.Close()
@@ -98,4 +98,60 @@ func TestHurriedEventsDoNotWait(t *testing.T) {
 			t.Error("nothing pauses any more after somebody has waited once")
 		}
 	})
+}
+
+// While nobody reads, what comes wakes nobody: the kernel has it. A reading that waits ends
+// with the connection.
+func TestAPauseIsSilent(t *testing.T) {
+	path := t.TempDir() + "/c"
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	ours, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tors, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tors.Close()
+	c := newController(ours)
+	c.pause.rest()
+	if _, err := tors.Write([]byte("650 ONE\r\n650 TWO\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"ONE", "TWO"} {
+		if got, err := c.nextEvent(); got != want || err != nil {
+			t.Errorf("event %q, %v; want %q", got, err, want)
+		}
+	}
+	raw, err := ours.(*net.UnixConn).SyscallConn()
+	if err == nil {
+		err = raw.Control(func(uintptr) {})
+	}
+	if err == nil {
+		t.Error("the runtime still waits for the connection")
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.nextEvent()
+		ended <- err
+	}()
+	time.Sleep(50 * time.Millisecond) // it waits, most likely
+	c.close()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("an event came by a connection that was closed")
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("a reading outlives its connection")
+	}
+	if _, err := tors.Read(make([]byte, 1)); err == nil {
+		t.Error("tor does not see that the connection has ended")
+	}
+	c.close() // again, of a file that is closed
 }
