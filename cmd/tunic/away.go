@@ -183,7 +183,7 @@ func awayRemoveCommand(a *app) *cobra.Command {
 		Use:   "remove PHONE",
 		Short: "Shut a phone out, at once and alone",
 		Long: `Remove removes phones/PHONE.toml and applies that. What the phone has open is cut, and
-its onion is gone for good. Other phones stay connected. Who has the phone may know the
+its onion is gone for good. Other phones stay connected. Somebody with the phone may know the
 user's password: change it too, with ` + "`tunic user passwd`" + `.`,
 		Example: "  tunic away remove annphone",
 		Args:    cobra.ExactArgs(1),
