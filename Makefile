@@ -170,16 +170,17 @@ long: lab-deps build ## run the tests that take minutes and rarely fail (as root
 jobs: lab-deps build ## do a newcomer's jobs and break eight things, and write docs/jobs.md (as root)
 	TUNIC_JOBS=$(CURDIR)/docs/jobs.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^(notices|jobs)$$' ./internal/lab/e2e
 
-# A Matrix server that no Debian has, and the kernel of the machine for a friend, which is not installed here.
+# A Matrix server and a node of IPFS that no Debian has, and the kernel of the machine for a friend, which is not installed here.
 DENDRITE  = github.com/matrix-org/dendrite
 VM_KERNEL = linux-image-cloud-amd64
 
 systems: lab-deps build ## try other projects' programs between two houses, and write docs/systems.md (as root)
-	$(call install_quietly,openssh-server openssh-client rlwrap diod finger gnupg yggdrasil mosh transmission-daemon transmission-cli python3-libtorrent aria2 litecoind mosquitto mosquitto-clients gnunet qemu-system-x86)
+	$(call install_quietly,openssh-server openssh-client rlwrap diod finger gnupg yggdrasil mosh transmission-daemon transmission-cli python3-libtorrent aria2 litecoind mosquitto mosquitto-clients gnunet qemu-system-x86 toxcore-utils toxic)
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/dist/peers $(GO) install $(addprefix $(DENDRITE)/cmd/,$(addsuffix @v0.13.8,dendrite generate-config generate-keys))
+	cd tools/kubo && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/dist/peers/ipfs github.com/ipfs/kubo/cmd/ipfs
 	rm -rf dist/vm && mkdir -p dist/vm && cd dist/vm && apt-get -qq -o APT::Sandbox::User=root download $$(apt-cache depends $(VM_KERNEL) | awk '/Depends: linux-image/ {print $$2; exit}')
 	dpkg-deb --fsys-tarfile dist/vm/*.deb | tar -x -C dist/vm --wildcards './boot/vmlinuz-*' && mv dist/vm/boot/vmlinuz-* dist/vm/vmlinuz
-	TUNIC_KERNEL=$(CURDIR)/dist/vm/vmlinuz TUNIC_DENDRITE=$(CURDIR)/dist/peers TUNIC_SYSTEMS=$(CURDIR)/docs/systems.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^systems$$' ./internal/lab/e2e
+	TUNIC_KERNEL=$(CURDIR)/dist/vm/vmlinuz TUNIC_DENDRITE=$(CURDIR)/dist/peers TUNIC_KUBO=$(CURDIR)/dist/peers TUNIC_SYSTEMS=$(CURDIR)/docs/systems.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^systems$$' ./internal/lab/e2e
 
 peers: ## make friends of three boxes, use their names, forget one, introduce two (as root)
 	TUNIC_LONG=1 $(GO) test -tags lab -count=1 -timeout 20m -v -run 'TestEndToEnd/(peers|three_peers)$$' ./internal/lab/e2e

@@ -37,7 +37,7 @@ type system struct {
 
 // systems are in the order in which they are tried.
 func systems() []system {
-	return slices.Concat(oldPrograms(), networks(), houseServers(), machines())
+	return slices.Concat(oldPrograms(), networks(), houseServers(), machines(), outsiders())
 }
 
 // trial is a system under way, and what it has shown.

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -12,8 +13,10 @@ func networks() []system {
 	return []system{
 		{"Yggdrasil", []string{"yggdrasil", "mosh"}, []string{"9001"}, tryYggdrasil},
 		{"BitTorrent", []string{"transmission-daemon", "python3-libtorrent", "aria2"}, []string{"9091", "51413", "8081"}, tryBitTorrent},
+		{"IPFS", nil, []string{"4001", "8090"}, tryIPFS},
 		{"Litecoin", []string{"litecoind"}, []string{"19444"}, tryLitecoin},
 		{"GNUnet", []string{"gnunet"}, []string{"1080"}, tryGNUnet},
+		{"Tox", []string{"toxic", "toxcore-utils"}, []string{strconv.Itoa(toxPort)}, tryTox},
 		{"MQTT", []string{"mosquitto", "mosquitto-clients"}, []string{"1883"}, tryMQTT},
 	}
 }
