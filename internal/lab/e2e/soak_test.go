@@ -25,8 +25,9 @@ const soakVariable = "TUNIC_SOAK"
 // Of the soak.
 const (
 	soakOnions = 10
-	soakEvery  = 5 * time.Second // from one look at the box to the next
-	soakKill   = 3 * time.Minute // about how often tor is killed
+	soakEvery  = 5 * time.Second  // from one look at the box to the next
+	soakKill   = 3 * time.Minute  // about how often tor is killed
+	soakRest   = 30 * time.Second // at the end, in which it is not: the house has to be as before
 )
 
 // soakTime is how long a house is used, 0 for not at all.
@@ -225,7 +226,7 @@ func (s *soak) watch() *watched {
 		s.got += len(s.inbox(s.a)) + len(s.inbox(s.b))
 		s.clear(s.a)
 		s.clear(s.b)
-		if time.Since(begin) < apart*time.Duration(kills+1) || all-time.Since(begin) < soakKill/2 {
+		if time.Since(begin) < apart*time.Duration(kills+1) || all-time.Since(begin) < soakRest {
 			continue
 		}
 		kills++

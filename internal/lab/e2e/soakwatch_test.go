@@ -43,8 +43,8 @@ var (
 	// The kernel remembers what has ended for two minutes (nf_conntrack_tcp_timeout_time_wait):
 	// as much as was done in them, which is less while tor is away.
 	entries = bench.Bound{Percent: 15, Beside: 100}
-	// Archives of chat and logs of mailboxes hold what was said, about 1 kB each time: 24 messages
-	// and 24 mails a minute are 0.5 MB in the 12 minutes between. tor's caches are written as a whole.
+	// The journal of the mail's spool grows by 4 kB for each mail, a quarter of an MB at a time, until it
+	// begins again at 4 MB. Archives of chat and logs of mailboxes hold what was said: some 12 kB a minute.
 	disk = bench.Bound{Percent: 5, Beside: 2}
 )
 
@@ -164,8 +164,15 @@ func (all *watched) judge(w *world) {
 			w.Error(err)
 			continue
 		}
-		name := strings.TrimSuffix(one.Name+", "+one.Unit, ", ")
-		fmt.Fprintf(&table, "| %s | %.1f | %.1f | %.1f | %.1f | %.1f |\n", name, one.Least(), v.Before, v.After, v.Most, one.Peak())
+		name, digits := one.Name, 0
+		if one.Unit != "" {
+			name, digits = name+", "+one.Unit, 1
+		}
+		fmt.Fprintf(&table, "| %s |", name)
+		for _, value := range []float64{one.Least(), v.Before, v.After, v.Most, one.Peak()} {
+			fmt.Fprintf(&table, " %.*f |", digits, value)
+		}
+		table.WriteString("\n")
 		if !v.Flat {
 			w.Errorf("%s: %.1f at the end, %.1f before; it may be %.1f: %v", name, v.After, v.Before, v.Most, one.Points)
 		}
