@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin openssh-server openssh-client
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p soak
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -171,6 +171,13 @@ jobs: lab-deps build ## do a newcomer's jobs and break eight things, and write d
 	TUNIC_JOBS=$(CURDIR)/docs/jobs.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^(notices|jobs)$$' ./internal/lab/e2e
 
 # A Matrix server and a node of IPFS that no Debian has, and the kernel of the machine for a friend, which is not installed here.
+# For how many minutes: 5 or more.
+MINUTES ?= 20
+
+soak: lab-deps build ## use a house for MINUTES (20) as many people do, and write what it takes into docs/footprint.md (as root)
+	TUNIC_SOAK=$(MINUTES) TUNIC_SOAK_PAGE=$(CURDIR)/docs/footprint.md TUNIC_CURVES=$(CURDIR)/docs/curves $(GO) test -tags lab -count=1 -timeout $$(($(MINUTES)+15))m -v -run 'TestEndToEnd$$/^soak$$' ./internal/lab/e2e
+
+# A Matrix server that no Debian has, and the kernel of the machine for a friend, which is not installed here.
 DENDRITE  = github.com/matrix-org/dendrite
 VM_KERNEL = linux-image-cloud-amd64
 

@@ -89,6 +89,21 @@ func TestPlot(t *testing.T) {
 	}
 }
 
+// Over time what is flat is level too, in the middle of the time is the middle of the picture, and
+// a 0 is nowhere.
+func TestPlotTime(t *testing.T) {
+	var out strings.Builder
+	err := PlotTime(&out, "cost", "MB", 20, []Curve{{"flat", []Point{{0, 10}, {5, 0}, {10, 10}, {20, 10}}}, {"more", []Point{{20, 100}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`points="70.0,260.0 345.0,260.0 620.0,260.0"`, `points="620.0,40.0"`, ">20 min<", ">8 min<"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
 func TestCPU(t *testing.T) {
 	if CPU(t, os.Getpid()) < 0 {
 		t.Error("this process has run for less than no time")

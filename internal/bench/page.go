@@ -54,11 +54,14 @@ const (
 )
 
 // Replace puts text between Begin and End of a page.
-func Replace(page, text string) (string, error) {
-	before, rest, ok := strings.Cut(page, Begin)
-	_, after, ended := strings.Cut(rest, End)
+func Replace(page, text string) (string, error) { return ReplaceBetween(page, Begin, End, text) }
+
+// ReplaceBetween puts text between two lines of a page, which have to be there.
+func ReplaceBetween(page, begin, end, text string) (string, error) {
+	before, rest, ok := strings.Cut(page, begin)
+	_, after, ended := strings.Cut(rest, end)
 	if !ok || !ended {
-		return "", fmt.Errorf("the page has no lines %q and %q", Begin, End)
+		return "", fmt.Errorf("the page has no lines %q and %q", begin, end)
 	}
-	return before + Begin + text + End + after, nil
+	return before + begin + text + end + after, nil
 }

@@ -34,7 +34,7 @@ const suiteLimit = 45 * time.Minute
 func TestEndToEnd(t *testing.T) {
 	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	limit := suiteLimit
+	limit := suiteLimit + soakTime()
 	if os.Getenv(reportVariable) != "" {
 		limit *= 2 // nobody waits for a report
 	}

@@ -81,6 +81,7 @@ func parts() []part {
 		{name: "notices", needs: []string{"$" + jobsVariable, "dovecot"}, test: testNotices},
 		{name: "jobs", needs: []string{"$" + jobsVariable, "obfs4proxy", "faketime"}, disturbs: []string{drift}, test: testJobs},
 		{name: "crowd", needs: []string{"$" + crowdVariable}, test: testCrowd},
+		{name: "soak", needs: []string{"$" + soakVariable, "go-sendxmpp"}, test: testSoak},
 		{name: "filter", needs: []string{"$" + coexistVariable, "dnsmasq"}, test: testFilter},
 		{name: "wireguard", needs: []string{"$" + coexistVariable, "wireguard-go", "wg-quick"}, disturbs: []string{drift},
 			test: testWireGuard},
