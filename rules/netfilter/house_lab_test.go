@@ -185,11 +185,15 @@ func (h *house) addDevice(name string) {
 	n.ip("-6 route add default via 2001:db8:77::1")
 }
 
-// quiet has the gateway refuse without waiting for its turn, and leave routes
-// to the tests.
+// quiet has the gateway and the internet refuse without waiting for their turn:
+// a kernel tells one address of six errors at once, then of one a second
+// (icmp(7), icmp_ratelimit), and all devices have the gateway's address there.
+// Routes are left to the tests.
 func (h *house) quiet(interfaces ...string) {
-	h.gateway.set("ipv4/icmp_ratelimit", "0")
-	h.gateway.set("ipv6/icmp/ratelimit", "0")
+	for _, n := range []*node{h.gateway, h.internet} {
+		n.set("ipv4/icmp_ratelimit", "0")
+		n.set("ipv6/icmp/ratelimit", "0")
+	}
 	for _, name := range append(interfaces, "all") {
 		h.gateway.set("ipv4/conf/"+name+"/rp_filter", "0")
 		h.gateway.set("ipv4/conf/"+name+"/send_redirects", "0")
