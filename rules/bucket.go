@@ -2,8 +2,8 @@ package rules
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
-	"net"
 	"strings"
 )
 
@@ -46,7 +46,7 @@ func bucket(n int) string {
 
 // bucketOf is what such a program computes.
 func bucketOf(mac string) int {
-	a, err := net.ParseMAC(mac)
+	a, err := hex.DecodeString(strings.ReplaceAll(mac, ":", ""))
 	if err != nil || len(a) != 6 {
 		return -1
 	}

@@ -92,7 +92,8 @@ func TestEachRuleOfBucketsIsMissed(t *testing.T) {
 
 // TestBucketProgram has the code of xt_bpf as iptables prints it.
 func TestBucketProgram(t *testing.T) {
-	const want = `-m bpf --bytecode "9,32 0 0 4292870152,7 0 0 0,40 0 0 4292870150,12 0 0 0,36 0 0 2654435761,116 0 0 28,21 0 1 7,6 0 0 65535,6 0 0 0"`
+	const want = `-m bpf --bytecode "9,32 0 0 4292870152,7 0 0 0,40 0 0 4292870150,12 0 0 0,36 0 0 2654435761,` +
+		`116 0 0 28,21 0 1 7,6 0 0 65535,6 0 0 0"`
 	if got := bucket(7); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
