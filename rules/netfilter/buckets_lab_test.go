@@ -50,7 +50,15 @@ func bucketOf(in rules.Input, mac string) string {
 
 // TestBuckets sends from hardware addresses of all buckets: the kernel computes what we do.
 func TestBuckets(t *testing.T) {
-	n := newNetwork(t)
+	for _, backend := range []string{"nft", "legacy"} {
+		t.Run(backend, func(t *testing.T) {
+			useBackend(t, backend)
+			sendFromBuckets(t, newNetwork(t))
+		})
+	}
+}
+
+func sendFromBuckets(t *testing.T, n *network) {
 	in := withDevices(2 * rules.Listed)
 	n.far = n.internet.server(":80")
 	tor := n.gateway.server(":9240")
