@@ -168,6 +168,8 @@ func (k fakeKernel) Group(context.Context, []string) (uint32, error) {
 	return 0x74756e, k.failure("group")
 }
 
+func (k fakeKernel) Buckets(context.Context) bool { return true }
+
 func (k fakeKernel) LocalPrefixes(context.Context) ([]netip.Prefix, error) {
 	return nil, k.failure("prefixes")
 }

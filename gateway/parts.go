@@ -54,6 +54,8 @@ type Kernel interface {
 	// Group puts the household's interfaces into a group that stays on them when
 	// they get another name, and returns its number; 0: there is none.
 	Group(ctx context.Context, interfaces []string) (uint32, error)
+	// Buckets reports whether rules can find a device without a look at all of them.
+	Buckets(ctx context.Context) bool
 	Neighbours(ctx context.Context, interfaces []string) ([]feature.Neighbour, error)
 	LocalPrefixes(ctx context.Context) ([]netip.Prefix, error)
 	// Surroundings says what is around the box and its household's interfaces.

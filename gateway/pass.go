@@ -110,7 +110,7 @@ func (p *pass) learn(ctx context.Context) bool {
 		p.find(health.RulesFailed, "", "reading the network interfaces: %v", err)
 		return false
 	}
-	p.in.Group = p.group(ctx, p.in.Config)
+	p.in.Group, p.in.Buckets = p.group(ctx, p.in.Config), p.Kernel.Buckets(ctx)
 	facts.RelayTime = relaytime.Newest(p.Paths.Clock(), ntp.SinceBoot())
 	p.lookAround(ctx)
 	p.in.Facts = remember(p.snapshot().in.Facts, facts)

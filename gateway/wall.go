@@ -16,7 +16,7 @@ func (g *Gateway) close(ctx context.Context) error {
 	v := g.snapshot()
 	in := g.own(v.in)
 	in.Config = g.amended(v.config)
-	in.Group = g.group(ctx, in.Config)
+	in.Group, in.Buckets = g.group(ctx, in.Config), g.Kernel.Buckets(ctx)
 	return g.applyRules(ctx, desire.Closed(ctx, g.Features, in))
 }
 

@@ -12,6 +12,7 @@ import (
 // it too.
 //
 //	mangle PREROUTING  => TUNIC-CLASSIFY => TUNIC-DEVICE     the policy's mark, on the first packet of a connection
+//	                                        => TUNIC-DEVICE-0 to -F -> TUNIC-AS-...   where there are many devices
 //	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
 //	                                     -> TUNIC-PASS       the mark of the wall, for what is established and leaves in clear
 //	                   => TUNIC-GATE -> TUNIC-HOME -> TUNIC-LEAVE   the same for each other packet that may be forwarded
@@ -39,6 +40,7 @@ import (
 const (
 	chainClassify = ChainPrefix + "CLASSIFY"
 	chainDevice   = ChainPrefix + "DEVICE"
+	chainAs       = ChainPrefix + "AS-"
 	chainBypass   = ChainPrefix + "BYPASS" // changes with the grants, alone and often
 	chainPass     = ChainPrefix + "PASS"
 	chainGate     = ChainPrefix + "GATE"
@@ -84,7 +86,8 @@ func Compile(in Input) (Ruleset, error) {
 		set.Tables = append(set.Tables,
 			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(),
 				c.child(), c.refuse()}},
-			Table{f, "mangle", []Chain{c.classify(), c.device(), c.bypass(), c.passing(), c.gate(), c.home(), c.leave(), c.post()}},
+			Table{f, "mangle", slices.Concat([]Chain{c.classify(), c.device()}, c.buckets(),
+				[]Chain{c.bypass(), c.passing(), c.gate(), c.home(), c.leave(), c.post()})},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.full(), c.trans(), c.sink(), c.own(), c.snat()}},
 		)
 	}

@@ -43,6 +43,7 @@ type Input struct {
 	Prefixes   []netip.Prefix // the household's on-link prefixes, both families, masked
 	Default    Policy         // of devices that are not listed
 	Devices    []Device
+	Buckets    bool      // rules can look at the bytes of a hardware address (see BucketRule)
 	Carriers   []Carrier // Tor first, and the networks beside it. No other uid's packets may leave the box
 	Children   []Child   // processes that speak with strangers and devices
 	OwnTor     bool      // the box's own TCP and DNS go through Tor, everything else of its own is refused

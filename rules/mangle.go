@@ -15,16 +15,18 @@ func (c compiler) classify() Chain {
 }
 
 // device marks the connection: first as the default says, then as the device's
-// own policy says. The last match wins, so a device is never without a mark.
+// own policy says. The last match wins, so a device is never without a mark. Many
+// devices are spread over buckets.
 func (c compiler) device() Chain {
 	chain := Chain{Name: chainDevice}
-	mark := func(match string, p Policy) {
-		chain.add("%s-j CONNMARK --set-xmark %#x/%#x", match, p.Mark(), MarkMask)
-	}
-	mark("", c.Default)
-	for _, d := range c.Devices {
-		if d.Policy != c.Default {
-			mark("-m mac --mac-source "+d.MAC+" ", d.Policy)
+	chain.add("-j CONNMARK --set-xmark %#x/%#x", c.Default.Mark(), MarkMask)
+	if c.spread() {
+		for n := range buckets {
+			chain.add("%s -j %s", bucket(n), bucketChain(n))
+		}
+	} else {
+		for _, d := range c.differing() {
+			chain.add("-m mac --mac-source %s -j CONNMARK --set-xmark %#x/%#x", d.MAC, d.Policy.Mark(), MarkMask)
 		}
 	}
 	c.pass(&chain)

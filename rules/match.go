@@ -28,6 +28,8 @@ func (w *walk) match(rule string) (matches bool, target []string, err error) {
 		switch words[0] {
 		case "--tcp-flags":
 			values = 2
+		case "--bytecode": // in quotes
+			values = 1 + slices.IndexFunc(words[1:], func(w string) bool { return strings.HasSuffix(w, `"`) })
 		case "--connlimit-saddr":
 			values = 0
 		}
@@ -70,6 +72,8 @@ func (w *walk) is(option string, values []string) (bool, error) {
 		return within(value, w.Flow.To.Addr())
 	case "--mac-source":
 		return value == w.MAC, nil
+	case "--bytecode":
+		return bucket(bucketOf(w.MAC)) == "-m bpf --bytecode "+strings.Join(values, " "), nil
 	case "--mark":
 		mark, mask, err := parseMark(value)
 		return w.mark&mask == mark, err

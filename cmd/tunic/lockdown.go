@@ -83,6 +83,7 @@ func (a *app) lockdownAlone(ctx context.Context) error {
 		box.Surroundings, _ = machine.Kernel{Kernel: k}.Surroundings(ctx, c.Household.Interfaces)
 		in = desire.Closed(ctx, emptyHouse().features(), box)
 		in.Group, _ = k.Group(ctx, c.Household.Interfaces) // one for which that fails is closed by its name
+		in.Buckets = k.Buckets(ctx)
 	}
 	set, err := rules.Compile(in)
 	if err != nil {

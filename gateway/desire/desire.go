@@ -104,6 +104,7 @@ func ownRules(in Inputs) rules.Input {
 		Mode:       in.Mode,
 		Interfaces: c.Household.Interfaces,
 		Group:      in.Group,
+		Buckets:    in.Buckets,
 		Default:    rulePolicy(c.Household.DefaultPolicy),
 		Carriers:   []rules.Carrier{{UID: in.Tor.UID, TransPort: config.TransPort, DNSPort: config.DNSPort}},
 		OwnTor:     c.Gateway.OwnTraffic == config.OwnTor,

@@ -24,6 +24,7 @@ type Scene struct {
 	Facts        Facts
 	Surroundings Surroundings
 	Group        uint32 // of the household's interfaces; 0: none
+	Buckets      bool   // rules can find a device without a look at all
 	ChildIDs
 	Ranges    Ranges
 	Local     []netip.Prefix             // of the box's interfaces and routes

@@ -17,6 +17,7 @@ import (
 // phone is the last of them, so that a search would find it last.
 func withDevices(n int) rules.Input {
 	in := household()
+	in.Buckets = true
 	for i := range n - 1 {
 		in.Devices = append(in.Devices, rules.Device{MAC: fmt.Sprintf("02:00:%02x:%02x:00:01", i>>8, i&0xff), Policy: rules.Direct})
 	}

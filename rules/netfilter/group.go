@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
-
-	"tunic/rules"
 )
 
 // Group is the interface group that household interfaces are put into
@@ -53,31 +51,10 @@ func (k *Kernel) Group(ctx context.Context, household []string) (uint32, error) 
 	return Group, nil
 }
 
-// groups reports whether rules can match groups. It tries once, in a chain that
-// is gone again in the same step.
+// groups reports whether rules can match groups.
 func (k *Kernel) groups(ctx context.Context) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.canGroup != nil {
-		return *k.canGroup
-	}
-	can := true
-	for _, f := range rules.Families() {
-		const chain = rules.ChainPrefix + "TRY"
-		text := "*filter\n:" + chain + " - [0:0]\n-A " + chain + " -m devgroup --src-group 0x1 -m devgroup --dst-group 0x1 -j RETURN\n" +
-			"-F " + chain + "\n-X " + chain + "\nCOMMIT\n"
-		if err := k.restore(ctx, f, text); err != nil {
-			if ctx.Err() != nil {
-				return false
-			}
-			k.log.Info("rules cannot match interface groups here: a household interface that gets another name is out of reach until it "+
-				"is configured", "error", err)
-			can = false
-			break
-		}
-	}
-	k.canGroup = &can
-	return can
+	return k.can(ctx, "-m devgroup --src-group 0x1 -m devgroup --dst-group 0x1", "rules cannot match interface groups here: "+
+		"a household interface that gets another name is out of reach until it is configured")
 }
 
 // ungroup takes all interfaces out of the group.

@@ -42,11 +42,11 @@ type Kernel struct {
 	version  Version
 	families map[rules.Family]programs
 
-	mu       sync.Mutex
-	applied  map[tableID]applied
-	written  map[ruleKey]written // what iptables has made of rules
-	unread   listed              // when rules were loaded that are not in written yet
-	canGroup *bool               // rules can match interface groups; nil: not known yet
+	mu        sync.Mutex
+	applied   map[tableID]applied
+	written   map[ruleKey]written // what iptables has made of rules
+	unread    listed              // when rules were loaded that are not in written yet
+	abilities map[string]bool     // whether rules can match that
 
 	own     children // programs of ours that may change rules
 	blame   sync.Mutex
@@ -85,7 +85,8 @@ func New(ctx context.Context, log *slog.Logger) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for the packet filter: %w", err)
 	}
-	k := &Kernel{log: log, families: make(map[rules.Family]programs), applied: make(map[tableID]applied), own: children{namespace: here}}
+	k := &Kernel{log: log, families: make(map[rules.Family]programs), applied: make(map[tableID]applied),
+		abilities: make(map[string]bool), own: children{namespace: here}}
 	for _, f := range rules.Families() {
 		p, versions, err := findPrograms(ctx, f)
 		if err != nil {

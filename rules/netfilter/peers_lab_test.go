@@ -24,10 +24,10 @@ func BenchmarkPeers(b *testing.B) {
 	b.Run("connect", benchConnections)
 }
 
-// benchLoad loads rules for one device and for many.
+// benchLoad loads rules for one device and for many: such as the daemon has had before, but for
+// those that are loaded first or for the first time.
 func benchLoad(b *testing.B) {
 	const goal, many = 50, 1000 // ms
-	gw := newNode(b, "load")
 	var ways []bench.Way
 	for _, devices := range []int{1, many} {
 		open := withDevices(devices)
@@ -37,9 +37,13 @@ func benchLoad(b *testing.B) {
 		base := compile(b, open)
 		for what, in := range map[string]rules.Input{"swap": closed, "policy": other} {
 			name, set := fmt.Sprintf("%s, %d devices", what, devices), compile(b, in)
-			ways = append(ways, bench.Way{Name: name, Once: loading(b, gw, base, set)})
+			ways = append(ways, bench.Way{Name: name, Once: loading(b, fmt.Sprint("l", len(ways)), base, set)})
 		}
 	}
+	open := withDevices(many)
+	closed := opposite(open)
+	ways = append(ways, bench.Way{Name: "first load", Once: loadingFirst(b, "first", compile(b, open))},
+		bench.Way{Name: "first swap", Once: loadingFirst(b, "swap", compile(b, closed), compile(b, open))})
 	seen := bench.Turns(benchRounds, ways)
 	for _, what := range []string{"swap", "policy"} {
 		one, lots := seen[what+", 1 devices"], seen[fmt.Sprintf("%s, %d devices", what, many)]
@@ -48,24 +52,54 @@ func benchLoad(b *testing.B) {
 		both := map[string][]float64{"tunic": lots, "with 1 device": one}
 		bench.Report(b, bench.Compare("rules: "+what+" as devices grow", "ms", bench.Less, 0.5, both, "with 1 device"), both)
 	}
+	for _, what := range []string{"first load", "first swap"} {
+		own := map[string][]float64{"tunic": seen[what]}
+		bench.Report(b, bench.Against("rules: "+what+" with 1,000 devices", "ms", bench.Less, goal, seen[what]), own)
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
-// loading returns what loads a set where base is, and says how many milliseconds that takes.
-func loading(b *testing.B, gw *node, base, set rules.Ruleset) func() float64 {
-	return func() float64 {
+// loadingFirst returns what loads sets where nothing is, as at boot, by a daemon that has just
+// begun, and says how many milliseconds the last takes.
+func loadingFirst(b *testing.B, name string, sets ...rules.Ruleset) func() float64 {
+	gw := newNode(b, name)
+	return func() (took float64) {
 		k := gw.kernel()
-		gw.apply(k, base)
-		var took time.Duration
 		gw.do(func() {
-			begin := time.Now()
-			if err := k.Apply(b.Context(), set); err != nil {
+			if err := k.Teardown(b.Context()); err != nil {
 				b.Error(err)
 			}
-			took = time.Since(begin)
 		})
-		return float64(took.Microseconds()) / 1000
+		for _, set := range sets {
+			took = timed(b, gw, k, set)
+		}
+		return took
 	}
+}
+
+// loading returns what loads a set where base is, time and again, and says how many
+// milliseconds that takes.
+func loading(b *testing.B, name string, base, set rules.Ruleset) func() float64 {
+	gw := newNode(b, name)
+	k := gw.kernel()
+	return func() float64 {
+		gw.apply(k, base)
+		return timed(b, gw, k, set)
+	}
+}
+
+// timed returns how many milliseconds it takes to apply a set.
+func timed(b *testing.B, gw *node, k *Kernel, set rules.Ruleset) float64 {
+	b.Helper()
+	var took time.Duration
+	gw.do(func() {
+		begin := time.Now()
+		if err := k.Apply(b.Context(), set); err != nil {
+			b.Error(err)
+		}
+		took = time.Since(begin)
+	})
+	return float64(took.Microseconds()) / 1000
 }
 
 // benchForward moves data as policy onion lets it, with 1 and with 1,000 devices, and
@@ -152,13 +186,12 @@ func openMany(b *testing.B, phone *node) float64 {
 func BenchmarkCurves(b *testing.B) {
 	swap, policy := bench.Curve{Name: "closed to open"}, bench.Curve{Name: "a policy"}
 	for _, devices := range bench.Sizes {
-		gw := newNode(b, fmt.Sprint("curve", devices))
 		open := withDevices(devices)
 		closed, other := open, withDevices(devices)
 		closed.Mode = rules.Lockdown
 		other.Devices[0].Policy = rules.Block
 		for c, in := range map[*bench.Curve]rules.Input{&swap: closed, &policy: other} {
-			loads := loading(b, gw, compile(b, in), compile(b, open))
+			loads := loading(b, fmt.Sprint("curve", devices, c.Name[:1]), compile(b, in), compile(b, open))
 			seen := bench.Turns(benchRounds, []bench.Way{{Name: "load", Once: loads}})["load"]
 			c.Points = append(c.Points, bench.Point{Count: float64(devices), Value: bench.Median(seen)})
 		}

@@ -67,6 +67,7 @@ func settings() []setting {
 		{"open, all but mangle empty", newHouse, openHouse(), wallShotsOpen(), ``, true},
 		{"open, another network named, all but mangle empty", newHouse, other, wallShotsNamed(), ``, true},
 		{"closed, all but mangle empty", newHouse, closed, wallShotsClosed(), ``, true},
+		crowded(),
 	}
 }
 
