@@ -62,6 +62,7 @@ type pass struct {
 	desired  feature.Desired
 	findings []health.Finding
 	why      string // why the household is not open
+	early    bool   // names wait for their rules
 }
 
 // find notes a finding about a subject: an onion, a device, a server, a friend, an

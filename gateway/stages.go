@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 
 	"tunic/gateway/desire"
@@ -102,7 +103,7 @@ func (p *pass) steps(ctx context.Context) bool {
 	if !connected {
 		p.applyPage(ctx)
 	}
-	done := connected && p.applyServe(ctx) && p.open(ctx) && p.applyServers()
+	done := connected && p.applyServe(ctx) && p.open(ctx) && p.applyNames(ctx) && p.applyServers()
 	p.applyFast(ctx)
 	return done
 }
@@ -208,7 +209,14 @@ func (p *pass) applyServe(ctx context.Context) bool {
 	if err := p.Listeners.Set(ctx, p.desired.Listeners); err != nil {
 		p.find(health.ServeProblem, "", "%v", err)
 	}
-	failed, err := p.Server.Apply(ctx, p.desired.Serve, p.Listeners.Files())
+	first, early := p.withoutEarlyNames(p.desired.Serve)
+	p.early = early
+	return p.giveServe(ctx, first)
+}
+
+// giveServe hands serve its work.
+func (p *pass) giveServe(ctx context.Context, d link.Desired) bool {
+	failed, err := p.Server.Apply(ctx, d, p.Listeners.Files())
 	if err != nil {
 		p.why = "the part that serves devices and visitors is not running"
 		p.find(health.ServeDown, "", "%v", err)
@@ -219,6 +227,35 @@ func (p *pass) applyServe(ctx context.Context) bool {
 		p.find(health.ServeProblem, "", "%s", f)
 	}
 	return true
+}
+
+// withoutEarlyNames is what serve is told before the rules are loaded, and whether that is
+// not all: in an open house a name comes after the rules that lead its ports to serve, for
+// whoever asks for it dials it at once.
+func (p *pass) withoutEarlyNames(d link.Desired) (link.Desired, bool) {
+	if !p.opened {
+		return d, false
+	}
+	waits := make(map[netip.Addr]bool)
+	for _, s := range p.desired.Rules.Services {
+		waits[s.To] = true
+	}
+	for _, s := range p.lastOpen.Services {
+		waits[s.To] = false
+	}
+	early := func(n link.Name) bool {
+		return slices.ContainsFunc(n.Addrs, func(a netip.Addr) bool { return waits[a] })
+	}
+	if !slices.ContainsFunc(d.DNS.Names, early) {
+		return d, false
+	}
+	d.DNS.Names = slices.DeleteFunc(slices.Clone(d.DNS.Names), early)
+	return d, true
+}
+
+// applyNames gives serve the names that had to wait for their rules.
+func (p *pass) applyNames(ctx context.Context) bool {
+	return !p.early || p.giveServe(ctx, p.desired.Serve)
 }
 
 // open swaps the open rules in and looks whether they are there.

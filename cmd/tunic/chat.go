@@ -22,7 +22,8 @@ func chatCommand(a *app) *cobra.Command {
 		Long: `Chat sits down at the table for a friend, and calls the friend's box. Whoever sits at its
 table for this house, on a terminal of the box or on any device, is joined at once; if nobody
 does, the people there are told, and chat waits for them. Then what you type goes there
-line by line, what they say comes with their name in front, and Ctrl-C ends it.
+line by line, what they say comes with their name in front, and Ctrl-C ends it. So does an
+hour in which nobody says anything.
 
 On a device of the household nothing has to be installed for it: docs/talk.md. The two
 boxes prove who they are first. Chat needs root, and a running daemon.`,

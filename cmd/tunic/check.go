@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -19,6 +20,7 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/machine"
 	"tunic/gateway/tor"
+	"tunic/rules/netfilter"
 )
 
 func checkCommand(a *app) *cobra.Command {
@@ -30,9 +32,9 @@ mistake with file and line and exits with 2 if there is one. Lines in torrc.d,
 bridges and countries are verified by tor itself. What this box lacks for a
 configuration that is right, such as tor, a mail or chat server, the program of
 a bridge's transport or the household's interface, is a warning, and so is an
-onion that leads to a host on the internet. That the household's interface is the
-way to the internet is a mistake, and so is a network on it that cannot be the
-household's.`,
+onion that leads to a host on the internet; the last line refers to the warnings then,
+and the exit status is 0 as without. That the household's interface is the way to the
+internet is a mistake, and so is a network on it that cannot be the household's.`,
 		Example: "  tunic check && tunic reload",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(a.paths())
@@ -42,25 +44,16 @@ household's.`,
 			if err := entry.CheckSnippets(a.paths(), c); err != nil {
 				return &failure{code: exitUsage, err: err}
 			}
-			_, err = entry.Find(c)
+			warned, err := a.checkPrograms(cmd.Context(), c)
 			if err != nil {
-				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
-			} else if err := a.askTor(cmd.Context(), c); err != nil {
 				return err
 			}
-			missing := desire.Missing(cmd.Context(), emptyHouse().features(), c)
-			if local, err := (machine.Kernel{}).LocalPrefixes(cmd.Context()); err == nil {
-				missing = append(missing, onions.CheckTargets(c.Onions, slices.Concat(local, c.Household.Prefixes))...)
-			}
-			for _, err := range missing {
-				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
-			}
-			warned, err := a.checkInterfaces(cmd.Context(), c)
+			found, err := a.checkInterfaces(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
 			words := "the configuration is right"
-			if warned {
+			if warned || found {
 				words = "the files have no mistake, but see the warnings"
 			}
 			a.printf("%s: %s, %s, %s\n", words, count(len(c.Devices), "device", "devices"),
@@ -68,6 +61,42 @@ household's.`,
 			return nil
 		},
 	}
+}
+
+// checkPrograms compares the configuration with the programs of this box and, where tor is
+// one of them, has tor verify what is written for it. It reports whether it has warned of
+// something.
+func (a *app) checkPrograms(ctx context.Context, c *config.Config) (warned bool, err error) {
+	var doubts []error
+	if _, err := entry.Find(c); err != nil {
+		doubts = append(doubts, err)
+	} else if doubt, err := a.askTor(ctx, c); err != nil {
+		return false, err
+	} else if doubt != nil {
+		doubts = append(doubts, fmt.Errorf("what is written for tor was not verified: %w", doubt))
+	}
+	doubts = append(doubts, a.lacking(ctx, c)...)
+	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
+		doubts = append(doubts, onions.CheckTargets(c.Onions, slices.Concat(local, c.Household.Prefixes))...)
+	}
+	for _, err := range doubts {
+		fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
+	}
+	return len(doubts) > 0, nil
+}
+
+// lacking says which programs this box lacks. Who is not root has no packet filter on PATH
+// where there is one.
+func (a *app) lacking(ctx context.Context, c *config.Config) []error {
+	list := desire.Missing(ctx, emptyHouse().features(), c)
+	if a.uid != 0 {
+		return list
+	}
+	_, err := netfilter.New(ctx, slog.New(slog.DiscardHandler))
+	if errors.Is(err, netfilter.ErrNotInstalled) || errors.Is(err, netfilter.ErrTooOld) {
+		list = append(list, err)
+	}
+	return list
 }
 
 // checkInterfaces compares the configuration with the interfaces that this box has
@@ -113,30 +142,24 @@ func (a *app) warn(list []health.Finding) {
 	}
 }
 
-// askTor has tor verify what the owner has written for it, if there is something.
-// That tor is not installed is no mistake of the configuration.
-func (a *app) askTor(ctx context.Context, c *config.Config) error {
+// askTor has tor verify what the owner has written for it, if there is something. What
+// keeps it from that is a doubt: that tor is not installed is no mistake of the configuration.
+func (a *app) askTor(ctx context.Context, c *config.Config) (doubt, err error) {
 	if len(c.Torrc)+len(c.Tor.Bridges)+len(c.Tor.Exits) == 0 {
-		return nil
+		return nil, nil
 	}
-	user, err := feature.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}, error(nil)
+	user := feature.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	if user.UID == 0 {
-		user, err = machine.User(config.TorUser)
-	}
-	if err != nil {
-		return a.notVerified(err)
+		if user, doubt = machine.User(config.TorUser); doubt != nil {
+			return doubt, nil
+		}
 	}
 	err = desire.CheckTor(ctx, emptyHouse().features(), c, user)
 	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
-		return a.notVerified(err)
+		return err, nil
 	}
 	if err != nil {
-		return &failure{exitUsage, err, "the lines are in " + a.paths().TorrcDir() + " and in [tor] of " + a.paths().Main()}
+		return nil, &failure{exitUsage, err, "the lines are in " + a.paths().TorrcDir() + " and in [tor] of " + a.paths().Main()}
 	}
-	return nil
-}
-
-func (a *app) notVerified(why error) error {
-	fmt.Fprintf(a.err, "tunic: warning: what is written for tor was not verified: %v\n", why)
-	return nil
+	return nil, nil
 }

@@ -16,7 +16,6 @@ import (
 	"tunic/gateway/box"
 	"tunic/gateway/ca"
 	"tunic/gateway/config"
-	"tunic/gateway/desire"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/networks"
 	"tunic/gateway/health"
@@ -42,7 +41,7 @@ func (d *doctor) files(ctx context.Context) (list []diagnosis) {
 	if _, err := entry.Find(c); err != nil {
 		list = append(list, fail(area, "tor is not started without it", "%v", err))
 	}
-	for _, err := range desire.Missing(ctx, emptyHouse().features(), c) {
+	for _, err := range d.lacking(ctx, c) {
 		list = append(list, warning(area, "install it; tunic finds it by itself", "%v", err))
 	}
 	list = append(list, d.findings(area, health.ConfigInvalid)...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,10 @@ nothing has opened yet. With take they get to a directory, and with remove they 
 
 func (a *app) inbox(asJSON bool) error {
 	list, err := drop.Waiting(a.paths().Drop())
-	if err != nil {
+	switch {
+	case errors.Is(err, drop.ErrMany):
+		fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
+	case err != nil:
 		return err
 	}
 	if asJSON {
@@ -96,7 +100,7 @@ func inboxRemoveCommand(a *app) *cobra.Command {
 // inInbox finds a file by FRIEND/NAME, or by NAME if only one is called so.
 func (a *app) inInbox(word string) (found drop.File, err error) {
 	list, err := drop.Waiting(a.paths().Drop())
-	if err != nil {
+	if err != nil && !errors.Is(err, drop.ErrMany) {
 		return found, err
 	}
 	n := 0

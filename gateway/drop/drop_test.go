@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -243,6 +244,33 @@ func TestUnfinished(t *testing.T) {
 	}
 	if _, err := Open(b.dir); err != nil || len(b.left(t)) != 1 {
 		t.Errorf("%q, %v", b.left(t), err)
+	}
+}
+
+// A serve that was taken over can put any number of files into the inbox, and directories as
+// deep as it likes: so many are looked at, and whoever asks learns that there are more.
+func TestWaitingIsBounded(t *testing.T) {
+	b := box(t)
+	alice := filepath.Join(b.dir, "alice")
+	if err := os.MkdirAll(filepath.Join(alice, "deep/er"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"deep/a", "deep/er/a", "a"} {
+		if err := os.WriteFile(filepath.Join(alice, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := Waiting(b.dir); len(list) != 1 || list[0].Path() != "alice/a" || err != nil {
+		t.Errorf("%+v, %v", list, err)
+	}
+	for i := range maxListed {
+		if err := os.Link(filepath.Join(alice, "a"), filepath.Join(alice, strconv.Itoa(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := Waiting(b.dir)
+	if !errors.Is(err, ErrMany) || len(list) > maxListed || len(list) < maxListed-10 {
+		t.Errorf("%d files, %v", len(list), err)
 	}
 }
 

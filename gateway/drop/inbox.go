@@ -27,8 +27,15 @@ type File struct {
 // Path is what people call a file.
 func (f File) Path() string { return f.From + "/" + f.Name }
 
-// Waiting lists the files in an inbox, by friend, the oldest first. There may be no inbox
-// yet.
+// maxListed is how many files and directories are looked at to say what waits.
+const maxListed = 20 * maxFiles
+
+// ErrMany says that there is more in an inbox than Waiting looks at.
+var ErrMany = fmt.Errorf("more than %d files are in the inbox; those beyond are seen when some of these are taken or removed", maxListed)
+
+// Waiting lists the files in an inbox by their names, by friend, the oldest first. There may
+// be no inbox yet. Serve, which has it, may have been taken over: of what could be any
+// number of files so many are looked at, and with ErrMany comes what they are.
 func Waiting(dir string) (list []File, err error) {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -38,22 +45,60 @@ func Waiting(dir string) (list []File, err error) {
 		return nil, fmt.Errorf("looking into the inbox: %w", err)
 	}
 	defer root.Close()
-	err = fs.WalkDir(root.FS(), ".", func(at string, d fs.DirEntry, err error) error {
-		info, gone := fs.FileInfo(nil), err
-		if err == nil {
-			info, gone = d.Info()
+	left := maxListed
+	friends, err := entries(root, ".", &left)
+	for _, d := range friends {
+		if err != nil {
+			break
 		}
-		switch {
-		case errors.Is(gone, fs.ErrNotExist): // somebody has taken it
-			return nil
-		case gone != nil:
-			return gone
-		case info.Mode().IsRegular() && path.Dir(at) != "." && !strings.HasPrefix(d.Name(), unfinished):
-			list = append(list, File{From: path.Dir(at), Name: d.Name(), Size: info.Size(), At: info.ModTime()})
+		if d.IsDir() {
+			err = ofFriend(root, d.Name(), &left, &list)
 		}
-		return nil
-	})
+	}
 	slices.SortFunc(list, func(a, b File) int { return cmp.Or(cmp.Compare(a.From, b.From), a.At.Compare(b.At)) })
+	return list, err
+}
+
+// ofFriend adds a friend's files to a list.
+func ofFriend(root *os.Root, friend string, left *int, list *[]File) error {
+	names, many := entries(root, friend, left)
+	if many != nil && !errors.Is(many, ErrMany) {
+		return many
+	}
+	for _, d := range names {
+		if strings.HasPrefix(d.Name(), unfinished) || !d.Type().IsRegular() {
+			continue
+		}
+		info, err := root.Lstat(path.Join(friend, d.Name()))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // somebody has taken it
+		case err != nil:
+			return err
+		case info.Mode().IsRegular():
+			*list = append(*list, File{From: friend, Name: d.Name(), Size: info.Size(), At: info.ModTime()})
+		}
+	}
+	return many
+}
+
+// entries reads as many names of a directory as are left to look at. One that is gone has none.
+func entries(root *os.Root, name string, left *int) ([]fs.DirEntry, error) {
+	dir, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	list, err := dir.ReadDir(*left + 1)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if len(list) > *left {
+		list, err = list[:*left], ErrMany
+	}
+	*left -= len(list)
 	return list, err
 }
 

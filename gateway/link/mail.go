@@ -8,6 +8,7 @@ type Mail struct {
 	Home      string   // the 56 letters of the home onion
 	Former    []string // what Home was before and still receives
 	Strangers string   // of the onion for everybody's mail; "" is none
+	Phones    []string // hosts of phones' onions, also former ones, which nobody outside may see
 	Friends   []MailFriend
 	Groups    []MailGroup
 	Smarthost *Smarthost // nil: no mail goes to the internet

@@ -77,7 +77,7 @@ func (a *application) newMailServer(dir string) (*mailServer, error) {
 // mailConfig turns the parent's words into the server's.
 func mailConfig(m link.Mail) smtp.Config {
 	c := smtp.Config{Home: onion.Address(m.Home), Strangers: onion.Address(m.Strangers), Friends: make(map[string]onion.Address),
-		MaxSize: m.MaxSize, Quota: m.Quota}
+		Phones: m.Phones, MaxSize: m.MaxSize, Quota: m.Quota}
 	if s := m.Smarthost; s != nil {
 		c.Smarthost = &smtp.Smarthost{Host: s.Host, Port: s.Port, User: s.User, Password: s.Password, From: s.From}
 	}

@@ -58,7 +58,7 @@ type seat struct {
 }
 
 // Sit has somebody of the house wait at a friend's table until the friend is there, and
-// talk until one of them leaves. own is closed then. ErrTaken says that somebody else
+// talk until one of them leaves, or nothing is said for an hour. own is closed then. ErrTaken says that somebody else
 // sits there. talking is called when the talk begins.
 func (h *House[ID]) Sit(ctx context.Context, own io.ReadWriteCloser, f Friend[ID], talking func()) error {
 	s := &seat{joins: make(chan io.ReadWriteCloser), taken: make(chan struct{}), gone: make(chan struct{})}
@@ -70,6 +70,7 @@ func (h *House[ID]) Sit(ctx context.Context, own io.ReadWriteCloser, f Friend[ID
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { own.Close() })()
 	p := newPerson(ctx, own)
+	defer p.quiet.stop()
 	friend, err := wait(ctx, p, s, f)
 	if err != nil {
 		return err
@@ -154,6 +155,7 @@ func wait[ID comparable](ctx context.Context, p *person, s *seat, f Friend[ID]) 
 			if !ok {
 				return nil, errLeft
 			}
+			p.quiet.broken()
 			p.say("* %s is not here yet: this was not sent.", f.Name)
 		case friend := <-joins:
 			return friend, nil
@@ -193,10 +195,12 @@ type person struct {
 	w     io.Writer
 	lines chan string   // closed when they have left
 	left  chan struct{} // closed then too
+	quiet *quiet
 }
 
 func newPerson(ctx context.Context, own io.ReadWriteCloser) *person {
 	p := &person{Closer: own, w: own, lines: make(chan string), left: make(chan struct{})}
+	p.quiet = p.watch()
 	go func() {
 		defer close(p.left)
 		defer close(p.lines)
@@ -240,12 +244,16 @@ func join(ctx context.Context, p *person, friend io.ReadWriteCloser, name string
 	down := make(chan struct{})
 	go func() {
 		defer close(down)
-		read(ctx, friend, func(line string) error { return write(p, p.w, name+": "+line) })
+		read(ctx, friend, func(line string) error {
+			p.quiet.broken()
+			return write(p, p.w, name+": "+line)
+		})
 	}()
 	up := make(chan struct{})
 	go func() {
 		defer close(up)
 		for line := range p.lines {
+			p.quiet.broken()
 			if write(friend, friend, line) != nil {
 				return
 			}

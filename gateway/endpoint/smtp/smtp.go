@@ -86,6 +86,7 @@ type Config struct {
 	Home      onion.Address            // whose key signs, and where friends come
 	Former    []onion.Address          // what Home was before, and still receives
 	Strangers onion.Address            // where everybody may come; "" is nowhere
+	Phones    []string                 // hosts of phones' onions, now and formerly: they stay in the house
 	Friends   map[string]onion.Address // petname to home
 	Groups    []Group
 	Smarthost *Smarthost // nil: no mail goes to the internet

@@ -65,7 +65,7 @@ func (u *submission) cleaned(h message.Header) (message.Header, error) {
 	h = h.Without(append(privateFields, "Sender")...)
 	now := u.door.now()
 	h = eachID(h, func(f message.Field, _, right string) string {
-		if isOwnID(f) || isLocalName(right) || right == u.visitor.Host { // that of a phone is an onion
+		if isOwnID(f) || isLocalName(right) || right == u.visitor.Host || slices.Contains(now.Phones, right) {
 			return now.domain()
 		}
 		return right

@@ -48,16 +48,18 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 			r.Find(health.MailboxUnusable, "", "%v", err)
 		}
 	}
-	return func(s feature.Scene, d *feature.Desired) { want(s, d, password) }
+	phones := phonesOnions(*s)
+	return func(s feature.Scene, d *feature.Desired) { want(s, d, password, phones) }
 }
 
-func want(s feature.Scene, d *feature.Desired, password string) {
+func want(s feature.Scene, d *feature.Desired, password string, phones []string) {
 	c, ok := s.Config.Mail()
 	home, made := s.Home()
 	if !ok || !made {
 		return
 	}
 	addEndpoint(s, d, c, home, password)
+	d.Serve.Mail.Phones = phones
 	addIMAP(s, d, c.Quota)
 	addSetup(s, d)
 }

@@ -206,3 +206,25 @@ func TestNoQueue(t *testing.T) {
 		t.Errorf("in one without mail: %v", err)
 	}
 }
+
+// The mail server knows all onions that phones have, and had before they were rotated, also
+// when the old one leads nowhere any more, and also of a phone that is shut out.
+func TestPhonesOnions(t *testing.T) {
+	s := scene(config.SMTP{})
+	s.Paths = config.NewPaths(t.TempDir())
+	ann, bob := config.Phone{Name: "annphone"}, config.Phone{Name: "bobphone"}
+	var keys []onion.Address
+	for i := range 3 {
+		keys = append(keys, onion.FromPublicKey(slices.Repeat([]byte{byte(i + 1)}, ed25519.PublicKeySize)))
+	}
+	s.Config.Phones, s.Written = []config.Phone{ann}, &config.Config{Phones: []config.Phone{ann, bob}}
+	s.Addresses[ann.Onion()], s.Addresses[bob.Onion()] = keys[0], keys[1]
+	if err := os.MkdirAll(s.Paths.RetiredKeys(ann.Onion(), string(keys[2])), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{keys[0].Host(), keys[1].Host(), keys[2].Host()}
+	slices.Sort(want)
+	if d, _ := wanted(t, s); !slices.Equal(d.Serve.Mail.Phones, want) {
+		t.Errorf("%q, want %q", d.Serve.Mail.Phones, want)
+	}
+}

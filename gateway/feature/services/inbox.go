@@ -57,7 +57,7 @@ func inbox(s feature.Scene) []link.OwnService {
 // among the box's own words they are quoted.
 func reportInbox(s feature.Scene, status *api.Status) {
 	list, err := drop.Waiting(s.Paths.Drop())
-	if err != nil {
+	if err != nil && !errors.Is(err, drop.ErrMany) {
 		return // what is wrong with a disk is said elsewhere
 	}
 	for told := 0; len(list) > 0 && told < maxTold; told++ {

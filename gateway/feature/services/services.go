@@ -181,12 +181,14 @@ func way(t config.Target) []rules.Way {
 }
 
 // wantAbroad leads devices that dial port 1 of a friend's own name, or the port of
-// something that the friend offers, to serve. What has another meaning there keeps it.
+// something that the friend offers, to serve. What has another meaning there keeps it. Port 1
+// is led from the first moment, when a new friend's box has not said yet what it offers:
+// without serve, a device would speak with that box in words that it does not know.
 func wantAbroad(s feature.Scene, d *feature.Desired, w *link.Services) {
 	tables := wantTable(s, d, w) // before the addresses of friends: rules have a service's own address first
 	for _, n := range d.Serve.DNS.Names {
 		offers := s.Offered[peer.Key(n.Onion).Address()]
-		if n.Label == "" || n.Box || strings.Contains(n.Label, ".") || len(offers) == 0 {
+		if n.Label == "" || n.Box || strings.Contains(n.Label, ".") {
 			continue
 		}
 		f := link.FriendServices{Onion: n.Onion, Addrs: n.Addrs, Offers: offers}

@@ -241,6 +241,10 @@ func look(f *Feature, h *host) (feature.Desired, *feature.Report) {
 // What serve is told, and where devices are led that dial what a friend offers.
 func TestWant(t *testing.T) {
 	f, h, _ := house(t)
+	d, _ := look(f, h)
+	if len(d.Rules.Services) != 3 || d.Rules.Services[2].Public != config.MuxPort || len(d.Serve.Services.Friends) != 1 {
+		t.Errorf("before a friend's box has said what it offers: %+v", d.Rules.Services)
+	}
 	h.now.Offered = map[onion.Address][]link.ServiceOffer{address(2): {{Name: "nine", Port: 564}, {Name: "web", Port: 80},
 		{Name: "files", Port: 5281}, {Name: "again", Port: 564}, {Name: "plain"}}}
 	d, r := look(f, h)
