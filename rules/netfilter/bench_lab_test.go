@@ -14,12 +14,12 @@ import (
 )
 
 // withDevices is a household of n devices with a policy of their own; the
-// phone is the last of them, so that a search would find it last.
+// phone is the last of them by its address, so that a search finds it last.
 func withDevices(n int) rules.Input {
 	in := household()
 	in.Buckets = true
 	for i := range n - 1 {
-		in.Devices = append(in.Devices, rules.Device{MAC: fmt.Sprintf("02:00:%02x:%02x:00:01", i>>8, i&0xff), Policy: rules.Direct})
+		in.Devices = append(in.Devices, rules.Device{MAC: fmt.Sprintf("00:02:%02x:%02x:00:01", i>>8, i&0xff), Policy: rules.Direct})
 	}
 	in.Devices = append(in.Devices, rules.Device{MAC: phoneMAC, Policy: rules.Onion})
 	return in
