@@ -170,14 +170,13 @@ long: lab-deps build ## run the tests that take minutes and rarely fail (as root
 jobs: lab-deps build ## do a newcomer's jobs and break eight things, and write docs/jobs.md (as root)
 	TUNIC_JOBS=$(CURDIR)/docs/jobs.md $(GO) test -tags lab -count=1 -timeout 30m -v -run 'TestEndToEnd$$/^(notices|jobs)$$' ./internal/lab/e2e
 
-# A Matrix server and a node of IPFS that no Debian has, and the kernel of the machine for a friend, which is not installed here.
 # For how many minutes: 5 or more.
 MINUTES ?= 20
 
 soak: lab-deps build ## use a house for MINUTES (20) as many people do, and write what it takes into docs/footprint.md (as root)
 	TUNIC_SOAK=$(MINUTES) TUNIC_SOAK_PAGE=$(CURDIR)/docs/footprint.md TUNIC_CURVES=$(CURDIR)/docs/curves $(GO) test -tags lab -count=1 -timeout $$(($(MINUTES)+15))m -v -run 'TestEndToEnd$$/^soak$$' ./internal/lab/e2e
 
-# A Matrix server that no Debian has, and the kernel of the machine for a friend, which is not installed here.
+# A Matrix server and a node of IPFS that no Debian has, and the kernel of the machine for a friend, which is not installed here.
 DENDRITE  = github.com/matrix-org/dendrite
 VM_KERNEL = linux-image-cloud-amd64
 

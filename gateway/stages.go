@@ -214,7 +214,7 @@ func (p *pass) applyServe(ctx context.Context) bool {
 	return p.giveServe(ctx, first)
 }
 
-// giveServe hands serve its work.
+// giveServe hands serve its work. What is wrong with it is said when it has all.
 func (p *pass) giveServe(ctx context.Context, d link.Desired) bool {
 	failed, err := p.Server.Apply(ctx, d, p.Listeners.Files())
 	if err != nil {
@@ -223,6 +223,9 @@ func (p *pass) giveServe(ctx context.Context, d link.Desired) bool {
 		return p.opened
 	}
 	p.complete = true
+	if p.early {
+		return true
+	}
 	for _, f := range failed {
 		p.find(health.ServeProblem, "", "%s", f)
 	}
@@ -255,7 +258,11 @@ func (p *pass) withoutEarlyNames(d link.Desired) (link.Desired, bool) {
 
 // applyNames gives serve the names that had to wait for their rules.
 func (p *pass) applyNames(ctx context.Context) bool {
-	return !p.early || p.giveServe(ctx, p.desired.Serve)
+	if !p.early {
+		return true
+	}
+	p.early = false
+	return p.giveServe(ctx, p.desired.Serve)
 }
 
 // open swaps the open rules in and looks whether they are there.

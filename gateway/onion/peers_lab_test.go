@@ -9,19 +9,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"tunic/internal/bench"
+	"tunic/internal/sockets"
 )
 
 // BenchmarkPeers opens streams, 32 at once, through a front and through HAProxy behind
 // the same line of a proxy, in turns, without Tor.
 func BenchmarkPeers(b *testing.B) {
 	const rounds = 5
-	target := echoServer(b)
+	target := sockets.Serve(b, sockets.Echo).String()
 	front := startFront(b, target)
 	sockets := map[string]string{"tunic": front.Said, "haproxy": filepath.Join(b.TempDir(), "s")}
 	pids := map[string]int{"tunic": front.PID, "haproxy": startHAProxy(b, sockets["haproxy"], target)}
@@ -47,25 +46,7 @@ func BenchmarkPeers(b *testing.B) {
 // many that were.
 func streams(b *testing.B, socket string) (n float64, took time.Duration) {
 	b.Helper()
-	const atOnce, long = 32, 2 * time.Second
-	var count atomic.Int64
-	var all sync.WaitGroup
-	begin := time.Now()
-	for i := range atOnce {
-		all.Go(func() {
-			for time.Since(begin) < long && !b.Failed() {
-				if err := oneStream(socket, proxyLine(uint32(i+1), 80)+"x"); err != nil {
-					b.Errorf("%s: %v", socket, err)
-				}
-				count.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	if b.Failed() {
-		b.FailNow()
-	}
-	return float64(count.Load()), time.Since(begin)
+	return bench.Many(b, 32, 2*time.Second, func(worker int) error { return oneStream(socket, proxyLine(uint32(worker+1), 80)+"x") })
 }
 
 func oneStream(socket, say string) error {

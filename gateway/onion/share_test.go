@@ -8,6 +8,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"tunic/internal/sockets"
 )
 
 // A flood of one circuit, streams that say nothing, and a target that never
@@ -19,7 +21,7 @@ func TestAbuse(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}
-	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(echoServer(t))}}, 81: {"b", never}})
+	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(sockets.Serve(t, sockets.Echo).String())}}, 81: {"b", never}})
 	served := 0
 	for range 500 {
 		c := dial(proxyLine(1, 80) + "hello")

@@ -3,7 +3,6 @@
 package resolver
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +18,8 @@ import (
 
 	"github.com/miekg/dns"
 	"golang.org/x/sys/unix"
+
+	"tunic/internal/lab/lonetor"
 )
 
 // inNamespace runs the calling test again in a network namespace of its own,
@@ -123,8 +123,9 @@ func TestTorIsolatesDevices(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	control := startTor(t)
-	fmt.Fprint(control, "SETEVENTS STREAM\r\n")
+	tor := lonetor.Start(t, "SocksPort 0", "DNSPort 127.0.0.1:9253", "AutomapHostsOnResolve 1",
+		"VirtualAddrNetworkIPv4 "+testConfig.Virtual4.String(),
+		fmt.Sprintf("VirtualAddrNetworkIPv6 [%v]/%d", testConfig.Virtual6.Addr(), testConfig.Virtual6.Bits()))
 	secret := [16]byte{7}
 	r, err := New(Options{
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -139,7 +140,6 @@ func TestTorIsolatesDevices(t *testing.T) {
 	}
 	r.timeout = time.Second // tor has no network and answers public names with nothing
 	h := handler{Resolver: r, ctx: t.Context()}
-	lines := bufio.NewReader(control)
 	for i, device := range []netip.Addr{netip.MustParseAddr("192.168.77.10"), netip.MustParseAddr("fd77::10")} {
 		m := new(dns.Msg)
 		m.SetQuestion(fmt.Sprintf("device%d.example.com.", i), dns.TypeA)
@@ -148,7 +148,7 @@ func TestTorIsolatesDevices(t *testing.T) {
 				h.reply(device, m.Copy())
 			}
 		}()
-		line := streamOf(t, control, lines, fmt.Sprintf("device%d.example.com", i))
+		line := tor.Stream(t, fmt.Sprintf("device%d.example.com", i))
 		if want := "SOURCE_ADDR=" + LoopbackFor(device, secret).String() + ":"; !strings.Contains(line, want) {
 			t.Errorf("%v: %q has no %s", device, line, want)
 		}
@@ -165,58 +165,6 @@ func TestTorIsolatesDevices(t *testing.T) {
 		}
 		if a, ok := addrOf(reply.Answer[0]); !ok || !in.Contains(a) || reply.Answer[0].Header().Ttl > 60 {
 			t.Errorf("the onion: %v", reply.Answer[0])
-		}
-	}
-}
-
-// startTor runs tor without any network and returns its control connection.
-func startTor(t *testing.T) net.Conn {
-	t.Helper()
-	dir := t.TempDir()
-	torrc := filepath.Join(dir, "torrc")
-	text := fmt.Sprintf(`DataDirectory %s/data
-ControlPort 127.0.0.1:9251
-CookieAuthentication 0
-SocksPort 0
-DNSPort 127.0.0.1:9253
-AutomapHostsOnResolve 1
-VirtualAddrNetworkIPv4 %v
-VirtualAddrNetworkIPv6 [%v]/%d
-SafeLogging 0
-`, dir, testConfig.Virtual4, testConfig.Virtual6.Addr(), testConfig.Virtual6.Bits())
-	if err := os.WriteFile(torrc, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tor := exec.Command("tor", "-f", torrc, "--quiet")
-	if err := tor.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tor.Process.Kill(); tor.Wait() })
-	for range 100 {
-		c, err := net.Dial("tcp", "127.0.0.1:9251")
-		if err == nil {
-			t.Cleanup(func() { c.Close() })
-			fmt.Fprint(c, "AUTHENTICATE\r\n")
-			return c
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("tor does not listen on its control port")
-	return nil
-}
-
-// streamOf waits for the event of the first stream to host.
-func streamOf(t *testing.T, c net.Conn, lines *bufio.Reader, host string) string {
-	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("waiting for a stream to %s: %v", host, err)
-		}
-		if strings.HasPrefix(line, "650 STREAM") && strings.Contains(line, " "+host+":") {
-			t.Logf("%s", strings.TrimSpace(line))
-			return line
 		}
 	}
 }

@@ -5,20 +5,20 @@ import (
 	"crypto/ed25519"
 	"crypto/tls"
 	"io"
-	"net"
 	"testing"
 	"time"
 
 	"tunic/gateway/anchor"
 	"tunic/gateway/endpoint/mux"
 	"tunic/gateway/onion"
+	"tunic/internal/sockets"
 )
 
 // A device that is gone leaves nothing behind, whatever the friend's side does: it may
 // keep its end of a stream open for ever.
 func TestExchangeEndsWithTheDevice(t *testing.T) {
-	here, device := connected(t)
-	near, far := connected(t)
+	here, device := sockets.Pair(t)
+	near, far := sockets.Pair(t)
 	who, own := certified(t)
 	friend := tls.Server(far, mux.Server(own))
 	go friend.Handshake() // and nothing else
@@ -38,26 +38,6 @@ func TestExchangeEndsWithTheDevice(t *testing.T) {
 		near.Close()
 		<-done
 	}
-}
-
-// connected are the ends of a connection.
-func connected(t *testing.T) (a, b *net.TCPConn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	c, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); d.Close() })
-	return c.(*net.TCPConn), d.(*net.TCPConn)
 }
 
 // certified is a box's address with a certificate of it.

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"tunic/gateway/link"
+	"tunic/internal/sockets"
 )
 
 // echo is a LAN service that says again what it hears.
 func echo(t *testing.T) netip.AddrPort {
 	t.Helper()
-	return service(t, func(c net.Conn) { io.Copy(c, c) })
+	return sockets.Serve(t, sockets.Echo)
 }
 
 // says has an echo at the other end say a word.

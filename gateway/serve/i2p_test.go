@@ -15,11 +15,12 @@ import (
 
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/internal/sockets"
 )
 
 // i2pd stands in for one: it knows one name, and tells it which was asked for.
 func i2pd(t *testing.T) netip.AddrPort {
-	return service(t, func(c net.Conn) {
+	return sockets.Serve(t, func(c net.Conn) {
 		b := make([]byte, 3)
 		if _, err := io.ReadFull(c, b); err != nil || string(b) != "\x05\x01\x00" {
 			return
@@ -51,7 +52,7 @@ func TestI2PLeads(t *testing.T) {
 	at, _ := i.names.Addr("phone", "stats.i2p")
 	away, _ := i.names.Addr("phone", "away.i2p")
 	for to, want := range map[netip.Addr]string{at: "stats.i2p 8080 hello\n", away: "", netip.MustParseAddr("203.0.113.80"): ""} {
-		device, ours := connected(t)
+		device, ours := sockets.Pair(t)
 		done := make(chan error, 1)
 		go func() { done <- i.lead(t.Context(), ours, netip.AddrPortFrom(to, 8080)); ours.Close() }()
 		io.WriteString(device, "hello\n")

@@ -15,6 +15,7 @@ import (
 
 	"tunic/gateway/link"
 	"tunic/gateway/supervise"
+	"tunic/internal/sockets"
 )
 
 // parent is the other end of the link, with the sockets that it handed over.
@@ -129,7 +130,7 @@ func (p *parent) visit(name string, port uint16, say string) string {
 // target is a LAN service that says who it is and hangs up.
 func target(t *testing.T, word string) netip.AddrPort {
 	t.Helper()
-	return service(t, func(c net.Conn) { fmt.Fprintf(c, "%s for %s", word, c.RemoteAddr().(*net.TCPAddr).IP) })
+	return sockets.Serve(t, func(c net.Conn) { fmt.Fprintf(c, "%s for %s", word, c.RemoteAddr().(*net.TCPAddr).IP) })
 }
 
 func TestFrontsLeadToTargetsAndEndpoints(t *testing.T) {

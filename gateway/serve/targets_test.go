@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"tunic/gateway/link"
+	"tunic/internal/sockets"
 )
 
 // listenPage answers every connection with a word and what it was told.
 func listenPage(t *testing.T) netip.AddrPort {
 	t.Helper()
-	return service(t, func(c net.Conn) {
+	return sockets.Serve(t, func(c net.Conn) {
 		b := make([]byte, 200)
 		n, _ := c.Read(b)
 		io.WriteString(c, "told "+string(b[:n]))

@@ -5,25 +5,12 @@ import (
 	"net"
 	"testing"
 	"time"
-)
 
-// What a stream may cost that is open and on which nothing moves: it has said and heard a
-// word before.
-const (
-	idleBytes = 5 << 10
-	idleFiles = 2 // both sockets, and no pipe
+	"tunic/internal/bench"
 )
 
 // TestIdleStreams measures the process of a proxy with a thousand of them.
-func TestIdleStreams(t *testing.T) {
-	if underRace {
-		t.Skip("the race detector takes memory for itself")
-	}
-	perStream, perFiles := idle(t)
-	if perStream > idleBytes || perFiles > idleFiles+0.1 {
-		t.Errorf("an idle stream takes %d bytes and %.2f open files", perStream, perFiles)
-	}
-}
+func TestIdleStreams(t *testing.T) { bench.CheckIdle(t, idle) }
 
 // idle says what a stream takes in bytes and open files.
 func idle(t testing.TB) (memory int, files float64) {

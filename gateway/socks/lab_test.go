@@ -9,10 +9,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/lab/lonetor"
 )
 
 // servePage is a web server of one page.
@@ -74,8 +75,7 @@ func TestTorIsolatesDevices(t *testing.T) {
 		}
 		return
 	}
-	control := startTor(t)
-	fmt.Fprint(control, "SETEVENTS STREAM\r\n")
+	tor := lonetor.Start(t, "SocksPort 127.0.0.1:9250")
 	p := newProxy(t, Options{ConnectTimeout: 10 * time.Second, DialTor: func(ctx context.Context) (*net.TCPConn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:9250")
 		if err != nil {
@@ -83,13 +83,12 @@ func TestTorIsolatesDevices(t *testing.T) {
 		}
 		return c.(*net.TCPConn), nil
 	}})
-	lines := bufio.NewReader(control)
 	passwords := make(map[string]string)
 	for i, device := range []string{"127.0.0.2", "127.0.0.3"} {
 		host := fmt.Sprintf("device%d.example.com", i)
 		c := p.connect(t, device)
 		fmt.Fprintf(c, "\x05\x01\x00%s", requestTo(host, 80))
-		line := streamOf(t, control, lines, host)
+		line := tor.Stream(t, host)
 		_, password, _ := strings.Cut(line, "SOCKS_PASSWORD=")
 		password, _, _ = strings.Cut(password, " ")
 		if !strings.Contains(line, `SOCKS_USERNAME="`+device+`"`) || len(password) != 34 {
@@ -109,50 +108,6 @@ func run(t *testing.T, line string) {
 	t.Helper()
 	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", line, err, out)
-	}
-}
-
-// startTor runs tor without any network and returns its control connection.
-func startTor(t *testing.T) net.Conn {
-	t.Helper()
-	dir := t.TempDir()
-	torrc := filepath.Join(dir, "torrc")
-	text := fmt.Sprintf("DataDirectory %s/data\nControlPort 127.0.0.1:9251\nCookieAuthentication 0\nSocksPort 127.0.0.1:9250\n"+
-		"SafeLogging 0\n", dir)
-	if err := os.WriteFile(torrc, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tor := exec.Command("tor", "-f", torrc, "--quiet")
-	if err := tor.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tor.Process.Kill(); tor.Wait() })
-	for range 100 {
-		c, err := net.Dial("tcp", "127.0.0.1:9251")
-		if err == nil {
-			t.Cleanup(func() { c.Close() })
-			fmt.Fprint(c, "AUTHENTICATE\r\n")
-			return c
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("tor does not listen on its control port")
-	return nil
-}
-
-// streamOf waits for the event of the first stream to host.
-func streamOf(t *testing.T, c net.Conn, lines *bufio.Reader, host string) string {
-	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("waiting for a stream to %s: %v", host, err)
-		}
-		if strings.HasPrefix(line, "650 STREAM") && strings.Contains(line, " "+host+":") {
-			t.Logf("%s", strings.TrimSpace(line))
-			return line
-		}
 	}
 }
 

@@ -10,12 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"tunic/internal/bench"
+	"tunic/internal/sockets"
 )
 
 const (
@@ -34,7 +33,7 @@ type peer struct {
 // by SOCKS with a login as this one does, and through microsocks, which connects to the
 // target itself: half the work.
 func BenchmarkPeers(b *testing.B) {
-	tor, target := listen(b, torAndTarget), listen(b, echo)
+	tor, target := sockets.Serve(b, torAndTarget).String(), sockets.Serve(b, sockets.Echo).String()
 	own := startProxy(b, tor)
 	// What is outside is of no matter where the stub is also the target.
 	targets := map[string]string{"tunic": "203.0.113.1:80", "sing-box": "203.0.113.1:80", "microsocks": target}
@@ -63,24 +62,7 @@ func BenchmarkPeers(b *testing.B) {
 // returns how many that were.
 func connections(b *testing.B, proxy, target string) (n float64, took time.Duration) {
 	b.Helper()
-	var count atomic.Int64
-	var all sync.WaitGroup
-	begin := time.Now()
-	for range atOnce {
-		all.Go(func() {
-			for time.Since(begin) < benchTime && !b.Failed() {
-				if err := once(proxy, target); err != nil {
-					b.Errorf("through %s: %v", proxy, err)
-				}
-				count.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	if b.Failed() {
-		b.FailNow()
-	}
-	return float64(count.Load()), time.Since(begin)
+	return bench.Many(b, atOnce, benchTime, func(int) error { return once(proxy, target) })
 }
 
 func once(proxy, target string) error {
@@ -110,71 +92,35 @@ func once(proxy, target string) error {
 	return nil
 }
 
-// listen serves each connection until the benchmark ends.
-func listen(b *testing.B, serve func(net.Conn) error) string {
-	b.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = serve(c) // the other end says what was wrong
-			}()
-		}
-	}()
-	return ln.Addr().String()
-}
-
-func echo(c net.Conn) error {
-	b := make([]byte, 64)
-	for {
-		n, err := c.Read(b)
-		if err != nil {
-			return err
-		}
-		if _, err := c.Write(b[:n]); err != nil {
-			return err
-		}
-	}
-}
-
 // torAndTarget is tor's SocksPort, which takes any login and any request for an IPv4
 // address, and the target in one.
-func torAndTarget(c net.Conn) error {
+func torAndTarget(c net.Conn) {
 	b := make([]byte, 512)
 	if _, err := c.Read(b); err != nil { // the greeting
-		return err
+		return
 	}
 	if _, err := c.Write([]byte{5, 2}); err != nil {
-		return err
+		return
 	}
 	n, err := c.Read(b)
 	if err != nil {
-		return err
+		return
 	}
 	login := 3 + int(b[1]) + int(b[2+int(b[1])])
 	answer := []byte{1, 0}
 	if n == login {
 		if _, err := c.Write(answer); err != nil {
-			return err
+			return
 		}
 		answer = nil
 		if _, err := c.Read(b); err != nil {
-			return err
+			return
 		}
 	}
 	if _, err := c.Write(append(answer, success...)); err != nil {
-		return err
+		return
 	}
-	return echo(c)
+	sockets.Echo(c)
 }
 
 // startSingBox starts the sing-box that `make bench-socks` has built.

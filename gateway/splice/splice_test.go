@@ -12,29 +12,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tunic/internal/sockets"
 )
 
 // pair returns both ends of a TCP connection.
 func pair(t *testing.T) (near, far *net.TCPConn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	c, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []net.Conn{c, d} {
+	near, far = sockets.Pair(t)
+	for _, c := range []net.Conn{near, far} {
 		c.SetDeadline(time.Now().Add(20 * time.Second))
-		t.Cleanup(func() { c.Close() })
 	}
-	return c.(*net.TCPConn), d.(*net.TCPConn)
+	return near, far
 }
 
 // tied is a Tie and what it has said at its end.
@@ -246,27 +235,14 @@ func TestReset(t *testing.T) {
 // Many come and go at once: each gets its own bytes, and none those of one whose number it
 // has got.
 func TestMany(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); io.Copy(c, c) }()
-		}
-	}()
+	server := sockets.Serve(t, sockets.Echo).String()
 	done := make(chan error)
 	const workers, each = 16, 60
 	for k := range workers {
 		go func() {
 			for i := range each {
 				device, near := pair(t)
-				far, err := net.Dial("tcp", ln.Addr().String())
+				far, err := net.Dial("tcp", server)
 				if err != nil {
 					done <- err
 					continue

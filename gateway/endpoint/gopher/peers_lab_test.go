@@ -20,6 +20,7 @@ import (
 
 	"tunic/gateway/endpoint"
 	"tunic/internal/bench"
+	"tunic/internal/sockets"
 )
 
 // serverKey, in the environment of this test binary, has it serve Gopher alone: its value
@@ -166,30 +167,15 @@ func gophernicus(b *testing.B, files map[string]string) string {
 			b.Fatal(err)
 		}
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				f, err := c.(*net.TCPConn).File()
-				if err != nil {
-					return
-				}
-				defer f.Close()
-				cmd := exec.Command("/usr/sbin/gophernicus", "-nf", "-nl", "-r", dir, "-h", "127.0.0.1")
-				cmd.Stdin, cmd.Stdout = f, f
-				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-				_ = cmd.Run() // what it says is compared by its reader
-			}()
+	return sockets.Serve(b, func(c net.Conn) {
+		f, err := c.(*net.TCPConn).File()
+		if err != nil {
+			return
 		}
-	}()
-	return ln.Addr().String()
+		defer f.Close()
+		cmd := exec.Command("/usr/sbin/gophernicus", "-nf", "-nl", "-r", dir, "-h", "127.0.0.1")
+		cmd.Stdin, cmd.Stdout = f, f
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		_ = cmd.Run() // what it says is compared by its reader
+	}).String()
 }

@@ -27,11 +27,29 @@ func testLeaks(w *world) {
 	w.Logf("%d classes, %d packets sent, %d leaked", len(outcomes), col.sent(), len(col.leaked()))
 }
 
-// testMutants sends every class without the rules of netfilter that hold it, and
-// without the second wall, when it has to leak: a test that cannot fail proves
-// nothing. The daemon sleeps meanwhile, so that it does not put the rules back.
+// testMutants sends every class without its rules: a test that cannot fail proves nothing.
 func testMutants(w *world) {
 	defer w.containers()()
+	w.unguarded(func(leaks func(*world, class) outcome) {
+		for _, c := range classes() {
+			if c.unheld != "" {
+				continue
+			}
+			w.run(c.id+" "+c.what, func(w *world) {
+				if o := leaks(w, c); len(o.leaked) > 0 {
+					w.results.without[c.id] += len(o.leaked)
+					w.Logf("%d of %d, the first: %s", len(o.leaked), o.count, o.leaked[0])
+				}
+			})
+		}
+	})
+}
+
+// unguarded hands do what sends a class without the rules of netfilter that hold it, and
+// without the second wall, when it has to leak. The daemon sleeps meanwhile, so that it does
+// not put the rules back.
+func (w *world) unguarded(do func(leaks func(*world, class) outcome)) {
+	w.Helper()
 	if n := w.signal(syscall.SIGSTOP, "tunic", "run"); n != 1 {
 		w.Fatalf("%d daemons were stopped", n)
 	}
@@ -43,24 +61,17 @@ func testMutants(w *world) {
 		w.must("gateway", "tunic", "reload")
 		w.ready()
 	}()
-	for _, c := range classes() {
-		if c.unheld != "" {
-			continue
+	do(func(w *world, c class) outcome {
+		w.restoreRules(intact.without(w, append([]string{layerSink}, c.layers...)))
+		w.flushConntrack()
+		o := w.observe([]class{c}, nil)[0]
+		w.restoreRules(intact)
+		w.flushConntrack()
+		if len(o.leaked) == 0 {
+			w.Errorf("%s does not leak without its rules %q either: the test proves nothing (%d sent)", c.what, c.layers, o.count)
 		}
-		w.run(c.id+" "+c.what, func(w *world) {
-			w.restoreRules(intact.without(w, append([]string{layerSink}, c.layers...)))
-			w.flushConntrack()
-			o := w.observe([]class{c}, nil)[0]
-			w.restoreRules(intact)
-			w.flushConntrack()
-			if len(o.leaked) == 0 {
-				w.Errorf("it does not leak without its rules %q either: the test proves nothing (%d sent)", c.layers, o.count)
-				return
-			}
-			w.results.without[c.id] += len(o.leaked)
-			w.Logf("%d of %d, the first: %s", len(o.leaked), o.count, o.leaked[0])
-		})
-	}
+		return o
+	})
 }
 
 // ruleset is what iptables-save prints, by tool.

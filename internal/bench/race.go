@@ -1,6 +1,6 @@
 //go:build race
 
-package onion
+package bench
 
 // underRace: the race detector takes memory for itself.
 const underRace = true

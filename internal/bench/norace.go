@@ -1,5 +1,5 @@
 //go:build !race
 
-package socks
+package bench
 
 const underRace = false

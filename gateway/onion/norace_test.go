@@ -1,5 +1,0 @@
-//go:build !race
-
-package onion
-
-const underRace = false

@@ -1,0 +1,64 @@
+// Package sockets is what tests share that speak over TCP on this machine: servers that
+// answer each connection in a way of their own, and connections of which they hold both ends.
+package sockets
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+)
+
+// Serve listens on 127.0.0.1 as a server would, until the test ends, and has each connection
+// answered by itself, which is closed when that returns.
+func Serve(t testing.TB, answer func(net.Conn)) netip.AddrPort {
+	t.Helper()
+	ln := listen(t)
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				answer(c)
+			}()
+		}
+	}()
+	return ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Echo is an answer: it says back what it hears, until the other side has said all. Bytes go
+// through its own memory: for a word that is cheaper than a pipe of the kernel.
+func Echo(c net.Conn) {
+	_, _ = io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{c}, make([]byte, 4<<10))
+}
+
+// Pair are both ends of a connection, which are closed when the test ends.
+func Pair(t testing.TB) (dialled, accepted *net.TCPConn) {
+	t.Helper()
+	ln := listen(t)
+	defer ln.Close()
+	c, err := net.Dial("tcp4", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	d, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return c.(*net.TCPConn), d.(*net.TCPConn)
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
