@@ -17,7 +17,7 @@ import (
 // has said before, that it has said "no such name", and a name of the house.
 func BenchmarkAnswer(b *testing.B) {
 	r := quietResolver(b)
-	h := handler{Resolver: r, ctx: b.Context()}
+	reader := newReader(r)
 	from := netip.MustParseAddr("192.168.77.10")
 	now := time.Now()
 	learn := func(name string, qtype uint16, a answer) {
@@ -32,19 +32,16 @@ func BenchmarkAnswer(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		room := make([]byte, ednsSize)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				req := new(dns.Msg)
-				if _, ok := unpack(question, req); !ok {
-					b.Fatal("the question was refused")
+				reader.images.renew(r)
+				if reader.fromImage(from, question, reader.room[:]) != nil {
+					continue
 				}
-				t, done := h.begin(from, req)
-				if !done {
+				if _, _, done := reader.fresh(from, question, reader.room[:]); !done {
 					b.Fatal("the reader did not know it")
 				}
-				h.close(&t, false, room)
 			}
 		})
 	}

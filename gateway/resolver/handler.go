@@ -92,6 +92,7 @@ type turn struct {
 	req, m *dns.Msg
 	to     route
 	known  bool // m has the answer; the way to what is in it may not be open yet
+	steady bool // the same question has the same answer for as long as what it is from
 	place  *place
 }
 
@@ -125,7 +126,7 @@ func (h handler) begin(device netip.Addr, req *dns.Msg) (t turn, done bool) {
 	}
 	t.to = t.s.route(device, q)
 	if t.to.to == toNobody {
-		m.Rcode, m.Answer = t.to.rcode, t.to.rrs
+		m.Rcode, m.Answer, t.steady = t.to.rcode, t.to.rrs, true
 		return t, true
 	}
 	beside := t.to.to == toBeside
@@ -140,6 +141,7 @@ func (h handler) begin(device netip.Addr, req *dns.Msg) (t turn, done bool) {
 	}
 	t.known = h.fromCache(m, t.s, device, req, t.to)
 	if t.known && !t.s.bypassed(q.Name) {
+		t.steady = true
 		return t, true
 	}
 	t.place = h.enter(device)

@@ -101,6 +101,7 @@ type Resolver struct {
 	queries  *fair.Share[device.Key]
 	conns    *fair.Share[device.Key]
 	onions   *onionShare
+	forgot   atomic.Uint64 // how often Forget was called
 	counts   counters
 }
 
@@ -186,6 +187,7 @@ func (r *Resolver) swap(s *state) {
 func (r *Resolver) Forget(device netip.Addr) {
 	s := r.state.Load()
 	s.cache.forget(device)
+	r.forgot.Add(1) // after it: a reader that knows of it finds nothing there any more
 	if s.pool != nil {
 		s.pool.forget(device)
 	}

@@ -21,6 +21,7 @@ type udpServer struct {
 	handler
 	conn    *net.UDPConn
 	waiting sync.WaitGroup
+	images  images
 }
 
 // readPause is how long nothing is read after reading has failed.
@@ -55,6 +56,7 @@ func (s *udpServer) read(in *datagrams) error {
 			time.Sleep(readPause) // one that lasts takes no processor
 			continue
 		}
+		s.images.renew(s.Resolver)
 		for i := range n {
 			s.answer(in, i)
 		}
@@ -83,21 +85,51 @@ func (s *udpServer) wait(ctx context.Context) error {
 // answer makes the answer to one datagram, or lets a goroutine wait for it.
 func (s *udpServer) answer(in *datagrams, i int) {
 	defer s.survive()
-	b := in.received(i)
-	req := new(dns.Msg)
-	if refusal, ok := unpack(b, req); !ok {
-		if refusal != nil {
-			in.reply(i, refusal)
-		}
+	b, who := in.received(i), s.who(in.source(i))
+	if reply := s.fromImage(who, b, in.room(i)); reply != nil {
+		in.reply(i, reply)
 		return
 	}
-	s.counts.queries.Add(1)
-	t, done := s.begin(s.who(in.source(i)), req)
+	reply, t, done := s.fresh(who, b, in.room(i))
 	if done {
-		in.reply(i, s.close(&t, false, in.room(i)))
+		in.reply(i, reply)
 		return
 	}
 	s.later(t, in.keep(i))
+}
+
+// fromImage returns the answer to a question that was answered before, nil if it has to
+// be made.
+func (s *udpServer) fromImage(who netip.Addr, b, room []byte) []byte {
+	at := s.images.look(who, b)
+	if at == nil || s.blockedSince(at, who) {
+		return nil
+	}
+	s.counts.queries.Add(1)
+	if at.known {
+		s.counts.cached.Add(1)
+	}
+	return at.again(room, b, s.images.nameEnds, s.images.now)
+}
+
+// fresh makes an answer from what is here, nil for none, and keeps its image. Without
+// done it has to be waited for.
+func (s *udpServer) fresh(who netip.Addr, b, room []byte) (reply []byte, t turn, done bool) {
+	req := new(dns.Msg)
+	if refusal, ok := unpack(b, req); !ok {
+		return refusal, t, true
+	}
+	s.counts.queries.Add(1)
+	if t, done = s.begin(who, req); done {
+		reply = s.close(&t, false, room)
+		s.images.learn(&t, reply)
+	}
+	return reply, t, done
+}
+
+// blockedSince reports whether a list hides now what an image answers.
+func (s *udpServer) blockedSince(at *image, who netip.Addr) bool {
+	return s.Blocked != nil && at.known && s.blocked(s.images.state, who, at.public)
 }
 
 // later answers when what the question needs has come.
@@ -113,8 +145,7 @@ func (s *udpServer) later(t turn, to *origin) {
 
 // unpack reads a question. What is none gets a refusal, or nothing.
 func unpack(b []byte, req *dns.Msg) (refusal []byte, ok bool) {
-	const header = 12
-	if len(b) < header {
+	if len(b) < headerSize {
 		return nil, false
 	}
 	rcode := dns.RcodeFormatError
@@ -129,7 +160,7 @@ func unpack(b []byte, req *dns.Msg) (refusal []byte, ok bool) {
 		}
 	}
 	const response, keptBits = 0x80, 0x79 // of the third byte: the opcode and whether recursion is desired
-	refusal = make([]byte, header)
+	refusal = make([]byte, headerSize)
 	copy(refusal, b[:2])
 	refusal[2], refusal[3] = response|b[2]&keptBits, byte(rcode)
 	return refusal, false
