@@ -37,7 +37,7 @@ var onlyImporter = map[string][]string{
 
 // leaves import no other package of the project.
 var leaves = []string{"gateway/config", "gateway/supervise", "gateway/link", "gateway/health", "gateway/durable", "gateway/splice",
-	everywhere}
+	"gateway/sample", everywhere}
 
 // everywhere may be imported by leaves and rules too: it knows nothing of the project.
 const everywhere = "internal/sorted"
