@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin openssh-server openssh-client
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p soak
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p soak flames bench-go
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -296,6 +296,28 @@ bench-keep: ## make the ratios of dist/bench.json those that bench-check compare
 
 bench-page: ## write dist/bench.json into docs/benchmarks.md
 	$(GO) run ./internal/bench/report page dist/bench.json docs/benchmarks.md
+
+BENCHSTAT = golang.org/x/perf/cmd/benchstat@v0.0.0-20250813145418-2f7363a06fe1
+
+bench-go: ## measure single functions, which needs no rights, and compare with docs/go.bench
+	mkdir -p dist
+	$(GO) test -run '^$$' -bench 'Answer|Finder|Sign|ParseRelays|StreamEvent' -benchtime 200ms -count 6 ./gateway/resolver ./gateway/endpoint/smtp/address ./gateway/tor >dist/go.bench
+	$(GO) run $(BENCHSTAT) docs/go.bench dist/go.bench
+
+flames: ## draw docs/flames/*.svg, where the time of hot paths goes (as root)
+	$(call install_quietly,dnsperf)
+	mkdir -p dist docs/flames
+	TUNIC_PROFILE=$(CURDIR)/dist/dns.pprof $(GO) test -tags lab -run '^$$' -bench '^BenchmarkAlone$$' -benchtime 1x ./gateway/resolver
+	TUNIC_PROFILE=$(CURDIR)/dist/socks.pprof $(GO) test -tags lab -run '^$$' -bench '^BenchmarkAlone$$' -benchtime 1x ./gateway/socks
+	TUNIC_PROFILE=$(CURDIR)/dist/front.pprof $(GO) test -tags lab -run '^$$' -bench '^BenchmarkAlone$$' -benchtime 1x ./gateway/onion
+	$(GO) test -run '^$$' -bench '^BenchmarkPass$$/^big$$' -benchtime 4s -cpuprofile dist/pass.pprof -o dist/pass.test ./gateway
+	$(call flame,dns,names that are known)
+	$(call flame,socks,connections through the SOCKS proxy)
+	$(call flame,front,streams through a front)
+	$(call flame,pass,a pass with 1000 devices and 50 onions and 50 friends,-ignore=bigHouse)
+
+# A profile in dist becomes a picture with a title, which has no comma; flags of pprof may come after that.
+flame = $(GO) tool pprof $(3) -traces dist/$(1).pprof | $(GO) run ./internal/bench/flame "$(2)" >docs/flames/$(1).svg
 
 bench-curves: ## measure how costs grow with devices, onions, friends and mails, and draw docs/curves/*.svg
 	TUNIC_CURVES=$(CURDIR)/docs/curves $(GO) test -tags lab -run '^$$' -bench '^BenchmarkCurves$$' -benchtime 1x -v -timeout 9m ./gateway ./gateway/endpoint/smtp ./rules/netfilter

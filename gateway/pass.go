@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/ntp"
 	"tunic/gateway/relaytime"
 	"tunic/gateway/tor"
+	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -86,7 +87,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	if g.opened {
 		state = api.Open
 	}
-	slices.SortStableFunc(p.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
+	sorted.Stable(p.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	health.Date(p.findings, v.findings, time.Now())
 	g.mu.Lock()
 	g.current.in, g.current.desired = p.in, p.desired

@@ -32,7 +32,7 @@ var completed = map[string][]completer{
 	"user passwd": {userNames}, "user role": {userNames, fixed("admin", "member", "guest")}, "user remove": {userNames},
 	"user show": {userNames}, "pipe": {friendNames, offeredNames}, "service remove": {ownServiceNames},
 	"away remove": {phoneNames}, "send": {friendNames}, "chat": {friendNames}, "inbox take": {waitingFiles},
-	"inbox remove": {waitingFiles},
+	"inbox remove": {waitingFiles}, "sample": {fixed("cpu", "heap", "goroutines")},
 }
 
 // completedFlags are the same of flags, whatever the verb.

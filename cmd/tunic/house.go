@@ -53,6 +53,7 @@ type house struct {
 
 	services *offer.Feature
 	phones   phones.Feature
+	sampler  sampler
 }
 
 // devices answers api.Devices.
@@ -75,6 +76,7 @@ func newHouse(host feature.Host, d *daemon) house {
 		friends: friends.New(host, friends.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey, Tor: d.tor, Server: d.serve}),
 		devices: devices{known, why.Explainer{Host: host, Log: d.log, System: d.system, Finder: known},
 			try.Visitor{Host: host, Server: d.serve, Tor: d.tor, Finder: known}},
+		sampler: sampler{d.serve},
 		bypass:  bypass.New(host, paths, d.kernel),
 		people:  people.New(host),
 		mail:    mail.New(host, d.serve),
@@ -114,7 +116,8 @@ func (h house) Answers(m *link.Mux) {
 // parts answer what verbs ask.
 func (h house) parts(g *gateway.Gateway, old *predecessor) api.Parts {
 	return api.Parts{Daemon: g, Upgrade: old, Onions: h.onions, Devices: h.devices, Bypasses: h.bypass, Users: h.people, Mail: h.mail,
-		Servers: h.servers, Peers: h.friends, Services: h.services, Phones: h.phones}
+		Servers: h.servers, Peers: h.friends, Services: h.services, Phones: h.phones,
+		Sampler: h.sampler}
 }
 
 // features are those of the box, in the order in which they look and want.

@@ -54,7 +54,7 @@ var asNobody = map[string]string{
 	"service add": "uptime --friend alice -- /usr/bin/uptime", "service remove": "uptime", "pipe": "alice uptime", "chat": "alice",
 	"away add": "annphone --user ann", "away remove": "annphone",
 	"send": "alice /etc/hostname", "inbox take": "alice/x", "inbox remove": "alice/x",
-	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone",
+	"device": "02:00:00:00:00:01 --policy tor", "portal": "phone", "sample": "cpu",
 	"bypass add": "bank.example", "bypass remove": "bank.example",
 	"new-identity": "phone", "why": "192.168.1.3", "try": "bank.example", "teardown": "--yes", "profiles": "", "wait": "--timeout 0",
 }

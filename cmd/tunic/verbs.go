@@ -28,7 +28,7 @@ var sections = []section{
 		serviceCommand, pipeCommand, chatCommand, sendCommand, inboxCommand}, friendVerbs...)},
 	{"talk", "Mail and chat:", []func(*app) *cobra.Command{userCommand, awayCommand, mailCommand, ircCommand, logsCommand, caCommand}},
 	{"box", "The box:", []func(*app) *cobra.Command{setupCommand, checkCommand, planCommand, reloadCommand, waitCommand, backupCommand,
-		restoreCommand, teardownCommand, upgradeCommand, uciCommand, runCommand, versionCommand}},
+		restoreCommand, teardownCommand, upgradeCommand, uciCommand, sampleCommand, runCommand, versionCommand}},
 	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, cellCommand, manualCommand}},
 }
 

@@ -82,7 +82,9 @@ func client(t *testing.T, f *fake) *Client {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, ln, Parts{f, f, f, f, f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		done <- Serve(ctx, ln, Parts{f, f, f, f, f, f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler))
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

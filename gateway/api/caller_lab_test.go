@@ -30,7 +30,7 @@ func TestCallerOfAnotherUser(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	go Serve(t.Context(), ln, Parts{f, f, f, f, f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler))
+	go Serve(t.Context(), ln, Parts{f, f, f, f, f, f, f, f, f, f, f, f}, slog.New(slog.DiscardHandler))
 	call := func(method, what string) string {
 		out, err := exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "curl", "-s", "--unix-socket", path,
 			"-X", method, "-d", "{}", "http://tunic"+what).CombinedOutput()

@@ -17,7 +17,7 @@ var looked = []string{"/bypasses", "/devices", "/peers", "/plan", "/status", "/w
 // the kernel says nothing.
 func TestWhoMayOnlyLook(t *testing.T) {
 	f := &fake{}
-	parts := Parts{f, f, f, f, f, f, f, f, f, f, f}
+	parts := Parts{f, f, f, f, f, f, f, f, f, f, f, f}
 	for uid, all := range map[int]bool{0: true, 1000: false, nobody: false} {
 		var allowed []string
 		for _, r := range parts.routes() {

@@ -76,35 +76,42 @@ func (c *Client) Unpublish(ctx context.Context, r UnpublishRequest) error {
 
 // ask asks the daemon.
 func ask[Q, A any](ctx context.Context, c *Client, r Request[Q, A], q Q) (a A, err error) {
+	err = c.exchange(ctx, r.method, r.path, q, &a)
+	return a, err
+}
+
+// exchange is what all requests share: question is sent as JSON where something is asked, and the
+// answer read into the value that answer points to.
+func (c *Client) exchange(ctx context.Context, method, path string, question, answer any) error {
 	var payload bytes.Buffer
-	if r.method == http.MethodPost {
-		if err := json.NewEncoder(&payload).Encode(q); err != nil {
-			return a, err
+	if method == http.MethodPost {
+		if err := json.NewEncoder(&payload).Encode(question); err != nil {
+			return err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, "http://tunic"+r.path, &payload)
+	req, err := http.NewRequestWithContext(ctx, method, "http://tunic"+path, &payload)
 	if err != nil {
-		return a, err
+		return err
 	}
 	resp, err := c.http.Do(req)
 	switch {
 	case errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED):
-		return a, ErrNotRunning
+		return ErrNotRunning
 	case errors.Is(err, os.ErrPermission):
-		return a, &Failure{Problem{Error: "opening the daemon's socket: permission denied", Hint: "run the command as root (sudo)"}}
+		return &Failure{Problem{Error: "opening the daemon's socket: permission denied", Hint: "run the command as root (sudo)"}}
 	case err != nil:
-		return a, fmt.Errorf("asking the daemon: %w", err)
+		return fmt.Errorf("asking the daemon: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		var p Problem
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil || p.Error == "" {
-			return a, fmt.Errorf("asking the daemon: %s", resp.Status)
+			return fmt.Errorf("asking the daemon: %s", resp.Status)
 		}
-		return a, &Failure{p}
+		return &Failure{p}
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
-		return a, fmt.Errorf("reading the daemon's answer: %w", err)
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
 	}
-	return a, nil
+	return nil
 }

@@ -103,7 +103,7 @@ func document(routes []route) object {
 func TestDocument(t *testing.T) {
 	const path = "../../docs/openapi.json"
 	f := &fake{}
-	routes := Parts{f, f, f, f, f, f, f, f, f, f, f}.routes()
+	routes := Parts{f, f, f, f, f, f, f, f, f, f, f, f}.routes()
 	seen := make(map[string]bool)
 	for _, r := range routes {
 		if seen[r.path] || r.about == "" || (r.method == http.MethodGet) != (r.asked == nil) {

@@ -16,6 +16,7 @@ type Parts struct {
 	Peers    Peers
 	Services Services
 	Phones   Phones
+	Sampler  Sampler
 }
 
 // Daemon is the household as a whole.
@@ -119,6 +120,7 @@ func (p Parts) routes() []route {
 	return []route{
 		look(get(verbStatus, status)), look(get(verbPlan, p.Daemon.Plan)), post(verbReload, do(p.Daemon.Reload)),
 		post(verbLockdown, do(p.Daemon.Lockdown)), leaving(verbUpgrade, p.Upgrade.Upgrade),
+		post(verbSample, p.Sampler.Sample),
 
 		post(verbPublish, p.Onions.Publish), post(verbUnpublish, done(p.Onions.Unpublish)), post(verbCheck, p.Onions.Check),
 		post(verbRotate, p.Onions.Rotate), post(verbImport, p.Onions.Import),

@@ -22,6 +22,9 @@ var (
 	verbUpgrade = Request[nothing, Upgraded]{http.MethodPost, "/upgrade",
 		"Replace the daemon by the version that is installed; nothing that runs is cut. It can take a minute."}
 
+	verbSample = Request[SampleRequest, Sample]{http.MethodPost, "/sample",
+		"Take a profile of one of the daemon's processes; it takes as long as is asked for."}
+
 	verbPublish   = Request[PublishRequest, Onion]{http.MethodPost, "/publish", "Make an onion, or the same one again."}
 	verbUnpublish = Request[UnpublishRequest, nothing]{http.MethodPost, "/unpublish", "Take an onion away."}
 	verbCheck     = Request[CheckRequest, Onion]{http.MethodPost, "/check",

@@ -191,6 +191,11 @@ func (p *Process) Renew(ctx context.Context, devices []netip.Addr) error {
 	return err
 }
 
+// Sample has serve take a profile of itself.
+func (p *Process) Sample(ctx context.Context, s link.Sampling) ([]byte, error) {
+	return ask(ctx, p.there(), link.Sample, s)
+}
+
 // TellAdmins has serve deliver a notice to the admins' mailboxes.
 func (p *Process) TellAdmins(ctx context.Context, n link.Notice) error {
 	_, err := ask(ctx, p.there(), link.TellAdmins, n)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tunic/internal/sorted"
 )
 
 // ErrExists is in the error of WriteOnion for an onion that has another file.
@@ -54,7 +56,7 @@ func WriteOnion(p Paths, o Onion) error {
 	if err != nil {
 		return err
 	}
-	o.Ports = slices.SortedFunc(slices.Values(o.Ports), func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
+	o.Ports = sorted.Copy(slices.Values(o.Ports), func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
 	text := []byte(o.TOML())
 	if _, err := parseOnion(o.Name, path, text); err != nil {
 		return fmt.Errorf("writing onion %q: %w", o.Name, err)

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"tunic/internal/sorted"
 )
 
 // Error is one mistake in one place.
@@ -70,7 +71,7 @@ func (e Errors) Unwrap() []error {
 
 // sort puts the mistakes of the file called main first.
 func (e Errors) sort(main string) {
-	slices.SortStableFunc(e, func(a, b Error) int {
+	sorted.Stable(e, func(a, b Error) int {
 		if (a.File == main) != (b.File == main) {
 			if a.File == main {
 				return -1

@@ -2,8 +2,9 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+
+	"tunic/internal/sorted"
 )
 
 // didYouMean returns a hint that names the known word nearest to word, or ""
@@ -37,7 +38,7 @@ func near(word string, known []string) []string {
 			found = append(found, k)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b string) int { return distance(word, a) - distance(word, b) })
+	sorted.Stable(found, func(a, b string) int { return distance(word, a) - distance(word, b) })
 	return found[:min(len(found), 5)]
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tunic/internal/sorted"
 )
 
 // Profile is what is known of a service that people publish.
@@ -111,7 +113,7 @@ func (l *loader) profiles() []Profile {
 	}
 	l.errs = append(l.errs, doc.errs...)
 	l.each(l.paths.ProfileDir(), func(name string, t *table) { all[name] = readProfile(name, t) })
-	return slices.SortedFunc(maps.Values(all), func(a, b Profile) int { return cmp.Compare(a.Name, b.Name) })
+	return sorted.Copy(maps.Values(all), func(a, b Profile) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 const profileExample = `like this:

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tunic/gateway/health"
+	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -46,7 +47,7 @@ func (s Scene) HomeNetworks() (home []netip.Prefix, unfit []Unfit) {
 			}
 		}
 	}
-	slices.SortFunc(home, netip.Prefix.Compare)
+	sorted.Func(home, netip.Prefix.Compare)
 	return slices.Compact(home), unfit
 }
 

@@ -94,25 +94,31 @@ func Ask[Q, A any](ctx context.Context, e *End, v Verb[Q, A], question Q) (answe
 
 // AskFiles is Ask with descriptors. The files stay the caller's.
 func AskFiles[Q, A any](ctx context.Context, e *End, v Verb[Q, A], question Q, files ...*os.File) (answer A, err error) {
-	ctx, cancel := context.WithTimeout(ctx, v.timeout)
+	err = e.exchange(ctx, v.name, v.timeout, question, &answer, files)
+	return answer, err
+}
+
+// exchange is what all verbs share: it reads the answer into the value that answer points to.
+func (e *End) exchange(ctx context.Context, verb string, timeout time.Duration, question, answer any, files []*os.File) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body, err := json.Marshal(question)
 	if err != nil {
-		return answer, fmt.Errorf("encoding the question %s: %w", v.name, err)
+		return fmt.Errorf("encoding the question %s: %w", verb, err)
 	}
-	r, err := e.ask(ctx, call{Verb: v.name, Body: body}, files...)
+	r, err := e.ask(ctx, call{Verb: verb, Body: body}, files...)
 	switch {
 	case err != nil:
-		return answer, fmt.Errorf("asking %s: %w", v.name, err)
+		return fmt.Errorf("asking %s: %w", verb, err)
 	case r.Error == ErrBusy.Error():
-		return answer, ErrBusy
+		return ErrBusy
 	case r.Error != "":
-		return answer, errors.New(r.Error)
+		return errors.New(r.Error)
 	}
-	if err := json.Unmarshal(r.Body, &answer); err != nil {
-		return answer, fmt.Errorf("decoding the answer to %s: %w", v.name, err)
+	if err := json.Unmarshal(r.Body, answer); err != nil {
+		return fmt.Errorf("decoding the answer to %s: %w", verb, err)
 	}
-	return answer, nil
+	return nil
 }
 
 func (e *End) ask(ctx context.Context, c call, files ...*os.File) (reply, error) {

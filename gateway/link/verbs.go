@@ -24,6 +24,8 @@ var (
 	// Rest has serve give up what only one of a house can do, until the next Apply:
 	// another one is about to.
 	Rest = Verb[struct{}, struct{}]{"rest", inOrder, 10 * time.Second}
+	// Sample takes a profile of serve, which takes two minutes at most.
+	Sample = Verb[Sampling, []byte]{"sample", 1, 150 * time.Second}
 	// Drain has serve take nothing new. It ends when what it has has ended, also
 	// without a parent; the answer is how many streams there are.
 	Drain = Verb[struct{}, int]{"drain", inOrder, 10 * time.Second}

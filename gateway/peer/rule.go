@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tunic/gateway/onion"
+	"tunic/internal/sorted"
 )
 
 // The rule (docs/decisions/0060): a friend's box speaks for itself alone. What
@@ -106,7 +107,7 @@ func (b *Book) decide() {
 			}
 		}
 	}
-	slices.SortStableFunc(claims, func(x, y claim) int { return x.Since.Compare(y.Since) })
+	sorted.Stable(claims, func(x, y claim) int { return x.Since.Compare(y.Since) })
 	first := make(map[onion.Address]onion.Address)
 	b.granted = make(map[onion.Address][]Offer)
 	for _, c := range claims {

@@ -159,6 +159,7 @@ func serveForBench(b *testing.B) {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(b.Context())
+	defer bench.Profiled()()
 	go func() { os.Stdin.Read(make([]byte, 1)); cancel() }()
 	fmt.Printf("\nserving on %d\n", udp.LocalAddr().(*net.UDPAddr).Port)
 	if err := r.Serve(ctx, udp, tcp); err != nil {

@@ -176,6 +176,7 @@ func (s *Server) answers() *link.Mux {
 	link.Handle(m, link.AskMail, s.answerMail)
 	link.Handle(m, link.TellAdmins, s.tellAdmins)
 	link.Handle(m, link.Rest, s.rest)
+	link.Handle(m, link.Sample, takeSample)
 	link.Handle(m, link.Drain, s.drain)
 	return m
 }

@@ -20,6 +20,7 @@ import (
 	"tunic/gateway/peer"
 	"tunic/gateway/socks"
 	"tunic/gateway/talk"
+	"tunic/internal/sorted"
 )
 
 // How long a friend's box is called from a table, and how long a call of theirs may have to
@@ -283,7 +284,7 @@ func (s *services) knockers() (list []link.Knock) {
 			list = append(list, link.Knock{Friend: friend, At: k.at})
 		}
 	}
-	slices.SortFunc(list, func(a, b link.Knock) int { return bytes.Compare(a.Friend[:], b.Friend[:]) })
+	sorted.Func(list, func(a, b link.Knock) int { return bytes.Compare(a.Friend[:], b.Friend[:]) })
 	return list
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tunic/internal/sorted"
 )
 
 // OverTor is a device that dialled a public relay through the household's Tor:
@@ -94,7 +96,7 @@ func (d *dialers) list(now time.Time) []OverTor {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget(now)
-	return slices.SortedFunc(slices.Values(d.seen), func(a, b OverTor) int {
+	return sorted.Copy(slices.Values(d.seen), func(a, b OverTor) int {
 		return cmp.Or(a.Device.Compare(b.Device), a.Relay.Compare(b.Relay))
 	})
 }

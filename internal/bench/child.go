@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,17 +28,46 @@ type Child struct {
 
 // UntilInputEnds is for the child: it returns a context that ends with standard input. For
 // each line there it gives back what memory it can, as the collector does by itself after
-// two minutes.
+// two minutes. A profile of that time is kept (Profiled).
 func UntilInputEnds() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
+	kept := Profiled()
 	go func() {
 		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 			debug.FreeOSMemory()
 			fmt.Println("tidy")
 		}
+		kept()
 		cancel()
 	}()
 	return ctx
+}
+
+// Profile is the variable of the environment with the file into which a profile of the process
+// that is measured goes (`make flames`).
+const Profile = "TUNIC_PROFILE"
+
+// Profiled begins a profile of this process's processor time, if one is asked for. It is kept when
+// the function is called that it returns.
+func Profiled() (kept func()) {
+	path := os.Getenv(Profile)
+	if path == "" {
+		return func() {}
+	}
+	f, err := os.Create(path)
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "there is no profile:", err)
+		return func() {}
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "the profile is not whole:", err)
+		}
+	}
 }
 
 // StartChild starts this test binary with one more variable, "NAME=VALUE", waits for its

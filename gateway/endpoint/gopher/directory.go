@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"tunic/internal/sorted"
 )
 
 const (
@@ -128,7 +130,7 @@ func (s *Server) list(ctx context.Context, name string, dir *os.File) (entries [
 			entries = append(entries, entry{k, d.Name()})
 		}
 	}
-	slices.SortFunc(entries, func(a, b entry) int {
+	sorted.Func(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(rank(a.kind), rank(b.kind)), strings.Compare(a.name, b.name))
 	})
 	return entries, more, nil

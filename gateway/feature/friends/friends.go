@@ -18,6 +18,7 @@ import (
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
 	"tunic/gateway/tor"
+	"tunic/internal/sorted"
 )
 
 // Sign signs a message with the key in an onion's directory.
@@ -383,7 +384,7 @@ func withFriend(friends []string, from, to string) []string {
 func (f *Feature) setPeers(change func([]config.Peer) []config.Peer) {
 	f.host.Adopt(func(c config.Config) config.Config {
 		c.Peers = change(slices.Clone(c.Peers))
-		slices.SortFunc(c.Peers, func(a, b config.Peer) int { return cmp.Compare(a.Name, b.Name) })
+		sorted.Func(c.Peers, func(a, b config.Peer) int { return cmp.Compare(a.Name, b.Name) })
 		return c
 	})
 }
@@ -416,7 +417,7 @@ func visit(spec *tor.Spec, s feature.Scene, known Known) {
 		seen[v.Onion] = true
 	}
 	mapped := named(s.Config, known)
-	slices.SortFunc(mapped, func(x, y claim) int { return cmp.Compare(x.Onion, y.Onion) })
+	sorted.Func(mapped, func(x, y claim) int { return cmp.Compare(x.Onion, y.Onion) })
 	for _, m := range mapped {
 		n, ok := known.Virtual[m.Onion]
 		if !ok {

@@ -7,6 +7,7 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
+	"tunic/internal/sorted"
 )
 
 // hosts are where the devices are that onions lead to by name: one that has a file
@@ -33,6 +34,6 @@ func hostAddrs(d api.Device) (list []netip.Addr) {
 			list = append(list, a)
 		}
 	}
-	slices.SortFunc(list, netip.Addr.Compare)
+	sorted.Func(list, netip.Addr.Compare)
 	return list
 }

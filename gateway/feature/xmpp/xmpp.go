@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"tunic/gateway/account"
@@ -18,6 +17,7 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -109,6 +109,6 @@ func peers(c *config.Config, came map[onion.Address]string) (list []xmpp.Peer) {
 	for _, p := range c.Peers {
 		list = append(list, xmpp.Peer{Host: p.Onion + config.PeerDomain, Onion: p.Onion + ".onion", Came: came[onion.Address(p.Onion)]})
 	}
-	slices.SortFunc(list, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
+	sorted.Func(list, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
 	return list
 }

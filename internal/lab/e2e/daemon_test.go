@@ -21,6 +21,7 @@ func testDaemon(w *world) {
 	w.run("a second daemon is refused", secondDaemon)
 	w.run("plan shows what changes and changes nothing", plan)
 	w.run("a reload with a mistake changes nothing", badReload)
+	w.run("profiles of both processes", samples)
 	w.run("serve dies, nothing else does", serveDies)
 	w.run("the daemon is killed and starts again", killed)
 }
