@@ -15,7 +15,6 @@ import (
 	"tunic/gateway/ntp"
 	"tunic/gateway/relaytime"
 	"tunic/gateway/tor"
-	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -87,7 +86,7 @@ func (g *Gateway) pass(ctx context.Context) bool {
 	if g.opened {
 		state = api.Open
 	}
-	sorted.Stable(p.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
+	slices.SortStableFunc(p.findings, func(x, y health.Finding) int { return x.Severity.Rank() - y.Severity.Rank() })
 	health.Date(p.findings, v.findings, time.Now())
 	g.mu.Lock()
 	g.current.in, g.current.desired = p.in, p.desired

@@ -13,7 +13,6 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/tor"
-	"tunic/internal/sorted"
 )
 
 // fastStatus is the state of the fast tor, nil if there is none.
@@ -33,7 +32,7 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 	if err != nil && !hasCode(s.Findings, health.ServeDown) {
 		s.Findings = append(s.Findings, health.New(health.ServeDown, "", err.Error()))
 	}
-	sorted.Stable(s.Findings, func(a, b health.Finding) int { return a.Severity.Rank() - b.Severity.Rank() })
+	slices.SortStableFunc(s.Findings, func(a, b health.Finding) int { return a.Severity.Rank() - b.Severity.Rank() })
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	health.Date(s.Findings, g.told, time.Now())

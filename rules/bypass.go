@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-
-	"tunic/internal/sorted"
 )
 
 // Bypass is what the owner lets devices reach outside Tor.
@@ -67,7 +65,7 @@ func (in Input) bypasses() bool { return in.Mode == Open && len(in.Bypasses) > 0
 
 // sortGrants brings grants into the one order that equal inputs have.
 func sortGrants(grants []Grant) []Grant {
-	return slices.Compact(sorted.Copy(slices.Values(grants), func(a, b Grant) int {
+	return slices.Compact(slices.SortedFunc(slices.Values(grants), func(a, b Grant) int {
 		return cmp.Or(cmp.Compare(a.MAC, b.MAC), a.To.Compare(b.To))
 	}))
 }

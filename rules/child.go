@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-
-	"tunic/internal/sorted"
 )
 
 // Child is a process of the box that speaks with strangers or devices, by its
@@ -109,9 +107,7 @@ func (in Input) validateChildren() error {
 
 // sortChildren leaves one of each user's, which may what all of them may.
 func sortChildren(children []Child) (list []Child) {
-	children = slices.Clone(children)
-	sorted.Stable(children, func(a, b Child) int { return cmp.Compare(a.UID, b.UID) })
-	for _, child := range children {
+	for _, child := range slices.SortedStableFunc(slices.Values(children), func(a, b Child) int { return cmp.Compare(a.UID, b.UID) }) {
 		if n := len(list); n > 0 && list[n-1].UID == child.UID {
 			list[n-1].May = slices.Concat(list[n-1].May, child.May)
 		} else {
@@ -119,7 +115,7 @@ func sortChildren(children []Child) (list []Child) {
 		}
 	}
 	for i := range list {
-		list[i].May = slices.Compact(sorted.Copy(slices.Values(list[i].May), func(a, b Way) int {
+		list[i].May = slices.Compact(slices.SortedFunc(slices.Values(list[i].May), func(a, b Way) int {
 			return cmp.Or(a.To.Compare(b.To), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
 		}))
 	}

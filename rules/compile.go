@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-
-	"tunic/internal/sorted"
 )
 
 // All chains of ours, and how a packet meets them. The names never change. "=>"
@@ -198,16 +196,16 @@ func (in Input) normal() Input {
 	in.Checked = slices.Compact(slices.Sorted(slices.Values(in.Checked)))
 	in.Others = slices.Compact(slices.Sorted(slices.Values(in.Others)))
 	in.Bridges = slices.Compact(slices.Sorted(slices.Values(in.Bridges)))
-	in.Inbound = slices.Compact(sorted.Copy(slices.Values(in.Inbound), func(a, b Inbound) int {
+	in.Inbound = slices.Compact(slices.SortedFunc(slices.Values(in.Inbound), func(a, b Inbound) int {
 		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
 	}))
-	in.Prefixes = slices.Compact(sorted.Copy(slices.Values(in.Prefixes), comparePrefixes))
+	in.Prefixes = slices.Compact(slices.SortedFunc(slices.Values(in.Prefixes), comparePrefixes))
 	in.Children = sortChildren(in.Children)
-	in.Devices = sorted.Copy(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
-	in.Services = sorted.Copy(slices.Values(in.Services), func(a, b Service) int {
+	in.Devices = slices.SortedFunc(slices.Values(in.Devices), func(a, b Device) int { return cmp.Compare(a.MAC, b.MAC) })
+	in.Services = slices.SortedFunc(slices.Values(in.Services), func(a, b Service) int {
 		return cmp.Or(cmp.Compare(a.Public, b.Public), cmp.Compare(a.Internal, b.Internal), a.To.Compare(b.To))
 	})
-	in.Exceptions = sorted.Copy(slices.Values(in.Exceptions), func(a, b Exception) int {
+	in.Exceptions = slices.SortedFunc(slices.Values(in.Exceptions), func(a, b Exception) int {
 		return cmp.Or(comparePrefixes(a.To, b.To), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
 	})
 	full := slices.DeleteFunc(slices.Clone(in.Full), func(mac string) bool { return !validMAC(mac) })

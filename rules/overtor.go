@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-
-	"tunic/internal/sorted"
 )
 
 // Pass lets one source address of the household reach one public relay outside
@@ -37,7 +35,7 @@ func (c compiler) pass(chain *Chain) {
 func passLost(before, after Input) bool { return before.OverTor && !after.OverTor }
 
 func sortPasses(passes []Pass) []Pass {
-	return slices.Compact(sorted.Copy(slices.Values(passes), func(a, b Pass) int {
+	return slices.Compact(slices.SortedFunc(slices.Values(passes), func(a, b Pass) int {
 		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To))
 	}))
 }

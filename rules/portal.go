@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-
-	"tunic/internal/sorted"
 )
 
 // Portal is the mark of connections to the log-in page of the network that the
@@ -113,7 +111,7 @@ func portalLost(before, after Input, mac string) bool {
 }
 
 func sortGuests(guests []Guest) []Guest {
-	return sorted.Copy(slices.Values(guests), func(a, b Guest) int { return cmp.Compare(a.MAC, b.MAC) })
+	return slices.SortedFunc(slices.Values(guests), func(a, b Guest) int { return cmp.Compare(a.MAC, b.MAC) })
 }
 
 func (in Input) validateGuests() error {

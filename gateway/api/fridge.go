@@ -3,12 +3,12 @@ package api
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"tunic/gateway/config"
 	"tunic/gateway/health"
-	"tunic/internal/sorted"
 )
 
 // namedOutside is how many devices that do not go through Tor are named; more
@@ -50,7 +50,7 @@ func (s Status) Fridge() Fridge {
 		}
 	}
 	for _, list := range [][]Outside{f.Direct, f.Blocked} {
-		sorted.Stable(list, func(a, b Outside) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortStableFunc(list, func(a, b Outside) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	for _, one := range s.Findings {
 		if one.Severity != health.Info {

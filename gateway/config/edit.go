@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"tunic/internal/sorted"
 )
 
 // ErrExists is in the error of WriteOnion for an onion that has another file.
@@ -56,7 +54,7 @@ func WriteOnion(p Paths, o Onion) error {
 	if err != nil {
 		return err
 	}
-	o.Ports = sorted.Copy(slices.Values(o.Ports), func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
+	o.Ports = slices.SortedFunc(slices.Values(o.Ports), func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
 	text := []byte(o.TOML())
 	if _, err := parseOnion(o.Name, path, text); err != nil {
 		return fmt.Errorf("writing onion %q: %w", o.Name, err)

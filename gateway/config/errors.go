@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-
-	"tunic/internal/sorted"
 )
 
 // Error is one mistake in one place.
@@ -71,7 +70,7 @@ func (e Errors) Unwrap() []error {
 
 // sort puts the mistakes of the file called main first.
 func (e Errors) sort(main string) {
-	sorted.Stable(e, func(a, b Error) int {
+	slices.SortStableFunc(e, func(a, b Error) int {
 		if (a.File == main) != (b.File == main) {
 			if a.File == main {
 				return -1

@@ -2,9 +2,8 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
-	"tunic/internal/sorted"
 )
 
 // didYouMean returns a hint that names the known word nearest to word, or ""
@@ -38,7 +37,7 @@ func near(word string, known []string) []string {
 			found = append(found, k)
 		}
 	}
-	sorted.Stable(found, func(a, b string) int { return distance(word, a) - distance(word, b) })
+	slices.SortStableFunc(found, func(a, b string) int { return distance(word, a) - distance(word, b) })
 	return found[:min(len(found), 5)]
 }
 

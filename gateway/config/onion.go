@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"tunic/internal/sorted"
 )
 
 // HomeOnion is the onion that every box has, with a file or without.
@@ -70,7 +68,7 @@ func readOnion(name string, t *table) Onion {
 		}
 		o.Ports = append(o.Ports, Port{Virtual: port, Target: target})
 	}
-	sorted.Func(o.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
+	slices.SortFunc(o.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
 	if len(ports.values) == 0 && name != HomeOnion && !(t.has("ports") && ports.values == nil) {
 		t.missing("ports", portsHint)
 	}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"tunic/internal/sorted"
 )
 
 // Profile is what is known of a service that people publish.
@@ -113,7 +111,7 @@ func (l *loader) profiles() []Profile {
 	}
 	l.errs = append(l.errs, doc.errs...)
 	l.each(l.paths.ProfileDir(), func(name string, t *table) { all[name] = readProfile(name, t) })
-	return sorted.Copy(maps.Values(all), func(a, b Profile) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(maps.Values(all), func(a, b Profile) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 const profileExample = `like this:

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"tunic/internal/sorted"
 )
 
 // Names of endpoints that no file is for: PairEndpoint is how boxes become
@@ -68,9 +66,9 @@ func (c *Config) AllOnions() []Onion {
 	if c.OffersServices() {
 		home.addPorts([]Port{{Virtual: MuxPort, Target: Target{Endpoint: MuxEndpoint}}})
 	}
-	sorted.Func(home.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
+	slices.SortFunc(home.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
 	list = slices.Concat(list, []Onion{home}, c.strangersOnion(), c.phoneOnions())
-	sorted.Func(list, func(a, b Onion) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b Onion) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 

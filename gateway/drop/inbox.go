@@ -9,12 +9,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"tunic/internal/sorted"
 )
 
 // File is one that waits in the inbox.
@@ -56,7 +55,7 @@ func Waiting(dir string) (list []File, err error) {
 			err = ofFriend(root, d.Name(), &left, &list)
 		}
 	}
-	sorted.Func(list, func(a, b File) int { return cmp.Or(cmp.Compare(a.From, b.From), a.At.Compare(b.At)) })
+	slices.SortFunc(list, func(a, b File) int { return cmp.Or(cmp.Compare(a.From, b.From), a.At.Compare(b.At)) })
 	return list, err
 }
 

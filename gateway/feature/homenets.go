@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"tunic/gateway/health"
-	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -47,7 +46,7 @@ func (s Scene) HomeNetworks() (home []netip.Prefix, unfit []Unfit) {
 			}
 		}
 	}
-	sorted.Func(home, netip.Prefix.Compare)
+	slices.SortFunc(home, netip.Prefix.Compare)
 	return slices.Compact(home), unfit
 }
 

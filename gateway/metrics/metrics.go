@@ -12,7 +12,6 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/health"
-	"tunic/internal/sorted"
 )
 
 // ContentType is that of Text.
@@ -129,7 +128,7 @@ func findings(b *exposition, list []health.Finding) {
 		codes[health.Finding{Code: f.Code, Severity: f.Severity}]++
 	}
 	byCode := func(a, b health.Finding) int { return strings.Compare(string(a.Code), string(b.Code)) }
-	for _, f := range sorted.Copy(maps.Keys(codes), byCode) {
+	for _, f := range slices.SortedFunc(maps.Keys(codes), byCode) {
 		b.gauge("tunic_findings", "What is wrong or worth knowing: tunic explain CODE.", float64(codes[f]),
 			"code", string(f.Code), "severity", string(f.Severity))
 	}

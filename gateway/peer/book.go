@@ -13,7 +13,6 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/onion"
-	"tunic/internal/sorted"
 )
 
 // Errors that a person's words lead to. All are wrapped with what to do.
@@ -139,7 +138,7 @@ func (b *Book) sorted() []*Pairing {
 	for _, p := range b.pairings {
 		list = append(list, p)
 	}
-	sorted.Func(list, func(x, y *Pairing) int {
+	slices.SortFunc(list, func(x, y *Pairing) int {
 		return cmp.Or(cmp.Compare(x.Name, y.Name), x.Expires.Compare(y.Expires), cmp.Compare(x.Invite.String(), y.Invite.String()))
 	})
 	return list

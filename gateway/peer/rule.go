@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tunic/gateway/onion"
-	"tunic/internal/sorted"
 )
 
 // The rule (docs/decisions/0060): a friend's box speaks for itself alone. What
@@ -107,7 +106,7 @@ func (b *Book) decide() {
 			}
 		}
 	}
-	sorted.Stable(claims, func(x, y claim) int { return x.Since.Compare(y.Since) })
+	slices.SortStableFunc(claims, func(x, y claim) int { return x.Since.Compare(y.Since) })
 	first := make(map[onion.Address]onion.Address)
 	b.granted = make(map[onion.Address][]Offer)
 	for _, c := range claims {

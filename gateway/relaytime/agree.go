@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"tunic/internal/sorted"
 )
 
 // apart is how far a relay's clock may be from the others' and still agree.
@@ -42,7 +40,7 @@ func Agree(answers []Answer, asked int, built time.Time, boot time.Duration) (Ag
 		now := a.Start.Add(boot)
 		return now.Before(built) || now.After(built.Add(horizon))
 	})
-	sorted.Func(answers, func(a, b Answer) int { return a.Start.Compare(b.Start) })
+	slices.SortFunc(answers, func(a, b Answer) int { return a.Start.Compare(b.Start) })
 	var most []Answer
 	for i := range answers {
 		end := i

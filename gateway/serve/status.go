@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"tunic/gateway/link"
-	"tunic/internal/sorted"
 )
 
 // status is answered from a goroutine of its own: targets are dialled for it.
@@ -30,7 +29,7 @@ func (s *Server) status(ctx context.Context) link.Status {
 		all.Go(func() { counted[i].Ports = s.look(ctx, f, false) })
 	}
 	all.Wait()
-	sorted.Func(counted, func(a, b link.FrontStatus) int { return cmp.Compare(a.Onion, b.Onion) })
+	slices.SortFunc(counted, func(a, b link.FrontStatus) int { return cmp.Compare(a.Onion, b.Onion) })
 	st.Fronts = counted
 	st.Peers = s.dialer.Status()
 	st.Block = s.blockStatus()
@@ -49,7 +48,7 @@ func (s *Server) counts() link.Status {
 		SOCKS:    link.SOCKSCounts(s.socks.Stats()),
 		Time:     link.TimeCounts(s.clock.devices.Stats()),
 		OwnTime:  link.TimeCounts(s.clock.own.Stats()),
-		Services: sorted.Copy(slices.Values(append(s.household.counts(), s.waiting.counts()...)), byName),
+		Services: slices.SortedFunc(slices.Values(append(s.household.counts(), s.waiting.counts()...)), byName),
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 	"tunic/gateway/peer"
 	"tunic/gateway/socks"
 	"tunic/gateway/talk"
-	"tunic/internal/sorted"
 )
 
 // How long a friend's box is called from a table, and how long a call of theirs may have to
@@ -284,7 +283,7 @@ func (s *services) knockers() (list []link.Knock) {
 			list = append(list, link.Knock{Friend: friend, At: k.at})
 		}
 	}
-	sorted.Func(list, func(a, b link.Knock) int { return bytes.Compare(a.Friend[:], b.Friend[:]) })
+	slices.SortFunc(list, func(a, b link.Knock) int { return bytes.Compare(a.Friend[:], b.Friend[:]) })
 	return list
 }
 

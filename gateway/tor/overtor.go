@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"tunic/internal/sorted"
 )
 
 // OverTor is a device that dialled a public relay through the household's Tor:
@@ -96,7 +94,7 @@ func (d *dialers) list(now time.Time) []OverTor {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget(now)
-	return sorted.Copy(slices.Values(d.seen), func(a, b OverTor) int {
+	return slices.SortedFunc(slices.Values(d.seen), func(a, b OverTor) int {
 		return cmp.Or(a.Device.Compare(b.Device), a.Relay.Compare(b.Relay))
 	})
 }

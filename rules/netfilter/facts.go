@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"tunic/internal/sorted"
-
 	"github.com/vishvananda/netlink"
 )
 
@@ -173,7 +171,7 @@ func toPrefix(n *net.IPNet) netip.Prefix {
 func linkLocal6(p netip.Prefix) bool { return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() }
 
 func sortedPrefixes(prefixes []netip.Prefix) []netip.Prefix {
-	return slices.Compact(sorted.Copy(slices.Values(prefixes), netip.Prefix.Compare))
+	return slices.Compact(slices.SortedFunc(slices.Values(prefixes), netip.Prefix.Compare))
 }
 
 // forwards reads a switch below /proc/sys/net; a family that the kernel does

@@ -10,7 +10,6 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -70,7 +69,7 @@ func firewalls(household []string) ([]Firewall, error) {
 			found = append(found, f)
 		}
 	}
-	sorted.Func(found, func(a, b Firewall) int { return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Program, b.Program)) })
+	slices.SortFunc(found, func(a, b Firewall) int { return cmp.Or(cmp.Compare(a.Hook, b.Hook), cmp.Compare(a.Program, b.Program)) })
 	return found, nil
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -76,9 +75,7 @@ func (k *Kernel) keepWallOf(f rules.Family) (string, error) {
 // half, and one stands at any moment.
 func (w wallNow) build() error {
 	swallow := func(r netlink.Rule) int { return map[bool]int{true: 1}[r.Src != nil] }
-	wanted := slices.Clone(w.wanted)
-	sorted.Stable(wanted, func(a, b netlink.Rule) int { return swallow(a) - swallow(b) })
-	for _, r := range wanted {
+	for _, r := range slices.SortedStableFunc(slices.Values(w.wanted), func(a, b netlink.Rule) int { return swallow(a) - swallow(b) }) {
 		if err := netlink.RuleAdd(&r); err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("adding the wall (%s): %w", ruleText(r), err)
 		}
@@ -86,7 +83,7 @@ func (w wallNow) build() error {
 	wrong := slices.DeleteFunc(slices.Clone(w.ours), func(r netlink.Rule) bool {
 		return slices.ContainsFunc(w.wanted, func(want netlink.Rule) bool { return ruleText(want) == ruleText(r) })
 	})
-	sorted.Stable(wrong, func(a, b netlink.Rule) int { return swallow(b) - swallow(a) })
+	slices.SortStableFunc(wrong, func(a, b netlink.Rule) int { return swallow(b) - swallow(a) })
 	for _, r := range wrong {
 		if err := remove(r); err != nil {
 			return fmt.Errorf("removing an old part of the wall (%s): %w", ruleText(r), err)

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-
-	"tunic/internal/sorted"
 )
 
 const (
@@ -130,7 +128,7 @@ func (s *Server) list(ctx context.Context, name string, dir *os.File) (entries [
 			entries = append(entries, entry{k, d.Name()})
 		}
 	}
-	sorted.Func(entries, func(a, b entry) int {
+	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(rank(a.kind), rank(b.kind)), strings.Compare(a.name, b.name))
 	})
 	return entries, more, nil

@@ -10,7 +10,6 @@ import (
 
 	"tunic/gateway/endpoint/smtp/message"
 	"tunic/gateway/endpoint/smtp/spool"
-	"tunic/internal/sorted"
 )
 
 // Waiting is one message of the queue as its owner sees it.
@@ -30,7 +29,7 @@ func (s *Server) Queue() []Waiting {
 	for _, e := range s.spool.All() {
 		list = append(list, s.queue.describe(e))
 	}
-	sorted.Func(list, func(a, b Waiting) int { return cmp.Or(a.Arrived.Compare(b.Arrived), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(list, func(a, b Waiting) int { return cmp.Or(a.Arrived.Compare(b.Arrived), cmp.Compare(a.ID, b.ID)) })
 	return list
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"tunic/gateway/endpoint/smtp/spool"
 	"tunic/gateway/onion"
-	"tunic/internal/sorted"
 )
 
 // Times of delivery. A friend's box may be off for a weekend: that is no
@@ -122,7 +121,7 @@ func (q *queue) load() {
 		return
 	}
 	all := q.spool.All()
-	sorted.Func(all, func(a, b *spool.Envelope) int { return a.Arrived.Compare(b.Arrived) })
+	slices.SortFunc(all, func(a, b *spool.Envelope) int { return a.Arrived.Compare(b.Arrived) })
 	for _, e := range all {
 		q.add(e, true)
 		q.finish(e.ID) // who was to be told of a failure may not have been

@@ -16,7 +16,6 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
-	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -177,7 +176,7 @@ func overTorFindings(seen []tor.OverTor, devices []api.Device, c *config.Config)
 			fmt.Sprintf("%s uses Tor itself: %d of its connections, to %d of the public relays, %s in the last day",
 				name, n, relays[name], what)))
 	}
-	sorted.Func(list, func(a, b health.Finding) int { return cmp.Compare(a.Text, b.Text) })
+	slices.SortFunc(list, func(a, b health.Finding) int { return cmp.Compare(a.Text, b.Text) })
 	return list
 }
 

@@ -18,7 +18,6 @@ import (
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
 	"tunic/gateway/tor"
-	"tunic/internal/sorted"
 )
 
 // Sign signs a message with the key in an onion's directory.
@@ -384,7 +383,7 @@ func withFriend(friends []string, from, to string) []string {
 func (f *Feature) setPeers(change func([]config.Peer) []config.Peer) {
 	f.host.Adopt(func(c config.Config) config.Config {
 		c.Peers = change(slices.Clone(c.Peers))
-		sorted.Func(c.Peers, func(a, b config.Peer) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(c.Peers, func(a, b config.Peer) int { return cmp.Compare(a.Name, b.Name) })
 		return c
 	})
 }
@@ -417,7 +416,7 @@ func visit(spec *tor.Spec, s feature.Scene, known Known) {
 		seen[v.Onion] = true
 	}
 	mapped := named(s.Config, known)
-	sorted.Func(mapped, func(x, y claim) int { return cmp.Compare(x.Onion, y.Onion) })
+	slices.SortFunc(mapped, func(x, y claim) int { return cmp.Compare(x.Onion, y.Onion) })
 	for _, m := range mapped {
 		n, ok := known.Virtual[m.Onion]
 		if !ok {

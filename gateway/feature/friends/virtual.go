@@ -16,7 +16,6 @@ import (
 	"tunic/gateway/durable"
 	"tunic/gateway/feature"
 	"tunic/gateway/onion"
-	"tunic/internal/sorted"
 )
 
 // virtuals gives onions with names fixed addresses in the virtual ranges, and
@@ -211,7 +210,7 @@ func earlier(raw []byte) (list []given, err error) {
 	for a, n := range numbers {
 		list = append(list, given{claim{Onion: a}, n})
 	}
-	sorted.Func(list, func(x, y given) int { return cmp.Compare(x.Number, y.Number) })
+	slices.SortFunc(list, func(x, y given) int { return cmp.Compare(x.Number, y.Number) })
 	return list, err
 }
 

@@ -13,7 +13,6 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/leases"
-	"tunic/internal/sorted"
 )
 
 // Devices lists configured devices and those that the kernel or the DHCP
@@ -120,7 +119,7 @@ func (r *registry) list() []api.Device {
 		}
 		devices = append(devices, e.Device)
 	}
-	sorted.Func(devices, func(a, b api.Device) int {
+	slices.SortFunc(devices, func(a, b api.Device) int {
 		if (a.Name == "") != (b.Name == "") {
 			return strings.Compare(b.Name, a.Name)
 		}

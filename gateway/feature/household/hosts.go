@@ -7,7 +7,6 @@ import (
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
-	"tunic/internal/sorted"
 )
 
 // hosts are where the devices are that onions lead to by name: one that has a file
@@ -34,6 +33,6 @@ func hostAddrs(d api.Device) (list []netip.Addr) {
 			list = append(list, a)
 		}
 	}
-	sorted.Func(list, netip.Addr.Compare)
+	slices.SortFunc(list, netip.Addr.Compare)
 	return list
 }

@@ -12,7 +12,6 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/durable"
 	"tunic/gateway/feature"
-	"tunic/internal/sorted"
 )
 
 // Publish writes an onion's file and applies it. If anything is wrong with it,
@@ -70,7 +69,7 @@ func ParseOnion(p config.Paths, r api.PublishRequest) (config.Onion, error) {
 	if err := errors.Join(errs...); err != nil {
 		return o, feature.Usage(err, "example: tunic publish photos 80=192.168.1.20:8080")
 	}
-	sorted.Func(o.Ports, func(a, b config.Port) int { return int(a.Virtual) - int(b.Virtual) })
+	slices.SortFunc(o.Ports, func(a, b config.Port) int { return int(a.Virtual) - int(b.Virtual) })
 	return o, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"tunic/gateway/account"
@@ -17,7 +18,6 @@ import (
 	"tunic/gateway/health"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
-	"tunic/internal/sorted"
 	"tunic/rules"
 )
 
@@ -109,6 +109,6 @@ func peers(c *config.Config, came map[onion.Address]string) (list []xmpp.Peer) {
 	for _, p := range c.Peers {
 		list = append(list, xmpp.Peer{Host: p.Onion + config.PeerDomain, Onion: p.Onion + ".onion", Came: came[onion.Address(p.Onion)]})
 	}
-	sorted.Func(list, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
+	slices.SortFunc(list, func(a, b xmpp.Peer) int { return strings.Compare(a.Host, b.Host) })
 	return list
 }
