@@ -66,7 +66,7 @@ type side struct {
 // a bare tor with hand-written rules on another, in turns and by the same relays: one download,
 // 64 at once, by both families and by SOCKS, and how soon a first byte comes.
 func BenchmarkTransparent(b *testing.B) {
-	const rounds, size = 9, 8 << 20
+	const rounds, size = 23, 4 << 20
 	ctx, cancel := context.WithTimeout(b.Context(), 7*time.Minute)
 	defer cancel()
 	bin := tools(b)
@@ -89,10 +89,10 @@ func BenchmarkTransparent(b *testing.B) {
 		bench.Report(b, bench.Compare("tor: "+m.name+", processor", "ms/MB", bench.Less, 0.95, cost, "bare tor"), cost)
 	}
 	for _, m := range []struct{ name, url string }{{"64 downloads at once", v4}, {"64 downloads at once, IPv6", v6}} {
-		seen := bench.Turns(rounds, w.ways(sides, func(s side) float64 { return w.crowd(s, m.url+"blob?bytes=131072", 64) }))
+		seen := bench.Turns(15, w.ways(sides, func(s side) float64 { return w.crowd(s, m.url+"blob?bytes=65536", 64) }))
 		bench.Report(b, bench.Compare("tor: "+m.name, "ms", bench.Less, 0.99, seen, "bare tor"), seen)
 	}
-	seen := bench.Turns(rounds, w.ways(sides, func(s side) float64 { return w.firstByte(s, v4) }))
+	seen := bench.Turns(7, w.ways(sides, func(s side) float64 { return w.firstByte(s, v4) }))
 	bench.Report(b, bench.Compare("tor: first byte of a download", "ms", bench.Less, 0.9, seen, "bare tor"), seen)
 	b.ReportMetric(0, "ns/op")
 }
@@ -166,6 +166,7 @@ func (w both) ways(sides []side, do func(side) float64) []bench.Way {
 // processor's time of the gateway's programs in ms for a MB.
 func (w both) downloads(rounds int, sides []side, url string, socks bool, size float64) (rate, cost map[string][]float64) {
 	w.Helper()
+	defer w.eachProcess(sides)()
 	cost = make(map[string][]float64)
 	rate = bench.Turns(rounds, w.ways(sides, func(s side) float64 {
 		before := w.processor(s)
@@ -184,6 +185,29 @@ func (w both) downloads(rounds int, sides []side, url string, socks bool, size f
 		cost[name] = cost[name][1:] // the first round does not count
 	}
 	return rate, cost
+}
+
+// eachProcess logs, when what it returns is called, which process has taken how much of the
+// processor meanwhile.
+func (w both) eachProcess(sides []side) func() {
+	w.Helper()
+	before := make(map[int]float64)
+	for _, s := range sides {
+		for _, pid := range s.pids {
+			before[pid] = w.processor(side{pids: []int{pid}})
+		}
+	}
+	return func() {
+		for _, s := range sides {
+			for _, pid := range s.pids {
+				name, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+				if err != nil {
+					w.Fatal(err)
+				}
+				w.Logf("%s: %q: %.0f ms", s.name, strings.SplitN(string(name), "--root", 2)[0], w.processor(side{pids: []int{pid}})-before[pid])
+			}
+		}
+	}
 }
 
 // processor is what the side's programs have taken of it, in ms (Documentation/scheduler/sched-stats,
