@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin openssh-server openssh-client
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-start bench-curves mesh i2p soak
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-start bench-tors bench-curves mesh i2p soak
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -333,6 +333,11 @@ bench-tor: ## measure what devices and visitors get through Tor against a bare t
 ONIONS ?= 1 10 50
 bench-start: ## measure starts with ONIONS="1 10 50" against those of a bare tor with the same torrc, in the lab (as root)
 	$(foreach n,$(ONIONS),$(GO) test -tags lab -run '^$$' -bench '^BenchmarkStart$$/^$(n)$$' -benchtime 1x -v -timeout 9m ./internal/lab &&) true
+
+# Settings of tor, one tor for each: words with "=" for a blank and commas for a new line; "-" are tor's own.
+SETTINGS ?= - ConfluxEnabled=0 MaxClientCircuitsPending=64
+bench-tors: ## measure several tors beside each other, and tor's SETTINGS for 50 devices after a start, in the lab (as root)
+	TUNIC_REBOOT="$(SETTINGS)" $(GO) test -tags lab -run '^$$' -bench '^Benchmark(Tors|Reboot)$$' -benchtime 1x -v -timeout 20m ./internal/lab
 
 bench-verbs: ## measure verbs and wake-ups with 1,000 devices, 50 onions and 50 friends, in the lab (as root)
 	$(PART) 8m -bench '^BenchmarkVerbs$$' ./internal/lab

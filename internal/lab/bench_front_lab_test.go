@@ -77,7 +77,8 @@ func onionPath(t testing.TB, l *Lab) string {
 		}
 		names = append(names, "$"+fingerprint)
 	}
-	return fmt.Sprintf("EntryNodes %s,%s\nHSLayer2Nodes %s,%s\nHSLayer3Nodes %s,%s\n", names[0], names[1], names[2], names[3], names[4], names[5])
+	pair := func(i int) string { return names[i] + "," + names[i+1] }
+	return "EntryNodes " + pair(0) + "\nHSLayer2Nodes " + pair(2) + "\nHSLayer3Nodes " + pair(4) + "\n"
 }
 
 // stranger fetches a page of an onion by a circuit of its own, and then some bytes by the

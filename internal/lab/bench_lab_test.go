@@ -66,7 +66,7 @@ type side struct {
 // a bare tor with hand-written rules on another, in turns and by the same relays: one download,
 // 64 at once, by both families and by SOCKS, and how soon a first byte comes.
 func BenchmarkTransparent(b *testing.B) {
-	const rounds, size = 23, 4 << 20
+	const rounds, size = 17, 4 << 20
 	ctx, cancel := context.WithTimeout(b.Context(), 7*time.Minute)
 	defer cancel()
 	bin := tools(b)
@@ -89,7 +89,7 @@ func BenchmarkTransparent(b *testing.B) {
 		bench.Report(b, bench.Compare("tor: "+m.name+", processor", "ms/MB", bench.Less, 0.95, cost, "bare tor"), cost)
 	}
 	for _, m := range []struct{ name, url string }{{"64 downloads at once", v4}, {"64 downloads at once, IPv6", v6}} {
-		seen := bench.Turns(15, w.ways(sides, func(s side) float64 { return w.crowd(s, m.url+"blob?bytes=65536", 64) }))
+		seen := bench.Turns(11, w.ways(sides, func(s side) float64 { return w.crowd(s, m.url+"blob?bytes=65536", 64) }))
 		bench.Report(b, bench.Compare("tor: "+m.name, "ms", bench.Less, 0.99, seen, "bare tor"), seen)
 	}
 	seen := bench.Turns(7, w.ways(sides, func(s side) float64 { return w.firstByte(s, v4) }))
@@ -204,7 +204,8 @@ func (w both) eachProcess(sides []side) func() {
 				if err != nil {
 					w.Fatal(err)
 				}
-				w.Logf("%s: %q: %.0f ms", s.name, strings.SplitN(string(name), "--root", 2)[0], w.processor(side{pids: []int{pid}})-before[pid])
+				ms := w.processor(side{pids: []int{pid}}) - before[pid]
+				w.Logf("%s: %s: %.0f ms", s.name, strings.Join(strings.SplitN(string(name), "\x00", 3)[:2], " "), ms)
 			}
 		}
 	}
