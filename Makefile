@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin openssh-server openssh-client
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p soak flames bench-go
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p soak flames bench-go bench-start bench-tors
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -347,8 +347,18 @@ bench-rules: ## measure the rules: loading, throughput, new connections, against
 bench-pass: ## measure a pass by which nothing changes, in an empty house and in a big one
 	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway
 
-bench-tor: ## measure downloads of a device against a bare tor with hand-written rules, in the lab (as root)
-	$(PART) 8m -bench '^BenchmarkTransparent$$' ./internal/lab
+bench-tor: ## measure what devices and visitors get through Tor against a bare tor with hand-written rules, in the lab (as root)
+	$(PART) 8m -bench '^Benchmark(Transparent|Front)$$' ./internal/lab
+
+# One after the other: ONIONS=50 is the start with 50.
+ONIONS ?= 1 10 50
+bench-start: ## measure starts with ONIONS="1 10 50" against those of a bare tor with the same torrc, in the lab (as root)
+	$(foreach n,$(ONIONS),$(GO) test -tags lab -run '^$$' -bench '^BenchmarkStart$$/^$(n)$$' -benchtime 1x -v -timeout 9m ./internal/lab &&) true
+
+# Settings of tor, one tor for each: words with "=" for a blank and commas for a new line; "-" are tor's own.
+SETTINGS ?= - ConfluxEnabled=0 MaxClientCircuitsPending=64
+bench-tors: ## measure several tors beside each other, and tor's SETTINGS for 50 devices after a start, in the lab (as root)
+	TUNIC_REBOOT="$(SETTINGS)" $(GO) test -tags lab -run '^$$' -bench '^Benchmark(Tors|Reboot)$$' -benchtime 1x -v -timeout 20m ./internal/lab
 
 bench-verbs: ## measure verbs and wake-ups with 1,000 devices, 50 onions and 50 friends, in the lab (as root)
 	$(PART) 8m -bench '^BenchmarkVerbs$$' ./internal/lab
