@@ -42,25 +42,30 @@ household's.`,
 			if err := entry.CheckSnippets(a.paths(), c); err != nil {
 				return &failure{code: exitUsage, err: err}
 			}
-			_, err = entry.Find(c)
-			if err != nil {
-				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
-			} else if err := a.askTor(cmd.Context(), c); err != nil {
+			ask := func() error { return a.askTor(cmd.Context(), c) }
+			if _, err := entry.Find(c); err != nil {
+				ask = func() error { return notVerified{err} }
+			}
+			// Two other programs are asked, which takes longer than all else.
+			tors := meanwhile(ask)
+			missing := meanwhile(func() []error { return a.missing(cmd.Context(), c) })
+			around := checkInterfaces(cmd.Context(), a.paths(), c)
+			lacking := missing()
+			if err := a.warnUnverified(tors()); err != nil {
 				return err
 			}
-			missing := desire.Missing(cmd.Context(), emptyHouse().features(), c)
-			if local, err := (machine.Kernel{}).LocalPrefixes(cmd.Context()); err == nil {
-				missing = append(missing, onions.CheckTargets(c.Onions, slices.Concat(local, c.Household.Prefixes))...)
-			}
-			for _, err := range missing {
+			for _, err := range lacking {
 				fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
 			}
-			warned, err := a.checkInterfaces(cmd.Context(), c)
-			if err != nil {
-				return err
+			if around.mistake != nil {
+				return around.mistake
 			}
+			if around.unread != nil {
+				fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", around.unread)
+			}
+			a.warn(around.findings)
 			words := "the configuration is right"
-			if warned {
+			if around.unread != nil || len(around.findings) > 0 {
 				words = "the files have no mistake, but see the warnings"
 			}
 			a.printf("%s: %s, %s, %s\n", words, count(len(c.Devices), "device", "devices"),
@@ -70,35 +75,47 @@ household's.`,
 	}
 }
 
-// checkInterfaces compares the configuration with the interfaces that this box has
-// now, and reports whether it has warned of something.
-func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned bool, err error) {
+// missing is what this box lacks for a configuration, and what leads out of it.
+func (a *app) missing(ctx context.Context, c *config.Config) []error {
+	list := desire.Missing(ctx, emptyHouse().features(), c)
+	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
+		list = append(list, onions.CheckTargets(c.Onions, slices.Concat(local, c.Household.Prefixes))...)
+	}
+	return list
+}
+
+// seenAround is what the interfaces that this box has now say of a configuration.
+type seenAround struct {
+	unread   error // there is nothing to compare with
+	findings []health.Finding
+	mistake  error
+}
+
+// checkInterfaces compares the configuration with the interfaces.
+func checkInterfaces(ctx context.Context, p config.Paths, c *config.Config) seenAround {
 	around, err := machine.Kernel{}.Surroundings(ctx, c.Household.Interfaces)
-	if err != nil && len(around.Links) == 0 { // there is nothing to compare with
-		fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", err)
-		return true, nil
+	if err != nil && len(around.Links) == 0 {
+		return seenAround{unread: err}
 	}
 	if err := networks.RefuseUplink(c, around.Links); err != nil {
-		return false, &failure{code: exitUsage, err: err}
+		return seenAround{mistake: &failure{code: exitUsage, err: err}}
 	}
-	if err := a.checkRules(ctx, c, around); err != nil {
-		return false, err
+	if err := checkRules(ctx, p, c, around); err != nil {
+		return seenAround{mistake: err}
 	}
-	findings := networks.Surroundings(c, around)
-	a.warn(findings)
-	return len(findings) > 0, nil
+	return seenAround{findings: networks.Surroundings(c, around)}
 }
 
 // checkRules has the rules made for the interfaces that this box has now. What cannot
 // be read, as by who is not root, is not looked at.
-func (a *app) checkRules(ctx context.Context, c *config.Config, around feature.Surroundings) error {
+func checkRules(ctx context.Context, p config.Paths, c *config.Config, around feature.Surroundings) error {
 	facts, err := machine.Kernel{}.Facts(ctx, c.Household.Interfaces)
 	if err != nil {
 		return nil
 	}
 	s := feature.Scene{Config: c, Facts: facts, Surroundings: around}
 	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
-		s.Ranges, _, _ = box.FindRanges(a.paths().StateFile(), local)
+		s.Ranges, _, _ = box.FindRanges(p.StateFile(), local)
 	}
 	if faults := desire.CheckRules(ctx, emptyHouse().features(), s); len(faults) > 0 {
 		return &failure{exitUsage, errors.Join(faults...), "`tunic explain network-unfit` says more"}
@@ -114,7 +131,7 @@ func (a *app) warn(list []health.Finding) {
 }
 
 // askTor has tor verify what the owner has written for it, if there is something.
-// That tor is not installed is no mistake of the configuration.
+// That tor is not installed is no mistake of the configuration: the error is a notVerified.
 func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	if len(c.Torrc)+len(c.Tor.Bridges)+len(c.Tor.Exits) == 0 {
 		return nil
@@ -124,11 +141,11 @@ func (a *app) askTor(ctx context.Context, c *config.Config) error {
 		user, err = machine.User(config.TorUser)
 	}
 	if err != nil {
-		return a.notVerified(err)
+		return notVerified{unknownToTor(err)}
 	}
 	err = desire.CheckTor(ctx, emptyHouse().features(), c, user)
 	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
-		return a.notVerified(err)
+		return notVerified{unknownToTor(err)}
 	}
 	if err != nil {
 		return &failure{exitUsage, err, "the lines are in " + a.paths().TorrcDir() + " and in [tor] of " + a.paths().Main()}
@@ -136,7 +153,25 @@ func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-func (a *app) notVerified(why error) error {
-	fmt.Fprintf(a.err, "tunic: warning: what is written for tor was not verified: %v\n", why)
-	return nil
+func unknownToTor(why error) error {
+	return fmt.Errorf("what is written for tor was not verified: %w", why)
+}
+
+// notVerified is why tor could not say whether it takes a configuration.
+type notVerified struct{ error }
+
+// warnUnverified prints that tor was not asked, which is no error.
+func (a *app) warnUnverified(err error) error {
+	if why, ok := errors.AsType[notVerified](err); ok {
+		fmt.Fprintf(a.err, "tunic: warning: %v\n", why.error)
+		return nil
+	}
+	return err
+}
+
+// meanwhile begins something that takes its time, and returns what waits for it.
+func meanwhile[T any](do func() T) (wait func() T) {
+	done := make(chan T, 1)
+	go func() { done <- do() }()
+	return func() T { return <-done }
 }

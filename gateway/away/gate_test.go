@@ -159,6 +159,7 @@ func TestThoseWhoWereThereGoFirst(t *testing.T) {
 		}
 		hold <- struct{}{}
 		time.Sleep(10 * awayEvery)
+		synctest.Wait()
 		if want := []string{"there", "away1", "away0", "away2"}; !slices.Equal(order, want) {
 			t.Errorf("the order was %v, want %v", order, want)
 		}
