@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"tunic/gateway/api"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/entry"
+	"tunic/gateway/feature/household"
 )
 
 // TestRest: a box that has nothing to do waits, and does not miss what it waits
@@ -49,6 +51,38 @@ func (sooner) Look(context.Context, *feature.Scene, *feature.Report) feature.Wis
 	return func(feature.Scene, *feature.Desired) {}
 }
 func (s sooner) Next() time.Time { return s.at }
+
+// TestBriefly: of what a pass has features report nobody reads more than the findings, so the
+// thousand devices of a house are not listed for it.
+func TestBriefly(t *testing.T) {
+	h := newHouse(t, map[string]string{"devices/tablet.toml": "mac = \"02:00:00:00:00:10\"\n"})
+	seen := new(reporter)
+	h.Features = append(h.Features, seen)
+	h.work(t.Context())
+	listed := func() bool {
+		status := api.Status{}
+		for _, f := range h.Features {
+			if f, ok := f.(*household.Feature); ok {
+				f.Report(t.Context(), seen.scene, &status)
+			}
+		}
+		return len(status.Household.Devices) > 0
+	}
+	if !seen.scene.Brief || listed() {
+		t.Errorf("a pass lists devices (brief: %v)", seen.scene.Brief)
+	}
+	if h.Gateway.Status(t.Context()); seen.scene.Brief || !listed() {
+		t.Errorf("a status lists no devices (brief: %v)", seen.scene.Brief)
+	}
+}
+
+// reporter is a feature that notes what it reports of.
+type reporter struct {
+	sooner
+	scene feature.Scene
+}
+
+func (r *reporter) Report(_ context.Context, s feature.Scene, _ *api.Status) { r.scene = s }
 
 // TestGather: what comes many at a time makes one pass a second, and the first of it one
 // at once.

@@ -28,7 +28,7 @@ func (g *Gateway) fastStatus(v snapshot) *api.Tor {
 // so it may take some seconds.
 func (g *Gateway) Status(ctx context.Context) api.Status {
 	served, err := g.Server.Status(ctx)
-	s := g.report(ctx, served)
+	s := g.report(ctx, served, false)
 	if err != nil && !hasCode(s.Findings, health.ServeDown) {
 		s.Findings = append(s.Findings, health.New(health.ServeDown, "", err.Error()))
 	}
@@ -40,8 +40,9 @@ func (g *Gateway) Status(ctx context.Context) api.Status {
 	return s
 }
 
-// report is Status as far as the parent knows it by itself.
-func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
+// report is Status as far as the parent knows it by itself; of a brief one findings alone
+// are read.
+func (g *Gateway) report(ctx context.Context, served link.Status, brief bool) api.Status {
 	v := g.snapshot()
 	t := g.Tor.Status()
 	s := api.Status{
@@ -57,7 +58,7 @@ func (g *Gateway) report(ctx context.Context, served link.Status) api.Status {
 		Leaks:     []string{},
 	}
 	scene := v.in.Scene
-	scene.TorNow, scene.Written, scene.Served = t, v.config, served
+	scene.TorNow, scene.Written, scene.Served, scene.Brief = t, v.config, served, brief
 	scene.Config = cmp.Or(scene.Config, v.config) // before the first pass
 	for _, f := range g.Features {
 		if r, ok := f.(feature.Reporter); ok {
@@ -144,7 +145,7 @@ func servedStatus(s link.Status) api.Served {
 // notify tells the service manager how things are when that has changed, and
 // the log when all that was asked for works for the first time.
 func (g *Gateway) notify(ctx context.Context) {
-	s := g.report(ctx, link.Status{})
+	s := g.report(ctx, link.Status{}, true)
 	say := "STATUS=" + cmp.Or(s.Why, "open")
 	g.mu.Lock()
 	first, news := s.Ready && !g.current.worked, say != g.current.said

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,16 +45,12 @@ internet is a mistake, and so is a network on it that cannot be the household's.
 			if err := entry.CheckSnippets(a.paths(), c); err != nil {
 				return &failure{code: exitUsage, err: err}
 			}
-			warned, err := a.checkPrograms(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			found, err := a.checkInterfaces(cmd.Context(), c)
+			warned, err := a.checkBox(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
 			words := "the configuration is right"
-			if warned || found {
+			if warned {
 				words = "the files have no mistake, but see the warnings"
 			}
 			a.printf("%s: %s, %s, %s\n", words, count(len(c.Devices), "device", "devices"),
@@ -63,26 +60,38 @@ internet is a mistake, and so is a network on it that cannot be the household's.
 	}
 }
 
-// checkPrograms compares the configuration with the programs of this box and, where tor is
-// one of them, has tor verify what is written for it. It reports whether it has warned of
-// something.
-func (a *app) checkPrograms(ctx context.Context, c *config.Config) (warned bool, err error) {
-	var doubts []error
+// checkBox compares the configuration with this box: its programs, of which tor verifies what is
+// written for it, and its interfaces. It reports whether it has warned of something.
+func (a *app) checkBox(ctx context.Context, c *config.Config) (warned bool, err error) {
+	ask := func() error { return a.askTor(ctx, c) }
 	if _, err := entry.Find(c); err != nil {
-		doubts = append(doubts, err)
-	} else if doubt, err := a.askTor(ctx, c); err != nil {
-		return false, err
-	} else if doubt != nil {
-		doubts = append(doubts, fmt.Errorf("what is written for tor was not verified: %w", doubt))
+		ask = func() error { return notVerified{err} }
 	}
-	doubts = append(doubts, a.lacking(ctx, c)...)
+	// Two other programs are asked, which takes longer than all else.
+	tors := meanwhile(ask)
+	missing := meanwhile(func() []error { return a.missing(ctx, c) })
+	around := checkInterfaces(ctx, a.paths(), c)
+	doubts, err := missing(), tors()
+	if why, ok := errors.AsType[notVerified](err); ok {
+		doubts, err = slices.Insert(doubts, 0, why.error), nil
+	}
+	if around.unread != nil {
+		doubts = append(doubts, fmt.Errorf("the interfaces of this box were not read: %w", around.unread))
+	}
+	for _, doubt := range doubts {
+		fmt.Fprintf(a.err, "tunic: warning: %v\n", doubt)
+	}
+	a.warn(around.findings)
+	return len(doubts)+len(around.findings) > 0, cmp.Or(err, around.mistake)
+}
+
+// missing is what this box lacks for a configuration, and what leads out of it.
+func (a *app) missing(ctx context.Context, c *config.Config) []error {
+	list := a.lacking(ctx, c)
 	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
-		doubts = append(doubts, onions.CheckTargets(c.Onions, slices.Concat(local, c.Household.Prefixes))...)
+		list = append(list, onions.CheckTargets(c.Onions, slices.Concat(local, c.Household.Prefixes))...)
 	}
-	for _, err := range doubts {
-		fmt.Fprintf(a.err, "tunic: warning: %v\n", err)
-	}
-	return len(doubts) > 0, nil
+	return list
 }
 
 // lacking says which programs this box lacks. Who is not root has no packet filter on PATH
@@ -99,35 +108,38 @@ func (a *app) lacking(ctx context.Context, c *config.Config) []error {
 	return list
 }
 
-// checkInterfaces compares the configuration with the interfaces that this box has
-// now, and reports whether it has warned of something.
-func (a *app) checkInterfaces(ctx context.Context, c *config.Config) (warned bool, err error) {
+// seenAround is what the interfaces that this box has now say of a configuration.
+type seenAround struct {
+	unread   error // there is nothing to compare with
+	findings []health.Finding
+	mistake  error
+}
+
+// checkInterfaces compares the configuration with the interfaces.
+func checkInterfaces(ctx context.Context, p config.Paths, c *config.Config) seenAround {
 	around, err := machine.Kernel{}.Surroundings(ctx, c.Household.Interfaces)
-	if err != nil && len(around.Links) == 0 { // there is nothing to compare with
-		fmt.Fprintf(a.err, "tunic: warning: the interfaces of this box were not read: %v\n", err)
-		return true, nil
+	if err != nil && len(around.Links) == 0 {
+		return seenAround{unread: err}
 	}
 	if err := networks.RefuseUplink(c, around.Links); err != nil {
-		return false, &failure{code: exitUsage, err: err}
+		return seenAround{mistake: &failure{code: exitUsage, err: err}}
 	}
-	if err := a.checkRules(ctx, c, around); err != nil {
-		return false, err
+	if err := checkRules(ctx, p, c, around); err != nil {
+		return seenAround{mistake: err}
 	}
-	findings := networks.Surroundings(c, around)
-	a.warn(findings)
-	return len(findings) > 0, nil
+	return seenAround{findings: networks.Surroundings(c, around)}
 }
 
 // checkRules has the rules made for the interfaces that this box has now. What cannot
 // be read, as by who is not root, is not looked at.
-func (a *app) checkRules(ctx context.Context, c *config.Config, around feature.Surroundings) error {
+func checkRules(ctx context.Context, p config.Paths, c *config.Config, around feature.Surroundings) error {
 	facts, err := machine.Kernel{}.Facts(ctx, c.Household.Interfaces)
 	if err != nil {
 		return nil
 	}
 	s := feature.Scene{Config: c, Facts: facts, Surroundings: around}
 	if local, err := (machine.Kernel{}).LocalPrefixes(ctx); err == nil {
-		s.Ranges, _, _ = box.FindRanges(a.paths().StateFile(), local)
+		s.Ranges, _, _ = box.FindRanges(p.StateFile(), local)
 	}
 	if faults := desire.CheckRules(ctx, emptyHouse().features(), s); len(faults) > 0 {
 		return &failure{exitUsage, errors.Join(faults...), "`tunic explain network-unfit` says more"}
@@ -142,24 +154,39 @@ func (a *app) warn(list []health.Finding) {
 	}
 }
 
-// askTor has tor verify what the owner has written for it, if there is something. What
-// keeps it from that is a doubt: that tor is not installed is no mistake of the configuration.
-func (a *app) askTor(ctx context.Context, c *config.Config) (doubt, err error) {
+// askTor has tor verify what the owner has written for it, if there is something.
+// That tor is not installed is no mistake of the configuration: the error is a notVerified.
+func (a *app) askTor(ctx context.Context, c *config.Config) error {
 	if len(c.Torrc)+len(c.Tor.Bridges)+len(c.Tor.Exits) == 0 {
-		return nil, nil
+		return nil
 	}
-	user := feature.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	user, err := feature.IDs{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}, error(nil)
 	if user.UID == 0 {
-		if user, doubt = machine.User(config.TorUser); doubt != nil {
-			return doubt, nil
-		}
+		user, err = machine.User(config.TorUser)
+	}
+	if err != nil {
+		return notVerified{unknownToTor(err)}
 	}
 	err = desire.CheckTor(ctx, emptyHouse().features(), c, user)
 	if old := new(tor.TooOldError); errors.Is(err, tor.ErrNoTor) || errors.As(err, &old) {
-		return err, nil
+		return notVerified{unknownToTor(err)}
 	}
 	if err != nil {
-		return nil, &failure{exitUsage, err, "the lines are in " + a.paths().TorrcDir() + " and in [tor] of " + a.paths().Main()}
+		return &failure{exitUsage, err, "the lines are in " + a.paths().TorrcDir() + " and in [tor] of " + a.paths().Main()}
 	}
-	return nil, nil
+	return nil
+}
+
+func unknownToTor(why error) error {
+	return fmt.Errorf("what is written for tor was not verified: %w", why)
+}
+
+// notVerified is why tor could not say whether it takes a configuration.
+type notVerified struct{ error }
+
+// meanwhile begins something that takes its time, and returns what waits for it.
+func meanwhile[T any](do func() T) (wait func() T) {
+	done := make(chan T, 1)
+	go func() { done <- do() }()
+	return func() T { return <-done }
 }

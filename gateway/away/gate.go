@@ -33,9 +33,15 @@ const (
 	LastPause  = 15 * time.Minute
 )
 
-// awayEvery is the time between the beginnings of two dials of boxes that are away,
-// whichever.
-const awayEvery = time.Second
+// The time between the beginnings of two dials of boxes that are away, whichever, is
+// awayEvery at first and twice as long with each calmAfter in which no box was reached, up to
+// awayMost: fifty that are away are dialled every 18 seconds in the long run, by LastPause. One
+// that comes back calls us, so nobody waits for this.
+const (
+	awayEvery = time.Second
+	awayMost  = 8 * time.Second
+	calmAfter = time.Minute
+)
 
 // ErrAway says that a box was dialled for something else just now, in vain.
 var ErrAway = errors.New("another dial has just not reached it")
@@ -43,10 +49,11 @@ var ErrAway = errors.New("another dial has just not reached it")
 // Gate lets dials begin. It is safe for concurrent use.
 type Gate struct {
 	mu    sync.Mutex
-	taken int       // places
-	line  []*waiter // for a place, in the order in which they came
-	away  time.Time // no box that is away is dialled before
-	timed bool      // admit is called then
+	taken int         // places
+	line  []*waiter   // for a place, in the order in which they came
+	away  time.Time   // no box that is away is dialled before
+	vain  time.Time   // since when no dial has reached a box; zero: the last one did
+	timer *time.Timer // calls admit then; nil: it never had to
 	boxes map[onion.Address]*box
 }
 
@@ -158,7 +165,7 @@ func (g *Gate) admit() {
 				g.admitIn(wait)
 				return
 			}
-			g.away = time.Now().Add(awayEvery)
+			g.away = time.Now().Add(g.every())
 		}
 		g.line = slices.DeleteFunc(g.line, func(w *waiter) bool { return w == first })
 		g.taken++
@@ -166,16 +173,23 @@ func (g *Gate) admit() {
 	}
 }
 
+// every is the time to the next dial of a box that is away, under g.mu.
+func (g *Gate) every() time.Duration {
+	if g.vain.IsZero() {
+		return awayEvery
+	}
+	return min(awayEvery<<min(time.Since(g.vain)/calmAfter, 10), awayMost)
+}
+
 // admitIn has admit called after a while, under g.mu.
 func (g *Gate) admitIn(wait time.Duration) {
-	if g.timed {
+	if g.timer != nil {
+		g.timer.Reset(wait)
 		return
 	}
-	g.timed = true
-	time.AfterFunc(wait, func() {
+	g.timer = time.AfterFunc(wait, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.timed = false
 		g.admit()
 	})
 }
@@ -189,7 +203,9 @@ func (g *Gate) over(who onion.Address, err error, calledOff bool) {
 	switch {
 	case err == nil:
 		*b = box{waiting: b.waiting}
+		g.reached()
 	case !calledOff:
+		g.vain = cmp.Or(g.vain, time.Now())
 		b.pause = min(max(3*b.pause, FirstPause), LastPause)
 		b.next = time.Now().Add(jitter(b.pause))
 		b.failures++
@@ -200,6 +216,16 @@ func (g *Gate) over(who onion.Address, err error, calledOff bool) {
 	b.waiting = nil
 	if b.failures == 0 {
 		delete(g.boxes, who)
+	}
+}
+
+// reached has boxes that are away dialled as often as at first, and the next one soon: it may
+// have been this box that was away, under g.mu.
+func (g *Gate) reached() {
+	g.vain = time.Time{}
+	if soon := time.Now().Add(awayEvery); g.away.After(soon) {
+		g.away = soon
+		g.admitIn(awayEvery)
 	}
 }
 

@@ -67,6 +67,67 @@ func TestFewAtATimeAndSeldom(t *testing.T) {
 	})
 }
 
+// While no box is reached at all, those that are away are dialled less and less often, whichever
+// it is; once one is reached the others follow at once.
+func TestSeldomWhileAllAreAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var dials []time.Time
+		back := false
+		dial := func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			dials = append(dials, time.Now())
+			if back {
+				return nil
+			}
+			return io.EOF
+		}
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				who := onion.Address(fmt.Sprint(i))
+				for ctx.Err() == nil && g.Dial(ctx, who, dial) != nil {
+					select {
+					case <-time.After(min(g.Pause(who), 2*time.Minute)): // one that has invited us
+					case <-ctx.Done():
+					}
+				}
+			})
+		}
+		in := func(d time.Duration) (n int) {
+			begin := time.Now()
+			time.Sleep(d)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, at := range dials {
+				if at.After(begin) {
+					n++
+				}
+			}
+			return n
+		}
+		time.Sleep(10 * time.Second) // each was dialled
+		if n := in(40 * time.Second); n < 35 {
+			t.Errorf("%d dials in the first forty seconds, want one a second", n)
+		}
+		time.Sleep(4 * time.Minute)
+		if n, most := in(5*time.Minute), int(5*time.Minute/awayMost)+1; n > most || n < most/2 {
+			t.Errorf("%d dials in five minutes in which nobody is there, want about %d", n, most)
+		}
+		mu.Lock()
+		back = true
+		mu.Unlock()
+		if n := in(2 * time.Minute); n != 50 {
+			t.Errorf("%d of 50 boxes that came back were reached within two minutes", n)
+		}
+		cancel()
+		all.Wait()
+	})
+}
+
 // Who was there last does not wait behind those who are away, nor who has not been away
 // for long behind those who have.
 func TestThoseWhoWereThereGoFirst(t *testing.T) {
@@ -98,6 +159,7 @@ func TestThoseWhoWereThereGoFirst(t *testing.T) {
 		}
 		hold <- struct{}{}
 		time.Sleep(10 * awayEvery)
+		synctest.Wait()
 		if want := []string{"there", "away1", "away0", "away2"}; !slices.Equal(order, want) {
 			t.Errorf("the order was %v, want %v", order, want)
 		}

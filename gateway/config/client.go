@@ -165,14 +165,18 @@ func noFriendHint(name string, names []string) string {
 	return "`tunic friends` lists them; somebody without a box gets a key: `tunic grant ONION " + name + " --new`"
 }
 
+// Restricted reports whether not everybody who knows its address finds an onion: ClientKeys
+// has those who do.
+func (o Onion) Restricted() bool { return !o.Public && (o.Private || o.Name == HomeOnion) }
+
 // ClientKeys are the keys of those who may find an onion, sorted; nil means
 // everybody who knows its address. Of home these are all friends, until its
 // owner says public.
 func (c *Config) ClientKeys(o Onion) []string {
-	home := o.Name == HomeOnion
-	if o.Public || !o.Private && !home {
+	if !o.Restricted() {
 		return nil
 	}
+	home := o.Name == HomeOnion
 	keys := []string{}
 	for _, client := range o.Clients {
 		if client.Key != "" {

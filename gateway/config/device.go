@@ -2,38 +2,77 @@ package config
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 )
+
+// deviceTexts are the devices of which the files spoke that were read last, without name, by
+// the files' text; a device without a policy of its own has none. A house has many such files, and
+// each verb that changes one reads all of them.
+var deviceTexts atomic.Pointer[map[[sha256.Size]byte]Device]
 
 // devices reads devices/NAME.toml. A device without a policy of its own has
 // the household's default: the file then only gives it a name.
 func (l *loader) devices(cfg *Config) {
+	var known map[[sha256.Size]byte]Device
+	if last := deviceTexts.Load(); last != nil {
+		known = *last
+	}
+	right := make(map[[sha256.Size]byte]Device)
 	owner := make(map[string]string) // MAC -> name of the device's file
-	l.each(l.paths.DeviceDir(), func(name string, t *table) {
-		d := Device{Name: name, Policy: readPolicy(t, "policy", cfg.Household.DefaultPolicy)}
-		block, given := t.boolean("block")
-		d.Unblocked = given && !block
-		text, ok := t.text("mac")
-		if !t.has("mac") {
-			t.missing("mac", `name the device's hardware address, like mac = "02:00:5e:10:00:01" ("ip neigh" lists them)`)
-		}
+	paths, errs := listNamed(l.paths.DeviceDir())
+	l.errs = append(l.errs, errs...)
+	for _, path := range paths {
+		text, ok := l.readOr(path)
 		if !ok {
-			return
+			continue
 		}
-		mac, p := parseMAC(text)
-		if p != nil {
-			t.add("mac", p)
-			return
+		sum := sha256.Sum256(text)
+		d, again := known[sum]
+		if !again || owner[d.MAC] != "" {
+			_, t := parseDocument(path, text)
+			d = readDevice(t, owner)
+			l.finish(t)
+			again = len(t.doc.errs) == 0
 		}
-		d.MAC = mac
-		if other, taken := owner[mac]; taken {
-			t.add("mac", problemf("one device has one file: remove one of the two", "%s is also the address in %s", mac, other))
-			return
+		if d.MAC != "" && owner[d.MAC] == "" {
+			owner[d.MAC] = filepath.Base(l.paths.DeviceDir()) + "/" + filepath.Base(path)
 		}
-		owner[mac] = filepath.Base(l.paths.DeviceDir()) + "/" + filepath.Base(t.doc.file)
+		if !again {
+			continue
+		}
+		right[sum] = d
+		d.Name, d.Policy = stem(path), cmp.Or(d.Policy, cfg.Household.DefaultPolicy)
 		cfg.Devices = append(cfg.Devices, d)
-	})
+	}
+	deviceTexts.Store(&right)
+}
+
+// readDevice reads the file of one, without name. owner are those that are known, by address,
+// and their files.
+func readDevice(t *table, owner map[string]string) Device {
+	d := Device{Policy: readPolicy(t, "policy", "")}
+	block, given := t.boolean("block")
+	d.Unblocked = given && !block
+	text, ok := t.text("mac")
+	if !t.has("mac") {
+		t.missing("mac", `name the device's hardware address, like mac = "02:00:5e:10:00:01" ("ip neigh" lists them)`)
+	}
+	if !ok {
+		return d
+	}
+	mac, p := parseMAC(text)
+	if other := owner[mac]; p == nil && other != "" {
+		p = problemf("one device has one file: remove one of the two", "%s is also the address in %s", mac, other)
+	}
+	if p != nil {
+		t.add("mac", p)
+	}
+	d.MAC = mac
+	return d
 }
 
 // parseMAC returns an Ethernet address in lower case with colons.

@@ -3,13 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // maxFileSize bounds what is read of one file. The longest that makes sense is
@@ -91,25 +91,57 @@ func checkName(name string) *problem {
 	}
 }
 
-// readFile returns the text of a configuration file. Anything but a regular
-// file is refused before it is opened: opening a pipe would wait for a writer.
+// readFile returns the text of a configuration file, and refuses anything but a regular
+// one. There may be a thousand of them, so it asks the kernel no more than it has to.
 func readFile(path string) ([]byte, error) {
-	switch info, err := os.Stat(path); {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
+	fd, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err == nil && len(text) > maxFileSize {
-		err = fmt.Errorf("larger than %d bytes", maxFileSize)
+	defer syscall.Close(fd)
+	var info syscall.Stat_t
+	switch err := syscall.Fstat(fd, &info); {
+	case err != nil:
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
+	case info.Mode&syscall.S_IFMT != syscall.S_IFREG:
+		return nil, errNotRegular
 	}
-	return text, err
+	text := make([]byte, 0, min(max(info.Size, 0), maxFileSize)+1)
+	for {
+		n, err := syscall.Read(fd, text[len(text):cap(text)])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil:
+			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return text, nil
+		}
+		if text = text[:len(text)+n]; len(text) > maxFileSize {
+			return nil, fmt.Errorf("larger than %d bytes", maxFileSize)
+		}
+		if len(text) == cap(text) { // it grows
+			text = slices.Grow(text, min(len(text), maxFileSize+1-len(text)))
+		}
+	}
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// openFile opens a file to be read. Of a pipe it waits for no writer.
+func openFile(path string) (fd int, err error) {
+	for {
+		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.ENXIO): // a socket
+			return -1, errNotRegular
+		case err != nil:
+			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		return fd, nil
+	}
 }
 
 // reason is an error's text without the path, which the reader has already.

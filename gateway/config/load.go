@@ -66,13 +66,21 @@ func newLoader(p Paths) *loader {
 
 // parse reads one file. The table is nil if there is nothing to look at.
 func (l *loader) parse(path string) *table {
-	text, err := l.read(path)
-	if err != nil {
-		l.errs = append(l.errs, Error{File: path, Msg: "cannot be read: " + reason(err)})
+	text, ok := l.readOr(path)
+	if !ok {
 		return nil
 	}
 	_, t := parseDocument(path, text)
 	return t
+}
+
+// readOr reads a file, or notes that it cannot be read.
+func (l *loader) readOr(path string) (text []byte, ok bool) {
+	text, err := l.read(path)
+	if err != nil {
+		l.errs = append(l.errs, Error{File: path, Msg: "cannot be read: " + reason(err)})
+	}
+	return text, err == nil
 }
 
 // finish takes over the mistakes of one file.

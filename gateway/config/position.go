@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -105,5 +104,11 @@ func join(path, key string) string {
 }
 
 func isBare(key string) bool {
-	return key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+	for _, c := range []byte(key) {
+		bare := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+		if !bare {
+			return false
+		}
+	}
+	return key != ""
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Profile is what is known of a service that people publish.
@@ -104,15 +105,23 @@ func LoadProfiles(p Paths) ([]Profile, error) {
 }
 
 func (l *loader) profiles() []Profile {
+	builtIn, errs := ownProfiles()
+	all := maps.Clone(builtIn)
+	l.errs = append(l.errs, errs...)
+	l.each(l.paths.ProfileDir(), func(name string, t *table) { all[name] = readProfile(name, t) })
+	return slices.SortedFunc(maps.Values(all), func(a, b Profile) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// ownProfiles are those that are part of the program, which every reading of the
+// configuration wants: they are read once.
+var ownProfiles = sync.OnceValues(func() (map[string]Profile, Errors) {
 	all := make(map[string]Profile)
 	doc, t := parseDocument("profiles.toml", profilesText)
 	for name := range t.values {
 		all[name] = readProfile(name, t.table(name))
 	}
-	l.errs = append(l.errs, doc.errs...)
-	l.each(l.paths.ProfileDir(), func(name string, t *table) { all[name] = readProfile(name, t) })
-	return slices.SortedFunc(maps.Values(all), func(a, b Profile) int { return cmp.Compare(a.Name, b.Name) })
-}
+	return all, doc.errs
+})
 
 const profileExample = `like this:
     title = "Our wiki"

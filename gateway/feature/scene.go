@@ -34,6 +34,7 @@ type Scene struct {
 	Certain   time.Time                  // zero: the time is not known well enough to sign anything, or nothing is written
 
 	Served link.Status // what serve says, in a status
+	Brief  bool        // nobody reads more of the status than its findings
 
 	// What features that have looked know for those that look after them.
 	Users     []account.User

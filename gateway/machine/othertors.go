@@ -17,16 +17,11 @@ import (
 // are called tor (proc_pid_comm(5)). Those of a container are not the box's: it
 // has its own network, or is a network of its own to the rules.
 func otherTors(proc string) (users []string) {
-	found, _ := os.ReadDir(proc)
 	owners := make(map[uint32]bool) // a file is read for each name
-	for _, process := range found {
-		dir := filepath.Join(proc, process.Name())
-		if process.Name()[0] < '0' || process.Name()[0] > '9' {
+	for _, process := range names(proc) {
+		dir := filepath.Join(proc, process)
+		if process[0] < '0' || process[0] > '9' || !calledTor(filepath.Join(dir, "comm")) || contained(dir) {
 			continue
-		}
-		text, err := os.ReadFile(filepath.Join(dir, "comm"))
-		if err != nil || strings.TrimSpace(string(text)) != "tor" || contained(dir) {
-			continue // it may have ended meanwhile
 		}
 		if info, err := os.Stat(dir); err == nil {
 			owners[info.Sys().(*syscall.Stat_t).Uid] = true
@@ -39,6 +34,31 @@ func otherTors(proc string) (users []string) {
 	}
 	slices.Sort(users)
 	return users
+}
+
+// names are those of a directory's files, in no order.
+func names(dir string) []string {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	list, _ := f.Readdirnames(-1) // as far as it goes
+	return list
+}
+
+// calledTor reports whether a file says nothing but the name of tor. It may be gone. There is
+// one for each process, and all are read in each pass: an os.File, which Go's runtime would wait
+// for if it could, asks the kernel twice as much.
+func calledTor(path string) bool {
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer syscall.Close(fd)
+	var text [16]byte // TASK_COMM_LEN of proc_pid_comm(5), with the end of the line
+	n, err := syscall.Read(fd, text[:])
+	return err == nil && string(text[:n]) == "tor\n"
 }
 
 // contained reports whether a process has a second number, in a namespace of

@@ -65,6 +65,7 @@ func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
 	if err == nil {
 		s.gave(given)
 		t.accept(spec)
+		s.events.pause.hasten() // somebody may wait for an onion to be out
 		t.endVisits(s, old, spec)
 		t.newVisits(s, old, spec)
 		t.cut(ctx, s, gone(old, spec))

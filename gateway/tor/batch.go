@@ -101,7 +101,6 @@ func (t *Tor) giveSome(ctx context.Context, s *session) (all bool) {
 func (t *Tor) out(spec Spec, has map[string]bool) bool {
 	known := t.tracker.snapshot().Onions
 	return !slices.ContainsFunc(spec.Onions, func(o Onion) bool {
-		nobodys := o.Clients != nil && len(o.Clients) == 0 // is not published
-		return has[o.Dir] && !nobodys && !known[o.Address].Out
+		return has[o.Dir] && !o.nobodys() && !known[o.Address].Out
 	})
 }

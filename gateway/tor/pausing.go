@@ -1,22 +1,25 @@
 package tor
 
 import (
-	"cmp"
-	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tunic/gateway/lull"
 )
 
 // eventPause is from one burst of events that is taken to the next, while they come often.
 // tor tells of each stream, circuit and descriptor by itself: in a house with 50 onions the
 // daemon was woken 300 times a second to look at a line or two. Nothing that is done upon an
-// event is as urgent, but for who asks for all there is (hurry).
-const eventPause = 250 * time.Millisecond
+// event is as urgent, but for who asks for all there is (hurry). calmPause is the same while tor
+// is connected, all onions are out, and little is told.
+const (
+	eventPause = 250 * time.Millisecond
+	calmPause  = time.Second
+)
 
 // hurryTime is for how long nothing pauses after somebody has asked.
 const hurryTime = time.Second
@@ -28,24 +31,26 @@ const hurryTime = time.Second
 type pausing struct {
 	net.Conn
 	resting atomic.Bool
+	calm    func() bool   // whether calmPause will do; not changed after rest
 	hurry   chan struct{} // holds one when somebody waits for what is there
 
-	mu    sync.Mutex
-	fd    int  // the connection after rest; -1: there is none
-	ended bool // end was called
+	mu     sync.Mutex
+	silent *lull.Reader // the connection after rest; nil: there is none
+	ended  bool         // end was called
 
 	// Of the goroutine that reads.
-	full  bool      // the last read was cut off by its buffer: more is there
-	burst time.Time // when the last burst was read
-	close bool      // it came soon after the one before
-	until time.Time // until when there is no pause
+	full  bool          // the last read was cut off by its buffer: more is there
+	burst time.Time     // when the last burst was read
+	gap   time.Duration // the pause after it; 0: it came by itself
+	until time.Time     // until when there is no pause
 }
 
-func newPausing(c net.Conn) *pausing { return &pausing{Conn: c, hurry: make(chan struct{}, 1), fd: -1} }
+func newPausing(c net.Conn) *pausing {
+	return &pausing{Conn: c, calm: func() bool { return false }, hurry: make(chan struct{}, 1)}
+}
 
 // rest has the connection pause between bursts from now on. Nothing is written to it any
-// more. A thread waits for it: Go's own waiting (epoll, edge by edge) is woken by every
-// event, also while nobody reads.
+// more. Go's own waiting ends: it is woken by every event, also while nobody reads.
 func (p *pausing) rest() {
 	p.resting.Store(true)
 	socket, ok := p.Conn.(*net.UnixConn)
@@ -61,12 +66,12 @@ func (p *pausing) rest() {
 	if err != nil || fd < 0 {
 		return
 	}
-	if err := unix.SetNonblock(fd, false); err != nil {
-		_ = unix.Close(fd)
-		return
+	silent, err := lull.New(fd)
+	if err != nil {
+		return // it wakes more often, and works
 	}
 	p.mu.Lock()
-	p.fd = fd
+	p.silent = silent
 	ended := p.ended
 	p.mu.Unlock()
 	_ = socket.Close() // which ends Go's waiting, and not the connection
@@ -80,33 +85,20 @@ func (p *pausing) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
-	if p.fd >= 0 {
-		_ = unix.Shutdown(p.fd, unix.SHUT_RDWR)
+	if p.silent != nil {
+		_ = p.silent.Close() // again is no harm
 	}
 }
 
 // read reads from the connection, before rest and after.
 func (p *pausing) read(b []byte) (int, error) {
 	p.mu.Lock()
-	fd := p.fd
+	silent := p.silent
 	p.mu.Unlock()
-	if fd < 0 {
-		return p.Conn.Read(b)
+	if silent != nil {
+		return silent.Read(b)
 	}
-	for {
-		n, err := unix.Read(fd, b)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if n > 0 {
-			return n, nil
-		}
-		p.mu.Lock()
-		p.fd = -1 // only who reads closes it: nobody reads another file of this number
-		p.mu.Unlock()
-		_ = unix.Close(fd)
-		return 0, cmp.Or(err, io.EOF)
-	}
+	return p.Conn.Read(b)
 }
 
 // hasten has what is there read now, and what comes within hurryTime at once.
@@ -122,19 +114,29 @@ func (p *pausing) Read(b []byte) (int, error) {
 	if !p.full && p.resting.Load() {
 		p.wait()
 	}
+	rest := p.full
 	n, err := p.read(b)
-	if !p.full {
-		now := time.Now()
-		p.close, p.burst = now.Sub(p.burst) < 2*eventPause, now
-	}
 	p.full = err == nil && n == len(b)
+	if rest { // of a burst, of which there is too much for calm
+		p.gap = min(p.gap, eventPause)
+		return n, err
+	}
+	now := time.Now()
+	p.gap = eventPause
+	if !p.full && p.calm() {
+		p.gap = calmPause
+	}
+	if now.Sub(p.burst) >= 2*p.gap {
+		p.gap = 0
+	}
+	p.burst = now
 	return n, err
 }
 
 // wait waits until the pause after the last burst is over.
 func (p *pausing) wait() {
 	now := time.Now()
-	if left := p.burst.Add(eventPause).Sub(now); p.close && left > 0 && now.After(p.until) {
+	if left := p.burst.Add(p.gap).Sub(now); p.gap > 0 && left > 0 && now.After(p.until) {
 		timer := time.NewTimer(left)
 		defer timer.Stop()
 		select {

@@ -69,6 +69,9 @@ type Onion struct {
 	Balance onion.Address
 }
 
+// nobodys reports whether nobody may find the onion: tor does not publish it then.
+func (o Onion) nobodys() bool { return o.Clients != nil && len(o.Clients) == 0 }
+
 // Auth is what it takes to find a private onion of somebody else.
 type Auth struct {
 	Onion onion.Address

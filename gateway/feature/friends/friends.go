@@ -139,7 +139,7 @@ func (f *Feature) look(ctx context.Context, s *feature.Scene, r *feature.Report)
 		r.Find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
 	}
 	s.Config = f.invite(s.Config, book.Clients())
-	if o, _ := s.Config.Onion(config.HomeOnion); len(s.Config.ClientKeys(o)) == 0 && s.Config.ClientKeys(o) != nil {
+	if o, _ := s.Config.Onion(config.HomeOnion); o.Restricted() && len(s.Config.ClientKeys(o)) == 0 {
 		r.Find(health.HomePrivate, config.HomeOnion, "the onion home is private and nobody is invited, so it is not published")
 	}
 	known := f.read(book, s)

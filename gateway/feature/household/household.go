@@ -139,11 +139,14 @@ func (f *Feature) Watching(s feature.Scene) bool { return len(s.Config.TargetHos
 
 // Report implements feature.Reporter.
 func (f *Feature) Report(ctx context.Context, s feature.Scene, status *api.Status) {
+	status.Findings = append(status.Findings, cleartextFindings(s.TorNow.Cleartext, time.Now())...)
+	if s.Brief && len(s.TorNow.Full) == 0 { // else their names are wanted
+		return
+	}
 	now := f.now()
 	status.Household.Devices = f.devices(ctx, s.Written)
 	status.Leaks = append(status.Leaks, exceptions(permanent(s.Written, now))...)
 	status.Leaks = append(status.Leaks, temporaryWords(s.Written, now)...)
-	status.Findings = append(status.Findings, cleartextFindings(s.TorNow.Cleartext, time.Now())...)
 	status.Findings = append(status.Findings, fullFindings(s.TorNow.Full, status.Household.Devices)...)
 }
 

@@ -37,7 +37,7 @@ func checkImported(o config.Onion, dir string) error {
 // clients lists who can find an onion; of home these are the friends too.
 func clients(c *config.Config, o config.Onion) []api.OnionClient {
 	var list []api.OnionClient
-	if c.ClientKeys(o) == nil {
+	if !o.Restricted() {
 		return nil
 	}
 	for _, client := range o.Clients {

@@ -125,7 +125,7 @@ func (f *Feature) look(s *feature.Scene, r *feature.Report) {
 			s.Addresses[o.Name] = address
 			f.certify(o, address, s.Certain, r)
 		}
-		if keys := s.Config.ClientKeys(o); s.Addresses[o.Name] != "" && o.Name != config.HomeOnion && keys != nil && len(keys) == 0 {
+		if s.Addresses[o.Name] != "" && o.Name != config.HomeOnion && o.Restricted() && len(s.Config.ClientKeys(o)) == 0 {
 			r.Find(health.NobodyInvited, o.Name, "the onion %s is private and has no clients, so it is not published", o.Name)
 		}
 	}

@@ -30,7 +30,7 @@ func (f *Feature) describe(s feature.Scene) []api.Onion {
 // describeOnion is the status of an onion as the scene has it; d is what tor has
 // published of it.
 func describeOnion(s feature.Scene, o config.Onion, d tor.Descriptor) api.Onion {
-	one := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: s.Config.ClientKeys(o) != nil, Clients: clients(s.Config, o),
+	one := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: o.Restricted(), Clients: clients(s.Config, o),
 		Uploads: d.Uploads, Published: s.Config.Published(o) && d.Out, Ports: []api.Port{}}
 	one.As = o.As
 	if address, ok := s.Addresses[o.Name]; ok {

@@ -32,7 +32,7 @@ func ForVisitors(p config.Paths, name string, address onion.Address) (api.Visit,
 	for _, port := range o.Ports {
 		v.Ports = append(v.Ports, api.VisitPort{Port: port.Virtual, Visit: visitWords(v.Address, port.Virtual)})
 	}
-	if c.ClientKeys(o) != nil {
+	if o.Restricted() {
 		v.Private, v.Clients = true, clients(c, o)
 		v.ClientLine = onion.ClientSecret("PRIVATE-KEY").Line(address)
 	}
