@@ -2,12 +2,16 @@
 
 package onion
 
-import "testing"
+import (
+	"testing"
+
+	"tunic/internal/sockets"
+)
 
 // BenchmarkAlone opens streams through a front for eight seconds: what `make flames` takes a
 // profile of.
 func BenchmarkAlone(b *testing.B) {
-	front := startFront(b, echoServer(b))
+	front := startFront(b, sockets.Serve(b, sockets.Echo).String())
 	n := 0.0
 	for range 4 {
 		more, _ := streams(b, front.Said)
