@@ -14,12 +14,9 @@ import (
 // eventPause is from one burst of events that is taken to the next, while they come often.
 // tor tells of each stream, circuit and descriptor by itself: in a house with 50 onions the
 // daemon was woken 300 times a second to look at a line or two. Nothing that is done upon an
-// event is as urgent, but for who asks for all there is (hurry). calmPause is the same while tor
-// is connected, all onions are out, and little is told.
-const (
-	eventPause = 250 * time.Millisecond
-	calmPause  = time.Second
-)
+// event is as urgent, but for who asks for all there is (hurry). A second would be too long: a
+// device that comes with 300 addresses has tor build circuits for all of them until it is noticed.
+const eventPause = 250 * time.Millisecond
 
 // hurryTime is for how long nothing pauses after somebody has asked.
 const hurryTime = time.Second
@@ -31,7 +28,6 @@ const hurryTime = time.Second
 type pausing struct {
 	net.Conn
 	resting atomic.Bool
-	calm    func() bool   // whether calmPause will do; not changed after rest
 	hurry   chan struct{} // holds one when somebody waits for what is there
 
 	mu     sync.Mutex
@@ -39,15 +35,13 @@ type pausing struct {
 	ended  bool         // end was called
 
 	// Of the goroutine that reads.
-	full  bool          // the last read was cut off by its buffer: more is there
-	burst time.Time     // when the last burst was read
-	gap   time.Duration // the pause after it; 0: it came by itself
-	until time.Time     // until when there is no pause
+	full  bool      // the last read was cut off by its buffer: more is there
+	burst time.Time // when the last burst was read
+	close bool      // it came soon after the one before
+	until time.Time // until when there is no pause
 }
 
-func newPausing(c net.Conn) *pausing {
-	return &pausing{Conn: c, calm: func() bool { return false }, hurry: make(chan struct{}, 1)}
-}
+func newPausing(c net.Conn) *pausing { return &pausing{Conn: c, hurry: make(chan struct{}, 1)} }
 
 // rest has the connection pause between bursts from now on. Nothing is written to it any
 // more. Go's own waiting ends: it is woken by every event, also while nobody reads.
@@ -114,29 +108,19 @@ func (p *pausing) Read(b []byte) (int, error) {
 	if !p.full && p.resting.Load() {
 		p.wait()
 	}
-	rest := p.full
 	n, err := p.read(b)
+	if !p.full {
+		now := time.Now()
+		p.close, p.burst = now.Sub(p.burst) < 2*eventPause, now
+	}
 	p.full = err == nil && n == len(b)
-	if rest { // of a burst, of which there is too much for calm
-		p.gap = min(p.gap, eventPause)
-		return n, err
-	}
-	now := time.Now()
-	p.gap = eventPause
-	if !p.full && p.calm() {
-		p.gap = calmPause
-	}
-	if now.Sub(p.burst) >= 2*p.gap {
-		p.gap = 0
-	}
-	p.burst = now
 	return n, err
 }
 
 // wait waits until the pause after the last burst is over.
 func (p *pausing) wait() {
 	now := time.Now()
-	if left := p.burst.Add(p.gap).Sub(now); p.gap > 0 && left > 0 && now.After(p.until) {
+	if left := p.burst.Add(eventPause).Sub(now); p.close && left > 0 && now.After(p.until) {
 		timer := time.NewTimer(left)
 		defer timer.Stop()
 		select {

@@ -1,14 +1,10 @@
 package tor
 
 import (
-	"log/slog"
 	"net"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"tunic/gateway/onion"
 )
 
 // reads hands on what is read of a pausing connection, with when that was.
@@ -25,7 +21,7 @@ func newReads(t *testing.T) reads {
 	t.Cleanup(func() { // t is the bubble's
 		ours.Close()
 		tors.Close()
-		time.Sleep(calmPause) // a pause that has begun ends
+		time.Sleep(eventPause) // a pause that has begun ends
 	})
 	go func() {
 		b := make([]byte, 64)
@@ -78,40 +74,6 @@ func TestEventsAreGathered(t *testing.T) {
 		}
 		if most := int(10*time.Second/eventPause) + 2; n > most {
 			t.Errorf("%d readings in ten seconds, want at most %d", n, most)
-		}
-	})
-}
-
-// While it is calm, events that come again and again are read once a second; a burst that
-// no buffer holds ends the calm.
-func TestEventsAreReadOnceASecondWhileItIsCalm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newReads(t)
-		calm := true
-		r.p.calm = func() bool { return calm }
-		r.p.rest()
-		count := func(text string) (n int) {
-			for begin := time.Now(); time.Since(begin) < 10*time.Second; n++ {
-				r.says(t, text)
-				time.Sleep(time.Millisecond)
-			}
-			return n
-		}
-		if n := count("one of many"); n > 12 {
-			t.Errorf("%d readings in ten seconds of calm, want at most 12", n)
-		}
-		if d := r.says(t, "and now more"); d < calmPause/2 {
-			t.Errorf("while it is calm an event was read after %v", d)
-		}
-		r.says(t, strings.Repeat("x", 64)) // as many as newReads has room for
-		r.says(t, "the rest")
-		if d := r.says(t, "another crowd"); d > eventPause {
-			t.Errorf("in a crowd an event was read after %v", d)
-		}
-		calm = false
-		count("x")
-		if n := count("one of many"); n < 35 {
-			t.Errorf("%d readings in ten seconds while somebody waits, want 40", n)
 		}
 	})
 }
@@ -192,31 +154,4 @@ func TestAPauseIsSilent(t *testing.T) {
 		t.Error("tor does not see that the connection has ended")
 	}
 	c.close() // again, of a file that is closed
-}
-
-// It is calm when tor is connected and visitors find all onions that somebody may find.
-func TestWhenItIsCalm(t *testing.T) {
-	onions := []Onion{{Name: "home", Address: ownAddress}, {Name: "nobodys", Address: otherAddress, Clients: []onion.ClientKey{}}}
-	x := New(Options{Log: slog.New(slog.DiscardHandler)})
-	x.spec.Onions = onions
-	x.tracker.started(7, Version{0, 4, 9, 11}, onions)
-	x.tracker.set(func(s *Status) { s.Running = true })
-	for _, line := range []string{
-		"STATUS_CLIENT NOTICE CIRCUIT_ESTABLISHED", `STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=100 TAG=done SUMMARY="Done"`,
-		"HS_DESC UPLOAD " + ownAddress + " UNKNOWN $AA~a first HSDIR_INDEX=BB",
-		"HS_DESC UPLOAD " + ownAddress + " UNKNOWN $BB~b second HSDIR_INDEX=BB",
-		"HS_DESC UPLOADED " + ownAddress + " UNKNOWN $AA~a", "HS_DESC UPLOADED " + ownAddress + " UNKNOWN $BB~b",
-	} {
-		if x.calm() {
-			t.Errorf("it was calm before %q", line)
-		}
-		x.tracker.event(line)
-	}
-	if !x.calm() {
-		t.Errorf("it is not calm: %+v", x.Status())
-	}
-	x.tracker.event("STATUS_CLIENT NOTICE CIRCUIT_NOT_ESTABLISHED REASON=DORMANT")
-	if x.calm() {
-		t.Error("it is calm without a circuit")
-	}
 }

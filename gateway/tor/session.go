@@ -116,10 +116,9 @@ func (s *session) begin(t *tracker) error {
 }
 
 // follow hands on events until the process ends (it says how), a control
-// connection breaks, or ctx ends. While it is calm they are read in no hurry.
-func (s *session) follow(ctx context.Context, calm func() bool, event func(line string)) error {
+// connection breaks, or ctx ends.
+func (s *session) follow(ctx context.Context, event func(line string)) error {
 	broken := make(chan error, 1)
-	s.events.pause.calm = calm
 	s.events.pause.rest()
 	go func() {
 		for {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -183,7 +182,7 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 	}
 	doubt := func(circuit string) { t.doubt(ctx, circuit) }
 	vain := func(circuit string) { t.endWaits(ctx, []string{circuit}) }
-	return s.follow(ctx, t.calm, func(line string) {
+	return s.follow(ctx, func(line string) {
 		switch kind, _, _ := strings.Cut(line, " "); kind {
 		case "STREAM":
 			t.users.event(line, time.Now())
@@ -200,16 +199,6 @@ func (t *Tor) follow(ctx context.Context, s *session) error {
 			t.tracker.event(line)
 		}
 	})
-}
-
-// calm reports whether nobody waits for what tor tells: it is connected, and all onions are
-// out.
-func (t *Tor) calm() bool {
-	st := t.tracker.snapshot()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	waits := func(o Onion) bool { return !o.nobodys() && !st.Onions[o.Address].Out }
-	return st.Running && st.Bootstrap == 100 && st.Circuits && !slices.ContainsFunc(t.spec.Onions, waits)
 }
 
 func (t *Tor) current() Spec {
