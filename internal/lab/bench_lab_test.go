@@ -66,7 +66,7 @@ type side struct {
 // a bare tor with hand-written rules on another, in turns and by the same relays: one download,
 // 64 at once, by both families and by SOCKS, and how soon a first byte comes.
 func BenchmarkTransparent(b *testing.B) {
-	const rounds, size = 17, 4 << 20
+	const rounds, size = 11, 4 << 20
 	ctx, cancel := context.WithTimeout(b.Context(), 7*time.Minute)
 	defer cancel()
 	bin := tools(b)
@@ -89,7 +89,7 @@ func BenchmarkTransparent(b *testing.B) {
 		bench.Report(b, bench.Compare("tor: "+m.name+", processor", "ms/MB", bench.Less, 0.95, cost, "bare tor"), cost)
 	}
 	for _, m := range []struct{ name, url string }{{"64 downloads at once", v4}, {"64 downloads at once, IPv6", v6}} {
-		seen := bench.Turns(11, w.ways(sides, func(s side) float64 { return w.crowd(s, m.url+"blob?bytes=65536", 64) }))
+		seen := bench.Turns(8, w.ways(sides, func(s side) float64 { return w.crowd(s, m.url+"blob?bytes=65536", 64) }))
 		bench.Report(b, bench.Compare("tor: "+m.name, "ms", bench.Less, 0.99, seen, "bare tor"), seen)
 	}
 	seen := bench.Turns(7, w.ways(sides, func(s side) float64 { return w.firstByte(s, v4) }))
