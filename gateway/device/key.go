@@ -71,6 +71,9 @@ func (t *Table) Of(a netip.Addr) Key {
 	return network(a)
 }
 
+// MAC is the hardware address of the device that Of returns, which costs no memory.
+func (t *Table) MAC(a netip.Addr) string { return t.mac(a.Unmap()) }
+
 // OfConn returns the device at the far end of a TCP or UDP address.
 func (t *Table) OfConn(remote net.Addr) Key { return t.Of(Addr(remote)) }
 

@@ -34,7 +34,8 @@ type image struct {
 	ttls    []int     // where in bytes a time to live counts down
 	expires time.Time // zero: it lasts as long as the state
 	known   bool      // it is of what Tor has said
-	public  string    // then the name, for Options.Blocked
+	mac     string    // then the hardware address of the device to which it was said
+	public  string    // and the name, for Options.Blocked
 }
 
 // renew is called for each batch, before any of its questions is answered: what was
@@ -116,7 +117,7 @@ func (g *images) learn(t *turn, b []byte) {
 	at := &image{bytes: append([]byte(nil), b...)}
 	if t.known {
 		q := t.req.Question[0]
-		at.known, at.public = true, strings.TrimSuffix(dns.CanonicalName(q.Name), ".")
+		at.known, at.mac, at.public = true, t.h.Devices.MAC(t.device), strings.TrimSuffix(dns.CanonicalName(q.Name), ".")
 		var ok bool
 		if at.expires, ok = t.s.holds(t.device, t.req, g.now); !ok {
 			return

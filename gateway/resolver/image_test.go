@@ -7,9 +7,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"tunic/gateway/device"
 )
 
 // reader is a udpServer without a socket.
@@ -125,6 +128,35 @@ func TestImageIsForNobodyElse(t *testing.T) {
 			t.Errorf("%s got %x", what, b)
 		}
 	}
+}
+
+// A device that gets the address of another one is not told at once, with what is left of the
+// time to live, what that one asked for.
+func TestImageIsOfTheDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mac := "02:00:5e:10:00:01"
+		read := func() (map[netip.Addr]string, error) { return map[netip.Addr]string{imageDevice: mac}, nil }
+		o := quietResolver(t).Options
+		o.Devices = &device.Table{Read: read}
+		made, err := New(o, testConfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		learned(made, imageDevice, "www.example.com.", dns.TypeA, answer{ttl: time.Hour,
+			rrs: []dns.RR{rr("www.example.com. 1 A 93.184.216.34")}})
+		r, question := newReader(made), wire(t, 1, "www.example.com.", dns.TypeA, 0)
+		r.ask(t, imageDevice, question)
+		time.Sleep(time.Minute)
+		if _, image := r.ask(t, imageDevice, question); !image {
+			t.Error("the device itself got no image")
+		}
+		mac = "02:00:5e:10:00:02"
+		time.Sleep(time.Minute)
+		r.images.renew(made)
+		if b := r.fromImage(imageDevice, question, r.room[:]); b != nil {
+			t.Errorf("the next device with its address got %x", b)
+		}
+	})
 }
 
 // Times to live count down in an image, and it ends with what it is from.

@@ -102,7 +102,7 @@ func (s *udpServer) answer(in *datagrams, i int) {
 // be made.
 func (s *udpServer) fromImage(who netip.Addr, b, room []byte) []byte {
 	at := s.images.look(who, b)
-	if at == nil || s.blockedSince(at, who) {
+	if at == nil || at.known && s.overSince(at, who) {
 		return nil
 	}
 	s.counts.queries.Add(1)
@@ -127,9 +127,10 @@ func (s *udpServer) fresh(who netip.Addr, b, room []byte) (reply []byte, t turn,
 	return reply, t, done
 }
 
-// blockedSince reports whether a list hides now what an image answers.
-func (s *udpServer) blockedSince(at *image, who netip.Addr) bool {
-	return s.Blocked != nil && at.known && s.blocked(s.images.state, who, at.public)
+// overSince reports whether what Tor has said is not to be said again: another device has
+// the address now, which is not to learn what this one asked for, or a list hides the name.
+func (s *udpServer) overSince(at *image, who netip.Addr) bool {
+	return at.mac != s.Devices.MAC(who) || s.Blocked != nil && s.blocked(s.images.state, who, at.public)
 }
 
 // later answers when what the question needs has come.
