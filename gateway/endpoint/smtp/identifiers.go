@@ -78,6 +78,16 @@ func isLocalName(name string) bool {
 		slices.ContainsFunc(localSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
 }
 
+// isNameOf reports whether a name is a host's, or lies below it. An onion has a name in each of
+// two domains, of which the host is that in .onion.
+func isNameOf(name, host string) bool {
+	name = strings.TrimSuffix(name, ".")
+	if key, ok := strings.CutSuffix(name, address.Suffix); ok {
+		name = key + ".onion"
+	}
+	return name == host || strings.HasSuffix(name, "."+host)
+}
+
 // oldZones are the names of zones in old dates (RFC 5322, section 4.3), and what
 // has to be added to the time there for that of the world.
 var oldZones = map[string]time.Duration{"EDT": 4 * time.Hour, "EST": 5 * time.Hour, "CDT": 5 * time.Hour, "CST": 6 * time.Hour,

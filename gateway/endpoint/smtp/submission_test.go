@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"crypto/tls"
 	"net/textproto"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 
 	"tunic/gateway/account"
+	"tunic/gateway/endpoint/smtp/address"
 	"tunic/gateway/onion"
 )
 
@@ -35,29 +38,35 @@ func (h *house) loginAt(host, user string) *dialogue {
 	return d
 }
 
+// atHome is the name of an onion for programs that refuse .onion.
+func atHome(host string) string { return strings.TrimSuffix(host, ".onion") + address.Suffix }
+
 // The onion of a phone that is away, by which it hands mail in, what it was before it was
 // rotated, and that of another phone of somebody are in no identifier that
-// leaves: whoever has the address would know whose it is.
+// leaves, by neither of its names: whoever has the address would know whose it is.
 func TestPhonesOnionStaysInTheHouse(t *testing.T) {
 	n := newNetwork()
 	a, b := n.build(t, "a"), n.build(t, "b")
 	befriend(a, b)
-	phone := strings.Repeat("p", 55) + "d.onion"
-	former, other := strings.Repeat("q", 55)+"d.onion", strings.Repeat("r", 55)+"d.onion"
+	host := func(n byte) string { return onion.FromPublicKey(bytes.Repeat([]byte{n}, ed25519.PublicKeySize)).Host() }
+	phone, former, other := host(1), host(2), host(3)
 	a.Set(Config{Home: a.key, MaxSize: 1 << 20, Friends: map[string]onion.Address{"bea": b.key}, Phones: []string{former, other}})
 	d := a.loginAt(phone, "ann")
 	d.say("MAIL FROM:<ann@box.home.arpa>", "250 ")
 	d.say("RCPT TO:<bob@bea.peer.home.arpa>", "250 ")
 	d.say("DATA", "354 ")
 	d.say("From: ann@box.home.arpa\r\nTo: bob@bea.peer.home.arpa\r\nMessage-ID: <2@"+phone+">\r\nIn-Reply-To: <1@"+strings.ToUpper(phone)+
-		">\r\nReferences: <0@example.com> <0@"+former+"> <4@"+other+"> <1@"+phone+">\r\n\r\nhello\r\n.", "250 ")
+		">\r\nReferences: <0@example.com> <0@"+former+"> <4@"+other+"> <5@"+atHome(phone)+"> <6@mail."+atHome(other)+".> <1@"+phone+
+		">\r\n\r\nhello\r\n.", "250 ")
 	got := b.mail("bob", 1)
-	if text := strings.ToLower(strings.Join(got, "")); len(got) != 1 || strings.Contains(text, phone) || strings.Contains(text, former) ||
-		strings.Contains(text, other) {
+	tells := func(host string) bool {
+		return strings.Contains(strings.ToLower(strings.Join(got, "")), strings.TrimSuffix(host, ".onion"))
+	}
+	if len(got) != 1 || tells(phone) || tells(former) || tells(other) {
 		t.Fatalf("%d mails arrived, and tell of the phone: %q", len(got), got)
 	}
 	own := domainOf(lane(a.key))
-	if f, want := field(t, got[0], "References"), "<0@example.com> <0@"+own+"> <4@"+own+"> <1@"+own+">"; f != want {
+	if f, want := field(t, got[0], "References"), "<0@example.com> <0@"+own+"> <4@"+own+"> <5@"+own+"> <6@"+own+"> <1@"+own+">"; f != want {
 		t.Errorf("References: %q, want %q", f, want)
 	}
 	a.idle()

@@ -65,7 +65,8 @@ func (u *submission) cleaned(h message.Header) (message.Header, error) {
 	h = h.Without(append(privateFields, "Sender")...)
 	now := u.door.now()
 	h = eachID(h, func(f message.Field, _, right string) string {
-		if isOwnID(f) || isLocalName(right) || right == u.visitor.Host || slices.Contains(now.Phones, right) {
+		if isOwnID(f) || isLocalName(right) || isNameOf(right, u.visitor.Host) ||
+			slices.ContainsFunc(now.Phones, func(host string) bool { return isNameOf(right, host) }) {
 			return now.domain()
 		}
 		return right
