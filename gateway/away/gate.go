@@ -68,8 +68,8 @@ type box struct {
 
 // waiter wants a place.
 type waiter struct {
-	failures int           // who has the fewest goes first
-	turn     chan struct{} // closed: it has one
+	box  *box          // who has the fewest failures goes first
+	turn chan struct{} // closed: it has one
 }
 
 // New returns a gate at which nobody is known to be away.
@@ -127,7 +127,7 @@ func (g *Gate) box(who onion.Address) *box {
 // enter waits for a place.
 func (g *Gate) enter(ctx context.Context, who onion.Address) error {
 	g.mu.Lock()
-	w := &waiter{failures: g.box(who).failures, turn: make(chan struct{})}
+	w := &waiter{box: g.box(who), turn: make(chan struct{})}
 	g.line = append(g.line, w)
 	g.admit()
 	g.mu.Unlock()
@@ -159,8 +159,8 @@ func (g *Gate) leave() {
 // admit gives places to who is next, under g.mu.
 func (g *Gate) admit() {
 	for g.taken < Places && len(g.line) > 0 {
-		first := slices.MinFunc(g.line, func(a, b *waiter) int { return cmp.Compare(a.failures, b.failures) })
-		if first.failures > 0 {
+		first := slices.MinFunc(g.line, func(a, b *waiter) int { return cmp.Compare(a.box.failures, b.box.failures) })
+		if first.box.failures > 0 {
 			if wait := time.Until(g.away); wait > 0 {
 				g.admitIn(wait)
 				return
@@ -252,7 +252,7 @@ func (g *Gate) Away(who onion.Address) bool {
 }
 
 // Back notes a reason to dial a box, such as that it has called us, and reports
-// whether it was thought away.
+// whether it was thought away. A dial that waits in the line goes before those of boxes that are.
 func (g *Gate) Back(who onion.Address) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -264,6 +264,7 @@ func (g *Gate) Back(who onion.Address) bool {
 	if !b.dialling {
 		delete(g.boxes, who)
 	}
+	g.admit()
 	return true
 }
 

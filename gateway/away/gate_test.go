@@ -167,6 +167,43 @@ func TestThoseWhoWereThereGoFirst(t *testing.T) {
 	})
 }
 
+// Who has called us does not wait in the line of those who are away, though its own dial
+// came into it when it was.
+func TestBackFromTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		var all sync.WaitGroup
+		dialAll := func(dial func(who string) error) {
+			for i := range 30 {
+				who := fmt.Sprint(i)
+				all.Go(func() { _ = g.Dial(t.Context(), onion.Address(who), func() error { return dial(who) }) })
+				synctest.Wait()
+			}
+		}
+		for range 10 { // for minutes nobody is there
+			dialAll(func(string) error { return io.EOF })
+			all.Wait()
+		}
+		var reached time.Time
+		begin := time.Now()
+		dialAll(func(who string) error {
+			if who != "29" {
+				return io.EOF
+			}
+			reached = time.Now()
+			return nil
+		})
+		time.Sleep(awayMost / 2)
+		if !g.Back("29") {
+			t.Error("it was not thought away")
+		}
+		all.Wait()
+		if wait := reached.Sub(begin); wait > awayMost {
+			t.Errorf("it was dialled after %v", wait)
+		}
+	})
+}
+
 // Two who want the same box make one dial, of which the other learns that it is in vain.
 func TestOneDialForABox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
