@@ -14,8 +14,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 	"unicode/utf8"
 )
 
@@ -271,6 +273,36 @@ func TestWaitingIsBounded(t *testing.T) {
 	list, err := Waiting(b.dir)
 	if !errors.Is(err, ErrMany) || len(list) > maxListed || len(list) < maxListed-10 {
 		t.Errorf("%d files, %v", len(list), err)
+	}
+}
+
+// A serve that was taken over can put a pipe into the place of a directory while somebody looks.
+func TestPipeInPlaceOfAFriend(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "alice"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	looked := make(chan error, 1)
+	go func() {
+		left := maxListed
+		list, err := entries(root, "alice", &left)
+		if len(list) > 0 {
+			err = fmt.Errorf("%d files are in a pipe", len(list))
+		}
+		looked <- err
+	}()
+	select {
+	case err := <-looked:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("who looks waits for a writer")
 	}
 }
 

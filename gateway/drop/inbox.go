@@ -81,10 +81,11 @@ func ofFriend(root *os.Root, friend string, left *int, list *[]File) error {
 	return many
 }
 
-// entries reads as many names of a directory as are left to look at. One that is gone has none.
+// entries reads as many names of a directory as are left to look at. One that is gone has none,
+// and so has what is in its place: a pipe would have who opens it wait for ever.
 func entries(root *os.Root, name string, left *int) ([]fs.DirEntry, error) {
-	dir, err := root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	dir, err := root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {
