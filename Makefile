@@ -321,6 +321,7 @@ flame = $(GO) tool pprof $(3) -traces dist/$(1).pprof | $(GO) run ./internal/ben
 
 bench-curves: ## measure how costs grow with devices, onions, friends and mails, and draw docs/curves/*.svg
 	TUNIC_CURVES=$(CURDIR)/docs/curves $(GO) test -tags lab -run '^$$' -bench '^BenchmarkCurves$$' -benchtime 1x -v -timeout 9m ./gateway ./gateway/endpoint/smtp ./rules/netfilter
+
 bench-dns: ## measure DNS from memory against dnsmasq and unbound, which it installs (as root)
 	$(call install_quietly,dnsperf dnsmasq-base unbound)
 	$(PART) 5m -bench '^BenchmarkPeers$$' ./gateway/resolver

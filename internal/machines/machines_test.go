@@ -33,6 +33,7 @@ var scenarios = []scenario{
 	{"XMPP login", xmppLogin, false, false},
 	{"IRC login", ircLogin, false, false},
 	{"processes have no more than they need", confined, false, false},
+	{"profiles of both processes", sampled, false, false},
 	{"the page, and a site that is tried", pageAndTry, false, false},
 	{"somebody who may look", onlyLooks, false, false},
 	{"a child that was taken over", drill, false, false},

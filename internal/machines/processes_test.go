@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tunic/gateway/sample"
 )
 
 // ran is a process of the unit, as the kernel of a booted machine describes it
@@ -114,4 +116,19 @@ func processTable() string {
 	fmt.Fprintf(&b, "| tunic cell, and commands for friends | %s | %s | one friend's stream is its input and output; its network, "+
 		"process, user and IPC namespaces are its own |\n", forFriends.user, forFriends.caps)
 	return b.String()
+}
+
+// sampled: root can have a profile of both processes, which have their limits and their lists
+// of calls, in the form of `go tool pprof`.
+func sampled(w *world) {
+	for _, process := range []string{"parent", "serve"} {
+		for _, kind := range sample.Kinds {
+			file := "/root/" + process + "." + string(kind)
+			w.must(box, "tunic", "sample", string(kind), "--of", process, "--seconds", "1", "--out", file)
+			text := w.shell("zcat <" + file + " && rm " + file)
+			if kind == sample.Goroutines && !strings.Contains(text, "runtime.gopark") { // who is idle has nothing of the others
+				w.Errorf("the profile of goroutines of %s has no function's name", process)
+			}
+		}
+	}
 }
