@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"tunic/gateway/untrusted"
 )
 
 // errChanged says that a file changed while it was stored.
@@ -115,7 +117,7 @@ func walk(root *os.Root, t Tree, f func(rel string, info fs.FileInfo, live bool)
 		if err := f(rel, info, live); err != nil || !info.IsDir() {
 			return err
 		}
-		entries, err := fs.ReadDir(root.FS(), rel)
+		entries, err := fs.ReadDir(untrusted.Tree{Root: root}, rel)
 		if err != nil && !(live && errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}

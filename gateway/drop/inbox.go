@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tunic/gateway/untrusted"
 )
 
 // File is one that waits in the inbox.
@@ -82,9 +84,9 @@ func ofFriend(root *os.Root, friend string, left *int, list *[]File) error {
 }
 
 // entries reads as many names of a directory as are left to look at. One that is gone has none,
-// and so has what is in its place: a pipe would have who opens it wait for ever.
+// and so has what is in its place.
 func entries(root *os.Root, name string, left *int) ([]fs.DirEntry, error) {
-	dir, err := root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	dir, err := untrusted.Tree{Root: root}.Directory(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}

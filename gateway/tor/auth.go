@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"tunic/gateway/onion"
+	"tunic/gateway/untrusted"
 )
 
 // The files of client authorization (tor(1), "CLIENT AUTHORIZATION"): one for
@@ -132,7 +133,7 @@ func keepFiles(parent, name, suffix string, files map[string]string, uid, gid ui
 		return err
 	}
 	defer dir.Close()
-	old, err := fs.Glob(dir.FS(), "*"+suffix)
+	old, err := fs.Glob(untrusted.Tree{Root: dir}, "*"+suffix)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func ownRootDir(root *os.Root, name string, uid, gid uint32) error {
 // keepFile writes a file for uid alone, by rename, unless it is there with
 // that text.
 func keepFile(dir *os.Root, name, text string, uid, gid uint32) error {
-	if have, err := dir.ReadFile(name); err == nil && string(have) == text {
+	if have, err := fs.ReadFile(untrusted.Tree{Root: dir}, name); err == nil && string(have) == text {
 		return nil
 	}
 	tmp := name + ".new"

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"tunic/gateway/onion"
 )
@@ -249,5 +251,27 @@ func TestRotatedStays(t *testing.T) {
 	}
 	if g := gone(rotated, old); len(g) != 1 || g[0] != "another" {
 		t.Errorf("gone on the way back: %v", g)
+	}
+}
+
+// TestKeyFilesWaitForNoPipe: tor owns the directory, and may have been taken over.
+func TestKeyFilesWaitForNoPipe(t *testing.T) {
+	s := keySpec(t)
+	if err := writeKeys(s); err != nil {
+		t.Fatal(err)
+	}
+	client := filepath.Join(s.Onions[0].Dir, "authorized_clients", string(bobKey)+".auth")
+	if err := errors.Join(os.Remove(client), syscall.Mkfifo(client, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- writeKeys(s) }()
+	select {
+	case err := <-done:
+		if info, e := os.Lstat(client); err != nil || e != nil || !info.Mode().IsRegular() {
+			t.Errorf("in place of the pipe is %v: %v, %v", info, err, e)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a pipe in place of a key is waited for")
 	}
 }

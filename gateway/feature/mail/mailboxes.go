@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"tunic/gateway/feature"
+	"tunic/gateway/untrusted"
 )
 
 // Modes of the mail directory. Serve's user owns what it makes, and its group is
@@ -57,7 +58,7 @@ func regroup(dir string, mail feature.IDs) error {
 		return err
 	}
 	defer root.Close()
-	return fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+	return fs.WalkDir(untrusted.Tree{Root: root}, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == "." {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"tunic/gateway/account"
 	"tunic/gateway/feature"
+	"tunic/gateway/untrusted"
 )
 
 // accountsSum changes when a user's name or password does.
@@ -56,7 +57,7 @@ func writeUsers(dir, host string, users []account.User, owner feature.IDs) error
 			return err
 		}
 	}
-	old, err := fs.Glob(root.FS(), accounts+"/*.dat")
+	old, err := fs.Glob(untrusted.Tree{Root: root}, accounts+"/*.dat")
 	for _, file := range old {
 		if !wanted[filepath.Base(file)] {
 			err = errors.Join(err, root.Remove(file))
@@ -81,7 +82,7 @@ func fileName(name string) string {
 
 // keepAccount writes a file by rename, unless it says that already.
 func keepAccount(root *os.Root, file, text string, owner feature.IDs) error {
-	if have, err := root.ReadFile(file); err == nil && string(have) == text {
+	if have, err := fs.ReadFile(untrusted.Tree{Root: root}, file); err == nil && string(have) == text {
 		return nil
 	}
 	next := file + ".new"

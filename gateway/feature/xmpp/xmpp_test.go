@@ -1,10 +1,12 @@
 package xmpp
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -140,5 +142,28 @@ func TestNoServer(t *testing.T) {
 	none.Paths, none.Authority = config.NewPaths(t.TempDir()), nil
 	if d, _ := wanted(t, New(), none); len(d.Servers) != 1 {
 		t.Error("a plan for a box without an authority wants no server")
+	}
+}
+
+// TestUsersWaitForNoPipe: the server owns the directory, and may have been taken over.
+func TestUsersWaitForNoPipe(t *testing.T) {
+	dir, me := t.TempDir(), feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	write := func() error { return writeUsers(dir, "home.arpa", []account.User{{Name: "bob"}}, me) }
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "home%2earpa/accounts/bob.dat")
+	if err := errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- write() }()
+	select {
+	case err := <-done:
+		if info, e := os.Lstat(file); err != nil || e != nil || !info.Mode().IsRegular() {
+			t.Errorf("in place of the pipe is %v: %v, %v", info, err, e)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a pipe in place of an account is waited for")
 	}
 }

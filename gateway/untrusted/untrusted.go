@@ -1,0 +1,81 @@
+// Package untrusted looks into directories in which another user writes, whose program may have
+// been taken over. os.Root keeps what is asked for inside such a directory; this keeps who asks
+// from waiting and from reading without end: to open a pipe in place of a file or of a directory
+// takes until somebody writes into it (fifo(7)). It is a leaf.
+package untrusted
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Largest is how much ReadFile reads, in bytes.
+const Largest = 1 << 20
+
+// ErrOther is returned for what is not the kind of file that was asked for, or is larger than
+// Largest.
+var ErrOther = errors.New("it is another kind of file, or too large")
+
+// Tree is the files of a directory, for package fs (Glob, WalkDir).
+type Tree struct{ Root *os.Root }
+
+// Open implements fs.FS. Of a pipe nobody waits for the other end.
+func (t Tree) Open(name string) (fs.File, error) {
+	f, err := t.open(name, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Directory opens a directory, and fails with ENOTDIR for anything else.
+func (t Tree) Directory(name string) (*os.File, error) { return t.open(name, unix.O_DIRECTORY) }
+
+func (t Tree) open(name string, flag int) (*os.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return t.Root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|flag, 0)
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
+	dir, err := t.Directory(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	list, err := dir.ReadDir(-1)
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return list, err
+}
+
+// ReadFile implements fs.ReadFileFS, for regular files of at most Largest bytes.
+func (t Tree) ReadFile(name string) ([]byte, error) {
+	f, err := t.open(name, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	text, err := []byte(nil), ErrOther
+	if info.Mode().IsRegular() {
+		text, err = io.ReadAll(io.LimitReader(f, Largest+1))
+	}
+	if len(text) > Largest {
+		err = ErrOther
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return text, nil
+}
