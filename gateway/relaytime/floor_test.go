@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -25,5 +26,23 @@ func TestFloor(t *testing.T) {
 		if got := Floor(built, filepath.Join(t.TempDir(), "none"), path); !got.Equal(want) {
 			t.Errorf("%.40q: %s", text, got)
 		}
+	}
+}
+
+// TestFloorWaitsForNoPipe: tor owns the directory, and may have been taken over.
+func TestFloorWaitsForNoPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cached-microdesc-consensus")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan time.Time, 1)
+	go func() { done <- Floor(told, path) }()
+	select {
+	case got := <-done:
+		if !got.Equal(told) {
+			t.Errorf("a pipe says %s", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a pipe in place of a consensus is waited for")
 	}
 }

@@ -52,7 +52,7 @@ type Options struct {
 	Over func(up, down Way)
 }
 
-// Way is what became of one direction.
+// Way is how one direction ended, and what it moved.
 type Way struct {
 	Moved int64
 	Err   error
