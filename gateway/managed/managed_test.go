@@ -303,3 +303,22 @@ func TestReplacedFilesLookNewer(t *testing.T) {
 		last = info.ModTime().Unix()
 	}
 }
+
+// TestReplacedAtTheTurnOfASecond: what was written before the second was over has the time of
+// before, also if it takes its place after it.
+func TestReplacedAtTheTurnOfASecond(t *testing.T) {
+	dir := t.TempDir()
+	old, written := filepath.Join(dir, "passwd"), filepath.Join(dir, ".new")
+	second := time.Now().Truncate(time.Second).Add(-time.Minute)
+	for path, at := range map[string]time.Time{old: second, written: second.Add(999 * time.Millisecond)} {
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := later(written, old); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(written); err != nil || !info.ModTime().Equal(second.Add(time.Second)) {
+		t.Errorf("it is of %v, %v", info.ModTime(), err)
+	}
+}
