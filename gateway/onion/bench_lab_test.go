@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/sockets"
 )
 
 // BenchmarkRelay moves bytes from a server through a front, through microsocks
@@ -62,31 +64,16 @@ func rate(b *testing.B, c net.Conn, size int64) float64 {
 // sender sends size bytes to whoever connects.
 func sender(b testing.TB, size int64) string {
 	b.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { ln.Close() })
 	block := make([]byte, 1<<20)
-	go func() {
-		for {
-			c, err := ln.Accept()
+	return sockets.Serve(b, func(c net.Conn) {
+		for left := size; left > 0; {
+			n, err := c.Write(block[:min(left, int64(len(block)))])
 			if err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				for left := size; left > 0; {
-					n, err := c.Write(block[:min(left, int64(len(block)))])
-					if err != nil {
-						return
-					}
-					left -= int64(n)
-				}
-			}()
+			left -= int64(n)
 		}
-	}()
-	return ln.Addr().String()
+	}).String()
 }
 
 // startTool starts a relay on a free port, which stands in its last argument, or

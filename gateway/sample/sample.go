@@ -52,7 +52,7 @@ func Rest() { runtime.MemProfileRate = 0 }
 // Check says what is wrong with a question for a profile, if anything is.
 func Check(k Kind, length time.Duration) error {
 	if !slices.Contains(Kinds, k) {
-		return fmt.Errorf("there is no profile %q; there are %q", k, Kinds)
+		return fmt.Errorf("there is no profile %q: name %s, %s or %s", k, CPU, Heap, Goroutines)
 	}
 	if length < time.Second || length > Longest {
 		return fmt.Errorf("%v is not between %v and %v", length, time.Second, Longest)
