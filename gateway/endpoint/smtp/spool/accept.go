@@ -169,6 +169,7 @@ func (s *Spool) remove(id string) error {
 	if e := s.journal.lookup(id); e != nil {
 		s.journal.finished(e)
 		e.gone = true
+		s.journal.drop(e)
 	}
 	return s.unlink(id)
 }

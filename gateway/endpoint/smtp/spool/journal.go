@@ -38,7 +38,7 @@ type journal struct {
 	turn    *sync.Cond // a batch was written
 	waiting []*entry
 	writing bool // somebody writes, and has what follows to itself
-	live    map[string]*entry
+	live    map[string]*entry // those that are not finished
 	took    time.Duration // to write the last batch
 	crowd   int           // who was in it, and waited when it was written
 
@@ -104,6 +104,7 @@ func (j *journal) lead() {
 	j.mu.Lock()
 	j.took, j.crowd = time.Since(begin), len(batch)+len(j.waiting)
 	for _, e := range batch {
+		e.text, e.content = nil, nil // it is on the disk, or its sender has it
 		if e.ended, e.err = true, err; err == nil {
 			j.live[e.envelope.ID] = e
 		}
@@ -227,6 +228,15 @@ func (j *journal) lookup(id string) *entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.live[id]
+}
+
+// drop lets go of a message that is finished.
+func (j *journal) drop(e *entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if id := e.envelope.ID; j.live[id] == e {
+		delete(j.live, id)
+	}
 }
 
 // doneDelay is how long a power cut may take back that a message is finished,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -287,6 +288,40 @@ func TestAFullJournalBeginsAgain(t *testing.T) {
 	}
 }
 
+// What is on the disk is not in memory too until the journal is full, and of what is finished
+// nothing is.
+func TestAMessageIsOnTheDiskAlone(t *testing.T) {
+	s := open(t, t.TempDir())
+	inUse := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	const messages, size = 15, 192 << 10 // fewer than make it begin again
+	text, before := strings.Repeat("x", size), inUse()
+	for i := range messages {
+		fill(t, s, fmt.Sprintf("message-%d", i))
+		if err := commit(t, s, envelope(fmt.Sprintf("long-message-%d", i)), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := inUse(); after > before+size {
+		t.Errorf("with %d messages of %d bytes that wait, %d bytes more are in use", messages, size, after-before)
+	}
+	if n := len(s.journal.live); n != 2*messages {
+		t.Errorf("the journal knows %d messages of %d that wait", n, 2*messages)
+	}
+	for _, e := range s.All() {
+		if err := s.Remove(e.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.journal.live); n != 0 {
+		t.Errorf("it knows %d that are finished", n)
+	}
+}
+
 // Everybody who waits shares one write and one sync.
 func TestOneSyncForAllThatWait(t *testing.T) {
 	s := open(t, t.TempDir())
@@ -317,12 +352,17 @@ func TestOneSyncForAllThatWait(t *testing.T) {
 	s.journal.turn.Broadcast()
 	s.journal.mu.Unlock()
 	all.Wait()
-	length := int64(0)
-	for _, e := range s.journal.live {
-		length += int64(e.length())
+	file, err := os.ReadFile(s.journal.file.Name())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(s.journal.live) != 20 || s.journal.tail != tail+padded(length) {
-		t.Errorf("%d records of %d bytes took %d", len(s.journal.live), length, s.journal.tail-tail)
+	_, records, _ := scan(file)
+	length := int64(0)
+	for i := range records {
+		length += int64(records[i].length())
+	}
+	if len(records) != 20 || s.journal.tail != tail+padded(length) {
+		t.Errorf("%d records of %d bytes took %d", len(records), length, s.journal.tail-tail)
 	}
 }
 
