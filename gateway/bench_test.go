@@ -45,7 +45,7 @@ func BenchmarkPeers(b *testing.B) {
 		ways = append(ways, bench.Way{Name: x.name, Once: func() float64 {
 			before := processorTime(b)
 			for range passes {
-				if !x.h.pass(b.Context()) {
+				if !x.h.Gateway.pass(b.Context()) {
 					b.Fatal(x.h.snapshot().why)
 				}
 			}
@@ -59,14 +59,14 @@ func BenchmarkPeers(b *testing.B) {
 
 func benchmarkPass(b *testing.B, h *house) {
 	for range 2 { // what friends are granted is wanted by the second
-		if !h.pass(b.Context()) {
+		if !h.Gateway.pass(b.Context()) {
 			b.Fatal(h.snapshot().why)
 		}
 	}
 	b.ReportAllocs()
 	before := processorTime(b)
 	for b.Loop() {
-		if !h.pass(b.Context()) {
+		if !h.Gateway.pass(b.Context()) {
 			b.Fatal(h.snapshot().why)
 		}
 	}
@@ -106,7 +106,7 @@ func bigHouse(b *testing.B, devices, onions, friends int) *house {
 	for i := range friends {
 		befriend(b, h.Paths, i)
 	}
-	if !h.pass(b.Context()) {
+	if !h.Gateway.pass(b.Context()) {
 		b.Fatal(h.snapshot().why)
 	}
 	time.Sleep(2500 * time.Millisecond)

@@ -37,7 +37,7 @@ func passCost(b *testing.B, h *house) float64 {
 	for i := range 14 {
 		begin := processorTime(b)
 		for range 3 {
-			if !h.pass(b.Context()) {
+			if !h.Gateway.pass(b.Context()) {
 				b.Fatal(h.snapshot().why)
 			}
 		}

@@ -8,12 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/block"
 	"tunic/gateway/feature/bypass"
@@ -380,6 +382,15 @@ func (h *house) furnish() {
 		timekeeping.Feature{}, networks.Feature{}, h.people, h.phones,
 		h.mail, irc.Feature{}, xmpp.New(), i2p.Feature{}, gopher.Feature{}, numbers.Feature{}, h.settings,
 		page.New(h.Gateway, page.Parts{}), h.logs}
+}
+
+// pass makes a pass, after which what is wanted is what is computed of the same without any memory.
+func (h *house) pass(ctx context.Context) bool {
+	done := h.Gateway.pass(ctx)
+	if v := h.snapshot(); v.in.Wishes != nil && !reflect.DeepEqual(v.desired, desire.State(v.in)) {
+		h.t.Errorf("something that is wanted is out of date:\n%v\nnot\n%v", v.desired, desire.State(v.in))
+	}
+	return done
 }
 
 func (h *house) write(t *testing.T, name, text string) {

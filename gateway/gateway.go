@@ -23,6 +23,7 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/box"
 	"tunic/gateway/config"
+	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/tor"
@@ -48,6 +49,7 @@ type Gateway struct {
 	passed   time.Time     // when the last one was over
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
 	compiled compilation
+	kept     desire.Kept   // what is wanted
 	lastOpen rules.Input   // what flows were last allowed by
 	looked   rules.Ruleset // what verify last looked for
 	verified time.Time     // when it was all there

@@ -48,7 +48,7 @@ type sooner struct{ at time.Time }
 
 func (sooner) Name() string { return "sooner" }
 func (sooner) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish {
-	return func(feature.Scene, *feature.Desired) {}
+	return feature.Wish{}
 }
 func (s sooner) Next() time.Time { return s.at }
 

@@ -17,14 +17,16 @@ type friendly struct{ label *string }
 func (friendly) Name() string { return "friendly" }
 
 func (f friendly) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish {
-	return func(s feature.Scene, d *feature.Desired) {
-		at := s.Ranges.Virtual4.Addr().Next()
-		if *f.label == "" {
-			return
-		}
-		d.Serve.DNS.Names = append(d.Serve.DNS.Names, link.Name{Label: *f.label, Addrs: []netip.Addr{at}})
-		d.Rules.Services = append(d.Rules.Services, rules.Service{Name: "services", Public: 1, Internal: 9999, To: at})
+	return feature.Want(wantLabel, *f.label)
+}
+
+func wantLabel(s feature.Scene, d *feature.Desired, label string) {
+	at := s.Ranges.Virtual4.Addr().Next()
+	if label == "" {
+		return
 	}
+	d.Serve.DNS.Names = append(d.Serve.DNS.Names, link.Name{Label: label, Addrs: []netip.Addr{at}})
+	d.Rules.Services = append(d.Rules.Services, rules.Service{Name: "services", Public: 1, Internal: 9999, To: at})
 }
 
 // A new friend's name comes after the rules that lead its ports: whoever is told of it

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"tunic/gateway/desire"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
@@ -88,7 +87,7 @@ func (p *pass) steps(ctx context.Context) bool {
 	if err := p.Backend(); err != nil {
 		p.find(health.RulesMixed, "", "%v", err)
 	}
-	p.desired = desire.State(p.in)
+	p.desired = p.kept.State(p.in)
 	p.needForwarding()
 	if p.held {
 		return p.lockedDown(ctx)

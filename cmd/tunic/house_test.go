@@ -30,8 +30,8 @@ func TestFeaturesArePure(t *testing.T) {
 				t.Errorf("for a scene that is foreseen %s makes %v, %v", f.Name(), left, err)
 			}
 			var a, b feature.Desired
-			want(s, &a)
-			want(s, &b)
+			want.Add(s, &a)
+			want.Add(s, &b)
 			if !reflect.DeepEqual(a, b) {
 				t.Errorf("%s wants something else the second time:\n%+v\n%+v", f.Name(), a, b)
 			}

@@ -142,6 +142,14 @@ func sign(t, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) (*x509.
 	return x509.ParseCertificate(der)
 }
 
+// Equal reports whether both are the same authority, or none.
+func (a *Authority) Equal(b *Authority) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.dir == b.dir && a.cert.Equal(b.cert)
+}
+
 // Certificate is the authority's certificate in PEM, for devices to install.
 func (a *Authority) Certificate() string { return string(encodeCert(a.cert)) }
 

@@ -20,7 +20,11 @@ func (wisher) Name() string { return "wisher" }
 
 func (w wisher) Look(_ context.Context, s *feature.Scene, _ *feature.Report) feature.Wish {
 	*w.seen = *s
-	return func(s feature.Scene, d *feature.Desired) { d.May(s.Serve, feature.OnLoopback(rules.ProtocolTCP, 1234)) }
+	return feature.Always(way)
+}
+
+func way(s feature.Scene, d *feature.Desired) {
+	d.May(s.Serve, feature.OnLoopback(rules.ProtocolTCP, 1234))
 }
 
 func inputs() Inputs {

@@ -20,12 +20,14 @@ func (finger) Name() string { return "finger" }
 func (f finger) Look(_ context.Context, _ *feature.Scene, r *feature.Report) feature.Wish {
 	if f.plan == "" {
 		r.Find(health.ServerMissing, "finger", "there is no plan to tell")
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
-	return func(s feature.Scene, d *feature.Desired) {
-		if s.Mode == rules.Open {
-			d.Door(s, feature.Door{Name: "finger", Public: 79, Internal: 9379})
-		}
+	return feature.Always(want)
+}
+
+func want(s feature.Scene, d *feature.Desired) {
+	if s.Mode == rules.Open {
+		d.Door(s, feature.Door{Name: "finger", Public: 79, Internal: 9379})
 	}
 }
 
@@ -39,7 +41,7 @@ func Example() {
 	wish := finger{"at home"}.Look(context.Background(), &scene, &r)
 	for _, s := range []feature.Scene{scene, closed} {
 		var d feature.Desired
-		wish(s, &d)
+		wish.Add(s, &d)
 		fmt.Println(len(d.Rules.Services), len(d.Listeners))
 		for _, l := range d.Listeners {
 			fmt.Println(l.Name, l.Port)

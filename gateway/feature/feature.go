@@ -73,8 +73,3 @@ type Heir interface {
 	Bequeath() (json.RawMessage, error)
 	Inherit(json.RawMessage) error
 }
-
-// Wish adds to d what a feature wants in a scene. It is pure, and does not change
-// what it was made of: the same scene wants the same, for a pass, for a plan and
-// for the closed rules. In lockdown it wants no door.
-type Wish func(s Scene, d *Desired)

@@ -32,7 +32,7 @@ func (Feature) Name() string { return "block" }
 func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	sources := s.Config.DNS.Block
 	if len(sources) == 0 {
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	dir := s.Paths.Blocks()
 	if !s.Foreseen {
@@ -49,8 +49,10 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 			b.Except = append(b.Except, d.MAC)
 		}
 	}
-	return func(_ feature.Scene, d *feature.Desired) { d.Serve.DNS.Block = b }
+	return feature.Want(want, b)
 }
+
+func want(_ feature.Scene, d *feature.Desired, b *link.Block) { d.Serve.DNS.Block = b }
 
 // makeDir makes the directory in which serve, and nobody else, keeps the copies.
 func makeDir(path string, serve feature.IDs) error {

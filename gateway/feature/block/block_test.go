@@ -25,7 +25,7 @@ func TestWant(t *testing.T) {
 	want := func() *link.Block {
 		var d feature.Desired
 		var r feature.Report
-		Feature{}.Look(t.Context(), &s, &r)(s, &d)
+		Feature{}.Look(t.Context(), &s, &r).Add(s, &d)
 		if len(r.Findings) > 0 {
 			t.Errorf("%+v", r.Findings)
 		}

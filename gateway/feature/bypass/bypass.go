@@ -47,15 +47,17 @@ func (*Feature) Name() string { return "bypass" }
 
 // Look implements feature.Feature.
 func (f *Feature) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish {
-	granted := f.grants.current(time.Now())
-	return func(s feature.Scene, d *feature.Desired) {
-		d.Rules.Bypasses = ruleBypasses(s.Config)
-		if s.Mode == rules.Open {
-			d.Rules.Grants = grantRules(d.Rules, granted)
-		}
-		for _, b := range s.Config.Bypasses {
-			d.Serve.DNS.Bypass = append(d.Serve.DNS.Bypass, b.Domains...)
-		}
+	return feature.Want(want, f.grants.current(time.Now()))
+}
+
+// want wants the names of each bypass asked for, and what was granted let through.
+func want(s feature.Scene, d *feature.Desired, now []granted) {
+	d.Rules.Bypasses = ruleBypasses(s.Config)
+	if s.Mode == rules.Open {
+		d.Rules.Grants = grantRules(d.Rules, now)
+	}
+	for _, b := range s.Config.Bypasses {
+		d.Serve.DNS.Bypass = append(d.Serve.DNS.Bypass, b.Domains...)
 	}
 }
 

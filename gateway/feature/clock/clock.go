@@ -46,7 +46,7 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		r.Find(health.ClockUntrusted, "", "this box's clock says %s and is not certain, %s: %s",
 			time.Now().UTC().Format("2006-01-02 15:04 UTC"), effect, why)
 	}
-	return want
+	return feature.Always(want)
 }
 
 // Trusted reports whether devices may be told the time: something keeps the box's

@@ -27,7 +27,7 @@ func scene() feature.Scene {
 func wanted(t *testing.T, s feature.Scene) (d feature.Desired, found []health.Finding) {
 	t.Helper()
 	var r feature.Report
-	Feature{}.Look(t.Context(), &s, &r)(s, &d)
+	Feature{}.Look(t.Context(), &s, &r).Add(s, &d)
 	return d, r.Findings
 }
 

@@ -34,11 +34,20 @@ func (Feature) Name() string { return "entry" }
 // Look implements feature.Feature.
 func (Feature) Look(_ context.Context, s *feature.Scene, _ *feature.Report) feature.Wish {
 	files, missing := Find(s.Config)
-	return func(s feature.Scene, d *feature.Desired) {
-		enterBy(&d.Tor, s.Config.Tor, files)
-		torRules(&d.Rules, s)
-		d.NoTor = missing
-	}
+	return feature.Want(want, found{files, missing})
+}
+
+// found is what the wish depends on beside the scene.
+type found struct {
+	files   Files
+	missing error
+}
+
+// want wants a tor that enters the network as its owner says.
+func want(s feature.Scene, d *feature.Desired, f found) {
+	enterBy(&d.Tor, s.Config.Tor, f.files)
+	torRules(&d.Rules, s)
+	d.NoTor = f.missing
 }
 
 // Check implements feature.Checker.

@@ -40,7 +40,7 @@ func TestTransportsInRules(t *testing.T) {
 		c := config.Config{Tor: config.Tor{Bridges: []config.Bridge{tc.bridge}}}
 		d := feature.Desired{Rules: rules.Input{Carriers: make([]rules.Carrier, 1)}}
 		s := feature.Scene{Config: &c}
-		Feature{}.Look(t.Context(), &s, new(feature.Report))(s, &d)
+		Feature{}.Look(t.Context(), &s, new(feature.Report)).Add(s, &d)
 		words := strings.Join(exceptions(c.Tor), "\n")
 		if got := d.Rules.Carriers[0].UDP; got != tc.udp || !strings.Contains(words, tc.exception) || tc.exception == "" && words != "" {
 			t.Errorf("%s: UDP %d, exceptions %q", name, got, words)

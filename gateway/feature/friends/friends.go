@@ -113,11 +113,14 @@ func (f *Feature) Look(ctx context.Context, s *feature.Scene, r *feature.Report)
 	f.mu.Lock()
 	known := f.known
 	f.mu.Unlock()
-	return func(s feature.Scene, d *feature.Desired) {
-		addPeers(d, s, known)
-		addNames(d, s, known)
-		visit(&d.Tor, s, known)
-	}
+	return feature.Want(want, known)
+}
+
+// want wants friends called and let in, their names, and the keys by which they are found.
+func want(s feature.Scene, d *feature.Desired, known Known) {
+	addPeers(d, s, known)
+	addNames(d, s, known)
+	visit(&d.Tor, s, known)
 }
 
 func (f *Feature) look(ctx context.Context, s *feature.Scene, r *feature.Report) {

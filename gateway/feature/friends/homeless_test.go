@@ -16,7 +16,7 @@ func TestWithoutHomeNobodyIsVisited(t *testing.T) {
 	f.known = Known{Visits: []peer.Visit{{Onion: address(1)}}}
 	s := feature.Scene{Config: new(config.Config)}
 	var d feature.Desired
-	f.Look(t.Context(), &s, new(feature.Report))(s, &d)
+	f.Look(t.Context(), &s, new(feature.Report)).Add(s, &d)
 	if len(d.Tor.Auth) != 0 {
 		t.Errorf("tor has keys for %v", d.Tor.Auth)
 	}

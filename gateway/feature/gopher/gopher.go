@@ -24,7 +24,9 @@ var _ feature.Feature = Feature{}
 func (Feature) Name() string { return "gopher" }
 
 // Look implements feature.Feature; nothing has to be looked for.
-func (Feature) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish { return want }
+func (Feature) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish {
+	return feature.Always(want)
+}
 
 func want(s feature.Scene, d *feature.Desired) {
 	if root, ok := s.Config.Gopher(); ok {

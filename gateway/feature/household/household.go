@@ -108,13 +108,13 @@ func (f *Feature) Look(ctx context.Context, s *feature.Scene, r *feature.Report)
 		f.mu.Unlock()
 		s.Hosts = f.hosts(ctx, s.Config)
 	}
-	foreseen := s.Foreseen
-	return func(s feature.Scene, d *feature.Desired) {
-		want(s, d)
-		if s.Mode == rules.Open || !foreseen { // a portal is for a household that Tor keeps closed, too
-			d.Rules.Guests = guests(now)
-		}
-	}
+	return feature.Want(want, found{guests(now), s.Foreseen})
+}
+
+// found is what the wish depends on beside the scene.
+type found struct {
+	guests   []rules.Guest
+	foreseen bool // when it was looked
 }
 
 // Settle implements feature.Settler: who is told that a device's policy is over can

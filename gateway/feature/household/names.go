@@ -9,7 +9,7 @@ import (
 
 // want wants names and a SOCKS proxy for devices, on every interface that exists
 // now, in both families.
-func want(s feature.Scene, d *feature.Desired) {
+func want(s feature.Scene, d *feature.Desired, f found) {
 	d.Rules.Services = append(d.Rules.Services, rules.Service{Name: "dns", UDP: true, Public: 53, Internal: config.ServeDNSPort})
 	d.EachFamily(s, func(i feature.InterfaceFacts, family string) {
 		d.Serve.DNS.Listeners = append(d.Serve.DNS.Listeners, link.DNSListener{
@@ -21,6 +21,9 @@ func want(s feature.Scene, d *feature.Desired) {
 	wantDNS(s, d)
 	if s.Config.Gateway.OwnTraffic == config.OwnTor {
 		wantOwnDNS(s, d)
+	}
+	if s.Mode == rules.Open || !f.foreseen { // a portal is for a household that Tor keeps closed, too
+		d.Rules.Guests = f.guests
 	}
 }
 

@@ -30,7 +30,7 @@ func (Feature) Name() string { return "i2p" }
 // Look implements feature.Feature. It makes the directories of i2pd.
 func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	if !s.Config.I2P.Enabled {
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	r.NeedUser(s.I2P, "i2pd", config.I2PUser, "there is no I2P")
 	within, ok := Range(s.Ranges, slices.Concat(s.Local, s.Config.Household.Prefixes))
@@ -38,17 +38,17 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		r.Find(health.I2PUnusable, "", "I2P: every /16 of 10.128.0.0/9 overlaps a local network, so its names can have no addresses")
 	}
 	if s.I2P == (feature.IDs{}) || !ok {
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	if err := prepare(*s); err != nil {
 		r.Find(health.I2PUnusable, "", "I2P: %v", err)
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	if confined(s.Paths) {
 		r.Find(health.I2PConfined, "i2pd", "AppArmor keeps i2pd from the files that tunic has for it: %s", permission(s.Paths))
 	}
 	published := look(*s, r)
-	return func(s feature.Scene, d *feature.Desired) { want(s, d, within, published) }
+	return feature.Want(want, found{within, published})
 }
 
 // prepare makes the directories: i2pd passes to its own, and no other user does.
@@ -76,14 +76,21 @@ func group(s feature.Scene) int {
 	return int(s.I2P.GID)
 }
 
+// found is what the wish depends on beside the scene.
+type found struct {
+	within    netip.Prefix // where names of I2P have addresses
+	published []published
+}
+
 // want wants the router, and the household's way to it.
-func want(s feature.Scene, d *feature.Desired, within netip.Prefix, published []published) {
+func want(s feature.Scene, d *feature.Desired, f found) {
+	within := f.within
 	settings := router.Settings{Dir: s.Paths.Server("i2pd"), Router: s.Paths.I2PRouter(), Keys: s.Paths.I2PKeys(),
 		UID: s.I2P.UID, GID: s.I2P.GID, SOCKS: config.Loopback(config.I2PDPort), Tor: config.Loopback(config.SocksPort)}
 	for _, l := range s.Config.I2P.Lines {
 		settings.Lines = append(settings.Lines, l.Key+" = "+l.Value)
 	}
-	settings.Tunnels = publish(s, d, published)
+	settings.Tunnels = publish(s, d, f.published)
 	d.Servers = append(d.Servers, settings.Spec())
 	d.May(s.I2P, feature.OnLoopback(rules.ProtocolTCP, config.SocksPort))
 	d.May(s.Serve, feature.OnLoopback(rules.ProtocolTCP, config.I2PDPort))

@@ -38,7 +38,7 @@ func scene(t *testing.T) feature.Scene {
 // wanted is what is wanted in a scene, and what was found in it.
 func wanted(s feature.Scene) (d feature.Desired, r feature.Report) {
 	d.Serve.Fronts = []link.Front{{Onion: "films", Ports: []link.Port{{Virtual: 80}}}, {Onion: "photos", Ports: []link.Port{{Virtual: 80}}}}
-	Feature{}.Look(context.Background(), &s, &r)(s, &d)
+	Feature{}.Look(context.Background(), &s, &r).Add(s, &d)
 	return d, r
 }
 

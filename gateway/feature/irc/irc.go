@@ -36,17 +36,14 @@ func (Feature) Name() string { return "irc" }
 // Look implements feature.Feature. It reads the secrets, or makes them.
 func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	if _, ok := s.Config.IRC(); !ok {
-		return bound
+		return feature.Always(bound)
 	}
 	r.NeedUser(s.IRC, "ngircd", config.IRCUser, "nobody can chat by IRC")
 	secrets, err := look(*s)
 	if err != nil {
 		r.Find(health.IRCUnusable, "ngircd", "IRC: %v", err)
 	}
-	return func(s feature.Scene, d *feature.Desired) {
-		bound(s, d)
-		want(s, d, secrets)
-	}
+	return feature.Want(want, secrets)
 }
 
 // bound says what visitors may have of ngIRCd at one time, whichever onion leads
@@ -63,6 +60,7 @@ func bound(_ feature.Scene, d *feature.Desired) {
 
 // want wants the server and the household's ways to it.
 func want(s feature.Scene, d *feature.Desired, secrets irc.Secrets) {
+	bound(s, d)
 	c, ok := s.Config.IRC()
 	if !ok || s.IRC == (feature.IDs{}) || secrets == (irc.Secrets{}) {
 		return

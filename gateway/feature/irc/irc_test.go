@@ -33,7 +33,7 @@ func scene(t *testing.T) feature.Scene {
 // wanted is what is wanted in a scene, and what was found in it.
 func wanted(t *testing.T, s feature.Scene) (d feature.Desired, r feature.Report) {
 	t.Helper()
-	Feature{}.Look(t.Context(), &s, &r)(s, &d)
+	Feature{}.Look(t.Context(), &s, &r).Add(s, &d)
 	return d, r
 }
 
@@ -107,7 +107,7 @@ func TestVisitorsAreBound(t *testing.T) {
 		d := feature.Desired{Serve: link.Desired{Fronts: []link.Front{{Onion: "home", Ports: []link.Port{
 			{Virtual: 6667, Addr: netip.MustParseAddrPort("127.0.0.1:9467")},
 			{Virtual: 80, Addr: netip.MustParseAddrPort("192.168.77.20:9467")}}}}}}
-		Feature{}.Look(t.Context(), &s, new(feature.Report))(s, &d)
+		Feature{}.Look(t.Context(), &s, new(feature.Report)).Add(s, &d)
 		ports := d.Serve.Fronts[0].Ports
 		if p := ports[0]; p.Patience != 20*time.Second || p.Places != (link.Places{Each: 10, Total: 240}) {
 			t.Errorf("ngIRCd's visitors: %+v", p)

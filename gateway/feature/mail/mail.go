@@ -36,7 +36,7 @@ func (Feature) Name() string { return "mail" }
 func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	c, ok := s.Config.Mail()
 	if !ok {
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	password, err := smarthostPassword(c.Smarthost)
 	if err != nil {
@@ -49,17 +49,23 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 		}
 	}
 	phones := phonesOnions(*s)
-	return func(s feature.Scene, d *feature.Desired) { want(s, d, password, phones) }
+	return feature.Want(want, found{password, phones})
 }
 
-func want(s feature.Scene, d *feature.Desired, password string, phones []string) {
+// found is what the wish depends on beside the scene.
+type found struct {
+	password string // at the smarthost
+	phones   []string
+}
+
+func want(s feature.Scene, d *feature.Desired, f found) {
 	c, ok := s.Config.Mail()
 	home, made := s.Home()
 	if !ok || !made {
 		return
 	}
-	addEndpoint(s, d, c, home, password)
-	d.Serve.Mail.Phones = phones
+	addEndpoint(s, d, c, home, f.password)
+	d.Serve.Mail.Phones = f.phones
 	addIMAP(s, d, c.Quota)
 	addSetup(s, d)
 }

@@ -35,7 +35,7 @@ func scene(c config.SMTP) feature.Scene {
 // wanted is what is wanted in a scene, and what was found in it.
 func wanted(t *testing.T, s feature.Scene) (d feature.Desired, r feature.Report) {
 	t.Helper()
-	New(nil, nil).Look(t.Context(), &s, &r)(s, &d)
+	New(nil, nil).Look(t.Context(), &s, &r).Add(s, &d)
 	return d, r
 }
 

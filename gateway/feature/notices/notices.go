@@ -69,7 +69,7 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 	if s.Config.Notices.Mail && !slices.ContainsFunc(s.Users, admin) {
 		r.Find(health.NoticesForNobody, "", "notices are on, and no user of this box is an admin with a mailbox")
 	}
-	return func(feature.Scene, *feature.Desired) {}
+	return feature.Wish{}
 }
 
 // Report implements feature.Reporter.

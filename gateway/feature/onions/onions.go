@@ -109,8 +109,7 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 	} else {
 		f.look(s, r)
 	}
-	self := f.ownKey()
-	return func(s feature.Scene, d *feature.Desired) { want(s, d, self) }
+	return feature.Want(want, f.ownKey())
 }
 
 func (f *Feature) look(s *feature.Scene, r *feature.Report) {

@@ -86,7 +86,7 @@ func withSelf(keys []onion.ClientKey, self Self) []onion.ClientKey {
 // ownAddresses are all addresses of this box's onions whose keys are here:
 // published or not, with those that they had before.
 func ownAddresses(s *feature.Scene) []onion.Address {
-	list := slices.Collect(maps.Values(s.Addresses))
+	list := slices.Sorted(maps.Values(s.Addresses))
 	retired, _ := filepath.Glob(s.Paths.RetiredKeys("*", "*")) // the patterns are right
 	for _, dir := range retired {
 		list = append(list, onion.Address(filepath.Base(dir)))

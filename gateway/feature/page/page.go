@@ -62,7 +62,7 @@ func (*Feature) Name() string { return "page" }
 // Look implements feature.Feature. A web server of the box's own keeps its ports.
 func (*Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	if !s.Config.Gateway.Page {
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	var taken []string
 	for _, port := range []uint16{config.PagePort, config.PageTLSPort} {
@@ -74,7 +74,7 @@ func (*Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) fea
 		r.Find(health.PageElsewhere, "", "a server of this box's own listens at port %s, where the box's page would be",
 			strings.Join(taken, " and "))
 	}
-	return want
+	return feature.Always(want)
 }
 
 func want(s feature.Scene, d *feature.Desired) {

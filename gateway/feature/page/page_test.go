@@ -24,7 +24,7 @@ func look(s feature.Scene) (d feature.Desired, r feature.Report) {
 	d.Serve.TLS = &link.TLS{Cert: "x"}
 	d.Serve.DNS.Names = []link.Name{{Label: "", Box: true}, {Label: "alice", Addrs: addrs("10.192.1.0", "fd12::100")},
 		{Label: "photos.alice"}, {Label: "films.nobody"}, {Label: "bob", Addrs: addrs("10.192.1.1")}}
-	New(nil, Parts{}).Look(context.Background(), &s, &r)(s, &d)
+	New(nil, Parts{}).Look(context.Background(), &s, &r).Add(s, &d)
 	return d, r
 }
 

@@ -34,10 +34,19 @@ func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feat
 	if err != nil {
 		r.Uncertified(err)
 	}
-	return func(s feature.Scene, d *feature.Desired) {
-		addUsers(d, s.Users, secret)
-		addTLS(d, leaf)
-	}
+	return feature.Want(want, found{secret, leaf})
+}
+
+// found is what the wish depends on beside the scene.
+type found struct {
+	secret string
+	leaf   ca.Leaf
+}
+
+// want wants users known, and serve to have a certificate.
+func want(s feature.Scene, d *feature.Desired, f found) {
+	addUsers(d, s.Users, f.secret)
+	addTLS(d, f.leaf)
 }
 
 // look ends what guests have no more, and learns who is left.

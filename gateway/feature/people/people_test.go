@@ -32,7 +32,7 @@ func TestLook(t *testing.T) {
 			s.Certain = time.Now()
 		}
 		var d feature.Desired
-		New(nil).Look(t.Context(), &s, r)(s, &d)
+		New(nil).Look(t.Context(), &s, r).Add(s, &d)
 		if len(r.Findings) > 0 {
 			t.Errorf("found %+v", r.Findings)
 		}

@@ -87,9 +87,11 @@ func (f Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) fe
 			certificates = append(certificates, link.TLS{Cert: leaf.Cert, Key: leaf.Key})
 		}
 	}
-	return func(_ feature.Scene, d *feature.Desired) {
-		d.Serve.PhoneTLS = append(d.Serve.PhoneTLS, certificates...)
-	}
+	return feature.Want(want, certificates)
+}
+
+func want(_ feature.Scene, d *feature.Desired, certificates []link.TLS) {
+	d.Serve.PhoneTLS = append(d.Serve.PhoneTLS, certificates...)
 }
 
 // findShutOut says which phones reach nothing, and why.

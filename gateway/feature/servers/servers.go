@@ -40,7 +40,7 @@ func (Feature) Name() string { return "servers" }
 
 // Look implements feature.Feature. It wants nothing by itself.
 func (Feature) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish {
-	return func(feature.Scene, *feature.Desired) {}
+	return feature.Wish{}
 }
 
 // Report implements feature.Reporter. Servers that are wanted and have not been

@@ -84,12 +84,20 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 	f.mu.Lock()
 	leaf := f.leaf
 	f.mu.Unlock()
+	seen := found{leaf: leaf}
 	for _, service := range s.Config.Services {
 		if why := unusable(service, s.Service); why != "" {
 			r.Find(health.ServiceUnusable, service.Name, "friends cannot use the service %s: %s", service.Name, why)
+			seen.unusable = append(seen.unusable, service.Name)
 		}
 	}
-	return func(s feature.Scene, d *feature.Desired) { want(s, d, leaf) }
+	return feature.Want(want, seen)
+}
+
+// found is what the wish depends on beside the scene.
+type found struct {
+	leaf     anchor.Leaf
+	unusable []string // services, by name
 }
 
 // unusable says why a service does not work, "" if it does as far as is known.
@@ -134,13 +142,14 @@ func (f *Feature) certify(s *feature.Scene, r *feature.Report) {
 }
 
 // want wants what friends may use, and ways to what they offer.
-func want(s feature.Scene, d *feature.Desired, leaf anchor.Leaf) {
+func want(s feature.Scene, d *feature.Desired, f found) {
+	leaf := f.leaf
 	if leaf.Cert == "" {
 		return
 	}
 	w := &link.Services{Home: link.Key(peer.KeyOf(s.Addresses[config.HomeOnion])), Leaf: link.TLS{Cert: leaf.Cert, Key: leaf.Key}}
 	for _, service := range s.Config.Services {
-		if unusable(service, s.Service) == "" {
+		if !slices.Contains(f.unusable, service.Name) {
 			w.Own = append(w.Own, own(service, s.Config.Peers))
 			d.May(s.Serve, way(service.Target)...)
 		}

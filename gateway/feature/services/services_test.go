@@ -234,7 +234,7 @@ func look(f *Feature, h *host) (feature.Desired, *feature.Report) {
 		{Label: "photos.bob", Onion: friend(5), Addrs: []netip.Addr{netip.MustParseAddr("10.200.1.1")}}}
 	d.Rules.Services = []rules.Service{{Name: "shares", Public: 80, Internal: 1, To: netip.MustParseAddr("10.200.1.0")},
 		{Name: "files", Public: 5281, Internal: 2, Virtual: true}}
-	f.Look(context.Background(), &s, r)(s, &d)
+	f.Look(context.Background(), &s, r).Add(s, &d)
 	return d, r
 }
 

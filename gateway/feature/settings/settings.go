@@ -52,7 +52,7 @@ func (*Feature) Name() string { return "settings" }
 
 // Look implements feature.Feature: nothing is wanted beside the configuration.
 func (*Feature) Look(context.Context, *feature.Scene, *feature.Report) feature.Wish {
-	return func(feature.Scene, *feature.Desired) {}
+	return feature.Wish{}
 }
 
 // Report implements feature.Reporter.

@@ -40,23 +40,27 @@ func (Feature) Check(_ context.Context, s feature.Scene) error {
 func (Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	server := s.Config.DNS.Upstream
 	if !server.IsValid() {
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	why := misplaced(*s)
 	if why != "" {
 		r.Find(health.UpstreamElsewhere, server.String(), "[dns] upstream: %s; it is not asked", why)
 	}
-	return func(s feature.Scene, d *feature.Desired) {
-		d.Serve.DNS.Upstream = server
-		if why != "" {
-			return
-		}
-		for _, protocol := range []uint8{rules.ProtocolTCP, rules.ProtocolUDP} {
-			d.May(s.Serve, rules.Way{Protocol: protocol, To: server.Addr(), Port: server.Port()})
-			if !server.Addr().IsLoopback() { // port 53 of others is led to the box's own resolver
-				d.Rules.Exceptions = append(d.Rules.Exceptions,
-					rules.Exception{Protocol: protocol, To: feature.Alone(server.Addr()), Port: server.Port()})
-			}
+	return feature.Want(want, why == "")
+}
+
+// want wants the filter asked, if it is where one can be.
+func want(s feature.Scene, d *feature.Desired, placed bool) {
+	server := s.Config.DNS.Upstream
+	d.Serve.DNS.Upstream = server
+	if !placed {
+		return
+	}
+	for _, protocol := range []uint8{rules.ProtocolTCP, rules.ProtocolUDP} {
+		d.May(s.Serve, rules.Way{Protocol: protocol, To: server.Addr(), Port: server.Port()})
+		if !server.Addr().IsLoopback() { // port 53 of others is led to the box's own resolver
+			d.Rules.Exceptions = append(d.Rules.Exceptions,
+				rules.Exception{Protocol: protocol, To: feature.Alone(server.Addr()), Port: server.Port()})
 		}
 	}
 }

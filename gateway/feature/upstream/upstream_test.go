@@ -40,7 +40,7 @@ func TestWhereAFilterMayBe(t *testing.T) {
 		}
 		var d feature.Desired
 		var r feature.Report
-		Feature{}.Look(t.Context(), &s, &r)(s, &d)
+		Feature{}.Look(t.Context(), &s, &r).Add(s, &d)
 		ways := 0
 		for _, child := range d.Rules.Children {
 			ways += len(child.May)

@@ -43,7 +43,7 @@ type found struct {
 func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) feature.Wish {
 	domain, ok := s.Domain()
 	if !s.Config.XMPP() || !ok {
-		return func(feature.Scene, *feature.Desired) {}
+		return feature.Wish{}
 	}
 	r.NeedUser(s.XMPP, "prosody", config.XMPPUser, "nobody can chat by XMPP")
 	leaf, err := issueLeaf(*s, domain)
@@ -58,8 +58,7 @@ func (f *Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) f
 			r.Find(health.XMPPUnusable, "prosody", "XMPP: %v", err)
 		}
 	}
-	seen := found{leaf, words(f.comebacks)}
-	return func(s feature.Scene, d *feature.Desired) { want(s, d, seen) }
+	return feature.Want(want, found{leaf, words(f.comebacks)})
 }
 
 // issueLeaf makes the server's certificate, or keeps it. Without an authority there

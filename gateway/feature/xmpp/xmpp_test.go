@@ -71,7 +71,7 @@ func scene(t *testing.T) feature.Scene {
 // wanted is what f wants in a scene, and what it finds there.
 func wanted(t *testing.T, f *Feature, s feature.Scene) (d feature.Desired, r feature.Report) {
 	t.Helper()
-	f.Look(t.Context(), &s, &r)(s, &d)
+	f.Look(t.Context(), &s, &r).Add(s, &d)
 	return d, r
 }
 
