@@ -437,8 +437,15 @@ func testKeys() onions.Keys {
 	return func(dir string, _ feature.IDs) (onion.Address, error) { return k.Ensure(dir, os.Getuid(), os.Getgid()) }
 }
 
-func (k fakeKernel) Surroundings(context.Context, []string) (feature.Surroundings, error) {
+// Surroundings has a link for the household's by its name, or where the test says so:
+// as by its group.
+func (k fakeKernel) Surroundings(_ context.Context, household []string) (feature.Surroundings, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.around, k.fail["around"]
+	around := k.around
+	around.Links = slices.Clone(around.Links)
+	for i, l := range around.Links {
+		around.Links[i].Household = l.Household || slices.Contains(household, l.Name)
+	}
+	return around, k.fail["around"]
 }

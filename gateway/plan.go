@@ -91,6 +91,7 @@ func (g *Gateway) again(ctx context.Context, c *config.Config, in desire.Inputs)
 	}
 	facts.RelayTime = known.RelayTime
 	in.Facts = remember(known, facts)
+	in.Surroundings = in.Surroundings.Around(in.Config.Household.Interfaces)
 	in.TorNow = g.Tor.Status()
 	in = g.own(in)
 	if in.Wishes == nil {

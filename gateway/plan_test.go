@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"tunic/gateway/account"
+	"tunic/gateway/api"
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/irc"
 )
@@ -126,6 +128,39 @@ func TestPlanShowsAllThatAReloadChanges(t *testing.T) {
 		}
 		if plan, err := h.Plan(t.Context()); err != nil || len(plan.Changes)+len(plan.Files) > 0 {
 			t.Errorf("%s, after the reload: %v\n%s", step.what, err, strings.Join(slices.Concat(plan.Files, plan.Changes), "\n"))
+		}
+	}
+}
+
+// A bridge of another program's becomes the household's by a reload, and is none of it
+// after another: plan says so both times, and the rules are of what is configured then,
+// not of what was when the box looked around.
+func TestABridgeOfTheHousehold(t *testing.T) {
+	docker := feature.Link{Name: "docker0", Up: true, Carrier: true, Bridge: true}
+	h := newHouse(t, nil)
+	h.set(func() {
+		h.around = feature.Surroundings{Links: []feature.Link{lan(), wan(), docker}}
+		h.facts.Interfaces = append(h.facts.Interfaces, feature.InterfaceFacts{Name: docker.Name, Index: 9,
+			Addresses: []netip.Prefix{netip.MustParsePrefix("172.17.0.1/16")}})
+	})
+	h.running(t)
+	both := strings.Replace(mainFile, `["br-lan"]`, `["br-lan", "docker0"]`, 1)
+	for _, now := range []struct {
+		text    string
+		bridges []string
+		within  string // what the plan has to say
+	}{{both, nil, "- ip4 filter TUNIC-FORWARD -i docker0 -o docker0 -j RETURN"},
+		{mainFile, []string{"docker0"}, "+ ip4 filter TUNIC-FORWARD -i docker0 -o docker0 -j RETURN"}} {
+		h.write(t, "tunic.toml", now.text)
+		plan, err := h.Plan(t.Context())
+		if err != nil || !slices.Contains(plan.Changes, now.within) {
+			t.Errorf("plan: %v, %d changes, and %q is none of them", err, len(plan.Changes), now.within)
+		}
+		if err := h.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if v := h.snapshot(); v.state != api.Open || !slices.Equal(v.desired.Rules.Bridges, now.bridges) {
+			t.Errorf("%s (%s), the bridges of others are %q", v.state, v.why, v.desired.Rules.Bridges)
 		}
 	}
 }

@@ -23,6 +23,20 @@ type Surroundings struct {
 	Tors    []string    // users of the box, other than tunic's, who run a tor
 }
 
+// Around returns what is around a household of these interfaces, whatever household
+// its links were looked at for. One that has another name stays the household's by our
+// group while one of those is missing: it may be that one.
+func (s Surroundings) Around(household []string) Surroundings {
+	missing := slices.ContainsFunc(household, func(name string) bool {
+		return !slices.ContainsFunc(s.Links, func(l Link) bool { return l.Name == name })
+	})
+	s.Links = slices.Clone(s.Links)
+	for i, l := range s.Links {
+		s.Links[i].Household = slices.Contains(household, l.Name) || l.Household && missing
+	}
+	return s
+}
+
 // NoWayOut reports whether no interface with a cable has a route to everywhere.
 // What could not be read is none that is missing.
 func (s Surroundings) NoWayOut() bool {

@@ -221,8 +221,9 @@ func found(text, word string) string {
 // Those that are empty by nature are other programs'. Prosody syncs nothing that
 // it writes: archives lose what was said in the last seconds (docs/chat.md), and
 // what it replaces is whole on ext4 as it comes (auto_da_alloc), which this disk
-// does without. The ledger of mails that came is appended to: it begins empty, and
-// its reader leaves out a line that is not whole.
+// does without. The ledger of mails that came and the list of those that are
+// delivered (journal.done) are appended to: both begin empty, and their readers
+// leave out a line that is not whole.
 func (w *world) whole() {
 	w.Helper()
 	if bad := w.shell(`find /etc/tunic /var/lib/tunic -name '.new-*'`); bad != "" {
@@ -230,7 +231,7 @@ func (w *world) whole() {
 	}
 	if bad := w.shell(`find /etc/tunic /var/lib/tunic -type f -empty ! -name lock ! -name maildirfolder ! -path ` +
 		`'/var/lib/tunic/xmpp/*' ! ` +
-		`-path '*/.spool/seen/*' ! -name 'dovecot*'`); bad != "" {
+		`-path '*/.spool/seen/*' ! -path '*/.spool/journal.done' ! -name 'dovecot*'`); bad != "" {
 		w.Errorf("empty: %s", bad)
 	}
 	w.must(box, "tunic", "check")
