@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,9 +69,17 @@ func checkSample(r api.SampleRequest) error {
 	return nil
 }
 
-// sample puts a profile into a new file, which only the user who asks can read.
+// sample puts a profile into a new file, which only the user who asks can read. The file is
+// made, and removed after a failure, in the directory that was there at first: somebody may
+// put another in its place meanwhile.
 func (a *app) sample(ctx context.Context, r api.SampleRequest, path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return wrongInput(fmt.Errorf("making the file: %w", err), "name one with --out, in a directory that is there")
+	}
+	defer dir.Close()
+	name := filepath.Base(path)
+	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return usageError("name another with --out", "there is a file %s already", path)
 	}
@@ -82,7 +91,7 @@ func (a *app) sample(ctx context.Context, r api.SampleRequest, path string) erro
 		_, err = f.Write(s.Profile)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
+		return errors.Join(err, dir.Remove(name))
 	}
 	a.printf("%s: look at it with go tool pprof\n", path)
 	return nil

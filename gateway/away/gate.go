@@ -22,8 +22,16 @@ import (
 	"tunic/gateway/onion"
 )
 
-// Places is how many boxes are dialled at a time.
-const Places = 6
+// Places is how many boxes are dialled at a time, and doubtful how many of them may be
+// boxes that the last dial did not reach, whatever they say: a box that calls us and
+// lets our dials hang holds no place of those that were there.
+const (
+	Places   = 6
+	doubtful = 4
+)
+
+// callEvery is how often a call of a box that no dial reaches is a reason to dial it.
+const callEvery = time.Minute
 
 // Pauses between dials of a box that is away. Each is three times as long as the one
 // before, and by chance a quarter longer or shorter: boxes that come back together do
@@ -50,6 +58,7 @@ var ErrAway = errors.New("another dial has just not reached it")
 type Gate struct {
 	mu    sync.Mutex
 	taken int         // places
+	doubt int         // those of them that boxes have which were not reached last
 	line  []*waiter   // for a place, in the order in which they came
 	away  time.Time   // no box that is away is dialled before
 	vain  time.Time   // since when no dial has reached a box; zero: the last one did
@@ -59,7 +68,9 @@ type Gate struct {
 
 // box is what is known of one that was not reached last, or that is being dialled.
 type box struct {
-	failures int           // in a row
+	doubt    bool          // it was not reached last
+	called   time.Time     // when a call of it was the last reason to dial it
+	failures int           // in a row, since there was a reason
 	pause    time.Duration // after the last of them
 	next     time.Time     // not before, without a reason
 	dialling bool
@@ -68,8 +79,9 @@ type box struct {
 
 // waiter wants a place.
 type waiter struct {
-	box  *box          // who has the fewest failures goes first
-	turn chan struct{} // closed: it has one
+	box   *box          // who has the fewest failures goes first
+	turn  chan struct{} // closed: it has one
+	doubt bool          // then it is one of those that are doubtful
 }
 
 // New returns a gate at which nobody is known to be away.
@@ -83,10 +95,10 @@ func (g *Gate) Dial(ctx context.Context, who onion.Address, dial func() error) e
 	if err := g.alone(ctx, who); err != nil {
 		return err
 	}
-	err := g.enter(ctx, who)
+	w, err := g.enter(ctx, who)
 	if err == nil {
 		err = dial()
-		g.leave()
+		g.leave(w)
 	}
 	g.over(who, err, ctx.Err() != nil)
 	return err
@@ -125,15 +137,15 @@ func (g *Gate) box(who onion.Address) *box {
 }
 
 // enter waits for a place.
-func (g *Gate) enter(ctx context.Context, who onion.Address) error {
+func (g *Gate) enter(ctx context.Context, who onion.Address) (w *waiter, err error) {
 	g.mu.Lock()
-	w := &waiter{box: g.box(who), turn: make(chan struct{})}
+	w = &waiter{box: g.box(who), turn: make(chan struct{})}
 	g.line = append(g.line, w)
 	g.admit()
 	g.mu.Unlock()
 	select {
 	case <-w.turn:
-		return nil
+		return w, nil
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
@@ -143,23 +155,29 @@ func (g *Gate) enter(ctx context.Context, who onion.Address) error {
 	}
 	g.mu.Unlock()
 	if i < 0 { // it got one at the same moment
-		g.leave()
+		g.leave(w)
 	}
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
 // leave gives back a place.
-func (g *Gate) leave() {
+func (g *Gate) leave(w *waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.taken--
+	if w.doubt {
+		g.doubt--
+	}
 	g.admit()
 }
 
 // admit gives places to who is next, under g.mu.
 func (g *Gate) admit() {
-	for g.taken < Places && len(g.line) > 0 {
-		first := slices.MinFunc(g.line, func(a, b *waiter) int { return cmp.Compare(a.box.failures, b.box.failures) })
+	for g.taken < Places {
+		first := g.first()
+		if first == nil {
+			return
+		}
 		if first.box.failures > 0 {
 			if wait := time.Until(g.away); wait > 0 {
 				g.admitIn(wait)
@@ -169,8 +187,24 @@ func (g *Gate) admit() {
 		}
 		g.line = slices.DeleteFunc(g.line, func(w *waiter) bool { return w == first })
 		g.taken++
+		if first.doubt = first.box.doubt; first.doubt {
+			g.doubt++
+		}
 		close(first.turn)
 	}
+}
+
+// first is who has the next place, or nil, under g.mu.
+func (g *Gate) first() (first *waiter) {
+	for _, w := range g.line {
+		if w.box.doubt && g.doubt >= doubtful {
+			continue
+		}
+		if first == nil || w.box.failures < first.box.failures {
+			first = w
+		}
+	}
+	return first
 }
 
 // every is the time to the next dial of a box that is away, under g.mu.
@@ -208,13 +242,14 @@ func (g *Gate) over(who onion.Address, err error, calledOff bool) {
 		g.vain = cmp.Or(g.vain, time.Now())
 		b.pause = min(max(3*b.pause, FirstPause), LastPause)
 		b.next = time.Now().Add(jitter(b.pause))
+		b.doubt = true
 		b.failures++
 	}
 	for _, w := range b.waiting {
 		w <- err == nil || calledOff // then the next one dials
 	}
 	b.waiting = nil
-	if b.failures == 0 {
+	if !b.doubt {
 		delete(g.boxes, who)
 	}
 }
@@ -251,19 +286,34 @@ func (g *Gate) Away(who onion.Address) bool {
 	return b != nil && b.failures > 0
 }
 
-// Back notes a reason to dial a box, such as that it has called us, and reports
-// whether it was thought away. A dial that waits in the line goes before those of boxes that are.
+// Back notes a reason to dial a box, such as news for it, and reports whether it was
+// thought away. A dial that waits in the line goes before those of boxes that are.
 func (g *Gate) Back(who onion.Address) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.back(who)
+}
+
+// Called is Back for a box that has called us. It is no reason, and the answer false,
+// if one of its calls was less than callEvery ago and no dial has reached it since.
+func (g *Gate) Called(who onion.Address) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.boxes[who]
+	if b == nil || time.Since(b.called) < callEvery || !g.back(who) {
+		return false
+	}
+	b.called = time.Now()
+	return true
+}
+
+// back is Back, under g.mu.
+func (g *Gate) back(who onion.Address) bool {
 	b := g.boxes[who]
 	if b == nil || b.failures == 0 {
 		return false
 	}
 	b.failures, b.pause, b.next = 0, 0, time.Time{}
-	if !b.dialling {
-		delete(g.boxes, who)
-	}
 	g.admit()
 	return true
 }

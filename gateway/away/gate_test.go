@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -283,8 +284,64 @@ func reasons(t *testing.T) {
 	if p := g.Pause("b"); p > FirstPause*5/4 {
 		t.Errorf("after one failure the pause is %v", p)
 	}
-	g.Keep(func(who onion.Address) bool { return who != "b" })
-	if len(g.boxes) != 0 {
+	g.Keep(func(who onion.Address) bool { return who == "b" })
+	if len(g.boxes) != 1 || g.Pause("b") == 0 {
 		t.Errorf("known: %v", g.boxes)
 	}
+	fails := func() error { return io.EOF }
+	_ = g.Dial(t.Context(), "c", fails)
+	for i, want := range []bool{true, false, true, false} { // a call each 45 seconds, after each a dial in vain
+		if got := g.Called("c"); got != want {
+			t.Errorf("call %d of a box that no dial reaches is a reason to dial it: %v, want %v", i, got, want)
+		}
+		_ = g.Dial(t.Context(), "c", fails)
+		time.Sleep(callEvery * 3 / 4)
+	}
+	_ = g.Dial(t.Context(), "c", func() error { return nil })
+	_ = g.Dial(t.Context(), "c", fails)
+	if !g.Called("c") {
+		t.Error("a box that was reached since has to wait with its call")
+	}
+}
+
+// Boxes that call us all the time and let each dial hang hold no place of those that were
+// there last.
+func TestCallersWhoHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		var dials atomic.Int64
+		for i := range 2 * Places {
+			who := onion.Address(fmt.Sprint("hangs", i))
+			hang := func() error { dials.Add(1); time.Sleep(28 * time.Second); return io.EOF }
+			all.Go(func() {
+				for ctx.Err() == nil {
+					_ = g.Dial(ctx, who, hang)
+					for ctx.Err() == nil && g.Pause(who) > 0 {
+						time.Sleep(time.Second) // it calls each second
+						g.Called(who)
+					}
+				}
+			})
+		}
+		time.Sleep(5 * time.Minute)
+		dials.Store(0)
+		for i := range 100 {
+			begin := time.Now()
+			_ = g.Dial(t.Context(), onion.Address(fmt.Sprint("there", i)), func() error { return nil })
+			if wait := time.Since(begin); wait > 0 {
+				t.Fatalf("dial %d of a box that is there waits %v", i, wait)
+			}
+			time.Sleep(6 * time.Second)
+		}
+		if n := dials.Load(); n < 60 {
+			t.Errorf("%d dials of boxes that are away in ten minutes, want as many as there are places for", n)
+		}
+		cancel()
+		all.Wait()
+		if g.taken != 0 || g.doubt != 0 {
+			t.Errorf("left: %d places, %d of them in doubt", g.taken, g.doubt)
+		}
+	})
 }

@@ -57,7 +57,7 @@ func (s *Server) turn(ctx context.Context, key onion.Address, dial func() error)
 // heardFriend is called when a friend's box has called us. One that was thought
 // away is called back, so that its state is known.
 func (s *Server) heardFriend(who peer.Key) {
-	if s.gate.Back(who.Address()) {
+	if s.gate.Called(who.Address()) {
 		s.dialer.Call(who)
 	}
 	s.metFriend(who)

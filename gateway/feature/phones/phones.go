@@ -16,6 +16,7 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
 	"tunic/gateway/link"
+	"tunic/gateway/peer"
 )
 
 // Onions keeps the keys of phones' onions.
@@ -90,8 +91,23 @@ func (f Feature) Look(_ context.Context, s *feature.Scene, r *feature.Report) fe
 	return feature.Want(want, certificates)
 }
 
-func want(_ feature.Scene, d *feature.Desired, certificates []link.TLS) {
+func want(s feature.Scene, d *feature.Desired, certificates []link.TLS) {
 	d.Serve.PhoneTLS = append(d.Serve.PhoneTLS, certificates...)
+	wantNames(s, d)
+}
+
+// wantNames has devices of the house reach the servers themselves by a phone's onion, as what
+// they are: by the onion, to which the box has a key, each of them would be the phone.
+func wantNames(s feature.Scene, d *feature.Desired) {
+	for _, p := range s.Config.Phones {
+		addresses := slices.Clone(s.Former[p.Onion()])
+		if now, ok := s.Addresses[p.Onion()]; ok {
+			addresses = append(addresses, now)
+		}
+		for _, a := range addresses {
+			d.Serve.DNS.Names = append(d.Serve.DNS.Names, link.Name{Onion: link.Key(peer.KeyOf(a)), Box: true})
+		}
+	}
 }
 
 // findShutOut says which phones reach nothing, and why.

@@ -1,13 +1,18 @@
 package phones
 
 import (
+	"bytes"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
 	"tunic/gateway/health"
+	"tunic/gateway/link"
+	"tunic/gateway/onion"
+	"tunic/gateway/peer"
 )
 
 var annphone = config.Phone{Name: "annphone", User: "ann"}
@@ -35,5 +40,19 @@ func TestReasonOfAPhoneShutOut(t *testing.T) {
 		if len(r.Findings) != 1 || r.Findings[0].Code != health.PhoneShutOut || !strings.Contains(r.Findings[0].Text, reason) {
 			t.Errorf("want %q: %+v", reason, r.Findings)
 		}
+	}
+}
+
+// A phone's onion, and each that it had before, is the box itself to devices of the house.
+func TestPhoneAtHome(t *testing.T) {
+	now, former := onion.FromPublicKey(make([]byte, 32)), onion.FromPublicKey(bytes.Repeat([]byte{1}, 32))
+	name := annphone.Onion()
+	s := feature.Scene{Config: &config.Config{Phones: []config.Phone{annphone, {Name: "new"}}}, Addresses: map[string]onion.Address{name: now},
+		Former: map[string][]onion.Address{name: {former}}}
+	var d feature.Desired
+	wantNames(s, &d)
+	want := []link.Name{{Onion: link.Key(peer.KeyOf(former)), Box: true}, {Onion: link.Key(peer.KeyOf(now)), Box: true}}
+	if !reflect.DeepEqual(d.Serve.DNS.Names, want) {
+		t.Errorf("%+v, not %+v", d.Serve.DNS.Names, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tunic/gateway/api"
+	"tunic/gateway/config"
 	"tunic/internal/lab"
 )
 
@@ -170,6 +171,7 @@ func testAway(w *world) {
 	w.run("chat", func(w *world) { chatFromOutside(w, first.in(w), a) })
 	w.run("a file", func(w *world) { fileFromOutside(w, first.in(w), a) })
 	w.run("another phone's key", func(w *world) { wrongKey(w, thief.in(w)) })
+	w.run("a device at home that knows the onion", func(w *world) { phoneAtHome(w, first.in(w), a) })
 	w.run("wrong passwords", func(w *world) { guessedFromOutside(w, first.in(w), second.in(w), a) })
 	w.run("removed", func(w *world) {
 		first := first.in(w)
@@ -279,6 +281,28 @@ func fileFromOutside(w *world, p *phone, box postBox) {
 		"https://"+domain+":5281/file_share/none")
 	if r.Code != 0 || r.Stdout != "404" {
 		w.Errorf("a file that is not there: status %d, %q, %s", r.Code, r.Stdout, r.Stderr)
+	}
+}
+
+// phoneAtHome: by a phone's onion a device of the house reaches the box itself, and is not the
+// phone, to which limits and wrong passwords would count.
+func phoneAtHome(w *world, p *phone, box postBox) {
+	name := strings.TrimSuffix(p.added.Address, ".onion") + config.PeerDomain
+	for _, name := range []string{name, p.added.Address} {
+		if said := w.must(box.laptop, "dig", "+short", "+time=10", name, "A"); strings.TrimSpace(said) != box.addr {
+			w.Errorf("at home %s is %q, not %s", name, said, box.addr)
+		}
+		if said, ok := w.curl(box.laptop, 20, "--socks5-hostname", box.addr+":9050", "-k", "https://"+name+":5281/"); ok {
+			w.Errorf("a device reaches %s by SOCKS: %s", name, said)
+		}
+	}
+	begin := time.Now()
+	if said, ok := w.curl(box.laptop, 20, "--cacert", p.ca, "--capath", "/nonexistent", "-u", box.user+":"+mailPassword, "imaps://"+name+"/"); !ok {
+		w.Errorf("a log-in at home by the phone's onion: %s", said)
+	}
+	w.timed("a log-in at home by the phone's onion", time.Since(begin))
+	if n := p.open(); n != 0 {
+		w.Errorf("the phone has %d streams, and the laptop was there alone", n)
 	}
 }
 
