@@ -159,7 +159,8 @@ func (o whyOptions) requests(args []string) ([]api.WhyRequest, error) {
 func (o whyOptions) one(r api.WhyRequest, to string) ([]api.WhyRequest, error) {
 	addr, err := netip.ParseAddr(to)
 	if one, no := netip.ParseAddrPort(to); no == nil {
-		return nil, usageError(fmt.Sprintf("write it so: tunic why %s --port %d", one.Addr(), one.Port()), "the port of %q has a flag of its own", to)
+		return nil, usageError(fmt.Sprintf("write it so: tunic why %s --port %d", one.Addr(), one.Port()),
+			"the port of %q has a flag of its own", to)
 	}
 	if err != nil || addr.Zone() != "" {
 		return nil, usageError("names are different for each device: ask for it there (dig NAME), then ask here for the address",
