@@ -35,7 +35,7 @@ func (g *Gateway) Plan(ctx context.Context) (api.Plan, error) {
 			plan.Closed = v.why
 		}
 		plan.Files = config.ChangedFiles(v.config, c)
-		plan.Changes = slices.Concat(plan.Changes, WallChanges(g.lookAtWall().Wrong), changes)
+		plan.Changes = append(plan.Changes, slices.Concat(WallChanges(g.lookAtWall().Wrong), changes)...)
 		return nil
 	})
 	return plan, err

@@ -23,7 +23,8 @@ func TestPlanOfAClosedHousehold(t *testing.T) {
 	h.set(func() { h.status.Bootstrap = 5 })
 	h.running(t)
 	p, err := h.Plan(t.Context())
-	if err != nil || len(p.Changes) != 0 || !strings.HasPrefix(p.Closed, "Tor is connecting: 5 %") {
+	if err != nil || p.Changes == nil || len(p.Changes) != 0 || // nil were null for scripts
+		!strings.HasPrefix(p.Closed, "Tor is connecting: 5 %") {
 		t.Errorf("without a change: %q, closed %q, %v", p.Changes, p.Closed, err)
 	}
 	h.write(t, "devices/tv.toml", "mac = \"02:00:00:00:00:10\"\npolicy = \"direct\"\n")

@@ -46,6 +46,9 @@ Without the passphrase, or the private key, nobody can read it, nor can you.`,
 			if _, err := os.Lstat(args[0]); err == nil && !force { // before anybody types a passphrase
 				return alreadyThere(args[0])
 			}
+			if err = mayRead(plan.Trees); err != nil {
+				return err
+			}
 			if plan.Lock, err = a.lock(cmd.Context(), recipients); err != nil {
 				return err
 			}
@@ -56,6 +59,16 @@ Without the passphrase, or the private key, nobody can read it, nor can you.`,
 	c.Flags().BoolVar(&force, "force", false, "replace a file that is there")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// mayRead says before anybody types a passphrase that the box is shut to them.
+func mayRead(trees []backup.Tree) error {
+	for _, t := range trees {
+		if _, err := os.ReadDir(t.Dir); errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 func alreadyThere(path string) error {

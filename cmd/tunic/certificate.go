@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -91,8 +92,8 @@ Programs that have it trust the onion for its own names and for no other.`,
 		Example: `  tunic anchor alice > alice.pem
   tunic anchor pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion > them.pem`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			address, err := a.anchorOf(args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			address, err := a.anchorOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -104,7 +105,7 @@ Programs that have it trust the onion for its own names and for no other.`,
 
 // anchorOf is the address that is meant by a word: 56 letters, with what names of
 // onions end in or without, or a friend's name.
-func (a *app) anchorOf(word string) (onion.Address, error) {
+func (a *app) anchorOf(ctx context.Context, word string) (onion.Address, error) {
 	address, err := parseAnchor(word)
 	if err == nil {
 		return address, nil
@@ -112,16 +113,7 @@ func (a *app) anchorOf(word string) (onion.Address, error) {
 	if config.CheckPetname(word) != nil {
 		return "", usageError("name a friend, or the 56 letters of an onion's address", "%q is no name of a friend, and %v", word, err)
 	}
-	c, err := config.Load(a.paths())
-	if err != nil {
-		return "", err
-	}
-	for _, p := range c.Peers {
-		if p.Name == word {
-			return onion.Parse(p.Onion)
-		}
-	}
-	return "", usageError("`tunic friends` lists them", "no friend is called %q", word)
+	return a.friendsHome(ctx, word)
 }
 
 func parseAnchor(word string) (onion.Address, error) {

@@ -17,8 +17,9 @@ import (
 
 func chatCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "chat FRIEND",
-		Short: "Talk with whoever is at a friend's box, line by line",
+		Use:        "chat FRIEND",
+		SuggestFor: []string{"talk"},
+		Short:      "Talk with whoever is at a friend's box, line by line",
 		Long: `Chat sits down at the table for a friend, and calls the friend's box. Whoever sits at its
 table for this house, on a terminal of the box or on any device, is joined at once; if nobody
 does, the people there are told, and chat waits for them. Then what you type goes there
@@ -35,7 +36,7 @@ boxes prove who they are first. Chat needs root, and a running daemon.`,
 }
 
 func (a *app) chat(ctx context.Context, friend string) error {
-	if _, err := a.friendsHome(friend); err != nil {
+	if _, err := a.friendsHome(ctx, friend); err != nil {
 		return err
 	}
 	c, err := new(net.Dialer).DialContext(ctx, "unix", a.paths().Table())

@@ -25,7 +25,8 @@ import (
 )
 
 func checkCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration and print every mistake with file and line",
 		Long: `Check reads all of the configuration and changes nothing. It prints every
@@ -36,7 +37,7 @@ a bridge's transport or the household's interface, is a warning, and so is an
 onion that leads to a host on the internet; the last line refers to the warnings then,
 and the exit status is 0 as without. That the household's interface is the way to the
 internet is a mistake, and so is a network on it that cannot be the household's.`,
-		Example: "  tunic check && tunic reload",
+		Example: "  tunic check && tunic reload\n  tunic check --json | jq -r '.warnings[].text'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(a.paths())
 			if err != nil {
@@ -45,12 +46,19 @@ internet is a mistake, and so is a network on it that cannot be the household's.
 			if err := entry.CheckSnippets(a.paths(), c); err != nil {
 				return &failure{code: exitUsage, err: err}
 			}
-			warned, err := a.checkBox(cmd.Context(), c)
+			cautions, err := a.checkBox(cmd.Context(), c)
+			if asJSON && err == nil {
+				return a.json(map[string]any{"devices": len(c.Devices), "onions": len(c.Onions), "endpoints": len(c.Endpoints),
+					"warnings": cautions})
+			}
+			for _, w := range cautions {
+				fmt.Fprintf(a.err, "tunic: warning: %s\n", w)
+			}
 			if err != nil {
 				return err
 			}
 			words := "the configuration is right"
-			if warned {
+			if len(cautions) > 0 {
 				words = "the files have no mistake, but see the warnings"
 			}
 			a.printf("%s: %s, %s, %s\n", words, count(len(c.Devices), "device", "devices"),
@@ -58,11 +66,27 @@ internet is a mistake, and so is a network on it that cannot be the household's.
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// caution is something about this box that is no mistake of the files, with what to do if
+// the text does not say it.
+type caution struct {
+	Text   string `json:"text"`
+	Action string `json:"action,omitempty"`
+}
+
+func (c caution) String() string {
+	if c.Action == "" {
+		return c.Text
+	}
+	return c.Text + "\n  " + c.Action
 }
 
 // checkBox compares the configuration with this box: its programs, of which tor verifies what is
-// written for it, and its interfaces. It reports whether it has warned of something.
-func (a *app) checkBox(ctx context.Context, c *config.Config) (warned bool, err error) {
+// written for it, and its interfaces.
+func (a *app) checkBox(ctx context.Context, c *config.Config) ([]caution, error) {
 	ask := func() error { return a.askTor(ctx, c) }
 	if _, err := entry.Find(c); err != nil {
 		ask = func() error { return notVerified{err} }
@@ -78,11 +102,11 @@ func (a *app) checkBox(ctx context.Context, c *config.Config) (warned bool, err 
 	if around.unread != nil {
 		doubts = append(doubts, fmt.Errorf("the interfaces of this box were not read: %w", around.unread))
 	}
+	list := []caution{}
 	for _, doubt := range doubts {
-		fmt.Fprintf(a.err, "tunic: warning: %v\n", doubt)
+		list = append(list, caution{Text: doubt.Error()})
 	}
-	a.warn(around.findings)
-	return len(doubts)+len(around.findings) > 0, cmp.Or(err, around.mistake)
+	return append(list, cautions(around.findings)...), cmp.Or(err, around.mistake)
 }
 
 // missing is what this box lacks for a configuration, and what leads out of it.
@@ -147,11 +171,12 @@ func checkRules(ctx context.Context, p config.Paths, c *config.Config, around fe
 	return nil
 }
 
-// warn prints findings for somebody who asks no daemon.
-func (a *app) warn(list []health.Finding) {
-	for _, f := range list {
-		fmt.Fprintf(a.err, "tunic: warning: %s\n  %s\n", f.Text, f.Action)
+// cautions are findings for somebody who asks no daemon.
+func cautions(findings []health.Finding) (list []caution) {
+	for _, f := range findings {
+		list = append(list, caution{f.Text, f.Action})
 	}
+	return list
 }
 
 // askTor has tor verify what the owner has written for it, if there is something.

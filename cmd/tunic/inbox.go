@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,9 @@ The file belongs to whom the directory does, and replaces none that is there.`,
 			name, err := drop.Take(a.paths().Drop(), f, to)
 			if err != nil {
 				return fmt.Errorf("taking %s: %w", f.Path(), err)
+			}
+			if to, err = filepath.Abs(to); err != nil { // "." says little
+				return err
 			}
 			a.printf("%s is in %s\n", oneLine(name), oneLine(to))
 			return nil

@@ -15,19 +15,20 @@ func inviteCommand(a *app) *cobra.Command {
 	var asJSON bool
 	var r api.InviteRequest
 	c := &cobra.Command{
-		Use:   "invite PEER",
-		Short: "Make an invitation for a friend's box",
+		Use:        "invite FRIEND",
+		SuggestFor: []string{"befriend", "pair"},
+		Short:      "Make an invitation for a friend's box",
 		Long: `Invite prints an invitation code, also as a QR code, that makes a friend of the box on
-which "tunic accept CODE" is run. PEER is what this house will call it: its names are
-PEER.peer.home.arpa. Give the code to your friend alone: until it has been used,
+which "tunic accept CODE" is run. FRIEND is what this house will call it: its names end
+in FRIEND.peer.home.arpa. Give the code to your friend alone: until it has been used,
 whoever has it can use it, for 7 days, once.
 
 The boxes need not be on line at the same time. When the other box has come,
 "tunic friends" shows four words; compare them with your friend, by voice, and run
-"tunic confirm PEER". With --auto nobody is asked.
+"tunic confirm FRIEND". With --auto nobody is asked.
 
 For a friend the invitation renews the keys, and only that friend's box can use it. The
-same again prints the same code; "tunic forget PEER" withdraws it.`,
+same again prints the same code; "tunic forget FRIEND" withdraws it.`,
 		Example: "  tunic invite alice\n  tunic invite alice --me bob --auto",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,7 +40,7 @@ same again prints the same code; "tunic forget PEER" withdraws it.`,
 			if asJSON {
 				return a.json(i)
 			}
-			return a.showInvitation(i)
+			return a.showInvitation(i, r.Suggest != "")
 		},
 	}
 	c.Flags().BoolVar(&r.Auto, "auto", false, "whoever comes with the code is a friend at once")
@@ -48,14 +49,19 @@ same again prints the same code; "tunic forget PEER" withdraws it.`,
 	return c
 }
 
-// showInvitation prints the word where a pipe finds it, and the rest for people.
-func (a *app) showInvitation(i api.Invitation) error {
+// showInvitation prints the word where a pipe finds it, and the rest for people. An
+// invitation that suggests no name needs one on the other box.
+func (a *app) showInvitation(i api.Invitation, suggests bool) error {
 	a.printf("%s\n", i.Word)
 	// In upper case the code is smaller: QR has an alphabet without small letters.
 	if err := drawQR(a.err, strings.ToUpper(i.Word)); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "give this code to %s alone; to be run on their box: tunic accept CODE\n", i.Name)
+	accept := "tunic accept CODE"
+	if !suggests {
+		accept += " --as NAME, which is what their house calls yours"
+	}
+	fmt.Fprintf(a.err, "give this code to %s alone; on their box: %s\n", i.Name, accept)
 	if i.Renews {
 		fmt.Fprintf(a.err, "%s is a friend already: the code renews the keys, and no other box can use it\n", i.Name)
 	}
@@ -123,9 +129,9 @@ func (a *app) acceptRequest(word, as string) (api.AcceptRequest, error) {
 
 func confirmCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "confirm PEER",
+		Use:   "confirm FRIEND",
 		Short: "Confirm a friend after comparing the four words",
-		Long: `Confirm makes a friend of the box that has come with the invitation for PEER.
+		Long: `Confirm makes a friend of the box that has come with the invitation for FRIEND.
 Compare the four words that "tunic friends" shows, with your friend and by voice:
 if they differ, somebody else has used the code, or is in between.`,
 		Example: "  tunic confirm alice",
@@ -144,7 +150,7 @@ if they differ, somebody else has used the code, or is in between.`,
 
 func introduceCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "introduce PEER PEER",
+		Use:   "introduce FRIEND FRIEND",
 		Short: "Send two friends an invitation for each other",
 		Long: `Introduce leaves an invitation for each other with two friends' boxes, the next
 time that they can be reached. Both owners are asked: each says "tunic accept NAME".

@@ -49,7 +49,7 @@ is no longer an admin cannot become an operator again, and stays one until the c
 		Example: "  tunic irc operator ann",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			secrets, err := chat.Secrets(a.paths())
+			secrets, err := a.ircSecrets(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -211,9 +211,22 @@ func (a *app) noIRC(ctx context.Context) error {
 		"try again in a moment; `tunic logs ngircd` shows what it says"}
 }
 
+// ircSecrets are what the operator logs in with. To whom the box is shut it looks as if
+// there were none: they are told the former.
+func (a *app) ircSecrets(ctx context.Context) (irc.Secrets, error) {
+	secrets, err := chat.Secrets(a.paths())
+	if err == nil {
+		return secrets, nil
+	}
+	if _, shut := a.client().Status(ctx); errors.As(shut, new(*api.Failure)) {
+		return secrets, shut
+	}
+	return secrets, err
+}
+
 // withIRC logs in to the box's server, and out again.
 func (a *app) withIRC(ctx context.Context, do func(*irc.Session) error) error {
-	secrets, err := chat.Secrets(a.paths())
+	secrets, err := a.ircSecrets(ctx)
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func mailShowCommand(a *app) *cobra.Command {
 func mailFlushCommand(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "flush [PEER]",
+		Use:   "flush [FRIEND]",
 		Short: "Try to deliver now what waits, for one friend or for all",
 		Example: `  tunic mail flush
   tunic mail flush alice`,

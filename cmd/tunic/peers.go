@@ -88,7 +88,7 @@ func serviceNames(list []api.PeerService) (names []string) {
 func forgetCommand(a *app) *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
-		Use:   "forget PEER",
+		Use:   "forget FRIEND",
 		Short: "End a friendship or an invitation, at once",
 		Long: `Forget removes a friend. When it returns that box cannot reach this one any more,
 whatever it has remembered: the onions that it could find are published again, so
@@ -124,10 +124,10 @@ The friend can be invited again later.`,
 
 func renameCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "rename PEER NAME",
+		Use:   "rename FRIEND NAME",
 		Short: "Give a friend another name in this house",
 		Long: `Rename changes what this house calls a friend's box, and with it the names that
-end in PEER.peer.home.arpa. What the friend's house calls this one stays.`,
+end in FRIEND.peer.home.arpa. What the friend's house calls this one stays.`,
 		Example: "  tunic rename alice aunt-alice",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -80,7 +80,7 @@ type caller struct {
 // callerOf prepares to call a friend's box, which takes the daemon's tor.
 func (a *app) callerOf(ctx context.Context, friend string) (c caller, err error) {
 	c.friend = friend
-	if c.address, err = a.friendsHome(friend); err != nil {
+	if c.address, err = a.friendsHome(ctx, friend); err != nil {
 		return c, err
 	}
 	if c.own, err = a.ownLeaf(); err != nil {
@@ -117,16 +117,26 @@ func (f caller) call(ctx context.Context, service string) (*tls.Conn, error) {
 }
 
 // friendsHome is the home onion of a friend.
-func (a *app) friendsHome(name string) (onion.Address, error) {
+func (a *app) friendsHome(ctx context.Context, name string) (onion.Address, error) {
 	c, err := config.Load(a.paths())
 	if err != nil {
 		return "", err
 	}
 	i := slices.IndexFunc(c.Peers, func(p config.Peer) bool { return p.Name == name })
 	if i < 0 {
-		return "", usageError("`tunic friends` lists them", "no friend is called %q", name)
+		return "", a.noFriend(ctx, name)
 	}
 	return onion.Parse(c.Peers[i].Onion)
+}
+
+// noFriend says that a name is no friend's, or how far the invitation for it is.
+func (a *app) noFriend(ctx context.Context, name string) error {
+	list, _ := a.client().Peers(ctx) // without a daemon nobody knows of invitations
+	i := slices.IndexFunc(list, func(p api.Peer) bool { return p.Name == name && p.State != api.PeerFriend })
+	if i < 0 {
+		return usageError("`tunic friends` lists them", "no friend is called %q", name)
+	}
+	return usageError("`tunic friends` shows the progress", "%s is no friend yet: %s", name, list[i].Text)
 }
 
 // ownLeaf makes a certificate by which friends know this box.

@@ -59,7 +59,9 @@ func (a *app) warnOfPlan(ctx context.Context) {
 		return
 	}
 	around, _ := machine.Kernel{}.Surroundings(ctx, c.Household.Interfaces)
-	a.warn(networks.Surroundings(c, around))
+	for _, w := range cautions(networks.Surroundings(c, around)) {
+		fmt.Fprintf(a.err, "tunic: warning: %s\n", w)
+	}
 }
 
 // printPlan prints a plan below what it means in short.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -113,6 +114,9 @@ func (a *app) sendFile(ctx context.Context, to caller, path string) (kept string
 // announced opens a file and computes what is said of it first.
 func announced(path string) (f *os.File, h drop.Header, err error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, h, usageError("name a file that is there: tunic send FRIEND FILE", "there is no file %s", path)
+	}
 	if err != nil {
 		return nil, h, err
 	}

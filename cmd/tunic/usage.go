@@ -28,6 +28,10 @@ func group(a *app, c *cobra.Command, verbs ...func(*app) *cobra.Command) *cobra.
 		if c.Flags().Lookup("json") != nil { // it prints something without any of them
 			hint += "; `" + c.CommandPath() + "` alone lists what is there"
 		}
+		many := c.Name() + "s"
+		if list, _, err := c.Root().Find([]string{many}); err == nil && list != c.Root() {
+			hint += "; `tunic " + many + "` lists what is there"
+		}
 		return usageError(hint, "`%s` cannot %q", c.CommandPath(), args[0])
 	}
 	return c

@@ -253,7 +253,7 @@ func (a *app) checkUser(ctx context.Context, name string, wanted bool) error {
 	switch {
 	case there && !wanted:
 		return usageError("`tunic user passwd "+name+"` gives a user another password", "adding %s: %v", name, account.ErrExists)
-	case there, errors.As(err, new(*api.Failure)):
+	case there, errors.As(err, new(*api.Failure)) && !forbidden.MatchString(err.Error()):
 		return nil
 	case err == nil && wanted:
 		return usageError("`tunic user list` has the names", "changing %s: %v", name, account.ErrNoUser)

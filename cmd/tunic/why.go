@@ -40,7 +40,12 @@ Rules of other programs stand below tunic's and are not looked at.`,
   tunic why 198.51.100.1 --from phone --port 443 --protocol udp
   tunic why 198.51.100.1 --own
   tunic why --pid 4711`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError("write it so: "+whyOf(args[1], args[0]), "two words are too many: who sends is told by a flag")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			requests, err := o.requests(args)
 			if err != nil {
@@ -82,10 +87,19 @@ Rules of other programs stand below tunic's and are not looked at.`,
 // destination.
 func alsoDestination(err error, r api.WhyRequest) error {
 	f, ok := errors.AsType[*api.Failure](err)
-	if _, no := netip.ParseAddr(r.Device); ok && no == nil {
-		f.Hint += "; if it is a destination, say who sends: --from DEVICE or --own"
+	_, port := netip.ParseAddrPort(r.Device)
+	if _, no := netip.ParseAddr(r.Device); ok && (no == nil || port == nil) {
+		f.Hint += "; if it is a destination, say who sends: " + whyOf(r.Device, "DEVICE") + ", or --own"
 	}
 	return err
+}
+
+// whyOf is the command that asks about one destination, ADDRESS or ADDRESS:PORT.
+func whyOf(to, from string) string {
+	if one, err := netip.ParseAddrPort(to); err == nil {
+		return fmt.Sprintf("tunic why %s --port %d --from %s", one.Addr(), one.Port(), from)
+	}
+	return "tunic why " + to + " --from " + from
 }
 
 // alsoPhone says of a name that is no device's that a phone away from home has it, which
@@ -144,6 +158,10 @@ func (o whyOptions) requests(args []string) ([]api.WhyRequest, error) {
 // one asks about one destination.
 func (o whyOptions) one(r api.WhyRequest, to string) ([]api.WhyRequest, error) {
 	addr, err := netip.ParseAddr(to)
+	if one, no := netip.ParseAddrPort(to); no == nil {
+		return nil, usageError(fmt.Sprintf("write it so: tunic why %s --port %d", one.Addr(), one.Port()),
+			"the port of %q has a flag of its own", to)
+	}
 	if err != nil || addr.Zone() != "" {
 		return nil, usageError("names are different for each device: ask for it there (dig NAME), then ask here for the address",
 			"%q is not an IP address", to)

@@ -26,7 +26,7 @@ var petnamePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$`)
 // reservedPetnames mean something else beside the friends' names.
 var reservedPetnames = []string{"box", "rooms", "www", "mail", "all"}
 
-const petnameHint = "a petname is 1 to 30 lower-case letters, digits and hyphens, with a letter or digit at both ends"
+const petnameHint = "a friend's name is 1 to 30 lower-case letters, digits and hyphens, with a letter or digit at both ends"
 
 // CheckPetname says what is wrong with the name for a friend.
 func CheckPetname(name string) error {
@@ -41,9 +41,9 @@ func checkPetname(name string) *problem {
 	case petnamePattern.MatchString(strings.ToLower(name)) && name != strings.ToLower(name):
 		return problemf("call them "+strings.ToLower(name), "the name %q has upper-case letters", name)
 	case !petnamePattern.MatchString(name):
-		return problemf(petnameHint, "%q is not a valid petname", name)
+		return problemf(petnameHint, "%q is not a valid name for a friend", name)
 	case strings.HasPrefix(name, "xn--"):
-		return problemf(petnameHint, "%q stands for letters that only look like others: it is no petname", name)
+		return problemf(petnameHint, "%q stands for letters that only look like others: it is no name for a friend", name)
 	case slices.Contains(reservedPetnames, name):
 		return problemf("choose another, such as "+name+"-friend", "the name %q has another meaning", name)
 	}

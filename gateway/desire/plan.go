@@ -42,5 +42,5 @@ func Plan(ctx context.Context, k Kernel, features []feature.Feature, in Inputs) 
 	in.Config, in.Mode = c, rules.Open
 	in.Foresee(ctx, features)
 	changes, err := feature.Diff(feature.Desired{}, State(in))
-	return api.Plan{Changes: changes}, err
+	return api.Plan{Changes: append([]string{}, changes...)}, err
 }

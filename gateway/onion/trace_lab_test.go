@@ -3,7 +3,6 @@
 package onion
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"strconv"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tunic/internal/proc"
 )
 
 const interrupt = syscall.SIGINT
@@ -19,11 +20,11 @@ const interrupt = syscall.SIGINT
 func waitTraced(t *testing.T, pid int) {
 	t.Helper()
 	for range 200 {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		tracer, err := proc.Word(pid, "status", "TracerPid")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(text), "TracerPid:\t0\n") {
+		if tracer != "0" {
 			time.Sleep(200 * time.Millisecond) // its other threads too
 			return
 		}

@@ -5,9 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/proc"
 )
 
 func sleeper(t *testing.T, script string) *Process {
@@ -68,18 +69,11 @@ func TestEndOrphanGroup(t *testing.T) {
 	if err := EndOrphan(path, 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	for limit := time.Now().Add(10 * time.Second); alive(child); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(10 * time.Second); proc.Alive(child); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("the child lives")
 		}
 	}
-}
-
-// alive reports whether a process runs; one that only nobody has waited for yet
-// does not.
-func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
 // A number that belongs to somebody else now is not touched.

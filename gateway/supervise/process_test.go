@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tunic/internal/proc"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -183,8 +185,7 @@ func TestGroupEndsWithLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100 {
-		stat, err := os.ReadFile("/proc/" + strconv.Itoa(left) + "/stat")
-		if err != nil || strings.Contains(string(stat), ") Z ") {
+		if !proc.Alive(left) {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)

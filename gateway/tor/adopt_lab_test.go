@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tunic/gateway/supervise"
+	"tunic/internal/proc"
 )
 
 // adoptee is what a daemon in another process, which is not asked, would hand on.
@@ -77,7 +78,7 @@ func TestTorFollowsItsHeir(t *testing.T) {
 	more.Onions = []Onion{o}
 	b.apply(more)
 	for range 20 { // it looks every 15 s
-		if time.Sleep(time.Second); !alive(h.Process.PID) || b.Status().PID != h.Process.PID {
+		if time.Sleep(time.Second); !proc.Alive(h.Process.PID) || b.Status().PID != h.Process.PID {
 			t.Fatal("tor ended with the daemon that had started it")
 		}
 	}
@@ -86,7 +87,7 @@ func TestTorFollowsItsHeir(t *testing.T) {
 	}
 	end()
 	<-b.ended
-	if alive(h.Process.PID) {
+	if proc.Alive(h.Process.PID) {
 		t.Error("it outlived the daemon that took it over")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tunic/internal/proc"
 )
 
 // A real tor takes the single-hop mode with onions, beside the one for clients;
@@ -46,7 +48,7 @@ func TestFastTor(t *testing.T) {
 			t.Errorf("listeners: %s, %v", difference, err)
 		}
 		fast.Stop()
-		fast.await("the fast tor to end", func() bool { return !alive(pid) })
+		fast.await("the fast tor to end", func() bool { return !proc.Alive(pid) })
 		if !b.Status().Running {
 			t.Error("the other tor is gone too")
 		}

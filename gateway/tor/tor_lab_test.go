@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"tunic/gateway/onion"
+	"tunic/internal/proc"
 )
 
 // In the environment of this test binary, run by itself again.
@@ -186,11 +187,6 @@ func (b *box) published() []string {
 	return names
 }
 
-func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && !strings.Contains(string(stat), ") Z ")
-}
-
 func TestLifeOfTor(t *testing.T) {
 	b := newBox(t)
 	first := b.awaitRunning()
@@ -200,8 +196,8 @@ func TestLifeOfTor(t *testing.T) {
 	if first.Bootstrap > 10 || first.Summary == "" || first.Live || first.Circuits || first.Restarts != 0 {
 		t.Errorf("without a network: %+v", first)
 	}
-	if owner := procStatus(t, first.PID, "Uid:"); owner != strconv.Itoa(int(b.spec.UID)) {
-		t.Errorf("tor runs as uid %s", owner)
+	if owner, err := proc.Word(first.PID, "status", "Uid"); err != nil || owner != strconv.Itoa(int(b.spec.UID)) {
+		t.Errorf("tor runs as uid %q, %v", owner, err)
 	}
 	if difference, err := b.runningSession().listening(b.spec); difference != "" || err != nil {
 		t.Errorf("listeners: %s, %v", difference, err)
@@ -271,7 +267,7 @@ func TestLifeOfTor(t *testing.T) {
 	}
 
 	b.end()
-	b.await("tor to end", func() bool { return !alive(third.PID) })
+	b.await("tor to end", func() bool { return !proc.Alive(third.PID) })
 	b.await("Serve to return", func() bool { return len(b.ended) == 1 })
 	if s := b.Status(); s.Running || s.PID != 0 {
 		t.Errorf("after the end: %+v", s)
@@ -391,7 +387,7 @@ func TestTorFollowsItsDaemon(t *testing.T) {
 		t.Fatal("the daemon started no tor")
 	}
 	for range 300 {
-		if !alive(pid) {
+		if !proc.Alive(pid) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -414,20 +410,6 @@ func childOf(parent int, word string) int {
 		}
 	}
 	return 0
-}
-
-func procStatus(t *testing.T, pid int, key string) string {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == key {
-			return fields[1]
-		}
-	}
-	return ""
 }
 
 // TestOptionNames holds the tables of this package against the binary's own

@@ -8,14 +8,13 @@ package bench
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/proc"
 )
 
 // File is the variable of the environment with the path of the file of results.
@@ -132,19 +131,9 @@ func Report(t testing.TB, r Row, seen map[string][]float64) {
 // in steps of 10 ms.
 func CPU(t testing.TB, pid int) time.Duration {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	s, err := proc.ReadStat(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const user, system, tick = 11, 12, 10 * time.Millisecond // proc(5); behind the name, in ticks
-	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-	var sum int64
-	for _, at := range []int{user, system} {
-		n, err := strconv.ParseInt(fields[at], 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += n
-	}
-	return time.Duration(sum) * tick
+	return s.Own
 }

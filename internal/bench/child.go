@@ -9,11 +9,11 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"testing"
 
 	"tunic/internal/native"
+	"tunic/internal/proc"
 )
 
 // Child is a process of a test binary that does one thing alone, so that what it takes can
@@ -129,29 +129,19 @@ func (c *Child) memory(t testing.TB) int {
 		t.Fatal(err)
 	}
 	c.line(t)
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", c.PID))
-	if err != nil {
-		t.Fatal(err)
+	kb := proc.Number(c.PID, "smaps_rollup", "Private_Dirty")
+	if kb == 0 {
+		t.Fatal("the process says nothing of its memory")
 	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); f[0] == "Private_Dirty:" {
-			kb, err := strconv.Atoi(f[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kb << 10
-		}
-	}
-	t.Fatal("the process says nothing of its memory")
-	return 0
+	return int(kb << 10)
 }
 
 // files counts what the process has open.
 func (c *Child) files(t testing.TB) int {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.PID))
+	n, err := proc.Files(c.PID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries)
+	return n
 }

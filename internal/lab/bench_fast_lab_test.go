@@ -5,8 +5,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,13 +18,7 @@ import (
 // one that is not anonymous is faster).
 func BenchmarkFast(b *testing.B) {
 	const rounds = 15
-	ctx, cancel := context.WithTimeout(b.Context(), 9*time.Minute)
-	defer cancel()
-	bin := tools(b)
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "tunic"), "tunic/cmd/tunic").CombinedOutput(); err != nil {
-		b.Fatalf("building tunic: %v\n%s", err, out)
-	}
-	l := up(b, ctx, Options{ID: "fast", BinDir: bin, Daemons: []string{"gateway", "friend"}})
+	ctx, l := measured(b, 9*time.Minute, Options{ID: "fast", Daemons: []string{"gateway", "friend"}}, buildTunic)
 	modes := []*mode{{name: "anonymous"}, {name: "fast", flags: []string{"--fast", "--yes"}}}
 	for _, m := range modes {
 		m.address = strings.TrimSpace(mustExec(b, ctx, l, "gateway",

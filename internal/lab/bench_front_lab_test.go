@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -26,11 +25,7 @@ const strangerTorrc = "DataDirectory DIR\nSocksPort " + strangerSocks + " Isolat
 // long it takes from `tunic publish` to the first page that a stranger gets.
 func BenchmarkFront(b *testing.B) {
 	const rounds, size = 11, 8 << 20
-	ctx, cancel := context.WithTimeout(b.Context(), 6*time.Minute)
-	defer cancel()
-	bin := tools(b)
-	buildTunic(b, bin)
-	l := up(b, ctx, Options{ID: "front", BinDir: bin})
+	ctx, l := measured(b, 6*time.Minute, Options{ID: "front"}, buildTunic)
 	w := both{B: b, ctx: ctx, lab: l}
 	if _, err := l.Start("friend-laptop", "friend-nas", l.Tool("tunic-lab"), "nas"); err != nil {
 		b.Fatal(err)

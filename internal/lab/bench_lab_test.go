@@ -69,11 +69,7 @@ type side struct {
 // 64 at once, by both families and by SOCKS, and how soon a first byte comes.
 func BenchmarkTransparent(b *testing.B) {
 	const rounds, size = 11, 4 << 20
-	ctx, cancel := context.WithTimeout(b.Context(), 7*time.Minute)
-	defer cancel()
-	bin := tools(b)
-	buildTunic(b, bin)
-	l := up(b, ctx, Options{ID: "bench", BinDir: bin})
+	ctx, l := measured(b, 7*time.Minute, Options{ID: "bench"}, buildTunic)
 	w := both{B: b, ctx: ctx, lab: l}
 	onion := filepath.Join(l.Root("gateway"), "etc/tunic/onions/home.toml")
 	if err := os.Remove(onion); err != nil { // which needs more relays than one path has

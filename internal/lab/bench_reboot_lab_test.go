@@ -4,7 +4,6 @@ package lab
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -23,9 +22,7 @@ import (
 // relays are on their way for 25 ms, so a circuit has a turn of some 150 ms.
 func BenchmarkReboot(b *testing.B) {
 	const rounds = 5
-	ctx, cancel := context.WithTimeout(b.Context(), 12*time.Minute)
-	defer cancel()
-	l := up(b, ctx, Options{ID: "reboot", BinDir: tools(b)})
+	ctx, l := measured(b, 12*time.Minute, Options{ID: "reboot"})
 	w := both{B: b, ctx: ctx, lab: l}
 	delayRelays(b, ctx, l, 25*time.Millisecond)
 	for line := range strings.Lines(bareRules) {

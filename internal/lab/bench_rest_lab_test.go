@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base32"
@@ -21,6 +20,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/gateway/onion"
+	"tunic/internal/proc"
 )
 
 // BenchmarkRest measures a box in which nothing happens, in houses of several
@@ -29,14 +29,11 @@ import (
 // TUNIC_REST_LEGACY=1 has tunic use iptables-legacy. It prints a table for
 // docs/benchmarks.md.
 func BenchmarkRest(b *testing.B) {
-	ctx, cancel := context.WithTimeout(b.Context(), 25*time.Minute)
-	defer cancel()
-	bin := tools(b)
-	buildTunic(b, bin)
+	prepare := []func(*testing.B, string){buildTunic}
 	if os.Getenv("TUNIC_REST_LEGACY") != "" {
-		legacyIn(b, bin)
+		prepare = append(prepare, legacyIn)
 	}
-	l := up(b, ctx, Options{ID: "rest", BinDir: bin, Daemons: []string{"gateway"}})
+	ctx, l := measured(b, 25*time.Minute, Options{ID: "rest", Daemons: []string{"gateway"}}, prepare...)
 	for _, words := range strings.Fields(os.Getenv("TUNIC_REST")) {
 		var s houseSize
 		if _, err := fmt.Sscanf(words, "%d/%d/%d", &s.devices, &s.onions, &s.friends); err != nil {
@@ -50,16 +47,6 @@ func BenchmarkRest(b *testing.B) {
 		r.row("at rest", 40*time.Second, 60*time.Second)
 	}
 	b.ReportMetric(0, "ns/op")
-}
-
-// buildTunic builds the daemon as the Makefile does.
-func buildTunic(b *testing.B, dir string) {
-	b.Helper()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "tunic"), "tunic/cmd/tunic")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("building tunic: %v\n%s", err, out)
-	}
 }
 
 // legacyIn makes the programs of iptables in a directory those of the old backend.
@@ -196,16 +183,16 @@ func (r restful) row(when string, wait, span time.Duration) (ms, wakes float64) 
 	pids := r.pids()
 	before, begin := make(map[string]used), time.Now()
 	for name, pid := range pids {
-		before[name] = r.used(pid)
+		before[name] = r.usedBy(pid)
 	}
 	time.Sleep(span)
 	seconds := time.Since(begin).Seconds()
 	fmt.Printf("| %s | %s |", r.size, when)
 	for _, name := range []string{"run", "serve", "tor"} {
 		pid := pids[name]
-		a, b := before[name], r.used(pid)
+		a, b := before[name], r.usedBy(pid)
 		fmt.Printf(" %s %.1f+%.1f ms/s, %.1f wakes/s, PSS %.1f MB |", name, (b.ms-a.ms)/seconds, (b.child-a.child)/seconds,
-			float64(b.woken-a.woken)/seconds, r.pss(pid))
+			float64(b.woken-a.woken)/seconds, float64(proc.PSS(pid))/(1<<20))
 		if name != "tor" {
 			ms += (b.ms - a.ms + b.child - a.child) / seconds
 			wakes += float64(b.woken-a.woken) / seconds
@@ -246,43 +233,12 @@ func (r restful) pids() map[string]int {
 	return found
 }
 
-// used reads /proc/PID/stat and the tasks' status (proc(5)).
-func (r restful) used(pid int) (u used) {
+// usedBy reads what a process has used so far.
+func (r restful) usedBy(pid int) used {
 	r.Helper()
-	const tick = 10 // ms: sysconf(_SC_CLK_TCK) is 100 on all that Linux runs on
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	s, err := proc.ReadStat(pid)
 	if err != nil {
 		r.Fatal(err)
 	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	number := func(i int) float64 { // of proc(5), where the state is 3
-		n, _ := strconv.ParseFloat(string(fields[i-3]), 64) // the kernel wrote it
-		return n * tick
-	}
-	u.ms, u.child = number(14)+number(15), number(16)+number(17)
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
-	if err != nil {
-		r.Fatal(err)
-	}
-	for _, path := range tasks {
-		u.woken += int(field(path, "voluntary_ctxt_switches:"))
-	}
-	return u
-}
-
-// pss is the memory of a process in MB, with its part of what is shared.
-func (r restful) pss(pid int) float64 {
-	return field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:") / 1024
-}
-
-// field is the number after a word at the beginning of a line, 0 if there is none.
-func field(path, word string) float64 {
-	text, _ := os.ReadFile(path) // a thread may have ended
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, word); ok {
-			n, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return n
-		}
-	}
-	return 0
+	return used{s.Own.Seconds() * 1000, s.Reaped.Seconds() * 1000, int(proc.Woken(pid))}
 }

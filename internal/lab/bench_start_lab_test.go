@@ -33,11 +33,7 @@ func BenchmarkStart(b *testing.B) {
 }
 
 func measureStart(b *testing.B, onions, rounds int) {
-	ctx, cancel := context.WithTimeout(b.Context(), 8*time.Minute)
-	defer cancel()
-	bin := tools(b)
-	buildTunic(b, bin)
-	l := up(b, ctx, Options{ID: "start", BinDir: bin})
+	ctx, l := measured(b, 8*time.Minute, Options{ID: "start"}, buildTunic)
 	s := &starts{B: b, ctx: ctx, lab: l, paths: config.NewPaths(l.Root("gateway")), onions: onions,
 		seen: map[string]map[string][]float64{"protected": {}, "ready": {}, "published": {}}}
 	if err := os.Remove(filepath.Join(s.paths.OnionDir(), "home.toml")); err != nil {

@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"tunic/internal/bench"
+	"tunic/internal/proc"
 )
 
 // BenchmarkTors measures what 1, 2 and 4 bare tors beside each other give 16 devices that
@@ -18,9 +18,7 @@ import (
 // MB, what a tor takes of a processor, and the memory of all.
 func BenchmarkTors(b *testing.B) {
 	const rounds, devices, size = 5, 16, 4 << 20
-	ctx, cancel := context.WithTimeout(b.Context(), 8*time.Minute)
-	defer cancel()
-	l := up(b, ctx, Options{ID: "tors", BinDir: tools(b)})
+	ctx, l := measured(b, 8*time.Minute, Options{ID: "tors"})
 	w := both{B: b, ctx: ctx, lab: l}
 	for i := range devices {
 		mustExec(b, ctx, l, "friend-laptop", "ip", "address", "add", rebootDevice(i)+"/24", "dev", "eth0")
@@ -32,7 +30,6 @@ func BenchmarkTors(b *testing.B) {
 	}
 	busy, memory := make(map[string][]float64), make(map[string]float64)
 	cost := make(map[string][]float64)
-	rest := restful{B: b, ctx: ctx, lab: l}
 	var ways []bench.Way
 	for _, n := range []int{1, 2, 4} {
 		name := strconv.Itoa(n) + " tors"
@@ -46,7 +43,7 @@ func BenchmarkTors(b *testing.B) {
 			busy[name], cost[name] = append(busy[name], ms/float64(took.Milliseconds())), append(cost[name], ms/mb)
 			memory[name] = 0
 			for _, pid := range s.pids {
-				memory[name] += rest.pss(pid)
+				memory[name] += float64(proc.PSS(pid)) / (1 << 20)
 			}
 			return mb / took.Seconds()
 		}})

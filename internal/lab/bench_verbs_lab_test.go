@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -15,11 +14,7 @@ import (
 // often the box is woken when nothing happens there. It includes some 10 ms by which the
 // lab starts a program.
 func BenchmarkVerbs(b *testing.B) {
-	ctx, cancel := context.WithTimeout(b.Context(), 7*time.Minute)
-	defer cancel()
-	bin := tools(b)
-	buildTunic(b, bin)
-	l := up(b, ctx, Options{ID: "verbs", BinDir: bin, Daemons: []string{"gateway"}})
+	ctx, l := measured(b, 7*time.Minute, Options{ID: "verbs", Daemons: []string{"gateway"}}, buildTunic)
 	r := restful{b, ctx, l, houseSize{1000, 50, 50}}
 	r.furnish()
 	fmt.Printf("%v: reload %v\n", r.size, r.verb("reload").Round(time.Millisecond))

@@ -1,15 +1,14 @@
 package lab
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"tunic/internal/proc"
 )
 
 // Process is a long-running process of the lab.
@@ -23,53 +22,17 @@ type Process struct {
 // Alive reports whether the process runs: it does not if another process got
 // its id, or if it has ended and was not waited for.
 func (p Process) Alive() bool {
-	stat, err := readStat(p.PID)
-	return err == nil && stat.start == p.Start && !stat.ended()
-}
-
-type procStat struct {
-	state   byte
-	threads string // how many; a first thread that has ended waits for the others, which may still have files open
-	start   uint64
-}
-
-func (s procStat) ended() bool {
-	return (s.state == 'Z' || s.state == 'X') && (s.threads == "1" || s.threads == "0")
-}
-
-func readStat(pid int) (procStat, error) {
-	if pid <= 0 {
-		return procStat{}, fmt.Errorf("reading the state of process %d: no such process", pid)
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return procStat{}, fmt.Errorf("reading the state of a process: %w", err)
-	}
-	return parseStat(text)
-}
-
-// parseStat reads /proc/PID/stat (proc_pid_stat(5)). The second field is the
-// program's name in parentheses and may hold anything, parentheses too.
-func parseStat(text []byte) (procStat, error) {
-	end := bytes.LastIndexByte(text, ')')
-	fields := strings.Fields(string(text[end+1:]))
-	if end < 0 || len(fields) < 20 {
-		return procStat{}, errors.New("parsing the state of a process: too few fields")
-	}
-	start, err := strconv.ParseUint(fields[19], 10, 64)
-	if err != nil {
-		return procStat{}, fmt.Errorf("parsing the start time of a process: %w", err)
-	}
-	return procStat{state: fields[0][0], threads: fields[17], start: start}, nil
+	stat, err := proc.ReadStat(p.PID)
+	return err == nil && stat.Start == p.Start && !stat.Ended()
 }
 
 // findProcess describes the process that has the id now.
 func findProcess(pid int) (Process, bool) {
-	stat, err := readStat(pid)
-	if err != nil || stat.ended() {
+	stat, err := proc.ReadStat(pid)
+	if err != nil || stat.Ended() {
 		return Process{}, false
 	}
-	return Process{PID: pid, Start: stat.start}, true
+	return Process{PID: pid, Start: stat.Start}, true
 }
 
 // end terminates the processes: SIGTERM, then SIGKILL to those that are still

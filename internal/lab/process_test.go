@@ -8,34 +8,6 @@ import (
 	"time"
 )
 
-func TestParseStat(t *testing.T) {
-	const before = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 "
-	const rest = before + "1 18 4242 20 21"
-	for _, c := range []struct {
-		name, text string
-		start      uint64
-		ended, ok  bool
-	}{
-		{"plain", "7 (tor) S" + rest, 4242, false, true},
-		{"parentheses and spaces in the name", "7 (a) Z (b) R" + rest, 4242, false, true},
-		{"zombie", "7 (tor) Z" + rest, 4242, true, true},
-		{"zombie whose threads are still ending", "7 (tor) Z" + before + "5 18 4242 20 21", 4242, false, true},
-		{"cut", "7 (tor) S 1 2", 0, false, false},
-		{"empty", "", 0, false, false},
-		{"not a number", "7 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x 20", 0, false, false},
-	} {
-		stat, err := parseStat([]byte(c.text))
-		if (err == nil) != c.ok || stat.start != c.start || (err == nil && stat.ended() != c.ended) {
-			t.Errorf("%s: %+v, %v", c.name, stat, err)
-		}
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("7 (tor) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20"))
-	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = parseStat(text) })
-}
-
 // A process that got the id of one that has ended is not ours to end.
 func TestReusedIDIsNotAlive(t *testing.T) {
 	self, ok := findProcess(os.Getpid())

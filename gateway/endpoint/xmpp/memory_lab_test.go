@@ -7,14 +7,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"tunic/gateway/managed"
 	"tunic/internal/lab/onbox"
+	"tunic/internal/proc"
 )
 
 // eater is a module that takes memory until it gets no more, or has four times
@@ -70,18 +69,8 @@ func (b *box) spec(name string) managed.Spec {
 	return s
 }
 
-var dataSize = regexp.MustCompile(`(?m)^VmData:\s+(\d+) kB`)
-
 // data is how much of it a process has, in bytes (proc_pid_status(5)).
-func data(pid int) int64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	m := dataSize.FindSubmatch(text)
-	if m == nil {
-		return 0
-	}
-	kb, _ := strconv.ParseInt(string(m[1]), 10, 64)
-	return kb << 10
-}
+func data(pid int) int64 { return proc.Number(pid, "status", "VmData") << 10 }
 
 // TestMemory: a Prosody that wants ever more memory gets what it may have, and
 // no more; then it answers again, and another one has not noticed.

@@ -73,7 +73,7 @@ func (f *Feature) AddService(ctx context.Context, r api.ServiceRequest) (api.Fri
 func (f *Feature) known(names []string) error {
 	for _, name := range names {
 		if !slices.ContainsFunc(f.host.Now().Config.Peers, func(p config.Peer) bool { return p.Name == name }) {
-			return fmt.Errorf("no friend is called %q: `tunic friends` lists them", name)
+			return fmt.Errorf("no friend is called %q: `tunic friends` lists friends, and who is none yet", name)
 		}
 	}
 	return nil

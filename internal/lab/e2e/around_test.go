@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"tunic/gateway/health"
 	"tunic/internal/lab"
 	"tunic/internal/lab/traffic"
+	"tunic/internal/proc"
 )
 
 // testAround is about what no rule can hold: it is found and told.
@@ -148,19 +148,17 @@ func packetSockets(w *world) {
 		if len(pids) != 1 {
 			w.Fatalf("%d processes are %q", len(pids), words)
 		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pids[0]))
-		if err != nil {
-			w.Fatal(err)
-		}
-		for _, set := range []string{"CapEff:\t", "CapPrm:\t", "CapAmb:\t", "CapBnd:\t"} {
-			_, rest, _ := strings.Cut(string(text), set)
-			word, _, _ := strings.Cut(rest, "\n")
+		for _, set := range []string{"CapEff", "CapPrm", "CapAmb", "CapBnd"} {
+			word, err := proc.Word(pids[0], "status", set)
+			if err != nil {
+				w.Fatal(err)
+			}
 			caps, err := strconv.ParseUint(word, 16, 64)
 			if err != nil {
 				w.Fatal(err)
 			}
-			if set != "CapBnd:\t" && caps&(1<<unix.CAP_NET_RAW|1<<unix.CAP_NET_ADMIN) != 0 {
-				w.Errorf("%q has %s%#x", words, set, caps)
+			if set != "CapBnd" && caps&(1<<unix.CAP_NET_RAW|1<<unix.CAP_NET_ADMIN) != 0 {
+				w.Errorf("%q has %s %#x", words, set, caps)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"tunic/gateway/config"
 	"tunic/internal/bench"
+	"tunic/internal/proc"
 )
 
 // soakPage is the variable with the page into which the table of the soak goes; without it
@@ -95,16 +96,15 @@ func (all *watched) look(w *world, at time.Duration) {
 			continue
 		}
 		all.pids[name] = pids[0]
-		proc := filepath.Join("/proc", strconv.Itoa(pids[0]))
-		open, err := os.ReadDir(filepath.Join(proc, "fd"))
-		memory := numberOf(filepath.Join(proc, "smaps_rollup"), "Pss:") / 1024
+		open, err := proc.Files(pids[0])
+		memory := float64(proc.PSS(pids[0])) / (1 << 20)
 		if err != nil || memory == 0 {
 			continue // it has just ended
 		}
 		put("memory of "+name, memory)
-		put("descriptors of "+name, float64(len(open)))
+		put("descriptors of "+name, float64(open))
 		if name != "tor" {
-			put("threads of "+name, numberOf(filepath.Join(proc, "status"), "Threads:"))
+			put("threads of "+name, float64(proc.Number(pids[0], "status", "Threads")))
 		}
 	}
 	n, err := strconv.Atoi(w.must("gateway", "cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
@@ -113,19 +113,6 @@ func (all *watched) look(w *world, at time.Duration) {
 	}
 	put("entries of conntrack", float64(n))
 	put("the state on the disk", w.onDisk(all.state))
-}
-
-// numberOf is the number after a word at the beginning of a line of one of the kernel's
-// files (proc(5)), 0 if there is none.
-func numberOf(path, word string) float64 {
-	text, _ := os.ReadFile(path) // a process may have ended
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, word); ok {
-			n, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return n
-		}
-	}
-	return 0
 }
 
 // onDisk is how many MB the files of a directory take, in blocks.

@@ -20,6 +20,7 @@ import (
 	"tunic/gateway/config"
 	"tunic/internal/lab"
 	"tunic/internal/lab/traffic"
+	"tunic/internal/proc"
 )
 
 // Times of chat between boxes.
@@ -78,10 +79,8 @@ func (w *world) memory(box postBox) {
 	for _, user := range []string{"tunic-xmpp", "tunic-irc", "tunic-mail"} {
 		kb := 0
 		for _, pid := range strings.Fields(w.exec(box.node, "pgrep", "-u", user).Stdout) {
-			text, err := os.ReadFile(filepath.Join("/proc", pid, "smaps_rollup"))
-			if m := regexp.MustCompile(`Pss:\s+(\d+) kB`).FindSubmatch(text); err == nil && m != nil && w.inside(box.node, pid) {
-				n, _ := strconv.Atoi(string(m[1]))
-				kb += n
+			if n, err := strconv.Atoi(pid); err == nil && w.inside(box.node, pid) {
+				kb += int(proc.PSS(n) >> 10)
 			}
 		}
 		w.Logf("memory of %s: %.1f MB PSS", user, float64(kb)/1024)

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"tunic/gateway/api"
+)
+
+// saidOf is what a verb says where the daemon has one answer to everything.
+func saidOf(t *testing.T, status int, answer any, words ...string) (code int, text string) {
+	a := answering(t, status, answer)
+	writeConfig(t, a.root, "tunic.toml", "[household]\ninterfaces = [\"br-lan\"]\n")
+	out := a.out.(*bytes.Buffer)
+	code = execute(context.Background(), a, words)
+	return code, out.String()
+}
+
+// Who is invited is no friend yet, and verbs for friends say how far that is.
+func TestNoFriendYet(t *testing.T) {
+	list := []api.Peer{{Name: "bob", State: api.PeerInvited, Text: "invited, waiting for bob's box"}}
+	for _, words := range [][]string{{"send", "bob", "/etc/hostname"}, {"chat", "bob"}, {"pipe", "bob", "up"}, {"anchor", "bob"}} {
+		code, said := saidOf(t, 200, list, words...)
+		if code != exitUsage || !strings.Contains(said, "bob is no friend yet: invited, waiting for bob's box\n  `tunic friends` shows") {
+			t.Errorf("%q: %d, %q", words, code, said)
+		}
+		words[1] = "bo"
+		if code, said := saidOf(t, 200, list, words...); code != exitUsage || !strings.Contains(said, `no friend is called "bo"`) {
+			t.Errorf("%q: %d, %q", words, code, said)
+		}
+	}
+}
+
+// The other box takes an invitation that suggests no name only with one.
+func TestWhatAnInvitationSays(t *testing.T) {
+	i := api.Invitation{Name: "bob", Word: "tunic:agju"}
+	if _, said := saidOf(t, 200, i, "invite", "bob"); !strings.Contains(said, "on their box: tunic accept CODE --as NAME") {
+		t.Errorf("without a name: %q", said)
+	}
+	if _, said := saidOf(t, 200, i, "invite", "bob", "--me", "ann"); !strings.Contains(said, "on their box: tunic accept CODE\n") {
+		t.Errorf("with a name: %q", said)
+	}
+}
+
+// Whoever types an address with its port learns how to write it.
+func TestWhyOfAPort(t *testing.T) {
+	unknown := api.Problem{Error: "no device is known", Hint: "see", Usage: true}
+	if _, said := saidOf(t, 400, unknown, "why", "192.0.2.1:80"); !strings.Contains(said, "tunic why 192.0.2.1 --port 80 --from DEVICE") {
+		t.Errorf("%q", said)
+	}
+}
+
+// What check warns of and what is wrong is for scripts too.
+func TestCheckAsJSON(t *testing.T) {
+	root := t.TempDir()
+	writeConfig(t, root, "tunic.toml", "[household]\ninterfaces = [\"br-lan\"]\n")
+	code, out, errs := tunicAt(root, 0, "check", "--json")
+	if code != 0 || !strings.Contains(out, `"onions": 0`) || !strings.Contains(out, "br-lan") || strings.Contains(errs, "warning") {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+	writeConfig(t, root, "tunic.toml", "[househol]\n")
+	code, out, errs = tunicAt(root, 0, "check", "--json")
+	if code != exitUsage || out != "" || !strings.HasPrefix(errs, `{"error":"`) {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+}
+
+// To whom the box is shut it does not look as if there were no IRC.
+func TestShutIsNotAbsent(t *testing.T) {
+	code, said := saidOf(t, 500, api.Problem{Error: "opening the daemon's socket: permission denied"}, "irc", "bans")
+	if code != exitFailed || !strings.Contains(said, "permission denied") {
+		t.Errorf("%d, %q", code, said)
+	}
+	if code, said := saidOf(t, 200, api.Status{}, "irc", "bans"); code != exitUsage || !strings.Contains(said, "IRC is not set up") {
+		t.Errorf("%d, %q", code, said)
+	}
+}
