@@ -37,10 +37,10 @@ type journal struct {
 	mu      sync.Mutex
 	turn    *sync.Cond // a batch was written
 	waiting []*entry
-	writing bool // somebody writes, and has what follows to itself
+	writing bool              // somebody writes, and has what follows to itself
 	live    map[string]*entry // those that are not finished
-	took    time.Duration // to write the last batch
-	crowd   int           // who was in it, and waited when it was written
+	took    time.Duration     // to write the last batch
+	crowd   int               // who was in it, and waited when it was written
 
 	broken     bool // a sync has failed: what is in the file, nobody knows
 	torn       bool // a write has failed: records of it may be whole, behind the tail
