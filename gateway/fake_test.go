@@ -363,8 +363,9 @@ func newHouseIn(t testing.TB, root string, files map[string]string) *house {
 
 // furnish gives the house its features.
 func (h *house) furnish() {
-	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log, Keys: testKeys(),
-		Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes}, Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
+	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log,
+		Keys: testKeys, Foreign: ring.ForeignClients, Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes},
+		Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
 	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log,
 		Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) {
 			return s,
@@ -431,10 +432,12 @@ func (h *house) codes(t *testing.T) []string {
 
 var errBroken = errors.New("broken")
 
+// ring is that of all houses: a user may have 128 instances of inotify(7).
+var ring onion.Keyring
+
 // testKeys makes keys: changing owners takes root.
-func testKeys() onions.Keys {
-	k := new(onion.Keyring)
-	return func(dir string, _ feature.IDs) (onion.Address, error) { return k.Ensure(dir, os.Getuid(), os.Getgid()) }
+func testKeys(dir string, _ feature.IDs) (onion.Address, error) {
+	return ring.Ensure(dir, os.Getuid(), os.Getgid())
 }
 
 // Surroundings has a link for the household's by its name, or where the test says so:

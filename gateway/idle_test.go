@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"tunic/gateway/feature"
 	"tunic/gateway/feature/entry"
 	"tunic/gateway/feature/household"
+	"tunic/gateway/link"
 )
 
 // TestRest: a box that has nothing to do waits, and does not miss what it waits
@@ -73,6 +76,25 @@ func TestBriefly(t *testing.T) {
 	}
 	if h.Gateway.Status(t.Context()); seen.scene.Brief || !listed() {
 		t.Errorf("a status lists no devices (brief: %v)", seen.scene.Brief)
+	}
+}
+
+// TestBriefFinds: what a brief report leaves out is in no finding.
+func TestBriefFinds(t *testing.T) {
+	h := newHouse(t, map[string]string{"peers/alice.toml": fmt.Sprintf("onion = %q\nclient = %q\n", onionOf(1), clientOf(1)),
+		"onions/all.toml": "[ports]\n80 = '192.168.77.20:80'\n", "onions/nobody.toml": "private = true\n[ports]\n80 = '192.168.77.20:80'\n",
+		"onions/hers.toml": "private = true\nclients = ['alice']\n[ports]\n80 = '192.168.77.20:80'\n"})
+	h.work(t.Context())
+	subjects := func(brief bool) (list []string) {
+		for _, f := range h.report(t.Context(), link.Status{}, brief).Findings {
+			list = append(list, string(f.Code)+" "+f.Subject)
+		}
+		return list
+	}
+	brief, whole := subjects(true), subjects(false)
+	if !slices.Equal(brief, whole) || !slices.Contains(brief, "onion-not-published hers") ||
+		slices.Contains(brief, "onion-not-published nobody") {
+		t.Errorf("brief %q\nwhole %q", brief, whole)
 	}
 }
 

@@ -235,7 +235,7 @@ func (p *pass) giveServe(ctx context.Context, d link.Desired) bool {
 // not all: in an open house a name comes after the rules that lead its ports to serve, for
 // whoever asks for it dials it at once.
 func (p *pass) withoutEarlyNames(d link.Desired) (link.Desired, bool) {
-	if !p.opened {
+	if !p.opened || slices.Equal(p.desired.Rules.Services, p.lastOpen.Services) {
 		return d, false
 	}
 	waits := make(map[netip.Addr]bool)

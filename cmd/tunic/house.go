@@ -34,6 +34,7 @@ import (
 	"tunic/gateway/feature/why"
 	"tunic/gateway/feature/xmpp"
 	"tunic/gateway/link"
+	"tunic/gateway/onion"
 	"tunic/gateway/supervise"
 	"tunic/rules"
 )
@@ -68,7 +69,8 @@ func newHouse(host feature.Host, d *daemon) house {
 	paths, owner := d.system.Paths, d.users.Tor
 	changes := settings.New(host, paths, d.log)
 	known := household.New(host, household.Parts{Paths: paths, Log: d.log, Kernel: d.kernel, System: d.system, Tor: d.tor, Server: d.serve})
-	published := onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: keyring(),
+	ring := new(onion.Keyring)
+	published := onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: ringKeys(ring), Foreign: ring.ForeignClients,
 		Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel})
 	return house{
 		onions:  published,

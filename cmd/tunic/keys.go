@@ -8,9 +8,8 @@ import (
 	"tunic/gateway/tor"
 )
 
-// keyring is the real onions.Keys of a daemon, which asks in each pass.
-func keyring() onions.Keys {
-	k := new(onion.Keyring)
+// ringKeys is the real onions.Keys of a daemon, which asks in each pass.
+func ringKeys(k *onion.Keyring) onions.Keys {
 	return func(dir string, owner feature.IDs) (onion.Address, error) {
 		return k.Ensure(dir, int(owner.UID), int(owner.GID))
 	}

@@ -194,3 +194,17 @@ func (c *Config) ClientKeys(o Onion) []string {
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
+
+// Findable reports whether anybody may find an onion: all who know its address, or those whom
+// ClientKeys has.
+func (c *Config) Findable(o Onion) bool {
+	if !o.Restricted() {
+		return true
+	}
+	if o.Name == HomeOnion && len(c.Peers)+len(c.Invited) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(o.Clients, func(client Client) bool {
+		return client.Key != "" || slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.Name == client.Peer })
+	})
+}

@@ -101,7 +101,7 @@ func (c *Config) Onion(name string) (Onion, bool) {
 
 // Published reports whether there is anybody who may find an onion.
 func (c *Config) Published(o Onion) bool {
-	return len(o.Ports) > 0 && (!o.Restricted() || len(c.ClientKeys(o)) > 0)
+	return len(o.Ports) > 0 && c.Findable(o)
 }
 
 // TargetHosts are the devices that targets of onions name. A name with a dot is

@@ -43,3 +43,31 @@ func TestAllOnions(t *testing.T) {
 		t.Error("an onion with ports, for everybody, is not published")
 	}
 }
+
+// Somebody may find an onion if it has no list of those who may, or one that is not empty.
+func TestFindable(t *testing.T) {
+	alice, key := Client{Peer: "alice"}, Client{Key: "K"}
+	friend := []Peer{{Name: "alice", ClientKey: "A"}}
+	for what, x := range map[string]struct {
+		c Config
+		o Onion
+	}{
+		"for all":               {Config{}, Onion{Name: "photos"}},
+		"for nobody":            {Config{}, Onion{Name: "photos", Private: true}},
+		"for a friend":          {Config{Peers: friend}, Onion{Name: "photos", Private: true, Clients: []Client{alice}}},
+		"for one who is gone":   {Config{}, Onion{Name: "photos", Private: true, Clients: []Client{alice}}},
+		"a friend not named":    {Config{Peers: friend}, Onion{Name: "photos", Private: true, Clients: []Client{{Peer: "bob"}}}},
+		"for a key":             {Config{}, Onion{Name: "photos", Private: true, Clients: []Client{key}}},
+		"home":                  {Config{}, Onion{Name: HomeOnion}},
+		"home with a friend":    {Config{Peers: friend}, Onion{Name: HomeOnion}},
+		"home with a guest":     {Config{Invited: []string{"I"}}, Onion{Name: HomeOnion}},
+		"another with a guest":  {Config{Invited: []string{"I"}}, Onion{Name: "photos", Private: true}},
+		"home and a bearer":     {Config{}, Onion{Name: HomeOnion, Clients: []Client{key}}},
+		"private home, friends": {Config{Peers: friend}, Onion{Name: HomeOnion, Private: true}},
+	} {
+		keys := x.c.ClientKeys(x.o)
+		if got, want := x.c.Findable(x.o), keys == nil || len(keys) > 0; got != want {
+			t.Errorf("%s: findable %v, and its keys are %q", what, got, keys)
+		}
+	}
+}

@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// Keyring is EnsureKeys for who asks again and again: keys are read and proved when
-// something about their files has changed. The zero value is ready; it holds
+// Keyring is EnsureKeys and ForeignClients for who asks again and again: keys are read and proved when
+// something about their files has changed. While the kernel tells nothing of a directory that
+// is watched, its files are not even asked about. The zero value is ready; it holds
 // addresses and no key. It is safe for concurrent use, for different directories.
 type Keyring struct {
 	mu    sync.Mutex
+	watch watch
 	known map[string]provedKeys // by directory
 }
 
@@ -39,6 +41,44 @@ const settled = 2 * time.Second
 // Ensure returns what EnsureKeys does. What it remembers is no longer than the files are
 // as they were; no error is remembered.
 func (k *Keyring) Ensure(dir string, uid, gid int) (Address, error) {
+	q := k.quiet(dir)
+	if q != nil && q.address != "" && q.uid == uid {
+		return q.address, nil
+	}
+	address, err := k.look(dir, uid, gid)
+	if err == nil && q != nil {
+		q.address, q.uid = address, uid
+	}
+	return address, err
+}
+
+// ForeignClients returns what ForeignClients does.
+func (k *Keyring) ForeignClients(dir string) (map[string]ClientKey, error) {
+	q := k.quiet(dir)
+	if q != nil && q.asked {
+		return q.clients, nil
+	}
+	clients, err := ForeignClients(dir)
+	if err == nil && q != nil {
+		q.clients, q.asked = clients, true
+	}
+	return clients, err
+}
+
+// quiet returns what is known of a directory in which nothing has happened, which is
+// watched from now on. What is learned next may be kept in it: it is forgotten with whatever
+// happened meanwhile. nil: it cannot be watched.
+func (k *Keyring) quiet(dir string) *quiet {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if q := k.watch.at(dir); q != nil {
+		return q
+	}
+	return k.watch.begin(dir)
+}
+
+// look is Ensure without a watch: the kernel is asked how the files are.
+func (k *Keyring) look(dir string, uid, gid int) (Address, error) {
 	before, asked := lookAtKeys(dir), time.Now()
 	k.mu.Lock()
 	known, ok := k.known[dir]

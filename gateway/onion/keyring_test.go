@@ -11,9 +11,9 @@ import (
 // rest lets what was written be old enough to be remembered.
 func rest() { time.Sleep(settled + 100*time.Millisecond) }
 
-// Keys that were proved are not read again, and whatever changes about them is
-// noticed at once.
-func TestKeyringNoticesEachChange(t *testing.T) {
+// keyChanges are what may happen to a key directory, each with what is then said.
+func keyChanges(t *testing.T) map[string]keyChange {
+	t.Helper()
 	uid, gid := os.Getuid(), os.Getgid()
 	other := filepath.Join(t.TempDir(), "other")
 	if _, err := EnsureKeys(other, uid, gid); err != nil {
@@ -26,10 +26,7 @@ func TestKeyringNoticesEachChange(t *testing.T) {
 		}
 		return text
 	}
-	changes := map[string]struct {
-		change func(dir string) error
-		want   string // in the error
-	}{
+	return map[string]keyChange{
 		"another secret in place": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, secretFile), body(other, secretFile), 0o600)
 		}, "does not belong"},
@@ -54,7 +51,24 @@ func TestKeyringNoticesEachChange(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, hostnameFile), []byte("x.onion\n"), 0o600)
 		}, "does not name"},
 	}
-	var k Keyring
+}
+
+type keyChange struct {
+	change func(dir string) error
+	want   string // in the error
+}
+
+// Keys that were proved are not read again, and whatever changes about them is
+// noticed at once, by their times as by a watch.
+func TestKeyringNoticesEachChange(t *testing.T) {
+	for way, k := range map[string]*Keyring{"times": {watch: watch{off: true}}, "watch": {}} {
+		noticesEachChange(t, way, k)
+	}
+}
+
+func noticesEachChange(t *testing.T, way string, k *Keyring) {
+	t.Helper()
+	uid, gid, changes := os.Getuid(), os.Getgid(), keyChanges(t)
 	base := t.TempDir()
 	dirs := make(map[string]string)
 	for name := range changes {
@@ -67,14 +81,23 @@ func TestKeyringNoticesEachChange(t *testing.T) {
 	for name, c := range changes {
 		dir := dirs[name]
 		want, err := k.Ensure(dir, uid, gid)
-		if err != nil || len(k.known) == 0 || k.known[dir].address != want {
-			t.Fatalf("%s: before: %v, remembered %v", name, err, k.known[dir])
+		if err != nil || len(k.known) == 0 || k.known[dir].address != want || (way == "watch") != (k.watch.dirs[dir] != nil) {
+			t.Fatalf("%s: before: %v, remembered %v, watched %v", name, err, k.known[dir], k.watch.dirs[dir])
+		}
+		if way == "watch" {
+			k.watch.dirs[dir].address = "remembered" // so that it can be told apart
+			if got, err := k.Ensure(dir, uid, gid); err != nil || got != "remembered" {
+				t.Errorf("%s: nothing happened, and it was looked at: %v, %v", name, got, err)
+			}
+			if _, err := k.Ensure(dir, uid+1, gid); err == nil {
+				t.Errorf("%s: it is another user's, and was taken for theirs", name)
+			}
 		}
 		if err := c.change(dir); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := k.Ensure(dir, uid, gid); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
+			t.Errorf("%s, %s: %v, want an error with %q", way, name, err, c.want)
 		}
 		if _, ok := k.known[dir]; ok {
 			t.Errorf("%s: it is still remembered", name)
@@ -84,7 +107,7 @@ func TestKeyringNoticesEachChange(t *testing.T) {
 
 // What was written just now may be written again without another timestamp.
 func TestKeyringDoesNotTrustWhatIsNew(t *testing.T) {
-	var k Keyring
+	k := Keyring{watch: watch{off: true}}
 	dir := filepath.Join(t.TempDir(), "keys")
 	uid, gid := os.Getuid(), os.Getgid()
 	for range 3 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -11,7 +12,8 @@ import (
 // start; a later one changes the running tor without ending it where tor lets
 // that be done, and otherwise has Serve start another. It returns once the
 // state is accepted; that the network is reached, onions are published and so
-// on, Status says later. An equal state costs nothing.
+// on, Status says later. An equal state costs nothing, least if it is the same memory as
+// last time; so nobody writes to a spec that was given.
 //
 // An error means that the state before is still the desired one: the errors of
 // Check, ErrNoTor, *TooOldError, what tor itself has against the configuration
@@ -19,7 +21,26 @@ import (
 func (t *Tor) Apply(ctx context.Context, spec Spec) error {
 	t.applying.Lock()
 	defer t.applying.Unlock()
-	spec = spec.Clone()
+	if t.isAsked(spec) {
+		return nil
+	}
+	err := t.apply(ctx, spec.Clone())
+	if err == nil {
+		t.mu.Lock()
+		t.asked = &spec
+		t.mu.Unlock()
+	}
+	return err
+}
+
+// isAsked reports whether a spec is what the last Apply asked for and got, and is in force.
+func (t *Tor) isAsked(spec Spec) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asked != nil && reflect.DeepEqual(*t.asked, spec)
+}
+
+func (t *Tor) apply(ctx context.Context, spec Spec) error {
 	if err := spec.Check(); err != nil {
 		return err
 	}
@@ -110,7 +131,7 @@ func (t *Tor) replace(ctx context.Context, spec Spec) error {
 // accept makes spec the state that every start from now on has.
 func (t *Tor) accept(spec Spec) {
 	t.mu.Lock()
-	t.spec = spec
+	t.spec, t.asked = spec, nil
 	if !t.wished {
 		t.wished = true
 		close(t.wish)

@@ -35,7 +35,7 @@ func (t *Tor) Stop() {
 	t.mu.Lock()
 	wished := t.wished
 	if wished {
-		t.spec, t.wished, t.wish = Spec{}, false, make(chan struct{})
+		t.spec, t.asked, t.wished, t.wish = Spec{}, nil, false, make(chan struct{})
 	}
 	t.mu.Unlock()
 	if wished {

@@ -93,7 +93,7 @@ type Snippet struct {
 
 // Equal reports whether both states are the same.
 func (s Spec) Equal(other Spec) bool {
-	return reflect.DeepEqual(s.Clone(), other.Clone())
+	return reflect.DeepEqual(s, other) || reflect.DeepEqual(s.Clone(), other.Clone())
 }
 
 // Clone returns a copy that shares no memory with s.

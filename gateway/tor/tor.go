@@ -50,6 +50,7 @@ type Tor struct {
 	mu      sync.Mutex
 	spec    Spec               // the last one accepted
 	wished  bool               // spec is set
+	asked   *Spec              // by the last Apply, and is spec; nil: that went wrong, or it was changed since
 	wish    chan struct{}      // closed when spec is set
 	session *session           // nil while no process answers
 	adopted *adopted           // that Serve has to go on with

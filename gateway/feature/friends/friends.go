@@ -142,7 +142,7 @@ func (f *Feature) look(ctx context.Context, s *feature.Scene, r *feature.Report)
 		r.Find(health.FriendsUnusable, "", "what is kept of friends: %v", err)
 	}
 	s.Config = f.invite(s.Config, book.Clients())
-	if o, _ := s.Config.Onion(config.HomeOnion); o.Restricted() && len(s.Config.ClientKeys(o)) == 0 {
+	if o, _ := s.Config.Onion(config.HomeOnion); !s.Config.Findable(o) {
 		r.Find(health.HomePrivate, config.HomeOnion, "the onion home is private and nobody is invited, so it is not published")
 	}
 	known := f.read(book, s)
@@ -162,7 +162,8 @@ func (f *Feature) learn(known Known) {
 // read takes out of the book what is wanted.
 func (f *Feature) read(book *peer.Book, s *feature.Scene) Known {
 	k := Known{Visits: append(book.Visits(), book.FriendVisits()...), Calls: book.Calls(), Returns: f.returns,
-		Offers: make(map[onion.Address][]peer.Offer), Outbox: make(map[onion.Address][]peer.Introduction)}
+		Offers: make(map[onion.Address][]peer.Offer, len(s.Config.Peers)),
+		Outbox: make(map[onion.Address][]peer.Introduction, len(s.Config.Peers))}
 	s.Heard, s.Offered = make(map[onion.Address]time.Time), make(map[onion.Address][]link.ServiceOffer)
 	for _, p := range s.Config.Peers {
 		who := onion.Address(p.Onion)
@@ -221,8 +222,11 @@ func (f *Feature) openBook(home onion.Address, own []onion.Address) (*peer.Book,
 // named are the onions that have names of their own, and whose box says so:
 // friends' homes, then what they have granted us. None is there twice.
 func named(c *config.Config, f Known) []claim {
-	var list []claim
-	there := make(map[onion.Address]bool)
+	n := len(c.Peers)
+	for _, offers := range f.Offers {
+		n += len(offers)
+	}
+	list, there := make([]claim, 0, n), make(map[onion.Address]bool, n)
 	add := func(a onion.Address, p config.Peer) {
 		if !there[a] {
 			list = append(list, claim{a, onion.Address(p.Onion)})

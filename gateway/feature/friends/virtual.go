@@ -25,6 +25,9 @@ import (
 type virtuals struct {
 	path  string
 	given []given // the first given first; nil: not read yet
+
+	list    map[onion.Address]uint16 // of given; nil: not made yet. Nobody writes to it
+	settled []claim                  // for which nothing is to be given any more; nil: for none
 }
 
 // given is one host number, the same in both families.
@@ -49,28 +52,37 @@ const (
 
 func virtualFile(p config.Paths) string { return filepath.Join(p.State, "virtual.json") }
 
-// numbers are the host numbers by onion.
+// numbers are the host numbers by onion, in a map that stays as it is.
 func (v *virtuals) numbers() map[onion.Address]uint16 {
-	list := make(map[onion.Address]uint16)
-	for _, g := range v.given {
-		list[g.Onion] = g.Number
+	if v.list == nil {
+		v.list = make(map[onion.Address]uint16)
+		for _, g := range v.given {
+			v.list[g.Onion] = g.Number
+		}
 	}
-	return list
+	return v.list
 }
 
 // number makes sure that all these onions have a number, as far as there are
 // any: the error names those that have none. None is wanted twice.
 func (v *virtuals) number(want []claim) error {
 	if v.given == nil {
+		v.list = nil
 		if err := v.load(); err != nil {
 			return err
 		}
 	}
+	if v.settled != nil && slices.Equal(v.settled, want) {
+		return nil
+	}
+	v.settled = nil
 	next, lacking := v.with(want)
 	if !slices.Equal(next, v.given) {
 		if err := v.keep(next); err != nil {
 			return fmt.Errorf("keeping the virtual addresses: %w", err)
 		}
+	} else if lacking == nil {
+		v.settled = want
 	}
 	return lacking
 }
@@ -171,7 +183,7 @@ func (v *virtuals) keep(next []given) error {
 		err = durable.Write(v.path, append(raw, 0x0a), 0o600)
 	}
 	if err == nil {
-		v.given = next
+		v.given, v.list = next, nil
 	}
 	return err
 }

@@ -67,7 +67,7 @@ func TestVirtualAddressesOfOneFriend(t *testing.T) {
 // numberInMemory is number without the disk.
 func (v *virtuals) numberInMemory(want []claim) error {
 	next, err := v.with(want)
-	v.given = next
+	v.given, v.list = next, nil
 	return err
 }
 

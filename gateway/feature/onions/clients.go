@@ -9,13 +9,12 @@ import (
 	"tunic/gateway/api"
 	"tunic/gateway/config"
 	"tunic/gateway/feature"
-	"tunic/gateway/onion"
 )
 
 // checkImported refuses an onion that another tor published for clients whom
 // its file here does not name: it would be for others than before.
-func checkImported(o config.Onion, dir string) error {
-	foreign, err := onion.ForeignClients(dir)
+func (f *Feature) checkImported(o config.Onion, dir string) error {
+	foreign, err := f.Foreign(dir)
 	if err != nil {
 		return fmt.Errorf("reading the clients that were imported with it: %w", err)
 	}

@@ -49,15 +49,17 @@ type Kernel interface {
 
 // Parts are what the feature asks.
 type Parts struct {
-	Paths  config.Paths
-	Owner  feature.IDs // of the keys: tor's user
-	Log    *slog.Logger
-	Keys   Keys
-	Now    func() time.Time // nil: time.Now
-	Tor    Tor
-	Fast   FastTor
-	Server Server
-	Kernel Kernel
+	Paths config.Paths
+	Owner feature.IDs // of the keys: tor's user
+	Log   *slog.Logger
+	Keys  Keys
+	// Foreign is onion.ForeignClients, or one with a memory; nil: the former.
+	Foreign func(dir string) (map[string]onion.ClientKey, error)
+	Now     func() time.Time // nil: time.Now
+	Tor     Tor
+	Fast    FastTor
+	Server  Server
+	Kernel  Kernel
 }
 
 // Feature answers api.Onions.
@@ -87,6 +89,9 @@ var (
 func New(host feature.Host, p Parts) *Feature {
 	if p.Now == nil {
 		p.Now = time.Now
+	}
+	if p.Foreign == nil {
+		p.Foreign = onion.ForeignClients
 	}
 	f := &Feature{Parts: p, host: host, rotations: newRotations(p.Paths), passed: make(chan struct{}, 1)}
 	f.rotations.now = func() time.Time { return f.Now() }
@@ -124,7 +129,7 @@ func (f *Feature) look(s *feature.Scene, r *feature.Report) {
 			s.Addresses[o.Name] = address
 			f.certify(o, address, s.Certain, r)
 		}
-		if s.Addresses[o.Name] != "" && o.Name != config.HomeOnion && o.Restricted() && len(s.Config.ClientKeys(o)) == 0 {
+		if s.Addresses[o.Name] != "" && o.Name != config.HomeOnion && !s.Config.Findable(o) {
 			r.Find(health.NobodyInvited, o.Name, "the onion %s is private and has no clients, so it is not published", o.Name)
 		}
 	}
@@ -145,7 +150,7 @@ func (f *Feature) keys(o config.Onion, r *feature.Report) (onion.Address, bool) 
 		r.Find(health.OnionKeys, o.Name, "onion %s is not published: %v", o.Name, err)
 		return "", false
 	}
-	if err := checkImported(o, dir); err != nil {
+	if err := f.checkImported(o, dir); err != nil {
 		r.Find(health.OnionForeign, o.Name, "onion %s is not published: %v", o.Name, err)
 		return "", false
 	}

@@ -91,14 +91,25 @@ func ownAddresses(s *feature.Scene) []onion.Address {
 	for _, dir := range retired {
 		list = append(list, onion.Address(filepath.Base(dir)))
 	}
-	kept, _ := filepath.Glob(s.Paths.OnionKeys("*"))
-	for _, dir := range kept {
-		if _, known := s.Addresses[filepath.Base(dir)]; known {
+	for _, name := range namesIn(s.Paths.OnionKeys("")) {
+		if _, known := s.Addresses[name]; known {
 			continue
 		}
-		if i, err := onion.ReadIdentity(dir); err == nil { // else it has no address
+		if i, err := onion.ReadIdentity(s.Paths.OnionKeys(name)); err == nil { // else it has no address
 			list = append(list, i.Address)
 		}
 	}
 	return list
+}
+
+// namesIn lists a directory, sorted; none if it cannot be read.
+func namesIn(dir string) []string {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(-1)
+	slices.Sort(names)
+	return names
 }

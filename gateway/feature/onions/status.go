@@ -15,9 +15,9 @@ import (
 // describe lists every onion, published or not, with keys or without.
 func (f *Feature) describe(s feature.Scene) []api.Onion {
 	f.probes.saw(s.Served)
-	published := f.all()
-	var list []api.Onion
-	for _, o := range s.Config.AllOnions() {
+	published, onions := f.all(), s.Config.AllOnions()
+	list := make([]api.Onion, 0, len(onions))
+	for _, o := range onions {
 		d := published[string(s.Addresses[o.Name])]
 		one := describeOnion(s, o, d)
 		one.Old = f.formerOf(s, o, published)
@@ -30,13 +30,12 @@ func (f *Feature) describe(s feature.Scene) []api.Onion {
 // describeOnion is the status of an onion as the scene has it; d is what tor has
 // published of it.
 func describeOnion(s feature.Scene, o config.Onion, d tor.Descriptor) api.Onion {
-	one := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: o.Restricted(), Clients: clients(s.Config, o),
+	one := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: o.Restricted(), Clients: whoFinds(s, o),
 		Uploads: d.Uploads, Published: s.Config.Published(o) && d.Out, Ports: []api.Port{}}
 	one.As = o.As
 	if address, ok := s.Addresses[o.Name]; ok {
 		one.Address = address.Host()
 	}
-	one.Clients = append(one.Clients, invited(s.Config, o, one.Clients)...)
 	if !d.At.IsZero() {
 		one.UploadedAt = &d.At
 	}
@@ -52,6 +51,19 @@ func describeOnion(s feature.Scene, o config.Onion, d tor.Descriptor) api.Onion 
 		one.Ports = append(one.Ports, port)
 	}
 	return one
+}
+
+// whoFinds lists who may find a private onion. A status of which findings alone are read has one without
+// a name for all of them.
+func whoFinds(s feature.Scene, o config.Onion) []api.OnionClient {
+	switch {
+	case !s.Brief:
+		list := clients(s.Config, o)
+		return append(list, invited(s.Config, o, list)...)
+	case o.Restricted() && s.Config.Findable(o):
+		return make([]api.OnionClient, 1)
+	}
+	return nil
 }
 
 // formerOf lists the addresses that an onion had and that still lead to it.
