@@ -45,6 +45,14 @@ func (b *batch) empty(id tableID, chain string) {
 	b.close(b.last)
 }
 
+// drop deletes a chain that is empty.
+func (b *batch) drop(id tableID, chain string) {
+	b.last = b.open(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_DELCHAIN, 0, familyOf(id))
+	b.name(unix.NFTA_CHAIN_TABLE, id.name)
+	b.name(unix.NFTA_CHAIN_NAME, chain)
+	b.close(b.last)
+}
+
 // remove takes one rule out of a chain.
 func (b *batch) remove(id tableID, chain string, handle uint64) {
 	b.last = b.open(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_DELRULE, 0, familyOf(id))
