@@ -266,8 +266,9 @@ func TestReplayRefused(t *testing.T) {
 func (n *node) restoreWith(k *Kernel, line string) {
 	n.t.Helper()
 	p := k.families[rules.IPv4]
+	line = strings.NewReplacer("LOAD", `load "$@"`, "SPARE", spareChain).Replace(line)
 	script := "#!/bin/sh\ntext=$(cat)\nload() { echo \"$text\" | " + p.restore + " \"$@\"; }\n" +
-		"case $text in *\"-A " + spareChain + "\"*) " + strings.NewReplacer("LOAD", `load "$@"`, "SPARE", spareChain).Replace(line) + " ;; *) load \"$@\" ;; esac\n"
+		"case $text in *\"-A " + spareChain + "\"*) " + line + " ;; *) load \"$@\" ;; esac\n"
 	path := filepath.Join(n.t.TempDir(), "restore")
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		n.t.Fatal(err)
