@@ -93,14 +93,11 @@ func (k *Kernel) converge(ctx context.Context, tables []rules.Table, now state) 
 	}
 	var before []load
 	var failed error
-	var read listed
 	refused := 0 // how often in a row
-	k.learn(ctx)
 	for range attempts {
 		loads := k.missing(tables, now)
 		if len(loads) == 0 {
 			k.settle(ctx, tables, now)
-			k.unread = read
 			return nil
 		}
 		if failed == nil || !slices.EqualFunc(loads, before, load.equal) {
@@ -110,7 +107,7 @@ func (k *Kernel) converge(ctx context.Context, tables []rules.Table, now state) 
 		}
 		var err error
 		before = loads
-		if read, failed, err = k.put(ctx, loads, now, failed != nil); err != nil {
+		if failed, err = k.put(ctx, loads, now, failed != nil); err != nil {
 			k.forget(loads)
 			return errors.Join(failed, err)
 		}
@@ -128,27 +125,21 @@ func (k *Kernel) converge(ctx context.Context, tables []rules.Table, now state) 
 }
 
 // put loads, in one transaction or by iptables, and looks what the kernel has then,
-// into now. It returns when that was if iptables did it, and why it failed; err says
-// that nobody knows what is there.
-func (k *Kernel) put(ctx context.Context, loads []load, now state, oneByOne bool) (read listed, failed, err error) {
-	again := !oneByOne && k.replay(loads, now)
-	if !again {
+// into now. It returns why it failed; err says that nobody knows what is there.
+func (k *Kernel) put(ctx context.Context, loads []load, now state, oneByOne bool) (failed, err error) {
+	sent := !oneByOne && k.replay(ctx, loads, now)
+	if !sent {
 		failed = k.load(ctx, loads, oneByOne)
 	}
-	looked := listed{k.generation(), families(tablesOf(loads))}
-	seen, err := k.look(ctx, looked.families...)
+	seen, err := k.look(ctx, families(tablesOf(loads))...)
 	if err != nil {
-		return listed{}, failed, err
+		return failed, err
 	}
 	maps.Copy(now, seen)
-	switch {
-	case !again:
-		return looked, failed, nil
-	case !confirmed(loads, now):
-		k.written = nil
-		return listed{}, errors.New("iptables prints other rules than were sent"), nil
+	if sent && !k.confirm(loads, now) {
+		failed = errors.New("iptables prints other rules than were sent")
 	}
-	return listed{}, nil, nil
+	return failed, nil
 }
 
 // stagger lets another process that does the same go first, or second.

@@ -138,6 +138,34 @@ func TestApplyAllInputs(t *testing.T) {
 	})
 }
 
+// TestBare: where no table is no program is asked, and where one is each family has its own.
+func TestBare(t *testing.T) {
+	useBackend(t, "nft")
+	gw := newNode(t, "bare")
+	k := gw.kernel()
+	for _, c := range []struct {
+		line  string
+		asked int // programs
+	}{
+		{"nft add table ip other", 0}, // not iptables'
+		{"nft add table inet filter", 0},
+		{"ip6tables -t mangle -N OTHER", 1},
+		{"iptables -A INPUT -j ACCEPT", 2},
+		{"nft delete table ip6 mangle", 1},
+		{"nft delete table ip filter", 0},
+	} {
+		gw.run(c.line)
+		before := k.own.next
+		now := gw.state(k)
+		if asked := k.own.next - before; asked != c.asked || len(now) != 2*len(tableNames) {
+			t.Errorf("after %q %d programs were asked, and %d tables looked at", c.line, asked, len(now))
+		}
+		if got := len(now[tableID{rules.IPv4, "filter"}]["INPUT"]); (got == 1) != (c.asked == 2 || c.line == "nft delete table ip6 mangle") {
+			t.Errorf("after %q INPUT has %d rules", c.line, got)
+		}
+	}
+}
+
 // TestGoldens loads the files of the compiler's test, without keeping them.
 func TestGoldens(t *testing.T) {
 	files, err := filepath.Glob("../testdata/*.ip?")

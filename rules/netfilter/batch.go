@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"tunic/rules"
 )
 
 // batch is a transaction of nf_tables: messages between NFNL_MSG_BATCH_BEGIN and
@@ -42,6 +45,14 @@ func (b *batch) empty(id tableID, chain string) {
 	b.last = b.open(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_DELRULE, 0, familyOf(id))
 	b.name(unix.NFTA_RULE_TABLE, id.name)
 	b.name(unix.NFTA_RULE_CHAIN, chain)
+	b.close(b.last)
+}
+
+// drop deletes a chain that is empty.
+func (b *batch) drop(id tableID, chain string) {
+	b.last = b.open(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_DELCHAIN, 0, familyOf(id))
+	b.name(unix.NFTA_CHAIN_TABLE, id.name)
+	b.name(unix.NFTA_CHAIN_NAME, chain)
 	b.close(b.last)
 }
 
@@ -262,4 +273,17 @@ func (k *Kernel) generation() uint32 {
 		return 0
 	}
 	return uint32(number(attributes(messages[0][nl.SizeofNfgenmsg:])[unix.NFTA_GEN_ID]))
+}
+
+// bare reports whether the kernel says that none of the tables of a family is there.
+func (k *Kernel) bare(f rules.Family) bool {
+	if k.version.Backend != BackendNFT {
+		return false
+	}
+	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP)
+	request.AddData(&nl.Nfgenmsg{NfgenFamily: byte(familyNumber(f)), Version: unix.NFNETLINK_V0})
+	messages, err := request.Execute(unix.NETLINK_NETFILTER, 0)
+	return err == nil && !slices.ContainsFunc(messages, func(m []byte) bool {
+		return len(m) < nl.SizeofNfgenmsg || slices.Contains(tableNames, text(attributes(m[nl.SizeofNfgenmsg:])[unix.NFTA_TABLE_NAME]))
+	})
 }

@@ -45,7 +45,6 @@ type Kernel struct {
 	mu        sync.Mutex
 	applied   map[tableID]applied
 	written   map[ruleKey]written // what iptables has made of rules
-	unread    listed              // when rules were loaded that are not in written yet
 	abilities map[string]bool     // whether rules can match that
 
 	own     children // programs of ours that may change rules

@@ -19,19 +19,26 @@ type listing map[string][]string
 type state map[tableID]listing
 
 // look asks for all tables of some families, a process for each at a time: the
-// drift check runs often, and to ask for each chain would be forty.
+// drift check runs often, and to ask for each chain would be forty. None is started
+// where nothing is, as at boot.
 func (k *Kernel) look(ctx context.Context, families ...rules.Family) (state, error) {
 	jobs := make(map[rules.Family]*job)
+	now := make(state)
 	for _, f := range families {
+		if k.bare(f) {
+			for _, name := range tableNames {
+				now[tableID{f, name}] = nil
+			}
+			continue
+		}
 		jobs[f] = k.own.start(ctx, "", k.families[f].save)
 	}
 	out, err := waitAll(jobs)
 	if err != nil {
 		return nil, fmt.Errorf("listing rules: %w", err)
 	}
-	now := make(state)
-	for f, text := range out {
-		tables, err := parseSaved(text)
+	for f := range jobs {
+		tables, err := parseSaved(out[f])
 		if err != nil {
 			return nil, fmt.Errorf("listing %v rules: %w", f, err)
 		}

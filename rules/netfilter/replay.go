@@ -6,23 +6,29 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tunic/rules"
 )
 
 // iptables sends each table as a transaction of its own, and before each the
-// kernel waits for what the one before has deleted: six of them are 80 ms. So a
-// rule goes by iptables the first time, and what it has made of it is read from the
-// kernel and kept; a change of which all rules are known so is sent as one
-// transaction of all tables of both families. iptables sees no difference, and is
-// asked afterwards.
+// kernel waits for what the one before has deleted: six of them are 80 ms. So
+// iptables translates a rule once, in a chain to which nobody jumps; what it has made of
+// it is read from the kernel and kept, and the change itself is one transaction of all
+// tables of both families. iptables sees no difference, and is asked afterwards.
+
+// spareChain is where iptables loads rules so that we can read what it makes of them. No
+// packet meets it, and no other process has it. It goes with the transaction that sends them
+// or, after a failure, with the chains of other versions (settle).
+var spareChain = rules.ChainPrefix + "SPARE-" + strconv.Itoa(os.Getpid())
 
 // written is a rule as the kernel holds it. A rule about a device is the same for
 // each: mac is that of the one it was read from, 6 bytes, or nil.
 type written struct {
-	expressions []byte // NFTA_RULE_EXPRESSIONS without its header, counters at 0
+	expressions []byte // NFTA_RULE_EXPRESSIONS without its header, counters at 0; nil: iptables prints another rule
 	userdata    []byte // NFTA_RULE_USERDATA likewise; nil: none
 	mac         []byte
 	handle      uint64 // where it was read
@@ -53,58 +59,151 @@ func withoutMAC(rule string) (string, net.HardwareAddr) {
 	return before + macOption + "* " + after, mac
 }
 
-// find returns a rule as it is to be sent, and whether it is known.
+func keyOf(id tableID, rule string) ruleKey {
+	text, _ := withoutMAC(rule)
+	return ruleKey{id, text}
+}
+
+// find returns a rule as it is to be sent, and whether it can be.
 func (k *Kernel) find(id tableID, rule string) (written, bool) {
 	text, mac := withoutMAC(rule)
-	w, ok := k.written[ruleKey{id, text}]
-	if ok && mac != nil {
+	w := k.written[ruleKey{id, text}]
+	if w.expressions == nil {
+		return w, false
+	}
+	if mac != nil {
 		w.expressions = bytes.Replace(w.expressions, w.mac, mac, 1)
 	}
-	return w, ok
+	return w, true
 }
 
-// knows reports whether all rules of a chain can be sent again.
+// knows reports whether all rules of a chain can be sent.
 func (k *Kernel) knows(id tableID, c rules.Chain) bool {
-	for _, rule := range c.Rules {
-		text, _ := withoutMAC(rule)
-		if _, ok := k.written[ruleKey{id, text}]; !ok {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(c.Rules, func(rule string) bool { return k.written[keyOf(id, rule)].expressions == nil })
 }
 
-// replay loads chains in one transaction. It reports false, and has changed
-// nothing, where iptables has to do it: because it never has, for a hook, and
-// where the kernel refuses.
-func (k *Kernel) replay(loads []load, now state) bool {
-	if k.version.Backend != BackendNFT {
+// replay loads chains in one transaction. It reports false, and has changed nothing that
+// packets meet, where iptables has to do it: for hooks and new chains, where it prints rules
+// otherwise than they are written, and where it or the kernel refuses.
+func (k *Kernel) replay(ctx context.Context, loads []load, now state) bool {
+	if k.version.Backend != BackendNFT || !stand(loads, now) {
 		return false
 	}
+	spares := k.spares(loads)
+	err := k.learn(ctx, spares)
+	if err == nil {
+		err = k.carryOut(spares, loads, now)
+	}
+	if err != nil {
+		k.log.Debug("rules are loaded by iptables", "error", err)
+	}
+	return err == nil
+}
+
+// stand reports whether all chains and hooks are there, so that only rules are to be loaded.
+func stand(loads []load, now state) bool {
+	return !slices.ContainsFunc(loads, func(l load) bool {
+		absent := func(c rules.Chain) bool { _, there := now[idOf(l.table)][c.Name]; return !there }
+		return len(l.hooks) > 0 || slices.ContainsFunc(l.chains, absent)
+	})
+}
+
+// spares are the rules that iptables has not translated yet, in a spare chain of each table that
+// has some. Of rules that differ by their device alone it is one.
+func (k *Kernel) spares(loads []load) []load {
+	if len(k.written) > maxWritten {
+		k.written = nil
+	}
+	var spares []load
 	for _, l := range loads {
-		id := idOf(l.table)
-		unable := func(c rules.Chain) bool {
-			_, there := now[id][c.Name]
-			return !there || !k.knows(id, c)
+		spare := rules.Chain{Name: spareChain}
+		seen := make(map[ruleKey]bool)
+		for _, c := range l.chains {
+			for _, rule := range c.Rules {
+				key := keyOf(idOf(l.table), rule)
+				if _, known := k.written[key]; !known && !seen[key] {
+					seen[key] = true
+					spare.Rules = append(spare.Rules, rule)
+				}
+			}
 		}
-		if len(l.hooks) > 0 || slices.ContainsFunc(l.chains, unable) {
-			return false
+		if len(spare.Rules) > 0 {
+			spares = append(spares, load{table: rules.Table{Family: l.table.Family, Name: l.table.Name}, chains: []rules.Chain{spare}})
 		}
 	}
+	return spares
+}
+
+// learn has iptables load spare chains and keeps what it has made of their rules, if there was no
+// other change of nf_tables meanwhile: then they hold just these rules, in their order. How
+// iptables prints them is seen when they have been sent.
+func (k *Kernel) learn(ctx context.Context, spares []load) error {
+	if len(spares) == 0 {
+		return nil
+	}
+	before := k.generation()
+	if err := k.load(ctx, spares, false); err != nil {
+		return err
+	}
+	found := make(map[ruleKey]written)
+	for _, l := range spares {
+		if err := read(idOf(l.table), l.chains[0], found); err != nil {
+			return err
+		}
+	}
+	if after := k.generation(); before == 0 || after != before+uint32(len(spares)) { // a transaction each
+		return fmt.Errorf("between the changes %d and %d of rules another program has made some", before, after)
+	}
+	if k.written == nil {
+		k.written = make(map[ruleKey]written)
+	}
+	maps.Copy(k.written, found)
+	return nil
+}
+
+// read reads from the kernel what iptables has made of the rules of a chain.
+func read(id tableID, c rules.Chain, found map[ruleKey]written) error {
+	list, err := readChain(id, c.Name)
+	if err != nil {
+		return err
+	}
+	if len(list) != len(c.Rules) {
+		return fmt.Errorf("chain %s of %v has %d rules in place of %d", c.Name, id, len(list), len(c.Rules))
+	}
+	for i, rule := range c.Rules {
+		_, mac := withoutMAC(rule)
+		w := list[i]
+		w.mac = mac
+		if mac != nil && bytes.Count(w.expressions, mac) != 1 {
+			return fmt.Errorf("the device of %q is not where it should be", rule)
+		}
+		found[keyOf(id, rule)] = w
+	}
+	return nil
+}
+
+// carryOut sends the transaction: it removes the spare chains and fills those of the loads.
+func (k *Kernel) carryOut(spares, loads []load, now state) error {
 	var b batch
 	b.begin()
+	for _, l := range spares {
+		b.empty(idOf(l.table), spareChain)
+		b.drop(idOf(l.table), spareChain)
+	}
 	for _, l := range loads {
 		for _, c := range l.chains {
+			if !k.knows(idOf(l.table), c) {
+				return fmt.Errorf("iptables prints rules of %s otherwise than they are written", c.Name)
+			}
 			k.rewrite(&b, idOf(l.table), c, now[idOf(l.table)][c.Name])
 		}
 	}
 	b.end()
-	if err := k.own.send(b); err != nil {
-		k.log.Debug("rules go by iptables", "error", err)
+	err := k.own.send(b)
+	if err != nil {
 		k.written = nil
-		return false
 	}
-	return true
+	return err
 }
 
 // long is from how many rules on a chain is changed where it differs.
@@ -152,80 +251,26 @@ func (a applied) rulesOf(chain string, now []string) []string {
 	return a.wanted.Chains[i].Rules
 }
 
-// confirmed reports whether iptables prints the chains as they were wanted.
-func confirmed(loads []load, now state) bool {
+// confirm reports whether iptables prints the chains as they were wanted. If not, all that was
+// kept is forgotten, and what it prints otherwise is left to it.
+func (k *Kernel) confirm(loads []load, now state) bool {
+	same, otherwise := true, make(map[ruleKey]written)
 	for _, l := range loads {
 		for _, c := range l.chains {
-			if !slices.EqualFunc(c.Rules, now[idOf(l.table)][c.Name], samePrinted) {
-				return false
+			printed := now[idOf(l.table)][c.Name]
+			same = same && len(printed) == len(c.Rules)
+			for i, rule := range c.Rules[:min(len(printed), len(c.Rules))] {
+				if !samePrinted(rule, printed[i]) {
+					same = false
+					otherwise[keyOf(idOf(l.table), rule)] = written{}
+				}
 			}
 		}
 	}
-	return true
-}
-
-// listed is when rules were listed: at which generation of the kernel's, and of which
-// families. The zero value is never.
-type listed struct {
-	generation uint32
-	families   []rules.Family
-}
-
-// learn keeps what iptables has made of the rules that it loaded last: of those that
-// it printed as they were wanted, if nobody has changed any rule since it did. It is
-// left for the next change, since to read a thousand rules takes 10 ms, and the first
-// change is that at boot.
-func (k *Kernel) learn(ctx context.Context) {
-	last := k.unread
-	k.unread = listed{}
-	if last.generation == 0 || k.generation() != last.generation {
-		return
+	if !same {
+		k.written = otherwise
 	}
-	found := make(map[ruleKey]written)
-	for id, a := range k.applied {
-		if !slices.Contains(last.families, id.family) {
-			continue
-		}
-		for _, c := range a.wanted.Chains {
-			if ctx.Err() != nil {
-				return
-			}
-			if k.knows(id, c) {
-				continue
-			}
-			if err := k.read(id, c, a.kernel[c.Name], found); err != nil {
-				k.log.Debug("rules stay with iptables", "table", id, "chain", c.Name, "error", err)
-				return
-			}
-		}
-	}
-	if len(found) == 0 || k.generation() != last.generation {
-		return
-	}
-	if k.written == nil || len(k.written)+len(found) > maxWritten {
-		k.written = make(map[ruleKey]written)
-	}
-	maps.Copy(k.written, found)
-}
-
-// read reads a chain from the kernel.
-func (k *Kernel) read(id tableID, c rules.Chain, printed []string, found map[ruleKey]written) error {
-	list, err := readChain(id, c.Name)
-	if err != nil {
-		return err
-	}
-	if len(list) != len(c.Rules) || len(printed) != len(c.Rules) {
-		return fmt.Errorf("%d rules, %d printed, %d wanted", len(list), len(printed), len(c.Rules))
-	}
-	for i, rule := range c.Rules {
-		text, mac := withoutMAC(rule)
-		w := list[i]
-		w.mac = mac
-		if samePrinted(rule, printed[i]) && (mac == nil || bytes.Count(w.expressions, mac) == 1) {
-			found[ruleKey{id, text}] = w
-		}
-	}
-	return nil
+	return same
 }
 
 // protocolNames are those of /etc/protocols by which iptables prints the numbers

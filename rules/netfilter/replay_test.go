@@ -3,6 +3,9 @@ package netfilter
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"slices"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -80,12 +83,91 @@ func TestAnotherDevice(t *testing.T) {
 	}
 }
 
+// chainOf is a load of one chain into the filter of IPv4.
+func chainOf(name string, list ...string) load {
+	return load{table: rules.Table{Family: rules.IPv4, Name: "filter"}, chains: []rules.Chain{{Name: name, Rules: list}}}
+}
+
+// TestSpares: iptables translates each rule once, and for one device what is so for all.
+func TestSpares(t *testing.T) {
+	const mac = "-m mac --mac-source 02:00:00:00:00:0"
+	id := tableID{rules.IPv4, "filter"}
+	k := &Kernel{written: map[ruleKey]written{{id, "-j KNOWN"}: {expressions: []byte{1}}}}
+	loads := []load{chainOf("TUNIC-A", "-j KNOWN", mac+"1 -j X", mac+"2 -j X", mac+"2 -j Y", "-j Z"), chainOf("TUNIC-B", "-j KNOWN")}
+	got := k.spares(loads)
+	if len(got) != 1 || !got[0].equal(chainOf(spareChain, mac+"1 -j X", mac+"2 -j Y", "-j Z")) || got[0].hooks != nil {
+		t.Errorf("%+v", got)
+	}
+	for i := range maxWritten + 1 {
+		k.written[ruleKey{id, strconv.Itoa(i)}] = written{}
+	}
+	if got := k.spares(loads[1:]); len(got) != 1 || len(k.written) != 0 {
+		t.Errorf("%d rules are kept, and iptables translates %v", len(k.written), got)
+	}
+}
+
+// TestConfirm: what iptables prints otherwise is left to it from then on, and everything else
+// translated again.
+func TestConfirm(t *testing.T) {
+	const one, two = "-s 10.0.0.1 -j X", "-j Y"
+	id := tableID{rules.IPv4, "filter"}
+	for _, c := range []struct {
+		printed []string
+		again   []string // what iptables translates before the next change
+		sent    bool     // whether that is sent, if it translates nothing
+	}{
+		{[]string{"-s 10.0.0.1/32 -j X", two}, nil, true},
+		{[]string{"-s 10.0.0.1/32 -j X", "-j Z"}, []string{one}, false},
+		{[]string{"-s 10.0.0.1/32 -j X"}, []string{one, two}, false},
+		{nil, []string{one, two}, false},
+	} {
+		k := &Kernel{written: map[ruleKey]written{{id, one}: {expressions: []byte{1}}, {id, two}: {expressions: []byte{1}}},
+			own: children{namespace: "another"}} // nothing can be sent
+		loads := []load{chainOf("TUNIC-A", one, two)}
+		if got := k.confirm(loads, state{id: {"TUNIC-A": c.printed}}); got != c.sent {
+			t.Errorf("%q: %v", c.printed, got)
+		}
+		var again []string
+		for _, l := range k.spares(loads) {
+			again = append(again, l.chains[0].Rules...)
+		}
+		if !slices.Equal(again, c.again) {
+			t.Errorf("%q: iptables translates %q, not %q", c.printed, again, c.again)
+		}
+		if err := k.carryOut(nil, loads, nil); err == nil || errors.Is(err, ErrNamespace) != c.sent {
+			t.Errorf("%q: the next change: %v", c.printed, err)
+		}
+	}
+}
+
+// TestStand: hooks and new chains are iptables' own.
+func TestStand(t *testing.T) {
+	id := tableID{rules.IPv4, "filter"}
+	hooked := chainOf("TUNIC-A", "-j X")
+	hooked.hooks = []string{"-I INPUT 1 -j TUNIC-INPUT"}
+	for name, c := range map[string]struct {
+		load load
+		now  state
+		want bool
+	}{
+		"all there":    {chainOf("TUNIC-A", "-j X"), state{id: {"TUNIC-A": nil}}, true},
+		"no chain":     {chainOf("TUNIC-A", "-j X"), state{id: {"TUNIC-B": nil}}, false},
+		"no table":     {chainOf("TUNIC-A", "-j X"), state{}, false},
+		"without hook": {hooked, state{id: {"TUNIC-A": nil}}, false},
+	} {
+		if got := stand([]load{c.load}, c.now); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestBatch reads the messages back.
 func TestBatch(t *testing.T) {
 	var b batch
 	id := tableID{rules.IPv6, "nat"}
 	b.begin()
 	b.empty(id, "TUNIC-A")
+	b.drop(id, "TUNIC-B")
 	b.add(id, "TUNIC-A", 7, written{expressions: []byte{1, 2, 3}, userdata: []byte{9}}, protocol{6, true})
 	b.end()
 	var kinds, flags []uint16
@@ -96,12 +178,12 @@ func TestBatch(t *testing.T) {
 		}
 	}
 	const subsystem = unix.NFNL_SUBSYS_NFTABLES << 8
-	if len(kinds) != 4 || kinds[0] != unix.NFNL_MSG_BATCH_BEGIN || kinds[1] != subsystem|unix.NFT_MSG_DELRULE ||
-		kinds[2] != subsystem|unix.NFT_MSG_NEWRULE || kinds[3] != unix.NFNL_MSG_BATCH_END {
+	if !slices.Equal(kinds, []uint16{unix.NFNL_MSG_BATCH_BEGIN, subsystem | unix.NFT_MSG_DELRULE, subsystem | unix.NFT_MSG_DELCHAIN,
+		subsystem | unix.NFT_MSG_NEWRULE, unix.NFNL_MSG_BATCH_END}) {
 		t.Errorf("messages %#x", kinds)
 	}
 	for i, f := range flags {
-		if (f&unix.NLM_F_ACK != 0) != (i == 2) {
+		if (f&unix.NLM_F_ACK != 0) != (i == 3) {
 			t.Errorf("message %d has the flags %#x", i, f)
 		}
 	}
