@@ -22,10 +22,11 @@ const balanceVariable = "TUNIC_BALANCE"
 
 // How long a visitor may wait after a box of several was killed: one whose
 // introduction a relay still took for the dead box, as long as their tor waits for
-// that box to come (decision 34).
+// that box to come (decision 34), and then a try.
 const (
 	balanceLimit = time.Minute
-	vainLimit    = 150 * time.Second
+	vainWait     = 181 * time.Second
+	vainLimit    = vainWait + 2*visitLimit*time.Second
 )
 
 // balanced is one onion that three boxes serve: what docs/balance.md has an
