@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -54,6 +55,17 @@ func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	list, err := dir.ReadDir(-1)
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return list, err
+}
+
+// ReadFile reads a regular file of at most Largest bytes, which another user owns, or the
+// directory that it is in. Only in that directory a link is followed.
+func ReadFile(path string) ([]byte, error) {
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return Tree{root}.ReadFile(filepath.Base(path))
 }
 
 // ReadFile implements fs.ReadFileFS, for regular files of at most Largest bytes.

@@ -297,7 +297,8 @@ func phoneAtHome(w *world, p *phone, box postBox) {
 		}
 	}
 	begin := time.Now()
-	if said, ok := w.curl(box.laptop, 20, "--cacert", p.ca, "--capath", "/nonexistent", "-u", box.user+":"+mailPassword, "imaps://"+name+"/"); !ok {
+	said, ok := w.curl(box.laptop, 20, "--cacert", p.ca, "--capath", "/nonexistent", "-u", box.user+":"+mailPassword, "imaps://"+name+"/")
+	if !ok {
 		w.Errorf("a log-in at home by the phone's onion: %s", said)
 	}
 	w.timed("a log-in at home by the phone's onion", time.Since(begin))
