@@ -6,6 +6,7 @@ package untrusted
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -37,6 +38,16 @@ func (t Tree) Open(name string) (fs.File, error) {
 
 // Directory opens a directory, and fails with ENOTDIR for anything else.
 func (t Tree) Directory(name string) (*os.File, error) { return t.open(name, unix.O_DIRECTORY) }
+
+// OpenRoot is os.Root's for a directory. That one waits for a pipe in its place.
+func (t Tree) OpenRoot(name string) (*os.Root, error) {
+	dir, err := t.Directory(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+}
 
 func (t Tree) open(name string, flag int) (*os.File, error) {
 	if !fs.ValidPath(name) {
