@@ -1,9 +1,11 @@
 package i2p
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -87,4 +89,26 @@ func TestAddress(t *testing.T) {
 	if got := k.Address(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// The file of keys is i2pd's, which may have been taken over: it is not read without end.
+func TestKeysWithoutEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.dat")
+	if err := errors.Join(os.WriteFile(path, NewKeys(), 0o600), os.Truncate(path, 1<<30)); err != nil {
+		t.Fatal(err)
+	}
+	before := allocated()
+	if _, err := ReadKeys(path); err == nil {
+		t.Error("they are keys")
+	}
+	if n := allocated() - before; n > 16<<20 {
+		t.Errorf("%d bytes were read", n)
+	}
+}
+
+// allocated is how many bytes were allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }

@@ -7,8 +7,9 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+
+	"tunic/gateway/untrusted"
 )
 
 // Sizes of a destination and its private keys, in bytes (I2P's specification "Common
@@ -51,7 +52,7 @@ func (k Keys) Address() string {
 
 // ReadKeys reads a file of keys that NewKeys has made.
 func ReadKeys(path string) (Keys, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := untrusted.ReadFile(path) // the file is i2pd's
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"tunic/gateway/untrusted"
 )
 
 // clientsDir holds, in a key directory, a file NAME.auth for each client that
@@ -189,7 +191,7 @@ func (d source) clients() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := fs.ReadDir(d.root.FS(), clientsDir)
+	entries, err := fs.ReadDir(untrusted.Tree{Root: d.root}, clientsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +296,8 @@ func ForeignClients(dir string) (map[string]ClientKey, error) {
 	}
 	defer root.Close()
 	found := make(map[string]ClientKey)
-	entries, err := fs.Glob(root.FS(), clientsDir+"/*"+clientSuffix)
+	files := untrusted.Tree{Root: root}
+	entries, err := fs.Glob(files, clientsDir+"/*"+clientSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -303,7 +306,7 @@ func ForeignClients(dir string) (map[string]ClientKey, error) {
 		if _, err := ParseClientKey(label); err == nil {
 			continue
 		}
-		text, err := root.ReadFile(name)
+		text, err := files.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
@@ -318,12 +321,7 @@ func ForeignClients(dir string) (map[string]ClientKey, error) {
 
 // Hostname reads the file of that name beside an onion's keys; "" if there is none.
 func Hostname(dir string) string {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return ""
-	}
-	defer root.Close()
-	text, err := root.ReadFile(hostnameFile)
+	text, err := untrusted.ReadFile(filepath.Join(dir, hostnameFile))
 	if err != nil {
 		return ""
 	}

@@ -129,7 +129,7 @@ func (d keyDir) complete(public ed25519.PublicKey) error {
 		return err
 	}
 	host := FromPublicKey(public).Host()
-	name, err := d.readFile(hostnameFile, addressLen*2)
+	name, err := d.readFile(hostnameFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return d.write(hostnameFile, []byte(host+"\n"))

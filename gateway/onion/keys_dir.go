@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"tunic/gateway/durable"
+	"tunic/gateway/untrusted"
 )
 
 // keyDir is an open key directory. Everything goes through the os.Root: the
@@ -44,7 +44,7 @@ func (d keyDir) checkAccess(name string, want fs.FileMode) error {
 
 // read returns the key in a key file of want bytes after its tag.
 func (d keyDir) read(name, tag string, want int) ([]byte, error) {
-	content, err := d.readFile(name, tagLen+want)
+	content, err := d.readFile(name)
 	if err != nil {
 		return nil, err
 	}
@@ -57,18 +57,13 @@ func (d keyDir) read(name, tag string, want int) ([]byte, error) {
 	return content[tagLen:], nil
 }
 
-// readFile reads a file that is at most limit bytes long; of a longer one it
-// returns one byte more, which no check lets pass.
-func (d keyDir) readFile(name string, limit int) ([]byte, error) {
+// readFile reads a file, if it is what it should be. tor may have put something else there
+// since it was looked at.
+func (d keyDir) readFile(name string) ([]byte, error) {
 	if err := d.checkAccess(name, fileMode); err != nil {
 		return nil, err
 	}
-	f, err := d.root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	return untrusted.Tree{Root: d.root}.ReadFile(name)
 }
 
 // write makes a file that must not exist yet. It is complete on the disk

@@ -3,11 +3,10 @@ package relaytime
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"tunic/gateway/durable"
+	"tunic/gateway/untrusted"
 )
 
 // Note is what the last question led to, for other processes. It goes with the
@@ -51,17 +50,13 @@ func (n Note) Write(path string) error {
 	return nil
 }
 
-// maxNote is more than a note has bytes.
-const maxNote = 4096
-
-// ReadNote reads what Write kept. The error is fs.ErrNotExist if nothing was.
+// ReadNote reads what Write kept, in a directory of tor's user. The error is fs.ErrNotExist if nothing was.
 func ReadNote(path string) (n Note, err error) {
-	f, err := os.Open(path)
+	text, err := untrusted.ReadFile(path)
 	if err != nil {
 		return n, fmt.Errorf("reading the time that relays told: %w", err)
 	}
-	defer f.Close()
-	if err := json.NewDecoder(io.LimitReader(f, maxNote)).Decode(&n); err != nil {
+	if err := json.Unmarshal(text, &n); err != nil {
 		return Note{}, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return n, nil

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -48,5 +49,23 @@ func TestNoteGetsOld(t *testing.T) {
 	}
 	if (Note{Boot: 0}).Fresh(time.Minute) {
 		t.Error("nobody said so, and it is good")
+	}
+}
+
+// The directory is tor's, which may have been taken over: a pipe there is not waited for.
+func TestNoteIsAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "note")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan *Note, 1)
+	go func() { read <- Newest(path, time.Hour) }()
+	select {
+	case n := <-read:
+		if n != nil {
+			t.Errorf("it says %+v", n)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("reading it waits")
 	}
 }

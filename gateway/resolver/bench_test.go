@@ -21,7 +21,7 @@ func BenchmarkAnswer(b *testing.B) {
 	from := netip.MustParseAddr("192.168.77.10")
 	now := time.Now()
 	learn := func(name string, qtype uint16, a answer) {
-		r.state.Load().cache.put(from, question{name: name, qtype: qtype}, a, now)
+		r.state.Load().cache.put(r.state.Load().cache.owner(from), question{name: name, qtype: qtype}, a, now)
 	}
 	learn("www.example.com.", dns.TypeA, answer{rrs: []dns.RR{rr("www.example.com. 300 A 93.184.216.34")}, ttl: time.Hour})
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {

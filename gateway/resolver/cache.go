@@ -86,17 +86,20 @@ func (c *cache) get(from netip.Addr, q question, now time.Time) (answer, bool) {
 	return e.answer, true
 }
 
-func (c *cache) put(from netip.Addr, q question, a answer, now time.Time) {
-	key := c.of(from)
+// owner is who has an address now.
+func (c *cache) owner(from netip.Addr) owner { return owner{from, c.of(from)} }
+
+// put keeps an answer for the one who asked, whoever has the address by now.
+func (c *cache) put(who owner, q question, a answer, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answers, ok := c.devices.get(key)
+	answers, ok := c.devices.get(who.device)
 	if !ok {
 		fresh := newLRU[asked, entry](cachedAnswers)
 		answers = &fresh
-		c.devices.put(key, answers)
+		c.devices.put(who.device, answers)
 	}
-	answers.put(asked{from, q}, entry{answer: a, expires: now.Add(a.ttl)})
+	answers.put(asked{who.addr, q}, entry{answer: a, expires: now.Add(a.ttl)})
 }
 
 // forget drops all that was learned for an address, whosever it was then.

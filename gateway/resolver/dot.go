@@ -51,8 +51,15 @@ type pool struct {
 
 	of     func(netip.Addr) device.Key
 	mu     sync.Mutex
-	lines  map[netip.Addr]*line
+	lines  map[owner]*line
 	closed bool
+}
+
+// owner is a device at an address. Each address has circuits of its own, and who has one
+// after another device gets neither what that one was answered nor its connection.
+type owner struct {
+	addr   netip.Addr
+	device device.Key
 }
 
 func newPool(o Options, server TLSServer) *pool {
@@ -61,7 +68,7 @@ func newPool(o Options, server TLSServer) *pool {
 		name = server.Addr.Addr().String()
 	}
 	return &pool{dial: o.DialTLS, server: server.Addr, idle: lineIdle, silent: lineSilence, of: o.Devices.Of,
-		lines: make(map[netip.Addr]*line),
+		lines: make(map[owner]*line),
 		tls:   &tls.Config{ServerName: name, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}}
 }
 
@@ -83,23 +90,24 @@ func (p *pool) exchange(ctx context.Context, device netip.Addr, m *dns.Msg) (*dn
 
 // line returns the device's connection, and whether it was made just now.
 func (p *pool) line(ctx context.Context, device netip.Addr) (l *line, fresh bool, err error) {
+	who := owner{device, p.of(device)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, false, errLineEnded
 	}
-	if l := p.lines[device]; l != nil && l.why() == nil {
+	if l := p.lines[who]; l != nil && l.why() == nil {
 		return l, false, nil
 	}
-	if len(p.lines) >= maxLines && !p.hangUp(p.of(device)) {
+	if len(p.lines) >= maxLines && !p.hangUp(who.device) {
 		return nil, false, errLinesFull
 	}
 	l = &line{idle: p.idle, silent: p.silent, ready: make(chan struct{}), ended: make(chan struct{}), waiting: make(map[uint16]*waiter)}
-	p.lines[device] = l
+	p.lines[who] = l
 	dialCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lineDial)
 	l.cancel = cancel
 	go func() {
-		defer p.drop(device, l)
+		defer p.drop(who, l)
 		defer cancel()
 		conn, err := p.connect(dialCtx, device)
 		if err != nil {
@@ -130,20 +138,20 @@ func (p *pool) connect(ctx context.Context, device netip.Addr) (net.Conn, error)
 // will.
 func (p *pool) hangUp(who device.Key) bool {
 	count := make(map[device.Key]int)
-	for a := range p.lines {
-		count[p.of(a)]++
+	for o := range p.lines {
+		count[o.device]++
 	}
-	var worst netip.Addr
+	var worst owner
 	most := 0
-	for a, l := range p.lines {
-		n := count[p.of(a)]
+	for o, l := range p.lines {
+		n := count[o.device]
 		if l.quiet() {
 			n += maxLines // before all on which somebody waits
 		} else if n <= count[who]+1 {
 			continue
 		}
 		if n > most {
-			worst, most = a, n
+			worst, most = o, n
 		}
 	}
 	l := p.lines[worst]
@@ -155,22 +163,23 @@ func (p *pool) hangUp(who device.Key) bool {
 	return true
 }
 
-func (p *pool) drop(device netip.Addr, l *line) {
+func (p *pool) drop(who owner, l *line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.lines[device] == l {
-		delete(p.lines, device)
+	if p.lines[who] == l {
+		delete(p.lines, who)
 	}
 }
 
-// forget ends a device's connection: its next question has a new one.
+// forget ends the connections of an address: its next question has a new one.
 func (p *pool) forget(device netip.Addr) {
 	p.mu.Lock()
-	l := p.lines[device]
-	delete(p.lines, device)
-	p.mu.Unlock()
-	if l != nil {
-		l.end(errLineEnded)
+	defer p.mu.Unlock()
+	for who, l := range p.lines {
+		if who.addr == device {
+			delete(p.lines, who)
+			l.end(errLineEnded)
+		}
 	}
 }
 
@@ -178,7 +187,7 @@ func (p *pool) forget(device netip.Addr) {
 func (p *pool) close() {
 	p.mu.Lock()
 	lines := p.lines
-	p.lines, p.closed = make(map[netip.Addr]*line), true
+	p.lines, p.closed = make(map[owner]*line), true
 	p.mu.Unlock()
 	for _, l := range lines {
 		l.end(errLineEnded)

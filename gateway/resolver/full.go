@@ -26,7 +26,8 @@ func (r *Resolver) full(ctx context.Context, s *state, device netip.Addr, req *d
 	if a, ok := s.cache.get(device, key, time.Now()); ok {
 		return a, nil // it came while this question waited for its turn
 	}
-	flight := fmt.Sprintf("full %p %v %+v", s, device, key)
+	who := s.cache.owner(device)
+	flight := fmt.Sprintf("full %p %v %+v", s, who, key)
 	v, err, _ := r.flights.Do(flight, func() (any, error) {
 		reply, err := s.pool.exchange(ctx, device, fullQuestion(req))
 		if err != nil {
@@ -34,7 +35,7 @@ func (r *Resolver) full(ctx context.Context, s *state, device netip.Addr, req *d
 		}
 		a, err := s.fullAnswer(reply, req.Question[0])
 		if err == nil && reply.Len() <= maxCachedBytes {
-			s.cache.put(device, key, a, time.Now())
+			s.cache.put(who, key, a, time.Now())
 		}
 		return a, err
 	})

@@ -58,7 +58,7 @@ var imageDevice = netip.MustParseAddr("192.168.77.10")
 
 // learned puts what Tor has said into the cache of a device.
 func learned(r *Resolver, from netip.Addr, name string, qtype uint16, a answer) {
-	r.state.Load().cache.put(from, question{name: name, qtype: qtype}, a, time.Now())
+	r.state.Load().cache.put(r.state.Load().cache.owner(from), question{name: name, qtype: qtype}, a, time.Now())
 }
 
 func knownHome(t testing.TB) *Resolver {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,10 +129,10 @@ func TestCacheOfOneDeviceWithManyAddresses(t *testing.T) {
 	now := time.Unix(1000, 0)
 	q := question{name: "kept.example.com.", qtype: dns.TypeA}
 	for i := range 20 {
-		c.put(netip.AddrFrom4([4]byte{192, 168, 77, byte(10 + i)}), q, answer{ttl: time.Minute}, now)
+		c.put(c.owner(netip.AddrFrom4([4]byte{192, 168, 77, byte(10 + i)})), q, answer{ttl: time.Minute}, now)
 	}
 	for i := range 10 * cachedDevices {
-		c.put(netip.AddrFrom16([16]byte{0xfe, 0x80, 14: byte(i >> 8), 15: byte(i)}), q, answer{ttl: time.Minute}, now)
+		c.put(c.owner(netip.AddrFrom16([16]byte{0xfe, 0x80, 14: byte(i >> 8), 15: byte(i)})), q, answer{ttl: time.Minute}, now)
 	}
 	for i := range 20 {
 		if _, ok := c.get(netip.AddrFrom4([4]byte{192, 168, 77, byte(10 + i)}), q, now); !ok {
@@ -148,10 +149,10 @@ func TestCacheIsBounded(t *testing.T) {
 	c, now := newCache(apart), time.Unix(1000, 0)
 	quiet := netip.MustParseAddr("192.168.77.10")
 	kept := question{name: "kept.example.com.", qtype: dns.TypeA}
-	c.put(quiet, kept, answer{ttl: time.Minute}, now)
+	c.put(c.owner(quiet), kept, answer{ttl: time.Minute}, now)
 	loud := netip.MustParseAddr("192.168.77.11")
 	for i := range 3 * cachedAnswers {
-		c.put(loud, question{name: fmt.Sprint(i), qtype: dns.TypeA}, answer{ttl: time.Minute}, now)
+		c.put(c.owner(loud), question{name: fmt.Sprint(i), qtype: dns.TypeA}, answer{ttl: time.Minute}, now)
 	}
 	if _, ok := c.get(quiet, kept, now); !ok {
 		t.Error("one device pushed out another's answer")
@@ -166,9 +167,56 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Error("an answer outlived its time")
 	}
 	for i := range 2 * cachedDevices {
-		c.put(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), kept, answer{ttl: time.Minute}, now)
+		c.put(c.owner(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})), kept, answer{ttl: time.Minute}, now)
 	}
 	if n := len(c.devices.index); n != cachedDevices {
 		t.Errorf("%d devices are kept", n)
+	}
+}
+
+// handedOver has all addresses belong to another device from the moment on in which a question
+// of the first, which the kernel does not know, is under way.
+func handedOver(dig func(dns.Question, *dns.Msg) *dns.Msg) (to func(*Resolver), digging func(dns.Question, *dns.Msg) *dns.Msg) {
+	var over atomic.Bool
+	to = func(r *Resolver) {
+		r.Devices.Again = time.Nanosecond
+		r.Devices.Read = func() (map[netip.Addr]string, error) {
+			if !over.Load() {
+				return nil, nil
+			}
+			return manyDevices()
+		}
+	}
+	return to, func(q dns.Question, m *dns.Msg) *dns.Msg {
+		over.Store(true)
+		return dig(q, m)
+	}
+}
+
+// What Tor says is kept for the device that asked, not for the one that has its address by then.
+func TestAnswerAfterTheAddressWasHandedOver(t *testing.T) {
+	to, dig := handedOver(torNames("www.example.com. 300 A 93.184.216.34"))
+	tor := &upstream{dig: dig}
+	h := newHome(t, testConfig, tor, to)
+	h.ask(t, "127.0.0.2", "udp", "www.example.com", dns.TypeA)
+	before := tor.since(0, 2)
+	h.ask(t, "127.0.0.2", "udp", "www.example.com", dns.TypeA)
+	if again := tor.since(2, 2); len(again) != len(before) {
+		t.Errorf("the next device with the address was answered by what the first had asked: %q, then %q", before, again)
+	}
+}
+
+// A connection to a TLS server is used for no other device that gets the address.
+func TestLineAfterTheAddressWasHandedOver(t *testing.T) {
+	to, dig := handedOver(zone("a.example.com. 300 A 93.184.216.1", "b.example.com. 300 A 93.184.216.2"))
+	s := newTLSServer(t, &upstream{dig: dig}, "127.0.0.1")
+	h := newTLSHome(t, s, "", to)
+	for i, name := range []string{"a.example.com", "b.example.com", "a.example.com", "b.example.com"} {
+		if got := brief(h.ask(t, "", "udp", name, dns.TypeA)); !strings.HasPrefix(got, "NOERROR 93.184.216.") {
+			t.Errorf("question %d: %s", i, got)
+		}
+	}
+	if s.accepted() != 2 || s.count() != 3 {
+		t.Errorf("%d questions over %d connections, want 3 over 2", s.count(), s.accepted())
 	}
 }

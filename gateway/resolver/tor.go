@@ -85,14 +85,15 @@ func (r *Resolver) cachedPublic(ctx context.Context, s *state, device netip.Addr
 	if a, ok := s.cache.get(device, key, time.Now()); ok {
 		return a, nil
 	}
-	flight := fmt.Sprintf("%p %v %d %s", s, device, key.qtype, key.name)
+	who := s.cache.owner(device)
+	flight := fmt.Sprintf("%p %v %d %s", s, who, key.qtype, key.name)
 	v, err, _ := r.flights.Do(flight, func() (any, error) {
 		reply, err := r.askTor(ctx, device, q)
 		if err != nil {
 			return nil, err
 		}
 		a := s.publicAnswer(reply, q)
-		s.cache.put(device, key, a, time.Now())
+		s.cache.put(who, key, a, time.Now())
 		return a, nil
 	})
 	if err != nil {

@@ -124,7 +124,7 @@ func keepFiles(parent, name, suffix string, files map[string]string, uid, gid ui
 	}
 	var dir *os.Root
 	if err == nil {
-		dir, err = root.OpenRoot(name)
+		dir, err = untrusted.Tree{Root: root}.OpenRoot(name)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(files) == 0:

@@ -275,3 +275,25 @@ func TestKeyFilesWaitForNoPipe(t *testing.T) {
 		t.Error("a pipe in place of a key is waited for")
 	}
 }
+
+// TestKeyDirectoryWaitsForNoPipe: the same of the directory, of an onion that everybody finds too.
+func TestKeyDirectoryWaitsForNoPipe(t *testing.T) {
+	for _, files := range []map[string]string{nil, {"a.auth": "text"}} {
+		parent := t.TempDir()
+		if err := syscall.Mkfifo(filepath.Join(parent, clientsDir), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			done <- keepFiles(parent, clientsDir, clientSuffix, files, uint32(os.Getuid()), uint32(os.Getgid()))
+		}()
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Error("a pipe is a directory")
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("a pipe in place of the directory for %d keys is waited for", len(files))
+		}
+	}
+}

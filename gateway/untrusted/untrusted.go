@@ -6,9 +6,11 @@ package untrusted
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,6 +39,16 @@ func (t Tree) Open(name string) (fs.File, error) {
 // Directory opens a directory, and fails with ENOTDIR for anything else.
 func (t Tree) Directory(name string) (*os.File, error) { return t.open(name, unix.O_DIRECTORY) }
 
+// OpenRoot is os.Root's for a directory. That one waits for a pipe in its place.
+func (t Tree) OpenRoot(name string) (*os.Root, error) {
+	dir, err := t.Directory(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+}
+
 func (t Tree) open(name string, flag int) (*os.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
@@ -54,6 +66,17 @@ func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	list, err := dir.ReadDir(-1)
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return list, err
+}
+
+// ReadFile reads a regular file of at most Largest bytes, which another user owns, or the
+// directory that it is in. Only in that directory a link is followed.
+func ReadFile(path string) ([]byte, error) {
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return Tree{root}.ReadFile(filepath.Base(path))
 }
 
 // ReadFile implements fs.ReadFileFS, for regular files of at most Largest bytes.

@@ -92,3 +92,26 @@ func TestOthers(t *testing.T) {
 		}
 	})
 }
+
+func TestOpenRoot(t *testing.T) {
+	tree := made(t)
+	root, err := tree.OpenRoot("d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if text, err := root.ReadFile("f"); err != nil || string(text) != "text" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := root.Stat("../pipe"); err == nil {
+		t.Error("it leads out")
+	}
+	for _, name := range []string{"pipe", "out", "most", "../d"} {
+		soon(t, name, func() {
+			if root, err := tree.OpenRoot(name); err == nil {
+				t.Errorf("%s is a directory in the tree", name)
+				root.Close()
+			}
+		})
+	}
+}

@@ -22,6 +22,10 @@ can cat /etc/tunic/tunic.toml; can ls /var/lib/tunic/onions; can ls /root; can l
 can tunic status; can systemctl stop tunic; can nft list ruleset; can ip link set lo up
 can bash -c 'exec 3<>/dev/tcp/127.0.0.1/9050'; can bash -c 'exec 3<>/dev/tcp/192.168.77.1/80'
 can unshare -U true; can unshare -n true; can chroot / true; can mount -t tmpfs x /tmp; can su -c true
+while read -r _ at kind how _; do
+	case "$kind $how" in "tmpfs "*nr_inodes=10240*) bound="within bounds" ;; "mqueue "*) bound="a queue" ;; *) bound="without bound" ;; esac
+	if test -w "$at"; then echo "may write $at, $bound"; fi
+done </proc/self/mounts | sort -u
 can date -s 2030-01-01; can renice -n -5 $$; can chrt -f 1 true
 cat /proc/[0-9]*/status 2>/dev/null | sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' | grep -vx "$(id -u)" | sort -u | sed 's/^/sees user /'`
 
@@ -38,6 +42,10 @@ network lo
 can cat /etc/hostname
 can touch /tmp/x
 can touch /dev/shm/x
+may write /dev/mqueue, a queue
+may write /dev/shm, within bounds
+may write /tmp, within bounds
+may write /var/tmp, within bounds
 `
 
 // forFriends is what a command for a friend may be, in namespaces of its own.
@@ -66,6 +74,11 @@ func serviceForFriend(w *world) {
 	}
 	if r := w.exec(friend, "sh", "-c", "echo hello | tunic pipe "+w.release.Codename+" look"); r.Code != 0 || r.Stdout != lookedAround {
 		w.Errorf("tunic pipe: status %d, %s\n%s", r.Code, r.Stderr, r.Stdout)
+	}
+	for _, place := range []string{"/tmp/x", "/dev/shm/x"} {
+		if w.exec(box, "test", "-e", place).Code == 0 {
+			w.Errorf("a command for a friend has written to the box's %s", place)
+		}
 	}
 	said = w.exec("friend-laptop", "sh", "-c", "printf 'nothing\\r\\n' | timeout 20 nc -N "+host+" 1").Stdout
 	if !strings.HasPrefix(said, "-") {
