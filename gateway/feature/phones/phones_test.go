@@ -49,7 +49,7 @@ func TestPhoneAtHome(t *testing.T) {
 	name := annphone.Onion()
 	s := feature.Scene{Config: &config.Config{Phones: []config.Phone{annphone, {Name: "new"}}},
 		Addresses: map[string]onion.Address{name: now},
-		Former: map[string][]onion.Address{name: {former}}}
+		Former:    map[string][]onion.Address{name: {former}}}
 	var d feature.Desired
 	wantNames(s, &d)
 	want := []link.Name{{Onion: link.Key(peer.KeyOf(former)), Box: true}, {Onion: link.Key(peer.KeyOf(now)), Box: true}}
