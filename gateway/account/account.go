@@ -27,12 +27,12 @@ const (
 	Guest  Role = "guest"  // chat only, until a moment
 )
 
-// Roles are all there are.
-var Roles = []Role{Admin, Member, Guest}
+// roles are all there are.
+var roles = []Role{Admin, Member, Guest}
 
 // ParseRole reads a role's name.
 func ParseRole(s string) (Role, error) {
-	if r := Role(s); slices.Contains(Roles, r) {
+	if r := Role(s); slices.Contains(roles, r) {
 		return r, nil
 	}
 	return "", fmt.Errorf("%q is no role: there are admin, member and guest", s)
@@ -66,13 +66,13 @@ var reserved = []string{"abuse", "admin", "administrator", "hostmaster", "mailer
 var taken = []string{"all", "anonymous", "daemon", "everyone", "mail", "no-reply", "nobody", "noreply", "rooms", "system", "tunic",
 	"upload", "www"}
 
-// Reserved reports whether a name is an alias of the admins.
-func Reserved(name string) bool { return slices.Contains(reserved, name) }
+// isReserved reports whether a name is an alias of the admins.
+func isReserved(name string) bool { return slices.Contains(reserved, name) }
 
 // CheckName refuses what cannot be a user's name, and says why.
 func CheckName(name string) error {
 	switch {
-	case Reserved(name):
+	case isReserved(name):
 		return fmt.Errorf("%q always means the admins of the box: give the user another name", name)
 	case slices.Contains(taken, name):
 		return fmt.Errorf("%q is not for a person: give the user another name", name)

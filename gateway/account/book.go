@@ -65,7 +65,7 @@ func (b *Book) Mailboxes(local string) []string {
 	}
 	var admins []string
 	for _, u := range b.users {
-		if Reserved(name) && u.Role == Admin {
+		if isReserved(name) && u.Role == Admin {
 			admins = append(admins, u.Name)
 		}
 	}

@@ -37,13 +37,13 @@ const callEvery = time.Minute
 // before, and by chance a quarter longer or shorter: boxes that come back together do
 // not go on missing each other, and those that are away are not dialled together.
 const (
-	FirstPause = 2 * time.Second
-	LastPause  = 15 * time.Minute
+	firstPause = 2 * time.Second
+	lastPause  = 15 * time.Minute
 )
 
 // The time between the beginnings of two dials of boxes that are away, whichever, is
 // awayEvery at first and twice as long with each calmAfter in which no box was reached, up to
-// awayMost: fifty that are away are dialled every 18 seconds in the long run, by LastPause. One
+// awayMost: fifty that are away are dialled every 18 seconds in the long run, by lastPause. One
 // that comes back calls us, so nobody waits for this.
 const (
 	awayEvery = time.Second
@@ -240,7 +240,7 @@ func (g *Gate) over(who onion.Address, err error, calledOff bool) {
 		g.reached()
 	case !calledOff:
 		g.vain = cmp.Or(g.vain, time.Now())
-		b.pause = min(max(3*b.pause, FirstPause), LastPause)
+		b.pause = min(max(3*b.pause, firstPause), lastPause)
 		b.next = time.Now().Add(jitter(b.pause))
 		b.doubt = true
 		b.failures++

@@ -274,14 +274,14 @@ func reasons(t *testing.T) {
 	for range 20 {
 		_ = g.Dial(t.Context(), "a", func() error { return io.EOF })
 	}
-	if p := g.Pause("a"); p < LastPause/2 || p > LastPause*5/4 {
+	if p := g.Pause("a"); p < lastPause/2 || p > lastPause*5/4 {
 		t.Errorf("after 20 failures the pause is %v", p)
 	}
 	if !g.Back("a") || g.Pause("a") != 0 || g.Away("a") {
 		t.Errorf("after it has called the pause is %v", g.Pause("a"))
 	}
 	_ = g.Dial(t.Context(), "b", func() error { return io.EOF })
-	if p := g.Pause("b"); p > FirstPause*5/4 {
+	if p := g.Pause("b"); p > firstPause*5/4 {
 		t.Errorf("after one failure the pause is %v", p)
 	}
 	g.Keep(func(who onion.Address) bool { return who == "b" })

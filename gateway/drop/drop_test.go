@@ -352,7 +352,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add("18446744073709551615 " + strings.Repeat("00", 32) + " a\n")
 	f.Add("10000000000 " + strings.Repeat("ff", 32) + " \x1b]0;x\x07.jpg\r\nmore")
 	f.Fuzz(func(t *testing.T, text string) {
-		h, err := ReadHeader(strings.NewReader(text))
+		h, err := readHeader(strings.NewReader(text))
 		if err != nil {
 			return
 		}
@@ -364,7 +364,7 @@ func FuzzHeader(f *testing.F) {
 		if Clean(name) != name || !utf8.ValidString(numbered(name, 12)) {
 			t.Errorf("%q is cleaned to %q, and that to %q", h.Name, name, Clean(name))
 		}
-		again, err := ReadHeader(strings.NewReader(h.String() + "\n"))
+		again, err := readHeader(strings.NewReader(h.String() + "\n"))
 		if h.Name = name; err != nil || again != h {
 			t.Errorf("%+v is written as %q, which is %+v, %v", h, h, again, err)
 		}

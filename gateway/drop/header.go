@@ -58,8 +58,8 @@ func line(r io.Reader, most int) (string, error) {
 	}
 }
 
-// ReadHeader reads the line that a sender begins with.
-func ReadHeader(r io.Reader) (h Header, err error) {
+// readHeader reads the line that a sender begins with.
+func readHeader(r io.Reader) (h Header, err error) {
 	text, err := line(r, maxHeader)
 	if err != nil {
 		return h, err

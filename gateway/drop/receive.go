@@ -85,7 +85,7 @@ func Open(dir string) (*Inbox, error) {
 // read before it is clear that there is room for it, and the friend hears that it is kept
 // when it is on the disk. Errors of Refused were said to the friend.
 func (b *Inbox) Receive(c io.ReadWriter, friend string, quota int64) (kept string, err error) {
-	h, err := ReadHeader(c)
+	h, err := readHeader(c)
 	if err != nil {
 		return "", say(c, "", orRefused(err))
 	}

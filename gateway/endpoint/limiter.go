@@ -49,9 +49,6 @@ func NewLimiter(l Limits) *Limiter {
 // Limits returns what NewLimiter was given.
 func (l *Limiter) Limits() Limits { return l.limits }
 
-// Acquire is Enter for a connection that makes no room for others.
-func (l *Limiter) Acquire(id string) (release func(), ok bool) { return l.Enter(id, nil) }
-
 // Enter asks for room for one connection of the visitor with this id. If ok,
 // release must be called once the connection is closed; further calls of it do
 // nothing. If not ok, release is nil and the connection is to be closed. cut is

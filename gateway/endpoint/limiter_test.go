@@ -23,7 +23,7 @@ func TestLimiter(t *testing.T) {
 			l := NewLimiter(tt.limits)
 			var refused uint64
 			for i, id := range tt.ids {
-				release, ok := l.Acquire(id)
+				release, ok := l.Enter(id, nil)
 				if ok != tt.want[i] || (release != nil) != ok {
 					t.Errorf("acquire %d of %q = %v, release set: %v; want %v", i, id, ok, release != nil, tt.want[i])
 				}
@@ -41,16 +41,16 @@ func TestLimiter(t *testing.T) {
 
 func TestLimiterRelease(t *testing.T) {
 	l := NewLimiter(Limits{MaxConns: 2, MaxPerVisitor: 1})
-	release, _ := l.Acquire("a")
-	if _, ok := l.Acquire("b"); !ok {
+	release, _ := l.Enter("a", nil)
+	if _, ok := l.Enter("b", nil); !ok {
 		t.Fatal("no room for a second visitor")
 	}
 	release()
 	release() // must not make room twice
-	if _, ok := l.Acquire("a"); !ok {
+	if _, ok := l.Enter("a", nil); !ok {
 		t.Error("no room after release")
 	}
-	if _, ok := l.Acquire("c"); ok {
+	if _, ok := l.Enter("c", nil); ok {
 		t.Error("a second call of release made room")
 	}
 }
@@ -60,7 +60,7 @@ func TestLimiterForgetsVisitors(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
-			if release, ok := l.Acquire(string(rune('a' + i%26))); ok {
+			if release, ok := l.Enter(string(rune('a'+i%26)), nil); ok {
 				release()
 			}
 		})

@@ -164,9 +164,9 @@ func New(code Code, subject, text string) Finding {
 	return Finding{Code: code, Severity: cmp.Or(e.severity, Error), Subject: subject, Text: Words(text), Action: e.action}
 }
 
-// Same reports whether two findings are about the same, found at two times: what
+// sameAs reports whether two findings are about the same, found at two times: what
 // they say may have changed.
-func (f Finding) Same(g Finding) bool { return f.Code == g.Code && f.Subject == g.Subject }
+func (f Finding) sameAs(g Finding) bool { return f.Code == g.Code && f.Subject == g.Subject }
 
 // Date says of each finding that has no date since when it is there: since then
 // if it was among those before, else since now.
@@ -176,7 +176,7 @@ func Date(list, before []Finding, now time.Time) {
 			continue
 		}
 		list[i].Since = now
-		if k := slices.IndexFunc(before, list[i].Same); k >= 0 {
+		if k := slices.IndexFunc(before, list[i].sameAs); k >= 0 {
 			list[i].Since = before[k].Since
 		}
 	}

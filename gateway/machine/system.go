@@ -37,7 +37,7 @@ func (s System) Resolvers() []netip.Addr {
 			continue
 		}
 		if text, err := os.ReadFile(path); err == nil {
-			all = append(all, ParseResolvConf(string(text))...)
+			all = append(all, parseResolvConf(string(text))...)
 		}
 	}
 	return all
@@ -82,8 +82,8 @@ func rootOwns(path string) bool {
 	return owner == 0 || !strings.HasPrefix(path, "/tmp/")
 }
 
-// ParseResolvConf returns the servers of a file as resolv.conf(5) describes it.
-func ParseResolvConf(text string) []netip.Addr {
+// parseResolvConf returns the servers of a file as resolv.conf(5) describes it.
+func parseResolvConf(text string) []netip.Addr {
 	var list []netip.Addr
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)

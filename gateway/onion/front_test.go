@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/sockets"
 )
 
 // counting lets a fixed number of streams of each circuit in.
@@ -193,25 +195,15 @@ func TestStopCutsStreams(t *testing.T) {
 
 // Both directions arrive whole, and the end of one does not end the other.
 func TestRelay(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	from := make(chan string, 1)
-	go func() {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	target := sockets.Serve(t, func(c net.Conn) {
 		from <- c.RemoteAddr().(*net.TCPAddr).IP.String()
 		n, _ := io.Copy(io.Discard, c)
 		fmt.Fprintf(c, "took %d", n)
-	}()
+	})
 	relay := Relay{Dial: func(ctx context.Context, circuit uint32) (net.Conn, error) {
 		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(CircuitSource(circuit), 0))}
-		return d.DialContext(ctx, "tcp", ln.Addr().String())
+		return d.DialContext(ctx, "tcp", target.String())
 	}}
 	f := &Front{TorUID: me()}
 	dial, _ := start(t, f, map[uint16]Route{80: {"a", relay}})
@@ -230,17 +222,7 @@ func TestRelay(t *testing.T) {
 // that takes its time is not.
 func TestRelayCutsAFlood(t *testing.T) {
 	for _, reads := range []bool{false, true} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		go func() {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			defer c.Close()
+		target := sockets.Serve(t, func(c net.Conn) {
 			time.Sleep(300 * time.Millisecond)
 			if reads {
 				n, _ := io.Copy(io.Discard, c)
@@ -248,10 +230,8 @@ func TestRelayCutsAFlood(t *testing.T) {
 				return
 			}
 			<-t.Context().Done()
-		}()
-		relay := Relay{Patience: time.Second, Dial: func(ctx context.Context, _ uint32) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", ln.Addr().String())
-		}}
+		})
+		relay := Relay{Patience: time.Second, Dial: dialTo(target.String())}
 		f := &Front{TorUID: me()}
 		dial, _ := start(t, f, map[uint16]Route{80: {"a", relay}})
 		c := dial(proxyLine(1, 80))

@@ -7,6 +7,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"tunic/internal/sockets"
 )
 
 func TestProxyHeaders(t *testing.T) {
@@ -34,23 +36,13 @@ func dialTo(addr string) func(context.Context, uint32) (net.Conn, error) {
 
 // The target gets the header first, and then what the visitor sends.
 func TestRelaySendsProxyHeader(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	got := make(chan string, 1)
-	go func() {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	target := sockets.Serve(t, func(c net.Conn) {
 		text, _ := io.ReadAll(c)
 		got <- string(text)
-	}()
+	}).String()
 	f := &Front{TorUID: me()}
-	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Proxy: ProxyV1}}})
+	dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(target), Proxy: ProxyV1}}})
 	c := dial(proxyLine(0x1011a, 80) + "hello")
 	c.CloseWrite()
 	io.ReadAll(c)
@@ -64,24 +56,13 @@ func TestRelaySendsProxyHeader(t *testing.T) {
 func TestTargetThatNeverEnds(t *testing.T) {
 	defer func(d time.Duration) { afterVisitor = d }(afterVisitor)
 	afterVisitor = 50 * time.Millisecond
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			defer c.Close()
-			go io.Copy(io.Discard, c)
-		}
-	}()
+	target := sockets.Serve(t, func(c net.Conn) {
+		io.Copy(io.Discard, c)
+		<-t.Context().Done()
+	}).String()
 	for name, site := range map[string]*Site{"as it is": nil, "by HTTP": {}} {
 		f := &Front{TorUID: me()}
-		dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: site}}})
+		dial, _ := start(t, f, map[uint16]Route{80: {"a", Relay{Dial: dialTo(target), Site: site}}})
 		dial(proxyLine(1, 80)).Close()
 		for end := time.Now().Add(5 * time.Second); f.Counts().Active > 0 || f.Counts().Streams == 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {

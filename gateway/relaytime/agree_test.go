@@ -53,7 +53,7 @@ func TestAgree(t *testing.T) {
 }
 
 func TestParseAuthorities(t *testing.T) {
-	got, err := ParseAuthorities("# a comment\nTestingTorNetwork 1\n" +
+	got, err := parseAuthorities("# a comment\nTestingTorNetwork 1\n" +
 		"dirauthority auth1 orport=9001 v3ident=EB37 ipv6=[2001:db8::1]:9001 203.0.113.1:9030 5D82 51FD CA06 3A3B 3924 1C14 F127 1F60 " +
 		"A4E6 DBE3\n")
 	if err != nil || len(got) != 1 {
@@ -70,7 +70,7 @@ func TestParseAuthorities(t *testing.T) {
 		"DirAuthority a orport=1",
 		"DirAuthority a orport=1 ipv6=x 203.0.113.1:9030 5D8251FDCA063A3B39241C14F1271F60A4E6DBE3",
 	} {
-		if got, err := ParseAuthorities(bad); err == nil {
+		if got, err := parseAuthorities(bad); err == nil {
 			t.Errorf("%s: %+v", bad, got)
 		}
 	}
@@ -107,8 +107,8 @@ func TestAuthoritiesAreTors(t *testing.T) {
 			!strings.Contains(theirs, ":443 ") && !strings.Contains(theirs, ":9231 "); next++ {
 			theirs += string(text[next])
 		}
-		got, err := ParseAuthorities(theirs)
-		want, _ := ParseAuthorities(line)
+		got, err := parseAuthorities(theirs)
+		want, _ := parseAuthorities(line)
 		if err != nil || len(got) != 1 || got[0].ID != want[0].ID || got[0].Addrs[0] != want[0].Addrs[0] {
 			t.Errorf("tor has %q (%v), we %q", theirs, err, line)
 		}

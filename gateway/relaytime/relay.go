@@ -12,8 +12,8 @@ import (
 // authorities and bridges are known.
 type Fingerprint [20]byte
 
-// ParseFingerprint reads 40 hex digits, with or without spaces and a first $.
-func ParseFingerprint(text string) (Fingerprint, error) {
+// parseFingerprint reads 40 hex digits, with or without spaces and a first $.
+func parseFingerprint(text string) (Fingerprint, error) {
 	var f Fingerprint
 	b, err := hex.DecodeString(strings.TrimPrefix(strings.ReplaceAll(text, " ", ""), "$"))
 	if err != nil || len(b) != len(f) {
@@ -33,7 +33,7 @@ type Relay struct {
 // 0.4.9 has them built in (its src/app/config/auth_dirs.inc). A test compares
 // them with the tor that is installed.
 func Authorities() []Relay {
-	relays, err := ParseAuthorities(authorities)
+	relays, err := parseAuthorities(authorities)
 	if err != nil {
 		panic(err) // a test would have failed
 	}
@@ -52,10 +52,10 @@ DirAuthority bastet orport=443 ipv6=[2620:13:4000:6000::1000:118]:443 204.13.164
 DirAuthority faravahar orport=443 216.218.219.41:80 E3E42D35F801C9D5AB23584E0025D56FE2B33396
 `
 
-// ParseAuthorities returns the directory authorities that lines of a torrc name
+// parseAuthorities returns the directory authorities that lines of a torrc name
 // (tor(1), DirAuthority); other lines mean nothing to it. One without an ORPort
 // cannot be asked and is an error, as is one that cannot be read.
-func ParseAuthorities(torrc string) ([]Relay, error) {
+func parseAuthorities(torrc string) ([]Relay, error) {
 	var relays []Relay
 	for line := range strings.Lines(torrc) {
 		words := strings.Fields(strings.TrimLeft(line, " \t+/"))
@@ -105,6 +105,6 @@ func (r Relay) complete(four netip.Addr, orport, six, id string) (Relay, error) 
 		}
 		r.Addrs = append(r.Addrs, at)
 	}
-	r.ID, err = ParseFingerprint(id)
+	r.ID, err = parseFingerprint(id)
 	return r, err
 }

@@ -24,7 +24,7 @@ func Ways(torrc string) ([]Relay, error) {
 		}
 		return bridges, nil
 	}
-	named, err := ParseAuthorities(torrc)
+	named, err := parseAuthorities(torrc)
 	if err != nil || len(named) > 0 {
 		return named, err
 	}
@@ -49,7 +49,7 @@ func parseBridges(torrc string) (relays []Relay, found bool) {
 		if err != nil || len(words) < 3 {
 			continue
 		}
-		if id, err := ParseFingerprint(words[2]); err == nil {
+		if id, err := parseFingerprint(words[2]); err == nil {
 			relays = append(relays, Relay{Name: "a bridge", Addrs: []netip.AddrPort{addr}, ID: id})
 		}
 	}

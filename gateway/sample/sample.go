@@ -32,15 +32,15 @@ const (
 // Kinds are all of them.
 var Kinds = []Kind{CPU, Heap, Goroutines}
 
-// Longest is how long a profile may take.
-const Longest = 2 * time.Minute
+// longest is how long a profile may take.
+const longest = 2 * time.Minute
 
 // heapRate is of so many allocated bytes one, on average (runtime.MemProfileRate): a box allocates
 // little.
 const heapRate = 16 << 10
 
 // ErrBusy is returned while another profile of the process is being taken.
-var ErrBusy = fmt.Errorf("another profile is being taken: it is done in %v at most", Longest)
+var ErrBusy = fmt.Errorf("another profile is being taken: it is done in %v at most", longest)
 
 // taking is held by the one who takes a profile.
 var taking sync.Mutex
@@ -54,8 +54,8 @@ func Check(k Kind, length time.Duration) error {
 	if !slices.Contains(Kinds, k) {
 		return fmt.Errorf("there is no profile %q: name %s, %s or %s", k, CPU, Heap, Goroutines)
 	}
-	if length < time.Second || length > Longest {
-		return fmt.Errorf("%v is not between %v and %v", length, time.Second, Longest)
+	if length < time.Second || length > longest {
+		return fmt.Errorf("%v is not between %v and %v", length, time.Second, longest)
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func TestTakeBounds(t *testing.T) {
 	}
 	for _, k := range []Kind{CPU, Heap} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		if _, err := Take(ctx, k, Longest); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Take(ctx, k, longest); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s for somebody who has gone away: %v", k, err)
 		}
 		cancel()
@@ -106,7 +106,7 @@ func TestTakeBounds(t *testing.T) {
 	for _, tc := range []struct {
 		kind   Kind
 		length time.Duration
-	}{{"all", time.Second}, {"", time.Second}, {CPU, 0}, {CPU, -time.Second}, {Heap, Longest + 1}} {
+	}{{"all", time.Second}, {"", time.Second}, {CPU, 0}, {CPU, -time.Second}, {Heap, longest + 1}} {
 		if _, err := Take(t.Context(), tc.kind, tc.length); err == nil {
 			t.Errorf("%q for %v was taken", tc.kind, tc.length)
 		}

@@ -22,6 +22,7 @@ import (
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
 	"tunic/gateway/socks"
+	"tunic/internal/sockets"
 )
 
 // openTor is a SocksPort that leads every stream to one server.
@@ -96,7 +97,7 @@ func TestFilesOfFriends(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	go echoAll(ln)
+	go sockets.Answer(ln, sockets.Echo)
 	tor := &openTor{server: ln.Addr().String()}
 	s, err := New(slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"tunic/gateway/onion"
 	"tunic/gateway/probe"
 	"tunic/gateway/socks"
+	"tunic/internal/sockets"
 )
 
 const ourHost = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
@@ -184,20 +185,13 @@ func TestLooksAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			asked.Add(1)
-			if from := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr(); from != onion.CircuitSource(0) {
-				t.Errorf("the target is asked from %s, as no visitor is", from)
-			}
-			fmt.Fprint(c, "RFB 003.008\n")
-			c.Close()
+	go sockets.Answer(ln, func(c net.Conn) {
+		asked.Add(1)
+		if from := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr(); from != onion.CircuitSource(0) {
+			t.Errorf("the target is asked from %s, as no visitor is", from)
 		}
-	}()
+		fmt.Fprint(c, "RFB 003.008\n")
+	})
 	s, err := New(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -18,35 +18,21 @@ import (
 	"tunic/gateway/device"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
+	"tunic/internal/sockets"
 )
 
 // lineServer answers one line, and says bye; lines gets what it was told.
 func lineServer(t *testing.T) (netip.AddrPort, chan string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
 	lines := make(chan string, 10)
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				r := bufio.NewReader(c)
-				proxy, _ := r.ReadString('\n')
-				lines <- strings.TrimSpace(proxy)
-				fmt.Fprint(c, "* OK\r\n")
-				said, _ := r.ReadString('\n')
-				fmt.Fprintf(c, "heard %s", said)
-			}()
-		}
-	}()
-	return netip.MustParseAddrPort(ln.Addr().String()), lines
+	return sockets.Serve(t, func(c net.Conn) {
+		r := bufio.NewReader(c)
+		proxy, _ := r.ReadString('\n')
+		lines <- strings.TrimSpace(proxy)
+		fmt.Fprint(c, "* OK\r\n")
+		said, _ := r.ReadString('\n')
+		fmt.Fprintf(c, "heard %s", said)
+	}), lines
 }
 
 func TestIMAPBehindTLS(t *testing.T) {
@@ -126,23 +112,13 @@ func TestBehindWithoutTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	from := make(chan string, 1)
-	go func() {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	server := sockets.Serve(t, func(c net.Conn) {
 		from <- c.RemoteAddr().String()
-		io.Copy(c, c)
-	}()
+		sockets.Echo(c)
+	})
 	addr := handOver(t, s, "irc")
-	want := link.Terminator{Name: "irc", Listeners: []string{"irc"}, Server: netip.MustParseAddrPort(ln.Addr().String()), Port: 6667}
+	want := link.Terminator{Name: "irc", Listeners: []string{"irc"}, Server: server, Port: 6667}
 	if failed := s.apply(t.Context(), link.Desired{Terminators: []link.Terminator{want}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
@@ -191,19 +167,11 @@ func TestGreedyDevice(t *testing.T) {
 		}
 		return macs, nil
 	}}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	seen := make(chan net.Addr, 1000)
-	go func() {
-		for c, err := ln.Accept(); err == nil; c, err = ln.Accept() {
-			seen <- c.RemoteAddr()
-			go io.Copy(c, c)
-		}
-	}()
-	server := netip.MustParseAddrPort(ln.Addr().String())
+	server := sockets.Serve(t, func(c net.Conn) {
+		seen <- c.RemoteAddr()
+		sockets.Echo(c)
+	})
 	addr, tls := handOver(t, s, "irc"), handOver(t, s, "ircs")
 	places := link.Places{Each: 10, Total: 40}
 	if failed := s.apply(t.Context(),

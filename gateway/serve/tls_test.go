@@ -5,13 +5,13 @@ import (
 	"crypto/x509"
 	"io"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"tunic/gateway/ca"
 	"tunic/gateway/link"
+	"tunic/internal/sockets"
 )
 
 // A new certificate is for new connections; those that are open go on.
@@ -31,7 +31,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	go echoAll(ln)
+	go sockets.Answer(ln, sockets.Echo)
 	dial := func() (*tls.Conn, error) {
 		return tls.Dial("tcp", ln.Addr().String(), &tls.Config{RootCAs: pool, ServerName: "box.home.arpa"})
 	}
@@ -71,18 +71,5 @@ func TestCertificateIsRenewed(t *testing.T) {
 	}
 	if failed := s.apply(t.Context(), link.Desired{TLS: &link.TLS{Cert: "x", Key: "y"}}); len(failed) != 1 {
 		t.Errorf("a certificate that is none: %v", failed)
-	}
-}
-
-func echoAll(ln net.Listener) {
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer c.Close()
-			io.Copy(c, c)
-		}()
 	}
 }

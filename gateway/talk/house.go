@@ -218,7 +218,7 @@ func newPerson(ctx context.Context, own io.ReadWriteCloser) *person {
 
 // read gives lines on, at a bounded rate, until there are no more or nobody wants them.
 func read(ctx context.Context, r io.Reader, give func(string) error) {
-	lines, pace := NewLines(r), rate.NewLimiter(linesEach, linesAtOnce)
+	lines, pace := newLines(r), rate.NewLimiter(linesEach, linesAtOnce)
 	for {
 		line, err := lines.Next()
 		if err != nil || pace.Wait(ctx) != nil || give(line) != nil {

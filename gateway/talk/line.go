@@ -15,8 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLine bounds a line, in bytes. A longer one becomes several.
-const MaxLine = 2000
+// maxLine bounds a line, in bytes. A longer one becomes several.
+const maxLine = 2000
 
 // place is where in an escape sequence (ECMA-48) a text is.
 type place uint8
@@ -39,8 +39,8 @@ type Lines struct {
 	held rune // the first of the next line, 0: none
 }
 
-// NewLines reads from r.
-func NewLines(r io.Reader) *Lines { return &Lines{r: bufio.NewReaderSize(r, MaxLine)} }
+// newLines reads from r.
+func newLines(r io.Reader) *Lines { return &Lines{r: bufio.NewReaderSize(r, maxLine)} }
 
 // Next waits for a line and returns it without its end. What is left when r ends is a
 // line too; then the error is r's.
@@ -66,7 +66,7 @@ func (l *Lines) Next() (string, error) {
 		if r = shown(l.step(r)); r == 0 {
 			continue
 		}
-		if len(l.line)+utf8.RuneLen(r) > MaxLine {
+		if len(l.line)+utf8.RuneLen(r) > maxLine {
 			l.held = r
 			return string(l.line), nil
 		}

@@ -13,7 +13,7 @@ import (
 // linesOf reads all lines.
 func linesOf(t testing.TB, r io.Reader) (list []string) {
 	t.Helper()
-	lines := NewLines(r)
+	lines := newLines(r)
 	for {
 		line, err := lines.Next()
 		if errors.Is(err, io.EOF) {
@@ -61,7 +61,7 @@ func TestLongLine(t *testing.T) {
 	in := strings.Repeat("ä", 500_000)
 	list := linesOf(t, strings.NewReader(in))
 	for _, line := range list {
-		if len(line) > MaxLine {
+		if len(line) > maxLine {
 			t.Fatalf("%d bytes", len(line))
 		}
 	}
@@ -73,11 +73,11 @@ func TestLongLine(t *testing.T) {
 // Whatever comes, lines are bounded, printable and stay as they are when they are read again.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("hello\r\n\x1b[31mred\x1b]0;t\a\u202e\x9b\n"))
-	f.Add([]byte(strings.Repeat("ä\x1b", MaxLine)))
+	f.Add([]byte(strings.Repeat("ä\x1b", maxLine)))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		list := linesOf(t, strings.NewReader(string(in)))
 		for _, line := range list {
-			if line == "" || len(line) > MaxLine || !utf8.ValidString(line) {
+			if line == "" || len(line) > maxLine || !utf8.ValidString(line) {
 				t.Fatalf("%q of %q", line, in)
 			}
 			for _, r := range line {

@@ -9,8 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxWidth is the columns of a line of code; a tab takes four of them.
-const maxWidth = 140
+// maxWidth is the columns of a line of code; a tab takes four of them. maxLines is what a
+// file may have: a longer one is about two things.
+const (
+	maxWidth = 140
+	maxLines = 500
+)
 
 func TestLinesAreShort(t *testing.T) {
 	root, files := filepath.Join("..", ".."), 0
@@ -27,6 +31,9 @@ func TestLinesAreShort(t *testing.T) {
 		}
 		text, err := os.ReadFile(path)
 		files++
+		if n := strings.Count(string(text), "\n"); n > maxLines {
+			t.Errorf("%s has %d lines, more than %d: split it", rel, n, maxLines)
+		}
 		for _, n := range wideLines(string(text)) {
 			t.Errorf("%s:%d is wider than %d columns", rel, n, maxWidth)
 		}

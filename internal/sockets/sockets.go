@@ -15,19 +15,23 @@ func Serve(t testing.TB, answer func(net.Conn)) netip.AddrPort {
 	t.Helper()
 	ln := listen(t)
 	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				answer(c)
-			}()
-		}
-	}()
+	go Answer(ln, answer)
 	return ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Answer has each connection of a listener answered by itself, and closes it when that returns.
+// It returns when the listener is closed.
+func Answer(ln net.Listener, answer func(net.Conn)) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			answer(c)
+		}()
+	}
 }
 
 // Echo is an answer: it says back what it hears, until the other side has said all. Bytes go

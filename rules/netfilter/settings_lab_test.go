@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"tunic/internal/lab/traffic"
 	"tunic/rules"
@@ -446,74 +445,6 @@ func directBoxShots() []shot {
 	}
 }
 
-// closedShots are those of a closed household with a guest.
-func closedShots() []shot {
-	return []shot{
-		tcp("phone", "internet", 80, "refused"), udp("phone", "internet", 53, "refused"), tcp("phone", "nas", 80, "refused"),
-		tcp("laptop", "internet", 80, "refused"),
-		tcp("phone", "box", 22, "ssh $phone"), tcp("phone", "box", 9240, "refused"), tcp("internet", "gateway", 22, "ssh $internet"),
-		tcp("internet", "gateway", 2222, "silence"),
-		tcp("camera", "internet", 80, "silence"),
-		tcp("guest", "internet", 80, "internet $guest/outside"), tcp("guest", "nas", 80, "refused"), tcp("guest", "virtual", 80, "refused"),
-		udp("guest", "nas", 53, "internet $guest/outside"), tcp("guest", "nas", 53, "internet $guest/outside"),
-		raw("a reset to a stranger", "phone", "", "wan", ` > $stranger protocol 6 `, "nothing",
-			segment("stranger", "internet", 80, traffic.SYN)),
-		raw("a link's address is refused", "phone", "", "lan", `> $neighbour protocol 6 ports 80 > 40000 flags 0x.4`, "seen",
-			segment("neighbour", "internet", 80, traffic.SYN)).only(rules.IPv6).before(),
-		call{network: "tcp", from: "guest", source: "guest/local", to: "nas/local", port: 80}.shot("refused").only(rules.IPv6),
-		raw("a guest in mid-stream", "guest", "", "wan", ` > $internet protocol 6 ports 40000 > 80 flags 0x18`, "nothing",
-			segment("guest", "internet", 80, traffic.PSH|traffic.ACK)),
-		tcp("gateway", "internet", 80, "tor $gateway"), as(971, "tcp", "internet", 80, "internet $gateway"),
-	}
-}
-
-// servedShots are those of what is served while the household is closed: to everybody at
-// home who is not blocked, at the box's own addresses, and never by dialling its port.
-func servedShots() (shots []shot) {
-	for _, port := range []struct {
-		network string
-		public  uint16
-		hidden  uint16
-		says    string
-	}{{"tcp", 80, 9384, "page"}, {"tcp", 53, 9355, "closeddns"}, {"udp", 53, 9355, "closeddns"}} {
-		dial := func(source, to string, port uint16, want string, network string) shot {
-			return call{network: network, from: "phone", source: source, to: to, port: port}.shot(want).only(rules.IPv6)
-		}
-		shots = append(shots,
-			call{network: port.network, from: "phone", to: "box", port: port.public}.shot(port.says+" $phone"),
-			dial("phone/local", "box/local", port.public, port.says+" $phone/local", port.network),
-			dial("neighbour", "box/link", port.public, port.says+" $neighbour", port.network),
-			call{network: port.network, from: "phone", to: "box", port: port.hidden}.shot("refused"))
-	}
-	return append(shots, tcp("tv", "box", 80, "web $tv"), tcp("internet", "gateway", 80, "silence"),
-		tcp("internet", "gateway", 9384, "silence"), tcp("camera", "box", 80, "silence"))
-}
-
-func bootingShots() []shot {
-	return []shot{
-		tcp("phone", "internet", 80, "silence"), udp("phone", "internet", 53, "silence"), tcp("phone", "nas", 80, "silence"),
-		tcp("laptop", "internet", 80, "silence"),
-		tcp("phone", "box", 22, "ssh $phone"), tcp("internet", "gateway", 2222, "silence"), tcp("internet", "phone", 80, "silence"),
-		udp("gateway", "internet", 443, "denied"),
-		raw("a connection to the phone", "internet", "", "lan", `^$internet > $phone protocol 6 ports 40000 > 4012 `, "nothing",
-			segment("internet", "phone", 4012, traffic.SYN)),
-	}
-}
-
-func earlyShots() []shot {
-	return []shot{
-		tcp("phone", "internet", 80, "silence"), udp("phone", "internet", 443, "silence"), tcp("phone", "nas", 80, "silence"),
-		tcp("internet", "phone", 80, "silence"),
-		near("ten", 4031), near("private", 4032),
-		raw("a datagram before anything is known", "phone", "", "wan", ` > $internet protocol 17 ports .* > 4030`, "nothing",
-			datagram("phone", "internet", 40000, 4030)),
-		tcp("phone", "box", 22, "ssh $phone").only(rules.IPv4), tcp("phone", "box", 22, "silence").only(rules.IPv6),
-		tcp("internet", "gateway", 22, "silence"), tcp("phone", "box", 9240, "silence"),
-		call{network: "tcp", from: "phone", source: "phone/local", to: "box/local", port: 22}.shot("ssh $phone/local").only(rules.IPv6),
-		call{network: "tcp", from: "phone", source: "neighbour", to: "box/link", port: 22}.shot("ssh $neighbour"),
-	}
-}
-
 // near is a datagram of whoever corrects the configuration.
 func near(from string, port uint16) shot {
 	return raw("a datagram from "+from, "internet", "", "box", fmt.Sprintf(`^$%s > :: protocol 17 ports 40000 > %d`, from, port), "seen",
@@ -544,72 +475,3 @@ func unreachable(from string, port uint16) shot {
 }
 
 // Makers of raw packets; ports and addresses by the names of ends.
-
-func segment(from, to string, port uint16, flags byte) func(ends) []traffic.IP {
-	return func(e ends) []traffic.IP {
-		return []traffic.IP{traffic.Segment(netip.AddrPortFrom(netip.MustParseAddr(e.at(from)), 40000),
-			netip.AddrPortFrom(netip.MustParseAddr(e.at(to)), port), flags)}
-	}
-}
-
-func datagram(from, to string, source, port uint16) func(ends) []traffic.IP {
-	return func(e ends) []traffic.IP {
-		return []traffic.IP{traffic.Datagram(netip.AddrPortFrom(netip.MustParseAddr(e.at(from)), source),
-			netip.AddrPortFrom(netip.MustParseAddr(e.at(to)), port), []byte("hello"))}
-	}
-}
-
-func packet(from, to string, protocol byte) func(ends) []traffic.IP {
-	return func(e ends) []traffic.IP {
-		return []traffic.IP{{From: netip.MustParseAddr(e.at(from)), To: netip.MustParseAddr(e.at(to)), Protocol: protocol,
-			Payload: make([]byte, 40)}}
-	}
-}
-
-func echo(from, to string) func(ends) []traffic.IP {
-	return func(e ends) []traffic.IP {
-		return []traffic.IP{traffic.Echo(netip.MustParseAddr(e.at(from)), netip.MustParseAddr(e.at(to)))}
-	}
-}
-
-// control is an ICMP message of the family's type.
-func control(from, to string, type4, type6 byte) func(ends) []traffic.IP {
-	return func(e ends) []traffic.IP {
-		kind, protocol := type4, byte(traffic.ICMP)
-		if e.family == rules.IPv6 {
-			kind, protocol = type6, traffic.ICMPv6
-		}
-		return []traffic.IP{traffic.Control(netip.MustParseAddr(e.at(from)), netip.MustParseAddr(e.at(to)), protocol,
-			append([]byte{kind, 1, 0, 0}, make([]byte, 28)...))}
-	}
-}
-
-// redirect has the box tell the phone of another router for what it has just
-// sent (RFC 792, RFC 4861 section 4.5).
-func redirect() shot {
-	sent := datagram("phone", "nas", 40000, 4009)
-	first := raw("", "phone", "", "lan", "", "", sent)
-	then := raw("a redirect to the phone", "gateway", "", "lan", `^$box > $phone protocol (1 type 5/|58 type 137/)`, "nothing",
-		func(e ends) []traffic.IP {
-			message := append([]byte{5, 1, 0, 0, 192, 168, 77, 254}, sent(e)[0].Bytes()...)
-			protocol := byte(traffic.ICMP)
-			if e.family == rules.IPv6 {
-				message, protocol = append([]byte{137, 0, 0, 0}, make([]byte, 36)...), traffic.ICMPv6
-			}
-			return []traffic.IP{traffic.Control(netip.MustParseAddr(e.at("box")), netip.MustParseAddr(e.at("phone")), protocol, message)}
-		})
-	fire := then.fire
-	then.fire = func(h *house, e ends) func() string {
-		first.fire(h, e)
-		time.Sleep(settle)
-		return fire(h, e)
-	}
-	return then
-}
-
-func dhcp(e ends) []traffic.IP {
-	if e.family == rules.IPv6 {
-		return datagram("gateway", "granted", 546, 547)(e)
-	}
-	return datagram("gateway", "granted", 68, 67)(e)
-}

@@ -71,8 +71,8 @@ func (f *Feature) pass(p session.Pass, err error) (link.PagePass, error) {
 	return answer, nil
 }
 
-// LogOut is the verb that ends a log-in.
-const LogOut = "logout"
+// logOut is the verb that ends a log-in.
+const logOut = "logout"
 
 // act shows or does what a user may. serve may have been taken over: the token says who
 // asks, and the role that they have now what they may.
@@ -86,7 +86,7 @@ func (f *Feature) act(ctx context.Context, q link.PageAct) (link.PageAnswer, err
 	if err != nil {
 		return link.PageAnswer{Gone: true}, nil
 	}
-	if q.Verb == LogOut {
+	if q.Verb == logOut {
 		f.keeper.End(q.Token)
 		return link.PageAnswer{Gone: true}, nil
 	}

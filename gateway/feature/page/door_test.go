@@ -292,7 +292,7 @@ func TestWrongCode(t *testing.T) {
 // After a log-out nothing is left of it.
 func TestLogOut(t *testing.T) {
 	f, _, member, _ := furnished(t)
-	if a := act(t, f, member, LogOut, ``); !a.Gone {
+	if a := act(t, f, member, logOut, ``); !a.Gone {
 		t.Errorf("%#v", a)
 	}
 	if a := act(t, f, member, "state", ``); !a.Gone {

@@ -21,8 +21,8 @@ import (
 	"tunic/gateway/health"
 )
 
-// ConfirmWithin is how long settings are in force that nobody has confirmed.
-const ConfirmWithin = 2 * time.Minute
+// confirmWithin is how long settings are in force that nobody has confirmed.
+const confirmWithin = 2 * time.Minute
 
 // again is the time until the next attempt to take settings back.
 const again = 5 * time.Second
@@ -124,7 +124,7 @@ func (f *Feature) Plan(ctx context.Context, r api.SettingsRequest) (api.Settings
 }
 
 // Apply puts settings in force, in the name of a user. They are taken back unless they
-// are confirmed within ConfirmWithin.
+// are confirmed within confirmWithin.
 func (f *Feature) Apply(ctx context.Context, by string, r api.SettingsRequest) error {
 	d, err := f.draft(r)
 	if err != nil {
@@ -141,7 +141,7 @@ func (f *Feature) Apply(ctx context.Context, by string, r api.SettingsRequest) e
 			if err := f.unchanged(r.Of); err != nil { // since the draft was made
 				return err
 			}
-			t.Span = feature.NewSpan(time.Now(), ConfirmWithin)
+			t.Span = feature.NewSpan(time.Now(), confirmWithin)
 			if err := f.trial.Write(t); err != nil { // first: whatever ends the daemon now, it is taken back
 				return err
 			}

@@ -168,7 +168,7 @@ func TestTakenBack(t *testing.T) {
 		"in time": func(t *testing.T, f *Feature) {
 			ctx, cancel := context.WithCancel(t.Context())
 			go f.Run(ctx)
-			time.Sleep(ConfirmWithin - time.Second)
+			time.Sleep(confirmWithin - time.Second)
 			synctest.Wait()
 			if !f.trial.Get().on() {
 				t.Error("it is taken back early")
@@ -182,7 +182,7 @@ func TestTakenBack(t *testing.T) {
 			heir := New(f.host, f.paths, f.log)
 			ctx, cancel := context.WithCancel(t.Context())
 			go heir.Run(ctx)
-			time.Sleep(ConfirmWithin + time.Second)
+			time.Sleep(confirmWithin + time.Second)
 			synctest.Wait()
 			cancel()
 			synctest.Wait()
