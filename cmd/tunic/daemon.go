@@ -92,7 +92,7 @@ func (d *daemon) make(ctx context.Context, env func(string) string) {
 	devices := &device.Table{Read: netfilter.HardwareAddrs, Again: 5 * time.Millisecond}
 	d.tor = tor.New(tor.Options{Log: d.log, Changed: changed, Told: told, Confine: confine, Devices: devices})
 	d.fast = tor.New(tor.Options{Log: d.log.With("tor", "fast"), Changed: changed, Told: told, Confine: confine})
-	d.serve = &child.Process{Log: d.log, Changed: changed,
+	d.serve = &child.Process{Log: d.log, Changed: changed, Answers: link.Mux{Longest: longestQuestion},
 		Command: supervise.Command{
 			Name: "serve", Path: self, Args: []string{"serve"}, Env: append(certificates(env), serveHeap),
 			SetUser: true, UID: d.users.Serve.UID, GID: d.serveGroup(), Groups: []uint32{d.users.Serve.GID},
@@ -100,6 +100,10 @@ func (d *daemon) make(ctx context.Context, env func(string) string) {
 	d.servers = managed.New(context.WithoutCancel(ctx), managed.Options{Log: d.log, Changed: changed,
 		Confine: confine, Dial: new(net.Dialer).DialContext})
 }
+
+// longestQuestion is several times what serve asks at most, a form of the page or what a friend's
+// box says, in bytes: strangers' bytes reach serve, and may take it over.
+const longestQuestion = 256 << 10
 
 // run makes the reconciler and the house, and works until ctx ends. It is the heir of
 // another daemon, or of nobody.

@@ -3,6 +3,7 @@
 package child
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,11 @@ import (
 )
 
 // errNotRunning is returned while no serve process is there to obey.
+// stopDeaf is how long a serve may take to end that does not listen to the parent any more.
+const stopDeaf = 2 * time.Second
+
+var errDeaf = errors.New("it did not listen to the parent any more")
+
 var errNotRunning = errors.New("serve is not running, it is being started")
 
 // Process is serve: the parent starts it, and again whenever it ends.
@@ -66,11 +72,14 @@ func (p *Process) run(ctx context.Context) error {
 	}
 	p.attach(end, process)
 	defer p.attach(nil, nil)
-	go p.listen(ctx, end)
+	deaf := make(chan struct{})
+	go func() { p.listen(ctx, end); close(deaf) }()
 	p.Changed()
 	select {
 	case <-process.Done():
 		return process.Err()
+	case <-deaf: // one that runs without a parent would never be told anything any more
+		return cmp.Or(process.Stop(ctx, stopDeaf), process.Err(), errDeaf)
 	case <-ctx.Done():
 		end.Close() // serve ends when the link does
 		return process.Stop(context.WithoutCancel(ctx), 5*time.Second)

@@ -7,8 +7,10 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"tunic/gateway/link"
+	"tunic/gateway/supervise"
 )
 
 // serve is a child that says what it was told to do.
@@ -96,5 +98,22 @@ func TestAwayIsSaid(t *testing.T) {
 	begin(t, p, new(serve)).Close()
 	if _, err := p.Status(t.Context()); !errors.Is(err, errNotRunning) {
 		t.Errorf("Status: %v", err)
+	}
+}
+
+// A serve that lives on without listening to the parent is ended, and the next one started.
+func TestServeThatDoesNotListen(t *testing.T) {
+	p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {},
+		Command: supervise.Command{Name: "serve", Path: "/bin/sh",
+			Args: []string{"-c", "exec 3>&-; trap '' TERM; while :; do sleep 1; done"}}}
+	done := make(chan error, 1)
+	go func() { done <- p.run(t.Context()) }()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("that is no failure")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on")
 	}
 }

@@ -31,6 +31,9 @@ var ErrBusy = errors.New("busy")
 type Mux struct {
 	// Take is given the listeners that are handed over; f is its own.
 	Take func(name string, f *os.File) error
+	// Longest is how long a question may be, in bytes of its text, and is refused beyond; 0: as
+	// long as a message. Many are worked at at a time.
+	Longest int
 
 	handlers map[string]handler
 }
@@ -215,6 +218,10 @@ func (e *End) answer(ctx context.Context, c call, files []*os.File) error {
 	if !ok || len(files) != h.files {
 		closeAll(files)
 		return e.conn.Send(reply{ID: c.ID, Error: fmt.Sprintf("there is no question %q with %d descriptors", c.Verb, len(files))})
+	}
+	if e.mux.Longest > 0 && len(c.Body) > e.mux.Longest {
+		closeAll(files)
+		return e.conn.Send(reply{ID: c.ID, Error: fmt.Sprintf("the question %q is longer than %d bytes", c.Verb, e.mux.Longest)})
 	}
 	if h.limit == inOrder {
 		return e.conn.Send(h.reply(ctx, c, files))

@@ -216,3 +216,17 @@ func TestFilesOfQuestions(t *testing.T) {
 		}
 	}
 }
+
+// A question that is longer than any is refused before it is looked at.
+func TestLongQuestions(t *testing.T) {
+	parents := Mux{Longest: 1 << 10}
+	asked := 0
+	Handle(&parents, LetThrough, func(context.Context, Grant) (none struct{}, err error) { asked++; return none, nil })
+	_, child := ends(t, &parents, new(Mux))
+	if _, err := Ask(t.Context(), child, LetThrough, Grant{Domain: strings.Repeat("x", 900)}); err != nil {
+		t.Error(err)
+	}
+	if _, err := Ask(t.Context(), child, LetThrough, Grant{Domain: strings.Repeat("x", 1<<10)}); err == nil || asked != 1 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,6 +29,10 @@ const maxBody = 16 << 20
 
 const headerLen = 8
 
+// sendTime is how long the other end may take to take a message. Whoever does not would
+// have all others wait who have something to say; the link is closed then.
+const sendTime = 20 * time.Second
+
 // ErrClosed is returned when the other end has gone away.
 var ErrClosed = errors.New("the link is closed")
 
@@ -36,6 +41,8 @@ var ErrClosed = errors.New("the link is closed")
 type Conn struct {
 	c  *net.UnixConn
 	mu sync.Mutex // one frame at a time
+
+	patience time.Duration // sendTime, but in tests
 }
 
 // Pair returns the parent's end and the child's end as a file to be inherited.
@@ -65,14 +72,15 @@ func FromFile(f *os.File) (*Conn, error) {
 		c.Close()
 		return nil, fmt.Errorf("opening the link to the parent: descriptor is a %T", c)
 	}
-	return &Conn{c: u}, nil
+	return &Conn{c: u, patience: sendTime}, nil
 }
 
 // Close ends the link; the other end's Receive returns ErrClosed.
 func (c *Conn) Close() error { return c.c.Close() }
 
 // Send writes one message with the descriptors of files. The files stay the
-// caller's and may be closed when Send returns.
+// caller's and may be closed when Send returns. The error is ErrClosed for an end that has gone
+// away, or does not listen.
 func (c *Conn) Send(m Message, files ...*os.File) error {
 	body, err := json.Marshal(m)
 	if err != nil {
@@ -94,13 +102,19 @@ func (c *Conn) Send(m Message, files ...*os.File) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, _, err = c.c.WriteMsgUnix(header, rights, nil)
+	err = c.c.SetWriteDeadline(time.Now().Add(c.patience))
+	if err == nil {
+		_, _, err = c.c.WriteMsgUnix(header, rights, nil)
+	}
 	if err == nil {
 		_, err = c.c.Write(body)
 	}
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded): // half a message may have been sent
+		c.c.Close()
+		return ErrClosed
 	case gone(err):
 		return ErrClosed
 	}

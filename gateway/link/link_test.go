@@ -177,3 +177,32 @@ func TestSendLeavesFilesOpen(t *testing.T) {
 	}
 	w.Close()
 }
+
+// An end that does not take what is sent is given up, whoever waits to say something: serve may
+// have been taken over.
+func TestEndThatDoesNotListen(t *testing.T) {
+	parent, child := pair(t)
+	parent.patience = 100 * time.Millisecond
+	done := make(chan error, 3)
+	for range cap(done) {
+		go func() {
+			done <- parent.Send(call{Verb: "x", Body: json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)})
+		}()
+	}
+	for range cap(done) {
+		select {
+		case err := <-done:
+			if !errors.Is(err, ErrClosed) {
+				t.Errorf("sending: %v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("it waits")
+		}
+	}
+	if _, _, err := child.Receive(); err == nil {
+		t.Error("half a message has come as a whole one")
+	}
+	if _, _, err := parent.Receive(); !errors.Is(err, ErrClosed) {
+		t.Errorf("the link is open: %v", err)
+	}
+}

@@ -284,7 +284,9 @@ func TestKeyDirectoryWaitsForNoPipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := make(chan error, 1)
-		go func() { done <- keepFiles(parent, clientsDir, clientSuffix, files, uint32(os.Getuid()), uint32(os.Getgid())) }()
+		go func() {
+			done <- keepFiles(parent, clientsDir, clientSuffix, files, uint32(os.Getuid()), uint32(os.Getgid()))
+		}()
 		select {
 		case err := <-done:
 			if err == nil {
