@@ -104,7 +104,8 @@ func TestAwayIsSaid(t *testing.T) {
 // A serve that lives on without listening to the parent is ended, and the next one started.
 func TestServeThatDoesNotListen(t *testing.T) {
 	p := &Process{Log: slog.New(slog.DiscardHandler), Changed: func() {},
-		Command: supervise.Command{Name: "serve", Path: "/bin/sh", Args: []string{"-c", "exec 3>&-; trap '' TERM; while :; do sleep 1; done"}}}
+		Command: supervise.Command{Name: "serve", Path: "/bin/sh",
+			Args: []string{"-c", "exec 3>&-; trap '' TERM; while :; do sleep 1; done"}}}
 	done := make(chan error, 1)
 	go func() { done <- p.run(t.Context()) }()
 	select {
