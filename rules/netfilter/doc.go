@@ -9,6 +9,6 @@
 //
 // Each table is replaced in one step by iptables-restore, chains and jump
 // together, so there is no moment in which a packet meets half of them. With
-// nf_tables all tables of both families are, from the second time on that
-// iptables would load the same rules (replay.go).
+// nf_tables all tables of both families are, where chains and jumps are there
+// already (replay.go).
 package netfilter
