@@ -18,10 +18,10 @@ func attached(t *testing.T, restarts *int, spec Spec, commands ...exchange) *Tor
 	f := newFakeControl(t, commands, nil)
 	s := &session{}
 	var err error
-	if s.commands, err = dialControl(t.Context(), f.socket, os.Getpid()); err != nil {
+	if s.commands, err = dialControl(t.Context(), f.socket, "", os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
-	if s.events, err = dialControl(t.Context(), f.socket, os.Getpid()); err != nil {
+	if s.events, err = dialControl(t.Context(), f.socket, "", os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
@@ -204,7 +204,7 @@ func TestBeginSubscribesFirst(t *testing.T) {
 	s := &session{}
 	for _, c := range []**controller{&s.commands, &s.events} {
 		var err error
-		if *c, err = dialControl(t.Context(), f.socket, os.Getpid()); err != nil {
+		if *c, err = dialControl(t.Context(), f.socket, "", os.Getpid()); err != nil {
 			t.Fatal(err)
 		}
 	}

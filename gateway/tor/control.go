@@ -45,9 +45,9 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return fmt.Sprintf("tor refused (%d): %s", e.Code, e.Text) }
 
 // dialControl connects to the control socket of the process pid and
-// authenticates with its cookie. It refuses a socket that another process, such
-// as the tor of a daemon that was killed, listens on.
-func dialControl(ctx context.Context, socket string, pid int) (*controller, error) {
+// authenticates with its cookie, which is in that file. It refuses a socket that another
+// process, such as the tor of a daemon that was killed, listens on.
+func dialControl(ctx context.Context, socket, cookie string, pid int) (*controller, error) {
 	var dialer net.Dialer
 	raw, err := dialer.DialContext(ctx, "unix", socket)
 	if err != nil {
@@ -56,7 +56,7 @@ func dialControl(ctx context.Context, socket string, pid int) (*controller, erro
 	c := newController(raw)
 	err = checkPeer(raw, pid)
 	if err == nil {
-		err = c.authenticate()
+		err = c.authenticate(cookie)
 	}
 	if err != nil {
 		c.close()
@@ -89,20 +89,6 @@ func checkPeer(conn net.Conn, pid int) error {
 		return fmt.Errorf("checking the control socket's owner: it is process %d, not the tor that was started (%d)", peer.Pid, pid)
 	}
 	return nil
-}
-
-// authenticate proves that we can read tor's cookie, without sending it
-// (control-spec, "AUTHCHALLENGE").
-func (c *controller) authenticate() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.raw.SetDeadline(time.Now().Add(c.wait)); err != nil {
-		return fmt.Errorf("authenticating to tor: %w", err)
-	}
-	if err := c.conn.Authenticate(""); err != nil {
-		return fmt.Errorf("authenticating to tor: %w", err)
-	}
-	return c.raw.SetDeadline(time.Time{})
 }
 
 // command sends one line and returns the lines of the answer, without their

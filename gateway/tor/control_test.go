@@ -13,7 +13,7 @@ import (
 func dialFake(t *testing.T, list ...exchange) (*fakeControl, *controller) {
 	t.Helper()
 	f := newFakeControl(t, list)
-	c, err := dialControl(t.Context(), f.socket, os.Getpid())
+	c, err := dialControl(t.Context(), f.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestDialRefusesAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if c, err := dialControl(t.Context(), f.socket, 1); err == nil || !strings.Contains(err.Error(), "not the tor that was started") {
+	if c, err := dialControl(t.Context(), f.socket, "", 1); err == nil || !strings.Contains(err.Error(), "not the tor that was started") {
 		t.Errorf("dialControl = %v, %v", c, err)
 	}
 }

@@ -224,7 +224,7 @@ func TestCrowdStreamsAreEnded(t *testing.T) {
 	tor := New(Options{Log: slog.New(slog.DiscardHandler)})
 	tor.crowd.table = crowdHouse().table
 	ctx, cancel := context.WithCancel(t.Context())
-	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
+	commands, err := dialControl(t.Context(), f.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

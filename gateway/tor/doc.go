@@ -12,7 +12,7 @@
 // use it to dial through Tor; that is done on the SocksPort by whoever dials.
 //
 // It is the only importer of bine, of which it uses package control (the
-// framing of the control protocol and the cookie handshake) and
+// framing of the control protocol) and
 // torutil/ed25519 (signatures under tor's form of a key). The commands go one
 // at a time over one connection, each with a deadline, the events come over
 // another, and what they say is parsed here.

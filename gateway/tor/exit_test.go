@@ -44,7 +44,7 @@ func TestExitOf(t *testing.T) {
 			"250+ns/id/" + exitC + "=\nr door aWQ ZGln 2026-11-28 20:00:00 203.0.113.13 9001 0\ns Exit Fast\n.\n250 OK"},
 		{"GETINFO ip-to-country/203.0.113.13", "250-ip-to-country/203.0.113.13=DE\n250 OK"},
 	})
-	commands, err := dialControl(t.Context(), control.socket, os.Getpid())
+	commands, err := dialControl(t.Context(), control.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

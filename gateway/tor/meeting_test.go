@@ -125,7 +125,7 @@ func TestAskAnew(t *testing.T) {
 	f := newFakeControl(t, []exchange{{"HSFETCH abc", "250 OK"}, {"HSFETCH abc", "250 OK"},
 		{"GETINFO circuit-status", "250+circuit-status=\n" + waitingNow + "\n41 BUILT PURPOSE=GENERAL\n.\n250 OK"},
 		{"CLOSECIRCUIT 40 IfUnused", "250 OK"}})
-	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
+	commands, err := dialControl(t.Context(), f.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestWaitsAreAskedFor(t *testing.T) {
 		{"CLOSECIRCUIT 40 IfUnused", "250 OK"},
 		{"GETINFO circuit-status", "551 no"},
 	})
-	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
+	commands, err := dialControl(t.Context(), f.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func TestForget(t *testing.T) {
 		{"SIGNAL NEWNYM", "250 OK"},
 		{"SIGNAL NEWNYM", "551 no"},
 	})
-	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
+	commands, err := dialControl(t.Context(), f.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func TestLearnRelays(t *testing.T) {
 	})
 	s := &session{}
 	var err error
-	if s.commands, err = dialControl(t.Context(), f.socket, os.Getpid()); err != nil {
+	if s.commands, err = dialControl(t.Context(), f.socket, "", os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
 	defer s.commands.close()

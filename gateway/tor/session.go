@@ -70,11 +70,11 @@ func connect(ctx context.Context, proc *supervise.Process, spec Spec) (*session,
 	tick := time.NewTicker(socketPoll)
 	defer tick.Stop()
 	for {
-		commands, err := dialControl(ctx, socket, proc.PID())
+		commands, err := dialControl(ctx, socket, spec.cookie(), proc.PID())
 		if err == nil {
 			s := &session{proc: proc, commands: commands, hide: hide, gives: make(chan struct{}, 1)}
 			s.gave(spec.share(nil))
-			if s.events, err = dialControl(ctx, socket, proc.PID()); err != nil {
+			if s.events, err = dialControl(ctx, socket, spec.cookie(), proc.PID()); err != nil {
 				commands.close()
 				return nil, err
 			}

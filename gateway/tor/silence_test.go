@@ -109,7 +109,7 @@ func TestDoubtAsksTor(t *testing.T) {
 		{"CLOSECIRCUIT 56", "552 Unknown circuit \"56\""},
 		{"GETINFO stream-status", "551 no"},
 	})
-	commands, err := dialControl(t.Context(), f.socket, os.Getpid())
+	commands, err := dialControl(t.Context(), f.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

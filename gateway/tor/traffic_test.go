@@ -10,7 +10,7 @@ func TestTraffic(t *testing.T) {
 		{"GETINFO traffic/read", "250-traffic/read=5000\n250 OK"}, {"GETINFO traffic/written", "250-traffic/written=700\n250 OK"},
 		{"GETINFO traffic/read", "250-traffic/read=much\n250 OK"},
 	})
-	commands, err := dialControl(t.Context(), control.socket, os.Getpid())
+	commands, err := dialControl(t.Context(), control.socket, "", os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
