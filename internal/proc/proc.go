@@ -104,6 +104,10 @@ func number(path, key string) int64 {
 // 0 where the process has ended.
 func PSS(pid int) int64 { return Number(pid, "smaps_rollup", "Pss") << 10 }
 
+// Own is the memory of a process in bytes that is no file's (proc_pid_smaps(5), Anonymous): what it holds
+// is in it, and no page of its program that comes and goes. It is 0 where the process has ended.
+func Own(pid int) int64 { return Number(pid, "smaps_rollup", "Anonymous") << 10 }
+
 // Woken is how often the threads of a process have been woken so far
 // (proc_pid_status(5), voluntary_ctxt_switches).
 func Woken(pid int) (n int64) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -52,6 +53,18 @@ func TestThisProcess(t *testing.T) {
 	}
 	if pss := PSS(pid); pss < 1<<20 || pss > 1<<30 {
 		t.Errorf("it has %d bytes", pss)
+	}
+	own := Own(pid)
+	held, err := syscall.Mmap(-1, 0, 8<<20, syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Munmap(held)
+	for i := range held {
+		held[i] = 1
+	}
+	if more := Own(pid) - own; more < 7<<20 || more > 16<<20 {
+		t.Errorf("with %d bytes more it has %d more", len(held), more)
 	}
 	if n := Number(pid, "status", "Pid"); n != int64(pid) {
 		t.Errorf("its number is %d, not %d", n, pid)

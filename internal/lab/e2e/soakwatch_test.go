@@ -30,9 +30,12 @@ const (
 
 // By how much the end may be above the second fifth.
 var (
-	// Between two collections Go's heap has half as much again (GOGC=50) of what lives, which
-	// is a few MB; and of pages that processes share each has another part when one comes or goes.
-	goMemory = bench.Bound{Percent: 10, Beside: 3}
+	// What a process has for itself, no file's pages: what is held shows in it. Between two collections
+	// Go's heap has half as much again of what lives, or as much again: one or two MB.
+	goMemory = bench.Bound{Percent: 5, Beside: 0.75}
+	// Pages of the program and of libraries, which the kernel may drop at any time: each process's part of
+	// them, which is another one when a process that shares them comes or goes.
+	filePages = bench.Bound{Percent: 10, Beside: 1}
 	// tor begins from nothing after each kill. How many circuits it has then, and what its
 	// allocator keeps of them, differs from time to time by more than ten MB.
 	torMemory = bench.Bound{Percent: 15, Beside: 8}
@@ -64,9 +67,12 @@ func (s *soak) watched() *watched {
 		one := &bench.Series{Name: name, Unit: unit, Bound: bound}
 		all.series, all.by[name] = append(all.series, one), one
 	}
-	add("memory of the parent", "MB", goMemory)
-	add("memory of serve", "MB", goMemory)
-	add("memory of tor", "MB", torMemory)
+	add("own memory of the parent", "MB", goMemory)
+	add("own memory of serve", "MB", goMemory)
+	add("own memory of tor", "MB", torMemory)
+	add("files' pages in the parent", "MB", filePages)
+	add("files' pages in serve", "MB", filePages)
+	add("files' pages in tor", "MB", filePages)
 	add("descriptors of the parent", "", descriptors)
 	add("descriptors of serve", "", descriptors)
 	add("descriptors of tor", "", descriptors)
@@ -97,11 +103,12 @@ func (all *watched) look(w *world, at time.Duration) {
 		}
 		all.pids[name] = pids[0]
 		open, err := proc.Files(pids[0])
-		memory := float64(proc.PSS(pids[0])) / (1 << 20)
-		if err != nil || memory == 0 {
+		own, whole := float64(proc.Own(pids[0]))/(1<<20), float64(proc.PSS(pids[0]))/(1<<20)
+		if err != nil || own == 0 || whole == 0 {
 			continue // it has just ended
 		}
-		put("memory of "+name, memory)
+		put("own memory of "+name, own)
+		put("files' pages in "+name, whole-own)
 		put("descriptors of "+name, float64(open))
 		if name != "tor" {
 			put("threads of "+name, float64(proc.Number(pids[0], "status", "Threads")))
@@ -191,13 +198,13 @@ func (all *watched) draw(w *world, end float64) {
 	w.Helper()
 	curves := func(names ...string) (list []bench.Curve) {
 		for _, name := range names {
-			short := strings.NewReplacer("memory of ", "", "descriptors of ", "", "entries of ", "").Replace(name)
+			short := strings.NewReplacer("own memory of ", "", "descriptors of ", "", "entries of ", "").Replace(name)
 			list = append(list, bench.Curve{Name: short, Points: all.by[name].Points})
 		}
 		return list
 	}
-	bench.DrawTime(w, "soak", "A house in use: memory (PSS), and the state on the disk", "MB", end,
-		curves("memory of the parent", "memory of serve", "memory of tor", "the state on the disk"))
+	bench.DrawTime(w, "soak", "A house in use: what each process has for itself, and the state on the disk", "MB", end,
+		curves("own memory of the parent", "own memory of serve", "own memory of tor", "the state on the disk"))
 	bench.DrawTime(w, "soak-counts", "A house in use: open descriptors, and entries of conntrack", "", end,
 		curves("descriptors of the parent", "descriptors of serve", "descriptors of tor", "entries of conntrack"))
 }
