@@ -46,6 +46,8 @@ type Gateway struct {
 	done     bool          // all that the last pass had to do is done
 	held     bool          // `tunic lockdown`: stay closed until the next reload
 	next     time.Time     // when a pass is due
+	asked    bool          // it is because Soon was called
+	pace     time.Duration // to such a pass, if that is longer than gather
 	passed   time.Time     // when the last one was over
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
 	compiled compilation
@@ -86,7 +88,7 @@ func New(o Options, c *config.Config) *Gateway {
 func (g *Gateway) Wake() { signal(g.wake) }
 
 // Soon makes the gateway look again, at once if it has not for a while, else with what
-// else comes within a second. It is for what comes many at a time, and never blocks.
+// else comes within a second, within four if that goes on. It is for what comes many at a time, and never blocks.
 func (g *Gateway) Soon() { signal(g.soon) }
 
 // signal never blocks; several signals that nobody has taken yet are one.
@@ -104,6 +106,7 @@ const (
 	watchEvery = 5 * time.Second // between looks at what features watch
 	retryAfter = 2 * time.Second
 	gather     = time.Second // from a pass to the next one that Soon has asked for
+	gatherMost = 4 * gather  // the same, when one such pass has followed another for a while
 )
 
 // Run closes the household, says that the daemon is in charge, then works until
@@ -169,6 +172,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 // work makes one pass and returns how long the next one can wait.
 func (g *Gateway) work(ctx context.Context) time.Duration {
 	wait := retryAfter
+	if g.asked { // tor publishes fifty onions, say: each upload is told
+		g.pace = min(max(2*g.pace, gather), gatherMost)
+	} else {
+		g.pace = 0
+	}
+	g.asked = false
 	switch g.done = g.pass(ctx); {
 	case g.done && g.upkeep.Away():
 		wait = watchEvery
@@ -185,12 +194,12 @@ func (g *Gateway) work(ctx context.Context) time.Duration {
 // gathering reports whether what Soon tells of can wait, and has the next pass come when
 // it no longer can.
 func (g *Gateway) gathering() bool {
-	due := g.passed.Add(gather)
+	due := g.passed.Add(max(g.pace, gather))
 	if !time.Now().Before(due) {
 		return false
 	}
 	if due.Before(g.next) {
-		g.next = due
+		g.next, g.asked = due, true
 	}
 	return true
 }

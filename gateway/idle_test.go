@@ -127,3 +127,27 @@ func TestGather(t *testing.T) {
 		t.Error("a while after a pass it waits")
 	}
 }
+
+// TestGatherMore: while one such pass follows the other they come less often; one for any other
+// reason ends that.
+func TestGatherMore(t *testing.T) {
+	h := newHouse(t, nil)
+	h.work(t.Context())
+	var waits []time.Duration
+	for range 5 {
+		h.passed, h.next = time.Now(), time.Now().Add(checkEvery)
+		if !h.gathering() {
+			t.Fatal("just after a pass it does not wait")
+		}
+		waits = append(waits, h.next.Sub(h.passed))
+		h.work(t.Context())
+	}
+	if want := []time.Duration{gather, gather, 2 * gather, gatherMost, gatherMost}; !slices.Equal(waits, want) {
+		t.Errorf("they wait %v, want %v", waits, want)
+	}
+	h.work(t.Context())
+	h.passed = time.Now()
+	if h.gathering(); h.next != h.passed.Add(gather) {
+		t.Errorf("after another one it waits %v", h.next.Sub(h.passed))
+	}
+}

@@ -56,6 +56,7 @@ var ErrAway = errors.New("another dial has just not reached it")
 
 // Gate lets dials begin. It is safe for concurrent use.
 type Gate struct {
+	begin time.Time // of the beats
 	mu    sync.Mutex
 	taken int         // places
 	doubt int         // those of them that boxes have which were not reached last
@@ -85,7 +86,7 @@ type waiter struct {
 }
 
 // New returns a gate at which nobody is known to be away.
-func New() *Gate { return &Gate{boxes: make(map[onion.Address]*box)} }
+func New() *Gate { return &Gate{begin: time.Now(), boxes: make(map[onion.Address]*box)} }
 
 // Dial dials a box when there is a place for it, which may take minutes. While
 // another dial of the same box is under way it waits for that one: the error is
@@ -183,7 +184,7 @@ func (g *Gate) admit() {
 				g.admitIn(wait)
 				return
 			}
-			g.away = time.Now().Add(g.every())
+			g.away = g.beat(time.Now().Add(g.every() - g.every()/8)) // it may have been woken late
 		}
 		g.line = slices.DeleteFunc(g.line, func(w *waiter) bool { return w == first })
 		g.taken++
@@ -215,6 +216,14 @@ func (g *Gate) every() time.Duration {
 	return min(awayEvery<<min(time.Since(g.vain)/calmAfter, 10), awayMost)
 }
 
+// beat is the first moment after t at which a box that is away may be dialled: these are multiples of
+// the time between two dials. So who has waited long enough and who is next are woken by the same timer,
+// each of which wakes the processor a dozen times. It is called under g.mu.
+func (g *Gate) beat(t time.Time) time.Time {
+	every := g.every()
+	return g.begin.Add((t.Sub(g.begin) + every - 1) / every * every)
+}
+
 // admitIn has admit called after a while, under g.mu.
 func (g *Gate) admitIn(wait time.Duration) {
 	if g.timer != nil {
@@ -241,7 +250,7 @@ func (g *Gate) over(who onion.Address, err error, calledOff bool) {
 	case !calledOff:
 		g.vain = cmp.Or(g.vain, time.Now())
 		b.pause = min(max(3*b.pause, firstPause), lastPause)
-		b.next = time.Now().Add(jitter(b.pause))
+		b.next = g.beat(time.Now().Add(jitter(b.pause)))
 		b.doubt = true
 		b.failures++
 	}

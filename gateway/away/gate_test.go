@@ -129,6 +129,52 @@ func TestSeldomWhileAllAreAway(t *testing.T) {
 	})
 }
 
+// Whoever waits for a box that is away is woken at the same moments as who dials it: each moment
+// costs the processor as much as a dial.
+func TestWaitsEndTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		woken, between := 0, 0 // since all pauses are of the time in which nobody was reached
+		wakes := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if since := time.Since(g.begin); since > time.Hour/2 && ctx.Err() == nil {
+				woken++
+				if since%awayMost != 0 {
+					between++
+				}
+			}
+		}
+		var all sync.WaitGroup
+		time.Sleep(300 * time.Millisecond) // it begins between two of those moments
+		for i := range 200 {
+			all.Go(func() {
+				who := onion.Address(fmt.Sprint(i))
+				for ctx.Err() == nil {
+					_ = g.Dial(ctx, who, func() error {
+						wakes()
+						time.Sleep(700 * time.Millisecond)
+						return io.EOF
+					})
+					select {
+					case <-time.After(g.Pause(who)):
+						wakes()
+					case <-ctx.Done():
+					}
+				}
+			})
+		}
+		time.Sleep(90 * time.Minute)
+		cancel()
+		all.Wait()
+		if woken < 50 || between > 0 {
+			t.Errorf("%d were woken, %d of them at a moment of their own", woken, between)
+		}
+	})
+}
+
 // Who was there last does not wait behind those who are away, nor who has not been away
 // for long behind those who have.
 func TestThoseWhoWereThereGoFirst(t *testing.T) {
@@ -281,7 +327,7 @@ func reasons(t *testing.T) {
 		t.Errorf("after it has called the pause is %v", g.Pause("a"))
 	}
 	_ = g.Dial(t.Context(), "b", func() error { return io.EOF })
-	if p := g.Pause("b"); p > firstPause*5/4 {
+	if p := g.Pause("b"); p > firstPause*5/4+awayEvery {
 		t.Errorf("after one failure the pause is %v", p)
 	}
 	g.Keep(func(who onion.Address) bool { return who == "b" })

@@ -5,6 +5,12 @@
 // looks around before it sleeps again. A thread that waits in read(2) is worse: for as long
 // as it is not sure that it will stay there (10 ms), another one looks after it every 20
 // microseconds. A Reader is woken once for each time that somebody waits.
+//
+// Two more things of the runtime cost a process that rests more than what they are for. With a call to the kernel that
+// may last, its watcher (sysmon) begins to look around; what returns at once is asked without telling the runtime
+// (syscall.RawSyscall). And a time.Timer is waited for in whole milliseconds by the thread that is to
+// run what it is for, but to the nanosecond by that watcher, which looks every 20 microseconds in between: a
+// dozen times for each timer. A Timer is a file (timerfd_create(2)), and wakes one thread once.
 package lull
 
 import (
@@ -84,10 +90,7 @@ func (r *Reader) take(b []byte) (int, error) {
 	if r.fd < 0 {
 		return 0, os.ErrClosed
 	}
-	n, err := unix.Read(r.fd, b)
-	for errors.Is(err, unix.EINTR) {
-		n, err = unix.Read(r.fd, b)
-	}
+	n, err := read(uintptr(r.fd), b)
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return 0, err
@@ -109,7 +112,7 @@ func (r *Reader) wait() error {
 		if failed != nil {
 			return true
 		}
-		n, err := unix.EpollWait(int(epoll), make([]unix.EpollEvent, 1), 0)
+		n, err := told(epoll)
 		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 	})
 	if err != nil { // r.poll is closed

@@ -40,9 +40,10 @@ type Process struct {
 func newProcess(name string, pid int, read *os.File, log *slog.Logger, line func(string)) *Process {
 	p := &Process{name: name, pid: pid, fd: -1, read: read, seen: make(chan struct{}), out: &output{line: line}, log: log,
 		done: make(chan struct{})}
+	from := quietly(read) // before somebody sets a deadline
 	go func() {
 		defer close(p.seen)
-		_, _ = io.Copy(p.out, read) // it ends with the last who can write
+		_, _ = io.Copy(p.out, from) // it ends with the last who can write
 	}()
 	return p
 }

@@ -32,6 +32,7 @@ type pausing struct {
 
 	mu     sync.Mutex
 	silent *lull.Reader // the connection after rest; nil: there is none
+	timer  *lull.Timer  // of pauses; nil with silent
 	ended  bool         // end was called
 
 	// Of the goroutine that reads.
@@ -64,8 +65,13 @@ func (p *pausing) rest() {
 	if err != nil {
 		return // it wakes more often, and works
 	}
+	timer, err := lull.NewTimer()
+	if err != nil {
+		_ = silent.Close()
+		return // the connection itself still is there
+	}
 	p.mu.Lock()
-	p.silent = silent
+	p.silent, p.timer = silent, timer
 	ended := p.ended
 	p.mu.Unlock()
 	_ = socket.Close() // which ends Go's waiting, and not the connection
@@ -80,7 +86,7 @@ func (p *pausing) end() {
 	defer p.mu.Unlock()
 	p.ended = true
 	if p.silent != nil {
-		_ = p.silent.Close() // again is no harm
+		_, _ = p.silent.Close(), p.timer.Close() // again is no harm
 	}
 }
 
@@ -100,6 +106,11 @@ func (p *pausing) hasten() {
 	select {
 	case p.hurry <- struct{}{}:
 	default:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Wake()
 	}
 }
 
@@ -121,18 +132,29 @@ func (p *pausing) Read(b []byte) (int, error) {
 func (p *pausing) wait() {
 	now := time.Now()
 	if left := p.burst.Add(eventPause).Sub(now); p.close && left > 0 && now.After(p.until) {
-		timer := time.NewTimer(left)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-p.hurry:
-			p.until = time.Now().Add(hurryTime)
-		}
-		return
+		p.sleep(left)
 	}
 	select {
 	case <-p.hurry:
-		p.until = now.Add(hurryTime)
+		p.until = time.Now().Add(hurryTime)
 	default:
+	}
+}
+
+// sleep waits for some time, or until somebody hurries.
+func (p *pausing) sleep(d time.Duration) {
+	p.mu.Lock()
+	timer := p.timer
+	p.mu.Unlock()
+	if timer != nil {
+		_ = timer.Wait(d) // closed: the reading says so
+		return
+	}
+	after := time.NewTimer(d)
+	defer after.Stop()
+	select {
+	case <-after.C:
+	case <-p.hurry:
+		p.hasten() // it is there when the pause is over
 	}
 }
