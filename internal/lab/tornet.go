@@ -160,8 +160,13 @@ func chownTree(root, name string) error {
 // first consensus.
 const consensusLimit = 45 * time.Second
 
+// errIncomplete is a consensus that does not list all relays. The next one is half
+// an hour away.
+var errIncomplete = errors.New("the consensus does not list all relays")
+
 // endRelays ends what startRelays started, and has all relays forget the
-// consensus that did not list them all.
+// consensus that did not list them all: whoever keeps one, in diff-cache for one,
+// gives it to the others when they ask, and these ask for no newer one.
 func (l *Lab) endRelays(ctx context.Context) error {
 	var running []Process
 	for _, r := range TorRelays() {
@@ -173,13 +178,13 @@ func (l *Lab) endRelays(ctx context.Context) error {
 		return err
 	}
 	for _, r := range TorRelays() {
-		for _, kind := range []string{"cached-*", "unverified-*", "v3-status-votes", "sr-state"} {
+		for _, kind := range []string{"cached-*", "unverified-*", "diff-cache", "consensus-transparency-*", "v3-status-votes", "sr-state"} {
 			found, err := filepath.Glob(filepath.Join(l.relayDir(r), kind))
 			if err != nil {
 				return err
 			}
 			for _, path := range found {
-				if err := os.Remove(path); err != nil {
+				if err := os.RemoveAll(path); err != nil {
 					return fmt.Errorf("clearing what %s knows: %w", r.Name, err)
 				}
 			}
@@ -190,7 +195,8 @@ func (l *Lab) endRelays(ctx context.Context) error {
 
 // waitConsensus waits until every authority and exit has a consensus with all
 // of them in it, and the relays' descriptors: a client that asks earlier is
-// told to come back in ten seconds. The consensus is for the time first.
+// told to come back in ten seconds. The consensus is for the time first; if it does
+// not list all relays the error is errIncomplete at once.
 func (l *Lab) waitConsensus(ctx context.Context, first time.Time) error {
 	ctx, cancel := context.WithDeadline(ctx, first.Add(consensusLimit))
 	defer cancel()
@@ -223,6 +229,9 @@ func (l *Lab) waitNetwork(ctx context.Context, relays []Relay) error {
 			if !l.running(r.Name) {
 				return false, fmt.Errorf("%s has ended: %s", r.Name, l.logTail(r.Name, 5))
 			}
+			if text, err := os.ReadFile(l.consensusFile(r)); err == nil && !consensusReady(string(text)) {
+				return false, errIncomplete
+			}
 			return l.hasNetwork(r), nil
 		})
 		if err != nil {
@@ -232,9 +241,13 @@ func (l *Lab) waitNetwork(ctx context.Context, relays []Relay) error {
 	return nil
 }
 
+func (l *Lab) consensusFile(r Relay) string {
+	return filepath.Join(l.relayDir(r), "cached-microdesc-consensus")
+}
+
 func (l *Lab) hasNetwork(r Relay) bool {
 	dir := l.relayDir(r)
-	text, err := os.ReadFile(filepath.Join(dir, "cached-microdesc-consensus"))
+	text, err := os.ReadFile(l.consensusFile(r))
 	if err != nil || !consensusReady(string(text)) {
 		return false
 	}

@@ -180,6 +180,7 @@ func (b builder) torNetwork(ctx context.Context, authorities []Authority) error 
 	for try, lead := 0, voteLead; try < networkTries; try, lead = try+1, 2*lead {
 		if try > 0 {
 			b.say("tor network: %v: it starts again", err)
+			b.options.Log.Warn("the lab's Tor network starts again", "error", err)
 			if err := b.lab.endRelays(ctx); err != nil {
 				return err
 			}
@@ -196,7 +197,7 @@ func (b builder) torNetwork(ctx context.Context, authorities []Authority) error 
 			b.say("tor network: all of them have a consensus that lists all of them")
 			return nil
 		}
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errIncomplete) {
 			return err
 		}
 	}

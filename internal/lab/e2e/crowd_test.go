@@ -28,14 +28,14 @@ func testCrowd(w *world) {
 	w.talkers(a, b)
 	w.memory(a)
 	var there []*listener
-	for i := range n {
+	for i, device := range w.ordinary(3, n) {
 		box := a
 		box.user = fmt.Sprintf("user%d", i)
 		w.must(a.node, "sh", "-c", "echo "+shellQuote(mailPassword)+" | tunic user add "+box.user)
 		w.Cleanup(func() { w.must(a.node, "tunic", "user", "remove", box.user) })
 		there = append(there, w.listen(box, "crowd-"+box.user))
 		w.idles(box.user)
-		w.joins(box.user, netip4(160+i))
+		w.joins(box.user, device)
 	}
 	w.pause(5 * time.Second) // the last ones log in
 	for i, l := range there {
@@ -63,18 +63,10 @@ func (w *world) idles(user string) {
 	w.dialogue(c, "c IDLE", "+ idling")
 }
 
-// joins is in the box's channel, from a device of its own: the server counts
-// connections by address.
-func (w *world) joins(nick, addr string) {
+// joins is in the box's channel, from a device of its own: each has ten places.
+func (w *world) joins(nick string, device ordinary) {
 	w.Helper()
-	w.must("laptop", "ip", "address", "add", addr+"/24", "dev", "eth0")
-	w.Cleanup(func() { w.must("laptop", "ip", "address", "delete", addr+"/24", "dev", "eth0") })
-	var c net.Conn
-	err := w.laptop.Do(func() (err error) {
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}, Timeout: 10 * time.Second}
-		c, err = d.DialContext(w.ctx, "tcp", box4+":6667")
-		return err
-	})
+	c, err := w.dial(device, box4+":6667")
 	if err != nil {
 		w.Fatal(err)
 	}

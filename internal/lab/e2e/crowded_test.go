@@ -33,10 +33,10 @@ func testCrowded(w *world) {
 		{host: w.phone, from: w.moreAddresses("phone", "a", 30)},
 		{host: w.laptop, from: w.moreAddresses("laptop", "b", 300)},
 	}
-	calm := w.fetchAll(w.ordinary(0))
+	calm := w.fetchAll(w.ordinary(0, ordinaries))
 	w.Logf("nobody else: %v", calm)
 	for i, g := range gluttons {
-		w.run(fmt.Sprintf("by %d addresses", len(g.from)), func(w *world) { crowded(w, w.ordinary(i+1), g, calm) })
+		w.run(fmt.Sprintf("by %d addresses", len(g.from)), func(w *world) { crowded(w, w.ordinary(i+1, ordinaries), g, calm) })
 	}
 }
 
@@ -168,13 +168,14 @@ func (w *world) moreAddresses(node, part string, n int) (list []string) {
 // ordinary is a device with a hardware address of its own, on the laptop's cable.
 type ordinary struct{ name, addr string }
 
-// ordinary makes twenty devices that nobody has seen before.
-func (w *world) ordinary(set int) []ordinary {
+// ordinary makes n devices that nobody has seen before: after those of the sets of
+// twenty before this one.
+func (w *world) ordinary(set, n int) []ordinary {
 	w.Helper()
 	var list []ordinary
 	var add, remove strings.Builder
 	fmt.Fprintln(&add, "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2")
-	for i := range ordinaries {
+	for i := range n {
 		o := ordinary{fmt.Sprintf("o%d-%d", set, i), netip4(100 + set*ordinaries + i)}
 		list = append(list, o)
 		fmt.Fprintf(&add, "ip link add %s link eth0 address 02:00:00:0c:%02x:%02x type macvlan mode private\n", o.name, set, i)
@@ -230,17 +231,22 @@ func average(list []time.Duration) time.Duration {
 	return sum / time.Duration(len(list))
 }
 
-func (w *world) fetch(o ordinary) error {
+// dial connects from the device to a TCP address.
+func (w *world) dial(o ordinary, address string) (conn net.Conn, err error) {
 	d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(o.addr)},
 		Control: func(_, _ string, c syscall.RawConn) (err error) {
 			_ = c.Control(func(fd uintptr) { err = syscall.BindToDevice(int(fd), o.name) }) // fails only if err does
 			return err
 		}}
-	var conn net.Conn
-	err := w.laptop.Do(func() (err error) {
-		conn, err = d.DialContext(w.ctx, "tcp", web4+":80")
+	err = w.laptop.Do(func() (err error) {
+		conn, err = d.DialContext(w.ctx, "tcp", address)
 		return err
 	})
+	return conn, err
+}
+
+func (w *world) fetch(o ordinary) error {
+	conn, err := w.dial(o, web4+":80")
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func testSoak(w *world) {
 	}
 	a, b := w.mailBoxes()
 	w.talkers(a, b)
-	s := &soak{world: w, a: a, b: b, devices: w.ordinary(0)}
+	s := &soak{world: w, a: a, b: b, devices: w.ordinary(0, ordinaries)}
 	s.publish()
 	w.offer("count", "--friend", a.friend, "--", "/usr/bin/wc", "-c")
 	s.stranger = w.visitors(map[string]map[string]string{"stranger": nil})["stranger"]

@@ -18,7 +18,10 @@ import (
 // them to each other.
 func testThreePeers(w *world) {
 	w.turnOn("c-gateway")
-	w.Cleanup(func() { w.turnOff("c-gateway") })
+	w.Cleanup(func() {
+		w.turnOff("c-gateway")
+		w.must("c-gateway", "tunic", "teardown", "--yes") // the closed rules stay after it
+	})
 	w.private("gateway", "friend", "c-gateway")
 	defer w.friendless("gateway", "friend", "c-gateway")
 	for gateway, name := range map[string]string{"friend": "bob", "c-gateway": "carol"} {
