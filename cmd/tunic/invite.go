@@ -15,9 +15,8 @@ func inviteCommand(a *app) *cobra.Command {
 	var asJSON bool
 	var r api.InviteRequest
 	c := &cobra.Command{
-		Use:        "invite FRIEND",
-		SuggestFor: []string{"befriend", "pair"},
-		Short:      "Make an invitation for a friend's box",
+		Use:   "invite FRIEND",
+		Short: "Make an invitation for a friend's box",
 		Long: `Invite prints an invitation code, also as a QR code, that makes a friend of the box on
 which "tunic accept CODE" is run. FRIEND is what this house will call it: its names end
 in FRIEND.peer.home.arpa. Give the code to your friend alone: until it has been used,
