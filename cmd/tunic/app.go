@@ -207,7 +207,9 @@ may look: status, devices, friends, onions, why, bypass list.`,
 			return c.Help()
 		}
 		hint := "`tunic --help` lists the verbs"
-		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		if near := c.SuggestionsFor(args[0]); otherWords[args[0]] != "" {
+			hint = "did you mean `" + otherWords[args[0]] + "`?"
+		} else if len(near) > 0 {
 			hint = "did you mean `tunic " + near[0] + "`?"
 		}
 		return usageError(hint, "unknown verb %q", args[0])

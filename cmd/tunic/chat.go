@@ -17,9 +17,8 @@ import (
 
 func chatCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:        "chat FRIEND",
-		SuggestFor: []string{"talk"},
-		Short:      "Talk with whoever is at a friend's box, line by line",
+		Use:   "chat FRIEND",
+		Short: "Talk with whoever is at a friend's box, line by line",
 		Long: `Chat sits down at the table for a friend, and calls the friend's box. Whoever sits at its
 table for this house, on a terminal of the box or on any device, is joined at once; if nobody
 does, the people there are told, and chat waits for them. Then what you type goes there

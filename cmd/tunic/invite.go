@@ -15,9 +15,8 @@ func inviteCommand(a *app) *cobra.Command {
 	var asJSON bool
 	var r api.InviteRequest
 	c := &cobra.Command{
-		Use:        "invite FRIEND",
-		SuggestFor: []string{"befriend", "pair"},
-		Short:      "Make an invitation for a friend's box",
+		Use:   "invite FRIEND",
+		Short: "Make an invitation for a friend's box",
 		Long: `Invite prints an invitation code, also as a QR code, that makes a friend of the box on
 which "tunic accept CODE" is run. FRIEND is what this house will call it: its names end
 in FRIEND.peer.home.arpa. Give the code to your friend alone: until it has been used,
@@ -78,7 +77,7 @@ func acceptCommand(a *app) *cobra.Command {
 		Long: `Accept takes the code that "tunic invite" has printed on a friend's box. It is
 kept, and this box calls the other one until it is there: the boxes need not be
 on line at the same time. "tunic friends" shows the progress, and four words
-to compare by voice.
+to compare by voice. The same code with another --as gives the other box that name.
 
 INVITE can also be the name under which a friend has introduced somebody. A dash
 reads the code from standard input, so that no other user of this machine sees it

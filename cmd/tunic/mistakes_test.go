@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"tunic/gateway/api"
 )
@@ -75,5 +77,31 @@ func TestShutIsNotAbsent(t *testing.T) {
 	}
 	if code, said := saidOf(t, 200, api.Status{}, "irc", "bans"); code != exitUsage || !strings.Contains(said, "IRC is not set up") {
 		t.Errorf("%d, %q", code, said)
+	}
+}
+
+// Whoever interrupts the wait for visitors has published all the same, and is told.
+func TestInterruptedPublish(t *testing.T) {
+	a := answering(t, 200, api.Status{Tor: api.Tor{Bootstrap: 100}, Onions: []api.Onion{{Name: "photos", Ports: []api.Port{{Port: 80}}}}})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	f, ok := errors.AsType[*failure](a.waitPublished(ctx, "photos"))
+	if !ok || f.Error() != "interrupted" || !strings.Contains(f.hint, "photos is published all the same") {
+		t.Errorf("%+v, %q", f, a.out)
+	}
+}
+
+// Words that lead to a verb are none themselves, and that verb is there.
+func TestOtherWords(t *testing.T) {
+	root := newRoot(&app{env: func(string) string { return "" }})
+	for word, means := range otherWords {
+		if c, _, err := root.Find([]string{word}); err == nil && c != root {
+			t.Errorf("%q is a verb", word)
+		}
+		if verb, ours := strings.CutPrefix(means, "tunic "); ours {
+			if c, _, err := root.Find([]string{verb}); err != nil || c == root {
+				t.Errorf("%q leads to no verb", word)
+			}
+		}
 	}
 }

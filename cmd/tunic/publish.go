@@ -125,11 +125,13 @@ const publishWait = 30 * time.Second
 func (a *app) waitPublished(ctx context.Context, name string) error {
 	for end := time.Now().Add(publishWait); ; {
 		s, err := a.client().Status(ctx)
-		if err != nil {
-			return err
-		}
 		i := slices.IndexFunc(s.Onions, func(o api.Onion) bool { return o.Name == name })
 		switch {
+		case ctx.Err() != nil:
+			return &failure{exitFailed, errors.New("interrupted"),
+				name + " is published all the same: `tunic onions " + name + "` says how far that is"}
+		case err != nil:
+			return err
 		case i < 0:
 			return fmt.Errorf("the onion %s is not published any more", name)
 		case !s.Onions[i].Findable():
@@ -142,9 +144,7 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 			fmt.Fprintf(a.err, "%s will be published as soon as possible: %s\n", name, strings.TrimSpace(s.Why))
 			return nil
 		}
-		if !pause(ctx, 200*time.Millisecond) {
-			return ctx.Err()
-		}
+		pause(ctx, 200*time.Millisecond) // the next look notices the end of it
 	}
 }
 

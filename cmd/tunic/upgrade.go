@@ -10,9 +10,8 @@ import (
 func upgradeCommand(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:        "upgrade",
-		SuggestFor: []string{"update"},
-		Short:      "Replace the running daemon by the version that is installed, and cut nothing",
+		Use:   "upgrade",
+		Short: "Replace the running daemon by the version that is installed, and cut nothing",
 		Long: `Upgrade starts the program that is installed now beside the daemon that runs. When it
 serves the household as well, it takes the daemon's place: tor and all connections
 go on, and what goes through the old version does so until it ends, for an hour at

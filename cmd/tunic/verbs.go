@@ -32,6 +32,14 @@ var sections = []section{
 	{"", "", []func(*app) *cobra.Command{serveCommand, clockCommand, confineCommand, cellCommand, manualCommand}},
 }
 
+// otherWords are words that people try that are no verbs, and what does what they mean.
+var otherWords = map[string]string{
+	"start": "systemctl start tunic", "stop": "systemctl stop tunic", "restart": "systemctl restart tunic",
+	"install": "tunic setup", "uninstall": "apt remove tunic", "update": "tunic upgrade",
+	"remove": "tunic unpublish", "delete": "tunic unpublish", "test": "tunic leaktest",
+	"talk": "tunic chat", "befriend": "tunic invite", "pair": "tunic invite", "phone": "tunic away",
+}
+
 // addVerbs gives the command line its verbs, each in its section.
 func addVerbs(root *cobra.Command, a *app) {
 	cobra.EnableCommandSorting = false

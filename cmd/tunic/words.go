@@ -15,6 +15,7 @@ var ofOpenWrt = strings.NewReplacer(
 	"systemctl start tunic-clock", "service tunic start",
 	"systemctl start tunic", "service tunic start",
 	"systemctl stop tunic", "service tunic stop",
+	"systemctl restart tunic", "service tunic restart",
 	"journalctl -u tunic", "logread -e tunic",
 )
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 )
 
@@ -41,11 +42,14 @@ func (l *loader) load() (*Config, error) {
 	l.groups(cfg)
 	l.snippets(cfg)
 	l.i2pd(cfg)
-	if len(l.errs) > 0 {
-		l.errs.sort(l.paths.Main())
-		return nil, l.errs
+	if len(l.errs) == 0 {
+		return cfg, nil
 	}
-	return cfg, nil
+	if _, err := os.ReadDir(l.paths.Etc); errors.Is(err, fs.ErrPermission) { // which each file has said
+		return nil, Errors{{File: l.paths.Etc, Msg: "cannot be read: " + reason(err)}}
+	}
+	l.errs.sort(l.paths.Main())
+	return nil, l.errs
 }
 
 // loader collects the mistakes of all files.

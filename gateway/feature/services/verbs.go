@@ -84,8 +84,10 @@ func parse(r api.ServiceRequest) (config.Service, error) {
 	s := config.NewService(r.Name)
 	s.Command, s.Friends, s.Port = r.Command, r.Friends, r.Port
 	switch {
-	case (len(r.Command) > 0) == (r.Target != ""):
-		return s, errors.New("a service is either a command or a target")
+	case len(r.Command) > 0 && r.Target != "":
+		return s, errors.New("a service is a program or a server: leave out --target or the PROGRAM")
+	case len(r.Command) == 0 && r.Target == "":
+		return s, errors.New("what friends use was not said: -- PROGRAM, or --target HOST:PORT")
 	case len(r.Friends) == 0:
 		return s, errors.New("nobody may use it: name a friend")
 	case r.Target == "" && r.Proxy:
