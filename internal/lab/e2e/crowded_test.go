@@ -26,7 +26,7 @@ const (
 
 // testCrowded: a device takes what it can of TransPort, by one address, some and
 // many. It gets its share, and what twenty ordinary devices fetch meanwhile takes
-// no more than twice as long as before.
+// no more than twice as long as before, and a second.
 func testCrowded(w *world) {
 	gluttons := []*glutton{
 		{host: w.nas, from: []string{nas4}},
@@ -67,7 +67,8 @@ func crowded(w *world, devices []ordinary, g *glutton, calm waits) {
 		what       string
 		calm, took time.Duration
 	}{{"first", calm.first, took.first}, {"further", calm.further, took.further}} {
-		if limit := 2*c.calm + 100*time.Millisecond; c.took > limit { // all relays of the lab share its processors
+		// All relays of the lab share its processors with whatever else runs. Who is starved waits for seconds.
+		if limit := 2*c.calm + time.Second; c.took > limit {
 			w.Errorf("the %s pages took %v on average, and %v before", c.what, c.took, c.calm)
 		}
 	}
