@@ -90,7 +90,7 @@ func newHouse(host feature.Host, d *daemon) house {
 		services: offer.New(host, offer.Parts{Paths: paths, Owner: owner, Log: d.log, Sign: signWithKey,
 			Start: func(o cell.Order, stream, status *os.File) (*supervise.Process, error) {
 				return cell.Start(o, stream, status, confine, d.log)
-			}}),
+			}, At: d.serve.LookAtService}),
 	}
 }
 

@@ -105,3 +105,18 @@ func TestOtherWords(t *testing.T) {
 		}
 	}
 }
+
+// A server at which nobody answers is offered all the same, with a warning.
+func TestServiceThatDoesNotAnswer(t *testing.T) {
+	words := []string{"service", "add", "printer", "--friend", "bob", "--target", "192.168.1.30:9100"}
+	s := api.FriendService{Name: "printer", Target: "192.168.1.30:9100", Friends: []string{"bob"}, Down: "its host is not there"}
+	code, said := saidOf(t, 200, s, words...)
+	if code != exitDone || !strings.Contains(said, "printer: 192.168.1.30:9100, for bob\n"+
+		"warning: 192.168.1.30:9100 does not answer: its host is not there; friends get nothing until it does\n") {
+		t.Errorf("%d, %q", code, said)
+	}
+	s.Down = ""
+	if code, said := saidOf(t, 200, s, words...); code != exitDone || strings.Contains(said, "warning") {
+		t.Errorf("it answers: %d, %q", code, said)
+	}
+}

@@ -112,6 +112,10 @@ To change a service, edit its file and run ` + "`tunic reload`" + `.`,
 				return a.json(s)
 			}
 			a.printf("%s\n", oneLine(serviceLine(s)))
+			if s.Down != "" {
+				fmt.Fprintf(a.err, "warning: %s does not answer: %s; friends get nothing until it does\n",
+					oneLine(s.Target), oneLine(s.Down))
+			}
 			return nil
 		},
 	}

@@ -27,6 +27,7 @@ type FriendService struct {
 	Friends []string `json:"friends,omitempty"`
 	Port    uint16   `json:"port,omitempty"`
 	Error   string   `json:"error,omitempty"` // why it does not work
+	Down    string   `json:"down,omitempty"`  // why Target does not answer; said by AddService alone
 }
 
 // Services lists what friends may use, then what friends offer.

@@ -188,6 +188,11 @@ func (p *Process) Reach(ctx context.Context, onion string, call bool) (link.Reac
 	return ask(ctx, p.there(), link.Reach, link.Trial{Onion: onion, Call: call})
 }
 
+// LookAtService has serve connect once to the server that friends may use under a name.
+func (p *Process) LookAtService(ctx context.Context, name string) (link.PortStatus, error) {
+	return ask(ctx, p.there(), link.LookAtService, name)
+}
+
 // Try has serve open a page through Tor once.
 func (p *Process) Try(ctx context.Context, a link.Attempt) (link.Attempted, error) {
 	return ask(ctx, p.there(), link.Try, a)

@@ -14,6 +14,8 @@ var (
 	// Reach finds out whether an onion can be reached; two attempts to call it
 	// through Tor are over by then.
 	Reach = Verb[Trial, Reached]{"reach", 64, 150 * time.Second}
+	// LookAtService connects once to the server that friends may use under a name.
+	LookAtService = Verb[string, PortStatus]{"service.look", 16, 10 * time.Second}
 	// Try opens a page through Tor once.
 	Try = Verb[Attempt, Attempted]{"try", 4, 40 * time.Second}
 	// AskMail asks about the queue of mail, or changes it.

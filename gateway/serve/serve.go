@@ -172,6 +172,7 @@ func (s *Server) answers() *link.Mux {
 	link.Handle(m, link.Report, func(ctx context.Context, _ struct{}) (link.Status, error) { return s.status(ctx), nil })
 	link.Handle(m, link.Renew, s.renew)
 	link.Handle(m, link.Reach, s.reach)
+	link.Handle(m, link.LookAtService, s.services.lookAtService)
 	link.Handle(m, link.Try, s.try)
 	link.Handle(m, link.AskMail, s.answerMail)
 	link.Handle(m, link.TellAdmins, s.tellAdmins)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
+	"tunic/gateway/probe"
 	"tunic/gateway/talk"
 )
 
@@ -323,6 +325,30 @@ func (s *services) dialService(ctx context.Context, o *opened, service link.OwnS
 	}
 	o.ReadWriteCloser, o.half, o.fine = c, func() error { return closeWrite(c) }, func() bool { return true }
 	return nil
+}
+
+// lookAtService says whether the server of a service takes connections. Nothing is sent there.
+func (s *services) lookAtService(ctx context.Context, name string) (link.PortStatus, error) {
+	s.mu.Lock()
+	i := slices.IndexFunc(s.own, func(o link.OwnService) bool { return o.Name == name })
+	var target link.Port
+	if i >= 0 {
+		target = s.own[i].Target
+	}
+	s.mu.Unlock()
+	if target.Addr == (netip.AddrPort{}) && target.Host == "" && target.Unix == "" {
+		return link.PortStatus{}, fmt.Errorf("no server is offered as %s", name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	st := link.PortStatus{At: time.Now()}
+	c, err := s.dialPort(ctx, target, deviceNumber(name))
+	if err != nil {
+		st.Error = probe.Reason(err)
+		return st, nil
+	}
+	st.Reachable = true
+	return st, c.Close()
 }
 
 // Types of what a PROXY header of version 2 may hold (haproxy.org, "The PROXY protocol",

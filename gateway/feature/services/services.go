@@ -34,6 +34,9 @@ type Sign func(dir string, owner feature.IDs, message []byte) (peer.Signature, e
 // Start runs a command for a friend.
 type Start func(o cell.Order, stream, status *os.File) (*supervise.Process, error)
 
+// Look asks serve whether the server of a service takes connections.
+type Look func(ctx context.Context, service string) (link.PortStatus, error)
+
 // Parts are what the feature asks.
 type Parts struct {
 	Paths config.Paths
@@ -41,6 +44,7 @@ type Parts struct {
 	Log   *slog.Logger
 	Sign  Sign
 	Start Start
+	At    Look // at a server that was just offered
 }
 
 // Feature answers api.Services, and starts commands for serve.

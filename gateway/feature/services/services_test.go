@@ -44,6 +44,8 @@ type host struct {
 
 func (h *host) Now() feature.Now { return h.now }
 
+func (*host) Edit(_ context.Context, e feature.Edit) error { return e.Write() }
+
 // house has bob and carol as friends, and a service for bob.
 func house(t *testing.T) (*Feature, *host, *[]cell.Order) {
 	t.Helper()

@@ -66,7 +66,25 @@ func (f *Feature) AddService(ctx context.Context, r api.ServiceRequest) (api.Fri
 	if err != nil {
 		return api.FriendService{}, err
 	}
-	return shown(s, f.host.Now().Service), nil
+	one := shown(s, f.host.Now().Service)
+	if one.Target != "" {
+		one.Down = f.down(ctx, s.Name)
+	}
+	return one, nil
+}
+
+// down says why nobody answers at the server of a service, "" if somebody does, or if
+// nobody knows: the service is offered all the same.
+func (f *Feature) down(ctx context.Context, service string) string {
+	st, err := f.At(ctx, service)
+	switch {
+	case err != nil:
+		f.Log.Debug("a service could not be looked at", "service", service, "error", err)
+		return ""
+	case st.Reachable:
+		return ""
+	}
+	return st.Error
 }
 
 // known says which of the names is no friend's.
