@@ -32,6 +32,9 @@ same again prints the same code; "tunic forget FRIEND" withdraws it.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Name = args[0]
+			if isInvitation(r.Name) {
+				return usageError("to accept it: tunic accept CODE", "this is an invitation, and not a name for a friend")
+			}
 			i, err := a.client().Invite(cmd.Context(), r)
 			if err != nil {
 				return err
@@ -83,9 +86,9 @@ INVITE can also be the name under which a friend has introduced somebody. A dash
 reads the code from standard input, so that no other user of this machine sees it
 in the list of processes.`,
 		Example: "  tunic accept tunic:ae3o… --as alice\n  tunic accept - --as alice\n  tunic accept carol",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneWord,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := a.acceptRequest(args[0], as)
+			r, err := a.acceptRequest(strings.Join(args, " "), as)
 			if err != nil {
 				return err
 			}
@@ -104,6 +107,18 @@ in the list of processes.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
+
+// oneWord takes one word, and an invitation that was pasted with spaces in it or with the
+// command before it.
+func oneWord(c *cobra.Command, args []string) error {
+	if isInvitation(strings.Join(args, "")) {
+		return nil
+	}
+	return cobra.ExactArgs(1)(c, args)
+}
+
+// isInvitation reports whether a word is meant as an invitation's code.
+func isInvitation(word string) bool { return strings.Contains(strings.ToLower(word), "tunic:") }
 
 // maxWord is longer than any invitation with all its line ends.
 const maxWord = 4096

@@ -120,3 +120,22 @@ func TestServiceThatDoesNotAnswer(t *testing.T) {
 		t.Errorf("it answers: %d, %q", code, said)
 	}
 }
+
+// A code that was pasted in parts, or with its command, arrives whole; two names are too many.
+func TestPastedInvitation(t *testing.T) {
+	for _, words := range [][]string{{"accept", "tunic:ab", "cd"}, {"accept", "tunic", "accept", "tunic:ab cd"}} {
+		var asked api.AcceptRequest
+		a := answering(t, 200, api.Peer{Name: "alice"}, &asked)
+		if code := execute(context.Background(), a, words); code != exitDone || asked.Word != strings.Join(words[1:], " ") {
+			t.Errorf("%q: %d, %+v", words, code, asked)
+		}
+	}
+	for want, words := range map[string][]string{
+		"what to do with \"bob\"":    {"accept", "alice", "bob"},
+		"this is an invitation, and": {"invite", "tunic:abcd"},
+	} {
+		if code, said := saidOf(t, 200, api.Peer{}, words...); code != exitUsage || !strings.Contains(said, want) {
+			t.Errorf("%q: %d, %q", words, code, said)
+		}
+	}
+}

@@ -33,7 +33,10 @@ const clientHint = `a client is a friend's name, an x25519 public key (52 letter
 // ParseClient reads "PEER", "KEY" or "LABEL:KEY". The error is an Error.
 // Whether there is such a friend is for Load to say.
 func ParseClient(text string) (Client, error) {
-	c, p := parseClient(text)
+	if !strings.Contains(text, ":") && len(text) > 40 { // a key that was pasted in lines
+		text = strings.Join(strings.Fields(text), "")
+	}
+	c, p := parseClient(strings.TrimSpace(text))
 	if p != nil {
 		return Client{}, Error{Key: text, Msg: p.msg, Hint: p.hint}
 	}
@@ -69,6 +72,9 @@ func parseClient(text string) (Client, *problem) {
 // could lock nothing is refused.
 func parseClientKey(text string) (string, *problem) {
 	key := strings.ToUpper(text)
+	if len(strings.TrimSuffix(key, ".ONION")) == 56 {
+		return "", problemf(clientHint, "%q is the address of an onion, and no key", text)
+	}
 	encoding := base32.StdEncoding.WithPadding(base32.NoPadding)
 	raw, err := encoding.DecodeString(key)
 	if err != nil || len(raw) != 32 || len(key) != 52 || encoding.EncodeToString(raw) != key {

@@ -32,16 +32,22 @@ func TestParseClient(t *testing.T) {
 			t.Errorf("%+v is written %q, which is %+v, %v", got, got, again, err)
 		}
 	}
+	if got, err := ParseClient(" " + someKey[:20] + "\n" + someKey[20:] + "\n"); err != nil || got.Key != someKey {
+		t.Errorf("in two lines: %+v, %v", got, err)
+	}
 	for text, want := range map[string]string{
-		"":                        "is no client",
-		"Alice":                   "is no client",
-		"rooms":                   "is no client",
-		someKey[:51]:              "is no x25519 public key",
-		someKey[:51] + "B":        "is no x25519 public key",
-		strings.Repeat("A", 52):   "would lock nothing",
-		"x:y":                     "is no x25519 public key",
-		"Grandma:" + someKey:      "upper-case",
-		"private key: " + someKey: "not a valid name",
+		strings.Repeat("a", 56):            "is the address of an onion, and no key",
+		strings.Repeat("a", 56) + ".onion": "is the address of an onion, and no key",
+		"":                                 "is no client",
+		"alice bob":                        "is no client",
+		"Alice":                            "is no client",
+		"rooms":                            "is no client",
+		someKey[:51]:                       "is no x25519 public key",
+		someKey[:51] + "B":                 "is no x25519 public key",
+		strings.Repeat("A", 52):            "would lock nothing",
+		"x:y":                              "is no x25519 public key",
+		"Grandma:" + someKey:               "upper-case",
+		"private key: " + someKey:          "not a valid name",
 		"4DVXU7B3IG4K4FSW4P5PDH6ENLNATDPLTQZLD7MGMICRMX2JXAAA": "would lock nothing",
 	} {
 		if c, err := ParseClient(text); err == nil || !strings.Contains(err.Error(), want) {

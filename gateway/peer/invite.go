@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"tunic/gateway/config"
 	"tunic/gateway/onion"
@@ -91,6 +92,9 @@ func newToken() (t Token) {
 	return t
 }
 
+// alphabet are the letters of base32 (RFC 4648, section 6).
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
 // noPadding is base32 as tor writes keys and as the word is written.
 var noPadding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
@@ -115,9 +119,64 @@ func inviteSum(raw []byte) []byte {
 // into it: quotes, ends of sentences, marks of quoted lines and of lines that go on.
 const aroundWords = "<>()[]\"'.,;!=*`“”‘’«»"
 
+// aroundCommand are the words of a command that was copied with the word, without the
+// space between them.
+var aroundCommand = []string{"sudo", "tunicaccept"}
+
+// How many letters and digits a word has after "tunic:".
+const (
+	fewestLetters = ((inviteFixed+checksumLen)*8 + 4) / 5
+	mostLetters   = ((inviteFixed+maxPetname+checksumLen)*8 + 4) / 5
+)
+
+// WordForm says to people what a word looks like.
+var WordForm = fmt.Sprintf("an invitation is tunic: and %d to %d letters and digits", fewestLetters, mostLetters)
+
+var errLetter = fmt.Errorf("%w: a letter in it is wrong or missing", ErrInvite)
+
+// notInvite says what was taken for a word that does not begin as one.
+func notInvite(word string) error {
+	name := strings.Trim(strings.ToLower(word), "/")
+	name = strings.TrimSuffix(name[strings.LastIndexByte(name, '/')+1:], "onion") // its dot is none of a word
+	if _, err := onion.Parse(name); err == nil {
+		return fmt.Errorf("%w: it is the address of an onion", ErrInvite)
+	}
+	return fmt.Errorf("%w: it does not begin with %s", ErrInvite, invitePrefix)
+}
+
+// later reports whether a word is of a later version, of which nothing else is known. The
+// version is its first eight bits, in two letters.
+func later(text string) bool {
+	if len(text) < 2 {
+		return false
+	}
+	high, low := strings.IndexByte(alphabet, text[0]), strings.IndexByte(alphabet, text[1])
+	return high >= 0 && low >= 0 && high<<3|low>>2 > inviteVersion
+}
+
+// checkLetters says what a look at the letters shows.
+func checkLetters(text string) error {
+	if i := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(alphabet, r) }); i >= 0 {
+		if strings.HasPrefix(text[i:], "--") {
+			return fmt.Errorf("%w: a part of a command stands behind it", ErrInvite)
+		}
+		r, _ := utf8.DecodeRuneInString(text[i:])
+		return fmt.Errorf("%w: %q is in it, and there are only the letters a to z and the digits 2 to 7", ErrInvite, unicode.ToLower(r))
+	}
+	switch n := len(text); {
+	case n < fewestLetters:
+		return fmt.Errorf("%w: it is cut off, with %d letters and digits after %s instead of %d or more",
+			ErrInvite, n, invitePrefix, fewestLetters)
+	case n > mostLetters:
+		return fmt.Errorf("%w: it is too long, with %d letters and digits after %s instead of %d at most",
+			ErrInvite, n, invitePrefix, mostLetters)
+	}
+	return nil
+}
+
 // ParseInvite reads a word, in either case, also when it was broken into lines or
-// has signs in it that can be no part of it, which its checksum makes safe. It
-// does not look at the clock.
+// has signs in it that can be no part of it, which its checksum makes safe, or stands
+// in the command that takes it. It does not look at the clock.
 func ParseInvite(word string) (Invite, error) {
 	word = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(aroundWords, r) {
@@ -125,24 +184,27 @@ func ParseInvite(word string) (Invite, error) {
 		}
 		return r
 	}, word)
+	for _, before := range aroundCommand {
+		word, _ = cutFold(word, before)
+	}
 	text, ok := cutFold(word, invitePrefix)
 	if !ok {
-		return Invite{}, fmt.Errorf("%w: it does not begin with %s", ErrInvite, invitePrefix)
+		return Invite{}, notInvite(word)
 	}
-	text = strings.TrimPrefix(text, "//")
-	raw, err := noPadding.DecodeString(strings.ToUpper(text))
-	if err != nil || !strings.EqualFold(noPadding.EncodeToString(raw), text) {
-		return Invite{}, fmt.Errorf("%w: a letter in it is wrong", ErrInvite)
-	}
-	if len(raw) > 0 && raw[0] > inviteVersion {
+	text = strings.ToUpper(strings.TrimPrefix(text, "//"))
+	if later(text) {
 		return Invite{}, ErrVersion
 	}
-	if len(raw) < inviteFixed+checksumLen || len(raw) > inviteFixed+maxPetname+checksumLen || raw[0] != inviteVersion {
-		return Invite{}, fmt.Errorf("%w: a part of it is missing, or there is too much", ErrInvite)
+	if err := checkLetters(text); err != nil {
+		return Invite{}, err
+	}
+	raw, err := noPadding.DecodeString(text)
+	if err != nil || noPadding.EncodeToString(raw) != text || raw[0] != inviteVersion {
+		return Invite{}, errLetter
 	}
 	body, sum := raw[:len(raw)-checksumLen], raw[len(raw)-checksumLen:]
 	if !bytes.Equal(sum, inviteSum(body)) {
-		return Invite{}, fmt.Errorf("%w: a letter in it is wrong or missing", ErrInvite)
+		return Invite{}, errLetter
 	}
 	return inviteOf(body)
 }

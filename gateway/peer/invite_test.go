@@ -86,6 +86,34 @@ func TestInviteOfAnotherKind(t *testing.T) {
 	}
 }
 
+// Whoever pastes something else, or not all of it, learns what is wrong with it.
+func TestInviteSaysWhatIsWrong(t *testing.T) {
+	i := anInvite("alice")
+	word := i.Word()
+	for text, want := range map[string]string{
+		"abc":                            "it does not begin with tunic:",
+		word[len("tunic:"):]:             "it does not begin with tunic:",
+		i.Onion.Host():                   "it is the address of an onion",
+		"http://" + i.Onion.Host() + "/": "it is the address of an onion",
+		"tunic:":                         "it is cut off, with 0 letters and digits after tunic: instead of 92 or more",
+		word[:80]:                        "it is cut off, with 74 letters and digits after tunic: instead of 92 or more",
+		word + word[len("tunic:"):]:      "it is too long, with 200 letters and digits after tunic: instead of 140 at most",
+		word[:40] + "0" + word[41:]:      "'0' is in it, and there are only the letters a to z and the digits 2 to 7",
+		word + " --as alice":             "a part of a command stands behind it",
+		word[:len(word)-1]:               "a letter in it is wrong or missing",
+	} {
+		if _, err := ParseInvite(text); !errors.Is(err, ErrInvite) || !strings.HasSuffix(err.Error(), ": "+want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	for _, text := range []string{"tunic accept " + word, "sudo tunic accept '" + word + "'",
+		"`" + strings.ToUpper("tunic accept "+word) + "`\n"} {
+		if got, err := ParseInvite(text); err != nil || got != i {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+}
+
 func TestTokenSecretsDiffer(t *testing.T) {
 	a, b := Token{1}, Token{2}
 	ka, errA := a.Client()

@@ -95,7 +95,7 @@ func inviteError(err error, name string) error {
 	case errors.Is(err, peer.ErrNoName):
 		return feature.Usage(err, "say what this house calls that box: tunic accept CODE --as NAME")
 	case errors.Is(err, peer.ErrInvite):
-		return feature.Usage(err, "copy the whole code, from tunic: to its last letter")
+		return feature.Usage(err, peer.WordForm+": copy all of it, from tunic: to its last letter")
 	case errors.Is(err, peer.ErrVersion):
 		return &api.Failure{Problem: api.Problem{Error: err.Error(), Hint: "update tunic on this box"}}
 	case errors.Is(err, peer.ErrNobody), errors.Is(err, peer.ErrNoFriend), errors.Is(err, peer.ErrSame), errors.Is(err, peer.ErrState):
@@ -111,7 +111,9 @@ func (f *Feature) Accept(ctx context.Context, r api.AcceptRequest) (api.Peer, er
 	var name string
 	err := f.editBook(ctx, feature.Edit{}, func(b *peer.Book) (err error) {
 		if r.Introduced != "" {
-			name, err = b.AcceptIntroduced(r.Introduced, r.As)
+			if name, err = b.AcceptIntroduced(r.Introduced, r.As); errors.Is(err, peer.ErrNobody) {
+				return feature.Usage(err, peer.WordForm+"; `tunic friends` lists who was introduced")
+			}
 		} else {
 			var i peer.Invite
 			if i, err = peer.ParseInvite(r.Word); err == nil {
