@@ -160,6 +160,10 @@ func chownTree(root, name string) error {
 // first consensus.
 const consensusLimit = 45 * time.Second
 
+// firstLimit is how long after its time some authority may take to hold the first
+// consensus. If none has one by then, none will for half an hour.
+const firstLimit = 15 * time.Second
+
 // errIncomplete is a consensus that does not list all relays. The next one is half
 // an hour away.
 var errIncomplete = errors.New("the consensus does not list all relays")
@@ -208,6 +212,9 @@ func (l *Lab) waitConsensus(ctx context.Context, first time.Time) error {
 			exits = append(exits, r)
 		}
 	}
+	if err := l.waitFirst(ctx, authorities, first); err != nil {
+		return err
+	}
 	if err := l.waitNetwork(ctx, authorities); err != nil {
 		return err
 	}
@@ -221,6 +228,29 @@ func (l *Lab) waitConsensus(ctx context.Context, first time.Time) error {
 		}
 	}
 	return l.waitNetwork(ctx, exits)
+}
+
+// waitFirst waits until one of the authorities has a consensus, whatever is in it, also
+// one whose signatures it cannot check yet.
+func (l *Lab) waitFirst(ctx context.Context, authorities []Relay, first time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, first.Add(firstLimit))
+	defer cancel()
+	err := poll(ctx, func() (bool, error) {
+		for _, r := range authorities {
+			if !l.running(r.Name) {
+				return false, fmt.Errorf("%s has ended: %s", r.Name, l.logTail(r.Name, 5))
+			}
+			found, err := filepath.Glob(filepath.Join(l.relayDir(r), "*-microdesc-consensus"))
+			if len(found) > 0 || err != nil {
+				return true, err
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the first consensus: %w", err)
+	}
+	return nil
 }
 
 func (l *Lab) waitNetwork(ctx context.Context, relays []Relay) error {

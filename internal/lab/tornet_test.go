@@ -40,6 +40,33 @@ func TestIncompleteConsensus(t *testing.T) {
 	}
 }
 
+// If no authority has a consensus some time after the vote, nobody waits longer; with one,
+// in either of its files, the wait goes on.
+func TestNoConsensus(t *testing.T) {
+	l, auth := labOfOneRelay(t, true)
+	vote := time.Now().Add(300*time.Millisecond - firstLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := l.waitFirst(ctx, []Relay{auth}, vote)
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		t.Errorf("without one: %v", err)
+	}
+	for _, name := range []string{"unverified-microdesc-consensus", "cached-microdesc-consensus"} {
+		path := filepath.Join(l.relayDir(auth), name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.waitFirst(ctx, []Relay{auth}, vote); err != nil {
+			t.Errorf("with %s: %v", name, err)
+		}
+		os.Remove(path)
+	}
+	l, auth = labOfOneRelay(t, false)
+	if err := l.waitFirst(ctx, []Relay{auth}, time.Now()); err == nil || !strings.Contains(err.Error(), "has ended") {
+		t.Errorf("without the authority: %v", err)
+	}
+}
+
 // What is left of a relay that is to start again are its keys: a consensus in any
 // other file would come back, and be the newest that others ask for.
 func TestForgottenConsensus(t *testing.T) {
