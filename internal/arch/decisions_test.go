@@ -18,7 +18,7 @@ var decision = regexp.MustCompile(`^(\d{4})-[a-z0-9-]+\.md$`)
 const decisionsHead = `# Decisions
 
 Why things are as they are, one page for each decision: what there was to decide, what was decided, what was refused,
-and what follows. A number that is not here belongs to no decision. This list is made of the titles:
+and what follows. A number that is missing here was never used. This list is made of the titles:
 go test ./internal/arch -run Decisions -update
 
 `
