@@ -92,7 +92,7 @@ func jobs() []job {
 		{"talk with that friend by typing", "netcat, and a port that one of the two publishes; cut after 20 s of silence", talks},
 		{"a private onion: grant, revoke, grant again", "4 commands, of which the first failed", grants},
 		{"the TV outside Tor for two hours", "2 commands after 3 tries: only names worked, and the TV had none", freesTV},
-		{"a bank that refuses Tor", "2 commands, 1 edit, after 1 try; that Tor was the reason nothing said", passesBank},
+		{"a bank that refuses Tor", "2 commands, 1 edit, after 1 try; nothing said that Tor was the reason", passesBank},
 		{"why a site does not open", "not solved", asksWhy},
 	}
 }
