@@ -26,7 +26,8 @@ func TestNothingIsDecodedInTmp(t *testing.T) {
 	content := strings.Repeat("0123456789abcdef", 100_000)
 	text := "Subject: photo\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
 		base64.StdEncoding.EncodeToString([]byte(content)) + "\r\n"
-	if err := errors.Join(os.WriteFile(mail, []byte(text), 0o660), os.Chown(mail, 0, int(b.settings.GID)), os.Chmod(mail, 0o660)); err != nil {
+	err := errors.Join(os.WriteFile(mail, []byte(text), 0o660), os.Chown(mail, 0, int(b.settings.GID)), os.Chmod(mail, 0o660))
+	if err != nil {
 		t.Fatal(err)
 	}
 	s := b.dial("192.168.77.10")

@@ -44,7 +44,8 @@ func TestGrantsInOneOrder(t *testing.T) {
 	f := New(nil, config.Paths{}, nil)
 	var want []granted
 	for i := range 20 {
-		want = append(want, granted{rules.Grant{MAC: "02:00:00:00:00:10", To: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})}, "bank.example"})
+		to := netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})
+		want = append(want, granted{rules.Grant{MAC: "02:00:00:00:00:10", To: to}, "bank.example"})
 	}
 	if _, err := f.grants.add(want, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
