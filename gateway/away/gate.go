@@ -30,8 +30,13 @@ const (
 	doubtful = 4
 )
 
-// callEvery is how often a call of a box that no dial reaches is a reason to dial it.
-const callEvery = time.Minute
+// callEvery is how long after a call of a box that no dial reaches the next one is a reason to dial it, and
+// twice as long after each such call, up to callMost: boxes that call and hang all the time leave places for
+// one that is away and says nothing.
+const (
+	callEvery = time.Minute
+	callMost  = 16 * callEvery
+)
 
 // Pauses between dials of a box that is away. Each is three times as long as the one
 // before, and by chance a quarter longer or shorter: boxes that come back together do
@@ -71,6 +76,7 @@ type Gate struct {
 type box struct {
 	doubt    bool          // it was not reached last
 	called   time.Time     // when a call of it was the last reason to dial it
+	again    time.Duration // how long after that a call is the next
 	failures int           // in a row, since there was a reason
 	pause    time.Duration // after the last of them
 	next     time.Time     // not before, without a reason
@@ -304,15 +310,15 @@ func (g *Gate) Back(who onion.Address) bool {
 }
 
 // Called is Back for a box that has called us. It is no reason, and the answer false,
-// if one of its calls was less than callEvery ago and no dial has reached it since.
+// if one of its calls was less than callEvery ago, or longer if there were several, and no dial has reached it since.
 func (g *Gate) Called(who onion.Address) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.boxes[who]
-	if b == nil || time.Since(b.called) < callEvery || !g.back(who) {
+	if b == nil || time.Since(b.called) < b.again || !g.back(who) {
 		return false
 	}
-	b.called = time.Now()
+	b.called, b.again = time.Now(), min(max(2*b.again, callEvery), callMost)
 	return true
 }
 

@@ -336,7 +336,7 @@ func reasons(t *testing.T) {
 	}
 	fails := func() error { return io.EOF }
 	_ = g.Dial(t.Context(), "c", fails)
-	for i, want := range []bool{true, false, true, false} { // a call each 45 seconds, after each a dial in vain
+	for i, want := range []bool{true, false, true, false, false, true, false} { // a call each 45 seconds, after each a dial in vain
 		if got := g.Called("c"); got != want {
 			t.Errorf("call %d of a box that no dial reaches is a reason to dial it: %v, want %v", i, got, want)
 		}
@@ -350,8 +350,40 @@ func reasons(t *testing.T) {
 	}
 }
 
-// Boxes that call us all the time and let each dial hang hold no place of those that were
-// there last.
+// However many boxes call us all the time and let each dial hang, one that is away and cannot call is dialled.
+func TestCallersLeavePlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for i := range 4 * Places {
+			who := onion.Address(fmt.Sprint("hangs", i))
+			all.Go(func() {
+				for ctx.Err() == nil {
+					_ = g.Dial(ctx, who, func() error { time.Sleep(28 * time.Second); return io.EOF })
+					for ctx.Err() == nil && g.Pause(who) > 0 {
+						time.Sleep(time.Second) // it calls each second
+						g.Called(who)
+					}
+				}
+			})
+		}
+		fails := func() error { return io.EOF }
+		_ = g.Dial(ctx, "away", fails)
+		time.Sleep(time.Hour)
+		begin := time.Now()
+		waiting, over := context.WithTimeout(ctx, 3*time.Hour)
+		defer over()
+		if err := g.Dial(waiting, "away", fails); !errors.Is(err, io.EOF) || time.Since(begin) > 15*time.Minute {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+		cancel()
+		all.Wait()
+	})
+}
+
+// Boxes that there is a reason to dial all the time, and that let each dial hang, hold no place of those
+// that were there last.
 func TestCallersWhoHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New()
@@ -365,8 +397,8 @@ func TestCallersWhoHang(t *testing.T) {
 				for ctx.Err() == nil {
 					_ = g.Dial(ctx, who, hang)
 					for ctx.Err() == nil && g.Pause(who) > 0 {
-						time.Sleep(time.Second) // it calls each second
-						g.Called(who)
+						time.Sleep(time.Second)
+						g.Back(who)
 					}
 				}
 			})

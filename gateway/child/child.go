@@ -18,12 +18,12 @@ import (
 	"tunic/gateway/supervise"
 )
 
-// errNotRunning is returned while no serve process is there to obey.
 // stopDeaf is how long a serve may take to end that does not listen to the parent any more.
 const stopDeaf = 2 * time.Second
 
 var errDeaf = errors.New("it did not listen to the parent any more")
 
+// errNotRunning is returned while no serve process is there to obey.
 var errNotRunning = errors.New("serve is not running, it is being started")
 
 // Process is serve: the parent starts it, and again whenever it ends.
@@ -134,6 +134,9 @@ func (p *Process) Apply(ctx context.Context, d link.Desired, listeners map[strin
 	p.mu.Lock()
 	err := p.hand(listeners)
 	same := p.current != nil && reflect.DeepEqual(*p.current, d)
+	if !same {
+		p.current = nil // it may take d, or half of it, whatever comes of the question
+	}
 	end := p.end
 	p.follow(d)
 	p.mu.Unlock()

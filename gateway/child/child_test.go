@@ -76,6 +76,8 @@ func TestApplySendsWhatIsNew(t *testing.T) {
 		{link.Desired{TorUID: 108}, []string{"no"}, []string{"apply"}},
 		{link.Desired{TorUID: 108}, nil, []string{"apply"}}, // what could not be done is tried again
 		{link.Desired{TorUID: 108}, nil, nil},
+		{want, []string{"no"}, []string{"apply"}},
+		{link.Desired{TorUID: 108}, nil, []string{"apply"}}, // it may have half of the other
 	} {
 		first.did, first.failed = nil, step.failed
 		failed, err := p.Apply(t.Context(), step.d, listeners)

@@ -67,7 +67,7 @@ func dialControl(ctx context.Context, socket, cookie string, pid int) (*controll
 
 func newController(raw net.Conn) *controller {
 	p := newPausing(raw)
-	return &controller{raw: raw, conn: control.NewConn(textproto.NewConn(p)), wait: commandWait, pause: p}
+	return &controller{raw: raw, conn: control.NewConn(textproto.NewConn(&shortReplies{Conn: p})), wait: commandWait, pause: p}
 }
 
 func checkPeer(conn net.Conn, pid int) error {

@@ -1,6 +1,7 @@
 package bypass
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
@@ -47,7 +48,7 @@ type term struct {
 	loaded bool // the rules have it
 }
 
-// current returns what has not ended, in any order.
+// current returns what has not ended, in one order: what is wanted is computed again when it differs.
 func (g *grants) current(now time.Time) []granted {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -59,6 +60,9 @@ func (g *grants) current(now time.Time) []granted {
 		}
 		list = append(list, what)
 	}
+	slices.SortFunc(list, func(x, y granted) int {
+		return cmp.Or(cmp.Compare(x.MAC, y.MAC), x.To.Compare(y.To), cmp.Compare(x.Domain, y.Domain))
+	})
 	return list
 }
 

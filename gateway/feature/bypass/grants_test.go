@@ -39,6 +39,22 @@ func TestGrantsEnd(t *testing.T) {
 	})
 }
 
+// The same grants are the same wish: else what is wanted would be computed in each pass.
+func TestGrantsInOneOrder(t *testing.T) {
+	f := New(nil, config.Paths{}, nil)
+	var want []granted
+	for i := range 20 {
+		to := netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})
+		want = append(want, granted{rules.Grant{MAC: "02:00:00:00:00:10", To: to}, "bank.example"})
+	}
+	if _, err := f.grants.add(want, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if first := f.Look(t.Context(), nil, nil); !first.Same(f.Look(t.Context(), nil, nil)) {
+		t.Error("two looks at the same grants differ")
+	}
+}
+
 // host is a household that is open, with a tv (.10), a blocked device (.11), a
 // direct one (.12) and nobody's file for the others.
 type host struct {
