@@ -279,16 +279,32 @@ func picture(w *world, a, b postBox) {
 	}
 }
 
-// killServer kills a managed server with -9, and returns how many there were.
+// killServer kills a managed server with -9, and returns how many there were when the daemon has noticed that one
+// ended: for a moment it still says that all of them are ready.
 func (w *world) killServer(box postBox, name string) int {
 	w.Helper()
+	words := []string{name}
 	switch name {
 	case "prosody": // a program in Lua
-		return w.signalOn(box.node, syscall.SIGKILL, "lua5.4", "-F")
+		words = []string{"lua5.4", "-F"}
 	case "dovecot":
-		return w.signalOn(box.node, syscall.SIGKILL, name, "-F")
+		words = []string{name, "-F"}
 	}
-	return w.signalOn(box.node, syscall.SIGKILL, name)
+	before := w.restartsOf(box.node)
+	n := w.signalOn(box.node, syscall.SIGKILL, words...)
+	if n > 0 {
+		w.eventually("the end of "+name+" is noticed", 30*time.Second, func() bool { return w.restartsOf(box.node) > before })
+	}
+	return n
+}
+
+// restartsOf is how often managed servers of a box have ended.
+func (w *world) restartsOf(node string) (n int) {
+	w.Helper()
+	for _, s := range w.statusOf(node).Servers {
+		n += s.Restarts
+	}
+	return n
 }
 
 // boxIsOff: messages to a box that is off arrive once, in order, when it is
@@ -330,7 +346,6 @@ func serversKilled(w *world, a, b postBox) {
 		if n := w.killServer(box, name); n < 1 {
 			w.Errorf("there is no %s on %s", name, box.node)
 		}
-		w.pause(300 * time.Millisecond)
 		w.serversReady(box)
 	}
 	w.Logf("killed: %s", strings.Join(killed, ", "))
