@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"tunic/gateway/api"
 	"tunic/gateway/config"
@@ -123,6 +124,10 @@ func (g *Gateway) edit(ctx context.Context, e feature.Edit) error {
 	return feature.NotDone(err, undone)
 }
 
+// answerFirst is how long the loop leaves the processor to the answer of an edit: its next
+// pass changes nothing of it.
+const answerFirst = 100 * time.Millisecond
+
 // enforce writes the change and makes it so. It reports whether it came so far
 // that a pass was made.
 func (g *Gateway) enforce(ctx context.Context, e feature.Edit) (passed bool, err error) {
@@ -136,7 +141,7 @@ func (g *Gateway) enforce(ctx context.Context, e feature.Edit) (passed bool, err
 	}
 	before := g.snapshot().findings
 	g.pass(ctx)
-	g.Wake() // the loop's timer has to know when what was changed ends
+	time.AfterFunc(answerFirst, g.Wake) // the loop's timer has to know when what was changed ends
 	return true, g.passError(before, e.Fault)
 }
 

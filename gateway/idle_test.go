@@ -35,6 +35,23 @@ func TestRest(t *testing.T) {
 	}
 }
 
+// TestAnswerFirst: after an edit there is a pass, and whoever asked for it has the answer by then.
+func TestAnswerFirst(t *testing.T) {
+	h := newHouse(t, nil)
+	h.work(t.Context())
+	if err := h.edit(t.Context(), feature.Edit{Write: func() error { return nil }, Load: true}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-h.wake:
+		if wait := time.Since(h.passed); wait < answerFirst {
+			t.Errorf("%v after its pass an edit has the loop make another, beside its answer", wait)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the loop does not learn when what an edit changed ends")
+	}
+}
+
 func TestSooner(t *testing.T) {
 	now := time.Now()
 	g := Gateway{Options: Options{Features: []feature.Feature{entry.Feature{}, sooner{time.Time{}}, sooner{now.Add(3 * time.Second)}}}}

@@ -71,7 +71,7 @@ func (a *app) gather(ctx context.Context, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.kernel = machine.Kernel{Kernel: kernel}
+	d.kernel = machine.Remembering(kernel)
 	d.system = machine.System{Paths: a.paths(), Kernel: kernel}
 	d.make(ctx, a.env)
 	return d, nil

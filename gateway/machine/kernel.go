@@ -15,6 +15,13 @@ import (
 // Kernel gives the gateway the packet filter and the network's facts.
 type Kernel struct {
 	*netfilter.Kernel
+	seen *processes // nil: each look asks all
+}
+
+// Remembering returns a kernel for who looks around again and again: of the box's
+// processes it asks those that are new, and all every five minutes.
+func Remembering(k *netfilter.Kernel) Kernel {
+	return Kernel{Kernel: k, seen: newProcesses("/proc")}
 }
 
 // Facts implements gateway.Kernel.

@@ -2,16 +2,20 @@ package machine
 
 import (
 	"context"
+	"time"
 
 	"tunic/gateway/feature"
 	"tunic/rules/netfilter"
 )
 
 // Surroundings implements gateway.Kernel.
-func (Kernel) Surroundings(_ context.Context, household []string) (feature.Surroundings, error) {
+func (k Kernel) Surroundings(_ context.Context, household []string) (feature.Surroundings, error) {
 	read, err := netfilter.ReadSurroundings(household)
-	around := feature.Surroundings{Fast: read.Fast, Serves: read.Serves, Tors: otherTors("/proc"), Routers: neighbours(read.Routers),
-		Ways: neighbours(read.Ways), Spoken: neighbours(read.Spoken)}
+	if k.seen == nil {
+		k.seen = newProcesses("/proc")
+	}
+	around := feature.Surroundings{Fast: read.Fast, Serves: read.Serves, Tors: k.seen.otherTors(time.Now()),
+		Routers: neighbours(read.Routers), Ways: neighbours(read.Ways), Spoken: neighbours(read.Spoken)}
 	for _, l := range read.Links {
 		around.Links = append(around.Links, feature.Link{Name: l.Name, Up: l.Up, Carrier: l.Carrier, Household: l.Household,
 			Default: l.Default, Bridge: l.Bridge, Port: l.Port, Addresses: withNetworks(l.Interface), Hosts: l.Hosts})
