@@ -117,11 +117,8 @@ func readFile(path string) ([]byte, error) {
 		case n == 0:
 			return text, nil
 		}
-		switch text = text[:len(text)+n]; {
-		case len(text) > maxFileSize:
+		if text = text[:len(text)+n]; len(text) > maxFileSize {
 			return nil, fmt.Errorf("larger than %d bytes", maxFileSize)
-		case int64(len(text)) == info.Size && len(text) < cap(text): // there was room for more
-			return text, nil
 		}
 		if len(text) == cap(text) { // it grows
 			text = slices.Grow(text, min(len(text), maxFileSize+1-len(text)))
