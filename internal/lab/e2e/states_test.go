@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	gatewaybox "tunic/gateway/box"
 	"tunic/gateway/config"
 	"tunic/internal/lab/house"
 )
@@ -246,9 +247,14 @@ func (w *world) stop(s syscall.Signal) {
 	w.timed("end of the daemon after "+s.String(), time.Since(begin))
 }
 
-// daemonEnded: no daemon is there, nor the rest of one: a process that was
-// killed has no command line before it is a zombie.
+// daemonEnded: no daemon is there, nor the rest of one: a process that was killed has no command line, and still has the
+// box's lock, before it is a zombie. It may be another one than the lab has started, after an upgrade.
 func (w *world) daemonEnded() bool {
+	lock, err := gatewaybox.TakeLock(w.paths())
+	if err != nil {
+		return false
+	}
+	lock.Release()
 	d, err := w.lab.Daemon("gateway")
 	return len(w.pids("tunic", "run")) == 0 && (err != nil || !d.Alive())
 }
