@@ -27,7 +27,7 @@ func waits(t *testing.T, timer *Timer, d time.Duration) time.Duration {
 	return time.Since(begin)
 }
 
-// A timer waits as long as it is asked to, each time anew, and for nothing if that is none.
+// A timer waits each time as long as it is asked to, and not at all if that is nothing.
 func TestTimerWaits(t *testing.T) {
 	timer := newTimer(t)
 	for _, d := range []time.Duration{30 * time.Millisecond, 0, -time.Second, 50 * time.Millisecond, time.Millisecond} {
