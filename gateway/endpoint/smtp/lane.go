@@ -36,13 +36,15 @@ type waitingLine struct {
 	active   int    // workers
 	failures int    // in a row, to reach the destination
 	next     time.Time
-	reason   string // why it was not reached, in words
+	asked    time.Time // when all of it was made due: a try from before does not make it wait
+	reason   string    // why it was not reached, in words
 }
 
 // item is one message for one destination.
 type item struct {
 	id      string
 	at      time.Time // not before
+	began   time.Time // the try that is under way
 	tries   int
 	arrived time.Time
 	again   bool // a former process may have delivered it already
@@ -78,6 +80,7 @@ func (q *queue) take(name lane) (item, bool) {
 		return item{}, false
 	}
 	i := l.items[k]
+	i.began = now
 	l.items = slices.Delete(l.items, k, k+1)
 	return i, true
 }
@@ -86,10 +89,15 @@ func (q *queue) take(name lane) (item, bool) {
 func (q *queue) retry(name lane, i item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i.at = time.Now().Add(backoff(firstRetry, i.tries))
-	i.tries++
+	l := q.lanes[name]
+	if l.asked.After(i.began) {
+		i.at, i.tries = time.Time{}, 0
+	} else {
+		i.at = time.Now().Add(backoff(firstRetry, i.tries))
+		i.tries++
+	}
 	i.again = true
-	q.lanes[name].items = append(q.lanes[name].items, i)
+	l.items = append(l.items, i)
 }
 
 // putBack puts a message back that was not tried, where it was.
@@ -100,13 +108,14 @@ func (q *queue) putBack(name lane, i item) {
 	l.items = slices.Insert(l.items, 0, i)
 }
 
-// unreachable makes all messages for a destination wait.
-func (q *queue) unreachable(name lane, first time.Duration, reason string) {
+// unreachable makes all messages for a destination wait, after a try that began
+// at a time and failed.
+func (q *queue) unreachable(name lane, began time.Time, first time.Duration, reason string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[name]
 	l.reason = reason
-	if !l.next.After(time.Now()) {
+	if !l.asked.After(began) && !l.next.After(time.Now()) {
 		l.next = time.Now().Add(backoff(first, l.failures))
 		l.failures++
 	}

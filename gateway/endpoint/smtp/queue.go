@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tunic/gateway/endpoint/smtp/spool"
-	"tunic/gateway/onion"
 )
 
 // Times of delivery. A friend's box may be off for a weekend: that is no
@@ -129,7 +128,8 @@ func (q *queue) load() {
 }
 
 // sort puts every message into the lanes where it belongs by now: what was this
-// box's may be another's, when its address changed.
+// box's may be another's, when its address changed. What has no way to go any more
+// is due: its sender is told.
 func (q *queue) sort() {
 	q.mu.Lock()
 	ready := q.ready
@@ -139,10 +139,30 @@ func (q *queue) sort() {
 			q.add(e, true)
 		}
 	}
+	for _, name := range q.stranded() {
+		q.flush(name)
+	}
 	q.kick()
 }
 
-// flush makes everything for a destination due, "" for all.
+// stranded returns the destinations to which there is no way.
+func (q *queue) stranded() []lane {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var names []lane
+	for name := range q.lanes {
+		if name == localLane {
+			continue
+		}
+		if _, err := q.routeTo(name); err != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// flush makes everything for a destination due, "" for all. A try that is under
+// way and fails is followed by another.
 func (q *queue) flush(name lane) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -151,7 +171,7 @@ func (q *queue) flush(name lane) int {
 		if name != "" && k != name {
 			continue
 		}
-		l.failures, l.next = 0, time.Time{}
+		l.failures, l.next, l.asked = 0, time.Time{}, time.Now()
 		for i := range l.items {
 			l.items[i].at, l.items[i].tries = time.Time{}, 0
 		}
@@ -210,12 +230,9 @@ func (q *queue) settle(id string, change func(*spool.Recipient)) {
 // work delivers to one destination until nothing is due.
 func (q *queue) work(ctx context.Context, name lane) {
 	defer q.done(name)
-	switch name {
-	case localLane:
+	if name == localLane {
 		q.workLocal(ctx)
-	case smarthostLane:
-		q.workRemote(ctx, name, q.smarthostRoute)
-	default:
-		q.workRemote(ctx, name, func() (route, error) { return q.friendRoute(onion.Address(name)) })
+	} else {
+		q.workRemote(ctx, name)
 	}
 }

@@ -37,6 +37,14 @@ var (
 	errNoSmarthost = errors.New("this box does not send mail to the internet any more")
 )
 
+// routeTo is the way to another server.
+func (q *queue) routeTo(name lane) (route, error) {
+	if name == smarthostLane {
+		return q.smarthostRoute()
+	}
+	return q.friendRoute(onion.Address(name))
+}
+
 // friendRoute is the way to a friend's box.
 func (q *queue) friendRoute(key onion.Address) (route, error) {
 	if q.now().book.Petname(key) == "" {
@@ -58,7 +66,7 @@ func (q *queue) smarthostRoute() (route, error) {
 
 // workRemote delivers to another server over one connection, until nothing is
 // due or the server cannot be reached.
-func (q *queue) workRemote(ctx context.Context, name lane, find func() (route, error)) {
+func (q *queue) workRemote(ctx context.Context, name lane) {
 	var c *gosmtp.Client
 	defer func() {
 		if c != nil {
@@ -74,7 +82,7 @@ func (q *queue) workRemote(ctx context.Context, name lane, find func() (route, e
 		if !ok {
 			return
 		}
-		way, err := find()
+		way, err := q.routeTo(name)
 		if err != nil {
 			q.failAll(i.id, name, "5.1.2", err.Error())
 			continue
@@ -84,7 +92,7 @@ func (q *queue) workRemote(ctx context.Context, name lane, find func() (route, e
 			if c, err = way.connect(ctx, q.failed(name) > 0); err != nil {
 				q.putBack(name, i)
 				reason := q.why(err)
-				q.unreachable(name, firstPause(err), reason)
+				q.unreachable(name, i.began, firstPause(err), reason)
 				q.late(ctx, name, reason)
 				return
 			}
