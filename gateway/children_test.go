@@ -44,7 +44,6 @@ func TestServeWays(t *testing.T) {
 		}
 	}
 	for _, w := range []rules.Way{
-		{Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("127.0.0.1"), Port: config.SocksPort},
 		{Protocol: rules.ProtocolUDP, To: netip.MustParseAddr("127.0.0.1"), Port: config.DNSPort},
 		{Protocol: rules.ProtocolTCP, To: netip.MustParseAddr("192.168.77.20"), Port: 8080},
 		{Protocol: rules.ProtocolUDP, To: netip.MustParseAddr("192.168.77.53"), Port: 53},

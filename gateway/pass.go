@@ -161,7 +161,7 @@ func remember(before, now feature.Facts) feature.Facts {
 
 // prepare makes directories and ranges.
 func (p *pass) prepare(ctx context.Context) bool {
-	err := box.Prepare(p.Paths, p.Users.Tor)
+	err := box.Prepare(p.Paths, p.Users.Tor, p.Users.Serve)
 	if err == nil {
 		err = p.loadRanges(ctx)
 	}

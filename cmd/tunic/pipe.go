@@ -72,14 +72,15 @@ func (a *app) pipe(ctx context.Context, friend, service string) error {
 
 // caller calls the box of a friend.
 type caller struct {
-	friend  string
-	address onion.Address
-	own     tls.Certificate
+	friend   string
+	address  onion.Address
+	own      tls.Certificate
+	torSOCKS string // the socket of the daemon's tor
 }
 
 // callerOf prepares to call a friend's box, which takes the daemon's tor.
 func (a *app) callerOf(ctx context.Context, friend string) (c caller, err error) {
-	c.friend = friend
+	c.friend, c.torSOCKS = friend, a.paths().TorSOCKS()
 	if c.address, err = a.friendsHome(ctx, friend); err != nil {
 		return c, err
 	}
@@ -96,7 +97,7 @@ func (a *app) callerOf(ctx context.Context, friend string) (c caller, err error)
 func (f caller) call(ctx context.Context, service string) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, pipeLimit)
 	defer cancel()
-	raw, err := dialOnion(ctx, f.address.Host(), config.MuxPort)
+	raw, err := dialOnion(ctx, f.torSOCKS, f.address.Host(), config.MuxPort)
 	if err != nil {
 		return nil, &failure{exitFailed, fmt.Errorf("reaching %s's box: %s", f.friend, socks.Reason(err)),
 			"`tunic friends` says when it was seen last; a friend who offers you nothing has nothing there"}
@@ -153,14 +154,14 @@ func (a *app) ownLeaf() (tls.Certificate, error) {
 }
 
 // dialOnion connects by the daemon's tor, on circuits that nothing else uses.
-func dialOnion(ctx context.Context, host string, port uint16) (net.Conn, error) {
+func dialOnion(ctx context.Context, torSOCKS, host string, port uint16) (net.Conn, error) {
 	s, err := socks.New(socks.Options{Log: slog.New(slog.DiscardHandler), Home: struct{ socks.Household }{},
-		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "tcp4", config.Loopback(config.SocksPort).String())
+		DialTor: func(ctx context.Context) (*net.UnixConn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "unix", torSOCKS)
 			if err != nil {
 				return nil, err
 			}
-			return c.(*net.TCPConn), nil
+			return c.(*net.UnixConn), nil
 		}})
 	if err != nil {
 		return nil, err

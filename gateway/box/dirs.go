@@ -18,7 +18,7 @@ import (
 
 // Prepare makes the directories below the state and run directories with
 // their owners, and refuses a state directory that would lose the keys.
-func Prepare(p config.Paths, torIDs feature.IDs) error {
+func Prepare(p config.Paths, torIDs, serveIDs feature.IDs) error {
 	if err := CheckState(p.State); err != nil {
 		return err
 	}
@@ -34,6 +34,7 @@ func Prepare(p config.Paths, torIDs feature.IDs) error {
 		{onions, 0o711, os.Geteuid(), os.Getegid()},
 		{p.Run, 0o755, os.Geteuid(), os.Getegid()},
 		{fronts, 0o750, os.Geteuid(), int(torIDs.GID)},
+		{filepath.Dir(p.TorSOCKS()), 0o710, int(torIDs.UID), int(serveIDs.GID)},
 		{filepath.Dir(p.Clock()), 0o755, int(torIDs.UID), int(torIDs.GID)}, // tunic clock has tor's uid
 	} {
 		err := errors.Join(durable.MkdirAll(d.path, d.mode), os.Chown(d.path, d.uid, d.gid), os.Chmod(d.path, d.mode))

@@ -36,7 +36,7 @@ func TestStateVersion(t *testing.T) {
 func TestNewerStateIsNotTouched(t *testing.T) {
 	p := config.NewPaths(t.TempDir())
 	me := feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
-	if err := Prepare(p, me); err != nil {
+	if err := Prepare(p, me, me); err != nil {
 		t.Skipf("as this user: %v", err)
 	}
 	marked := filepath.Join(p.State, versionFile)
@@ -49,7 +49,7 @@ func TestNewerStateIsNotTouched(t *testing.T) {
 	if err := os.WriteFile(marked, []byte("2\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := Prepare(p, me); !errors.Is(err, ErrNewerState) {
+	if err := Prepare(p, me, me); !errors.Is(err, ErrNewerState) {
 		t.Errorf("preparing it: %v", err)
 	}
 	if _, err := os.Stat(filepath.Dir(p.OnionKeys("x"))); err == nil {

@@ -10,7 +10,7 @@ import (
 // no other server on the box is in the way.
 const (
 	TransPort uint16 = 9240 // tor, transparent TCP, all addresses; reachable only for redirected traffic
-	SocksPort uint16 = 9250 // tor, SOCKS5, 127.0.0.1
+	SocksPort uint16 = 9250 // tor, SOCKS5 for Prosody and i2pd, 127.0.0.1; serve's is a unix socket
 	DNSPort   uint16 = 9253 // tor, A/AAAA/PTR over UDP, 127.0.0.1 and [::1]
 
 	ServeSocksPort     uint16 = 9350 // serve, SOCKS5 for the household
@@ -157,6 +157,10 @@ func (p Paths) FastTorrc() string { return filepath.Join(p.Run, "torrc-fast") }
 
 // TorRun holds tor's control socket; tor refuses it unless its uid owns it with mode 0700.
 func (p Paths) TorRun() string { return filepath.Join(p.Run, "tor") }
+
+// TorSOCKS is the unix socket of tor's SOCKS port for serve, in a directory that tor's uid
+// owns and serve's group may pass.
+func (p Paths) TorSOCKS() string { return filepath.Join(p.Run, "socks", "tor.sock") }
 
 // Torrc is the generated configuration file that tor is started with.
 func (p Paths) Torrc() string { return filepath.Join(p.Run, "torrc") }

@@ -25,11 +25,11 @@ type Inputs struct {
 func State(in Inputs) feature.Desired {
 	in.Scene = in.Seen()
 	d := feature.Desired{Tor: torSpec(in), Fast: fastSpec(in), Rules: ownRules(in)}
-	d.Serve.TorUID = in.Tor.UID
+	d.Serve.TorUID, d.Serve.TorSOCKS = in.Tor.UID, in.Paths.TorSOCKS()
 	for _, ids := range in.Confined() { // who is here is refused what nobody wishes
 		d.May(ids)
 	}
-	d.May(in.Serve, feature.OnLoopback(rules.ProtocolTCP, config.SocksPort), feature.OnLoopback(rules.ProtocolUDP, config.DNSPort))
+	d.May(in.Serve, feature.OnLoopback(rules.ProtocolUDP, config.DNSPort))
 	for _, w := range in.Wishes {
 		w.Add(in.Scene, &d)
 	}
@@ -87,6 +87,7 @@ func torSpec(in Inputs) tor.Spec {
 		Torrc:     in.Paths.Torrc(),
 		TransPort: config.TransPort,
 		SocksPort: config.SocksPort,
+		Socks:     in.Paths.TorSOCKS(),
 		DNSPort:   config.DNSPort,
 		NoIPv6:    !in.Facts.IPv6,
 		Virtual4:  in.Ranges.Virtual4,

@@ -56,6 +56,7 @@ type Listener struct {
 // names are closed.
 type Desired struct {
 	TorUID      uint32 // the only uid that may connect to a front
+	TorSOCKS    string // the unix socket of tor's SOCKS port
 	Fronts      []Front
 	DNS         DNS
 	SOCKS       SOCKS

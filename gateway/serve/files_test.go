@@ -41,11 +41,7 @@ func (t *openTor) Resolve(ctx context.Context, _ string) (context.Context, net.I
 // Valid implements socks5.CredentialStore.
 func (t *openTor) Valid(_, _, _ string) bool { return true }
 
-func (t *openTor) dial(context.Context) (*net.TCPConn, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
+func (t *openTor) dial(context.Context) (*net.UnixConn, error) {
 	server := socks5.NewServer(socks5.WithResolver(t), socks5.WithCredential(t), socks5.WithDialAndRequest(
 		func(_ context.Context, _, _ string, r *socks5.Request) (net.Conn, error) {
 			t.mu.Lock()
@@ -53,17 +49,7 @@ func (t *openTor) dial(context.Context) (*net.TCPConn, error) {
 			t.mu.Unlock()
 			return net.Dial("tcp", t.server)
 		}))
-	go func() {
-		defer ln.Close()
-		if c, err := ln.Accept(); err == nil {
-			server.ServeConn(c)
-		}
-	}()
-	c, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.TCPConn), nil
+	return dialed(func(c net.Conn) { server.ServeConn(c) })
 }
 
 // house makes an authority and a certificate of it.

@@ -46,20 +46,20 @@ func newResolver(s *Server) (*resolver.Resolver, error) {
 	}, resolver.Config{})
 }
 
-// newSOCKS gives the SOCKS proxy its only way out: tor's SocksPort.
+// newSOCKS gives the SOCKS proxy its only way out: tor's SocksPort. A unix socket costs less
+// than a connection on loopback, and nobody but tor can put one there.
 func newSOCKS(s *Server) (*socks.Server, error) {
 	return socks.New(socks.Options{
 		Log:      s.log,
 		Home:     s.resolver,
 		Identity: s.identities.number,
 		Devices:  s.Devices,
-		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
-			d := net.Dialer{KeepAlive: -1} // tor is on the same machine: it cannot go without a word
-			c, err := d.DialContext(ctx, "tcp4", netip.AddrPortFrom(loopback, config.SocksPort).String())
+		DialTor: func(ctx context.Context) (*net.UnixConn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "unix", *s.torSOCKS.Load())
 			if err != nil {
 				return nil, err
 			}
-			return c.(*net.TCPConn), nil
+			return c.(*net.UnixConn), nil
 		},
 	})
 }

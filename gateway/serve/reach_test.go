@@ -38,7 +38,7 @@ type circuitTor struct {
 	asks []string // password and destination of each stream
 }
 
-func (f *circuitTor) dial(context.Context) (*net.TCPConn, error) { return dialed(f.handle) }
+func (f *circuitTor) dial(context.Context) (*net.UnixConn, error) { return dialed(f.handle) }
 
 func (f *circuitTor) handle(c net.Conn) {
 	r := bufio.NewReader(c)
@@ -59,6 +59,7 @@ func (f *circuitTor) handle(c net.Conn) {
 		return
 	}
 	if f.front == "" { // whoever has the same keys
+		take(1)
 		fmt.Fprint(c, "220 welcome to another box, and to all its pictures\r\n")
 		return
 	}

@@ -112,7 +112,7 @@ func (t *tried) connect(ctx context.Context, a link.Attempt) (net.Conn, bool) {
 		t.step("name", begin, found.String(), "", "")
 		begin = time.Now()
 	}
-	var c *net.TCPConn
+	var c *net.UnixConn
 	switch {
 	case onion != "":
 		c, err = t.socks.DialOnion(ctx, t.isolation, onion, a.Port)

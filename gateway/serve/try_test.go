@@ -35,7 +35,7 @@ type exitTor struct {
 	passwords map[string]bool
 }
 
-func (f *exitTor) dial(context.Context) (*net.TCPConn, error) { return dialed(f.handle) }
+func (f *exitTor) dial(context.Context) (*net.UnixConn, error) { return dialed(f.handle) }
 
 func (f *exitTor) handle(c net.Conn) {
 	r := bufio.NewReader(c)
@@ -70,6 +70,14 @@ func replies(lines ...string) func(net.Conn) {
 		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
 			io.WriteString(c, strings.Join(lines, "\r\n"))
 		}
+	}
+}
+
+// speaksOf says the same whatever it hears.
+func speaksOf(words string) func(net.Conn) {
+	return func(c net.Conn) {
+		c.Read(make([]byte, 1<<10)) // the way through Tor takes longer than to ask
+		io.WriteString(c, words)
 	}
 }
 
@@ -128,8 +136,8 @@ func TestTry(t *testing.T) {
 			"intohouse.example:80": replies("HTTP/1.1 302 Found", "Location: http://192.168.1.1/", "Content-Length: 0", "", ""),
 			"toonion.example:80":   replies("HTTP/1.1 302 Found", "Location: http://"+ourHost+"/", "Content-Length: 0", "", ""),
 			"silent.example:80":    func(net.Conn) {},
-			"gopher.example:80":    func(c net.Conn) { io.WriteString(c, "iWelcome to a hole\t\t\t0\r\n.\r\n") },
-			"noweb.example:443":    func(c net.Conn) { io.WriteString(c, "220 hello from another protocol\r\n") },
+			"gopher.example:80":    speaksOf("iWelcome to a hole\t\t\t0\r\n.\r\n"),
+			"noweb.example:443":    speaksOf("220 hello from another protocol\r\n"),
 			"self.example:443":     tlsPage("self.example", now.Add(-time.Hour), now.Add(time.Hour)),
 			"wrong.example:443":    tlsPage("other.example", now.Add(-time.Hour), now.Add(time.Hour)),
 			"old.example:443":      tlsPage("old.example", now.Add(-48*time.Hour), now.Add(-24*time.Hour)),

@@ -11,7 +11,7 @@ import (
 // BenchmarkAlone opens connections through the proxy for eight seconds: what `make flames` takes a
 // profile of.
 func BenchmarkAlone(b *testing.B) {
-	own := startProxy(b, sockets.Serve(b, torAndTarget).String())
+	own := startProxy(b, sockets.ServeUnix(b, torAndTarget))
 	n := 0.0
 	for range 4 {
 		more, _ := connections(b, own.Said, "203.0.113.1:80")

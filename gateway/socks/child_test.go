@@ -12,7 +12,7 @@ import (
 )
 
 // proxyKey, in the environment of this test binary, has it serve a proxy alone: its value
-// is the address of tor.
+// is the path of tor's socket.
 const proxyKey = "TUNIC_TT_PROXY"
 
 func TestMain(m *testing.M) {
@@ -33,22 +33,24 @@ func proxyAlone(tor string) error {
 		return err
 	}
 	ctx := bench.UntilInputEnds()
-	dialer := net.Dialer{KeepAlive: -1}
 	s, err := New(Options{
 		Log: slog.New(slog.DiscardHandler), Home: house{}, MaxConns: 20_000, MaxPerDevice: 20_000,
-		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
-			c, err := dialer.DialContext(ctx, "tcp4", tor)
-			if err != nil {
-				return nil, err
-			}
-			return c.(*net.TCPConn), nil
-		},
+		DialTor: func(ctx context.Context) (*net.UnixConn, error) { return dialSocket(ctx, tor) },
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Println(ln.Addr())
 	return s.Serve(ctx, ln)
+}
+
+// dialSocket connects to tor's SocksPort at the path of a unix socket.
+func dialSocket(ctx context.Context, path string) (*net.UnixConn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UnixConn), nil
 }
 
 // startProxy starts a process that does nothing but serve a proxy; it says its address.

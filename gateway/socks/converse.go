@@ -21,8 +21,8 @@ type conversation struct {
 	device netip.Addr
 	bridge bool // the request was good and is in our hands
 
-	upstream *net.TCPConn // where it leads, when there is a stream
-	early    []byte       // what the device sent behind its request
+	upstream *net.UnixConn // where it leads, when there is a stream
+	early    []byte        // what the device sent behind its request
 }
 
 // readers are for handshakes; a request has at most 262 bytes.

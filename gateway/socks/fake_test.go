@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tunic/gateway/device"
+	"tunic/internal/sockets"
 )
 
 // stream is what the fake tor was asked for.
@@ -33,8 +34,8 @@ func (s stream) String() string { return s.to + " as " + s.user }
 type fakeTor struct {
 	t     testing.TB
 	ln    net.Listener
-	reply []byte             // the answer to each request; nil: success
-	serve func(*net.TCPConn) // the far end of a stream; nil: echo
+	reply []byte              // the answer to each request; nil: success
+	serve func(*net.UnixConn) // the far end of a stream; nil: echo
 
 	mu      sync.Mutex
 	streams []stream
@@ -44,25 +45,21 @@ var success = []byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0}
 
 func newFakeTor(t testing.TB) *fakeTor {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fakeTor{t: t, ln: ln, reply: success, serve: func(c *net.TCPConn) { io.Copy(c, c) }}
-	t.Cleanup(func() { ln.Close() })
+	ln := sockets.ListenUnix(t)
+	f := &fakeTor{t: t, ln: ln, reply: success, serve: func(c *net.UnixConn) { io.Copy(c, c) }}
 	go func() {
 		for {
 			c, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			go f.handle(c.(*net.TCPConn))
+			go f.handle(c.(*net.UnixConn))
 		}
 	}()
 	return f
 }
 
-func (f *fakeTor) handle(c *net.TCPConn) {
+func (f *fakeTor) handle(c *net.UnixConn) {
 	defer c.Close()
 	s, err := readStream(bufio.NewReaderSize(byteByByte{c}, 16), c)
 	if err != nil {
@@ -84,12 +81,8 @@ type byteByByte struct{ r io.Reader }
 
 func (b byteByByte) Read(p []byte) (int, error) { return b.r.Read(p[:min(1, len(p))]) }
 
-func (f *fakeTor) dial(ctx context.Context) (*net.TCPConn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", f.ln.Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.TCPConn), nil
+func (f *fakeTor) dial(ctx context.Context) (*net.UnixConn, error) {
+	return dialSocket(ctx, f.ln.Addr().String())
 }
 
 func (f *fakeTor) asked() []stream {

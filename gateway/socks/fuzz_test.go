@@ -53,7 +53,7 @@ func FuzzDevice(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := New(Options{
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Home: watch{t},
-			DialTor: func(context.Context) (*net.TCPConn, error) {
+			DialTor: func(context.Context) (*net.UnixConn, error) {
 				if !bytes.HasPrefix(b, []byte{5}) || !bytes.Contains(b, []byte{5, 1}) && !bytes.Contains(b, []byte{5, 0xF0}) &&
 					!bytes.Contains(b, []byte{5, 0xF1}) {
 					t.Errorf("tor is dialled for %q", b)

@@ -14,10 +14,11 @@ import (
 	"time"
 
 	"tunic/internal/lab/lonetor"
+	"tunic/internal/sockets"
 )
 
 // servePage is a web server of one page.
-func servePage(c *net.TCPConn) {
+func servePage(c *net.UnixConn) {
 	r := bufio.NewReader(c)
 	for {
 		if line, err := r.ReadString('\n'); err != nil || line == "\r\n" {
@@ -75,13 +76,10 @@ func TestTorIsolatesDevices(t *testing.T) {
 		}
 		return
 	}
-	tor := lonetor.Start(t, "SocksPort 127.0.0.1:9250")
-	p := newProxy(t, Options{ConnectTimeout: 10 * time.Second, DialTor: func(ctx context.Context) (*net.TCPConn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:9250")
-		if err != nil {
-			return nil, err
-		}
-		return c.(*net.TCPConn), nil
+	socket := sockets.Path(t)
+	tor := lonetor.Start(t, "SocksPort unix:"+socket+" WorldWritable")
+	p := newProxy(t, Options{ConnectTimeout: 10 * time.Second, DialTor: func(ctx context.Context) (*net.UnixConn, error) {
+		return dialSocket(ctx, socket)
 	}})
 	passwords := make(map[string]string)
 	for i, device := range []string{"127.0.0.2", "127.0.0.3"} {

@@ -15,7 +15,7 @@ import (
 // shares circuits with what the box dials under the same isolation, and with
 // no device's connections. The connection has no deadline. Reason says in
 // words what an error of it means.
-func (s *Server) DialOnion(ctx context.Context, isolation, host string, port uint16) (*net.TCPConn, error) {
+func (s *Server) DialOnion(ctx context.Context, isolation, host string, port uint16) (*net.UnixConn, error) {
 	if !strings.HasSuffix(host, ".onion") {
 		return nil, errors.New("connecting through tor: this is no onion's name")
 	}
@@ -23,7 +23,7 @@ func (s *Server) DialOnion(ctx context.Context, isolation, host string, port uin
 }
 
 // DialHost is DialOnion for any host name. An exit looks it up.
-func (s *Server) DialHost(ctx context.Context, isolation, host string, port uint16) (*net.TCPConn, error) {
+func (s *Server) DialHost(ctx context.Context, isolation, host string, port uint16) (*net.UnixConn, error) {
 	if !dialable(host) {
 		return nil, errNoName
 	}
@@ -65,7 +65,7 @@ func Refusal(err error) (refused, unreached bool) {
 }
 
 // DialAddr is DialHost for an address.
-func (s *Server) DialAddr(ctx context.Context, isolation string, to netip.AddrPort) (*net.TCPConn, error) {
+func (s *Server) DialAddr(ctx context.Context, isolation string, to netip.AddrPort) (*net.UnixConn, error) {
 	return s.dialAs(ctx, s.credentials("box", isolation), destination{addr: to.Addr(), port: to.Port()})
 }
 

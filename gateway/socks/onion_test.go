@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/sockets"
 )
 
 const anOnion = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
@@ -42,7 +44,7 @@ func TestDialOnion(t *testing.T) {
 
 // Whatever is no onion would leave through an exit, in the box's name.
 func TestDialOnionDialsNothingElse(t *testing.T) {
-	p := newProxy(t, Options{DialTor: func(context.Context) (*net.TCPConn, error) {
+	p := newProxy(t, Options{DialTor: func(context.Context) (*net.UnixConn, error) {
 		t.Error("tor was asked")
 		return nil, io.EOF
 	}})
@@ -67,17 +69,9 @@ func TestReasons(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	p = newProxy(t, Options{DialTor: func(ctx context.Context) (*net.TCPConn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", silent.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		return c.(*net.TCPConn), nil
+	silent := sockets.ListenUnix(t)
+	p = newProxy(t, Options{DialTor: func(ctx context.Context) (*net.UnixConn, error) {
+		return dialSocket(ctx, silent.Addr().String())
 	}})
 	if _, err := p.DialOnion(ctx, "", anOnion, 80); Reason(err) != "it took too long" {
 		t.Errorf("a silent tor: %v", err)

@@ -1,7 +1,6 @@
 package socks
 
 import (
-	"net"
 	"sync"
 
 	"tunic/gateway/splice"
@@ -32,9 +31,8 @@ func (t *conversation) sendEarly() bool {
 	if err == nil {
 		return true
 	}
-	for _, c := range []*net.TCPConn{t.client, t.upstream} { // see splice.Options.Reset
-		c.SetLinger(0)
-		c.Close()
-	}
+	t.client.SetLinger(0) // see splice.Options.Reset
+	t.client.Close()
+	t.upstream.Close()
 	return false
 }

@@ -34,7 +34,7 @@ type peer struct {
 // target itself: half the work.
 func BenchmarkPeers(b *testing.B) {
 	tor, target := sockets.Serve(b, torAndTarget).String(), sockets.Serve(b, sockets.Echo).String()
-	own := startProxy(b, tor)
+	own := startProxy(b, sockets.ServeUnix(b, torAndTarget)) // as on a box; sing-box knows TCP alone
 	// What is outside is of no matter where the stub is also the target.
 	targets := map[string]string{"tunic": "203.0.113.1:80", "sing-box": "203.0.113.1:80", "microsocks": target}
 	peers := []peer{{"tunic", own.Said, own.PID}, startSingBox(b, tor), startMicrosocks(b)}

@@ -26,7 +26,7 @@ func TestBothDirections(t *testing.T) {
 	random.Read(down)
 	tor := newFakeTor(t)
 	got := make(chan [32]byte, 1)
-	tor.serve = func(c *net.TCPConn) {
+	tor.serve = func(c *net.UnixConn) {
 		c.Write(down)
 		c.CloseWrite() // before the device's data has ended
 		all, _ := io.ReadAll(c)
@@ -63,15 +63,18 @@ func TestBothDirections(t *testing.T) {
 // A stream that breaks off is a reset for the device, not an end of data.
 func TestBrokenStreamIsAReset(t *testing.T) {
 	tor := newFakeTor(t)
-	tor.serve = func(c *net.TCPConn) {
+	asked := make(chan struct{})
+	tor.serve = func(c *net.UnixConn) {
 		io.WriteString(c, "half of")
-		time.Sleep(50 * time.Millisecond)
-		c.SetLinger(0)
+		<-asked
+		time.Sleep(50 * time.Millisecond) // then what the device has said is there, and not read
 	}
 	c := newProxy(t, Options{DialTor: tor.dial}).connect(t, "")
 	if code := open(t, c, requestTo("example.com", 80)); code != 0 {
 		t.Fatal(code)
 	}
+	io.WriteString(c, "more")
+	close(asked)
 	if got, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -174,7 +177,7 @@ func TestPanicCostsOneConnection(t *testing.T) {
 	panics := true
 	p := newProxy(t, Options{
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
-		DialTor: func(ctx context.Context) (*net.TCPConn, error) {
+		DialTor: func(ctx context.Context) (*net.UnixConn, error) {
 			if panics {
 				panics = false
 				panic("dialling")

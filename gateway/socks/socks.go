@@ -64,7 +64,7 @@ type Options struct {
 
 	// DialTor connects to tor's SocksPort. Required. The type is concrete
 	// because the kernel moves the data (splice) only between bare sockets.
-	DialTor func(ctx context.Context) (*net.TCPConn, error)
+	DialTor func(ctx context.Context) (*net.UnixConn, error)
 
 	// Identity is a number that changes when a device shall have nothing to do
 	// with what it did before. nil means that it never does.

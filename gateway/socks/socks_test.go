@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tunic/internal/sockets"
 )
 
 // What a device asks for reaches tor unchanged and unresolved.
@@ -69,7 +71,7 @@ func TestRefusals(t *testing.T) {
 		"line break":      {requestTo("example.com\r\nX", 80), 2},
 		"not ASCII":       {requestTo("ex\xc3\xa4mple.com", 80), 2},
 	} {
-		p := newProxy(t, Options{DialTor: func(context.Context) (*net.TCPConn, error) {
+		p := newProxy(t, Options{DialTor: func(context.Context) (*net.UnixConn, error) {
 			t.Errorf("%s: tor was dialled", name)
 			return nil, io.EOF
 		}})
@@ -149,11 +151,7 @@ func TestRepliesOfEveryLength(t *testing.T) {
 func TestTorIsAway(t *testing.T) {
 	closed := newFakeTor(t)
 	closed.ln.Close()
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
+	silent := sockets.ListenUnix(t)
 	for ln, want := range map[net.Listener]int{closed.ln: 1, silent: 6} {
 		p := newProxy(t, Options{DialTor: (&fakeTor{ln: ln}).dial, ConnectTimeout: 200 * time.Millisecond})
 		start := time.Now()

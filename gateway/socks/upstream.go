@@ -48,19 +48,19 @@ func (s *Server) credentials(user string, parts ...string) credentials {
 
 // dial asks tor for a stream to the destination. The connection is bare and
 // has no deadline any more.
-func (t *conversation) dial(ctx context.Context, to destination, given credentials) (*net.TCPConn, error) {
+func (t *conversation) dial(ctx context.Context, to destination, given credentials) (*net.UnixConn, error) {
 	return t.dialAs(ctx, t.credentialsFor(t.device, given), to)
 }
 
 // dialAs asks tor for a stream under these credentials.
-func (s *Server) dialAs(ctx context.Context, as credentials, to destination) (*net.TCPConn, error) {
+func (s *Server) dialAs(ctx context.Context, as credentials, to destination) (*net.UnixConn, error) {
 	c, _, err := s.ask(ctx, as, statute.CommandConnect, to)
 	return c, err
 }
 
 // ask makes a request of tor under these credentials, and returns the
 // connection and the address in tor's reply, as readReply does.
-func (s *Server) ask(ctx context.Context, as credentials, command byte, to destination) (*net.TCPConn, []byte, error) {
+func (s *Server) ask(ctx context.Context, as credentials, command byte, to destination) (*net.UnixConn, []byte, error) {
 	c, err := s.DialTor(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reaching tor: %w", err)

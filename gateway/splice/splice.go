@@ -6,12 +6,15 @@
 package splice
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tie is two connections between which bytes are moved both ways, until both ways have
@@ -44,7 +47,8 @@ type Options struct {
 	// (SO_SNDBUF, of which the kernel may give less); 0: what it has.
 	Buffer int
 	// Reset has a failure, and a cut, passed on to both ends as a reset of TCP: a plain
-	// end would make half a download look like a whole one.
+	// end would make half a download look like a whole one. It is no failure that one end takes
+	// nothing any more, since it has closed its connection after it had said all.
 	Reset bool
 	// Over is called once, after both connections have been closed: with how many bytes
 	// were moved up and down, and the errors by which the ways ended, nil for one that
@@ -140,6 +144,7 @@ func (w *way) end(err error) {
 			err = closeWrite(w.dst)
 		}
 		switch {
+		case gone(err): // the other way moves what it has said before, and ends by itself
 		case err != nil:
 			t.cut(net.ErrClosed)
 		case w == &t.ways[0] && t.o.Linger > 0:
@@ -159,13 +164,19 @@ func closeWrite(c net.Conn) error {
 	return nil
 }
 
+// gone reports whether a way ended since the other side has closed its connection. On a unix
+// socket that is so at once, also for one that has just said all and is not to be lost.
+func gone(err error) bool { return errors.Is(err, unix.EPIPE) }
+
+func failed(err error) bool { return err != nil && !gone(err) }
+
 func (t *Tie) finish() {
 	if t.late != nil {
 		t.late.Stop()
 	}
-	failed := t.ways[0].result.Err != nil || t.ways[1].result.Err != nil
+	reset := t.o.Reset && (failed(t.ways[0].result.Err) || failed(t.ways[1].result.Err))
 	for _, c := range t.ends {
-		if tcp, ok := c.(*net.TCPConn); ok && failed && t.o.Reset {
+		if tcp, ok := c.(*net.TCPConn); ok && reset {
 			_ = tcp.SetLinger(0)
 		}
 		c.Close()

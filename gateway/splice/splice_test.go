@@ -232,6 +232,28 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// An end that says all and closes is heard, though what the other end says is not taken any more.
+func TestLastWordOfOneThatHasGone(t *testing.T) {
+	for _, n := range []int{1, littleBytes, 100 << 10} {
+		device, near := pair(t)
+		ln := sockets.ListenUnix(t)
+		far := must(net.Dial("unix", ln.Addr().String()))
+		tor := must(ln.Accept())
+		device.Write([]byte("a question"))
+		if _, err := tor.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		tor.Close()
+		x := tie(near, far, Options{Reset: true})
+		if got, err := io.ReadAll(device); len(got) != n || err != nil {
+			t.Errorf("%d bytes of %d arrived: %v", len(got), n, err)
+		}
+		if up, down := x.wait(t); !errors.Is(up.Err, syscall.EPIPE) || down.Err != nil {
+			t.Errorf("ended by %v, %v", up.Err, down.Err)
+		}
+	}
+}
+
 // Many come and go at once: each gets its own bytes, and none those of one whose number it
 // has got.
 func TestMany(t *testing.T) {

@@ -39,6 +39,7 @@ func localSpec(t *testing.T, binary string) Spec {
 	s := plainSpec()
 	s.Binary, s.UID, s.GID = binary, uint32(max(os.Getuid(), 1)), uint32(os.Getgid())
 	s.DataDir, s.RunDir, s.Torrc = filepath.Join(base, "data"), filepath.Join(base, "run"), filepath.Join(base, "torrc")
+	s.Socks = filepath.Join(base, "tor.sock")
 	if err := os.Chmod(base, 0o711); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func changed(s Spec) Spec {
 func goodListeners(s Spec) []exchange {
 	return []exchange{
 		{"GETINFO net/listeners/trans", `250-net/listeners/trans="[::]:9240" "0.0.0.0:9240"` + "\n250 OK"},
-		{"GETINFO net/listeners/socks", `250-net/listeners/socks="127.0.0.1:9250"` + "\n250 OK"},
+		{"GETINFO net/listeners/socks", `250-net/listeners/socks="127.0.0.1:9250" ` + quote("unix:"+s.Socks) + "\n250 OK"},
 		{"GETINFO net/listeners/dns", `250-net/listeners/dns="127.0.0.1:9253" "[::1]:9253"` + "\n250 OK"},
 		{"GETINFO net/listeners/control", `250-net/listeners/control=` + quote("unix:"+s.controlSocket()) + "\n250 OK"},
 	}

@@ -21,7 +21,7 @@ var singleHopLines = []string{
 // it connects to relays directly, which is what bridges are there to avoid.
 func (s Spec) checkSingleHop() error {
 	if len(s.Bridges) > 0 || len(s.Auth) > 0 || len(s.Maps) > 0 || len(s.Exits.lines()) > 0 || s.TransPort != 0 || s.SocksPort != 0 ||
-		s.DNSPort != 0 {
+		s.Socks != "" || s.DNSPort != 0 {
 		return errors.New("checking tor's settings: a tor in single-hop mode has onions alone: no ports, bridges, exits or visits")
 	}
 	return nil

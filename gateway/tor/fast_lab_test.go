@@ -18,7 +18,7 @@ func TestFastTor(t *testing.T) {
 	b.awaitRunning()
 	fast := &box{Tor: New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t: t, base: b.base, ended: make(chan error, 1)}
 	spec := b.spec.Clone()
-	spec.SingleHop, spec.TransPort, spec.SocksPort, spec.DNSPort = true, 0, 0, 0
+	spec.SingleHop, spec.TransPort, spec.SocksPort, spec.Socks, spec.DNSPort = true, 0, 0, "", 0
 	spec.DataDir, spec.RunDir, spec.Torrc = filepath.Join(b.base, "fast"), filepath.Join(b.base, "fast-run"),
 		filepath.Join(b.base, "fast.torrc")
 	films, err := labOnion(spec, b.base, "films")

@@ -21,7 +21,7 @@ func prepare(s Spec) error {
 	}
 	// Left by a process that was killed; tor would make them again, but not
 	// before somebody could take the old ones for them.
-	for _, path := range []string{s.controlSocket(), s.cookie()} {
+	for _, path := range []string{s.controlSocket(), s.cookie(), s.Socks} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing what an old tor left: %w", err)
 		}

@@ -175,7 +175,7 @@ func ending(p *supervise.Process, hide func(string) string) error {
 // the first difference in words, or "".
 func (s *session) listening(spec Spec) (string, error) {
 	wanted := append(spec.listeners(), listener{
-		option: "ControlSocket", kind: "control", addrs: []string{"unix:" + spec.controlSocket()},
+		option: "ControlSocket", kind: "control", addrs: []string{unixPrefix + spec.controlSocket()},
 	})
 	for _, l := range wanted {
 		value, err := s.commands.getInfo("net/listeners/" + l.kind)

@@ -28,6 +28,7 @@ type Spec struct {
 
 	TransPort uint16 // transparent TCP, all addresses
 	SocksPort uint16 // SOCKS5, 127.0.0.1
+	Socks     string // SOCKS5 too, a unix socket; whoever may pass its directory, which is there and uid's, may use it
 	DNSPort   uint16 // UDP, both loopback addresses
 	NoIPv6    bool   // the kernel has no IPv6: listen on IPv4 addresses only
 
@@ -129,6 +130,7 @@ func (s Spec) Check() error {
 		errs = append(errs, s.checkSingleHop())
 	} else {
 		errs = append(errs, s.checkClient()...)
+		errs = append(errs, checkSocket(s.Socks))
 	}
 	for _, o := range s.Onions {
 		errs = append(errs, checkPath(o.Dir), checkSocket(o.Socket))

@@ -23,7 +23,7 @@ func plainSpec() Spec {
 	return Spec{
 		Binary: "tor", UID: 102, GID: 105,
 		DataDir: "/var/lib/tunic/tor", RunDir: "/run/tunic/tor", Torrc: "/run/tunic/torrc",
-		TransPort: 9240, SocksPort: 9250, DNSPort: 9253,
+		TransPort: 9240, SocksPort: 9250, Socks: "/run/tunic/socks/tor.sock", DNSPort: 9253,
 		Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48"),
 	}
 }
@@ -75,7 +75,7 @@ func TestRenderGolden(t *testing.T) {
 // fastSpec is a tor for onions that are not anonymous.
 func fastSpec() Spec {
 	s := fullSpec()
-	s.SingleHop, s.TransPort, s.SocksPort, s.DNSPort, s.Auth, s.Maps = true, 0, 0, 0, nil, nil
+	s.SingleHop, s.TransPort, s.SocksPort, s.Socks, s.DNSPort, s.Auth, s.Maps = true, 0, 0, "", 0, nil, nil
 	s.DataDir, s.RunDir, s.Torrc = "/var/lib/tunic/tor-fast", "/run/tunic/tor-fast", "/run/tunic/torrc-fast"
 	return s
 }
@@ -83,10 +83,11 @@ func fastSpec() Spec {
 // A tor in single-hop mode has onions and nothing else.
 func TestSingleHopHasOnionsAlone(t *testing.T) {
 	for name, change := range map[string]func(*Spec){
-		"a port":  func(s *Spec) { s.SocksPort = 9250 },
-		"bridges": func(s *Spec) { s.Bridges = []Bridge{{Line: "203.0.113.1:443"}} },
-		"visits":  func(s *Spec) { s.Auth = fullSpec().Auth },
-		"exits":   func(s *Spec) { s.Exits.Only = []string{"de"} },
+		"a port":   func(s *Spec) { s.SocksPort = 9250 },
+		"a socket": func(s *Spec) { s.Socks = "/run/tunic/socks/tor.sock" },
+		"bridges":  func(s *Spec) { s.Bridges = []Bridge{{Line: "203.0.113.1:443"}} },
+		"visits":   func(s *Spec) { s.Auth = fullSpec().Auth },
+		"exits":    func(s *Spec) { s.Exits.Only = []string{"de"} },
 	} {
 		s := fastSpec()
 		change(&s)

@@ -43,7 +43,11 @@ func Render(s Spec, v Version) string {
 	line("DormantCanceledByStartup 1")
 	for _, l := range s.listeners() {
 		for _, addr := range l.addrs {
-			line(append([]string{l.option, addr}, l.flags...)...)
+			words := append([]string{l.option, addr}, l.flags...)
+			if strings.HasPrefix(addr, unixPrefix) {
+				words = append(words, "WorldWritable") // its directory says who may pass
+			}
+			line(words...)
 		}
 	}
 	lines := slices.Concat(s.virtualLines(), s.Exits.lines(), s.bridgeLines(), s.authLines(), s.mapLines())
@@ -112,6 +116,9 @@ type listener struct {
 	flags        []string
 }
 
+// unixPrefix is how tor writes the address of a unix socket.
+const unixPrefix = "unix:"
+
 // listeners are fixed for tor's life: changing one by LOADCONF can fail half
 // way and close others. None depends on an interface's address.
 func (s Spec) listeners() []listener {
@@ -125,13 +132,17 @@ func (s Spec) listeners() []listener {
 		}
 		return texts
 	}
+	socks := at(s.SocksPort, lo4)
+	if !s.SingleHop {
+		socks = append(socks, unixPrefix+s.Socks)
+	}
 	var isolate []string
 	if s.IsolateDestinations {
 		isolate = []string{"IsolateDestAddr"}
 	}
 	return []listener{
 		{option: "TransPort", kind: "trans", addrs: at(s.TransPort, any4, any6), flags: isolate},
-		{option: "SocksPort", kind: "socks", addrs: at(s.SocksPort, lo4),
+		{option: "SocksPort", kind: "socks", addrs: socks,
 			flags: append([]string{"IsolateSOCKSAuth", "ExtendedErrors"}, isolate...)},
 		{option: "DNSPort", kind: "dns", addrs: at(s.DNSPort, lo4, lo6)},
 	}

@@ -20,7 +20,7 @@ type taken struct {
 
 // takenOver are all children that talk to strangers or devices.
 var takenOver = []taken{
-	{config.ServeUser, "tunic serve", regexp.MustCompile(`^/var/lib/tunic/(mail|spool)/`), []uint16{config.SocksPort, config.DovecotPort,
+	{config.ServeUser, "tunic serve", regexp.MustCompile(`^/var/lib/tunic/(mail|spool)/`), []uint16{config.DovecotPort,
 		config.ProsodyClientPort, config.NgircdPort}},
 	{config.MailUser, "dovecot", regexp.MustCompile(`^(/var/lib/tunic/mail|/run/tunic/dovecot)/`), nil},
 	{config.XMPPUser, "prosody", regexp.MustCompile(`^(/var/lib/tunic/(xmpp|prosody)|/run/tunic/prosody)/`), []uint16{config.SocksPort}},

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -17,6 +19,37 @@ func Serve(t testing.TB, answer func(net.Conn)) netip.AddrPort {
 	t.Cleanup(func() { ln.Close() })
 	go Answer(ln, answer)
 	return ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// ServeUnix is Serve on a unix socket, whose path it returns.
+func ServeUnix(t testing.TB, answer func(net.Conn)) string {
+	t.Helper()
+	ln := ListenUnix(t)
+	go Answer(ln, answer)
+	return ln.Addr().String()
+}
+
+// Path is one for a unix socket, until the test ends: t.TempDir's may be longer than a
+// socket's can be.
+func Path(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+// ListenUnix is a unix socket that is closed when the test ends.
+func ListenUnix(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("unix", Path(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
 }
 
 // Answer has each connection of a listener answered by itself, and closes it when that returns.

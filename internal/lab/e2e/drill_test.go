@@ -32,8 +32,8 @@ func drill(w *world, a postBox) {
 	for _, c := range []taken{
 		{user: config.ServeUser, reads: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`),
 			writes: regexp.MustCompile(`^var/lib/tunic/(mail|spool)/`),
-			ports: []uint16{config.SocksPort, config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort,
-				config.ProsodyFilesPort, config.NgircdPort}},
+			ports: []uint16{config.DovecotPort, config.ProsodyClientPort, config.ProsodyServerPort, config.ProsodyFilesPort,
+				config.NgircdPort}},
 		{user: config.MailUser, reads: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`),
 			writes: regexp.MustCompile(`^(var/lib/tunic/mail|run/tunic/dovecot)/`)},
 		{user: config.XMPPUser, reads: regexp.MustCompile(`^(var/lib/tunic/(xmpp|prosody)|run/tunic/prosody)/`),
@@ -210,11 +210,19 @@ func (w *world) files(a postBox, c taken) {
 			}
 		}
 	}
-	for _, try := range [][]string{
+	paths := config.NewPaths(root)
+	tries := [][]string{
 		{"iptables", "-F"}, {"ip6tables", "-P", "FORWARD", "ACCEPT"}, {"ip", "rule", "flush"}, {"sysctl", "-w", "net.ipv4.ip_forward=0"},
 		{"tunic", "status"}, {"tunic", "unpublish", "home"}, {"kill", "-0", w.pidsOf(a.node, config.TorUser)[0]},
-		{"socat", "-u", "/dev/null", "UNIX-CONNECT:" + filepath.Join(config.NewPaths(root).TorRun(), "control")},
-	} {
+		{"socat", "-u", "/dev/null", "UNIX-CONNECT:" + filepath.Join(paths.TorRun(), "control.sock")},
+	}
+	toTor := []string{"socat", "-u", "/dev/null", "UNIX-CONNECT:" + paths.TorSOCKS()}
+	if c.user != config.ServeUser {
+		tries = append(tries, toTor)
+	} else if _, ok := w.as(a.node, c.user, toTor...); !ok {
+		w.Error("serve's own way to tor is closed, so that of others was not tried")
+	}
+	for _, try := range tries {
 		if out, ok := w.as(a.node, c.user, try...); ok {
 			w.Errorf("%s works:\n%s", strings.Join(try, " "), out)
 		}
