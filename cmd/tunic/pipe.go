@@ -157,11 +157,7 @@ func (a *app) ownLeaf() (tls.Certificate, error) {
 func dialOnion(ctx context.Context, torSOCKS, host string, port uint16) (net.Conn, error) {
 	s, err := socks.New(socks.Options{Log: slog.New(slog.DiscardHandler), Home: struct{ socks.Household }{},
 		DialTor: func(ctx context.Context) (*net.UnixConn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "unix", torSOCKS)
-			if err != nil {
-				return nil, err
-			}
-			return c.(*net.UnixConn), nil
+			return new(net.Dialer).DialUnix(ctx, "unix", nil, &net.UnixAddr{Name: torSOCKS, Net: "unix"})
 		}})
 	if err != nil {
 		return nil, err

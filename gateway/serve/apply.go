@@ -20,7 +20,7 @@ func (s *Server) apply(ctx context.Context, d link.Desired) []string {
 	s.mu.Lock()
 	s.box, s.wished, s.hosts = d.DNS.Box, d.Fronts, d.Hosts
 	s.mu.Unlock()
-	s.torSOCKS.Store(&d.TorSOCKS)
+	s.torSOCKS.Store(&net.UnixAddr{Name: d.TorSOCKS, Net: "unix"})
 	a := application{Server: s, ctx: ctx, wanted: make(map[string]bool)}
 	a.setUsers(d.Users)
 	a.certificate(d.TLS)

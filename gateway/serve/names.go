@@ -55,11 +55,7 @@ func newSOCKS(s *Server) (*socks.Server, error) {
 		Identity: s.identities.number,
 		Devices:  s.Devices,
 		DialTor: func(ctx context.Context) (*net.UnixConn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "unix", *s.torSOCKS.Load())
-			if err != nil {
-				return nil, err
-			}
-			return c.(*net.UnixConn), nil
+			return new(net.Dialer).DialUnix(ctx, "unix", nil, s.torSOCKS.Load())
 		},
 	})
 }

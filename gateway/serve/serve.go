@@ -61,7 +61,7 @@ type Server struct {
 	visitors   *endpoint.Limiter // for visitors of endpoints
 	patient    *endpoint.Limiter // for friends at services, which have bounds of their own
 	places     places            // of servers on the box
-	torSOCKS   atomic.Pointer[string]
+	torSOCKS   atomic.Pointer[net.UnixAddr]
 	probes     probes
 	users      link.Users
 	book       atomic.Pointer[account.Book]                // who may log in
@@ -124,7 +124,7 @@ func New(log *slog.Logger) (*Server, error) {
 	s.accepting, s.shut = context.WithCancel(context.Background())
 	s.drained = make(chan struct{})
 	s.book.Store(account.NewBook("", nil))
-	s.torSOCKS.Store(new(string)) // until the parent says where it is
+	s.torSOCKS.Store(new(net.UnixAddr)) // until the parent says where it is
 	s.blocks = newBlocks(s)
 	var err error
 	if s.resolver, err = newResolver(s); err != nil {

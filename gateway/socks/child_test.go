@@ -46,11 +46,7 @@ func proxyAlone(tor string) error {
 
 // dialSocket connects to tor's SocksPort at the path of a unix socket.
 func dialSocket(ctx context.Context, path string) (*net.UnixConn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.UnixConn), nil
+	return new(net.Dialer).DialUnix(ctx, "unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 }
 
 // startProxy starts a process that does nothing but serve a proxy; it says its address.
