@@ -301,7 +301,7 @@ func TestPipeInPlaceOfAFriend(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("who looks waits for a writer")
 	}
 }

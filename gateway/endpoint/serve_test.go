@@ -64,7 +64,7 @@ func (s *server) wait(t *testing.T) error {
 	select {
 	case err := <-s.done:
 		return err
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Serve did not return")
 		return nil
 	}
@@ -77,7 +77,7 @@ func (s *server) dial(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	return c
 }
 
@@ -176,7 +176,7 @@ func TestServeEndsWhatMakesRoom(t *testing.T) {
 	begin("another")
 	select {
 	case <-over:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("what was begun for a connection that made room goes on")
 	}
 }
@@ -205,18 +205,27 @@ func TestServeSurvivesPanic(t *testing.T) {
 }
 
 func TestServeTotal(t *testing.T) {
-	ended := make(chan error, 1)
-	s := serve(t, Limits{Total: 50 * time.Millisecond}, func(ctx context.Context, c net.Conn, v Visitor) error {
-		err := echo(ctx, c, v)
-		ended <- ctx.Err()
-		return err
+	synctest.Test(t, func(t *testing.T) {
+		const total = 50 * time.Millisecond
+		ended := make(chan error, 1)
+		busy := endpointFunc(func(ctx context.Context, c net.Conn, v Visitor) error {
+			err := echo(ctx, c, v)
+			ended <- ctx.Err()
+			return err
+		})
+		near, far := net.Pipe()
+		begin := time.Now()
+		go ServeOne(t.Context(), far, busy, Visitor{}, NewLimiter(Limits{Total: total}), slog.New(slog.DiscardHandler))
+		time.Sleep(total - 1)
+		ask(t, near, "busy")
+		wantClosed(t, near)
+		if took := time.Since(begin); took != total {
+			t.Errorf("ended after %v", took)
+		}
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the conversation's context says %v", err)
+		}
 	})
-	c := s.dial(t)
-	ask(t, c, "busy")
-	wantClosed(t, c)
-	if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the conversation's context says %v", err)
-	}
 }
 
 // Who says something within the limit stays, for longer than it, and who says

@@ -110,7 +110,9 @@ func (h *house) Write(p []byte) (int, error) {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	native.Require(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	// On an address of this process's own, so that nobody takes the port before the server does.
+	own := netip.AddrFrom4([4]byte{127, 64 | byte(os.Getpid()>>16)&63, byte(os.Getpid() >> 8), byte(os.Getpid())})
+	ln, err := net.Listen("tcp", netip.AddrPortFrom(own, 0).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,17 +129,20 @@ func newHouse(t *testing.T) *house {
 		Stale: []string{dir + "/work/pid"}, Probe: Probe{Addr: addr, Send: "x\n", Expect: "hi x"}}
 	h.Manager = New(t.Context(), Options{Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Confine: []string{os.Args[0], "confine"}, Dial: new(net.Dialer).DialContext, Changed: func() {}})
-	h.times = times{start: 20 * time.Second, startEvery: 10 * time.Millisecond, probeEvery: 50 * time.Millisecond,
+	h.times = times{start: patience, startEvery: 10 * time.Millisecond, probeEvery: 50 * time.Millisecond,
 		silent: 10 * time.Millisecond,
-		probe:  time.Second, stop: 5 * time.Second, look: 10 * time.Millisecond, pause: time.Minute}
+		probe:  patience, stop: 5 * time.Second, look: 10 * time.Millisecond, pause: time.Minute}
 	t.Cleanup(func() { h.Stop() })
 	return h
 }
 
+// patience is how long tests wait for what a busy machine may do late.
+const patience = time.Minute
+
 // wait waits until the server is as wanted, and returns how it is.
 func (h *house) wait(what string, want func(Status) bool) Status {
 	h.t.Helper()
-	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		list := h.Status()
 		if len(list) == 1 && want(list[0]) {
 			return list[0]

@@ -25,9 +25,13 @@ func heirOf(t *testing.T, h *house) *house {
 	}
 	copies := make(map[string]*os.File)
 	for name, f := range outputs {
-		fd, err := unix.Dup(int(f.Fd()))
+		raw, err := f.SyscallConn() // not Fd: it is closed when the process ends
 		if err != nil {
 			t.Fatal(err)
+		}
+		var fd int
+		if e := raw.Control(func(number uintptr) { fd, err = unix.Dup(int(number)) }); e != nil || err != nil {
+			t.Fatal(e, err)
 		}
 		copies[name] = os.NewFile(uintptr(fd), name)
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 )
 
 // visited is a visitor's connection through a front with host = "photos.lan" to
@@ -31,9 +30,7 @@ func visited(t *testing.T, server func(net.Conn)) net.Conn {
 	}()
 	dial, _ := start(t, &Front{TorUID: me()},
 		map[uint16]Route{80: {"a", Relay{Dial: dialTo(ln.Addr().String()), Site: &Site{Host: "photos.lan", Keys: []string{"x"}}}}})
-	c := dial(proxyLine(1, 80))
-	c.SetDeadline(time.Now().Add(10 * time.Second))
-	return c
+	return dial(proxyLine(1, 80))
 }
 
 // plainServer is Go's server, which declines what it does not know, and tells

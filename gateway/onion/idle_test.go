@@ -26,7 +26,7 @@ func idle(t testing.TB) (memory int, files float64) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { conn.Close() })
-			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			conn.SetDeadline(time.Now().Add(time.Minute))
 			io.WriteString(conn, proxyLine(1, 80)+"hello")
 			if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
 				t.Fatal(err)

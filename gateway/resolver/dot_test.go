@@ -291,7 +291,7 @@ func TestLineMatchesAnswers(t *testing.T) {
 	names := zone("slow.example.com. 300 A 93.184.216.1", "fast.example.com. 300 A 93.184.216.2")
 	near, far := net.Pipe()
 	go swapPairs(far, names)
-	l := &line{idle: time.Second, ready: make(chan struct{}), ended: make(chan struct{}), waiting: make(map[uint16]*waiter),
+	l := &line{idle: time.Minute, ready: make(chan struct{}), ended: make(chan struct{}), waiting: make(map[uint16]*waiter),
 		cancel: func() {}}
 	go l.run(near)
 	var all sync.WaitGroup
@@ -343,16 +343,11 @@ func TestIdleLineEnds(t *testing.T) {
 	pool.idle = 100 * time.Millisecond
 	pool.mu.Unlock()
 	h.ask(t, "", "udp", "a.example.com", dns.TypeA)
-	for range 100 {
+	eventually(t, "the connection has ended", func() bool {
 		pool.mu.Lock()
-		n := len(pool.lines)
-		pool.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Error("the connection is kept for ever")
+		defer pool.mu.Unlock()
+		return len(pool.lines) == 0
+	})
 }
 
 // Whatever goes wrong is SERVFAIL, and no other place is asked: tor's DNSPort
@@ -406,11 +401,12 @@ func TestTLSFailsClosed(t *testing.T) {
 // A silent server costs its question, and the connection: the next question
 // gets another circuit.
 func TestSilentLineIsGivenUp(t *testing.T) {
+	t.Parallel() // it waits
 	s := newTLSServer(t, &upstream{dig: func(dns.Question, *dns.Msg) *dns.Msg { return nil }}, "127.0.0.1")
-	h := newTLSHome(t, s, "", func(r *Resolver) { r.timeout = 600 * time.Millisecond })
+	h := newTLSHome(t, s, "", func(r *Resolver) { r.timeout = 2 * time.Second }) // a busy machine needs a while to connect
 	pool := h.Resolver.state.Load().pool
 	pool.mu.Lock()
-	pool.silent = 300 * time.Millisecond
+	pool.silent = time.Millisecond
 	pool.mu.Unlock()
 	if got := brief(h.ask(t, "", "udp", "example.com", dns.TypeA)); got != "SERVFAIL" {
 		t.Error(got)

@@ -47,15 +47,25 @@ func (u *upstream) count() int {
 // since waits for what was asked after the first n questions, until there are as many as
 // are wanted, and returns it in the order of the alphabet.
 func (u *upstream) since(n, wanted int) string {
-	for range 200 {
-		if u.count() >= n+wanted {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	for end := time.Now().Add(patience); u.count() < n+wanted && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return strings.Join(slices.Sorted(slices.Values(u.asked[n:])), ", ")
+}
+
+// patience is how long tests wait for what a busy machine may do late.
+const patience = 30 * time.Second
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
 }
 
 // both is a question for each family, as since has it.
@@ -242,7 +252,7 @@ func (h *home) ask(t *testing.T, device, network, name string, qtype uint16) *dn
 
 func (h *home) send(t *testing.T, device, network string, m *dns.Msg) *dns.Msg {
 	t.Helper()
-	reply, err := h.trySend(device, network, m, 8*time.Second)
+	reply, err := h.trySend(device, network, m, patience)
 	if err != nil {
 		t.Fatalf("asking for %v: %v", m.Question, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 )
@@ -71,14 +70,13 @@ func TestKnownAnswersNeedNoPlace(t *testing.T) {
 			tor.since(before, 2)
 		}
 	}
+	eventually(t, "all is answered, for both families", func() bool { return h.queries.Open() == 0 })
 	asked := tor.count()
 	for i := range 2 * maxQueriesPerDevice {
 		floodUDP(t, h.addr, net.IPv4(127, 0, 1, byte(2+i)), fmt.Sprintf("slow%d.example.com.", i))
 	}
 	tor.since(asked, 2*maxQueriesPerDevice)
-	if n := h.queries.Open(); n != maxQueriesPerDevice {
-		t.Fatalf("%d questions wait", n)
-	}
+	eventually(t, "each place of the device is taken", func() bool { return h.queries.Open() == maxQueriesPerDevice })
 	asked = tor.count()
 	cached := h.Stats().Cached
 	for _, row := range rows {
@@ -124,13 +122,7 @@ func TestPlaceIsHeldForBothFamilies(t *testing.T) {
 	}
 	close(release)
 	released = true
-	for range 200 {
-		if h.queries.Open() == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d places are taken when all is answered", h.queries.Open())
+	eventually(t, "no place is taken when all is answered", func() bool { return h.queries.Open() == 0 })
 }
 
 // On a wildcard socket an answer leaves from the address that was asked, whether the
@@ -147,7 +139,7 @@ func TestAnswersLeaveFromTheAddressThatWasAsked(t *testing.T) {
 			for name, want := range map[string]string{
 				"www.example.com.": "NOERROR 93.184.216.34", "ipv4only.arpa.": "NOERROR 192.0.0.170 192.0.0.171",
 			} {
-				c := dns.Client{Timeout: 2 * time.Second}
+				c := dns.Client{Timeout: patience}
 				m, _, err := c.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), net.JoinHostPort(addr, port))
 				if err != nil || brief(m) != want {
 					t.Errorf("%s of %s at %s: %v, %v", name, listen, addr, m, err)

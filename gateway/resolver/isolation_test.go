@@ -51,7 +51,7 @@ func TestSameQuestionIsMergedPerDevice(t *testing.T) {
 		all.Go(func() {
 			m := new(dns.Msg)
 			m.SetQuestion("www.example.com.", dns.TypeA)
-			reply, err := h.trySend(fmt.Sprintf("127.0.0.%d", 2+i%2), "udp", m, 3*time.Second)
+			reply, err := h.trySend(fmt.Sprintf("127.0.0.%d", 2+i%2), "udp", m, patience)
 			if err != nil || brief(reply) != "NOERROR 93.184.216.34" {
 				t.Errorf("%v, %v", reply, err)
 			}

@@ -220,7 +220,7 @@ func newProxy(t *testing.T, o Options) *proxy {
 // connect is a client at the device's address ("" is 127.0.0.1).
 func (p *proxy) connect(t *testing.T, device string) *net.TCPConn {
 	t.Helper()
-	d := net.Dialer{Timeout: 3 * time.Second}
+	d := net.Dialer{Timeout: time.Minute}
 	if device != "" {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(device), 0))
 	}
@@ -228,7 +228,7 @@ func (p *proxy) connect(t *testing.T, device string) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	t.Cleanup(func() { c.Close() })
 	return c.(*net.TCPConn)
 }

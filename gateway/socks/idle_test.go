@@ -24,7 +24,7 @@ func idle(t testing.TB) (memory int, files float64) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { conn.Close() })
-			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			conn.SetDeadline(time.Now().Add(time.Minute))
 			if code := open(t, conn, requestTo("example.com", 80)); code != 0 {
 				t.Fatalf("reply %d", code)
 			}

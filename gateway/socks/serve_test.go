@@ -32,7 +32,7 @@ func TestBothDirections(t *testing.T) {
 		all, _ := io.ReadAll(c)
 		got <- sha256.Sum256(all)
 	}
-	p := newProxy(t, Options{DialTor: tor.dial, Grace: 3 * time.Second})
+	p := newProxy(t, Options{DialTor: tor.dial, Grace: time.Minute})
 	c := p.connect(t, "")
 	sent := make(chan struct{})
 	go func() {
@@ -116,32 +116,31 @@ func TestSlowHandshakeIsClosed(t *testing.T) {
 	for _, part := range []string{"", "\x05", "\x05\x01\x00", "\x05\x01\x00\x05\x01\x00\x03\x10half"} {
 		c := p.connect(t, "")
 		io.WriteString(c, part)
-		start := time.Now()
-		if _, err := io.ReadAll(c); isTimeout(err) || time.Since(start) > 2*time.Second {
-			t.Errorf("after %q: open for %v, %v", part, time.Since(start), err)
+		if _, err := io.ReadAll(c); isTimeout(err) {
+			t.Errorf("after %q: it stays open: %v", part, err)
 		}
 	}
 }
 
 // The time limits of the handshake end with it.
 func TestStreamsMayBeSilent(t *testing.T) {
-	p := newProxy(t, Options{DialTor: newFakeTor(t).dial, HandshakeTimeout: 100 * time.Millisecond, ConnectTimeout: 100 * time.Millisecond})
+	t.Parallel()                  // it waits
+	const limit = 2 * time.Second // a busy machine needs a while to open a stream
+	p := newProxy(t, Options{DialTor: newFakeTor(t).dial, HandshakeTimeout: limit, ConnectTimeout: limit})
 	c := p.connect(t, "")
 	if code := open(t, c, requestTo("example.com", 80)); code != 0 {
 		t.Fatal(code)
 	}
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(limit + 100*time.Millisecond)
 	io.WriteString(c, "ping")
 	if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
 		t.Error(err)
 	}
 }
 
-// Serve stops accepting at once, lets streams end, and cuts them after the
-// grace time.
+// Serve stops accepting at once, and lets streams end within the grace time.
 func TestStop(t *testing.T) {
-	tor := newFakeTor(t)
-	p := newProxy(t, Options{DialTor: tor.dial, Grace: 300 * time.Millisecond})
+	p := newProxy(t, Options{DialTor: newFakeTor(t).dial, Grace: time.Minute})
 	c := p.connect(t, "")
 	if code := open(t, c, requestTo("example.com", 80)); code != 0 {
 		t.Fatal(code)
@@ -153,17 +152,39 @@ func TestStop(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	time.Sleep(100 * time.Millisecond)
-	if late, err := net.Dial("tcp", p.addr); err == nil {
-		late.Close()
-		t.Error("a new connection is accepted")
+	for limit := start.Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		late, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			break
+		}
+		if late.Close(); time.Now().After(limit) {
+			t.Fatal("new connections are accepted")
+		}
 	}
 	io.WriteString(c, "ping")
 	if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
 		t.Errorf("a stream within the grace time: %v", err)
 	}
+	c.Close()
 	stopped.Wait()
-	if took := time.Since(start); took < 300*time.Millisecond || took > 2*time.Second {
+	if took := time.Since(start); took > 50*time.Second {
+		t.Errorf("stopping took %v, and all streams had ended", took)
+	}
+}
+
+// Streams that do not end are cut after the grace time, and not before.
+func TestStopCuts(t *testing.T) {
+	const grace = 200 * time.Millisecond
+	p := newProxy(t, Options{DialTor: newFakeTor(t).dial, Grace: grace})
+	c := p.connect(t, "")
+	if code := open(t, c, requestTo("example.com", 80)); code != 0 {
+		t.Fatal(code)
+	}
+	start := time.Now()
+	if err := p.stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took < grace {
 		t.Errorf("stopping took %v", took)
 	}
 	if _, err := c.Read(make([]byte, 1)); err == nil || isTimeout(err) {

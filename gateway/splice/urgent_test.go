@@ -1,6 +1,7 @@
 package splice
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -23,12 +24,12 @@ func TestUrgentByte(t *testing.T) {
 	}
 	device.Write([]byte("behind it"))
 	time.Sleep(50 * time.Millisecond)
+	runtime.GC() // what others have left is not collected meanwhile
 	before := processorTime(t)
 	time.Sleep(300 * time.Millisecond)
 	if used := processorTime(t) - before; used > 100*time.Millisecond {
 		t.Errorf("%v of processor in 300 ms in which nothing came", used)
 	}
-	reached.SetReadDeadline(time.Now().Add(2 * time.Second))
 	said := make([]byte, 100)
 	if n, err := reached.Read(said); string(said[:n]) != "behind it" {
 		t.Errorf("%q, %v", said[:n], err)

@@ -83,7 +83,7 @@ func TestThroughServe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(time.Minute))
 		c.Write([]byte("/a.txt\r\n"))
 		var b bytes.Buffer
 		if _, err := b.ReadFrom(c); err != nil || b.String() != "a\r\n.\r\n" {
@@ -105,7 +105,7 @@ func listen(t testing.TB, s *Server) *net.TCPAddr {
 	visitor := func(net.Conn) endpoint.Visitor {
 		return endpoint.Visitor{Host: "127.0.0.1", Port: uint16(addr.Port), ID: "x"}
 	}
-	lim := endpoint.NewLimiter(endpoint.Limits{MaxConns: 10, Idle: time.Second, Total: time.Minute})
+	lim := endpoint.NewLimiter(endpoint.Limits{MaxConns: 10, Idle: time.Minute, Total: time.Minute})
 	done := make(chan error, 1)
 	go func() { done <- endpoint.Serve(t.Context(), ln, s, lim, visitor, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() { // t.Context is over by now

@@ -66,7 +66,7 @@ func ask(t testing.TB, s *Server, v endpoint.Visitor, sent string) string {
 	t.Helper()
 	near, far := net.Pipe()
 	defer near.Close()
-	near.SetDeadline(time.Now().Add(10 * time.Second))
+	near.SetDeadline(time.Now().Add(time.Minute))
 	served := make(chan error, 1)
 	go func() {
 		defer far.Close()

@@ -42,7 +42,7 @@ type network struct {
 	down   map[onion.Address]bool
 	lose   map[onion.Address]int // connections that break after the message, before its "250"
 	dials  int
-	fresh  bool // the last dial was on circuits of its own
+	fresh  []bool // of each dial: it was on circuits of its own
 }
 
 func newNetwork() *network {
@@ -53,7 +53,7 @@ func (n *network) dial(ctx context.Context, key onion.Address, fresh bool) (net.
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.dials++
-	n.fresh = fresh
+	n.fresh = append(n.fresh, fresh)
 	h := n.houses[key]
 	if h == nil || n.down[key] {
 		return nil, errors.New("nobody is there")
@@ -153,12 +153,22 @@ func befriend(a, b *house) {
 // at is an address in the house.
 func (h *house) at(user string) string { return user + "@" + address.Domain(h.key) }
 
+// soon waits until something is so, as long as a busy machine may take, and says whether it is.
+func soon(so func() bool) bool {
+	for end := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
 // mail returns the messages in a user's mailbox, when there are at least n of
 // them or a while has passed.
 func (h *house) mail(user string, n int) []string {
 	h.t.Helper()
 	var texts []string
-	for range 500 {
+	soon(func() bool {
 		texts = texts[:0]
 		paths, _ := filepath.Glob(filepath.Join(h.dir, user, "Maildir", "new", "*"))
 		for _, p := range paths {
@@ -168,24 +178,17 @@ func (h *house) mail(user string, n int) []string {
 			}
 			texts = append(texts, string(text))
 		}
-		if len(texts) >= n {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return len(texts) >= n
+	})
 	return texts
 }
 
 // idle waits until a house's queue is empty.
 func (h *house) idle() {
 	h.t.Helper()
-	for range 1000 {
-		if len(h.Queue()) == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !soon(func() bool { return len(h.Queue()) == 0 }) {
+		h.t.Fatalf("the queue does not get empty: %+v", h.Queue())
 	}
-	h.t.Fatalf("the queue does not get empty: %+v", h.Queue())
 }
 
 // dialogue is an SMTP client that says what a test wants.
@@ -235,14 +238,14 @@ func (d *dialogue) say(line, want string) string {
 
 func (d *dialogue) send(text string) {
 	d.t.Helper()
-	d.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	d.conn.SetDeadline(time.Now().Add(time.Minute))
 	go io.WriteString(d.conn, text) // a pipe has no room of its own
 }
 
 // want reads one reply.
 func (d *dialogue) want(want string) string {
 	d.t.Helper()
-	d.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	d.conn.SetDeadline(time.Now().Add(time.Minute))
 	var all []string
 	for {
 		line, err := d.text.ReadLine()
