@@ -78,13 +78,12 @@ func (n *internet) set(f http.HandlerFunc) {
 func wait(t *testing.T, k *Keeper, is func(Status) bool) Status {
 	t.Helper()
 	var s Status
-	for range 500 {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if all := k.Status(); len(all) > 0 {
 			if s = all[0]; is(s) {
 				return s
 			}
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("the list is %+v", s)
 	return s
@@ -235,10 +234,7 @@ func TestFilesAndBounds(t *testing.T) {
 	wait(t, n.keeper, ready)
 	for i, want := range []string{"", "more than 3 names", "it is no file", "the file is not there"} {
 		s := n.keeper.Status()[i]
-		for range 100 {
-			if s = n.keeper.Status()[i]; (s.Error == "") == (want == "") {
-				break
-			}
+		for end := time.Now().Add(30 * time.Second); (s.Error == "") != (want == "") && time.Now().Before(end); s = n.keeper.Status()[i] {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if (s.Error == "") != (want == "") || !strings.Contains(s.Error, want) {
@@ -250,10 +246,8 @@ func TestFilesAndBounds(t *testing.T) {
 	}
 	os.WriteFile(one, []byte("e.example\n"), 0o644)
 	n.keeper.Set(t.Context(), n.dir, []List{{Source: one, Version: "2"}})
-	for range 500 {
-		if n.keeper.Blocked("e.example") && !n.keeper.Blocked("a.example") {
-			break
-		}
+	changed := func() bool { return n.keeper.Blocked("e.example") && !n.keeper.Blocked("a.example") }
+	for end := time.Now().Add(30 * time.Second); !changed() && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if !n.keeper.Blocked("e.example") || n.keeper.Blocked("a.example") {

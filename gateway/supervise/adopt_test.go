@@ -27,8 +27,9 @@ func adopt(t *testing.T, p *Process, line func(string)) (*Process, error) {
 }
 
 func TestAdopt(t *testing.T) {
-	p := shell(t, `trap 'echo bye; exit 0' TERM; sleep 60 & wait`, nil, nil)
-	time.Sleep(100 * time.Millisecond) // the trap is set
+	up := make(chan struct{}, 2)
+	p := shell(t, `trap 'echo bye; exit 0' TERM; sleep 60 & echo up; wait`, nil, func(string) { up <- struct{}{} })
+	<-up
 	heir, err := adopt(t, p, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +37,7 @@ func TestAdopt(t *testing.T) {
 	if heir.PID() != p.PID() || heir.Err() != nil {
 		t.Errorf("process %d, %v", heir.PID(), heir.Err())
 	}
-	if err := heir.Stop(t.Context(), 5*time.Second); err != nil {
+	if err := heir.Stop(t.Context(), 30*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	await(t, p)
@@ -54,8 +55,9 @@ func TestAdopt(t *testing.T) {
 
 // What an adopted process has left in its group is killed with it.
 func TestAdoptedGroupIsKilled(t *testing.T) {
-	p := shell(t, `trap '' TERM; sleep 60 & echo $!; wait; wait`, nil, nil)
-	time.Sleep(100 * time.Millisecond)
+	up := make(chan struct{})
+	p := shell(t, `trap '' TERM; sleep 60 & echo $!; wait; wait`, nil, func(string) { close(up) })
+	<-up
 	heir, err := adopt(t, p, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +70,7 @@ func TestAdoptedGroupIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, p)
-	if !gone(group[0], 5*time.Second) {
+	if !gone(group[0], 30*time.Second) {
 		t.Error("a process of its group is still there")
 	}
 	unix.Close(group[0])

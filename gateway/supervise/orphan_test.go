@@ -38,7 +38,7 @@ func TestEndOrphan(t *testing.T) {
 			}
 			select {
 			case <-p.Done():
-			case <-time.After(5 * time.Second):
+			case <-time.After(30 * time.Second):
 				t.Error("the process lives")
 			}
 			if _, err := os.Stat(path); err == nil {
@@ -57,7 +57,7 @@ func TestEndOrphanGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	var child int
-	for limit := time.Now().Add(10 * time.Second); child == 0; time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); child == 0; time.Sleep(10 * time.Millisecond) {
 		text, _ := os.ReadFile(dir + "/child")
 		if fmt.Sscan(string(text), &child); time.Now().After(limit) {
 			t.Fatal("the child did not start")
@@ -69,7 +69,7 @@ func TestEndOrphanGroup(t *testing.T) {
 	if err := EndOrphan(path, 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	for limit := time.Now().Add(10 * time.Second); proc.Alive(child); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); proc.Alive(child); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("the child lives")
 		}

@@ -58,14 +58,16 @@ type seat struct {
 }
 
 // Sit has somebody of the house wait at a friend's table until the friend is there, and
-// talk until one of them leaves, or nothing is said for an hour. own is closed then. ErrTaken says that somebody else
-// sits there. talking is called when the talk begins.
+// talk until one of them leaves, or nothing is said for an hour. own is closed then, when the seat is free. ErrTaken
+// says that somebody else sits there. talking is called when the talk begins.
 func (h *House[ID]) Sit(ctx context.Context, own io.ReadWriteCloser, f Friend[ID], talking func()) error {
 	s := &seat{joins: make(chan io.ReadWriteCloser), taken: make(chan struct{}), gone: make(chan struct{})}
 	if !h.take(f.ID, s) {
 		return ErrTaken
 	}
-	defer h.leave(f.ID, s)
+	leave := func() { h.leave(f.ID, s) }
+	defer leave()
+	own = &sitter{own, leave}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { own.Close() })()
@@ -96,11 +98,26 @@ func (h *House[ID]) take(id ID, s *seat) bool {
 	return true
 }
 
+// leave makes a seat free, if that was not done before.
 func (h *House[ID]) leave(id ID, s *seat) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.seats, id)
-	close(s.gone)
+	if h.seats[id] == s {
+		delete(h.seats, id)
+		close(s.gone)
+	}
+}
+
+// sitter is the stream of who sits at a table. They may sit down again as soon as they see that it is closed, so the seat
+// is free before.
+type sitter struct {
+	io.ReadWriteCloser
+	leave func()
+}
+
+func (s *sitter) Close() error {
+	s.leave()
+	return s.ReadWriteCloser.Close()
 }
 
 // Answer gives a friend's call to who sits at the friend's table. It is theirs when nil

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -92,6 +93,53 @@ func ended(t *testing.T, done <-chan error, want error) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("it does not end")
+	}
+}
+
+// seen tells what a stream's end finds when it is closed.
+type seen struct {
+	net.Conn
+	closed func()
+}
+
+func (s *seen) Close() error {
+	s.closed()
+	return s.Conn.Close()
+}
+
+// Who sees that it has ended can sit down again: the seat is free before.
+func TestSeatIsFreeAtTheEnd(t *testing.T) {
+	for how, end := range map[string]func(cancel func(), bob at){
+		"ended": func(cancel func(), _ at) { cancel() }, "the friend leaves": func(_ func(), bob at) { bob.Close() },
+	} {
+		var h House[string]
+		ann, own := terminal(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		first, taken := new(sync.Once), true
+		done := make(chan error, 1)
+		go func() {
+			done <- h.Sit(ctx, &seen{own, func() {
+				first.Do(func() {
+					h.mu.Lock()
+					defer h.mu.Unlock()
+					taken = h.seats["bob"] != nil
+				})
+			}}, friendAway(), func() {})
+			own.Close()
+		}()
+		ann.reads(t, "* missed: away")
+		bob, far := terminal(t)
+		if err := h.Answer(t.Context(), "bob", far); err != nil {
+			t.Fatal(err)
+		}
+		ann.reads(t, "* bob is here")
+		end(cancel, bob)
+		ended(t, done, nil)
+		first.Do(func() { t.Errorf("%s: the stream is not closed", how) })
+		if taken {
+			t.Errorf("%s: who sees the end finds the seat taken", how)
+		}
 	}
 }
 

@@ -76,11 +76,16 @@ func (n *node) set(name, value string) {
 	})
 }
 
+// command returns what a program printed. What it complained of counts only if it failed: "ip link show" looks at all
+// namespaces' names, and complains of each that somebody else makes at that moment.
 func command(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	var complaint strings.Builder
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
 	if err != nil {
-		t.Errorf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+		t.Errorf("%s %s: %v: %s%s", name, strings.Join(args, " "), err, out, complaint.String())
 	}
 	return string(out)
 }
