@@ -78,11 +78,12 @@ func (t *Tor) reload(ctx context.Context, s *session, old, spec Spec) error {
 // after, since somebody may have come in between.
 func (t *Tor) load(ctx context.Context, s *session, old, spec Spec) error {
 	given := spec.share(s.has)
-	err := writeKeys(spec)
-	if err == nil {
-		_, _ = s.closeVisits(context.WithoutCancel(ctx), gone(old, spec)) // what fails here is seen after
-		err = s.commands.loadConf(owned(Render(given, s.version)))
+	if err := writeKeys(spec); err != nil { // tor has not been asked for anything, and goes on as it was
+		t.tracker.onions(old.Onions)
+		return err
 	}
+	_, _ = s.closeVisits(context.WithoutCancel(ctx), gone(old, spec)) // what fails here is seen after
+	err := s.commands.loadConf(owned(Render(given, s.version)))
 	if err == nil {
 		s.gave(given)
 		t.accept(spec)

@@ -113,12 +113,13 @@ func writeKeys(s Spec) error {
 
 // keepFiles makes parent/name a directory of uid's own that holds just these
 // files with this suffix. If there are none to hold and no directory, it makes
-// none. parent belongs to uid, so links are not followed out of it.
+// none, but for visitors: tor makes that directory itself for each onion, and ends if it
+// cannot, as on a disk on which only root has room. parent belongs to uid, so links are not followed out of it.
 func keepFiles(parent, name, suffix string, files map[string]string, uid, gid uint32) error {
 	root, err := os.OpenRoot(parent)
 	if err == nil {
 		defer root.Close()
-		if len(files) > 0 {
+		if len(files) > 0 || name == clientsDir {
 			err = ownRootDir(root, name, uid, gid)
 		}
 	}

@@ -312,6 +312,10 @@ func TestKeysReachTor(t *testing.T) {
 		ask("GETINFO address-mappings/config", "[fd12:3456:789a::7] "+friendAddress.Host())
 	}
 	view()
+	if err := b.NewNym(t.Context()); err != nil { // as `tunic new-identity` does
+		t.Fatal(err)
+	}
+	view()
 	pid := b.Status().PID
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -37,11 +37,13 @@ func (t *Tor) endVisits(s *session, old, spec Spec) {
 	}
 }
 
-// command is control-spec's ONION_CLIENT_AUTH_ADD. It holds the key.
+// command is control-spec's ONION_CLIENT_AUTH_ADD. It holds the key, and says that it is
+// permanent, as the file is: SIGNAL NEWNYM has tor drop all others, and the onion would be
+// found no more (tor's src/feature/hs/hs_client.c, purge_ephemeral_client_auth).
 func (a Auth) command() string {
 	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(string(a.Key))
 	if err != nil {
 		return "" // Check has seen that it is one
 	}
-	return fmt.Sprintf("ONION_CLIENT_AUTH_ADD %s x25519:%s", a.Onion, base64.StdEncoding.EncodeToString(raw))
+	return fmt.Sprintf("ONION_CLIENT_AUTH_ADD %s x25519:%s Flags=Permanent", a.Onion, base64.StdEncoding.EncodeToString(raw))
 }

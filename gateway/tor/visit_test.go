@@ -11,7 +11,8 @@ func TestNewVisits(t *testing.T) {
 	spec.Auth = nil
 	const key = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=" // that of aliceSecret, RFC 7748
 	tor := attached(t, &restarts, spec, exchange{"+LOADCONF", "250 OK"},
-		exchange{"ONION_CLIENT_AUTH_ADD " + string(friendAddress) + " x25519:" + key, "252 Registered client and decrypted desc"},
+		exchange{"ONION_CLIENT_AUTH_ADD " + string(friendAddress) + " x25519:" + key + " Flags=Permanent",
+			"252 Registered client and decrypted desc"},
 		exchange{"+LOADCONF", "250 OK"},
 		exchange{"+LOADCONF", "250 OK"},
 		exchange{"ONION_CLIENT_AUTH_REMOVE " + string(friendAddress), "250 OK"})
