@@ -15,6 +15,7 @@ import (
 	"tunic/gateway/config"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
+	"tunic/gateway/tor"
 	"tunic/internal/bench"
 )
 
@@ -85,8 +86,8 @@ func processorTime(b *testing.B) time.Duration {
 }
 
 // bigHouse has devices of each policy, and friends who find each onion and have
-// offered four each. It has stood for a while: keys that were made this moment are read
-// again in the next pass.
+// offered four each. It has stood for a while: tor has published its onions, and keys that were made this
+// moment are read again in the next pass.
 func bigHouse(b *testing.B, devices, onions, friends int) *house {
 	b.Helper()
 	files := make(map[string]string)
@@ -109,6 +110,12 @@ func bigHouse(b *testing.B, devices, onions, friends int) *house {
 	if !h.Gateway.pass(b.Context()) {
 		b.Fatal(h.snapshot().why)
 	}
+	h.set(func() {
+		h.status.Onions = make(map[string]tor.Descriptor)
+		for _, o := range h.torSpec.Onions {
+			h.status.Onions[o.Address] = tor.Descriptor{Out: true, Uploads: 16, At: time.Now(), Directories: 16}
+		}
+	})
 	time.Sleep(2500 * time.Millisecond)
 	return h
 }

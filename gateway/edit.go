@@ -34,22 +34,21 @@ func (g *Gateway) reload(ctx context.Context) error {
 }
 
 // load reads the configuration, and has it judged by all who can say something
-// about it. With any mistake in it nothing changes; the next pass enforces it.
+// about it. With any mistake in it nothing changes; the pass that follows at once
+// enforces it.
 func (g *Gateway) load(ctx context.Context) error {
 	c, err := feature.Load(g.Paths)
 	if err != nil {
 		return err
 	}
-	around, err := g.Kernel.Surroundings(ctx, c.Household.Interfaces)
-	if err != nil {
-		g.Log.Debug("looking around failed", "error", err)
-	}
+	around := g.lookAround(ctx, c)
 	if err := check(ctx, g.Features, feature.Scene{Config: c, Paths: g.Paths, Surroundings: around}); err != nil {
 		return err
 	}
 	if err := g.judge(ctx, c); err != nil {
 		return err
 	}
+	g.sight = &around
 	g.mu.Lock()
 	g.current.config = c
 	g.mu.Unlock()

@@ -421,3 +421,48 @@ func TestNotDone(t *testing.T) {
 }
 
 const clientOfPhotos = "3YOZRSTWHPFUIZQTBIJXMXL7K4UYNWYAXJ5UYZGDZ2AL3E7GSUSA"
+
+// lookingKernel counts how often somebody looks around.
+type lookingKernel struct {
+	Kernel
+	looks *int
+}
+
+func (k lookingKernel) Surroundings(ctx context.Context, household []string) (feature.Surroundings, error) {
+	*k.looks++
+	return k.Kernel.Surroundings(ctx, household)
+}
+
+// TestEditLooksOnce: the pass of an edit goes by what was seen and compiled to judge it; each other
+// pass looks itself, and that after a refused edit too.
+func TestEditLooksOnce(t *testing.T) {
+	h, looks := newHouse(t, nil), 0
+	h.Kernel = lookingKernel{h.Kernel, &looks}
+	h.work(t.Context())
+	write := func(text string) func() error {
+		return func() error { return os.WriteFile(h.Paths.OnionFile("photos"), []byte(text), 0o644) }
+	}
+	if err := os.MkdirAll(h.Paths.OnionDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before, was := looks, h.compiled.to.Tables
+	if err := write(photos)(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	judged := h.compiled.to.Tables
+	h.work(t.Context())
+	if looks != before+1 || &h.compiled.to.Tables[0] != &judged[0] || &judged[0] == &was[0] {
+		t.Errorf("it looked %d times, compiled again: %v", looks-before, &h.compiled.to.Tables[0] != &judged[0])
+	}
+	if h.work(t.Context()); looks != before+2 {
+		t.Errorf("the next pass looked %d times", looks-before-1)
+	}
+	wrong := feature.Edit{Write: write("[ports]\n80 = 'nothing'\n"), Load: true, Files: []string{h.Paths.OnionFile("photos")}}
+	err := h.edit(t.Context(), wrong)
+	if err == nil || h.sight != nil {
+		t.Errorf("after a refused edit: %v, %v", err, h.sight)
+	}
+}

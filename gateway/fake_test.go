@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -204,7 +205,9 @@ func (f fakeTor) Verify(context.Context, tor.Spec) error { return f.did("verify"
 func (f fakeTor) Status() tor.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.status
+	s := f.status
+	s.Onions = maps.Clone(s.Onions) // as the real one does
+	return s
 }
 
 // fakeFast is the tor for onions that are not anonymous.
@@ -364,7 +367,7 @@ func newHouseIn(t testing.TB, root string, files map[string]string) *house {
 // furnish gives the house its features.
 func (h *house) furnish() {
 	h.onions = onions.New(h.Gateway, onions.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log,
-		Keys: testKeys, Foreign: ring.ForeignClients, Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes},
+		Ring: func() onions.Round { return testRound{ring.Round()} }, Tor: fakeTor{h.fakes}, Fast: fakeFast{h.fakes},
 		Server: fakeServer{h.fakes}, Kernel: fakeKernel{h.fakes}})
 	h.friends = friends.New(h.Gateway, friends.Parts{Paths: h.Paths, Owner: h.Users.Tor, Log: h.Log,
 		Sign: func(string, feature.IDs, []byte) (s peer.Signature, err error) {
@@ -435,9 +438,11 @@ var errBroken = errors.New("broken")
 // ring is that of all houses: a user may have 128 instances of inotify(7).
 var ring onion.Keyring
 
-// testKeys makes keys: changing owners takes root.
-func testKeys(dir string, _ feature.IDs) (onion.Address, error) {
-	return ring.Ensure(dir, os.Getuid(), os.Getgid())
+// testRound makes keys: changing owners takes root.
+type testRound struct{ onion.Round }
+
+func (r testRound) Ensure(dir string, _, _ int) (onion.Address, error) {
+	return r.Round.Ensure(dir, os.Getuid(), os.Getgid())
 }
 
 // Surroundings has a link for the household's by its name, or where the test says so:

@@ -51,10 +51,11 @@ type Gateway struct {
 	passed   time.Time     // when the last one was over
 	applied  rules.Ruleset // what the kernel has; empty when that is not known
 	compiled compilation
-	kept     desire.Kept   // what is wanted
-	lastOpen rules.Input   // what flows were last allowed by
-	looked   rules.Ruleset // what verify last looked for
-	verified time.Time     // when it was all there
+	kept     desire.Kept           // what is wanted
+	sight    *feature.Surroundings // that load has seen for the pass that follows; nil: it looks itself
+	lastOpen rules.Input           // what flows were last allowed by
+	looked   rules.Ruleset         // what verify last looked for
+	verified time.Time             // when it was all there
 
 	upkeep tor.Upkeep
 

@@ -140,9 +140,7 @@ func (h *house) ownKeys() {
 	if uid := os.Getuid(); uid != 0 {
 		h.Users.Tor.UID, h.onions.Owner.UID = uint32(uid), uint32(uid)
 	}
-	h.onions.Keys = func(dir string, owner feature.IDs) (onion.Address, error) {
-		return onion.EnsureKeys(dir, int(owner.UID), int(owner.GID))
-	}
+	h.onions.Ring = func() onions.Round { return ring.Round() }
 }
 
 func foreignKeys(t *testing.T) onion.Identity {

@@ -20,12 +20,12 @@ import (
 
 // lookAround reads what is around. That it cannot look closes nothing: the rules
 // then know of no more than the configuration.
-func (p *pass) lookAround(ctx context.Context) {
-	around, err := p.Kernel.Surroundings(ctx, p.in.Config.Household.Interfaces)
+func (g *Gateway) lookAround(ctx context.Context, c *config.Config) feature.Surroundings {
+	around, err := g.Kernel.Surroundings(ctx, c.Household.Interfaces)
 	if err != nil {
-		p.Log.Debug("looking around failed", "error", err)
+		g.Log.Debug("looking around failed", "error", err)
 	}
-	p.in.Surroundings = around
+	return around
 }
 
 // certain is the time, or the zero time while it is not known well enough to
@@ -105,6 +105,8 @@ func (g *Gateway) pass(ctx context.Context) bool {
 
 // learn asks the kernel what the household looks like now.
 func (p *pass) learn(ctx context.Context) bool {
+	sight := p.sight
+	p.sight = nil
 	facts, err := p.Kernel.Facts(ctx, p.in.Config.Household.Interfaces)
 	if err != nil {
 		p.why = "the network interfaces could not be read"
@@ -113,7 +115,11 @@ func (p *pass) learn(ctx context.Context) bool {
 	}
 	p.in.Group, p.in.Buckets = p.group(ctx, p.in.Config), p.Kernel.Buckets(ctx)
 	facts.RelayTime = relaytime.Newest(p.Paths.Clock(), ntp.SinceBoot())
-	p.lookAround(ctx)
+	if sight != nil {
+		p.in.Surroundings = *sight
+	} else {
+		p.in.Surroundings = p.lookAround(ctx, p.in.Config)
+	}
 	p.in.Facts = remember(p.snapshot().in.Facts, facts)
 	for _, i := range p.in.Facts.Interfaces {
 		if i.Missing {

@@ -68,10 +68,11 @@ func (g *Gateway) changes(ctx context.Context, c *config.Config) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := g.possible(ctx, next); err != nil {
+	wanted, err := g.possible(ctx, next)
+	if err != nil {
 		return nil, err
 	}
-	return feature.Diff(desire.State(now), desire.State(next))
+	return feature.Diff(desire.State(now), wanted)
 }
 
 // foresee returns what that is computed from to which a configuration would lead, and
@@ -111,28 +112,36 @@ func (g *Gateway) judge(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := g.possible(ctx, next); err != nil {
+	wanted, err := g.possible(ctx, next)
+	if err != nil {
 		return err
 	}
-	return g.verifyTor(ctx, v.desired.Tor, desire.State(next))
+	return g.verifyTor(ctx, v.desired.Tor, wanted)
 }
 
 // possible refuses what the rules cannot do, unless the configuration in force fails in
 // the same: an interface that has changed since must not keep its owner from closing an
-// onion, for one.
-func (g *Gateway) possible(ctx context.Context, next desire.Inputs) error {
-	faults := desire.Faults(next)
+// onion, for one. It returns what would be wanted.
+func (g *Gateway) possible(ctx context.Context, next desire.Inputs) (feature.Desired, error) {
+	wanted := desire.State(next)
+	faults := g.faults(next, wanted)
 	if len(faults) == 0 {
-		return nil
+		return wanted, nil
 	}
 	v := g.snapshot()
 	if now, err := g.again(ctx, v.config, v.in); err == nil {
-		faults = desire.Worse(desire.Faults(now), faults)
+		faults = desire.Worse(g.faults(now, desire.State(now)), faults)
 	}
 	if len(faults) == 0 {
-		return nil
+		return wanted, nil
 	}
-	return feature.Usage(errors.Join(faults...), "nothing was changed; `tunic explain network-unfit` says more")
+	return wanted, feature.Usage(errors.Join(faults...), "nothing was changed; `tunic explain network-unfit` says more")
+}
+
+// faults are desire.Faults. The rules that it compiles are those of the pass that follows, as a rule.
+func (g *Gateway) faults(in desire.Inputs, wanted feature.Desired) []error {
+	_, unmade := g.compiled.of(wanted.Rules)
+	return desire.Faults(in, unmade)
 }
 
 // verifyTor asks tor whether it would take the owner's part of a configuration.

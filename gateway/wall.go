@@ -63,8 +63,7 @@ func (p *pass) stayClosed(ctx context.Context) {
 	}
 }
 
-// compilation is what rules.Compile has said last. Its input is made by each pass, and nobody
-// writes to it.
+// compilation is what rules.Compile has said last. Nobody writes to its input.
 type compilation struct {
 	from rules.Input
 	to   rules.Ruleset // empty: nothing was compiled yet

@@ -70,7 +70,7 @@ func newHouse(host feature.Host, d *daemon) house {
 	changes := settings.New(host, paths, d.log)
 	known := household.New(host, household.Parts{Paths: paths, Log: d.log, Kernel: d.kernel, System: d.system, Tor: d.tor, Server: d.serve})
 	ring := new(onion.Keyring)
-	published := onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Keys: ringKeys(ring), Foreign: ring.ForeignClients,
+	published := onions.New(host, onions.Parts{Paths: paths, Owner: owner, Log: d.log, Ring: func() onions.Round { return ring.Round() },
 		Tor: d.tor, Fast: d.fast, Server: d.serve, Kernel: d.kernel})
 	return house{
 		onions:  published,

@@ -2,18 +2,10 @@ package main
 
 import (
 	"tunic/gateway/feature"
-	"tunic/gateway/feature/onions"
 	"tunic/gateway/onion"
 	"tunic/gateway/peer"
 	"tunic/gateway/tor"
 )
-
-// ringKeys is the real onions.Keys of a daemon, which asks in each pass.
-func ringKeys(k *onion.Keyring) onions.Keys {
-	return func(dir string, owner feature.IDs) (onion.Address, error) {
-		return k.Ensure(dir, int(owner.UID), int(owner.GID))
-	}
-}
 
 // ensureKeys is the real onions.Keys of a verb.
 func ensureKeys(dir string, owner feature.IDs) (onion.Address, error) {

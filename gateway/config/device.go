@@ -25,27 +25,22 @@ func (l *loader) devices(cfg *Config) {
 	owner := make(map[string]string) // MAC -> name of the device's file
 	paths, errs := listNamed(l.paths.DeviceDir())
 	l.errs = append(l.errs, errs...)
-	for _, path := range paths {
-		text, ok := l.readOr(path)
-		if !ok {
-			continue
-		}
-		sum := sha256.Sum256(text)
-		d, again := known[sum]
+	for _, f := range l.readAll(paths) {
+		d, again := known[f.sum]
 		if !again || owner[d.MAC] != "" {
-			_, t := parseDocument(path, text)
+			_, t := parseDocument(f.path, f.text)
 			d = readDevice(t, owner)
 			l.finish(t)
 			again = len(t.doc.errs) == 0
 		}
 		if d.MAC != "" && owner[d.MAC] == "" {
-			owner[d.MAC] = filepath.Base(l.paths.DeviceDir()) + "/" + filepath.Base(path)
+			owner[d.MAC] = filepath.Base(l.paths.DeviceDir()) + "/" + filepath.Base(f.path)
 		}
 		if !again {
 			continue
 		}
-		right[sum] = d
-		d.Name, d.Policy = stem(path), cmp.Or(d.Policy, cfg.Household.DefaultPolicy)
+		right[f.sum] = d
+		d.Name, d.Policy = stem(f.path), cmp.Or(d.Policy, cfg.Household.DefaultPolicy)
 		cfg.Devices = append(cfg.Devices, d)
 	}
 	deviceTexts.Store(&right)

@@ -116,6 +116,8 @@ func readFile(path string) ([]byte, error) {
 			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 		case n == 0:
 			return text, nil
+		case n < cap(text)-len(text) && int64(len(text)+n) >= info.Size: // that was its end (read(2))
+			return text[:len(text)+n], nil
 		}
 		if text = text[:len(text)+n]; len(text) > maxFileSize {
 			return nil, fmt.Errorf("larger than %d bytes", maxFileSize)

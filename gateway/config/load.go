@@ -68,25 +68,6 @@ func newLoader(p Paths) *loader {
 	return &loader{paths: p, files: make(map[string][sha256.Size]byte)}
 }
 
-// parse reads one file. The table is nil if there is nothing to look at.
-func (l *loader) parse(path string) *table {
-	text, ok := l.readOr(path)
-	if !ok {
-		return nil
-	}
-	_, t := parseDocument(path, text)
-	return t
-}
-
-// readOr reads a file, or notes that it cannot be read.
-func (l *loader) readOr(path string) (text []byte, ok bool) {
-	text, err := l.read(path)
-	if err != nil {
-		l.errs = append(l.errs, Error{File: path, Msg: "cannot be read: " + reason(err)})
-	}
-	return text, err == nil
-}
-
 // finish takes over the mistakes of one file.
 func (l *loader) finish(t *table) {
 	t.finish()
@@ -97,11 +78,10 @@ func (l *loader) finish(t *table) {
 func (l *loader) each(dir string, read func(name string, t *table)) {
 	paths, errs := listNamed(dir)
 	l.errs = append(l.errs, errs...)
-	for _, path := range paths {
-		if t := l.parse(path); t != nil {
-			read(stem(path), t)
-			l.finish(t)
-		}
+	for _, f := range l.readAll(paths) {
+		_, t := parseDocument(f.path, f.text)
+		read(stem(f.path), t)
+		l.finish(t)
 	}
 }
 

@@ -178,8 +178,8 @@ var wellKnown = map[uint16]string{22: "ssh", 25: "smtp", 70: "gopher", 80: "http
 // ProbeFor is the protocol by which a port of the onion is known to be up.
 // guessed: nobody has said so, the port's number suggests it.
 func (c *Config) ProbeFor(o Onion, virtual uint16) (kind string, guessed bool) {
-	if p, err := FindProfile(c.Profiles, o.As); err == nil && p.Port == virtual {
-		return p.Probe, false
+	if i := slices.IndexFunc(c.Profiles, func(p Profile) bool { return p.Name == o.As && p.Port == virtual }); i >= 0 {
+		return c.Profiles[i].Probe, false
 	}
 	if kind, ok := wellKnown[virtual]; ok {
 		return kind, true

@@ -52,11 +52,23 @@ func homePorts(e Endpoint) []Port {
 // which exists without one too and has the endpoints' ports, the one for
 // everybody's mail, and those of phones. They are sorted by name, and their ports by number.
 func (c *Config) AllOnions() []Onion {
+	own := slices.Concat([]Onion{c.home()}, c.strangersOnion(), c.phoneOnions())
+	list := make([]Onion, 0, len(c.Onions)+len(own))
+	for _, o := range c.Onions {
+		if o.Name != HomeOnion {
+			list = append(list, o)
+		}
+	}
+	list = append(list, own...)
+	slices.SortFunc(list, func(a, b Onion) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// home is the box's own onion.
+func (c *Config) home() Onion {
 	home := Onion{Name: HomeOnion}
-	list := slices.Clone(c.Onions)
-	if i := slices.IndexFunc(list, func(o Onion) bool { return o.Name == HomeOnion }); i >= 0 {
-		home = list[i]
-		list = slices.Delete(list, i, i+1)
+	if i := slices.IndexFunc(c.Onions, func(o Onion) bool { return o.Name == HomeOnion }); i >= 0 {
+		home = c.Onions[i]
 	}
 	home.Ports = slices.Clone(home.Ports)
 	for _, e := range c.Endpoints {
@@ -67,9 +79,7 @@ func (c *Config) AllOnions() []Onion {
 		home.addPorts([]Port{{Virtual: MuxPort, Target: Target{Endpoint: MuxEndpoint}}})
 	}
 	slices.SortFunc(home.Ports, func(a, b Port) int { return cmp.Compare(a.Virtual, b.Virtual) })
-	list = slices.Concat(list, []Onion{home}, c.strangersOnion(), c.phoneOnions())
-	slices.SortFunc(list, func(a, b Onion) int { return cmp.Compare(a.Name, b.Name) })
-	return list
+	return home
 }
 
 // addPorts adds those whose number is free: the owner's own lines come first.
@@ -91,6 +101,9 @@ func (c *Config) strangersOnion() []Onion {
 
 // Onion returns one of AllOnions.
 func (c *Config) Onion(name string) (Onion, bool) {
+	if name == HomeOnion { // asked in each pass
+		return c.home(), true
+	}
 	all := c.AllOnions()
 	i := slices.IndexFunc(all, func(o Onion) bool { return o.Name == name })
 	if i < 0 {

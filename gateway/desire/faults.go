@@ -12,15 +12,15 @@ import (
 )
 
 // Faults say what of a configuration the rules cannot do: networks that cannot be the
-// household's, and whatever else keeps them from being made. The box lives with the
-// former, which are left out, but nobody wants them.
-func Faults(in Inputs) (list []error) {
+// household's, and unmade, what else keeps rules.Compile from making them (nil: nothing). The box lives with
+// the former, which are left out, but nobody wants them.
+func Faults(in Inputs, unmade error) (list []error) {
 	_, unfit := in.HomeNetworks()
 	for _, u := range unfit {
 		list = append(list, &unfitError{u})
 	}
-	if _, err := rules.Compile(State(in).Rules); err != nil {
-		list = append(list, err)
+	if unmade != nil {
+		list = append(list, unmade)
 	}
 	return list
 }
@@ -37,7 +37,8 @@ func CheckRules(ctx context.Context, features []feature.Feature, s feature.Scene
 	}
 	in := Inputs{Scene: s}
 	in.Foresee(ctx, features)
-	return Faults(in)
+	_, unmade := rules.Compile(State(in).Rules)
+	return Faults(in, unmade)
 }
 
 // Worse are the faults that were not there before: rules that could not be

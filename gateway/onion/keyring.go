@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Keyring is EnsureKeys and ForeignClients for who asks again and again: keys are read and proved when
-// something about their files has changed. While the kernel tells nothing of a directory that
+// Keyring is EnsureKeys and ForeignClients for who asks again and again, in rounds: keys are read and proved
+// when something about their files has changed. While the kernel tells nothing of a directory that
 // is watched, its files are not even asked about. The zero value is ready; it holds
 // addresses and no key. It is safe for concurrent use, for different directories.
 type Keyring struct {
@@ -38,9 +38,21 @@ type keyFiles [4]struct {
 // within one has the same.
 const settled = 2 * time.Second
 
+// Round is one look at all directories: it knows what has happened until it began. What happens
+// later the next one knows.
+type Round struct{ *Keyring }
+
+// Round begins a round, for which the kernel is asked once, and not for each directory.
+func (k *Keyring) Round() Round {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.watch.read()
+	return Round{k}
+}
+
 // Ensure returns what EnsureKeys does. What it remembers is no longer than the files are
 // as they were; no error is remembered.
-func (k *Keyring) Ensure(dir string, uid, gid int) (Address, error) {
+func (k Round) Ensure(dir string, uid, gid int) (Address, error) {
 	q := k.quiet(dir)
 	if q != nil && q.address != "" && q.uid == uid {
 		return q.address, nil
@@ -53,7 +65,7 @@ func (k *Keyring) Ensure(dir string, uid, gid int) (Address, error) {
 }
 
 // ForeignClients returns what ForeignClients does.
-func (k *Keyring) ForeignClients(dir string) (map[string]ClientKey, error) {
+func (k Round) ForeignClients(dir string) (map[string]ClientKey, error) {
 	q := k.quiet(dir)
 	if q != nil && q.asked {
 		return q.clients, nil

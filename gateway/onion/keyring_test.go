@@ -80,23 +80,23 @@ func noticesEachChange(t *testing.T, way string, k *Keyring) {
 	rest()
 	for name, c := range changes {
 		dir := dirs[name]
-		want, err := k.Ensure(dir, uid, gid)
+		want, err := k.Round().Ensure(dir, uid, gid)
 		if err != nil || len(k.known) == 0 || k.known[dir].address != want || (way == "watch") != (k.watch.dirs[dir] != nil) {
 			t.Fatalf("%s: before: %v, remembered %v, watched %v", name, err, k.known[dir], k.watch.dirs[dir])
 		}
 		if way == "watch" {
 			k.watch.dirs[dir].address = "remembered" // so that it can be told apart
-			if got, err := k.Ensure(dir, uid, gid); err != nil || got != "remembered" {
+			if got, err := k.Round().Ensure(dir, uid, gid); err != nil || got != "remembered" {
 				t.Errorf("%s: nothing happened, and it was looked at: %v, %v", name, got, err)
 			}
-			if _, err := k.Ensure(dir, uid+1, gid); err == nil {
+			if _, err := k.Round().Ensure(dir, uid+1, gid); err == nil {
 				t.Errorf("%s: it is another user's, and was taken for theirs", name)
 			}
 		}
 		if err := c.change(dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Ensure(dir, uid, gid); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := k.Round().Ensure(dir, uid, gid); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, %s: %v, want an error with %q", way, name, err, c.want)
 		}
 		if _, ok := k.known[dir]; ok {
@@ -111,23 +111,23 @@ func TestKeyringDoesNotTrustWhatIsNew(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	uid, gid := os.Getuid(), os.Getgid()
 	for begin, n := time.Now(), 0; n < 3; n++ {
-		if _, err := k.Ensure(dir, uid, gid); err != nil || len(k.known) != 0 && time.Since(begin) < settled {
+		if _, err := k.Round().Ensure(dir, uid, gid); err != nil || len(k.known) != 0 && time.Since(begin) < settled {
 			t.Fatalf("%v, remembered %v", err, k.known)
 		}
 	}
 	rest()
-	first, err := k.Ensure(dir, uid, gid)
+	first, err := k.Round().Ensure(dir, uid, gid)
 	if err != nil || len(k.known) != 1 {
 		t.Fatalf("%v, remembered %v", err, k.known)
 	}
 	k.known[dir] = provedKeys{"remembered", k.known[dir].files} // so that it can be told apart
-	if got, err := k.Ensure(dir, uid, gid); err != nil || got != "remembered" {
+	if got, err := k.Round().Ensure(dir, uid, gid); err != nil || got != "remembered" {
 		t.Errorf("it read the keys again: %q, %v", got, err)
 	}
-	if _, err := k.Ensure(dir, uid+1, gid); err == nil {
+	if _, err := k.Round().Ensure(dir, uid+1, gid); err == nil {
 		t.Error("it is another user's, and it was taken for theirs")
 	}
-	if got, err := k.Ensure(dir, uid, gid); err != nil || got != first {
+	if got, err := k.Round().Ensure(dir, uid, gid); err != nil || got != first {
 		t.Errorf("after that: %q, %v", got, err)
 	}
 }

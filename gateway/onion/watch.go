@@ -20,8 +20,8 @@ const (
 	left    = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 )
 
-// watch has the kernel note what happens in key directories. Nobody waits for it, so it wakes nobody: who asks
-// whether all is quiet reads what was noted. The zero value is ready; where the kernel has no inotify nothing
+// watch has the kernel note what happens in key directories. Nobody waits for it, so it wakes nobody: what was noted is
+// there to be read. The zero value is ready; where the kernel has no inotify nothing
 // is ever quiet. It is not safe for concurrent use.
 type watch struct {
 	fd      int  // valid if on
@@ -42,9 +42,8 @@ type quiet struct {
 	clients map[string]ClientKey
 }
 
-// at returns what is known of a directory in which nothing has happened, or nil.
+// at returns what is known of a directory in which nothing had happened when read was called last, or nil.
 func (w *watch) at(dir string) *quiet {
-	w.read()
 	q := w.dirs[dir]
 	if q != nil && time.Since(q.since) > believed {
 		w.forget(q)

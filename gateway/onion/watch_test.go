@@ -18,16 +18,16 @@ func watchedKeys(t *testing.T, names ...string) (k *Keyring, base string) {
 	k, base = new(Keyring), filepath.Join(t.TempDir(), "onions")
 	for _, name := range names {
 		for range 2 { // its keys are made, and then it is known
-			if _, err := k.Ensure(filepath.Join(base, name), os.Getuid(), os.Getgid()); err != nil {
+			if _, err := k.Round().Ensure(filepath.Join(base, name), os.Getuid(), os.Getgid()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := k.ForeignClients(filepath.Join(base, name)); err != nil {
+		if _, err := k.Round().ForeignClients(filepath.Join(base, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range names {
-		if q := k.watch.at(filepath.Join(base, name)); q == nil || q.address == "" || !q.asked {
+		if q := k.Round().watch.at(filepath.Join(base, name)); q == nil || q.address == "" || !q.asked {
 			t.Fatalf("%s is not known: %+v", name, q)
 		}
 	}
@@ -54,7 +54,7 @@ func TestWatchForgets(t *testing.T) {
 		if err := x.change(base); err != nil {
 			t.Fatal(what, err)
 		}
-		if k.watch.at(base+"/a") != nil || (k.watch.at(base+"/b") == nil) != x.both {
+		if k.Round().watch.at(base+"/a") != nil || (k.Round().watch.at(base+"/b") == nil) != x.both {
 			t.Errorf("%s: known are %v", what, k.watch.dirs)
 		}
 	}
@@ -81,7 +81,7 @@ func TestWatchOfClients(t *testing.T) {
 	}
 	count := func(want int, what string) {
 		for range 2 {
-			if got, err := k.ForeignClients(filepath.Join(base, "a")); err != nil || len(got) != want {
+			if got, err := k.Round().ForeignClients(filepath.Join(base, "a")); err != nil || len(got) != want {
 				t.Errorf("%s: %v, %v", what, got, err)
 			}
 		}
@@ -94,7 +94,7 @@ func TestWatchOfClients(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(clients, "bob.auth"), []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.ForeignClients(filepath.Join(base, "a")); err == nil || !strings.Contains(err.Error(), "bob") {
+	if _, err := k.Round().ForeignClients(filepath.Join(base, "a")); err == nil || !strings.Contains(err.Error(), "bob") {
 		t.Errorf("what it cannot read it does not say: %v", err)
 	}
 	if err := os.Remove(filepath.Join(clients, "bob.auth")); err != nil {
@@ -109,13 +109,13 @@ func TestWatchFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), filepath.Join(base, "a", clientsDir)); err != nil {
 		t.Fatal(err)
 	}
-	if q := k.quiet(filepath.Join(base, "a")); q != nil {
+	if q := k.Round().quiet(filepath.Join(base, "a")); q != nil {
 		t.Errorf("%+v", q)
 	}
 	if err := os.Symlink("a", filepath.Join(base, "b")); err != nil {
 		t.Fatal(err)
 	}
-	if q := k.quiet(filepath.Join(base, "b")); q != nil {
+	if q := k.Round().quiet(filepath.Join(base, "b")); q != nil {
 		t.Errorf("%+v", q)
 	}
 }
@@ -124,7 +124,7 @@ func TestWatchFollowsNoLink(t *testing.T) {
 func TestWatchIsNotBelievedForEver(t *testing.T) {
 	k, base := watchedKeys(t, "a", "b")
 	k.watch.dirs[base+"/a"].since = time.Now().Add(-believed - time.Second)
-	if k.watch.at(base+"/a") != nil || k.watch.at(base+"/b") == nil {
+	if k.Round().watch.at(base+"/a") != nil || k.Round().watch.at(base+"/b") == nil {
 		t.Errorf("after a while: %v", k.watch.dirs)
 	}
 	event := make([]byte, unix.SizeofInotifyEvent)
@@ -137,10 +137,10 @@ func TestWatchIsNotBelievedForEver(t *testing.T) {
 	if err := unix.Close(k.watch.fd); err != nil {
 		t.Fatal(err)
 	}
-	if k.watch.at(base+"/a") != nil || k.quiet(base+"/a") != nil {
+	if k.Round().watch.at(base+"/a") != nil || k.Round().quiet(base+"/a") != nil {
 		t.Error("without a kernel that tells it is believed")
 	}
-	if _, err := k.Ensure(base+"/a", os.Getuid(), os.Getgid()); err != nil {
+	if _, err := k.Round().Ensure(base+"/a", os.Getuid(), os.Getgid()); err != nil {
 		t.Error(err)
 	}
 }
@@ -151,7 +151,7 @@ func TestWatchesEnd(t *testing.T) {
 	for i := range 20 {
 		dir := filepath.Join(base, "b")
 		for range 2 {
-			if _, err := k.Ensure(dir, os.Getuid(), os.Getgid()); err != nil {
+			if _, err := k.Round().Ensure(dir, os.Getuid(), os.Getgid()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -159,7 +159,7 @@ func TestWatchesEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	k.watch.at(base)
+	k.Round().watch.at(base)
 	if n := len(k.watch.own) + len(k.watch.dirs) + len(k.watch.parents); n != 3 {
 		t.Errorf("left: %v %v %v", k.watch.own, k.watch.dirs, k.watch.parents)
 	}

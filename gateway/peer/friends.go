@@ -135,7 +135,11 @@ func (b *Book) Friend(a onion.Address) Friend {
 func (b *Book) FriendVisits() []Visit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var homes, offers []Visit
+	n := 0
+	for _, list := range b.granted {
+		n += len(list)
+	}
+	homes, offers := make([]Visit, 0, len(b.peers)+n), make([]Visit, 0, n)
 	for _, p := range b.peers {
 		a := onion.Address(p.Onion)
 		f := b.friends[a]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"time"
 
 	"tunic/gateway/account"
 	"tunic/gateway/config"
@@ -28,17 +29,21 @@ type mailServer struct {
 
 // mail keeps the mail server as the parent wants it.
 func (a *application) mail(want *link.Mail) {
-	p := a.smtp.get()
-	switch {
-	case want == nil:
+	if want == nil {
 		a.smtp.replace(nil)
 		return
-	case p == nil:
-		var err error
-		if p, err = a.newMailServer(want.Dir); err != nil {
+	}
+	p := a.smtp.get()
+	if p == nil {
+		for _, name := range want.Listeners { // they stay, for the time when it is open
+			a.wanted[name] = true
+		}
+		server, err := a.smtp.open(a.mailOptions(want.Dir))
+		if err != nil {
 			a.fail("the mail server: %v", err)
 			return
 		}
+		p = a.runMail(server)
 		a.smtp.replace(p)
 	}
 	if !reflect.DeepEqual(p.want, *want) {
@@ -52,26 +57,27 @@ func (a *application) mail(want *link.Mail) {
 	}
 }
 
-// newMailServer opens the spool and begins to deliver.
-func (a *application) newMailServer(dir string) (*mailServer, error) {
-	server, err := smtp.New(smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.sign, Reason: reason, Turn: a.turn,
+// mailOptions are those of a server that keeps its mail in a directory.
+func (a *application) mailOptions(dir string) smtp.Options {
+	return smtp.Options{Dir: dir, Log: a.log, TLS: a.tlsConfig(), Sign: a.sign, Reason: reason, Turn: a.turn,
 		People: func() smtp.People { return people{a.book.Load()} },
 		Dial: func(ctx context.Context, key onion.Address, fresh bool) (net.Conn, error) {
 			return a.socks.DialOnion(ctx, isolation("smtp", fresh), key.Host(), smtpPort)
 		},
 		DialHost: func(ctx context.Context, host string, port uint16, fresh bool) (net.Conn, error) {
 			return a.socks.DialHost(ctx, isolation("smarthost", fresh), host, port)
-		}})
-	if err != nil {
-		return nil, err
-	}
+		}}
+}
+
+// runMail begins to deliver.
+func (a *application) runMail(server *smtp.Server) *mailServer {
 	ctx, cancel := context.WithCancel(a.ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		server.Run(ctx)
 	}()
-	return &mailServer{Server: server, end: func() { cancel(); <-done; server.Close() }}, nil
+	return &mailServer{Server: server, end: func() { cancel(); <-done; server.Close() }}
 }
 
 // mailConfig turns the parent's words into the server's.
@@ -100,8 +106,55 @@ func (p people) Exchange() smtp.Exchange { return p.Book.Exchange() }
 
 // currentMail holds the mail server, which several goroutines ask for.
 type currentMail struct {
-	mu  sync.Mutex
-	now *mailServer // nil: no mail
+	mu      sync.Mutex
+	now     *mailServer  // nil: no mail
+	opening *mailOpening // nil: none is
+}
+
+// mailOpening is a mail server whose spool is being read, which takes minutes when thousands of mails wait
+// on a slow disk.
+type mailOpening struct {
+	done   chan struct{} // then the others are there
+	server *smtp.Server
+	err    error
+}
+
+// openTime is how long the rest of the box waits for mail.
+const openTime = 2 * time.Second
+
+// errOpening is what a mail server says that will be there later.
+var errOpening = errors.New("it still reads the mails that wait; the box goes on without it until then")
+
+// open opens the spool, or goes on with that. It waits for openTime at most, and then
+// says errOpening: who asks again is given the server when it is open.
+func (o *currentMail) open(options smtp.Options) (*smtp.Server, error) {
+	o.mu.Lock()
+	opening := o.opening
+	if opening == nil {
+		opening = &mailOpening{done: make(chan struct{})}
+		o.opening = opening
+		go func() {
+			defer close(opening.done)
+			opening.server, opening.err = smtp.New(options)
+		}()
+	}
+	o.mu.Unlock()
+	select {
+	case <-opening.done:
+	case <-time.After(openTime):
+		return nil, errOpening
+	}
+	o.mu.Lock()
+	o.opening = nil
+	o.mu.Unlock()
+	return opening.server, opening.err
+}
+
+// giveUp closes a server that nobody wants any more, when it is open.
+func (m *mailOpening) giveUp() {
+	if <-m.done; m.err == nil {
+		m.server.Close()
+	}
 }
 
 func (o *currentMail) get() *mailServer {
@@ -110,12 +163,15 @@ func (o *currentMail) get() *mailServer {
 	return o.now
 }
 
-// replace ends the server that is there.
+// replace ends the server that is there, or that is being opened.
 func (o *currentMail) replace(p *mailServer) {
 	o.mu.Lock()
-	old := o.now
-	o.now = p
+	old, opening := o.now, o.opening
+	o.now, o.opening = p, nil
 	o.mu.Unlock()
+	if opening != nil {
+		go opening.giveUp()
+	}
 	if old != nil {
 		old.end()
 	}

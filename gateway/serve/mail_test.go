@@ -3,11 +3,16 @@ package serve
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
+	"tunic/gateway/endpoint/smtp"
 	"tunic/gateway/link"
 	"tunic/gateway/onion"
 )
@@ -58,5 +63,68 @@ func TestMailInServe(t *testing.T) {
 	}
 	if failed := p.try(link.Desired{}); len(failed) != 0 || s.endpoint("smtp") != nil {
 		t.Errorf("after mail was taken away: %v", failed)
+	}
+}
+
+// A disk that takes minutes until all mails are read keeps nobody waiting but mail. The pipe
+// in the place of a mail is such a disk: who opens it waits until somebody writes.
+func TestMailOpensBeside(t *testing.T) {
+	p := startAnswering(t, new(link.Mux))
+	dir := filepath.Join(t.TempDir(), "mail")
+	queue := filepath.Join(dir, ".spool", "queue")
+	if err := os.MkdirAll(queue, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	slow := filepath.Join(queue, strings.Repeat("a", 32)+".json")
+	if err := syscall.Mkfifo(slow, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	goOn := sync.OnceFunc(func() {
+		f, err := os.OpenFile(slow, os.O_RDWR, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		time.AfterFunc(100*time.Millisecond, func() { f.Close() })
+	})
+	defer goOn()
+	p.front("mail")
+	home := onion.FromPublicKey(make([]byte, 32))
+	want := link.Desired{Mail: &link.Mail{Dir: dir, Home: string(home), MaxSize: 1000, Listeners: []string{"front/mail"}}}
+	for range 2 { // one opens it, both wait
+		began := time.Now()
+		failed := p.try(want)
+		if len(failed) != 1 || !strings.Contains(failed[0], errOpening.Error()) || time.Since(began) > openTime+2*time.Second {
+			t.Fatalf("after %v: %v", time.Since(began), failed)
+		}
+	}
+	goOn()
+	if failed := p.try(want); len(failed) != 0 || p.serve.endpoint("smtp") == nil {
+		t.Errorf("when all is read: %v", failed)
+	}
+}
+
+// A server that is not wanted any more gives up its spool when it is open, and another one can have it.
+func TestMailGivenUp(t *testing.T) {
+	options := smtp.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	server, err := smtp.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opening := &mailOpening{done: make(chan struct{}), server: server}
+	o := currentMail{opening: opening}
+	o.replace(nil)
+	if _, err := o.open(options); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("while it is opened: %v", err)
+	}
+	close(opening.done)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if another, err := o.open(options); err == nil {
+			another.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is never given up")
+		}
 	}
 }

@@ -19,11 +19,9 @@ import (
 // renews them in time, and says what is in its way.
 func TestTheDaemonKeepsCertificates(t *testing.T) {
 	p, dir, now := config.NewPaths(t.TempDir()), t.TempDir(), time.Now()
-	owner := feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	ring, owner := new(onion.Keyring), feature.IDs{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	f := New(nil, Parts{Paths: p, Owner: owner, Log: slog.New(slog.DiscardHandler),
-		Keys: func(dir string, o feature.IDs) (onion.Address, error) {
-			return onion.EnsureKeys(dir, int(o.UID), int(o.GID))
-		}})
+		Ring: func() Round { return ring.Round() }})
 	read := func() string {
 		b, _ := os.ReadFile(filepath.Join(dir, anchor.BothFile))
 		return string(b)

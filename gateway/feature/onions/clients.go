@@ -13,8 +13,8 @@ import (
 
 // checkImported refuses an onion that another tor published for clients whom
 // its file here does not name: it would be for others than before.
-func (f *Feature) checkImported(o config.Onion, dir string) error {
-	foreign, err := f.Foreign(dir)
+func checkImported(ring Round, o config.Onion, dir string) error {
+	foreign, err := ring.ForeignClients(dir)
 	if err != nil {
 		return fmt.Errorf("reading the clients that were imported with it: %w", err)
 	}

@@ -81,6 +81,7 @@ func noSuchOnion(name string) error {
 func (f *Feature) onion(ctx context.Context, name string) (api.Onion, error) {
 	now := f.host.Now()
 	now.Served, _ = f.Server.Status(ctx)
+	now.TorNow = f.Tor.Status() // not that of the last pass
 	for _, o := range f.describe(now.Scene) {
 		if o.Name == name {
 			return o, nil

@@ -24,6 +24,14 @@ import (
 // Keys makes or loads an onion's keys.
 type Keys func(dir string, owner feature.IDs) (onion.Address, error)
 
+// Round is one look at all keys (onion.Round).
+type Round interface {
+	// Ensure makes or loads an onion's keys.
+	Ensure(dir string, uid, gid int) (onion.Address, error)
+	// ForeignClients are those for whom another tor has published the onion.
+	ForeignClients(dir string) (map[string]onion.ClientKey, error)
+}
+
 // Tor knows what it has published.
 type Tor interface {
 	Status() tor.Status
@@ -49,17 +57,15 @@ type Kernel interface {
 
 // Parts are what the feature asks.
 type Parts struct {
-	Paths config.Paths
-	Owner feature.IDs // of the keys: tor's user
-	Log   *slog.Logger
-	Keys  Keys
-	// Foreign is onion.ForeignClients, or one with a memory; nil: the former.
-	Foreign func(dir string) (map[string]onion.ClientKey, error)
-	Now     func() time.Time // nil: time.Now
-	Tor     Tor
-	Fast    FastTor
-	Server  Server
-	Kernel  Kernel
+	Paths  config.Paths
+	Owner  feature.IDs // of the keys: tor's user
+	Log    *slog.Logger
+	Ring   func() Round     // begins a look at keys
+	Now    func() time.Time // nil: time.Now
+	Tor    Tor
+	Fast   FastTor
+	Server Server
+	Kernel Kernel
 }
 
 // Feature answers api.Onions.
@@ -90,9 +96,6 @@ func New(host feature.Host, p Parts) *Feature {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	if p.Foreign == nil {
-		p.Foreign = onion.ForeignClients
-	}
 	f := &Feature{Parts: p, host: host, rotations: newRotations(p.Paths), passed: make(chan struct{}, 1)}
 	f.rotations.now = func() time.Time { return f.Now() }
 	if host == nil {
@@ -121,11 +124,11 @@ func (f *Feature) look(s *feature.Scene, r *feature.Report) {
 	for _, err := range CheckTargets(s.Config.Onions, slices.Concat(s.Local, s.Config.Household.Prefixes)) {
 		r.Find(health.TargetOnInternet, "", "%v", err)
 	}
-	has := make(map[string]bool)
+	ring, has := f.Ring(), make(map[string]bool)
 	s.Addresses = make(map[string]onion.Address)
 	for _, o := range s.Config.AllOnions() {
 		has[o.Name] = true
-		if address, ok := f.keys(o, r); ok {
+		if address, ok := f.keys(ring, o, r); ok {
 			s.Addresses[o.Name] = address
 			f.certify(o, address, s.Certain, r)
 		}
@@ -133,7 +136,7 @@ func (f *Feature) look(s *feature.Scene, r *feature.Report) {
 			r.Find(health.NobodyInvited, o.Name, "the onion %s is private and has no clients, so it is not published", o.Name)
 		}
 	}
-	old := f.oldAddresses(r)
+	old := f.oldAddresses(ring, r)
 	s.Former = former(old)
 	s.Own = ownAddresses(s)
 	f.readOwnKey(r)
@@ -143,14 +146,14 @@ func (f *Feature) look(s *feature.Scene, r *feature.Report) {
 }
 
 // keys makes or loads the keys of an onion.
-func (f *Feature) keys(o config.Onion, r *feature.Report) (onion.Address, bool) {
+func (f *Feature) keys(ring Round, o config.Onion, r *feature.Report) (onion.Address, bool) {
 	dir := f.Paths.OnionKeys(o.Name)
-	address, err := f.Keys(dir, f.Owner)
+	address, err := ring.Ensure(dir, int(f.Owner.UID), int(f.Owner.GID))
 	if err != nil {
 		r.Find(health.OnionKeys, o.Name, "onion %s is not published: %v", o.Name, err)
 		return "", false
 	}
-	if err := f.checkImported(o, dir); err != nil {
+	if err := checkImported(ring, o, dir); err != nil {
 		r.Find(health.OnionForeign, o.Name, "onion %s is not published: %v", o.Name, err)
 		return "", false
 	}
@@ -200,13 +203,15 @@ func (f *Feature) ownKey() Self {
 	return f.self
 }
 
-// all is what both tors have published.
-func (f *Feature) all() map[string]tor.Descriptor {
-	all := maps.Clone(f.Tor.Status().Onions)
-	if all == nil {
-		all = make(map[string]tor.Descriptor)
+// all is what both tors have published, t the one for anonymous onions. Nobody writes to it.
+func (f *Feature) all(t tor.Status) map[string]tor.Descriptor {
+	fast := f.Fast.Status().Onions
+	if len(fast) == 0 {
+		return t.Onions
 	}
-	maps.Copy(all, f.Fast.Status().Onions)
+	all := make(map[string]tor.Descriptor, len(t.Onions)+len(fast))
+	maps.Copy(all, t.Onions)
+	maps.Copy(all, fast)
 	return all
 }
 

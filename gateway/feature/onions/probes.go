@@ -289,7 +289,7 @@ const watchEvery = 30 * time.Second
 func (f *Feature) Watch(ctx context.Context) time.Duration {
 	now := f.Now()
 	t := f.Tor.Status()
-	t.Onions = f.all()
+	t.Onions = f.all(t)
 	f.probes.keep(f.watched(), now)
 	if !t.Running || t.Bootstrap < 100 {
 		return watchEvery

@@ -124,14 +124,14 @@ func chmodParents(keys string) error {
 
 // oldAddresses returns the old addresses whose keys are there and usable. One
 // without its directory never was one: the power was cut before it began.
-func (f *Feature) oldAddresses(r *feature.Report) []OldAddress {
+func (f *Feature) oldAddresses(ring Round, r *feature.Report) []OldAddress {
 	var list []OldAddress
 	for _, o := range f.rotations.current() {
 		dir := f.Paths.RetiredKeys(o.Onion, string(o.Address))
 		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		have, err := f.Keys(dir, f.Owner)
+		have, err := ring.Ensure(dir, int(f.Owner.UID), int(f.Owner.GID))
 		if err == nil && have != o.Address {
 			err = fmt.Errorf("%s holds the keys of another address", dir)
 		}

@@ -15,7 +15,7 @@ import (
 // describe lists every onion, published or not, with keys or without.
 func (f *Feature) describe(s feature.Scene) []api.Onion {
 	f.probes.saw(s.Served)
-	published, onions := f.all(), s.Config.AllOnions()
+	published, onions := f.all(s.TorNow), s.Config.AllOnions()
 	list := make([]api.Onion, 0, len(onions))
 	for _, o := range onions {
 		d := published[string(s.Addresses[o.Name])]
@@ -31,7 +31,7 @@ func (f *Feature) describe(s feature.Scene) []api.Onion {
 // published of it.
 func describeOnion(s feature.Scene, o config.Onion, d tor.Descriptor) api.Onion {
 	one := api.Onion{Name: o.Name, Anonymous: !o.Fast, Private: o.Restricted(), Clients: whoFinds(s, o),
-		Uploads: d.Uploads, Published: s.Config.Published(o) && d.Out, Ports: []api.Port{}}
+		Uploads: d.Uploads, Published: d.Out && s.Config.Published(o), Ports: make([]api.Port, 0, len(o.Ports))}
 	one.As = o.As
 	if address, ok := s.Addresses[o.Name]; ok {
 		one.Address = address.Host()
@@ -47,7 +47,9 @@ func describeOnion(s feature.Scene, o config.Onion, d tor.Descriptor) api.Onion 
 	for _, p := range o.Ports {
 		port := api.Port{Port: p.Virtual, Target: p.Target.String()}
 		port.Reachable, port.Error = portStatus(front, p)
-		port.Protocol, _ = s.Config.ProbeFor(o, p.Virtual)
+		if !s.Brief { // no finding has it
+			port.Protocol, _ = s.Config.ProbeFor(o, p.Virtual)
+		}
 		one.Ports = append(one.Ports, port)
 	}
 	return one
