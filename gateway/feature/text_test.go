@@ -26,7 +26,7 @@ func whole() *Desired {
 // notLines are fields without a line of their own: what package rules compares,
 // what a line of a bridge has already, and what a tor for onions alone has not.
 var notLines = []string{"Rules", "Tor.SingleHop", "Tor.Bridges[0].Transport", "Fast.SingleHop", "Fast.TransPort",
-	"Fast.SocksPort", "Fast.DNSPort",
+	"Fast.SocksPort", "Fast.Socks", "Fast.DNSPort",
 	"Fast.NoIPv6", "Fast.Virtual", "Fast.Bridges", "Fast.Plugins", "Fast.Exits", "Fast.IsolateDestinations", "Fast.Maps"}
 
 // Whatever differs between two states is a change, and no secret is shown.
