@@ -69,16 +69,20 @@ func newCache(of func(netip.Addr) device.Key) *cache {
 	return &cache{of: of, devices: newLRU[device.Key, *lru[asked, entry]](cachedDevices)}
 }
 
-// get returns the answer with the time that it still holds.
+// get is got, for who has an address now.
 func (c *cache) get(from netip.Addr, q question, now time.Time) (answer, bool) {
-	key := c.of(from)
+	return c.got(c.owner(from), q, now)
+}
+
+// got returns what somebody was answered, with the time that it still holds.
+func (c *cache) got(who owner, q question, now time.Time) (answer, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answers, ok := c.devices.get(key)
+	answers, ok := c.devices.get(who.device)
 	if !ok {
 		return answer{}, false
 	}
-	e, ok := answers.get(asked{from, q})
+	e, ok := answers.get(asked{who.addr, q})
 	if !ok || !now.Before(e.expires) {
 		return answer{}, false
 	}

@@ -23,10 +23,10 @@ const (
 // full asks the TLS server for any type of record on behalf of device.
 func (r *Resolver) full(ctx context.Context, s *state, device netip.Addr, req *dns.Msg) (answer, error) {
 	key := fullKey(req)
-	if a, ok := s.cache.get(device, key, time.Now()); ok {
+	who := s.cache.owner(device)
+	if a, ok := s.cache.got(who, key, time.Now()); ok {
 		return a, nil // it came while this question waited for its turn
 	}
-	who := s.cache.owner(device)
 	flight := fmt.Sprintf("full %p %v %+v", s, who, key)
 	v, err, _ := r.flights.Do(flight, func() (any, error) {
 		reply, err := s.pool.exchange(ctx, device, fullQuestion(req))

@@ -1,8 +1,11 @@
 package resolver
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -174,9 +177,9 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// handedOver has all addresses belong to another device from the moment on in which a question
-// of the first, which the kernel does not know, is under way.
-func handedOver(dig func(dns.Question, *dns.Msg) *dns.Msg) (to func(*Resolver), digging func(dns.Question, *dns.Msg) *dns.Msg) {
+// handedOver has all addresses belong to another device from the moment on in which hand is called;
+// the first the kernel does not know.
+func handedOver() (to func(*Resolver), hand func()) {
 	var over atomic.Bool
 	to = func(r *Resolver) {
 		r.Devices.Again = time.Nanosecond
@@ -187,29 +190,54 @@ func handedOver(dig func(dns.Question, *dns.Msg) *dns.Msg) (to func(*Resolver), 
 			return manyDevices()
 		}
 	}
-	return to, func(q dns.Question, m *dns.Msg) *dns.Msg {
-		over.Store(true)
+	return to, func() { over.Store(true) }
+}
+
+// during has hand called while a question is under way.
+func during(hand func(), dig func(dns.Question, *dns.Msg) *dns.Msg) func(dns.Question, *dns.Msg) *dns.Msg {
+	return func(q dns.Question, m *dns.Msg) *dns.Msg {
+		hand()
 		return dig(q, m)
 	}
 }
 
 // What Tor says is kept for the device that asked, not for the one that has its address by then.
 func TestAnswerAfterTheAddressWasHandedOver(t *testing.T) {
-	to, dig := handedOver(torNames("www.example.com. 300 A 93.184.216.34"))
-	tor := &upstream{dig: dig}
-	h := newHome(t, testConfig, tor, to)
+	to, hand := handedOver()
+	tor := &upstream{dig: during(hand, torNames("www.example.com. 300 A 93.184.216.34"))}
+	asksTwice(t, newHome(t, testConfig, tor, to))
+}
+
+// asksTwice has an address ask for a name when it is one device's and when it is another's.
+func asksTwice(t *testing.T, h *home) {
+	t.Helper()
 	h.ask(t, "127.0.0.2", "udp", "www.example.com", dns.TypeA)
-	before := tor.since(0, 2)
+	before := h.tor.since(0, 2)
 	h.ask(t, "127.0.0.2", "udp", "www.example.com", dns.TypeA)
-	if again := tor.since(2, 2); len(again) != len(before) {
+	if again := h.tor.since(2, 2); len(again) != len(before) {
 		t.Errorf("the next device with the address was answered by what the first had asked: %q, then %q", before, again)
 	}
 }
 
+// The same if the address is another device's when the one family has been asked for and the other has not.
+func TestAddressIsHandedOverBetweenTheFamilies(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the second begins when the first waits
+	to, hand := handedOver()
+	tor := &upstream{dig: torNames("www.example.com. 300 A 93.184.216.34")}
+	asksTwice(t, newHome(t, testConfig, tor, to, func(r *Resolver) {
+		dial := r.DialTor
+		r.DialTor = func(ctx context.Context, device netip.Addr) (net.Conn, error) {
+			hand()
+			return dial(ctx, device)
+		}
+	}))
+}
+
 // A connection to a TLS server is used for no other device that gets the address.
 func TestLineAfterTheAddressWasHandedOver(t *testing.T) {
-	to, dig := handedOver(zone("a.example.com. 300 A 93.184.216.1", "b.example.com. 300 A 93.184.216.2"))
-	s := newTLSServer(t, &upstream{dig: dig}, "127.0.0.1")
+	to, hand := handedOver()
+	dig := zone("a.example.com. 300 A 93.184.216.1", "b.example.com. 300 A 93.184.216.2")
+	s := newTLSServer(t, &upstream{dig: during(hand, dig)}, "127.0.0.1")
 	h := newTLSHome(t, s, "", to)
 	for i, name := range []string{"a.example.com", "b.example.com", "a.example.com", "b.example.com"} {
 		if got := brief(h.ask(t, "", "udp", name, dns.TypeA)); !strings.HasPrefix(got, "NOERROR 93.184.216.") {

@@ -25,8 +25,9 @@ const (
 func (r *Resolver) public(p *place, s *state, device netip.Addr, q dns.Question) (answer, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, r.timeout)
 	defer cancel()
+	who := s.cache.owner(device) // for both questions: somebody else may have the address in a moment
 	if q.Qtype == dns.TypePTR {
-		return r.cachedPublic(ctx, s, device, q)
+		return r.cachedPublic(ctx, s, who, q)
 	}
 	beside := make(chan bool, 1)
 	p.users.Add(1)
@@ -35,10 +36,10 @@ func (r *Resolver) public(p *place, s *state, device netip.Addr, q dns.Question)
 		defer r.survive()
 		ctx, cancel := context.WithTimeout(p.ctx, r.timeout)
 		defer cancel()
-		b, err := r.cachedPublic(ctx, s, device, otherFamily(q))
+		b, err := r.cachedPublic(ctx, s, who, otherFamily(q))
 		beside <- err == nil && b.rcode == dns.RcodeNameError
 	}()
-	a, err := r.cachedPublic(ctx, s, device, q)
+	a, err := r.cachedPublic(ctx, s, who, q)
 	if err != nil || a.rcode != dns.RcodeNameError {
 		return a, err
 	}
@@ -80,15 +81,14 @@ func (s *state) remembered(device netip.Addr, q dns.Question, now time.Time) (an
 
 // cachedPublic is public without the look at the other family. A question that
 // the same device has under way is not sent twice.
-func (r *Resolver) cachedPublic(ctx context.Context, s *state, device netip.Addr, q dns.Question) (answer, error) {
+func (r *Resolver) cachedPublic(ctx context.Context, s *state, who owner, q dns.Question) (answer, error) {
 	key := keyOf(q)
-	if a, ok := s.cache.get(device, key, time.Now()); ok {
+	if a, ok := s.cache.got(who, key, time.Now()); ok {
 		return a, nil
 	}
-	who := s.cache.owner(device)
 	flight := fmt.Sprintf("%p %v %d %s", s, who, key.qtype, key.name)
 	v, err, _ := r.flights.Do(flight, func() (any, error) {
-		reply, err := r.askTor(ctx, device, q)
+		reply, err := r.askTor(ctx, who.addr, q)
 		if err != nil {
 			return nil, err
 		}
