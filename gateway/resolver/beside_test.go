@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -10,9 +11,12 @@ import (
 // Names of I2P have an address where it is on, for devices alone, for a minute, and are
 // asked of nobody.
 func TestI2P(t *testing.T) {
+	var mu sync.Mutex
 	var asked []string
 	h := newHome(t, Config{}, nil, func(r *Resolver) {
 		r.Beside = func(device netip.Addr, name string) (netip.Addr, bool) {
+			mu.Lock()
+			defer mu.Unlock()
 			asked = append(asked, device.String()+" "+name)
 			return netip.MustParseAddr("10.193.0.7"), name != "full.i2p"
 		}
@@ -44,9 +48,11 @@ func TestI2P(t *testing.T) {
 			t.Errorf("%s: for %d s", tc.name, reply.Answer[0].Header().Ttl)
 		}
 	}
+	mu.Lock()
 	if len(asked) != 3 || asked[0] != "127.0.0.9 stats.i2p" {
 		t.Errorf("asked for were %q", asked)
 	}
+	mu.Unlock()
 	if !h.HomeName("stats.i2p") {
 		t.Error("the SOCKS proxy would ask Tor for it")
 	}

@@ -165,6 +165,7 @@ func (house) HomeAddr(a netip.Addr) bool {
 // proxy is a Server that serves on loopback.
 type proxy struct {
 	*Server
+	ln   net.Listener
 	addr string
 	stop func() error // ends Serve and waits for it
 }
@@ -207,7 +208,7 @@ func newProxy(t *testing.T, o Options) *proxy {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, ln) }()
-	p := &proxy{Server: s, addr: ln.Addr().String()}
+	p := &proxy{Server: s, ln: ln, addr: ln.Addr().String()}
 	p.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	t.Cleanup(func() {
 		if err := p.stop(); err != nil {
