@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Much data in both directions at once arrives whole, what was sent behind
@@ -67,7 +69,7 @@ func TestBrokenStreamIsAReset(t *testing.T) {
 	tor.serve = func(c *net.UnixConn) {
 		io.WriteString(c, "half of")
 		<-asked
-		time.Sleep(50 * time.Millisecond) // then what the device has said is there, and not read
+		unread(c)
 	}
 	c := newProxy(t, Options{DialTor: tor.dial}).connect(t, "")
 	if code := open(t, c, requestTo("example.com", 80)); code != 0 {
@@ -77,6 +79,16 @@ func TestBrokenStreamIsAReset(t *testing.T) {
 	close(asked)
 	if got, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// unread waits until something has come, and leaves it there.
+func unread(c *net.UnixConn) {
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Read(func(fd uintptr) bool {
+			_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			return err != unix.EAGAIN
+		})
 	}
 }
 
