@@ -50,7 +50,8 @@ func TestOnionShare(t *testing.T) {
 
 // The limit holds where devices ask, and a name that a device has is answered on.
 func TestOnionNamesAreBounded(t *testing.T) {
-	h := newHome(t, testConfig, &upstream{strict: torStrict, dig: torNames(testOnion + ". 60 A 10.192.0.9")})
+	h := newHome(t, testConfig, &upstream{strict: torStrict, dig: torNames(testOnion + ". 60 A 10.192.0.9")},
+		func(r *Resolver) { now := time.Now(); r.onions.now = func() time.Time { return now } })
 	const it = "127.0.0.7"
 	if got := brief(h.ask(t, it, "udp", testOnion, dns.TypeA)); got == "SERVFAIL" {
 		t.Fatal(got)
