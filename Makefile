@@ -25,7 +25,7 @@ RUN_PACKAGES = tor iptables
 SERVER_PACKAGES = dovecot-imapd prosody prosody-modules ngircd
 LAB_PACKAGES = mmdebstrap systemd-container e2fsprogs obfs4proxy tor-geoipdb iproute2 iputils-ping tcpdump conntrack nftables curl openssl mutt dnsutils lynx netcat-openbsd socat microsocks wget strace procps faketime libcap2-bin busybox-static shellcheck make git ca-certificates swaks libnet-ssleay-perl msmtp gopher sacc gophernicus go-sendxmpp irssi profanity tmux torsocks qemu-user-static python3-yaml minisign groff-base gnutls-bin openssh-server openssh-client
 
-.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p soak flames bench-go bench-start bench-tors
+.PHONY: help deps servers lab-deps users build dist-openwrt demo test unit race e2e long cross cross-test reproducible machines machines-long machines-clock machines-openwrt machines-upgrade cuts dialects peers streams-long leaks leaks-mutants chaos-mail check-metrics lint fuzz mutants bench-mail bench-chat bench-gopher bench-rules bench-packet bench-pass bench-fast bench-onions install uninstall clean balance pair bin/share dist lintian sign verify foreign coexist bench-rest browser jobs bench bench-dns bench-socks bench-fronts systems bench-peers bench-parts bench-check bench-keep bench-page bench-verbs bench-tor bench-curves mesh i2p soak flames bench-go bench-start bench-tors
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -344,6 +344,9 @@ bench-gopher: ## measure Gopher requests against gophernicus, started for each a
 
 bench-rules: ## measure the rules: loading, throughput, new connections, against none (as root)
 	$(PART) 5m -bench '^BenchmarkPeers$$' ./rules/netfilter
+
+bench-packet: ## measure what each part of the rules costs a forwarded packet (as root)
+	$(GO) test -tags lab -run '^$$' -bench '^BenchmarkPacket$$' -benchtime 1x -v -timeout 5m ./rules/netfilter
 
 bench-pass: ## measure a pass by which nothing changes, in an empty house and in a big one
 	$(PART) 3m -bench '^BenchmarkPeers$$' ./gateway

@@ -14,7 +14,8 @@ import (
 //	mangle PREROUTING  => TUNIC-CLASSIFY => TUNIC-DEVICE     the policy's mark, on the first packet of a connection
 //	                                        => TUNIC-DEVICE-0 to -F -> TUNIC-AS-...   where there are many devices
 //	                                     => TUNIC-BYPASS     the mark of direct, towards what the owner lets through
-//	                                     -> TUNIC-PASS       the mark of the wall, for what is established and leaves in clear
+//	                                     -> TUNIC-SENT       the marks for what a device sends that is established and leaves in clear
+//	                                     -> TUNIC-PASS       the mark of the wall, for what answers it
 //	                   => TUNIC-GATE -> TUNIC-HOME -> TUNIC-LEAVE   the same for each other packet that may be forwarded
 //	nat    PREROUTING  => TUNIC-REDIRECT => TUNIC-LAN        devices' TCP and DNS to tor and our services
 //	                                     -> TUNIC-FULL       devices that have all connections to tor that they may: no more for now
@@ -42,6 +43,7 @@ const (
 	chainDevice   = ChainPrefix + "DEVICE"
 	chainAs       = ChainPrefix + "AS-"
 	chainBypass   = ChainPrefix + "BYPASS" // changes with the grants, alone and often
+	chainSent     = ChainPrefix + "SENT"
 	chainPass     = ChainPrefix + "PASS"
 	chainGate     = ChainPrefix + "GATE"
 	chainHome     = ChainPrefix + "HOME"
@@ -87,7 +89,7 @@ func Compile(in Input) (Ruleset, error) {
 			Table{f, "filter", []Chain{c.input(), c.closed(), c.uplink(), c.forward(), c.wire(), c.from(), c.policy(), c.to(), c.output(),
 				c.child(), c.refuse()}},
 			Table{f, "mangle", slices.Concat([]Chain{c.classify(), c.device()}, c.buckets(),
-				[]Chain{c.bypass(), c.passing(), c.gate(), c.home(), c.leave(), c.post()})},
+				[]Chain{c.bypass(), c.sending(), c.passing(), c.gate(), c.home(), c.leave(), c.post()})},
 			Table{f, "nat", []Chain{c.redirect(), c.lan(), c.full(), c.trans(), c.sink(), c.own(), c.snat()}},
 		)
 	}

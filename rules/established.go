@@ -20,6 +20,21 @@ const (
 	original    = "-m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL"
 )
 
+// SentMark is the bit of a packet's mark that says that TUNIC-CLASSIFY has found it to
+// be what a device sends over an established connection that leaves in clear. Like
+// WallMark it belongs to packets. The chains behind still look for themselves at the
+// policy, the source, the interface and the destination: only that the packet is no
+// first one and no answer they take from it, which iptables can ask conntrack for only
+// by a match of its own.
+const SentMark uint32 = 0x20000000
+
+var sentMarked = fmt.Sprintf("-m mark --mark %#x/%#x", SentMark, SentMark)
+
+// judged and known match what a device sends by an interface over such a connection: by
+// what conntrack knows, or by the mark that was set for that.
+func judged(in string) string { return join(in, free, original) }
+func known(in string) string  { return join(in, sentMarked, free) }
+
 // leaving match connections that may leave the box unchanged.
 func (c compiler) leaving() []string {
 	var list []string
@@ -56,16 +71,16 @@ func (c compiler) leavingAnswers() []string {
 // sent ends the way through a chain for what a device sends over an established
 // connection that leaves in clear. Neither a source that is not the household's
 // nor a virtual destination is among it, whatever the connection was when it was
-// opened. A "" among ins is any interface; beside is the target for addresses of
-// networks beside Tor, of which a rule can except no more than one.
-func (c compiler) sent(chain *Chain, ins []string, target, beside string) {
+// opened. A "" among ins is any interface; match is judged or known; beside is the target
+// for addresses of networks beside Tor, of which a rule can except no more than one.
+func (c compiler) sent(chain *Chain, ins []string, match func(string) string, target, beside string) {
 	if !c.open() {
 		return
 	}
-	c.eachBeside(chain, "-d %v "+join(free, original, beside))
+	c.eachBeside(chain, "-d %v "+join(judged(""), beside))
 	for _, in := range ins {
 		for _, p := range c.prefixes {
-			chain.add("-s %v ! -d %v %s %s", p, c.virtual(), join(in, free, original), target)
+			chain.add("-s %v ! -d %v %s %s", p, c.virtual(), match(in), target)
 		}
 	}
 }

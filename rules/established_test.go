@@ -24,9 +24,11 @@ func TestFreeIsOnionAndDirect(t *testing.T) {
 
 // TestEstablishedAreNarrow: what is established passes early only where the
 // household is open, only with that mark, and what a device sends only with a
-// source of the household and not to a virtual address.
+// source of the household and not to a virtual address. The packet's mark that says
+// so is set by what TUNIC-CLASSIFY has judged itself, and never for an answer.
 func TestEstablishedAreNarrow(t *testing.T) {
-	early := regexp.MustCompile(`--ctstate ESTABLISHED --ctdir (REPLY|ORIGINAL) (-j RETURN|-g TUNIC-PASS)$`)
+	early := regexp.MustCompile(`(--ctstate ESTABLISHED --ctdir (?:REPLY|ORIGINAL)|-m mark --mark 0x20000000/0x20000000) (?:.* )?` +
+		`(-j RETURN|-g TUNIC-PASS|-g TUNIC-SENT)$|-g TUNIC-SENT$`)
 	for name, in := range scenarios() {
 		for _, table := range mustCompile(t, in).Tables {
 			c := compiler{Input: in.normal(), dialect: dialectOf(table.Family), prefixes: only(table.Family, in.Prefixes)}
@@ -43,15 +45,19 @@ func TestEstablishedAreNarrow(t *testing.T) {
 
 func narrow(c compiler, chain, rule, direction string) bool {
 	interfaces, sources := c.ins(), c.prefixes
-	if direction == "REPLY" {
+	answers := strings.HasSuffix(direction, "REPLY")
+	if answers {
 		interfaces, sources = c.outs(), nil
 	}
 	within := func(match string) bool { return strings.Contains(rule, match+" ") }
 	ok := c.open() && within(free)
-	if chain == chainForward || direction == "ORIGINAL" && chain == chainClassify {
+	if chain == chainForward || !answers && chain == chainClassify {
 		ok = ok && slices.ContainsFunc(interfaces, within)
 	}
-	if direction == "ORIGINAL" {
+	if chain == chainClassify {
+		ok = ok && within(original) == strings.HasSuffix(rule, "-g "+chainSent) && !within(sentMarked)
+	}
+	if !answers {
 		ok = ok && within("! -d "+c.virtual().String())
 		source := false
 		for _, p := range sources {
@@ -69,7 +75,9 @@ func TestEstablishedStandFirst(t *testing.T) {
 	for _, f := range Families() {
 		for chain, table := range map[string]string{chainClassify: "mangle", chainForward: "filter", chainPost: "mangle"} {
 			list := rulesOf(t, set, f, table, chain)
-			before := slices.IndexFunc(list, func(r string) bool { return strings.Contains(r, "ESTABLISHED") })
+			before := slices.IndexFunc(list, func(r string) bool {
+				return strings.Contains(r, original) || strings.Contains(r, sentMarked)
+			})
 			if want := map[string]int{chainPost: 3}[chain]; before != want {
 				t.Errorf("%v %s: %d rules stand before what is established, not %d", f, chain, before, want)
 			}
@@ -88,7 +96,7 @@ func TestEstablishedToNetworksBeside(t *testing.T) {
 	for chain, rest := range map[string][2]string{chainClassify: {"mangle", "-g " + chainGate}, chainForward: {"filter", "-g " + chainFrom},
 		chainPost: {"mangle", "-j DROP"}} {
 		list := rulesOf(t, set, IPv4, rest[0], chain)
-		passes := slices.IndexFunc(list, func(r string) bool { return strings.HasPrefix(r, "-s") && strings.Contains(r, original) })
+		passes := slices.IndexFunc(list, func(r string) bool { return strings.HasPrefix(r, "-s") && strings.Contains(r, " ! -d ") })
 		for _, n := range in.Networks {
 			at := slices.Index(list, "-d "+n.Range.String()+" "+join(free, original, rest[1]))
 			if at < 0 || at > passes {

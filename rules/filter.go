@@ -16,8 +16,8 @@ const (
 func (c compiler) forward() Chain {
 	chain := Chain{Name: chainForward}
 	ins, outs := c.ins(), c.outs()
+	c.sent(&chain, ins, known, "-j RETURN", "-g "+chainFrom)
 	c.answers(&chain, outs, "-j RETURN")
-	c.sent(&chain, ins, "-j RETURN", "-g "+chainFrom)
 	for i := range ins {
 		chain.add("%s %s -g %s", ins[i], outs[i], chainWire)
 	}

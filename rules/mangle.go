@@ -5,8 +5,8 @@ package rules
 // Then every packet comes by the gate of the wall.
 func (c compiler) classify() Chain {
 	chain := Chain{Name: chainClassify}
+	c.sent(&chain, c.ins(), judged, "-g "+chainSent, "-g "+chainGate)
 	c.answers(&chain, []string{""}, "-g "+chainPass)
-	c.sent(&chain, c.ins(), "-g "+chainPass, "-g "+chainGate)
 	for _, in := range c.ins() {
 		chain.add("%s -m conntrack --ctstate NEW -j %s", in, chainDevice)
 	}
@@ -38,7 +38,7 @@ func (c compiler) device() Chain {
 }
 
 // post is the last net, where the interface on which a packet leaves is final.
-// It trusts no other chain:
+// It trusts no other chain, but for what is sent over an open connection (SentMark):
 //   - nothing to or from a loopback address leaves (M01);
 //   - nothing to or from a virtual address leaves;
 //   - what answers a connection that began in the household goes to the
@@ -53,7 +53,7 @@ func (c compiler) post() Chain {
 	chain.add("-o lo -j RETURN")
 	chain.add("-s %v -j DROP", c.loopback)
 	chain.add("-d %v -j DROP", c.loopback)
-	c.sent(&chain, []string{""}, "-j RETURN", "-j DROP")
+	c.sent(&chain, []string{""}, known, "-j RETURN", "-j DROP")
 	c.eachTo(&chain, c.destinations(), "-j RETURN")
 	if v := c.virtual(); v.IsValid() {
 		chain.add("-s %v -j DROP", v)

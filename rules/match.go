@@ -74,7 +74,7 @@ func (w *walk) is(option string, values []string) (bool, error) {
 		return value == w.MAC, nil
 	case "--bytecode":
 		return bucket(bucketOf(w.MAC)) == "-m bpf --bytecode "+strings.Join(values, " "), nil
-	case "--mark":
+	case "--mark": // the packet's own mark is asked for only where a connection is open: SentMark is in no policy's
 		mark, mask, err := parseMark(value)
 		return w.mark&mask == mark, err
 	case "--uid-owner":

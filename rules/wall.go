@@ -70,11 +70,21 @@ func (r RoutingRule) Source(f Family) netip.Prefix {
 // through is the target that lets a packet pass the wall.
 var through = fmt.Sprintf("-j MARK --set-xmark %#x/%#x", WallMark, WallMark)
 
-// passing marks what the gate need not judge.
+// passing marks answers that the gate need not judge.
 func (c compiler) passing() Chain {
 	chain := Chain{Name: chainPass}
 	if c.open() {
 		chain.add("%s", through)
+	}
+	return chain
+}
+
+// sending marks what a device sends that the gate need not judge, for the wall and for
+// TUNIC-FORWARD and TUNIC-POST.
+func (c compiler) sending() Chain {
+	chain := Chain{Name: chainSent}
+	if c.open() {
+		chain.add("-j MARK --set-xmark %#x/%#x", WallMark|SentMark, WallMark|SentMark)
 	}
 	return chain
 }

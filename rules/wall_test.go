@@ -45,14 +45,14 @@ func TestWallSwallowsTheRest(t *testing.T) {
 
 // Nothing but the gate, and the chain that stands in for it, marks a packet, and no policy's mark touches the wall's.
 func TestOnlyTheGateMarks(t *testing.T) {
-	if WallMark&MarkMask != 0 {
+	if WallMark&MarkMask != 0 || SentMark&(MarkMask|WallMark) != 0 {
 		t.Error("the marks overlap")
 	}
 	mark := regexp.MustCompile(`-j MARK`)
 	for name, in := range scenarios() {
 		for _, table := range mustCompile(t, in).Tables {
 			for _, c := range table.Chains {
-				gate := table.Name == "mangle" && slices.Contains([]string{chainPass, chainGate, chainHome, chainLeave}, c.Name)
+				gate := table.Name == "mangle" && slices.Contains([]string{chainSent, chainPass, chainGate, chainHome, chainLeave}, c.Name)
 				if mark.MatchString(strings.Join(c.Rules, "\n")) && !gate {
 					t.Errorf("%s: %v %s marks packets", name, table.Family, c.Name)
 				}

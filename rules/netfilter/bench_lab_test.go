@@ -106,7 +106,7 @@ func benchThroughput(b *testing.B, p rules.Policy, byHand []string, server func(
 		without = nil // nothing would arrive
 	}
 	for i, devices := range append(without, 0, 1, 1000) {
-		n := newNamedNetwork(b, fmt.Sprintf("b%d", i))
+		n := newUnwatched(b, fmt.Sprintf("b%d", i))
 		name := fmt.Sprintf("devices=%d", devices)
 		switch {
 		case devices > 0:

@@ -5,7 +5,10 @@ package netfilter
 import (
 	"net/netip"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"tunic/rules"
 )
@@ -52,23 +55,63 @@ func TestEstablishedIsNoPass(t *testing.T) {
 	}
 }
 
+// TestAnswerIsNotSent: what answers a device does not pass for what a device sends. The phone's
+// network is none of the household's any more, so the nas' answers to it would leave.
+func TestAnswerIsNotSent(t *testing.T) {
+	n := newNetwork(t)
+	n.far = n.nas.server(":8080")
+	in := bothDirect()
+	n.apply(compile(t, in))
+	f := n.flow("from the phone to the nas", n.phone, nas4+":8080", phone4)
+	n.gateway.ip("addr del 192.168.77.1/24 dev lan1")
+	in.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.78.0/24"), netip.MustParsePrefix("2001:db8:78::/64")}
+	set := compile(t, in)
+	leaves := func(set rules.Ruleset) bool {
+		n.apply(set)
+		n.wan.take()
+		if _, err := f.at.Write([]byte("word")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(settle)
+		return slices.ContainsFunc(n.wan.take(), func(p string) bool { return strings.Contains(p, nas4) })
+	}
+	if !leaves(replaced(set, "-g TUNIC-PASS", "-g TUNIC-SENT")) {
+		t.Error("it does not leave when answers are marked as sent either: this test proves nothing")
+	}
+	if leaves(set) {
+		t.Error("an answer leaves")
+	}
+}
+
+// replaced changes the text of all rules.
+func replaced(set rules.Ruleset, old, by string) rules.Ruleset {
+	return changed(set, func(rule string) string { return strings.ReplaceAll(rule, old, by) })
+}
+
 // widened takes a part out of each rule for what is established.
 func widened(set rules.Ruleset, part string) rules.Ruleset {
-	established := regexp.MustCompile(`--ctstate ESTABLISHED --ctdir ORIGINAL`)
-	var wide rules.Ruleset
+	established := regexp.MustCompile(`--ctstate ESTABLISHED --ctdir ORIGINAL|-m mark --mark`)
+	return changed(set, func(rule string) string {
+		if !established.MatchString(rule) {
+			return rule
+		}
+		return regexp.MustCompile(part).ReplaceAllString(rule, "")
+	})
+}
+
+// changed is a ruleset with another text for each rule.
+func changed(set rules.Ruleset, text func(rule string) string) rules.Ruleset {
+	var other rules.Ruleset
 	for _, table := range set.Tables {
 		t := rules.Table{Family: table.Family, Name: table.Name}
 		for _, c := range table.Chains {
 			chain := rules.Chain{Name: c.Name}
 			for _, rule := range c.Rules {
-				if established.MatchString(rule) {
-					rule = regexp.MustCompile(part).ReplaceAllString(rule, "")
-				}
-				chain.Rules = append(chain.Rules, rule)
+				chain.Rules = append(chain.Rules, text(rule))
 			}
 			t.Chains = append(t.Chains, chain)
 		}
-		wide.Tables = append(wide.Tables, t)
+		other.Tables = append(other.Tables, t)
 	}
-	return wide
+	return other
 }

@@ -47,6 +47,15 @@ func newNetwork(t testing.TB) *network { return newNamedNetwork(t, "") }
 // newNamedNetwork is for tests that have several.
 func newNamedNetwork(t testing.TB, name string) *network {
 	t.Helper()
+	n := newUnwatched(t, name)
+	n.wan = n.internet.captureOn("eth0")
+	return n
+}
+
+// newUnwatched is a network in which nothing captures, so that it can be measured: a
+// capture copies all that arrives.
+func newUnwatched(t testing.TB, name string) *network {
+	t.Helper()
 	n := &network{t: t, phone: newNode(t, name+"phone"), nas: newNode(t, name+"nas"), gateway: newNode(t, name+"gw"),
 		internet: newNode(t, name+"wan")}
 	n.wire(n.phone, "lan1", "192.168.77.1/24", "2001:db8:77::1/64")
@@ -67,7 +76,6 @@ func newNamedNetwork(t testing.TB, name string) *network {
 	}
 	n.gateway.set("ipv4/conf/all/rp_filter", "0")
 	n.kernel = n.gateway.kernel()
-	n.wan = n.internet.captureOn("eth0")
 	return n
 }
 

@@ -105,7 +105,7 @@ func benchForward(b *testing.B) {
 	data := make([]byte, portion)
 	var ways []bench.Way
 	for i, devices := range []int{0, 1, 1000} {
-		n := newNamedNetwork(b, fmt.Sprintf("p%d", i))
+		n := newUnwatched(b, fmt.Sprintf("p%d", i))
 		if devices > 0 {
 			in := withDevices(devices)
 			in.Devices[devices-1].Policy, in.Group = rules.Onion, Group
@@ -139,7 +139,7 @@ func benchForward(b *testing.B) {
 func benchConnections(b *testing.B) {
 	var ways []bench.Way
 	for i, devices := range []int{1, 1000} {
-		n := newNamedNetwork(b, fmt.Sprintf("c%d", i))
+		n := newUnwatched(b, fmt.Sprintf("c%d", i))
 		n.apply(compile(b, withDevices(devices)))
 		conns := n.internet.server(":8080")
 		go func() {
