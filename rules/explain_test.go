@@ -109,7 +109,7 @@ func TestExplain(t *testing.T) {
 		{"closed, a guest's virtual address", closedGuests, device(macTor, "tcp", "10.192.0.7:80"), Refused, 0, Portal, "TUNIC-INPUT"},
 		{"closed, a guest's neighbour", closedGuests, device(macTor, "tcp", "192.168.77.20:80"), Refused, 0, Portal, "TUNIC-INPUT"},
 
-		{"tor itself", ownTor, own(971, "tcp", "198.51.100.1:9001"), Passed, 0, 0, "TUNIC-POST"},
+		{"tor itself", ownTor, own(971, "tcp", "198.51.100.1:9001"), Passed, 0, carried, "TUNIC-POST"},
 		{"tor's UDP", ownTor, own(971, "udp", "198.51.100.1:9001"), Refused, 0, 0, "TUNIC-REFUSE"},
 		{"the box's web", ownTor, own(0, "tcp", "198.51.100.1:443"), Redirected, 9240, 0, "TUNIC-POST"},
 		{"the box's DNS", ownTor, own(0, "udp", "9.9.9.9:53"), Redirected, 9354, 0, "TUNIC-POST"},

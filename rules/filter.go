@@ -186,6 +186,7 @@ func (c compiler) output() Chain {
 	chain.add("-p tcp -m tcp --tcp-flags RST RST -m conntrack --ctdir REPLY -j DROP")
 	chain.add("%s -m conntrack --ctdir REPLY -j DROP", c.portUnreachable)
 	chain.add("%s --ctdir REPLY -j RETURN", established)
+	c.orphans(&chain)
 	chain.add("%s -j RETURN", c.dhcpClient)
 	c.eachException(&chain, func(Exception) bool { return true }, "-j RETURN")
 	c.astray(&chain)

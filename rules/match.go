@@ -30,7 +30,7 @@ func (w *walk) match(rule string) (matches bool, target []string, err error) {
 			values = 2
 		case "--bytecode": // in quotes
 			values = 1 + slices.IndexFunc(words[1:], func(w string) bool { return strings.HasSuffix(w, `"`) })
-		case "--connlimit-saddr":
+		case "--connlimit-saddr", "--socket-exists":
 			values = 0
 		}
 		if len(words) < 1+values {
@@ -53,6 +53,8 @@ func (w *walk) is(option string, values []string) (bool, error) {
 		return true, nil
 	case "--connlimit-above":
 		return false, nil // a person asks about one connection
+	case "--socket-exists":
+		return w.Flow.Own(), nil // that of who dials
 	}
 	value := values[0]
 	switch option {

@@ -171,6 +171,7 @@ func (c compiler) redirectTime(chain *Chain, match string) {
 // without a resolver of ours it is led to where it is refused.
 func (c compiler) own() Chain {
 	chain := Chain{Name: chainOwn}
+	c.carry(&chain)
 	for _, k := range c.Carriers {
 		if k.UID != 0 {
 			chain.add("-m owner --uid-owner %d -j RETURN", k.UID)

@@ -1,7 +1,8 @@
 package rules
 
 // String returns the policy's name in the configuration: "tor", "onion",
-// "direct" or "block"; "portal" for that mark, "unknown" for any other number.
+// "direct" or "block"; "portal" for that mark, "tor's own" for that of
+// what tor has opened, "unknown" for any other number.
 func (p Policy) String() string {
 	switch p {
 	case Tor:
@@ -14,6 +15,8 @@ func (p Policy) String() string {
 		return "block"
 	case Portal:
 		return "portal"
+	case carried:
+		return "tor's own"
 	}
 	return "unknown"
 }

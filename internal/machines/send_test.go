@@ -26,7 +26,8 @@ const (
 )
 
 // patienceLimit is when a box has given up on a sender of whom nothing comes, which it
-// does after three minutes where Tor does not tell it that the other one is gone.
+// does after three minutes where Tor does not tell it that the other one is gone: in relays
+// that have nothing else to say, that word can wait for the next cell (decision 118).
 const patienceLimit = 4 * time.Minute
 
 // sentWhole has files sent both ways between the box and the friend's. In the middle of

@@ -47,8 +47,8 @@ func settings() []setting {
 	mixed.Interfaces, mixed.Group = []string{"lan1", "lan9"}, houseGroup
 	return []setting{
 		{"open, the box's own traffic through Tor", newHouse, openHouse(), slices.Concat(openShots(), unnamedShots()), "", false},
-		{"open, the box's own traffic direct", newHouse, direct, directBoxShots(), "", false},
-		{"closed", newHouse, closed, slices.Concat(closedShots(), servedShots()), "", false},
+		{"open, the box's own traffic direct", newHouse, direct, slices.Concat(directBoxShots(), orphanShots()), "", false},
+		{"closed", newHouse, closed, slices.Concat(closedShots(), servedShots(), orphanShots()), "", false},
 		{"closed, the household's addresses not known yet", newHouse, booting, bootingShots(), "", false},
 		{"closed, nothing known", newHouse,
 			rules.Input{OwnTor: true, OwnDNS: 9354, Carriers: []rules.Carrier{{TransPort: 9240, DNSPort: 9253}}}, earlyShots(), "", false},
@@ -74,7 +74,8 @@ func settings() []setting {
 const houseGroup = 0x77
 
 func openShots() []shot {
-	return slices.Concat(torShots(), directShots(), otherShots(), inboundShots(), boxShots(), linkShots(), wireShots(), strayShots())
+	return slices.Concat(torShots(), directShots(), otherShots(), inboundShots(), boxShots(), orphanShots(), linkShots(), wireShots(),
+		strayShots())
 }
 
 // wallShotsOpen are those by which it is seen what is marked to pass the second
