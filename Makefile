@@ -395,6 +395,7 @@ install: $(PROGRAM) ## install the binary, units, users, manual and an example c
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/tunic
 	install -D -m 0644 bin/share/tunic.8 $(SHARE)/man/man8/tunic.8
 	install -D -m 0644 bin/share/tunic.toml.5 $(SHARE)/man/man5/tunic.toml.5
+	install -d $(SHARE)/doc/tunic/docs && install -m 0644 README.md $(SHARE)/doc/tunic/ && install -m 0644 docs/*.md $(SHARE)/doc/tunic/docs/
 	install -D -m 0644 bin/share/tunic.bash $(SHARE)/bash-completion/completions/tunic
 	install -D -m 0644 bin/share/tunic.zsh $(SHARE)/zsh/vendor-completions/_tunic
 	install -D -m 0644 bin/share/tunic.fish $(SHARE)/fish/vendor_completions.d/tunic.fish
@@ -417,7 +418,8 @@ uninstall: ## stop tunic, take its rules away and remove what install put in pla
 	  $(SHARE)/zsh/vendor-completions/_tunic $(SHARE)/fish/vendor_completions.d/tunic.fish \
 	  $(DESTDIR)/usr/lib/systemd/networkd.conf.d/50-tunic.conf $(DESTDIR)/usr/lib/sysctl.d/50-tunic.conf \
 	  $(DESTDIR)/usr/lib/sysusers.d/tunic.conf $(DESTDIR)/usr/lib/tmpfiles.d/tunic.conf $(DESTDIR)/etc/tunic/tunic.toml.example
-	rm -rf $(DESTDIR)/var/lib/tunic-setup
+	rm -rf $(DESTDIR)/var/lib/tunic-setup $(SHARE)/doc/tunic/docs $(SHARE)/doc/tunic/README.md
+	[ ! -d $(SHARE)/doc/tunic ] || rmdir --ignore-fail-on-non-empty $(SHARE)/doc/tunic
 	if $(SYSTEMD); then systemctl daemon-reload; fi
 	@[ -n "$(DESTDIR)" ] || { printf '%s\n' "the household's traffic goes past Tor from now on. These stay, for you to remove:" \
 	  "  /etc/tunic       the configuration" \

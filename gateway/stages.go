@@ -135,6 +135,9 @@ func (p *pass) applyTor(ctx context.Context) bool {
 	st := p.Tor.Status()
 	away := p.upkeep.NotConnected(st)
 	switch {
+	case errors.Is(err, tor.ErrNoTor):
+		p.why = tor.ErrNoTor.Error()
+		p.find(torCode(err), "", "%v", err)
 	case err != nil:
 		p.why = "tor did not take the configuration"
 		p.find(torCode(err), "", "%v", err)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"regexp"
 	"strings"
 
@@ -162,6 +164,15 @@ func explain(err error) *failure {
 // notRunning is what helps where there is no daemon.
 const notRunning = "start it with `systemctl start tunic`, or `tunic run` in a terminal"
 
+// notSetUp is what helps where there is no configuration either: its unit would not start.
+const notSetUp = "this box is not set up yet: `tunic setup` makes it the household's gateway"
+
+// notSetUp reports whether nobody has written a configuration.
+func (a *app) notSetUp() bool {
+	_, err := os.Lstat(a.paths().Main())
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // asRoot is what helps who may not read or change something.
 const asRoot = "run the command as root (sudo)"
 
@@ -172,6 +183,9 @@ var forbidden = regexp.MustCompile(`(?i)permission denied|operation not permitte
 // helped is a failure with the hint that helps somebody who is not root. What the
 // verb itself has to say would lead astray: it could not look.
 func (a *app) helped(f *failure) *failure {
+	if errors.Is(f, api.ErrNotRunning) && a.notSetUp() {
+		f = &failure{f.code, f.err, notSetUp}
+	}
 	switch {
 	case a.uid == 0:
 	case forbidden.MatchString(f.Error()):
@@ -192,7 +206,10 @@ Everything the household's devices send leaves through Tor or does not leave at
 all, and any service on the LAN gets a permanent onion address.
 
 All verbs that change the box are for root (sudo). Members of the group tunic-look
-may look: status, devices, friends, onions, why, bypass list.`,
+may look: status, devices, friends, onions, why, bypass list.
+
+Pages that messages name, such as docs/mail.md, are in /usr/share/doc/tunic; built from
+source, in /usr/local/share/doc/tunic.`,
 		Example: `  tunic check                                  # is the configuration right?
   tunic run                                    # the daemon (systemd does this)
   tunic status

@@ -209,7 +209,7 @@ is given, an hour at most), also over a restart, or with --close.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Device = args[0]
 			if cmd.Flags().Changed("for") && r.For <= 0 {
-				return usageError("example: tunic portal "+r.Device+" --for 10m", "--for: %v",
+				return usageError("example: tunic portal "+r.Device+" --for 10m; --close ends it before", "--for: %v",
 					api.CheckSpan(r.For, household.LongestPortal))
 			}
 			p, err := a.client().Portal(cmd.Context(), r)

@@ -28,11 +28,7 @@ func (d *doctor) files(ctx context.Context) (list []diagnosis) {
 	const area = "configuration"
 	c, err := config.Load(d.paths())
 	if err != nil {
-		for line := range strings.Lines(err.Error()) {
-			list = append(list, fail(area, "", "%s", strings.TrimSpace(line)))
-		}
-		list[len(list)-1].Action = "correct the file; `tunic check` says whether it is right"
-		return list
+		return d.mistakes(area, err)
 	}
 	d.config = c
 	if err := entry.CheckSnippets(d.paths(), c); err != nil {
@@ -51,11 +47,33 @@ func (d *doctor) files(ctx context.Context) (list []diagnosis) {
 	return list
 }
 
+// mistakes are those of the configuration, one by one, each with its hint.
+func (d *doctor) mistakes(area string, err error) (list []diagnosis) {
+	if d.notSetUp() {
+		return []diagnosis{fail(area, notSetUp, "there is no %s", d.paths().Main())}
+	}
+	wrong, _ := errors.AsType[config.Errors](err)
+	for _, one := range wrong {
+		hint := one.Hint
+		one.Hint = ""
+		list = append(list, fail(area, hint, "%v", one))
+	}
+	if len(list) == 0 {
+		list = append(list, fail(area, "", "%v", err))
+	}
+	if last := &list[len(list)-1]; last.Action == "" {
+		last.Action = "correct the file; `tunic check` says whether it is right"
+	}
+	return list
+}
+
 // daemon asks for the status.
 func (d *doctor) daemon(ctx context.Context) []diagnosis {
 	const area = "daemon"
 	s, err := d.client().Status(ctx)
 	switch {
+	case errors.Is(err, api.ErrNotRunning) && d.notSetUp():
+		return []diagnosis{fail(area, notSetUp, "the daemon does not run")}
 	case errors.Is(err, api.ErrNotRunning):
 		return []diagnosis{fail(area, notRunning+"; what only it can see is left out here", "the daemon does not run")}
 	case err != nil:

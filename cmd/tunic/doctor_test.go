@@ -63,6 +63,12 @@ func TestDoctorAlone(t *testing.T) {
 	if code != exitNotReady || !has(list, "configuration", stateFail, "tunic.toml:2") {
 		t.Errorf("a mistake: status %d, %+v", code, list)
 	}
+	list, _ = doctored(t, "[household]\ninterfaces = [\"lan\"]\n[gateway]\ntlak = true\n")
+	if !slices.ContainsFunc(list, func(d diagnosis) bool {
+		return strings.HasSuffix(d.Text, "gateway.tlak: unknown key") && d.Action == `did you mean "talk"?`
+	}) || has(list, "configuration", stateFail, "did you mean") {
+		t.Errorf("a mistake with a hint: %+v", list)
+	}
 }
 
 // Findings of the daemon that belong to no check are told all the same, once.

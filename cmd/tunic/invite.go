@@ -75,14 +75,14 @@ func acceptCommand(a *app) *cobra.Command {
 	var asJSON bool
 	var as string
 	c := &cobra.Command{
-		Use:   "accept INVITE",
+		Use:   "accept CODE",
 		Short: "Accept a friend's invitation",
 		Long: `Accept takes the code that "tunic invite" has printed on a friend's box. It is
 kept, and this box calls the other one until it is there: the boxes need not be
 on line at the same time. "tunic friends" shows the progress, and four words
 to compare by voice. The same code with another --as gives the other box that name.
 
-INVITE can also be the name under which a friend has introduced somebody. A dash
+CODE can also be the name under which a friend has introduced somebody. A dash
 reads the code from standard input, so that no other user of this machine sees it
 in the list of processes.`,
 		Example: "  tunic accept tunic:ae3o… --as alice\n  tunic accept - --as alice\n  tunic accept carol",

@@ -137,7 +137,9 @@ func outside(p config.Policy) bool { return p == config.PolicyDirect || p == con
 // attachProbe has the daemon treat an interface as the household's.
 func (a *app) attachProbe(ctx context.Context, name string) (func() error, error) {
 	undo := func() error { return a.client().Probe(context.WithoutCancel(ctx), api.ProbeRequest{Interface: name}) }
-	if err := a.client().Probe(ctx, api.ProbeRequest{Interface: name, For: attachFor}); err != nil {
+	if err := a.client().Probe(ctx, api.ProbeRequest{Interface: name, For: attachFor}); errors.Is(err, api.ErrNotRunning) {
+		return nil, err // there is nothing to undo
+	} else if err != nil {
 		return undo, err
 	}
 	return undo, nil

@@ -139,3 +139,48 @@ func TestPastedInvitation(t *testing.T) {
 		}
 	}
 }
+
+// Who has installed the package and not set the box up is told so: the unit would be
+// started in vain.
+func TestNotSetUp(t *testing.T) {
+	root := t.TempDir()
+	said := func(words ...string) string {
+		var out bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &out, err: &out, env: func(string) string { return "" }, root: root}
+		execute(context.Background(), a, append([]string{"--root", root}, words...))
+		return out.String()
+	}
+	for _, words := range [][]string{{"status"}, {"onions"}, {"friends"}, {"doctor"}} {
+		if text := said(words...); !strings.Contains(text, notSetUp) || strings.Contains(text, notRunning) {
+			t.Errorf("%q: %s", words, text)
+		}
+	}
+	if text := said("check"); !strings.Contains(text, `"tunic setup" asks a few questions and writes it`) {
+		t.Errorf("check: %s", text)
+	}
+	writeConfig(t, root, "tunic.toml", "[household]\ninterfaces = [\"br-lan\"]\n")
+	if text := said("status"); !strings.Contains(text, notRunning) || strings.Contains(text, notSetUp) {
+		t.Errorf("set up: %s", text)
+	}
+}
+
+// A test for leaks that did not begin says once why.
+func TestNothingToUndo(t *testing.T) {
+	a := &app{root: t.TempDir()}
+	if undo, err := a.attachProbe(t.Context(), "probe0"); undo != nil || !errors.Is(err, api.ErrNotRunning) {
+		t.Errorf("without a daemon: %v, something to undo: %v", err, undo != nil)
+	}
+}
+
+// Two flags of setup that mean different things are named, in plain words.
+func TestSetupTogether(t *testing.T) {
+	for _, two := range setupApart {
+		var out bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &out, err: &out, env: func(string) string { return "" }}
+		code := execute(t.Context(), a, []string{"setup", "--" + two[0], "--" + two[1]})
+		if want := "--" + two[0] + " and --" + two[1] + " do not go together\n  say one of them"; code != exitUsage ||
+			!strings.Contains(out.String(), want) {
+			t.Errorf("%v: %d, %s", two, code, out.String())
+		}
+	}
+}

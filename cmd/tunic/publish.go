@@ -135,7 +135,8 @@ func (a *app) waitPublished(ctx context.Context, name string) error {
 		case i < 0:
 			return fmt.Errorf("the onion %s is not published any more", name)
 		case !s.Onions[i].Findable():
-			fmt.Fprintf(a.err, "%s is private and has no clients: `tunic grant %s FRIEND` lets a friend find it\n", name, name)
+			fmt.Fprintf(a.err, "%s is private and has no clients: `tunic grant %s FRIEND` lets a friend find it, "+
+				"`tunic grant %s NAME --new` somebody without a box\n", name, name, name)
 			return nil
 		case s.Onions[i].Published:
 			fmt.Fprintf(a.err, "%s is published: visitors can find it now, at this address for good%s\n", name, hereToo(name))

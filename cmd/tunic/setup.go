@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,20 @@ import (
 
 // torLimit is what Tor may take to connect for the first time.
 const torLimit = 5 * time.Minute
+
+// setupApart are flags of setup that mean different things to do.
+var setupApart = [][2]string{{"confirm", "undo"}, {"confirm", "page"}, {"undo", "page"},
+	{"confirm", "access-point"}, {"page", "access-point"}}
+
+// setupTogether says which flags do not go together; cobra's words for it are a programmer's.
+func setupTogether(c *cobra.Command) error {
+	for _, two := range setupApart {
+		if c.Flags().Changed(two[0]) && c.Flags().Changed(two[1]) {
+			return usageError("say one of them; see `tunic setup --help`", "--%s and --%s do not go together", two[0], two[1])
+		}
+	}
+	return nil
+}
 
 func setupCommand(a *app) *cobra.Command {
 	var confirm, undo, unconfirmed, radio, onPage bool
@@ -51,6 +66,7 @@ because Tor did not connect.`,
   sudo tunic setup --confirm     # from another login, if the first one is gone
   sudo tunic setup --undo        # as it was before the last setup
   sudo tunic setup --access-point`,
+		Args: func(c *cobra.Command, args []string) error { return cmp.Or(setupTogether(c), cobra.NoArgs(c, args)) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.uid != 0 {
 				return &failure{exitFailed, errors.New("only root may set the box up"), asRoot}
@@ -83,9 +99,9 @@ because Tor did not connect.`,
 	c.Flags().BoolVar(&onPage, "page", false, "ask the questions in a browser of the household")
 	c.Flags().BoolVar(&unconfirmed, "unconfirmed", false, "with --undo: do nothing if it was confirmed")
 	c.Flags().Var((*span)(&within), "confirm-within", "how long to wait for the confirmation")
-	c.MarkFlagsMutuallyExclusive("confirm", "undo", "page")
-	c.MarkFlagsMutuallyExclusive("confirm", "access-point")
-	c.MarkFlagsMutuallyExclusive("page", "access-point")
+	for _, two := range setupApart {
+		c.MarkFlagsMutuallyExclusive(two[:]...) // so that the shell completes neither after the other
+	}
 	if f := c.Flags().Lookup("unconfirmed"); f != nil {
 		f.Hidden = true // the timer's
 	}

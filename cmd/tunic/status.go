@@ -61,7 +61,7 @@ func (a *app) show(s api.Status, asJSON bool) error {
 	width := a.width()
 	a.print(wrapped(oneLine(s.Fridge().String()), width, "") + "\n")
 	a.printf("\ntunic %s\n", s.Version)
-	a.printf("Tor %s: %s\n", s.Tor.Version, torWords(s.Tor))
+	a.printf("%s: %s\n", strings.TrimSpace("Tor "+s.Tor.Version), torWords(s.Tor))
 	if s.FastTor != nil {
 		a.printf("Tor for onions that are not anonymous: %s\n", torWords(*s.FastTor))
 	}

@@ -17,6 +17,8 @@ var ofOpenWrt = strings.NewReplacer(
 	"systemctl stop tunic", "service tunic stop",
 	"systemctl restart tunic", "service tunic restart",
 	"journalctl -u tunic", "logread -e tunic",
+	"`tunic setup` makes it", "`uci set tunic.main.enabled=1 && uci commit tunic && service tunic start` makes it",
+	`"tunic setup" asks a few questions and writes it`, `"service tunic start" makes it of /etc/config/tunic`,
 )
 
 // worded is where messages go, in words of the system that the box has. Each is

@@ -168,7 +168,8 @@ func noFriendHint(name string, names []string) string {
 	if hint := didYouMean(name, names); hint != "" {
 		return hint
 	}
-	return "`tunic friends` lists them; somebody without a box gets a key: `tunic grant ONION " + name + " --new`"
+	return "`tunic friends` lists them; somebody without a box gets a key, once the onion is there (publish it with --private): " +
+		"`tunic grant ONION " + name + " --new`"
 }
 
 // Restricted reports whether not everybody who knows its address finds an onion: ClientKeys

@@ -10,9 +10,9 @@ import (
 )
 
 // mainExample is what a person without a configuration is told to write.
-const mainExample = `write it; this is enough to begin with ("ip link" shows the interface's name):
+const mainExample = `"tunic setup" asks a few questions and writes it; by hand this is enough:
     [household]
-    interfaces = ["br-lan"]     # the household's side, never the internet's
+    interfaces = ["br-lan"]     # the household's side, never the internet's; "ip link" shows the names
     default-policy = "tor"
     # then: tunic check`
 

@@ -119,7 +119,7 @@ func TestLoadNothing(t *testing.T) {
 	p := NewPaths(t.TempDir())
 	_, err := Load(p)
 	lines := errorLines(p, err)
-	if len(lines) < 5 || lines[0] != "tunic.toml: does not exist" || !strings.HasPrefix(lines[1], "    write it") {
+	if len(lines) < 5 || lines[0] != "tunic.toml: does not exist" || !strings.HasPrefix(lines[1], "    \"tunic setup\" asks") {
 		t.Errorf("Load without a file:\n%s", strings.Join(lines, "\n"))
 	}
 	var errs Errors

@@ -131,7 +131,7 @@ func inhabited(t *testing.T) *fakeBox {
 	e := quoted(evil)
 	peer := `{"name":` + e + `,"state":"confirm","text":` + e + `,"words":` + e + `,"onions":[` + e + `],"reachable":true}`
 	friend := `{"name":` + e + `,"state":"friend","text":` + e + `,"onions":[` + e + `,"javascript:alert(1)"],"reachable":true,
-		"services":[{"name":` + e + `},{"name":"finger","port":79}]}`
+		"services":[{"name":` + e + `},{"name":"finger","port":79},{"name":"drop"},{"name":"talk"}]}`
 	return &fakeBox{view: link.PageView{Open: true, Policy: "tor"}, answers: map[string]string{
 		"admin me":     `{"name":"ann","role":"admin","address":"ann@x.peer.home.arpa","has_mail":true,"has_chat":true}`,
 		"member me":    `{"name":"bob","role":"member","address":"bob@x.peer.home.arpa","has_mail":true,"has_chat":true}`,

@@ -100,3 +100,14 @@ func TestCurves(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// "Except for those below" is said where there are some.
+func TestNobodyOutside(t *testing.T) {
+	const but = "except for those below"
+	for who, want := range map[string]bool{"admin": false, "member": true} { // see inhabited
+		body := get(newSite(inhabited(t)).Secure(), "https://box.home.arpa/overview", "Cookie", cookieName+"="+who).Body.String()
+		if !strings.Contains(body, "Protected:") || strings.Contains(body, but) != want {
+			t.Errorf("%s: %s", who, body)
+		}
+	}
+}

@@ -78,6 +78,9 @@ func fromSource(w *world) {
 			w.Errorf("it does not say that %s stays:\n%s", left, out)
 		}
 	}
+	if w.exec(box, "test", "-e", "/usr/local/share/doc/tunic").Code == 0 {
+		w.Error("the pages are left")
+	}
 	w.removed()
 	w.keysKept()
 }

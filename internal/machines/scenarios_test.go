@@ -96,6 +96,7 @@ func (w *world) nothingStarted() {
 			}
 		}
 	}
+	w.must(box, "test", "-s", "/usr/share/doc/tunic/docs/setup.md") // which messages name
 	if rules := w.must(box, "iptables-save"); strings.Contains(rules, "TUNIC") {
 		w.Errorf("after the package has come there are rules:\n%s", rules)
 	}

@@ -193,7 +193,7 @@ func near(c *config.Config, links []feature.Link, a netip.Addr) bool {
 func RefuseUplink(c *config.Config, links []feature.Link) error {
 	if name := feature.UplinkAsHousehold(c, links); name != "" {
 		f := badHousehold(c, links)[0]
-		return fmt.Errorf("%s\n%s", f.Text, f.Action)
+		return fmt.Errorf("%s\n    %s", f.Text, f.Action)
 	}
 	return nil
 }

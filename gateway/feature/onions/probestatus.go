@@ -118,10 +118,12 @@ func callFinding(o api.Onion) (health.Finding, bool) {
 		return health.New(health.OnionElsewhere, o.Name,
 			fmt.Sprintf("the onion %s: another box answers at its address: two boxes have its keys", o.Name)), true
 	}
-	text := fmt.Sprintf("the onion %s, port %d: this box does not reach it through Tor: %s (%d times in a row)",
-		o.Name, o.Ports[i].Port, c.Error, o.Failures)
+	text := fmt.Sprintf("the onion %s, port %d: this box does not reach it through Tor: %s", o.Name, o.Ports[i].Port, c.Error)
+	if o.Failures > 1 {
+		text += fmt.Sprintf(" (%d times in a row)", o.Failures)
+	}
 	if o.Repairs > 0 {
-		text += fmt.Sprintf("; it was published again %d times", o.Repairs)
+		text += fmt.Sprintf("; it was published again (%d)", o.Repairs)
 	}
 	return health.New(health.OnionUnreachable, o.Name, text), true
 }

@@ -10,12 +10,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/time/rate"
-
 	"tunic/gateway/anchor"
 	"tunic/gateway/cell"
 	"tunic/gateway/config"
@@ -111,6 +112,12 @@ func unusable(s config.Service, user feature.IDs) string {
 	}
 	if user == (feature.IDs{}) {
 		return "the system user " + config.ServiceUser + ", as whom commands run, does not exist"
+	}
+	if name := s.Command[0]; !filepath.IsAbs(name) {
+		if found, err := exec.LookPath(name); err == nil && filepath.IsAbs(found) {
+			return "write the program with its whole path: " + found
+		}
+		return name + " is no program with its whole path, such as /usr/bin/uptime"
 	}
 	switch info, err := os.Stat(s.Command[0]); {
 	case errors.Is(err, fs.ErrNotExist):

@@ -298,6 +298,11 @@ func TestUnusable(t *testing.T) {
 	if _, r := look(f, h); len(r.Findings) != 1 {
 		t.Errorf("what is no program: %v", r.Findings)
 	}
+	for name, want := range map[string]string{"sh": "with its whole path: /", "nonexistent": "nonexistent is no program with its"} {
+		if why := unusable(config.Service{Command: []string{name}}, feature.IDs{UID: 1, GID: 1}); !strings.Contains(why, want) {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
 }
 
 // A program is told by a variable which friend comes: a header is for servers.
