@@ -2,6 +2,7 @@ package managed
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -213,6 +214,22 @@ func TestEarlyEnds(t *testing.T) {
 	h.wait("is tried again", func(again Status) bool { return again.Restarts > s.Restarts })
 	h.spec.Args = args
 	h.Apply([]Spec{h.spec.clone()})
+	h.ready()
+}
+
+// A program that is replaced while the last of many starts is under way is started at once.
+func TestReplacedDuringTheLastStart(t *testing.T) {
+	h := newHouse(t)
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	script := fmt.Sprintf("#!/bin/sh\n[ $1 = version ] && exec echo v2.3.19\necho >> %[1]s/starts\n"+
+		"[ $(wc -l < %[1]s/starts) = %[2]d ] && ln -s %[3]s %[1]s/new && mv %[1]s/new %[1]s/program\nexit 1\n",
+		dir, maxEarlyEnds, os.Args[0])
+	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.spec.Program = program
+	h.Apply([]Spec{h.spec})
 	h.ready()
 }
 
