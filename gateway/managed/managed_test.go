@@ -108,6 +108,24 @@ func TestChanges(t *testing.T) {
 	h.wait("is a third process", func(s Status) bool { return s.PID != second.PID && s.Ready })
 }
 
+// What was begun by an account that is gone, or has another password, ends with the process; one more account
+// changes nothing for the others.
+func TestLoginsThatAreGone(t *testing.T) {
+	h := newHouse(t)
+	h.spec.Files[2].Text, h.spec.Files[2].Logins = "ann:x\nbob:y\n", true
+	h.Apply([]Spec{h.spec.clone()})
+	first := h.ready()
+	h.change("", "", "ann:x\nbob:y\ncarl:z\n")
+	if s := h.ready(); s.PID != first.PID {
+		t.Error("one more account ends what others have begun")
+	}
+	for _, text := range []string{"ann:x\nbob:y\n", "ann:x\nbob:other\n"} {
+		before := h.ready()
+		h.change("", "", text)
+		h.wait("is another process", func(s Status) bool { return s.PID != before.PID && s.Ready })
+	}
+}
+
 // A server that is told of new files before it catches signals would end.
 func TestYoungServerIsToldLater(t *testing.T) {
 	h := newHouse(t)
