@@ -275,7 +275,11 @@ func (f fakeServer) Reach(_ context.Context, onion string, call bool) (link.Reac
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reaching = append(f.reaching, fmt.Sprint(onion, " ", call))
-	return f.reached[onion], f.fail["reach"]
+	got := f.reached[onion]
+	if !call {
+		got.Calls = nil
+	}
+	return got, f.fail["reach"]
 }
 
 type fakeListeners struct{ *fakes }

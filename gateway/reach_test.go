@@ -128,7 +128,7 @@ func TestWatchRepairs(t *testing.T) {
 	h.took()
 	clock := time.Now()
 	h.onions.Now = func() time.Time { return clock }
-	for _, later := range []time.Duration{time.Minute, 12 * time.Minute, 12 * time.Minute, 2 * time.Minute} {
+	for _, later := range []time.Duration{time.Minute, 12 * time.Minute, 12 * time.Minute, 12 * time.Minute} {
 		clock = clock.Add(later)
 		h.onions.Watch(t.Context())
 	}
@@ -146,5 +146,44 @@ func TestWatchRepairs(t *testing.T) {
 	h.onions.Watch(t.Context())
 	if len(h.reaching) > before {
 		t.Errorf("without tor: %v", h.reaching)
+	}
+}
+
+// While the network is away nothing is called, and who was not reached before is called soon when it
+// is there again, however rarely that was tried by then.
+func TestWatchWithoutTheNetwork(t *testing.T) {
+	h := published80(t)
+	h.set(func() { h.reached = map[string]link.Reached{"photos": lost(80, time.Now(), "x")} })
+	clock := time.Now()
+	h.onions.Now = func() time.Time { return clock }
+	watch := func(times int, every time.Duration) (calls int) {
+		before := len(h.reaching)
+		for range times {
+			clock = clock.Add(every)
+			h.onions.Watch(t.Context())
+		}
+		for _, what := range h.reaching[before:] {
+			if what == "photos true" {
+				calls++
+			}
+		}
+		return calls
+	}
+	watch(30, 10*time.Minute) // from now on it is called each half an hour
+	for what, away := range map[string]func(){"tor says so": func() { h.status.Live = false },
+		"no circuit": func() { h.status.Circuits = false }, "tor starts": func() { h.status.Bootstrap = 50 }} {
+		h.set(away)
+		if n := watch(10, 10*time.Minute); n > 0 {
+			t.Errorf("%s: %d calls without a network", what, n)
+		}
+		back := func() { h.status.Live, h.status.Circuits, h.status.Bootstrap = true, true, 100 }
+		h.set(back)
+		watch(121, time.Second) // it may be published again first
+		h.set(away)
+		watch(3, time.Second)
+		h.set(back)
+		if watch(121, time.Second) == 0 {
+			t.Errorf("%s: it is not called within two minutes of the return", what)
+		}
 	}
 }

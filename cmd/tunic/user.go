@@ -122,8 +122,8 @@ func userRemoveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Remove a user; the mailbox stays",
-		Long: `Remove ends the account: nobody can log in with it from then on. The mailbox stays in
-the state directory: a user who is added by that name again has it.`,
+		Long: `Remove ends the account: nobody can log in with it from then on, and who is logged in with it is
+logged out. The mailbox stays in the state directory: a user who is added by that name again has it.`,
 		Example: "  tunic user remove carol",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -81,6 +81,8 @@ type box struct {
 	pause    time.Duration // after the last of them
 	next     time.Time     // not before, without a reason
 	dialling bool
+	begun    bool        // that dial has a place
+	asked    bool        // since then there was a reason for another, if that one fails
 	waiting  []chan bool // for the end of that dial, which says whether it was reached
 }
 
@@ -197,6 +199,7 @@ func (g *Gate) admit() {
 		if first.doubt = first.box.doubt; first.doubt {
 			g.doubt++
 		}
+		first.box.begun = true
 		close(first.turn)
 	}
 }
@@ -255,15 +258,19 @@ func (g *Gate) over(who onion.Address, err error, calledOff bool) {
 		g.reached()
 	case !calledOff:
 		g.vain = cmp.Or(g.vain, time.Now())
+		b.doubt = true
+		if b.asked { // no pause, and before those that are away
+			b.failures, b.pause, b.next = 0, 0, time.Time{}
+			break
+		}
 		b.pause = min(max(3*b.pause, firstPause), lastPause)
 		b.next = g.beat(time.Now().Add(jitter(b.pause)))
-		b.doubt = true
 		b.failures++
 	}
 	for _, w := range b.waiting {
-		w <- err == nil || calledOff // then the next one dials
+		w <- err == nil || calledOff || b.asked // then the next one dials
 	}
-	b.waiting = nil
+	b.waiting, b.begun, b.asked = nil, false, false
 	if !b.doubt {
 		delete(g.boxes, who)
 	}
@@ -302,7 +309,8 @@ func (g *Gate) Away(who onion.Address) bool {
 }
 
 // Back notes a reason to dial a box, such as news for it, and reports whether it was
-// thought away. A dial that waits in the line goes before those of boxes that are.
+// thought away. A dial that waits in the line goes before those of boxes that are, and one that
+// is under way and fails is followed by another without a pause.
 func (g *Gate) Back(who onion.Address) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -315,17 +323,24 @@ func (g *Gate) Called(who onion.Address) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.boxes[who]
-	if b == nil || time.Since(b.called) < b.again || !g.back(who) {
+	if b == nil || time.Since(b.called) < b.again {
 		return false
 	}
-	b.called, b.again = time.Now(), min(max(2*b.again, callEvery), callMost)
-	return true
+	away := g.back(who)
+	if away || b.asked {
+		b.called, b.again = time.Now(), min(max(2*b.again, callEvery), callMost)
+	}
+	return away
 }
 
 // back is Back, under g.mu.
 func (g *Gate) back(who onion.Address) bool {
 	b := g.boxes[who]
-	if b == nil || b.failures == 0 {
+	if b == nil {
+		return false
+	}
+	b.asked = b.asked || b.begun
+	if b.failures == 0 {
 		return false
 	}
 	b.failures, b.pause, b.next = 0, 0, time.Time{}

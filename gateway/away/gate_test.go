@@ -350,6 +350,44 @@ func reasons(t *testing.T) {
 	}
 }
 
+// A box that calls while a dial of it hangs is dialled again at once when that fails, and by who waits
+// for that dial too; not so if it has called before the dial had its turn.
+func TestCallDuringADial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New()
+		result := make(chan error)
+		got, other := make(chan error, 1), make(chan error, 1)
+		dial := func(to chan<- error) {
+			go func() { to <- g.Dial(t.Context(), "a", func() error { return <-result }) }()
+			synctest.Wait()
+		}
+		dial(got)
+		dial(other)
+		if g.Called("a") {
+			t.Error("a box that is dialled for the first time was thought away")
+		}
+		result <- io.EOF
+		<-got
+		if g.Away("a") || g.Pause("a") != 0 {
+			t.Errorf("it has called during the dial, and rests for %v", g.Pause("a"))
+		}
+		result <- io.EOF // of the other, which was told that the first was in vain
+		if err := <-other; !errors.Is(err, io.EOF) || g.Pause("a") == 0 {
+			t.Errorf("%v, and it rests for %v after a dial during which it has not called", err, g.Pause("a"))
+		}
+		for range 2 { // the second is of a box that is away, so that the next one waits in the line
+			_ = g.Dial(t.Context(), "b", func() error { return io.EOF })
+		}
+		dial(got)
+		g.Back("a")
+		synctest.Wait()
+		result <- io.EOF
+		if <-got; !g.Away("a") {
+			t.Error("a call from before the dial counts as one during it")
+		}
+	})
+}
+
 // However many boxes call us all the time and let each dial hang, one that is away and cannot call is dialled.
 func TestCallersLeavePlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

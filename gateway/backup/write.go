@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/user"
 	"path"
@@ -117,7 +118,7 @@ func walk(root *os.Root, t Tree, f func(rel string, info fs.FileInfo, live bool)
 		if err := f(rel, info, live); err != nil || !info.IsDir() {
 			return err
 		}
-		entries, err := fs.ReadDir(untrusted.Tree{Root: root}, rel)
+		entries, err := fs.ReadDir(untrusted.Tree{Root: root, Most: math.MaxInt}, rel)
 		if err != nil && !(live && errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}

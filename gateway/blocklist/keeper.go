@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -31,6 +32,7 @@ const (
 	fresh    = 24 * time.Hour // for so long a copy is not fetched again
 	tryAgain = time.Minute    // after the first failure; then twice as long each time
 	tryLast  = 6 * time.Hour
+	tryAway  = 15 * time.Minute // the same where the server was not reached: perhaps nothing is, and nobody tells when that is over
 )
 
 // List is one list as the owner named it.
@@ -193,7 +195,11 @@ func (k *Keeper) refresh(ctx context.Context) (news bool) {
 			news, e.failed, e.Error = true, 0, ""
 			e.next = k.now().Add(fresh)
 		} else {
-			e.failed, e.Error = min(max(2*e.failed, tryAgain), tryLast), err.Error()
+			longest := tryLast
+			if _, away := errors.AsType[Unreached](err); away {
+				longest = tryAway
+			}
+			e.failed, e.Error = min(max(2*e.failed, tryAgain), longest), err.Error()
 			e.next = k.now().Add(e.failed)
 		}
 		k.mu.Unlock()

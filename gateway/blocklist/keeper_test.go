@@ -172,7 +172,13 @@ func TestRefreshed(t *testing.T) {
 		t.Errorf("other %t, ads %t, %d circuits", k.Blocked("other.example"), k.Blocked("ads.example"), len(n.apart))
 	}
 	n.dead, k.known[0].next = true, time.Time{}
-	for i, want := range []time.Duration{tryAgain, 2 * tryAgain, 4 * tryAgain} {
+	for i, want := range []time.Duration{tryAgain, 2 * tryAgain, 4 * tryAgain, 8 * tryAgain, tryAway, tryAway, 2 * tryAway} {
+		if want > tryAway { // somebody is there, and has no list
+			n.mu.Lock()
+			n.dead = false
+			n.mu.Unlock()
+			n.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+		}
 		k.refresh(t.Context())
 		if k.known[0].failed != want {
 			t.Errorf("failure %d: it waits %s", i, k.known[0].failed)

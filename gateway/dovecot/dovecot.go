@@ -47,7 +47,7 @@ func (s Settings) Spec() managed.Spec {
 		Files: []managed.File{
 			{Path: main, Text: s.render("2.3", base, passwd), Newer: []managed.Dialect{{From: "2.4", Text: s.render("2.4", base, passwd)}},
 				Change: managed.Reload},
-			{Path: passwd, Text: account.Dovecot(s.Users), Change: managed.Reread},
+			{Path: passwd, Text: account.Dovecot(s.Users), Change: managed.Reread, Logins: true},
 		},
 		Stale: []string{filepath.Join(base, "master.pid")}, // of a killed one; it may name somebody else by now
 		Probe: managed.Probe{Addr: s.Listen, Send: "PROXY UNKNOWN\r\n", Expect: "* OK"},

@@ -46,7 +46,7 @@ func TestSpec(t *testing.T) {
 		}
 	}
 	if f := s.Files[1]; !strings.HasPrefix(f.Text, "bob:{SCRAM-SHA-256}4096,") || strings.Contains(f.Text, "gus") ||
-		f.Change != managed.Reread {
+		f.Change != managed.Reread || !f.Logins {
 		t.Errorf("the passwd-file is %+v", f)
 	}
 }

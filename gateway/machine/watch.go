@@ -33,7 +33,7 @@ func GuardRules(ctx context.Context, log *slog.Logger, k *netfilter.Kernel, g Wo
 }
 
 // WatchInterfaces calls wake when interfaces or addresses change. When the kernel
-// ends the subscription it starts again; the gateway's timer covers the gap.
+// ends the subscription it starts again, and what has changed in between is looked at then.
 func WatchInterfaces(ctx context.Context, log *slog.Logger, wake func()) error {
 	changed := make(chan struct{}, 1)
 	go func() {

@@ -29,6 +29,7 @@ func (s *server) look(ctx context.Context, spec Spec) (string, error) {
 	s.pause(ctx, spec)
 	for ctx.Err() == nil {
 		stamps := spec.stamps()
+		s.set(func() { s.tried = stamps })
 		path, version, err := spec.find(ctx)
 		s.set(func() { s.version = version })
 		if !errors.As(err, new(*MissingError)) && !errors.As(err, new(*VersionError)) {
@@ -44,7 +45,7 @@ func (s *server) look(ctx context.Context, spec Spec) (string, error) {
 // pause waits while another start would only end like the ones before.
 func (s *server) pause(ctx context.Context, spec Spec) {
 	s.mu.Lock()
-	tired := s.early >= maxEarlyEnds
+	tired, tried := s.early >= maxEarlyEnds, s.tried
 	if tired {
 		s.err = &EarlyError{s.name, s.early, s.err}
 	}
@@ -53,11 +54,11 @@ func (s *server) pause(ctx context.Context, spec Spec) {
 		return
 	}
 	s.manager.Changed()
-	stamps, until := spec.stamps(), time.Now().Add(s.manager.times.pause)
+	until := time.Now().Add(s.manager.times.pause)
 	s.wait(ctx, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.early == 0 || time.Now().After(until) || spec.stamps() != stamps
+		return s.early == 0 || time.Now().After(until) || spec.stamps() != tried
 	})
 }
 

@@ -2,6 +2,7 @@ package managed
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -105,6 +106,24 @@ func TestChanges(t *testing.T) {
 	h.spec.Stale = nil
 	h.change()
 	h.wait("is a third process", func(s Status) bool { return s.PID != second.PID && s.Ready })
+}
+
+// What was begun by an account that is gone, or has another password, ends with the process; one more account
+// changes nothing for the others.
+func TestLoginsThatAreGone(t *testing.T) {
+	h := newHouse(t)
+	h.spec.Files[2].Text, h.spec.Files[2].Logins = "ann:x\nbob:y\n", true
+	h.Apply([]Spec{h.spec.clone()})
+	first := h.ready()
+	h.change("", "", "ann:x\nbob:y\ncarl:z\n")
+	if s := h.ready(); s.PID != first.PID {
+		t.Error("one more account ends what others have begun")
+	}
+	for _, text := range []string{"ann:x\nbob:y\n", "ann:x\nbob:other\n"} {
+		before := h.ready()
+		h.change("", "", text)
+		h.wait("is another process", func(s Status) bool { return s.PID != before.PID && s.Ready })
+	}
 }
 
 // A server that is told of new files before it catches signals would end.
@@ -213,6 +232,22 @@ func TestEarlyEnds(t *testing.T) {
 	h.wait("is tried again", func(again Status) bool { return again.Restarts > s.Restarts })
 	h.spec.Args = args
 	h.Apply([]Spec{h.spec.clone()})
+	h.ready()
+}
+
+// A program that is replaced while the last of many starts is under way is started at once.
+func TestReplacedDuringTheLastStart(t *testing.T) {
+	h := newHouse(t)
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	script := fmt.Sprintf("#!/bin/sh\n[ $1 = version ] && exec echo v2.3.19\necho >> %[1]s/starts\n"+
+		"[ $(wc -l < %[1]s/starts) = %[2]d ] && ln -s %[3]s %[1]s/new && mv %[1]s/new %[1]s/program\nexit 1\n",
+		dir, maxEarlyEnds, os.Args[0])
+	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.spec.Program = program
+	h.Apply([]Spec{h.spec})
 	h.ready()
 }
 

@@ -59,7 +59,8 @@ type server struct {
 	stale    bool // files have changed since the process was started, and it was too young to be told
 	since    time.Time
 	restarts int
-	early    int // ends in a row before it had answered
+	early    int    // ends in a row before it had answered
+	tried    string // Spec.stamps before the last start: what is replaced during it, such as by an upgrade, is worth another
 	err      error
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -36,6 +37,10 @@ type File struct {
 	Text   string    // in the oldest dialect
 	Newer  []Dialect // what later versions read instead, the oldest first
 	Change Change
+
+	// Logins says that each line is an account: one that is gone or another ends what was begun by it, for which the
+	// server is started again.
+	Logins bool
 }
 
 // Dialect is the text of a file for a server of that version or later.
@@ -108,12 +113,26 @@ func needed(from, to Spec) Change {
 		if !f.same(before) {
 			least = min(least, f.Change)
 		}
-		from.Files[i].Text, from.Files[i].Newer = f.Text, f.Newer
+		if f.Logins && !hasLines(f.Text, before.Text) {
+			return Restart
+		}
+		from.Files[i].Text, from.Files[i].Newer, from.Files[i].Logins = f.Text, f.Newer, f.Logins
 	}
 	if !from.Equal(to) {
 		return Restart
 	}
 	return least
+}
+
+// hasLines reports whether a text has each line of another.
+func hasLines(text, other string) bool {
+	lines := slices.Collect(strings.Lines(text))
+	for line := range strings.Lines(other) {
+		if !slices.Contains(lines, line) {
+			return false
+		}
+	}
+	return true
 }
 
 // clone returns a copy that shares no files with s.

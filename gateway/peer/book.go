@@ -47,6 +47,8 @@ type Book struct {
 	own      map[onion.Address]bool    // addresses of this box beside Self
 	granted  map[onion.Address][]Offer // which offers of each friend are in force
 	heard    map[onion.Address]heard   // of friends, not kept on the disk
+	damaged  map[onion.Address]bool    // friends of whom not all could be read: it is tried again
+	unread   bool                      // the same for invitations
 	changes  uint64
 }
 
@@ -61,23 +63,40 @@ func (b *Book) Changes() uint64 {
 // OpenBook reads what is under way. A file that cannot be read is an error of
 // its own and leaves the others usable.
 func OpenBook(o Options) (*Book, error) {
-	b := &Book{Options: o, pairings: make(map[ID]*Pairing), friends: make(map[onion.Address]*Friend), heard: make(map[onion.Address]heard)}
-	entries, err := os.ReadDir(o.Paths.Invites())
+	b := &Book{Options: o, pairings: make(map[ID]*Pairing), friends: make(map[onion.Address]*Friend),
+		heard: make(map[onion.Address]heard), unread: true}
+	return b, b.Reread()
+}
+
+// Reread reads the invitations that could not be read before, if there are any.
+func (b *Book) Reread() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.unread {
+		return nil
+	}
+	known := make(map[string]bool)
+	for id := range b.pairings {
+		known[b.file(id)] = true
+	}
+	entries, err := os.ReadDir(b.Paths.Invites())
 	if errors.Is(err, os.ErrNotExist) {
-		return b, nil
+		err = nil
 	}
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) != ".json" {
+		path := filepath.Join(b.Paths.Invites(), e.Name())
+		if filepath.Ext(path) != ".json" || known[path] {
 			continue
 		}
 		var p Pairing
-		if _, readErr := read(filepath.Join(o.Paths.Invites(), e.Name()), &p); readErr != nil {
+		if _, readErr := read(path, &p); readErr != nil {
 			err = errors.Join(err, fmt.Errorf("reading an invitation: %w", readErr))
 			continue
 		}
 		b.pairings[p.Invite] = &p
 	}
-	return b, err
+	b.unread = err != nil
+	return err
 }
 
 func (b *Book) file(id ID) string { return filepath.Join(b.Paths.Invites(), id.String()+".json") }

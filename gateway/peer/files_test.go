@@ -134,6 +134,43 @@ func TestBrokenFile(t *testing.T) {
 	}
 }
 
+// What could not be read is an error until it can be, and is known then without another start.
+func TestUnreadIsReadAgain(t *testing.T) {
+	a, b := newHouse(t, 0), newHouse(t, 1)
+	invite(t, a, b, true)
+	if err := converse(a, b, always); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Invite("carol", "", true); err != nil {
+		t.Fatal(err)
+	}
+	invites, _ := filepath.Glob(filepath.Join(a.Paths.Invites(), "*.json"))
+	hidden := append(invites, a.keyFile(a.peers[0].Name))
+	for _, path := range hidden {
+		if err := errors.Join(os.Rename(path, path+".aside"), os.Mkdir(path, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	book, err := OpenBook(a.Options)
+	for range 2 {
+		if err == nil || book.SetPeers(a.peers) == nil {
+			t.Fatal("what cannot be read is no error")
+		}
+		err = book.Reread()
+	}
+	for _, path := range hidden {
+		if err := errors.Join(os.Remove(path), os.Rename(path+".aside", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(book.Reread(), book.SetPeers(a.peers)); err != nil {
+		t.Error(err)
+	}
+	if len(book.Pairings()) != len(a.Pairings()) || len(a.Pairings()) == 0 || book.Friend(b.Self).key == "" {
+		t.Errorf("%d invitations of %d, and the friend is %+v", len(book.Pairings()), len(a.Pairings()), book.Friend(b.Self))
+	}
+}
+
 func TestManInTheMiddleHasOtherWords(t *testing.T) {
 	self, _ := box(0)
 	other, _ := box(1)

@@ -83,21 +83,23 @@ func (b *Book) outboxFile(name string) string {
 func (b *Book) SetPeers(peers []config.Peer) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if slices.Equal(peers, b.peers) {
+	if slices.Equal(peers, b.peers) && len(b.damaged) == 0 {
 		return nil
 	}
 	b.peers = slices.Clone(peers)
-	friends := make(map[onion.Address]*Friend)
+	friends, damaged := make(map[onion.Address]*Friend), make(map[onion.Address]bool)
 	var errs []error
 	for _, p := range peers {
 		a := onion.Address(p.Onion)
-		if friends[a] = b.friends[a]; friends[a] == nil {
+		if friends[a] = b.friends[a]; friends[a] == nil || b.damaged[a] {
 			f, err := b.readFriend(p)
-			errs = append(errs, err)
+			if err != nil {
+				errs, damaged[a] = append(errs, err), true
+			}
 			friends[a] = f
 		}
 	}
-	b.friends = friends
+	b.friends, b.damaged = friends, damaged
 	maps.DeleteFunc(b.heard, func(a onion.Address, _ heard) bool { return friends[a] == nil })
 	b.decide()
 	return errors.Join(errs...)

@@ -125,7 +125,8 @@ func (b *Book) decide() {
 // call is taken if its allowance has a word left (HelloBurst); else it waits, in the
 // place of what waited before, and again says when to ask for it by Late: 0 if
 // that was said already. taken is false for a word that waits. Introductions, which a
-// box says once, are never lost with the word that they came in.
+// box says once, are never lost with the word that they came in, nor when a word cannot be kept:
+// it waits then too.
 func (b *Book) Heard(who Key, w Word) (taken bool, again time.Duration, err error) {
 	w, wait, again := b.mustWait(who.Address(), w)
 	if wait {
@@ -133,6 +134,18 @@ func (b *Book) Heard(who Key, w Word) (taken bool, again time.Duration, err erro
 	}
 	err = b.take(who, w)
 	return err == nil, 0, err
+}
+
+// waits has a word that could not be kept wait for the next Late, behind what waits already.
+func (b *Book) waits(a onion.Address, w Word) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.heard[a]
+	if h.late != nil {
+		w = h.late.after(&w)
+	}
+	h.late = &w
+	b.heard[a] = h
 }
 
 func (b *Book) mustWait(a onion.Address, w Word) (_ Word, wait bool, again time.Duration) {
@@ -201,10 +214,14 @@ func (b *Book) due() map[onion.Address]*Word {
 }
 
 func (b *Book) take(who Key, w Word) error {
-	if err := b.Called(who, w.Seen, w.Delivered); err != nil {
-		return err
+	err := b.Called(who, w.Seen, w.Delivered)
+	if err == nil {
+		err = b.Introduced(who, w.Introduced)
 	}
-	return b.Introduced(who, w.Introduced)
+	if err != nil && !errors.Is(err, NoFriend) {
+		b.waits(who.Address(), w)
+	}
+	return err
 }
 
 // introducedName is a name for a box that is introduced, as near to the

@@ -255,6 +255,40 @@ func TestIntroductionsWait(t *testing.T) {
 	}
 }
 
+// Nor is it lost when it cannot be kept, because the disk is full.
+func TestIntroductionsThatCannotBeKept(t *testing.T) {
+	for what, say := range map[string]func(*house, *house, Word) error{
+		"taken at once": func(h, alice *house, w Word) error {
+			_, _, err := h.Heard(alice.key(), w)
+			return err
+		},
+		"taken later": func(h, alice *house, w Word) error {
+			exhaust(t, h, alice)
+			h.Heard(alice.key(), w)
+			h.now = h.now.Add(HelloEvery)
+			_, err := h.Late()
+			return err
+		},
+	} {
+		h, alice, _ := circle(t)
+		h.now = h.now.Add(time.Hour)
+		// A file stands where the directory should.
+		if err := errors.Join(os.RemoveAll(h.Paths.Invites()), os.WriteFile(h.Paths.Invites(), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if say(h, alice, Word{Introduced: []Introduction{introduction(h, 9)}}) == nil {
+			t.Fatalf("%s: it was kept", what)
+		}
+		if err := os.Remove(h.Paths.Invites()); err != nil {
+			t.Fatal(err)
+		}
+		h.now = h.now.Add(HelloEvery)
+		if from, err := h.Late(); err != nil || len(from) != 1 || len(h.Pairings()) != 1 {
+			t.Errorf("%s: %v, %v, %+v", what, from, err, h.Pairings())
+		}
+	}
+}
+
 func introduction(h *house, seed byte) Introduction {
 	a, _ := box(seed)
 	return Introduction{Token: Token{seed}, Role: Inviter, Onion: a, Name: "carol", Expires: h.now.Add(time.Hour)}

@@ -25,6 +25,8 @@ import (
 // abroadLimits bound what devices have of friends' services. Somebody may think long.
 var abroadLimits = endpoint.Limits{MaxConns: 512, MaxPerVisitor: 64}
 
+var errNotOffered = errors.New("no friend offers anything there")
+
 // callTime bounds the way to a friend's service.
 const callTime = 60 * time.Second
 
@@ -37,12 +39,53 @@ type abroad struct {
 
 	mu      sync.Mutex
 	friends []link.FriendServices
+	visits  map[*visit]struct{}
 }
 
+// visit is a device at a friend's box.
+type visit struct {
+	friend link.Key
+	end    context.CancelFunc
+}
+
+// set says who friends are and what they offer. What devices have at the box of one who is no
+// friend any more ends.
 func (a *abroad) set(friends []link.FriendServices) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.friends = friends
+	for v := range a.visits {
+		if !a.knows(v.friend) {
+			v.end()
+		}
+	}
+}
+
+// knows reports whether a box is a friend's that offers something. a.mu is held.
+func (a *abroad) knows(friend link.Key) bool {
+	return slices.ContainsFunc(a.friends, func(f link.FriendServices) bool { return f.Onion == friend })
+}
+
+// visit notes that a device visits a friend, who has to be one; ctx ends when they are none any more, or with leave.
+func (a *abroad) visit(ctx context.Context, friend link.Key) (_ context.Context, leave func(), ok bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.knows(friend) {
+		cancel()
+		return ctx, cancel, false
+	}
+	if a.visits == nil {
+		a.visits = make(map[*visit]struct{})
+	}
+	v := &visit{friend, cancel}
+	a.visits[v] = struct{}{}
+	return ctx, func() {
+		cancel()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.visits, v)
+	}, true
 }
 
 // serveAbroad serves what friends offer to the devices of the house.
@@ -67,7 +110,7 @@ func (a *abroad) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) 
 	}
 	friend, service, ok := a.at(to)
 	if !ok {
-		return errors.New("no friend offers anything there")
+		return errNotOffered
 	}
 	if service == "" {
 		first, whole, err := firstLine(c)
@@ -79,6 +122,16 @@ func (a *abroad) ServeConn(ctx context.Context, c net.Conn, v endpoint.Visitor) 
 		}
 		c = again(first, whole)
 	}
+	return a.lead(ctx, c, friend, service)
+}
+
+// lead connects a device with a friend's box, as long as they are a friend.
+func (a *abroad) lead(ctx context.Context, c net.Conn, friend link.Key, service string) error {
+	ctx, leave, ok := a.visit(ctx, friend)
+	if !ok {
+		return errNotOffered
+	}
+	defer leave()
 	server, err := a.call(ctx, remote(c), friend, service)
 	if err != nil {
 		return err

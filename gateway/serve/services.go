@@ -82,15 +82,16 @@ func newServices(s *Server) {
 func (a *application) offers(want *link.Services) {
 	if want == nil {
 		a.services.set(nil)
+		a.abroad.set(nil)
 		return
 	}
+	a.services.be(want.Home)
+	a.services.set(want.Own) // first: who may no longer use anything does not, whatever is wrong with the rest
+	a.abroad.set(want.Friends)
 	if err := a.services.prove(want.Leaf); err != nil {
 		a.fail("services for friends: %v", err)
 		return
 	}
-	a.services.be(want.Home)
-	a.services.set(want.Own)
-	a.abroad.set(want.Friends)
 	if want.Table != "" {
 		a.run(want.Table, "tables", a.serveTables)
 	}
@@ -126,8 +127,7 @@ func (s *services) set(own []link.OwnService) {
 	for o := range s.open {
 		was, _, _ := find(before, o.friend, o.service)
 		is, _, ok := find(own, o.friend, o.service)
-		was.Friends, is.Friends = nil, nil
-		if !ok || !reflect.DeepEqual(was, is) {
+		if !ok || !same(was, is) {
 			over = append(over, o)
 		}
 	}
@@ -221,7 +221,7 @@ func (s *services) Open(ctx context.Context, friend onion.Address, name string) 
 		defer s.mu.Unlock()
 		delete(s.open, o)
 	})
-	if !s.opened(o) {
+	if !s.opened(o, service) {
 		o.Close()
 		return nil, mux.ErrNone
 	}
@@ -231,15 +231,21 @@ func (s *services) Open(ctx context.Context, friend onion.Address, name string) 
 // linger is how much later than the parent's own bound a command is ended here.
 const linger = 10 * time.Second
 
-// opened notes that a service works for a friend, if they may still use it.
-func (s *services) opened(o *opened) bool {
+// opened notes that a service works for a friend, if they may still use it and it is none other by now.
+func (s *services) opened(o *opened, service link.OwnService) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _, ok := find(s.own, o.friend, o.service)
-	if ok {
+	is, _, ok := find(s.own, o.friend, o.service)
+	if ok = ok && same(service, is); ok {
 		s.open[o] = struct{}{}
 	}
 	return ok
+}
+
+// same reports whether two are one service, whoever may use it.
+func same(a, b link.OwnService) bool {
+	a.Friends, b.Friends = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // enter counts a stream of a friend.

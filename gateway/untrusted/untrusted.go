@@ -5,6 +5,7 @@
 package untrusted
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,8 +25,18 @@ const Largest = 1 << 20
 // Largest.
 var ErrOther = errors.New("it is another kind of file, or too large")
 
+// MostEntries is how much of a directory ReadDir reads, where Tree.Most says nothing: whose directory it is
+// may have made millions, and they are read in each pass.
+const MostEntries = 1 << 16
+
+// ErrMany is returned for a directory in which there is more.
+var ErrMany = errors.New("there is too much in it")
+
 // Tree is the files of a directory, for package fs (Glob, WalkDir).
-type Tree struct{ Root *os.Root }
+type Tree struct {
+	Root *os.Root
+	Most int // entries of one directory; 0: MostEntries
+}
 
 // Open implements fs.FS. Of a pipe nobody waits for the other end.
 func (t Tree) Open(name string) (fs.File, error) {
@@ -56,14 +67,21 @@ func (t Tree) open(name string, flag int) (*os.File, error) {
 	return t.Root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|flag, 0)
 }
 
-// ReadDir implements fs.ReadDirFS.
+// ReadDir implements fs.ReadDirFS, for directories of at most Most entries.
 func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	dir, err := t.Directory(name)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	list, err := dir.ReadDir(-1)
+	most := cmp.Or(t.Most, MostEntries)
+	list, err := dir.ReadDir(most)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if more, _ := dir.ReadDir(1); len(list) == most && len(more) > 0 {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: ErrMany}
+	}
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return list, err
 }
@@ -76,7 +94,7 @@ func ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return Tree{root}.ReadFile(filepath.Base(path))
+	return Tree{Root: root}.ReadFile(filepath.Base(path))
 }
 
 // ReadFile implements fs.ReadFileFS, for regular files of at most Largest bytes.

@@ -39,7 +39,7 @@ func made(t *testing.T) Tree {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	return Tree{root}
+	return Tree{Root: root}
 }
 
 func TestTree(t *testing.T) {
@@ -113,5 +113,16 @@ func TestOpenRoot(t *testing.T) {
 				root.Close()
 			}
 		})
+	}
+}
+
+// A directory in which somebody has made files without end is not read to its end.
+func TestManyEntries(t *testing.T) {
+	tree := made(t)
+	for most, want := range map[int]error{1: ErrMany, 4: ErrMany, 5: nil, 0: nil} { // d, more, most, out, pipe
+		tree.Most = most
+		if list, err := tree.ReadDir("."); !errors.Is(err, want) || want == nil && len(list) != 5 {
+			t.Errorf("at most %d: %d entries, %v", most, len(list), err)
+		}
 	}
 }

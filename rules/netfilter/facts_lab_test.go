@@ -78,7 +78,11 @@ func TestWatch(t *testing.T) {
 	defer cancel()
 	changed, ended := make(chan struct{}, 1), make(chan error, 1)
 	go n.do(func() { ended <- Watch(ctx, changed) })
-	time.Sleep(200 * time.Millisecond) // until it listens
+	select {
+	case <-changed: // it watches: what was changed before is looked at
+	case <-time.After(5 * time.Second):
+		t.Fatal("no event for what was changed while nobody watched")
+	}
 	for _, change := range []string{"link add usb0 type veth peer name cable2", "link set usb0 up", "addr add 192.168.9.1/24 dev usb0",
 		"route add default via 192.168.9.2", "route del default", "link del usb0"} {
 		for len(changed) > 0 {

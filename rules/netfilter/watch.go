@@ -13,8 +13,9 @@ import (
 var ErrWatchEnded = errors.New("the kernel sends no more events")
 
 // Watch sends on changed when interfaces, addresses or routes to everywhere come,
-// go or change, until ctx ends. It never waits for the receiver: give it a channel with room for
-// one, and any number of changes meanwhile is one.
+// go or change, until ctx ends, and once when it has begun to watch, for what has changed while nobody
+// did. It never waits for the receiver: give it a channel with room for one, and any number of
+// changes meanwhile is one.
 func Watch(ctx context.Context, changed chan<- struct{}) error {
 	done := make(chan struct{})
 	defer close(done)
@@ -44,6 +45,7 @@ func Watch(ctx context.Context, changed chan<- struct{}) error {
 		close(routes)
 		return fmt.Errorf("watching routes: %w", err)
 	}
+	signal(changed)
 	return forward(ctx, links, addrs, routes, failed, changed)
 }
 
@@ -67,10 +69,7 @@ func forward(ctx context.Context, links <-chan netlink.LinkUpdate, addrs <-chan 
 		if !open {
 			return ended(ctx, "watching networks", nil)
 		}
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
+		signal(changed)
 	}
 }
 

@@ -154,10 +154,9 @@ func (d *Dialer) work(ctx context.Context, r *running) {
 		case link.Friend:
 			who, err = peer.Key(what.Onion), d.hello(ctx, self, what, patience)
 		}
-		if ctx.Err() != nil {
+		if !d.note(ctx, who, err) {
 			return
 		}
-		d.note(who, err)
 		if errors.As(err, new(*unreached)) {
 			patience = min(2*patience, lastDial)
 		} else {
@@ -189,10 +188,15 @@ func (d *Dialer) rest(who peer.Key, what any) time.Duration {
 	return wait
 }
 
-func (d *Dialer) note(who peer.Key, err error) {
+// note keeps how an attempt has ended, and reports whether there is still somebody to call.
+func (d *Dialer) note(ctx context.Context, who peer.Key, err error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if ctx.Err() != nil { // Set has removed the status under the same lock
+		return false
+	}
 	d.status[who] = link.PeerStatus{Onion: link.Key(who), At: time.Now().UTC(), Error: words(err)}
+	return true
 }
 
 // accept goes on with an invitation that we have accepted. What the other box

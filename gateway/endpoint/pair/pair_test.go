@@ -436,3 +436,16 @@ func FuzzAbout(f *testing.F) {
 		}
 	})
 }
+
+// An attempt that ends when nobody is to be called any more leaves no status of that box.
+func TestNoteOfNobody(t *testing.T) {
+	d := &Dialer{status: make(map[peer.Key]link.PeerStatus)}
+	ctx, cancel := context.WithCancel(t.Context())
+	if !d.note(ctx, peer.Key{1}, nil) || len(d.Status()) != 1 {
+		t.Errorf("%v", d.Status())
+	}
+	cancel()
+	if d.note(ctx, peer.Key{2}, nil) || len(d.Status()) != 1 {
+		t.Errorf("%v", d.Status())
+	}
+}

@@ -36,8 +36,9 @@ type waitingLine struct {
 	active   int    // workers
 	failures int    // in a row, to reach the destination
 	next     time.Time
-	asked    time.Time // when all of it was made due: a try from before does not make it wait
-	reason   string    // why it was not reached, in words
+	asked    time.Time       // when all of it was made due: a try from before does not make it wait
+	reason   string          // why it was not reached, in words
+	trying   map[string]bool // the messages that workers have
 }
 
 // item is one message for one destination.
@@ -82,7 +83,22 @@ func (q *queue) take(name lane) (item, bool) {
 	i := l.items[k]
 	i.began = now
 	l.items = slices.Delete(l.items, k, k+1)
+	if l.trying == nil {
+		l.trying = make(map[string]bool)
+	}
+	l.trying[i.id] = true
 	return i, true
+}
+
+// over ends the try of a message. Who of its recipients still waits was more than one transaction
+// takes, or belongs here only since the addresses of boxes changed.
+func (q *queue) over(name lane, i item) {
+	q.mu.Lock()
+	delete(q.lanes[name].trying, i.id)
+	q.mu.Unlock()
+	if e, err := q.spool.Get(i.id); err == nil {
+		q.add(e, true)
+	}
 }
 
 // retry puts a message back, to be tried later than the last time.
@@ -97,6 +113,7 @@ func (q *queue) retry(name lane, i item) {
 		i.tries++
 	}
 	i.again = true
+	delete(l.trying, i.id)
 	l.items = append(l.items, i)
 }
 
@@ -105,6 +122,7 @@ func (q *queue) putBack(name lane, i item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[name]
+	delete(l.trying, i.id)
 	l.items = slices.Insert(l.items, 0, i)
 }
 

@@ -41,20 +41,25 @@ func (q *queue) workLocal(ctx context.Context) {
 			if !ok {
 				break
 			}
-			if e, err := q.spool.Get(i.id); err == nil { // else it was dropped meanwhile
-				round = append(round, &delivery{item: i, envelope: e, results: make(map[string]error),
-					boxes: make(map[string][]string)})
+			e, err := q.spool.Get(i.id)
+			if err != nil { // it was dropped meanwhile
+				q.over(localLane, i)
+				continue
 			}
+			round = append(round, &delivery{item: i, envelope: e, results: make(map[string]error),
+				boxes: make(map[string][]string)})
 		}
 		if len(round) == 0 {
 			return
 		}
 		q.deliver(ctx, round)
 		for _, d := range round {
-			if !q.conclude(d) {
-				q.late(ctx, localLane, "this box could not store it")
-				q.retry(localLane, d.item)
+			if q.conclude(d) {
+				q.over(localLane, d.item)
+				continue
 			}
+			q.late(ctx, localLane, "this box could not store it")
+			q.retry(localLane, d.item)
 		}
 	}
 }

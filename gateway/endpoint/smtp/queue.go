@@ -61,7 +61,7 @@ func (q *queue) add(e *spool.Envelope, again bool) {
 			l = &waitingLine{}
 			q.lanes[name] = l
 		}
-		if !slices.ContainsFunc(l.items, func(i item) bool { return i.id == e.ID }) {
+		if !l.trying[e.ID] && !slices.ContainsFunc(l.items, func(i item) bool { return i.id == e.ID }) {
 			l.items = append(l.items, item{id: e.ID, arrived: e.Arrived, again: again})
 		}
 	}

@@ -1,16 +1,13 @@
 package smtp
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -324,55 +321,6 @@ func TestForgottenFriend(t *testing.T) {
 	if got := a.mail("ann", 1); len(got) != 1 || !strings.Contains(got[0], "not connected with that one any more") {
 		t.Errorf("alice got %q", got)
 	}
-}
-
-// Who is there, or makes mail due, while a try is under way that fails, does not
-// wait for its pause.
-func TestFlushDuringATry(t *testing.T) {
-	for what, fail := range map[string]func(net.Conn) error{
-		"nobody answers": func(net.Conn) error { return errors.New("nobody is there") },
-		"the mail is refused for now": func(conn net.Conn) error {
-			go refuseForNow(conn)
-			return nil
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			n := newNetwork()
-			a, b := n.build(t, "a"), n.build(t, "b")
-			dialled, tried, dial := make(chan struct{}, 1), make(chan struct{}), a.Dial
-			var once sync.Once
-			a.Dial = func(ctx context.Context, key onion.Address, fresh bool) (conn net.Conn, err error) {
-				first := false
-				once.Do(func() { first = true })
-				if !first {
-					return dial(ctx, key, fresh)
-				}
-				dialled <- struct{}{}
-				<-tried
-				ours, theirs := net.Pipe()
-				return ours, fail(theirs)
-			}
-			befriend(a, b)
-			a.write(b.at("bob"), "one")
-			<-dialled
-			a.Hello(b.key)
-			close(tried)
-			if got := b.mail("bob", 1); len(got) != 1 {
-				t.Errorf("%d mails arrived, want 1: %+v", len(got), a.Queue())
-			}
-		})
-	}
-}
-
-// refuseForNow is a box that does not take a mail for now, and then goes away.
-func refuseForNow(conn net.Conn) {
-	defer conn.Close()
-	io.WriteString(conn, "220 box\r\n")
-	lines := bufio.NewScanner(conn)
-	for lines.Scan() && !strings.HasPrefix(lines.Text(), "MAIL") {
-		io.WriteString(conn, "250 ok\r\n")
-	}
-	io.WriteString(conn, "451 4.3.0 not now\r\n")
 }
 
 // What a recipient has, or will never get, does not wait for its box; and who

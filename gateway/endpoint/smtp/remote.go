@@ -28,7 +28,8 @@ const (
 type route struct {
 	// connect makes a connection, a fresh one on circuits of its own.
 	connect func(ctx context.Context, fresh bool) (*gosmtp.Client, error)
-	sender  string // the envelope's; "" is the message's own
+	sender  string    // the envelope's; "" is the message's own
+	host    Smarthost // which it is; zero: a friend's box
 }
 
 // Errors of routes: what waits for them is given up.
@@ -59,7 +60,7 @@ func (q *queue) smarthostRoute() (route, error) {
 	if host == nil {
 		return route{}, errNoSmarthost
 	}
-	return route{sender: host.From, connect: func(ctx context.Context, fresh bool) (*gosmtp.Client, error) {
+	return route{sender: host.From, host: *host, connect: func(ctx context.Context, fresh bool) (*gosmtp.Client, error) {
 		return q.connectSmarthost(ctx, *host, fresh)
 	}}, nil
 }
@@ -68,12 +69,15 @@ func (q *queue) smarthostRoute() (route, error) {
 // due or the server cannot be reached.
 func (q *queue) workRemote(ctx context.Context, name lane) {
 	var c *gosmtp.Client
-	defer func() {
+	var at Smarthost // where c leads
+	hangUp := func() {
 		if c != nil {
 			c.Quit()
 			c.Close()
 		}
-	}()
+		c = nil
+	}
+	defer func() { hangUp() }()
 	for ctx.Err() == nil {
 		i, ok := q.take(name)
 		if !ok && c != nil {
@@ -85,31 +89,53 @@ func (q *queue) workRemote(ctx context.Context, name lane) {
 		way, err := q.routeTo(name)
 		if err != nil {
 			q.failAll(i.id, name, "5.1.2", err.Error())
+			q.over(name, i)
 			continue
+		}
+		if at != way.host {
+			hangUp()
 		}
 		first := c == nil
 		if first {
 			if c, err = way.connect(ctx, q.failed(name) > 0); err != nil {
-				q.putBack(name, i)
-				reason := q.why(err)
-				q.unreachable(name, i.began, firstPause(err), reason)
-				q.late(ctx, name, reason)
+				q.notReached(ctx, name, i, err)
 				return
 			}
 			q.reached(name)
+			at = way.host
+			if now, err := q.routeTo(name); err != nil || now.host != at { // that may have taken minutes
+				q.putBack(name, i)
+				continue
+			}
 		}
 		waits, err := q.transfer(c, name, way.sender, i.id)
 		if err != nil {
 			c.Close()
 			c = nil
 		}
-		switch {
-		case waits && err != nil && !first: // the connection was from before the other side went away
-			q.putBack(name, i)
-		case waits:
-			q.late(ctx, name, "it has not taken the mail")
-			q.retry(name, i)
-		}
+		q.tried(ctx, name, i, waits, err != nil && !first)
+	}
+}
+
+// notReached puts a message back to which there was no way.
+func (q *queue) notReached(ctx context.Context, name lane, i item, err error) {
+	q.putBack(name, i)
+	reason := q.why(err)
+	q.unreachable(name, i.began, firstPause(err), reason)
+	q.late(ctx, name, reason)
+}
+
+// tried puts a message back that waits after a transfer. stale says that the connection was from
+// before the other side went away.
+func (q *queue) tried(ctx context.Context, name lane, i item, waits, stale bool) {
+	switch {
+	case !waits:
+		q.over(name, i)
+	case stale:
+		q.putBack(name, i)
+	default:
+		q.late(ctx, name, "it has not taken the mail")
+		q.retry(name, i)
 	}
 }
 

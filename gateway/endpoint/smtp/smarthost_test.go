@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
@@ -117,4 +118,49 @@ func TestSmarthost(t *testing.T) {
 	d.say("DATA", "354 ")
 	d.say("From: ann@box.home.arpa\r\nTo: eve@example.com\r\n\r\nann@"+string(a.key)+".onion\r\n.", "550 5.7.1 the text of this mail")
 	a.idle()
+}
+
+// Another provider's server, or another password, is tried at once, however often the one before was in
+// vain; and what is under way to that one goes on by the new one.
+func TestAnotherSmarthost(t *testing.T) {
+	n := newNetwork()
+	a := n.build(t, "a")
+	hosts, on := make(chan string, 9), make(chan struct{})
+	a.DialHost = func(_ context.Context, host string, _ uint16, _ bool) (net.Conn, error) {
+		hosts <- host
+		if host == "second.example" {
+			<-on
+		}
+		return nil, errors.New("not reached")
+	}
+	set := func(host string) {
+		a.Set(Config{Home: a.key, MaxSize: 1 << 20, Smarthost: &Smarthost{Host: host, Port: 465, From: "family@provider.example"}})
+	}
+	dialled := func(want string) {
+		t.Helper()
+		select {
+		case got := <-hosts:
+			if got != want {
+				t.Errorf("%s was dialled, want %s", got, want)
+			}
+		case <-time.After(redial / 2):
+			t.Errorf("%s was not dialled at once", want)
+		}
+	}
+	set("first.example")
+	d := a.login("ann")
+	d.bring(a.at("ann"), "eve@example.com", "From: "+a.at("ann")+"\r\nTo: eve@example.com\r\n\r\nx\r\n", "250 ")
+	dialled("first.example")
+	a.unreached() // now it waits for some seconds
+	set("second.example")
+	dialled("second.example")
+	set("third.example")
+	close(on)
+	dialled("third.example")
+	a.unreached()
+	set("third.example")
+	time.Sleep(100 * time.Millisecond)
+	if len(hosts) > 0 {
+		t.Errorf("%s was dialled though nothing has changed", <-hosts)
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -151,8 +152,11 @@ func (s *Server) Set(c Config) {
 	for _, g := range c.Groups {
 		next.groups[g.Name] = g
 	}
-	s.config.Store(next)
+	before := s.config.Swap(next)
 	s.shut(next)
+	if !reflect.DeepEqual(before.Smarthost, next.Smarthost) { // that another one was not reached says nothing of it
+		s.queue.flush(smarthostLane)
+	}
 	s.queue.sort()
 }
 

@@ -80,8 +80,7 @@ func accountOf(login string) string {
 
 // enter makes name the one who sends, if there is a mailbox of that name.
 func (u *submission) enter(name string) error {
-	boxes := u.door.People().Mailboxes(name)
-	if len(boxes) != 1 || boxes[0] != name {
+	if !u.door.hasMail(name) {
 		return refuse(535, 5, 7, 8, "guests have chat, and no mail")
 	}
 	if err := u.door.logins.checkAccount(name, u.visitor.ID); err != nil {
@@ -92,6 +91,21 @@ func (u *submission) enter(name string) error {
 	}
 	u.user = name
 	return nil
+}
+
+// hasMail reports whether there is a mailbox of a user.
+func (s *Server) hasMail(name string) bool {
+	boxes := s.People().Mailboxes(name)
+	return len(boxes) == 1 && boxes[0] == name
+}
+
+// still refuses who has logged in and has been removed since.
+func (u *submission) still() error {
+	if u.door.hasMail(u.user) {
+		return nil
+	}
+	u.user = ""
+	return u.refuse(errLogin)
 }
 
 func (u *submission) failed(err error) error {
@@ -131,6 +145,9 @@ func (u *submission) Mail(from string, o *gosmtp.MailOptions) error {
 	u.Reset()
 	if u.user == "" {
 		return u.refuse(errLogin)
+	}
+	if err := u.still(); err != nil {
+		return err
 	}
 	if err := u.door.room(o.Size); err != nil {
 		return err
@@ -195,4 +212,11 @@ func (u *submission) reachable(to string) (address.Mailbox, error) {
 }
 
 // Data takes the message.
-func (u *submission) Data(text io.Reader) error { return u.take(text, u.submit) }
+func (u *submission) Data(text io.Reader) error {
+	return u.take(text, func(in *incoming) error {
+		if err := u.still(); err != nil { // the text may have taken long
+			return err
+		}
+		return u.submit(in)
+	})
+}

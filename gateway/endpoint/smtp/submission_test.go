@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net/textproto"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/emersion/go-sasl"
@@ -188,5 +189,26 @@ func TestGuessingPasswordsGetsSlow(t *testing.T) {
 	}
 	if err := a.logins.check("8"); err != nil {
 		t.Errorf("another device: %v", err)
+	}
+}
+
+// Who is removed hands in nothing more by what was open, nor what was begun before.
+func TestRemovedWhileLoggedIn(t *testing.T) {
+	a := newNetwork().build(t, "a")
+	var now atomic.Pointer[users]
+	now.Store(&users{"ann", "bob"})
+	a.People = func() People { return *now.Load() }
+	a.knows(nil, nil)
+	before, during := a.login("ann"), a.login("ann")
+	during.say("MAIL FROM:<"+a.at("ann")+">", "250 ")
+	during.say("RCPT TO:<"+a.at("bob")+">", "250 ")
+	during.say("DATA", "354 ")
+	now.Store(&users{"bob"})
+	during.say("From: "+a.at("ann")+"\r\nTo: "+a.at("bob")+"\r\n\r\nx\r\n.", "530 ")
+	before.say("MAIL FROM:<"+a.at("ann")+">", "530 ")
+	now.Store(&users{"ann", "bob"}) // somebody else may have the name
+	before.say("MAIL FROM:<"+a.at("ann")+">", "530 ")
+	if got := a.mail("bob", 0); len(got) != 0 {
+		t.Errorf("%d mails arrived", len(got))
 	}
 }

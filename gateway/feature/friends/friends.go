@@ -208,7 +208,7 @@ func (f *Feature) openBook(home onion.Address, own []onion.Address) (*peer.Book,
 	f.own = own
 	if f.book != nil && f.book.Self == home {
 		f.book.SetOwn(own)
-		return f.book, nil
+		return f.book, f.book.Reread()
 	}
 	book, err := peer.OpenBook(peer.Options{Paths: f.Paths, Now: func() time.Time { return f.Now() }, Self: home,
 		Sign: func(message []byte) (peer.Signature, error) {

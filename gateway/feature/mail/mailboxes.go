@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -58,7 +59,7 @@ func regroup(dir string, mail feature.IDs) error {
 		return err
 	}
 	defer root.Close()
-	return fs.WalkDir(untrusted.Tree{Root: root}, ".", func(path string, d fs.DirEntry, err error) error {
+	return fs.WalkDir(untrusted.Tree{Root: root, Most: math.MaxInt}, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == "." {
 			return err
 		}

@@ -38,8 +38,9 @@ const (
 
 // onionProbes is what is known of how onions can be reached, by their names.
 type onionProbes struct {
-	mu sync.Mutex
-	of map[string]*onionProbe
+	mu  sync.Mutex
+	of  map[string]*onionProbe
+	cut bool // the network was not there when it was looked last
 }
 
 // probedOnion is an onion that somebody may visit.
@@ -126,6 +127,22 @@ func (r *onionProbes) sooner(onions map[string]tor.Descriptor, now time.Time, wa
 	return wait
 }
 
+// connected reports whether tor has the network, so that a call says something of the onion.
+func connected(t tor.Status) bool { return t.Running && t.Bootstrap == 100 && t.Live && t.Circuits }
+
+// follow follows whether the network is there. When it has come back those onions are called soon
+// that were not reached: that may have been why.
+func (r *onionProbes) follow(connected bool, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.of {
+		if soon := now.Add(jitter(callFirst)); connected && r.cut && o.failures > 0 && o.nextCall.After(soon) {
+			o.nextCall = soon
+		}
+	}
+	r.cut = !connected
+}
+
 // record takes over what was found out, and says when to look again.
 func (r *onionProbes) record(name string, got link.Reached, now time.Time) {
 	r.mu.Lock()
@@ -204,7 +221,7 @@ func (r *onionProbes) failed(name string, call bool, now time.Time) {
 func (r *onionProbes) broken(t tor.Status, now time.Time) (names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !t.Running || t.Bootstrap < 100 || !t.Live || !t.Circuits {
+	if !connected(t) {
 		return nil
 	}
 	for name, o := range r.of {
@@ -285,12 +302,15 @@ func (f *Feature) Run(ctx context.Context) error {
 const watchEvery = 30 * time.Second
 
 // Watch does the one thing that is due, and returns when the next one is.
-// Without tor nothing is; what changes that ends with a pass.
+// Without tor nothing is, and without the network no call; what changes that ends with a pass.
 func (f *Feature) Watch(ctx context.Context) time.Duration {
 	now := f.Now()
 	t := f.Tor.Status()
 	t.Onions = f.all(t)
 	f.probes.keep(f.watched(), now)
+	if f.probes.follow(connected(t), now); !connected(t) {
+		t.Onions = nil // nobody can be called
+	}
 	if !t.Running || t.Bootstrap < 100 {
 		return watchEvery
 	}
