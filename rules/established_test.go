@@ -35,7 +35,8 @@ func TestEstablishedAreNarrow(t *testing.T) {
 			c := compiler{Input: in.normal(), dialect: dialectOf(table.Family), prefixes: only(table.Family, in.Prefixes)}
 			for _, chain := range table.Chains {
 				for _, rule := range chain.Rules {
-					if m := early.FindStringSubmatch(rule); m != nil && !strings.Contains(rule, marked(carried)) && !narrow(c, chain.Name, rule, m[1]) {
+					m := early.FindStringSubmatch(rule)
+					if m != nil && !strings.Contains(rule, marked(carried)) && !narrow(c, chain.Name, rule, m[1]) {
 						t.Errorf("%s: %v %s lets pass: %s", name, table.Family, chain.Name, rule)
 					}
 				}
