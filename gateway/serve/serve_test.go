@@ -121,7 +121,7 @@ func (p *parent) visit(name string, port uint16, say string) string {
 		p.t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprintf(c, "PROXY TCP6 fc00:dead:beef:4dad::1:2 ::1 1 %d\r\n%s", port, say)
 	got, _ := io.ReadAll(c)
 	return string(got)
@@ -244,8 +244,9 @@ func TestClosedDNS(t *testing.T) {
 	}
 	for _, name := range []string{"bank.example.", "printer.lan.", strings.Repeat("a", 56) + ".peer.home.arpa."} {
 		begin := time.Now()
-		if got, err := r.LookupHost(t.Context(), name); err == nil || time.Since(begin) > 2*time.Second {
-			t.Errorf("%s is %v, after %v", name, got, time.Since(begin))
+		got, err := r.LookupHost(t.Context(), name)
+		if took := time.Since(begin); err == nil || os.IsTimeout(err) || took > 4*time.Second {
+			t.Errorf("%s is %v, %v, after %v", name, got, err, took)
 		}
 	}
 	asked.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
