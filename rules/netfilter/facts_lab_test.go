@@ -78,7 +78,22 @@ func TestWatch(t *testing.T) {
 	defer cancel()
 	changed, ended := make(chan struct{}, 1), make(chan error, 1)
 	go n.do(func() { ended <- Watch(ctx, changed) })
-	time.Sleep(200 * time.Millisecond) // until it listens
+	listens := func() bool {
+		n.ip("link add early type veth peer name cable1")
+		n.ip("link del early")
+		select {
+		case <-changed:
+			return true
+		case <-time.After(100 * time.Millisecond):
+			return false
+		}
+	}
+	for end := time.Now().Add(busy); !listens(); {
+		if time.Now().After(end) {
+			t.Fatal("it does not listen")
+		}
+	}
+	time.Sleep(500 * time.Millisecond) // it listens to interfaces first; here it does to all
 	for _, change := range []string{"link add usb0 type veth peer name cable2", "link set usb0 up", "addr add 192.168.9.1/24 dev usb0",
 		"route add default via 192.168.9.2", "route del default", "link del usb0"} {
 		for len(changed) > 0 {
@@ -87,13 +102,13 @@ func TestWatch(t *testing.T) {
 		n.ip(change)
 		select {
 		case <-changed:
-		case <-time.After(time.Second):
+		case <-time.After(busy):
 			t.Errorf("no event for %q", change)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	n.ip("link set lo up")
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	for len(changed) > 0 {
 		<-changed
 	}
