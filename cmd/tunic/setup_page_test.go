@@ -59,7 +59,7 @@ func newPageOf(ctx context.Context, t *testing.T, in io.Reader, change func(*set
 	s, q, _ := newQuietSetup(t, in)
 	p := &pageOf{t: t, s: s, q: q, screen: new(shownText), ended: make(chan error, 1)}
 	s.app.out, s.app.err, s.asker.Out = p.screen, p.screen, p.screen
-	s.installer.Confirm = 20 * time.Second
+	s.installer.Confirm = time.Minute
 	s.listen = func(ctx context.Context, d setup.Door) (net.Listener, error) {
 		if d.Interface != "lan0" {
 			t.Errorf("there is a page at %+v", d)
@@ -73,7 +73,7 @@ func newPageOf(ctx context.Context, t *testing.T, in io.Reader, change func(*set
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.client = &http.Client{Jar: jar, Timeout: 5 * time.Second}
+	p.client = &http.Client{Jar: jar, Timeout: 30 * time.Second}
 	go func() { p.ended <- s.runPage(ctx) }()
 	waitFor(t, func() bool { return shownAt.MatchString(p.screen.String()) })
 	m := shownAt.FindStringSubmatch(p.screen.String())
@@ -132,7 +132,7 @@ func (p *pageOf) end() error {
 	select {
 	case err := <-p.ended:
 		return err
-	case <-time.After(15 * time.Second):
+	case <-time.After(30 * time.Second):
 		p.t.Fatalf("it waits on: %s", p.screen)
 	}
 	return nil
@@ -174,7 +174,7 @@ func TestSetupOnAPage(t *testing.T) {
 			defer stop()
 			p := newPageOf(ctx, t, in, func(s *setupRun) {
 				if name == "nobody" {
-					s.installer.Confirm = 500 * time.Millisecond
+					s.installer.Confirm = 2 * time.Second
 				}
 			})
 			p.agree()

@@ -162,7 +162,7 @@ func serve(t *testing.T, leaf Leaf) (port string) {
 			}
 			go func() {
 				defer c.Close()
-				c.SetDeadline(time.Now().Add(5 * time.Second))
+				c.SetDeadline(time.Now().Add(30 * time.Second))
 				if c.(*tls.Conn).Handshake() == nil {
 					io.WriteString(c, greeting)
 					c.(*tls.Conn).CloseWrite()
@@ -177,7 +177,7 @@ func serve(t *testing.T, leaf Leaf) (port string) {
 
 // try runs a program and reports whether it accepted the server.
 func try(t *testing.T, tool tool, anchor, host, port string) (bool, string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, tool.name, tool.args(anchor, host, port)...)
 	c.Env = append(os.Environ(), "LC_ALL=C")
@@ -218,7 +218,7 @@ func pool(a onion.Address) *x509.CertPool {
 }
 
 func tryGo(tr trial, port string) error {
-	d := &net.Dialer{Timeout: 5 * time.Second}
+	d := &net.Dialer{Timeout: 30 * time.Second}
 	c, err := tls.DialWithDialer(d, "tcp", "127.0.0.1:"+port, &tls.Config{RootCAs: pool(tr.anchor), ServerName: tr.host})
 	if err != nil {
 		return err
@@ -283,24 +283,23 @@ func listen(t *testing.T, name, address string, args ...string) (port string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Wait() }) // the context has ended by then
-	for range 100 {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 			conn.Close()
 			return port
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("%s does not listen", name)
 	return ""
 }
 
 func ask(port string, config *tls.Config) (string, error) {
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", "127.0.0.1:"+port, config)
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 30 * time.Second}, "tcp", "127.0.0.1:"+port, config)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(30 * time.Second))
 	b, err := io.ReadAll(c)
 	return string(b), err
 }

@@ -16,6 +16,7 @@ import (
 type fake struct {
 	asked []any
 	err   error
+	left  chan struct{} // gets one when the process may end; nil: nobody waits for that
 }
 
 func (f *fake) Status(context.Context) Status { return Status{Version: "1", State: Open} }
@@ -66,7 +67,12 @@ func (f *fake) RemoveBypass(_ context.Context, r BypassRequest) error {
 	return f.err
 }
 func (f *fake) Upgrade(context.Context) (Upgraded, func(), error) {
-	return Upgraded{From: "1", To: "2", Streams: 3}, func() { f.asked = append(f.asked, "left") }, f.err
+	leave := func() {
+		if f.left != nil {
+			f.left <- struct{}{}
+		}
+	}
+	return Upgraded{From: "1", To: "2", Streams: 3}, leave, f.err
 }
 
 func client(t *testing.T, f *fake) *Client {

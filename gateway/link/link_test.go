@@ -83,7 +83,7 @@ func TestListenerCrosses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer got.Close()
-	got.(*net.TCPListener).SetDeadline(time.Now().Add(5 * time.Second))
+	got.(*net.TCPListener).SetDeadline(time.Now().Add(30 * time.Second))
 	c, err := got.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestEndThatDoesNotListen(t *testing.T) {
 			if !errors.Is(err, ErrClosed) {
 				t.Errorf("sending: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("it waits")
 		}
 	}

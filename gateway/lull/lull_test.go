@@ -71,7 +71,7 @@ func TestCloseEndsAReading(t *testing.T) {
 		if !errors.Is(err, os.ErrClosed) {
 			t.Errorf("the reading ended with %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("a reading outlives its reader")
 	}
 	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrClosed) {

@@ -31,7 +31,7 @@ func waits(t *testing.T, timer *Timer, d time.Duration) time.Duration {
 func TestTimerWaits(t *testing.T) {
 	timer := newTimer(t)
 	for _, d := range []time.Duration{30 * time.Millisecond, 0, -time.Second, 50 * time.Millisecond, time.Millisecond} {
-		if took := waits(t, timer, d); took < d || took > d+5*time.Second {
+		if took := waits(t, timer, d); took < d || took > d+30*time.Second {
 			t.Errorf("%v for %v", took, d)
 		}
 	}
@@ -40,8 +40,10 @@ func TestTimerWaits(t *testing.T) {
 // Who wakes it ends one Wait, that which is under way or the next one, and no other.
 func TestTimerIsWoken(t *testing.T) {
 	timer := newTimer(t)
+	begin := time.Now()
 	time.AfterFunc(20*time.Millisecond, timer.Wake)
-	if took := waits(t, timer, time.Minute); took < 10*time.Millisecond || took > 30*time.Second {
+	waits(t, timer, time.Minute)
+	if took := time.Since(begin); took < 10*time.Millisecond || took > 30*time.Second {
 		t.Errorf("it was woken after %v", took)
 	}
 	if took := waits(t, timer, 30*time.Millisecond); took < 30*time.Millisecond {
@@ -69,7 +71,7 @@ func TestCloseEndsAWait(t *testing.T) {
 		if !errors.Is(err, os.ErrClosed) {
 			t.Errorf("it ended with %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("a Wait outlives its timer")
 	}
 	if err := timer.Wait(time.Hour); !errors.Is(err, os.ErrClosed) {

@@ -95,12 +95,16 @@ func newConversation(c net.Conn) *conversation {
 	return &conversation{c, bufio.NewReader(io.LimitReader(c, maxAnswer))}
 }
 
-// say sends a text and reports a failure in words.
+// say sends a text and reports a failure in words. On a busy box the time can be over before.
 func (c *conversation) say(text string) error {
-	if _, err := io.WriteString(c, text); err != nil {
-		return fmt.Errorf("it hangs up at once: %w", bare(err))
+	_, err := io.WriteString(c, text)
+	switch {
+	case err == nil:
+		return nil
+	case isTimeout(err):
+		return errNothing
 	}
-	return nil
+	return fmt.Errorf("it hangs up at once: %w", bare(err))
 }
 
 // line reads one line, its end not included.
@@ -130,11 +134,15 @@ func silence(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("it takes connections and closes them at once")
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return errNothing
 	}
 	return fmt.Errorf("it breaks off: %w", bare(err))
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // bare is an error without the addresses in it.

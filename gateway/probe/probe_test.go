@@ -109,13 +109,19 @@ func TestServersThatSayNothing(t *testing.T) {
 		if kind == "tcp" {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		got, err := Check(ctx, server(t, func(net.Conn) {}), kind, host)
-		cancel()
-		if !errors.Is(err, errNothing) {
-			t.Errorf("%s, silent: %+v, %v", kind, got, err)
+		for _, early := range []bool{false, true} { // the time is over before anything is said
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			c := server(t, func(net.Conn) {})
+			if early {
+				c.SetDeadline(time.Unix(1, 0))
+			}
+			got, err := Check(ctx, c, kind, host)
+			cancel()
+			if !errors.Is(err, errNothing) {
+				t.Errorf("%s, silent, %v: %+v, %v", kind, early, got, err)
+			}
 		}
-		_, err = Check(t.Context(), server(t, func(c net.Conn) { c.(*net.TCPConn).CloseWrite() }), kind, host)
+		_, err := Check(t.Context(), server(t, func(c net.Conn) { c.(*net.TCPConn).CloseWrite() }), kind, host)
 		if err == nil || !strings.Contains(err.Error(), "closes them at once") && !strings.Contains(err.Error(), "breaks off") {
 			t.Errorf("%s, closed: %v", kind, err)
 		}

@@ -127,7 +127,7 @@ func TestAskEnds(t *testing.T) {
 		if len(errs) != 1 {
 			t.Errorf("%v", errs)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("it waits for ever")
 	}
 }

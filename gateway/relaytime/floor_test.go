@@ -42,7 +42,7 @@ func TestFloorWaitsForNoPipe(t *testing.T) {
 		if !got.Equal(told) {
 			t.Errorf("a pipe says %s", got)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("a pipe in place of a consensus is waited for")
 	}
 }

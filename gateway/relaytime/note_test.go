@@ -65,7 +65,7 @@ func TestNoteIsAPipe(t *testing.T) {
 		if n != nil {
 			t.Errorf("it says %+v", n)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("reading it waits")
 	}
 }

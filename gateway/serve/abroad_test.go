@@ -38,7 +38,7 @@ func TestExchangeEndsWithTheDevice(t *testing.T) {
 	device.Close()
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("the stream to a friend goes on without its device")
 		near.Close()
 		<-done

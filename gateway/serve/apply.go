@@ -226,5 +226,6 @@ func (a *application) resolve(by *resolver.Resolver, pairs []link.DNSListener) {
 		a.run(pair.UDP, pair.TCP, func(ctx context.Context, udp *os.File) error {
 			return a.serveDNS(ctx, by, udp, tcp.file, pair.Box)
 		})
+		tcp.with = a.listeners[pair.UDP]
 	}
 }

@@ -35,10 +35,7 @@ func TestBlockListsComeThroughTor(t *testing.T) {
 	if failed := s.apply(t.Context(), want); len(failed) > 0 {
 		t.Fatal(failed)
 	}
-	for range 500 {
-		if s.resolver.Blocked("ads.example") {
-			break
-		}
+	for end := time.Now().Add(30 * time.Second); !s.resolver.Blocked("ads.example") && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if !s.resolver.Blocked("x.ads.example") || s.resolver.Blocked("good.ads.example") {

@@ -106,11 +106,8 @@ func TestReceiveNotWhole(t *testing.T) {
 		if strings.HasPrefix(string(rest), "+") {
 			t.Errorf("%s: %q", what, rest)
 		}
-		for range 100 { // it is removed by the one who receives, soon
-			if len(keptFiles(t, own)) == 0 {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
+		for end := time.Now().Add(30 * time.Second); len(keptFiles(t, own)) > 0 && time.Now().Before(end); {
+			time.Sleep(20 * time.Millisecond) // it is removed by the one who receives, soon
 		}
 		if left := keptFiles(t, own); len(left) > 0 {
 			t.Errorf("%s: %q is left", what, left)

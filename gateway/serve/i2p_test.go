@@ -56,7 +56,7 @@ func TestI2PLeads(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- i.lead(t.Context(), ours, netip.AddrPortFrom(to, 8080)); ours.Close() }()
 		io.WriteString(device, "hello\n")
-		device.SetDeadline(time.Now().Add(10 * time.Second))
+		device.SetDeadline(time.Now().Add(30 * time.Second))
 		got, _ := io.ReadAll(device)
 		err := <-done // where it has led, how the device's end went does not matter
 		if string(got) != want || want == "" && err == nil {
@@ -90,7 +90,7 @@ func TestByI2P(t *testing.T) {
 		}
 		io.WriteString(c, "hello")
 		c.(*net.TCPConn).CloseWrite()
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(30 * time.Second))
 		if got, err := io.ReadAll(c); string(got) != "hello" || err != nil {
 			t.Errorf("%s: %q, %v", from, got, err)
 		}
@@ -147,7 +147,7 @@ func TestHostOfAnOnionByI2P(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(30 * time.Second))
 		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", host)
 		got, _ := io.ReadAll(c)
 		c.Close()

@@ -21,7 +21,7 @@ func (p *parent) onCircuit(name string, circuit uint32, port uint16) net.Conn {
 	c, err := net.Dial("unix", p.path(name))
 	if err == nil {
 		p.t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(30 * time.Second))
 		_, err = fmt.Fprintf(c, "PROXY TCP6 fc00:dead:beef:4dad::%x:%x ::1 1 %d\r\n", circuit>>16, circuit&0xffff, port)
 	}
 	if err != nil {
@@ -79,7 +79,7 @@ func source(t *testing.T, told chan string) string {
 	select {
 	case line := <-told:
 		return strings.Fields(line)[2]
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody came")
 		return ""
 	}

@@ -93,6 +93,7 @@ type listener struct {
 	key    string             // what runs on it; see start
 	cancel context.CancelFunc // nil: nothing runs on it
 	done   chan struct{}
+	with   *listener // what runs on that one has this one too; may be nil
 }
 
 // front is a running onion.Front with what it was made for.
@@ -228,6 +229,9 @@ func (l *listener) halt() {
 func (s *Server) drop(name string) {
 	if l := s.listeners[name]; l != nil {
 		l.halt()
+		if l.with != nil {
+			l.with.halt()
+		}
 		l.file.Close()
 		delete(s.listeners, name)
 	}

@@ -34,7 +34,7 @@ func asks(t *testing.T, s *services, words string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	device, here := net.Pipe()
 	t.Cleanup(func() { device.Close() })
-	device.SetDeadline(time.Now().Add(10 * time.Second))
+	device.SetDeadline(time.Now().Add(30 * time.Second))
 	go func() {
 		defer here.Close()
 		tables{s}.ServeConn(t.Context(), here, endpoint.Visitor{})

@@ -224,7 +224,7 @@ func TestGreedyDevice(t *testing.T) {
 
 // alive reports whether what is said to an echo comes back.
 func alive(c net.Conn) bool {
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(30 * time.Second))
 	io.WriteString(c, "x")
 	n, _ := c.Read(make([]byte, 1))
 	return n == 1

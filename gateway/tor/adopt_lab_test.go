@@ -23,7 +23,7 @@ func adoptee(t *testing.T, base string) Handed {
 		t.Fatal(err)
 	}
 	var process supervise.Handed
-	for i := 0; process.PID == 0 && i < 200; i++ {
+	for i := 0; process.PID == 0 && i < 600; i++ {
 		time.Sleep(50 * time.Millisecond)
 		text, _ := os.ReadFile(spec.record())
 		_, _ = fmt.Sscan(string(text), &process.PID, &process.Start) // half written: once more

@@ -178,7 +178,7 @@ func TestServeSaysWhyTorDoesNotStart(t *testing.T) {
 	spec := localSpec(t, fakeBinary(t, "0.4.9.11", 1))
 	spec.UID = uint32(os.Getuid())
 	tor.accept(spec)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	served := make(chan error, 1)
 	go func() { served <- tor.Serve(ctx) }()

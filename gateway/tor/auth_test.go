@@ -271,7 +271,7 @@ func TestKeyFilesWaitForNoPipe(t *testing.T) {
 		if info, e := os.Lstat(client); err != nil || e != nil || !info.Mode().IsRegular() {
 			t.Errorf("in place of the pipe is %v: %v, %v", info, err, e)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("a pipe in place of a key is waited for")
 	}
 }
@@ -292,7 +292,7 @@ func TestKeyDirectoryWaitsForNoPipe(t *testing.T) {
 			if err == nil {
 				t.Error("a pipe is a directory")
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Errorf("a pipe in place of the directory for %d keys is waited for", len(files))
 		}
 	}

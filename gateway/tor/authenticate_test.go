@@ -87,7 +87,7 @@ func TestAuthenticate(t *testing.T) {
 		{"none", right, filepath.Join(dir, "none"), "no such file"},
 	} {
 		socket, proved := challenged(t, one.says, cookie)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		done := make(chan error, 1)
 		go func() {
 			c, err := dialControl(ctx, socket, one.file, os.Getpid())

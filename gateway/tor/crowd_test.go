@@ -236,7 +236,7 @@ func TestCrowdStreamsAreEnded(t *testing.T) {
 		tor.crowd.event(fmt.Sprintf("STREAM %d NEW 0 198.51.100.1:443 SOURCE_ADDR=192.168.77.1:%d PURPOSE=USER CLIENT_PROTOCOL=TRANS",
 			i, 1024+i))
 	}
-	for end := time.Now().Add(10 * time.Second); len(f.received()) < 4 && time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); len(f.received()) < 4 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	if got := len(f.received()); got != 4 {

@@ -60,7 +60,7 @@ func newFakeControl(t *testing.T, connections ...[]exchange) *fakeControl {
 
 func (f *fakeControl) serve(conn net.Conn, list []exchange) {
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	in := bufio.NewScanner(conn)
 	for i, e := range list {
 		line, ok := f.next(in, i >= 2)

@@ -92,7 +92,7 @@ func (c *Capture) start(ctx context.Context) error {
 }
 
 // flushLimit is how long tcpdump may take to write what it has seen.
-const flushLimit = 10 * time.Second
+const flushLimit = time.Minute
 
 // Mark waits until all packets up to now are in the file and returns this
 // moment. It sends one marker frame over the cable and looks for it in the

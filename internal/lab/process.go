@@ -42,7 +42,7 @@ func end(ctx context.Context, processes []Process, grace time.Duration) error {
 	for _, step := range []struct {
 		signal syscall.Signal
 		wait   time.Duration
-	}{{syscall.SIGTERM, grace}, {syscall.SIGKILL, 5 * time.Second}} {
+	}{{syscall.SIGTERM, grace}, {syscall.SIGKILL, 30 * time.Second}} {
 		for _, p := range processes {
 			if p.Alive() {
 				_ = syscall.Kill(p.PID, step.signal) // it may have ended this moment; waitEnd tells

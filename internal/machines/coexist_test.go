@@ -66,7 +66,7 @@ func (w *world) ownServer() {
 	}
 	w.write("srv/own/index.html", ownPage)
 	w.shell("systemd-run --quiet --unit own --collect python3 -m http.server --bind :: --directory /srv/own " + ownPort)
-	w.eventually("the owner's server runs", 10*time.Second, func() bool {
+	w.eventually("the owner's server runs", 30*time.Second, func() bool {
 		return w.exec(box, "curl", "-sS", "-m", "2", "http://[::1]:"+ownPort+"/").Code == 0
 	})
 }
@@ -86,9 +86,9 @@ func (w *world) guards(open, shut []string) {
 		w.Error("the other program refuses nothing")
 	}
 	w.must(box, open...)
-	w.eventually("the other program lets the owner's server be reached", 10*time.Second, w.reaches)
+	w.eventually("the other program lets the owner's server be reached", 30*time.Second, w.reaches)
 	w.must(box, shut...)
-	w.eventually("the other program refuses it again", 10*time.Second, func() bool { return !w.reaches() })
+	w.eventually("the other program refuses it again", 30*time.Second, func() bool { return !w.reaches() })
 }
 
 // both checks that a device has the web by Tor in both families, and tunic finds
@@ -142,7 +142,7 @@ func besideFail2ban(w *world) {
 	w.eventually("fail2ban has banned the phone", 30*time.Second, func() bool { return !w.reaches() })
 	w.both()
 	w.must(box, "fail2ban-client", "set", "own", "unbanip", "192.168.77.10")
-	w.eventually("the phone is no longer banned", 10*time.Second, w.reaches)
+	w.eventually("the phone is no longer banned", 30*time.Second, w.reaches)
 	w.must(box, "systemctl", "stop", "fail2ban")
 	w.both()
 }

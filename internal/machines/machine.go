@@ -108,7 +108,7 @@ func (m *Machine) Boot(ctx context.Context) error {
 
 // Limits of what systemd-nspawn and systemd may take.
 const (
-	bootLimit     = 30 * time.Second
+	bootLimit     = 90 * time.Second
 	poweroffLimit = 100 * time.Second
 )
 

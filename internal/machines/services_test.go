@@ -114,7 +114,7 @@ func (w *world) cell(host string) {
 		return slices.Contains(names, "tunic cell") && slices.Contains(names, "sleep")
 	})
 	<-done
-	took := w.eventually("the command has ended", 5*time.Second, func() bool {
+	took := w.eventually("the command has ended", 30*time.Second, func() bool {
 		return w.exec(box, "pgrep", "-u", config.ServiceUser).Code != 0
 	})
 	w.Logf("%q ended %v after their connection", names, took.Round(time.Millisecond))

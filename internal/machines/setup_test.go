@@ -126,7 +126,7 @@ func (w *world) nobodyConfirms() {
 	w.eventually("it is taken back", 60*time.Second, func() bool {
 		return w.exec(box, "test", "-e", "/var/lib/tunic-setup/last.json").Code != 0
 	})
-	w.eventually("the timer's service is over", 10*time.Second, func() bool {
+	w.eventually("the timer's service is over", 30*time.Second, func() bool {
 		state := w.exec(box, "systemctl", "is-active", "tunic-setup-undo-2.service", "tunic-setup-undo-2.timer").Stdout
 		return state == "inactive\ninactive\n"
 	})

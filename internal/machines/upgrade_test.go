@@ -198,7 +198,7 @@ func afterUpgrade(w *world) {
 	w.protected()
 	w.booted()
 	w.must(box, "kill", "-9", before.main) // no child of systemd's when it began: its end is noticed all the same
-	w.eventually("systemd starts it again", 10*time.Second, func() bool {
+	w.eventually("systemd starts it again", 30*time.Second, func() bool {
 		return w.must(box, "systemctl", "show", "-P", "NRestarts", "tunic") == "1"
 	})
 	w.protected()

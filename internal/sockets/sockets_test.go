@@ -14,7 +14,7 @@ func TestEcho(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := c.Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestServe(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(10 * time.Second))
+			c.SetDeadline(time.Now().Add(30 * time.Second))
 			if said, err := io.ReadAll(c); err != nil || string(said) != "bye" {
 				t.Errorf("%q, %v", said, err)
 			}
@@ -52,7 +52,7 @@ func TestServe(t *testing.T) {
 func TestPair(t *testing.T) {
 	a, b := Pair(t)
 	for _, x := range []struct{ from, to *net.TCPConn }{{a, b}, {b, a}} {
-		x.to.SetDeadline(time.Now().Add(10 * time.Second))
+		x.to.SetDeadline(time.Now().Add(30 * time.Second))
 		if _, err := x.from.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}

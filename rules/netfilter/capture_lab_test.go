@@ -4,6 +4,7 @@ package netfilter
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -24,7 +25,14 @@ const settle = 120 * time.Millisecond
 type capture struct {
 	links   bool // what keeps the link alive too
 	mu      sync.Mutex
+	ears    []ear
 	packets []string
+}
+
+// ear is a socket of a capture, and what is noted of what comes to it.
+type ear struct {
+	fd   int
+	text func(b []byte, from unix.Sockaddr) (text string, note bool)
 }
 
 // captureOn starts a capture of what others send to the node.
@@ -50,17 +58,68 @@ func (n *node) start(device string, c *capture) *capture {
 		if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: link.Index}); err != nil {
 			n.t.Error(err)
 		}
-		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 20_000}); err != nil {
-			n.t.Error(err)
-		}
 	})
 	if n.t.Failed() {
 		n.t.FailNow()
 	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go c.read(fd, stop, stopped)
-	n.t.Cleanup(func() { close(stop); <-stopped; unix.Close(fd) })
+	n.hears(c, ear{fd, func(b []byte, from unix.Sockaddr) (string, bool) {
+		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
+			return "", false
+		}
+		text, link := describe(b)
+		return text, c.links || !link
+	}})
 	return c
+}
+
+// hears has a capture empty its sockets all the time, until the test ends.
+func (n *node) hears(c *capture, ears ...ear) {
+	c.ears = ears
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		var wait []unix.PollFd
+		for _, e := range ears {
+			wait = append(wait, unix.PollFd{Fd: int32(e.fd), Events: unix.POLLIN})
+		}
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if ready, err := unix.Poll(wait, 20); ready > 0 && err == nil {
+				c.mu.Lock()
+				c.empty()
+				c.mu.Unlock()
+			}
+		}
+	}()
+	n.t.Cleanup(func() {
+		close(stop)
+		<-stopped
+		for _, e := range ears {
+			unix.Close(e.fd)
+		}
+	})
+}
+
+// empty notes what has come to the sockets, with c.mu held: all that is there now, whether or not anybody had time to read it.
+func (c *capture) empty() {
+	b := make([]byte, 65536)
+	for _, e := range c.ears {
+		for {
+			size, from, err := unix.Recvfrom(e.fd, b, unix.MSG_DONTWAIT)
+			if errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENETDOWN) {
+				continue // that the interface is down is told once
+			} else if err != nil {
+				break // EAGAIN
+			}
+			if text, note := e.text(b[:size], from); note {
+				c.packets = append(c.packets, text)
+			}
+		}
+	}
 }
 
 // listens captures what is delivered to the node itself, of the protocols that no
@@ -68,59 +127,39 @@ func (n *node) start(device string, c *capture) *capture {
 func (n *node) listens() *capture {
 	n.t.Helper()
 	c := &capture{}
-	for protocol, network := range map[byte][]string{1: {"ip4:1"}, 17: {"ip4:17", "ip6:17"}, 50: {"ip4:50", "ip6:50"}, 58: {"ip6:58"}} {
-		for _, name := range network {
-			var l net.PacketConn
+	var ears []ear
+	for _, protocol := range []byte{unix.IPPROTO_ICMP, unix.IPPROTO_UDP, unix.IPPROTO_ESP, unix.IPPROTO_ICMPV6} {
+		for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+			if protocol == unix.IPPROTO_ICMP && family == unix.AF_INET6 || protocol == unix.IPPROTO_ICMPV6 && family == unix.AF_INET {
+				continue
+			}
+			var fd int
 			var err error
-			n.do(func() { l, err = net.ListenPacket(name, "") })
+			n.do(func() { fd, err = unix.Socket(family, unix.SOCK_RAW, int(protocol)) })
 			if err != nil {
 				n.t.Fatal(err)
 			}
-			n.t.Cleanup(func() { l.Close() })
-			go c.hear(l, protocol)
+			ears = append(ears, ear{fd, func(b []byte, from unix.Sockaddr) (string, bool) { return delivered(protocol, b, from) }})
 		}
 	}
+	n.hears(c, ears...)
 	return c
 }
 
-func (c *capture) hear(l net.PacketConn, protocol byte) {
-	b := make([]byte, 2048)
-	for {
-		size, from, err := l.ReadFrom(b)
-		if err != nil {
-			return // closed at the end
+// delivered describes what a raw socket was given: of IPv4 with its header (raw(7)).
+func delivered(protocol byte, b []byte, from unix.Sockaddr) (text string, note bool) {
+	var source netip.Addr
+	switch from := from.(type) {
+	case *unix.SockaddrInet4:
+		source = netip.AddrFrom4(from.Addr)
+		if len(b) < 20 {
+			return "", false
 		}
-		if a, ok := from.(*net.IPAddr); ok {
-			source, _ := netip.AddrFromSlice(a.IP)
-			c.mu.Lock()
-			c.packets = append(c.packets, packetText(source.Unmap(), netip.IPv6Unspecified(), protocol, b[:size]))
-			c.mu.Unlock()
-		}
+		b = b[int(b[0]&15)*4:]
+	case *unix.SockaddrInet6:
+		source = netip.AddrFrom16(from.Addr)
 	}
-}
-
-func (c *capture) read(fd int, stop <-chan struct{}, stopped chan<- struct{}) {
-	defer close(stopped)
-	frame := make([]byte, 65536)
-	for {
-		select {
-		case <-stop:
-			return
-		default:
-		}
-		size, from, err := unix.Recvfrom(fd, frame, 0)
-		if err != nil {
-			continue // the timeout
-		}
-		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_OUTGOING {
-			continue
-		}
-		if text, link := describe(frame[:size]); c.links || !link {
-			c.mu.Lock()
-			c.packets = append(c.packets, text)
-			c.mu.Unlock()
-		}
-	}
+	return packetText(source, netip.IPv6Unspecified(), protocol, b), source.IsValid()
 }
 
 // take waits for stragglers, then returns what arrived since the last call.
@@ -128,6 +167,7 @@ func (c *capture) take() []string {
 	time.Sleep(settle)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.empty()
 	packets := c.packets
 	c.packets = nil
 	return packets

@@ -29,7 +29,7 @@ type flow struct {
 
 func (n *network) flow(name string, from *node, address, source string) flow {
 	n.t.Helper()
-	c, err := from.dial("tcp", address, source)
+	c, err := from.reach("tcp", address, source)
 	if err != nil {
 		n.t.Fatalf("%s: %v", name, err)
 	}
@@ -100,7 +100,7 @@ func TestCutOneDevice(t *testing.T) {
 	n.wan.take()
 	n.cut(rules.Direct, but...)
 	for _, f := range lost {
-		if f.from.passes(f.near, f.at) {
+		if f.from.leaks(f.near, f.at) {
 			t.Errorf("%s goes on in clear", f.name)
 		}
 	}

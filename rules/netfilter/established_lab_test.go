@@ -47,7 +47,7 @@ func TestEstablishedIsNoPass(t *testing.T) {
 			}
 			n.apply(set)
 			for _, f := range flows {
-				if f.from.passes(f.near, f.at) {
+				if f.from.leaks(f.near, f.at) {
 					t.Errorf("%s goes on", f.name)
 				}
 			}

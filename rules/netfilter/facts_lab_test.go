@@ -80,7 +80,7 @@ func TestWatch(t *testing.T) {
 	go n.do(func() { ended <- Watch(ctx, changed) })
 	select {
 	case <-changed: // it watches: what was changed before is looked at
-	case <-time.After(5 * time.Second):
+	case <-time.After(busy):
 		t.Fatal("no event for what was changed while nobody watched")
 	}
 	for _, change := range []string{"link add usb0 type veth peer name cable2", "link set usb0 up", "addr add 192.168.9.1/24 dev usb0",
@@ -91,13 +91,13 @@ func TestWatch(t *testing.T) {
 		n.ip(change)
 		select {
 		case <-changed:
-		case <-time.After(time.Second):
+		case <-time.After(busy):
 			t.Errorf("no event for %q", change)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	n.ip("link set lo up")
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond)
 	for len(changed) > 0 {
 		<-changed
 	}

@@ -235,7 +235,7 @@ func sendLoopback(n *network) {
 
 // sendAfterFlush goes on with a connection of the box that was redirected.
 func sendAfterFlush(n *network) {
-	c, err := n.gateway.dial("tcp", internet4+":8080", "")
+	c, err := n.gateway.reach("tcp", internet4+":8080", "")
 	if err != nil {
 		n.t.Error(err)
 		return
@@ -264,7 +264,7 @@ func direct(n *network, f func()) {
 func cutConnection(n *network) {
 	var far net.Conn
 	direct(n, func() {
-		if _, err := n.phone.dial("tcp", internet4+":8080", ""); err != nil {
+		if _, err := n.phone.reach("tcp", internet4+":8080", ""); err != nil {
 			n.t.Error(err)
 			return
 		}
@@ -294,7 +294,7 @@ func cutDatagrams(n *network) {
 	var from net.Addr
 	direct(n, func() {
 		n.phone.udp(internet4+":8083", "")
-		if err := far.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		if err := far.SetReadDeadline(time.Now().Add(busy)); err != nil {
 			n.t.Error(err)
 		}
 		var err error
@@ -312,7 +312,7 @@ func cutDatagrams(n *network) {
 // openBefore opens a connection while there are no rules at all.
 func openBefore(n *network) {
 	n.gateway.teardown(n.kernel)
-	c, err := n.phone.dial("tcp", internet4+":8080", "")
+	c, err := n.phone.reach("tcp", internet4+":8080", "")
 	if err != nil {
 		n.t.Error(err)
 		return

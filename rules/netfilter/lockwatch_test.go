@@ -32,7 +32,7 @@ func TestLockWatch(t *testing.T) {
 		use()
 		select {
 		case <-l.used:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("nobody hears that the lock was used")
 		}
 	}
@@ -42,7 +42,7 @@ func TestLockWatch(t *testing.T) {
 	}
 	select {
 	case <-lost:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody hears that the lock is gone")
 	}
 	if got := l.every(t.Context(), true); got != legacyEvery {

@@ -361,18 +361,18 @@ func (h *house) confirmed(shots []shot, want map[rules.Family][]string, families
 	found := make(map[rules.Family]string)
 	h.limit = short
 	first := h.shoot(shots, families...)
-	h.limit = patience
+	h.limit = again
 	for f, list := range misses(want, first) {
-		var again []shot
+		var missed []shot
 		var wantAgain []string
 		for _, i := range list {
-			again, wantAgain = append(again, shots[i]), append(wantAgain, want[f][i])
+			missed, wantAgain = append(missed, shots[i]), append(wantAgain, want[f][i])
 		}
 		h.flush()
-		got := h.shoot(again, f)
-		for i := range again {
+		got := h.shoot(missed, f)
+		for i := range missed {
 			if got[f][i] != wantAgain[i] {
-				found[f] = fmt.Sprintf("%s: %s, not %s", again[i].name, got[f][i], wantAgain[i])
+				found[f] = fmt.Sprintf("%s: %s, not %s", missed[i].name, got[f][i], wantAgain[i])
 				break
 			}
 		}

@@ -118,13 +118,13 @@ func (n *network) raze() {
 	})
 }
 
-// accepted returns the newest connection that the server in the internet has, or nil.
+// accepted returns the newest connection that the server in the internet has, or nil if none comes.
 func (n *network) accepted() net.Conn {
 	var last net.Conn
-	for {
+	for wait := busy; ; wait = settle {
 		select {
 		case last = <-n.far:
-		case <-time.After(settle):
+		case <-time.After(wait):
 			return last
 		}
 	}
@@ -236,10 +236,24 @@ func echo6(conn *ipv6.PacketConn, name string) {
 	}
 }
 
-// dial opens a connection from the node, or fails within half a second.
+// dial tries to open a connection from the node that must not come about, or need not, for half a second.
 func (n *node) dial(network, address, from string) (net.Conn, error) {
 	n.t.Helper()
-	dialer := net.Dialer{Timeout: 500 * time.Millisecond}
+	return n.dialFor(500*time.Millisecond, network, address, from)
+}
+
+// reach opens a connection from the node that has to come about, however busy the machine is.
+func (n *node) reach(network, address, from string) (net.Conn, error) {
+	n.t.Helper()
+	return n.dialFor(busy, network, address, from)
+}
+
+// busy is how long what has to happen may take on a machine that does much else.
+const busy = 30 * time.Second
+
+func (n *node) dialFor(limit time.Duration, network, address, from string) (net.Conn, error) {
+	n.t.Helper()
+	dialer := net.Dialer{Timeout: limit}
 	if from != "" {
 		ip := net.ParseIP(from)
 		switch network {

@@ -17,13 +17,14 @@ import (
 	"tunic/rules"
 )
 
-// atOnce is how fast a refusal must be: programs fall back instead of hanging.
-const atOnce = 200 * time.Millisecond
+// atOnce is how fast a refusal must be: programs fall back instead of hanging. It is less than the second after which TCP
+// asks again (RFC 6298, section 2).
+const atOnce = 900 * time.Millisecond
 
 // talk sends a line over a new connection and has the server say whom it sees.
 func (n *network) talk(from *node, address, source string, server <-chan net.Conn) string {
 	n.t.Helper()
-	c, err := from.dial("tcp", address, source)
+	c, err := from.reach("tcp", address, source)
 	if err != nil {
 		n.t.Errorf("dialling %s: %v", address, err)
 		return ""
@@ -34,7 +35,7 @@ func (n *network) talk(from *node, address, source string, server <-chan net.Con
 		if _, err := io.WriteString(s, "seen"); err != nil {
 			n.t.Error(err)
 		}
-		if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(busy)); err != nil {
 			n.t.Error(err)
 		}
 		if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
@@ -45,14 +46,25 @@ func (n *network) talk(from *node, address, source string, server <-chan net.Con
 			n.t.Error(err)
 		}
 		return host
-	case <-time.After(time.Second):
+	case <-time.After(busy):
 		n.t.Errorf("the connection to %s went elsewhere", address)
 		return ""
 	}
 }
 
-// ask sends a datagram and returns whom the server saw, or "".
+// ask sends a datagram that has to be answered, and returns whom the server saw, or "".
 func (n *network) ask(from *node, address, source string) string {
+	n.t.Helper()
+	return n.askFor(busy, from, address, source)
+}
+
+// silent does the same with a datagram that nobody may answer.
+func (n *network) silent(from *node, address, source string) string {
+	n.t.Helper()
+	return n.askFor(500*time.Millisecond, from, address, source)
+}
+
+func (n *network) askFor(wait time.Duration, from *node, address, source string) string {
 	n.t.Helper()
 	c, err := from.dial("udp", address, source)
 	if err != nil {
@@ -62,7 +74,7 @@ func (n *network) ask(from *node, address, source string) string {
 	if _, err := c.Write([]byte("?")); err != nil {
 		return ""
 	}
-	if err := c.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		n.t.Error(err)
 	}
 	buffer := make([]byte, 100)
@@ -178,7 +190,7 @@ func refusal(c net.Conn) error {
 	if _, err := c.Write([]byte("?")); err != nil {
 		return err
 	}
-	if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(busy)); err != nil {
 		return err
 	}
 	_, err := c.Read(make([]byte, 1))
@@ -245,7 +257,7 @@ func TestOwnTraffic(t *testing.T) {
 	}
 	n.gateway.as(971, func() {
 		for _, address := range []string{internet4 + ":80", "[" + internet6 + "]:80"} {
-			c, err := net.DialTimeout("tcp", address, time.Second)
+			c, err := net.DialTimeout("tcp", address, busy)
 			if err != nil {
 				t.Errorf("tor itself cannot reach %s: %v", address, err)
 				continue
@@ -332,7 +344,7 @@ func TestTorSurvivesFlush(t *testing.T) {
 	var c net.Conn
 	n.gateway.as(971, func() {
 		var err error
-		if c, err = net.DialTimeout("tcp", internet4+":443", time.Second); err != nil {
+		if c, err = net.DialTimeout("tcp", internet4+":443", busy); err != nil {
 			t.Error(err)
 		}
 	})
@@ -347,7 +359,7 @@ func TestTorSurvivesFlush(t *testing.T) {
 		if _, err := pair[0].Write([]byte("hello")); err != nil {
 			t.Error(err)
 		}
-		if err := pair[1].SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		if err := pair[1].SetReadDeadline(time.Now().Add(busy)); err != nil {
 			t.Error(err)
 		}
 		if _, err := io.ReadFull(pair[1], make([]byte, 5)); err != nil {

@@ -21,7 +21,7 @@ func TestCutDeviceHearsAtOnce(t *testing.T) {
 	n.far = n.internet.server(":8080")
 	n.apply(compile(t, withDefault(rules.Direct)))
 	for _, address := range []string{internet4 + ":8080", "[" + internet6 + "]:8080"} {
-		c, err := n.phone.dial("tcp", address, "")
+		c, err := n.phone.reach("tcp", address, "")
 		if err != nil {
 			t.Fatal(err)
 		}

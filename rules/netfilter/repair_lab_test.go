@@ -46,11 +46,16 @@ func newWatched(t *testing.T, name string) *watched {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("WatchRules: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(busy):
 			t.Error("WatchRules does not end")
 		}
 	})
-	time.Sleep(2 * legacyEvery) // until it looks
+	for end := time.Now().Add(busy); w.looks.Load() == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody looks")
+		}
+	}
+	time.Sleep(2 * legacyEvery) // and has looked
 	return w
 }
 
@@ -60,7 +65,7 @@ func (w *watched) await() []string {
 	select {
 	case drift := <-w.drift:
 		return drift
-	case <-time.After(5 * time.Second):
+	case <-time.After(busy):
 		w.t.Fatal("a change was not noticed")
 		return nil
 	}
@@ -92,8 +97,11 @@ func TestRepairWithinASecond(t *testing.T) {
 			}
 		}
 		w.run("iptables -D FORWARD -j ACCEPT")
-		time.Sleep(time.Second)
-		if after := w.saved(); after != before {
+		after := w.saved()
+		for end := time.Now().Add(busy); after != before && time.Now().Before(end); after = w.saved() {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if after != before {
 			t.Errorf("the rules are now\n%s\nand were\n%s", after, before)
 		}
 	})
@@ -117,11 +125,11 @@ func TestWatchIsQuiet(t *testing.T) {
 		t.Errorf("%d looks, and only the first one is for nothing", n)
 	}
 	w.run("iptables -F")
+	w.await()
 	time.Sleep(1500 * time.Millisecond)
 	if n := w.looks.Load(); n < 2 || n > 4 {
 		t.Errorf("%d looks for one change", n-1)
 	}
-	w.await()
 	if drift := w.verify(w.kernel, compile(t, in)); len(drift) != 0 {
 		t.Errorf("after the repair: %q", drift)
 	}
@@ -132,7 +140,7 @@ func TestFight(t *testing.T) {
 	w := newWatched(t, "fight")
 	for range 12 {
 		w.run("iptables -D FORWARD -j TUNIC-FORWARD")
-		limit := time.Now().Add(5 * time.Second)
+		limit := time.Now().Add(busy)
 		for !strings.Contains(w.run("iptables -S FORWARD"), "TUNIC-FORWARD") {
 			if time.Now().After(limit) {
 				t.Fatal("the hook does not come back")

@@ -36,8 +36,9 @@ type shot struct {
 // A shot that has to be answered waits long before that is silence: the machine
 // may be busy. One that has not waits as long as an answer usually takes.
 const (
-	patience = 2500 * time.Millisecond
+	patience = 10 * time.Second
 	short    = time.Second // the first time that a rule is gone: who does not answer then is asked again
+	again    = 2500 * time.Millisecond
 	brief    = 400 * time.Millisecond
 )
 
@@ -219,6 +220,7 @@ func quoted(e ends, pattern string) string {
 func (c *capture) has(pattern *regexp.Regexp) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.empty()
 	for _, p := range c.packets {
 		if pattern.MatchString(p) {
 			return true
@@ -230,6 +232,7 @@ func (c *capture) has(pattern *regexp.Regexp) bool {
 func (c *capture) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.empty()
 	c.packets = nil
 }
 

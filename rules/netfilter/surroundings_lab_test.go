@@ -88,7 +88,7 @@ func TestLookAround(t *testing.T) {
 
 	n.phone.ip("addr add fe80::99/64 dev eth0 nodad")
 	advertise(t, n.phone.name, "fe80::99", phoneMAC)
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(busy)
 	for len(look().Routers) == 0 && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -130,11 +130,11 @@ func TestVisits(t *testing.T) {
 	n := newNetwork(t)
 	n.gateway.server(":22")
 	n.gateway.server("[::1]:80")
-	c, err := n.internet.dial("tcp", gateway4+":22", "")
+	c, err := n.internet.reach("tcp", gateway4+":22", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.gateway.dial("tcp", "[::1]:80", ""); err != nil {
+	if _, err := n.gateway.reach("tcp", "[::1]:80", ""); err != nil {
 		t.Fatal(err)
 	}
 	look := func() (a Surroundings) {
@@ -148,7 +148,7 @@ func TestVisits(t *testing.T) {
 		t.Errorf("connected: %+v", got)
 	}
 	c.Close()
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(busy)
 	for len(look().Visits) > 0 && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)
 	}

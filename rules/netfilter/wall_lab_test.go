@@ -148,7 +148,7 @@ func TestWallStandsFirst(t *testing.T) {
 		n.gateway.ip(f + " rule add table main suppress_prefixlength 0")
 		n.gateway.ip(f + " rule add pref 100 iif lan1 lookup main")
 	}
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(busy)
 	right := func(text string) bool {
 		wall, other := strings.Index(text, "blackhole"), strings.Index(text, "lookup 51820")
 		return strings.Count(text, "blackhole") == 2 && strings.Count(text, "proto 116") == 6 &&
@@ -201,7 +201,7 @@ func TestCheckOfSources(t *testing.T) {
 		n.wants("UDP of a direct device", n.ask(n.phone, internet4+":443", phone4), gateway4)
 	}
 	n.gateway.set("ipv4/conf/all/src_valid_mark", "0")
-	if got := n.ask(n.phone, internet4+":443", phone4); got != "" {
+	if got := n.silent(n.phone, internet4+":443", phone4); got != "" {
 		t.Errorf("seen from %q without the mark too: this test proves nothing", got)
 	}
 }

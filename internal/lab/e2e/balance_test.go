@@ -257,7 +257,7 @@ func (b balanced) withoutOption(box string, without bool) {
 func (w *world) killBox(box string) {
 	w.Helper()
 	w.signalOn(box, syscall.SIGKILL, "tunic", "run")
-	w.eventually("all of "+box+" is gone", 10*time.Second, func() bool {
+	w.eventually("all of "+box+" is gone", 30*time.Second, func() bool {
 		tunic, tor := w.signalOn(box, syscall.SIGKILL, "tunic"), w.signalOn(box, syscall.SIGKILL, "tor")
 		return tunic+tor == 0
 	})

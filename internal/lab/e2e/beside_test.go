@@ -116,7 +116,7 @@ func (w *world) stored(want string) {
 		}
 	}
 	w.restoreRules(stale)
-	w.eventually("the rules of another day are replaced", 10*time.Second, func() bool {
+	w.eventually("the rules of another day are replaced", 30*time.Second, func() bool {
 		return w.saveRules().canonical() == saved.canonical()
 	})
 	if got := w.foreignRules(); got != want {

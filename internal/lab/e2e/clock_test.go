@@ -71,7 +71,7 @@ func testClock(w *world) {
 			w.Errorf("tunic clock says %q", said)
 		}
 		w.timed("relays asked for the time, in a closed house", time.Since(begin))
-		w.eventually("the time is known", 10*time.Second, func() bool { return !w.found(health.ClockUntrusted) })
+		w.eventually("the time is known", 30*time.Second, func() bool { return !w.found(health.ClockUntrusted) })
 		w.ownTime() // nobody answers yet, and nothing of it leaves
 		w.pause(settle)
 		asked := w.opened(mark)

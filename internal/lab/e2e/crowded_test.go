@@ -53,7 +53,7 @@ func crowded(w *world, devices []ordinary, g *glutton, calm waits) {
 	took := w.fetchAll(devices)
 	w.eventually("the greedy device has tried everything", 30*time.Second, func() bool { return g.tried.Load() >= greedy })
 	if len(g.from) > 1 {
-		w.eventually("the rules refuse the greedy device", 10*time.Second, func() bool {
+		w.eventually("the rules refuse the greedy device", 30*time.Second, func() bool {
 			return strings.Contains(w.must("gateway", "iptables", "-t", "nat", "-S", "TUNIC-FULL"), "--mac-source")
 		})
 	}

@@ -68,7 +68,7 @@ func badReload(w *world) {
 func serveDies(w *world) {
 	before, tors := w.saveRules().canonical(), w.pids("tor")
 	w.one(syscall.SIGKILL, "tunic", "serve")
-	took := w.eventually("the resolver is back", 10*time.Second, func() bool {
+	took := w.eventually("the resolver is back", 30*time.Second, func() bool {
 		reply, err := w.question(w.phone, "udp", box4, "web.example", dns.TypeA, 500*time.Millisecond)
 		return err == nil && len(answers(reply)) == 1
 	})

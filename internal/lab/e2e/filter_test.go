@@ -43,7 +43,7 @@ func (w *world) filter(node, name, listen, port string, more ...string) *filtere
 	}
 	f := &filtered{p, w}
 	w.Cleanup(f.end)
-	w.eventually("the filter runs", 10*time.Second, func() bool {
+	w.eventually("the filter runs", 30*time.Second, func() bool {
 		text, err := os.ReadFile(w.lab.LogFile(name))
 		return err == nil && strings.Contains(string(text), "started, version")
 	})
@@ -58,7 +58,7 @@ func (w *world) endProcess(p lab.Process) {
 	if p.Alive() {
 		_ = syscall.Kill(p.PID, syscall.SIGCONT)
 		_ = syscall.Kill(p.PID, syscall.SIGTERM)
-		w.eventually(p.Name+" has ended", 5*time.Second, func() bool { return !p.Alive() })
+		w.eventually(p.Name+" has ended", 30*time.Second, func() bool { return !p.Alive() })
 	}
 }
 
@@ -123,7 +123,7 @@ func filterInTheHousehold(w *world) {
 // else through Tor.
 func (w *world) filters(f *filtered) {
 	w.Helper()
-	w.eventually("the filter is asked", 10*time.Second, func() bool { return w.rcode("v4.example") == dns.RcodeNameError })
+	w.eventually("the filter is asked", 30*time.Second, func() bool { return w.rcode("v4.example") == dns.RcodeNameError })
 	queries := len(w.queries())
 	for _, by := range []string{"udp " + box4, "tcp " + box4, "udp " + box6, "udp " + public4, "tcp " + public6} {
 		network, server, _ := strings.Cut(by, " ")
@@ -158,7 +158,7 @@ func (w *world) silent(f *filtered) {
 	if got := w.rcodeOf(w.phone, box4, "web.example"); got != dns.RcodeServerFailure {
 		w.Errorf("a silent filter: %d", got)
 	}
-	w.eventually("the finding", 10*time.Second-time.Since(begin), func() bool {
+	w.eventually("the finding", 30*time.Second-time.Since(begin), func() bool {
 		return slices.Equal(w.upstreamFindings(), []health.Code{health.UpstreamSilent})
 	})
 	w.timed("a silent filter is found", time.Since(begin))
@@ -167,7 +167,7 @@ func (w *world) silent(f *filtered) {
 	}
 	_ = syscall.Kill(f.PID, syscall.SIGCONT)
 	begin = time.Now()
-	w.eventually("the finding goes away by itself", 15*time.Second, func() bool { return len(w.upstreamFindings()) == 0 })
+	w.eventually("the finding goes away by itself", 30*time.Second, func() bool { return len(w.upstreamFindings()) == 0 })
 	w.timed("a filter that answers again is found", time.Since(begin))
 	if got := w.rcode("web.example"); got != dns.RcodeSuccess {
 		w.Errorf("once it answers again: %d", got)
@@ -220,7 +220,7 @@ func filterAsksNobody(w *world) {
 		if got := w.rcode("web.example"); got != dns.RcodeServerFailure {
 			w.Errorf("it answers %d", got)
 		}
-		w.eventually("the finding", 10*time.Second, func() bool {
+		w.eventually("the finding", 30*time.Second, func() bool {
 			return slices.Equal(w.upstreamFindings(), []health.Code{health.UpstreamElsewhere})
 		})
 		if names := f.asked(); len(names) != 0 {
@@ -237,7 +237,7 @@ func filterInFront(w *world) {
 		w.Errorf("over a bridge of the box whose frames pass its rules the phone gets %d, and the filter was asked %q", got, f.asked())
 	}
 	undo()
-	w.eventually("it answers", 10*time.Second, func() bool { return w.rcodeOf(w.phone, nas4, "web.example") == dns.RcodeSuccess })
+	w.eventually("it answers", 30*time.Second, func() bool { return w.rcodeOf(w.phone, nas4, "web.example") == dns.RcodeSuccess })
 	for name, want := range map[string]int{"v4.example": dns.RcodeNameError, "box.home.arpa": dns.RcodeSuccess,
 		w.must("friend", "tunic", "address", "home"): dns.RcodeSuccess} {
 		if got := w.rcodeOf(w.phone, nas4, name); got != want {

@@ -148,12 +148,12 @@ func operator(w *world, a postBox) {
 		fmt.Fprintf(c, "%s\r\n", strings.TrimPrefix(line, "/"))
 		return strings.Contains(c.until(" 381 ", " 464 "), " "+answer+" ")
 	}
-	w.eventually("ann is an operator", 10*time.Second, func() bool { return try(line, "381") })
+	w.eventually("ann is an operator", 30*time.Second, func() bool { return try(line, "381") })
 	if wrong := line[:len(line)-1] + "1"; !try(wrong, "464") { // a digit that no password has
 		w.Error("another password is taken")
 	}
 	w.must(a.node, "tunic", "user", "role", "dora", "member")
-	w.eventually("ann is none any more", 10*time.Second, func() bool { return try(line, "464") })
+	w.eventually("ann is none any more", 30*time.Second, func() bool { return try(line, "464") })
 	if r := w.exec(a.node, "tunic", "irc", "operator", "dora"); r.Code != 2 || !strings.Contains(r.Stderr, "no admin is called") {
 		w.Errorf("the password of a member: status %d, %s", r.Code, r.Stderr)
 	}

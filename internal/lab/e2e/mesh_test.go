@@ -63,7 +63,7 @@ func (m *meshNode) start(w *world) {
 	if m.Process, err = w.lab.Start(m.node, "yggdrasil-"+m.node, "yggdrasil", "-useconffile", m.file, "-logto", "stdout"); err != nil {
 		w.Fatal(err)
 	}
-	w.eventually("yggdrasil is up on "+m.node, 10*time.Second, func() bool {
+	w.eventually("yggdrasil is up on "+m.node, 30*time.Second, func() bool {
 		return strings.Contains(w.exec(m.node, "ip", "-6", "addr", "show", "dev", meshLink).Stdout, m.address)
 	})
 }

@@ -63,7 +63,7 @@ func acceptAll(w *world) {
 			w.must("gateway", tool, "-w", "-I", chain, "-j", "ACCEPT")
 		}
 	}
-	took := w.eventually("our rules are in front", 10*time.Second, func() bool {
+	took := w.eventually("our rules are in front", 30*time.Second, func() bool {
 		for _, text := range w.saveRules() {
 			for _, chain := range accepting {
 				if strings.Index(text, "-A "+chain+" -j TUNIC-"+chain) > strings.Index(text, "-A "+chain+" -j ACCEPT") {

@@ -126,7 +126,7 @@ func (p *profane) knows(other *profane) {
 func (p *profane) leaves() {
 	p.world.Helper()
 	p.types("/quit")
-	p.world.eventually(p.box.user+"'s profanity ends", 10*time.Second, func() bool {
+	p.world.eventually(p.box.user+"'s profanity ends", 30*time.Second, func() bool {
 		return p.world.exec(p.box.laptop, "tmux", "-S", p.socket(), "has-session").Code != 0
 	})
 }

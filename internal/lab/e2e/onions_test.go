@@ -209,7 +209,7 @@ func unpublish(w *world) {
 	}
 	w.must("gateway", "tunic", "unpublish", "photos")
 	begin := time.Now()
-	w.eventually("the nas is not asked any more", 2*time.Second, func() bool {
+	w.eventually("the nas is not asked any more", 8*time.Second, func() bool {
 		return w.must("nas", "ss", "-Htn", "state", "established", "sport", "=", fmt.Sprint(lab.NASPort)) == ""
 	})
 	w.timed("unpublish to the end of the connection to the nas", time.Since(begin))

@@ -195,7 +195,7 @@ func (w *world) askTime(address string) []byte {
 	if _, err := conn.Write(packet); err != nil {
 		w.Fatal(err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		w.Fatal(err)
 	}
 	got := make([]byte, 512)

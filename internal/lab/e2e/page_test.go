@@ -252,7 +252,7 @@ func (w *world) liveOverview(b *browser) {
 	if body := b.page("/live/state", nil); !strings.Contains(body, "Protected:") {
 		w.Errorf("the state: %s", body)
 	}
-	w.eventually("the page shows what goes through tor", 15*time.Second, func() bool {
+	w.eventually("the page shows what goes through tor", 30*time.Second, func() bool {
 		w.curl("phone", 10, "http://"+web4+"/")
 		return regexp.MustCompile(`"down":\[[^\]]*[1-9]`).MatchString(b.page("/live/rates", nil))
 	})

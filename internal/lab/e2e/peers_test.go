@@ -137,7 +137,7 @@ func (w *world) kill(gateways ...string) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		w.eventually("the daemon has ended", 10*time.Second, func() bool { return !p.Alive() })
+		w.eventually("the daemon has ended", 30*time.Second, func() bool { return !p.Alive() })
 	}
 	begin := time.Now()
 	for _, gateway := range gateways {

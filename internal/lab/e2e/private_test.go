@@ -147,7 +147,7 @@ func (v *visitor) newNym() {
 	c, err := net.Dial("unix", v.control())
 	if err == nil {
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(30 * time.Second))
 		_, err = io.WriteString(c, "AUTHENTICATE\r\nSIGNAL NEWNYM\r\nQUIT\r\n")
 	}
 	if err == nil {

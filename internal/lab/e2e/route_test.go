@@ -152,7 +152,7 @@ func (w *world) cut(held, others []net.Conn) {
 		_, _ = conn.Write([]byte("x")) // an error is what is wished
 		conn.Close()
 	}
-	w.eventually("the far side sends again what was not acknowledged", 5*time.Second, func() bool {
+	w.eventually("the far side sends again what was not acknowledged", 30*time.Second, func() bool {
 		return len(w.wan.MustLines(w, mark, "ip and tcp src port 80")) > 0 && len(w.wan.MustLines(w, mark, "ip6 and tcp src port 80")) > 0
 	})
 	w.pause(settle)

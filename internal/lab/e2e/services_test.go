@@ -124,7 +124,7 @@ func (w *world) stays() (n int) {
 // commandEnded waits for the end of the command.
 func (w *world) commandEnded(whose string) {
 	w.Helper()
-	took := w.eventually("the command has ended", 5*time.Second, func() bool { return w.stays() == 0 })
+	took := w.eventually("the command has ended", 12*time.Second, func() bool { return w.stays() == 0 }) // they go by themselves after 20 s
 	w.timed(whose+" end to that of the command", took)
 }
 

@@ -143,7 +143,7 @@ func (w *world) killSomething(a, b postBox) string {
 // alive starts the daemon of a box that has none.
 func (w *world) alive(box postBox) {
 	w.Helper()
-	w.eventually("an ended daemon has gone", 10*time.Second, func() bool {
+	w.eventually("an ended daemon has gone", 30*time.Second, func() bool {
 		if len(w.pidsOn(box.node, "tunic", "run")) > 0 {
 			return true
 		}

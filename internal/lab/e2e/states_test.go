@@ -212,7 +212,7 @@ func foreignFlush(w *world) {
 			w.must("gateway", tool, "-w", "-t", table, "-F")
 		}
 	}
-	took := w.eventually("the rules are back", 10*time.Second, func() bool { return w.saveRules().canonical() == before })
+	took := w.eventually("the rules are back", 30*time.Second, func() bool { return w.saveRules().canonical() == before })
 	w.timed("flushed rules to all of them back", took)
 }
 

@@ -72,7 +72,7 @@ func (w *world) upgrades() {
 	}
 	w.timed("an upgrade", time.Since(begin))
 	w.Logf("%+v", done)
-	w.eventually("the daemon before has ended", 5*time.Second, func() bool {
+	w.eventually("the daemon before has ended", 30*time.Second, func() bool {
 		now := w.pids("tunic", "run")
 		return len(now) == 1 && !slices.Equal(now, before)
 	})

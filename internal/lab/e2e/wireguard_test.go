@@ -44,7 +44,7 @@ func (w *world) tunnel(node, name string) *tunnel {
 		w.Fatal(err)
 	}
 	w.Cleanup(func() { w.endProcess(t.Process) })
-	w.eventually("WireGuard runs", 5*time.Second, func() bool { return w.exec(node, "wg", "show", name).Code == 0 })
+	w.eventually("WireGuard runs", 30*time.Second, func() bool { return w.exec(node, "wg", "show", name).Code == 0 })
 	w.write(w.keyFile(name), t.private)
 	return t
 }

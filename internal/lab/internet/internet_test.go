@@ -31,7 +31,7 @@ func serve(t *testing.T, run func(context.Context) error) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Error("the server does not end")
 		}
 	})
@@ -89,7 +89,7 @@ func TestEcho(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprint(conn, "hello")

@@ -14,7 +14,7 @@ import (
 
 // What takes long does not keep the next from being begun, and what fails is told.
 func TestAgain(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	bad := errors.New("it does not work")
 	got := Again(ctx, 10*time.Millisecond, func(i int) error {
@@ -61,13 +61,13 @@ func TestFetchAndConnect(t *testing.T) {
 		}
 	})
 	silent := serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	if err := Fetch(t.Context(), here, answers, "/", 5*time.Second); err != nil {
+	if err := Fetch(t.Context(), here, answers, "/", 30*time.Second); err != nil {
 		t.Error(err)
 	}
 	if err := Fetch(t.Context(), here, silent, "/", 50*time.Millisecond); err == nil {
 		t.Error("nobody has answered, and that is fine")
 	}
-	if err := Connect(t.Context(), here, silent, 5*time.Second); err != nil {
+	if err := Connect(t.Context(), here, silent, 30*time.Second); err != nil {
 		t.Error(err)
 	}
 }
@@ -107,7 +107,7 @@ func TestDownload(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		d.Run(ctx)
 		cancel()
 		d.Conn.Close()

@@ -38,7 +38,7 @@ func Start(t *testing.T, lines ...string) *Tor {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tor.Process.Kill(); tor.Wait() })
-	for range 100 {
+	for range 600 {
 		c, err := net.Dial("tcp", control)
 		if err == nil {
 			t.Cleanup(func() { c.Close() })
@@ -55,7 +55,7 @@ func Start(t *testing.T, lines ...string) *Tor {
 // its line.
 func (o *Tor) Stream(t *testing.T, host string) string {
 	t.Helper()
-	o.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	o.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	for {
 		line, err := o.lines.ReadString('\n')
 		if err != nil {
