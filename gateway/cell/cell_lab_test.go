@@ -287,7 +287,10 @@ func TestBounds(t *testing.T) {
 	o.Command = []string{"/usr/bin/python3", "-c", bomb}
 	c := start(t, o)
 	most, begin := 0, time.Now()
-	enough := func() bool { took := time.Since(begin); return took > 30*time.Second || most >= 4 && took > 2*time.Second }
+	enough := func() bool {
+		took := time.Since(begin)
+		return took > 30*time.Second || most >= 4 && took > 2*time.Second
+	}
 	for ; !enough(); time.Sleep(50 * time.Millisecond) {
 		most = max(most, len(childrenOf(c.process.PID())))
 	}

@@ -24,8 +24,12 @@ const bypassHint = `name what refuses Tor, like domains = ["bank.example"] or pr
 
 // bypasses reads every [[bypass]] of tunic.toml.
 func (l *loader) bypasses(t *table, cfg *Config) {
+	tables := t.tables("bypass")
+	if len(tables) == 0 {
+		return // nobody has to list a thousand devices
+	}
 	known := l.deviceNames()
-	for _, e := range t.tables("bypass") {
+	for _, e := range tables {
 		before := len(t.doc.errs)
 		b := readBypass(e, known)
 		if len(t.doc.errs) == before {

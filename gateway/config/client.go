@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Client is one who may find a private onion: a friend, whose key is in their
@@ -80,17 +81,48 @@ func parseClientKey(text string) (string, *problem) {
 	if err != nil || len(raw) != 32 || len(key) != 52 || encoding.EncodeToString(raw) != key {
 		return "", problemf("it has 52 letters A-Z and digits 2-7", "%q is no x25519 public key", text)
 	}
-	public, err := ecdh.X25519().NewPublicKey(raw)
-	if err == nil {
-		var probe *ecdh.PrivateKey
-		if probe, err = ecdh.X25519().GenerateKey(rand.Reader); err == nil {
-			_, err = probe.ECDH(public) // fails for points of small order
-		}
-	}
-	if err != nil {
+	if !locks(key, raw) {
 		return "", problemf("have a new one made", "%q would lock nothing", text)
 	}
 	return key, nil
+}
+
+// locking are keys that were proved to lock something: each reading of the configuration asks for those of
+// all friends, and to prove one takes as long as to read ten files.
+var locking struct {
+	sync.Mutex
+	keys map[string]bool
+}
+
+// maxLocking bounds what is remembered.
+const maxLocking = 4096
+
+// probe is a key by which others are proved; any will do.
+var probe = sync.OnceValues(func() (*ecdh.PrivateKey, error) { return ecdh.X25519().GenerateKey(rand.Reader) })
+
+// locks reports whether a key, raw its 32 bytes, is no point of small order (RFC 7748, section 6.1).
+func locks(key string, raw []byte) bool {
+	locking.Lock()
+	defer locking.Unlock()
+	if locking.keys[key] {
+		return true
+	}
+	public, err := ecdh.X25519().NewPublicKey(raw)
+	if err != nil {
+		return false
+	}
+	private, err := probe()
+	if err == nil {
+		_, err = private.ECDH(public) // fails for such points
+	}
+	if err != nil {
+		return false
+	}
+	if locking.keys == nil || len(locking.keys) >= maxLocking {
+		locking.keys = make(map[string]bool)
+	}
+	locking.keys[key] = true
+	return true
 }
 
 // readClients reads who may find an onion.

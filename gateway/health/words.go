@@ -24,48 +24,50 @@ const begins = `(^|[:;,(] |\(|\n)`
 
 // Phrases of package net (net.OpError: OP NETWORK [SOURCE->]ADDRESS: CAUSE), os/exec and
 // context, the longer ones first. ADDRESS holds colons of its own, and no spaces.
-var phrases = []phrase{
-	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?(?:i/o timeout|connection timed out)`),
-		"$1 does not answer"},
-	{regexp.MustCompile(`dial (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?connection refused`), "nothing listens at $1"},
-	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?no route to host`), "$1 is not there"},
-	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?network is unreachable`),
-		"no network leads to $1"},
-	{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?(?:connection reset by peer|broken pipe)`),
-		"$1 has ended the connection"},
-	{regexp.MustCompile(`dial (?:unix|unixgram) (\S+): connect: no such file or directory`), "there is no socket $1"},
-	{regexp.MustCompile(`dial (?:unix|unixgram) (\S+): connect: connection refused`), "nobody listens at the socket $1"},
-	{regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`), "another program has $1"},
-	{regexp.MustCompile(`listen \w+ (\S+): bind: cannot assign requested address`), "this box does not have the address of $1"},
-	{regexp.MustCompile(`listen \w+ (\S+): bind: permission denied`), "tunic may not listen at $1"},
-	{regexp.MustCompile(`\b(?:dial|read|write|listen|accept) (?:(?:tcp|udp|ip)[46]?|unix(?:gram|packet)?) (?:\S+->)?(\S+): (?:\w+: )?`),
-		"$1: "},
-	{regexp.MustCompile(`exec: "([^"]+)": executable file not found in \$PATH`), `the program "$1" is not on this box`},
-	{regexp.MustCompile(`(?:fork/)?exec (\S+): no such file or directory`), "the program $1 is not on this box"},
-	{regexp.MustCompile(`lookup (\S+?)(?: on \S+)?: (?:no such host|server misbehaving)`), "there is no address for $1"},
-	{regexp.MustCompile(begins + `(?:rename|link|symlink|linkat|renameat) \S+ (/\S+): `), "$1$2: "},
-	{regexp.MustCompile(begins + calls + ` (/\S+): no such file or directory`), "$1$2 is not there"},
-	{regexp.MustCompile(begins + calls + ` (/\S+): input/output error`), "$1$2: the disk has errors"},
-	{regexp.MustCompile(begins + calls + ` (/\S+): `), "$1$2: "},
-	{regexp.MustCompile(`strconv\.\w+: parsing ("[^"]*"): (?:invalid syntax|value out of range)`), "$1 is no number that can be there"},
-	{regexp.MustCompile(`\bunexpected end of JSON input|invalid character '[^']+' (?:looking for|after|in) [a-z -]+`), "it is damaged"},
-	{regexp.MustCompile(`\bjson: cannot unmarshal .*? into Go .*?of type [^\s:;,]+`), "it is damaged"},
-	{regexp.MustCompile(`\buse of closed network connection\b`), "the connection was closed"},
-	{regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority`),
-		"its certificate is by nobody whom this box trusts"},
-	{regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: certificate has expired or is not yet valid`),
-		"its certificate has expired or is not valid yet"},
-	{regexp.MustCompile(begins + `(?:tls: failed to verify certificate: )?x509: `), "${1}its certificate is not right: "},
-	{regexp.MustCompile(`\bremote error: tls: `), "TLS: "},
-	{regexp.MustCompile(`: tls: `), ": TLS: "}, // not at the beginning, where an onion may be called so
-	{regexp.MustCompile(`\bcontext deadline exceeded\b`), "it took too long"},
-	{regexp.MustCompile(`\bcontext canceled\b`), "it was called off"},
-	{regexp.MustCompile(`\bi/o timeout\b`), "no answer in time"},
-	{regexp.MustCompile(`: (?:unexpected )?EOF\b`), ": the other side has closed the connection"},
-	{regexp.MustCompile(`\bexit status (\d+)`), "it ended with status $1"},
-	{regexp.MustCompile(`\bsignal: killed\b`), "it was killed"},
-	{regexp.MustCompile(`\bsignal: (\w+)`), "it was ended ($1)"},
-}
+var phrases = sync.OnceValue(func() []phrase { // most verbs word no error
+	return []phrase{
+		{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?(?:i/o timeout|connection timed out)`),
+			"$1 does not answer"},
+		{regexp.MustCompile(`dial (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?connection refused`), "nothing listens at $1"},
+		{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?no route to host`), "$1 is not there"},
+		{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?network is unreachable`),
+			"no network leads to $1"},
+		{regexp.MustCompile(`(?:dial|read|write) (?:tcp|udp)[46]? (?:\S+->)?(\S+): (?:\w+: )?(?:connection reset by peer|broken pipe)`),
+			"$1 has ended the connection"},
+		{regexp.MustCompile(`dial (?:unix|unixgram) (\S+): connect: no such file or directory`), "there is no socket $1"},
+		{regexp.MustCompile(`dial (?:unix|unixgram) (\S+): connect: connection refused`), "nobody listens at the socket $1"},
+		{regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`), "another program has $1"},
+		{regexp.MustCompile(`listen \w+ (\S+): bind: cannot assign requested address`), "this box does not have the address of $1"},
+		{regexp.MustCompile(`listen \w+ (\S+): bind: permission denied`), "tunic may not listen at $1"},
+		{regexp.MustCompile(`\b(?:dial|read|write|listen|accept) (?:(?:tcp|udp|ip)[46]?|unix(?:gram|packet)?) (?:\S+->)?(\S+): (?:\w+: )?`),
+			"$1: "},
+		{regexp.MustCompile(`exec: "([^"]+)": executable file not found in \$PATH`), `the program "$1" is not on this box`},
+		{regexp.MustCompile(`(?:fork/)?exec (\S+): no such file or directory`), "the program $1 is not on this box"},
+		{regexp.MustCompile(`lookup (\S+?)(?: on \S+)?: (?:no such host|server misbehaving)`), "there is no address for $1"},
+		{regexp.MustCompile(begins + `(?:rename|link|symlink|linkat|renameat) \S+ (/\S+): `), "$1$2: "},
+		{regexp.MustCompile(begins + calls + ` (/\S+): no such file or directory`), "$1$2 is not there"},
+		{regexp.MustCompile(begins + calls + ` (/\S+): input/output error`), "$1$2: the disk has errors"},
+		{regexp.MustCompile(begins + calls + ` (/\S+): `), "$1$2: "},
+		{regexp.MustCompile(`strconv\.\w+: parsing ("[^"]*"): (?:invalid syntax|value out of range)`), "$1 is no number that can be there"},
+		{regexp.MustCompile(`\bunexpected end of JSON input|invalid character '[^']+' (?:looking for|after|in) [a-z -]+`), "it is damaged"},
+		{regexp.MustCompile(`\bjson: cannot unmarshal .*? into Go .*?of type [^\s:;,]+`), "it is damaged"},
+		{regexp.MustCompile(`\buse of closed network connection\b`), "the connection was closed"},
+		{regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority`),
+			"its certificate is by nobody whom this box trusts"},
+		{regexp.MustCompile(`(?:tls: failed to verify certificate: )?x509: certificate has expired or is not yet valid`),
+			"its certificate has expired or is not valid yet"},
+		{regexp.MustCompile(begins + `(?:tls: failed to verify certificate: )?x509: `), "${1}its certificate is not right: "},
+		{regexp.MustCompile(`\bremote error: tls: `), "TLS: "},
+		{regexp.MustCompile(`: tls: `), ": TLS: "}, // not at the beginning, where an onion may be called so
+		{regexp.MustCompile(`\bcontext deadline exceeded\b`), "it took too long"},
+		{regexp.MustCompile(`\bcontext canceled\b`), "it was called off"},
+		{regexp.MustCompile(`\bi/o timeout\b`), "no answer in time"},
+		{regexp.MustCompile(`: (?:unexpected )?EOF\b`), ": the other side has closed the connection"},
+		{regexp.MustCompile(`\bexit status (\d+)`), "it ended with status $1"},
+		{regexp.MustCompile(`\bsignal: killed\b`), "it was killed"},
+		{regexp.MustCompile(`\bsignal: (\w+)`), "it was ended ($1)"},
+	}
+})
 
 // fixed are parts of a text that stay as they are, whatever words they have: what is
 // quoted, commands, addresses of pages, and paths, up to the mark after them.
@@ -111,7 +113,7 @@ func inWords(text string) string {
 		kept = append(kept, path)
 		return before + "/" + name
 	})
-	for _, p := range phrases {
+	for _, p := range phrases() {
 		text = p.from.ReplaceAllString(text, p.to)
 	}
 	return private.ReplaceAllStringFunc(text, func(name string) string {

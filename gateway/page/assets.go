@@ -28,8 +28,8 @@ type asset struct {
 	packed func() []byte // by gzip, when somebody wants it first
 }
 
-// assets are all, by the names of their files.
-var assets = readAssets()
+// assets are all, by the names of their files. Most verbs need none.
+var assets = sync.OnceValue(readAssets)
 
 func readAssets() map[string]*asset {
 	all := make(map[string]*asset)
@@ -82,4 +82,4 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Asset is the path of a file for browsers.
-func (view) Asset(name string) string { return assets[name].path }
+func (view) Asset(name string) string { return assets()[name].path }

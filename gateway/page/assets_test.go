@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			t.Errorf("%s: %s", name, p)
 		}
 	}
-	for name, a := range assets {
+	for name, a := range assets() {
 		if w := get(s.Plain(), "http://box.home.arpa"+a.path); w.Code != 404 {
 			t.Errorf("%s without TLS: %d", name, w.Code)
 		}
@@ -64,10 +64,10 @@ func TestScripts(t *testing.T) {
 // compressed.
 func TestAssets(t *testing.T) {
 	s := newSite(&fakeBox{}).Secure()
-	if len(assets) != 4 {
-		t.Errorf("%d files", len(assets))
+	if len(assets()) != 4 {
+		t.Errorf("%d files", len(assets()))
 	}
-	for name, a := range assets {
+	for name, a := range assets() {
 		w := get(s, "https://box.home.arpa"+a.path)
 		if w.Code != 200 || !bytes.Equal(w.Body.Bytes(), a.text) || !strings.HasSuffix(w.Header().Get("Cache-Control"), "immutable") ||
 			w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Content-Type") != a.kind {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 
 	"tunic/gateway/health"
 )
@@ -40,7 +41,7 @@ type inWords struct {
 }
 
 // findingWords are those of the other languages, by code.
-var findingWords = readFindings()
+var findingWords = sync.OnceValue(readFindings)
 
 func readFindings() map[string]map[health.Code]inWords {
 	all := make(map[string]map[health.Code]inWords)
@@ -74,7 +75,7 @@ var findingRooms = map[health.Code]string{
 func (v view) Finding(f health.Finding) told {
 	e, _ := health.Explain(f.Code)
 	t := told{Title: f.Text, Means: e.Means, Action: wordsOf(f.Action), Room: findingRooms[f.Code]}
-	if other, ok := findingWords[v.Lang][f.Code]; ok {
+	if other, ok := findingWords()[v.Lang][f.Code]; ok {
 		t.Title, t.Means, t.Message, t.Action = other.Title, other.Means, f.Text, wordsOf(other.Action)
 		if f.Subject != "" {
 			t.Title += ": " + f.Subject

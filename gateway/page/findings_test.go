@@ -17,7 +17,7 @@ func TestFindingsInEachLanguage(t *testing.T) {
 	typed := regexp.MustCompile("`[^`]+`")
 	commands := func(text string) []string { return slices.Sorted(slices.Values(typed.FindAllString(text, -1))) }
 	for _, language := range languages[1:] {
-		list := findingWords[language]
+		list := findingWords()[language]
 		for _, code := range health.Codes() {
 			e, _ := health.Explain(code)
 			w := list[code]

@@ -71,7 +71,7 @@ func (s *Site) Secure() http.Handler {
 	}
 	s.live(m)
 	m.HandleFunc("GET /qr", s.code)
-	for _, a := range assets {
+	for _, a := range assets() {
 		m.Handle("GET "+a.path, a)
 	}
 	return s.guarded(m, s.ownName)

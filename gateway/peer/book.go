@@ -45,7 +45,7 @@ type Book struct {
 	peers    []config.Peer             // as the configuration has them
 	friends  map[onion.Address]*Friend // what we know of them
 	own      map[onion.Address]bool    // addresses of this box beside Self
-	granted  map[onion.Address][]Offer // which offers of each friend are in force
+	granted  *Granted                  // which offers of friends are in force
 	heard    map[onion.Address]heard   // of friends, not kept on the disk
 	damaged  map[onion.Address]bool    // friends of whom not all could be read: it is tried again
 	unread   bool                      // the same for invitations
@@ -63,7 +63,7 @@ func (b *Book) Changes() uint64 {
 // OpenBook reads what is under way. A file that cannot be read is an error of
 // its own and leaves the others usable.
 func OpenBook(o Options) (*Book, error) {
-	b := &Book{Options: o, pairings: make(map[ID]*Pairing), friends: make(map[onion.Address]*Friend),
+	b := &Book{Options: o, granted: new(Granted), pairings: make(map[ID]*Pairing), friends: make(map[onion.Address]*Friend),
 		heard: make(map[onion.Address]heard), unread: true}
 	return b, b.Reread()
 }

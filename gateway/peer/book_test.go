@@ -150,7 +150,7 @@ func TestTwoBoxesBecomeFriends(t *testing.T) {
 	}
 	// Each finds the other's home by the key that the other lets in.
 	for _, side := range [][2]*house{{a, b}, {b, a}} {
-		visits := side[0].FriendVisits()
+		visits := side[0].Granted().Visits
 		if len(visits) != 1 || visits[0].Onion != side[1].Self {
 			t.Fatalf("visits: %+v", visits)
 		}
@@ -450,7 +450,7 @@ func TestWhatAFriendMaySay(t *testing.T) {
 		!f.At.Equal(a.now) {
 		t.Errorf("kept: %+v", f.Seen)
 	}
-	if v := a.FriendVisits(); len(v) != 2 || v[1].Onion != good {
+	if v := a.Granted().Visits; len(v) != 2 || v[1].Onion != good {
 		t.Errorf("visits: %+v", v)
 	}
 	if err := a.Called(Key{9}, s, nil); !errors.Is(err, NoFriend) {

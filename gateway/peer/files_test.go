@@ -203,7 +203,7 @@ func TestNamesakeHasKeysOfHerOwn(t *testing.T) {
 	if f := a.Friend(other); f.key != "" || f.Words != "" || !f.At.IsZero() {
 		t.Errorf("a namesake has %+v", f)
 	}
-	if visits := a.FriendVisits(); len(visits) != 0 {
+	if visits := a.Granted().Visits; len(visits) != 0 {
 		t.Errorf("visited without a key: %+v", visits)
 	}
 }

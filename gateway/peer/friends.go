@@ -128,20 +128,27 @@ func (b *Book) Friend(a onion.Address) Friend {
 	if b.friends[a] != nil {
 		f = *b.friends[a]
 	}
-	f.Offers = b.granted[a]
+	f.Offers = b.granted.Offers[a]
 	return f
 }
 
-// FriendVisits are the onions of friends, and the keys by which we find them:
-// their homes first. None is there twice.
-func (b *Book) FriendVisits() []Visit {
+// Granted is what friends have granted us, as far as it counts. Nobody writes to it: when
+// anything of it may have changed the Book has another one.
+type Granted struct {
+	Offers map[onion.Address][]Offer // by the home of the friend
+	Visits []Visit                   // the onions of friends, and the keys by which we find them: their homes first
+}
+
+// Granted returns what friends have granted us now.
+func (b *Book) Granted() *Granted {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := 0
-	for _, list := range b.granted {
-		n += len(list)
-	}
-	homes, offers := make([]Visit, 0, len(b.peers)+n), make([]Visit, 0, n)
+	return b.granted
+}
+
+// visits are the Visits of these offers. None is there twice.
+func (b *Book) visits(granted map[onion.Address][]Offer) []Visit {
+	var homes, offers []Visit
 	for _, p := range b.peers {
 		a := onion.Address(p.Onion)
 		f := b.friends[a]
@@ -149,7 +156,7 @@ func (b *Book) FriendVisits() []Visit {
 			continue
 		}
 		homes = append(homes, Visit{a, f.key})
-		for _, o := range b.granted[a] {
+		for _, o := range granted[a] {
 			offers = append(offers, Visit{o.Onion, f.key})
 		}
 	}

@@ -108,16 +108,17 @@ func (b *Book) decide() {
 	}
 	slices.SortStableFunc(claims, func(x, y claim) int { return x.Since.Compare(y.Since) })
 	first := make(map[onion.Address]onion.Address)
-	b.granted = make(map[onion.Address][]Offer)
+	granted := make(map[onion.Address][]Offer)
 	for _, c := range claims {
 		if homes[c.Onion] || !b.strange(c.Onion) {
 			continue
 		}
 		first[c.Onion] = cmp.Or(first[c.Onion], c.by)
 		if first[c.Onion] == c.by {
-			b.granted[c.by] = append(b.granted[c.by], c.Offer)
+			granted[c.by] = append(granted[c.by], c.Offer)
 		}
 	}
+	b.granted = &Granted{granted, b.visits(granted)}
 }
 
 // Heard notes what a friend's box has said. What it says in answer to our call

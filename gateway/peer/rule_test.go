@@ -64,8 +64,14 @@ func TestOffersThatAreRefused(t *testing.T) {
 	says(t, h, bob, offer(5))
 	says(t, h, alice, Offer{Name: "self", Onion: h.Self}, offer(7), offer(5), Offer{Name: "home", Onion: bob.Self},
 		Offer{Name: "mine", Onion: alice.Self}, offer(6), offer(8))
+	var last *Granted
 	check := func(when string, ofAlice, ofBob []string) {
 		t.Helper()
+		g := h.Granted()
+		if g == last || !reflect.DeepEqual(g.Visits, h.visits(g.Offers)) {
+			t.Errorf("%s: what is known of it is out of date", when)
+		}
+		last = g
 		if a, b := h.grants(alice), h.grants(bob); !slices.Equal(a, ofAlice) || !slices.Equal(b, ofBob) {
 			t.Errorf("%s: alice grants %v, bob %v", when, a, b)
 		}
@@ -96,7 +102,7 @@ func TestOffersThatAreRefused(t *testing.T) {
 	}
 	check("with a friend at that address", nil, []string{"o5"})
 	seen := make(map[onion.Address]onion.ClientSecret)
-	for _, v := range h.FriendVisits() {
+	for _, v := range h.Granted().Visits {
 		if seen[v.Onion] != "" {
 			t.Errorf("two keys for one onion")
 		}
@@ -342,7 +348,7 @@ func TestWhatIsRefusedChangesNothing(t *testing.T) {
 // queues are told of.
 func (h *house) others(but *house, free ...onion.Address) string {
 	var visits []Visit
-	for _, v := range h.FriendVisits() {
+	for _, v := range h.Granted().Visits {
 		if v.Onion == but.Self || slices.Contains(free, v.Onion) {
 			continue // that friend may say what they are
 		}

@@ -56,6 +56,9 @@ type Feature struct {
 	connected bool   // tor was, and there was an uplink, at the last pass
 	returns   uint64 // how often it became so
 
+	granted *peer.Granted // as of the last look
+	named   []claim       // of that
+
 	mu      sync.Mutex
 	book    *peer.Book      // nil before the home onion has keys
 	own     []onion.Address // every address of this box
@@ -145,8 +148,12 @@ func (f *Feature) look(ctx context.Context, s *feature.Scene, r *feature.Report)
 	if o, _ := s.Config.Onion(config.HomeOnion); !s.Config.Findable(o) {
 		r.Find(health.HomePrivate, config.HomeOnion, "the onion home is private and nobody is invited, so it is not published")
 	}
-	known := f.read(book, s)
-	if err := f.virtual.number(named(s.Config, known)); err != nil {
+	granted := book.Granted()
+	known := f.read(book, granted, s)
+	if f.granted != granted { // with other friends there is another one, too
+		f.granted, f.named = granted, named(s.Config, known)
+	}
+	if err := f.virtual.number(f.named); err != nil {
 		r.Find(health.NamesUnusable, "", "friends have no names: %v", err)
 	}
 	known.Virtual = f.virtual.numbers()
@@ -160,15 +167,17 @@ func (f *Feature) learn(known Known) {
 }
 
 // read takes out of the book what is wanted.
-func (f *Feature) read(book *peer.Book, s *feature.Scene) Known {
-	k := Known{Visits: append(book.Visits(), book.FriendVisits()...), Calls: book.Calls(), Returns: f.returns,
-		Offers: make(map[onion.Address][]peer.Offer, len(s.Config.Peers)),
+func (f *Feature) read(book *peer.Book, granted *peer.Granted, s *feature.Scene) Known {
+	k := Known{Visits: granted.Visits, Calls: book.Calls(), Returns: f.returns, Offers: granted.Offers,
 		Outbox: make(map[onion.Address][]peer.Introduction, len(s.Config.Peers))}
+	if invited := book.Visits(); len(invited) > 0 {
+		k.Visits = slices.Concat(invited, granted.Visits)
+	}
 	s.Heard, s.Offered = make(map[onion.Address]time.Time), make(map[onion.Address][]link.ServiceOffer)
 	for _, p := range s.Config.Peers {
 		who := onion.Address(p.Onion)
 		friend := book.Friend(who)
-		k.Offers[who], k.Outbox[who] = friend.Offers, book.Outbox(who)
+		k.Outbox[who] = book.Outbox(who)
 		if !friend.At.IsZero() {
 			s.Heard[who] = friend.At
 		}
