@@ -77,7 +77,7 @@ func (q *queue) workRemote(ctx context.Context, name lane) {
 		}
 		c = nil
 	}
-	defer func() { hangUp() }()
+	defer hangUp()
 	for ctx.Err() == nil {
 		i, ok := q.take(name)
 		if !ok && c != nil {
