@@ -10,7 +10,7 @@ import (
 // Bounds of what is kept of a child's output: enough to see why it ended, and
 // no way for it to fill the memory.
 const (
-	tailLines = 20
+	tailLines = 40 // tor says one for each listener that it closes after the one that it could not open
 	lineBytes = 400
 )
 

@@ -65,7 +65,7 @@ func (p *Process) Err() error {
 	}
 }
 
-// Tail returns the last lines of output so far, at most 20, oldest first.
+// Tail returns the last lines of output so far, at most 40, oldest first.
 func (p *Process) Tail() []string { return p.out.last() }
 
 // Signal sends a signal to the process alone. One that has ended gets none, and
@@ -142,7 +142,7 @@ const shownLines = 3
 type ExitError struct {
 	Name  string
 	State *os.ProcessState // nil if it is not known how the process ended
-	Tail  []string         // last lines of output, at most 20, oldest first
+	Tail  []string         // last lines of output, at most 40, oldest first
 
 	cause error
 }

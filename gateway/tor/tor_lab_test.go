@@ -66,7 +66,7 @@ func labSpec(base string) (Spec, error) {
 	return Spec{
 		Binary: "tor", UID: uint32(uid), GID: uint32(gid),
 		DataDir: filepath.Join(base, "data"), RunDir: filepath.Join(base, "run"), Torrc: filepath.Join(base, "torrc"),
-		TransPort: 9240, SocksPort: 9250, Socks: filepath.Join(base, "socks", "tor.sock"), DNSPort: 9253,
+		TransPort: 9240, SocksPort: 9250, Socks: filepath.Join(base, "run", "socks.sock"), DNSPort: 9253,
 		Virtual4: netip.MustParsePrefix("10.192.0.0/16"), Virtual6: netip.MustParsePrefix("fd12:3456:789a::/48"),
 	}, err
 }
