@@ -58,8 +58,8 @@ func (q *queue) workLocal(ctx context.Context) {
 				q.over(localLane, d.item)
 				continue
 			}
+			q.retry(localLane, d.item) // first: it may have waited too long itself
 			q.late(ctx, localLane, "this box could not store it")
-			q.retry(localLane, d.item)
 		}
 	}
 }

@@ -134,8 +134,8 @@ func (q *queue) tried(ctx context.Context, name lane, i item, waits, stale bool)
 	case stale:
 		q.putBack(name, i)
 	default:
+		q.retry(name, i) // first: it may have waited too long itself
 		q.late(ctx, name, "it has not taken the mail")
-		q.retry(name, i)
 	}
 }
 

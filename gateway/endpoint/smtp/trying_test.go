@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"tunic/gateway/endpoint/smtp/spool"
 	"tunic/gateway/onion"
 )
 
@@ -49,6 +51,29 @@ func TestFlushDuringATry(t *testing.T) {
 				t.Errorf("%d mails arrived, want 1: %+v", len(got), a.Queue())
 			}
 		})
+	}
+}
+
+// A mail that a box refuses for now, again and again, and beside which none waits: its sender is told too.
+func TestOldMailThatIsRefused(t *testing.T) {
+	n := newNetwork()
+	a, b := n.build(t, "a"), n.build(t, "b")
+	befriend(a, b)
+	a.Dial = func(context.Context, onion.Address, bool) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go refuseForNow(theirs)
+		return ours, nil
+	}
+	d := a.spool.Draft()
+	defer d.Close()
+	e := &spool.Envelope{ID: "message-0", From: a.at("ann"), Origin: spool.Submitted, Arrived: time.Now().Add(-giveUp - time.Minute),
+		Recipients: waiting(b.at("bob"))}
+	if err := a.spool.Commit(e, "Subject: old\r\n\r\n", d); err != nil {
+		t.Fatal(err)
+	}
+	a.queue.add(e, true)
+	if got := a.mail("ann", 1); len(got) != 1 || !strings.Contains(got[0], "Action: failed") || !strings.Contains(got[0], "five days") {
+		t.Errorf("the sender got %q; the queue is %+v", got, a.Queue())
 	}
 }
 
