@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/things-go/go-socks5/statute"
+	"golang.org/x/sys/unix"
 )
 
 // replyError is a SOCKS5 reply of tor's, or of another server's, other than success.
@@ -46,6 +47,25 @@ func (s *Server) credentials(user string, parts ...string) credentials {
 	return credentials{user: user, password: hex.EncodeToString(mac.Sum(nil)[:16])}
 }
 
+// fullLine is how long who finds the line at tor's socket full waits before they look again.
+const fullLine = 20 * time.Millisecond
+
+// reachTor connects to tor. While so many connections wait there that the kernel takes no more, it waits
+// too, until ctx ends: for a port of TCP the kernel does that itself, a unix socket refuses at once (EAGAIN).
+func (s *Server) reachTor(ctx context.Context) (*net.UnixConn, error) {
+	for {
+		c, err := s.DialTor(ctx)
+		if !errors.Is(err, unix.EAGAIN) {
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-time.After(fullLine):
+		}
+	}
+}
+
 // dial asks tor for a stream to the destination. The connection is bare and
 // has no deadline any more.
 func (t *conversation) dial(ctx context.Context, to destination, given credentials) (*net.UnixConn, error) {
@@ -61,7 +81,7 @@ func (s *Server) dialAs(ctx context.Context, as credentials, to destination) (*n
 // ask makes a request of tor under these credentials, and returns the
 // connection and the address in tor's reply, as readReply does.
 func (s *Server) ask(ctx context.Context, as credentials, command byte, to destination) (*net.UnixConn, []byte, error) {
-	c, err := s.DialTor(ctx)
+	c, err := s.reachTor(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reaching tor: %w", err)
 	}
