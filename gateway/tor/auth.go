@@ -136,7 +136,7 @@ func keepFiles(parent, name, suffix string, files map[string]string, uid, gid ui
 	defer dir.Close()
 	old, err := fs.Glob(untrusted.Tree{Root: dir}, "*"+suffix)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", filepath.Join(parent, name), err)
 	}
 	for _, file := range old {
 		if _, wanted := files[file]; !wanted {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,15 +87,39 @@ func (t Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, err
 }
 
+// Glob implements fs.GlobFS for patterns whose last element alone is one. Without it fs.Glob says of a
+// directory that it cannot read that nothing is in it, and who removes what it finds would leave all.
+// Of one that is not there nothing is found.
+func (t Tree) Glob(pattern string) (found []string, err error) {
+	dir, last := path.Split(pattern)
+	dir = path.Clean(dir)
+	entries, err := t.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		switch ok, err := path.Match(last, e.Name()); {
+		case err != nil:
+			return nil, err
+		case ok:
+			found = append(found, path.Join(dir, e.Name()))
+		}
+	}
+	return found, nil
+}
+
 // ReadFile reads a regular file of at most Largest bytes, which another user owns, or the
 // directory that it is in. Only in that directory a link is followed.
-func ReadFile(path string) ([]byte, error) {
-	root, err := os.OpenRoot(filepath.Dir(path))
+func ReadFile(file string) ([]byte, error) {
+	root, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	return Tree{Root: root}.ReadFile(filepath.Base(path))
+	return Tree{Root: root}.ReadFile(filepath.Base(file))
 }
 
 // ReadFile implements fs.ReadFileFS, for regular files of at most Largest bytes.

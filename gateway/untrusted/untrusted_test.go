@@ -126,3 +126,22 @@ func TestManyEntries(t *testing.T) {
 		}
 	}
 }
+
+// Who removes what a pattern finds is told when not all could be found.
+func TestGlobFailsWithItsDirectory(t *testing.T) {
+	tree := made(t)
+	if found, err := fs.Glob(tree, "nothing/*"); err != nil || len(found) > 0 {
+		t.Errorf("of a directory that is not there: %v, %v", found, err)
+	}
+	if found, err := fs.Glob(tree, "most/*"); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("of a file: %v, %v", found, err)
+	}
+	tree.Most = 1
+	if found, err := fs.Glob(tree, "d/f*"); !errors.Is(err, ErrMany) {
+		t.Errorf("of one with too much in it: %v, %v", found, err)
+	}
+	tree.Most = 2
+	if found, err := fs.Glob(tree, "d/f*"); err != nil || !slices.Equal(found, []string{"d/f"}) {
+		t.Errorf("of one that is full: %v, %v", found, err)
+	}
+}
