@@ -69,12 +69,26 @@ func (a *application) run(name, key string, serve func(context.Context, *os.File
 	}
 }
 
+// keep has listeners stay on which nothing can run now: none is handed over twice.
+func (a *application) keep(names ...string) {
+	for _, name := range names {
+		a.wanted[name] = true
+		if l := a.listeners[name]; l != nil {
+			l.halt()
+		}
+	}
+}
+
 // endpoints prepares the servers of the box itself and their household side.
 func (a *application) endpoints(want *link.Gopher) {
 	if want == nil || a.gopher == nil || a.gopher.root != want.Root {
 		a.newGopher(want)
 	}
-	if a.gopher == nil {
+	switch {
+	case want == nil:
+		return
+	case a.gopher == nil:
+		a.keep(want.Listeners...)
 		return
 	}
 	a.gopher.friends.Store(&want.Friends)

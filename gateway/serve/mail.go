@@ -35,9 +35,7 @@ func (a *application) mail(want *link.Mail) {
 	}
 	p := a.smtp.get()
 	if p == nil {
-		for _, name := range want.Listeners { // they stay, for the time when it is open
-			a.wanted[name] = true
-		}
+		a.keep(want.Listeners...) // for the time when it is open; one before may still run there, without its spool
 		server, err := a.smtp.open(a.mailOptions(want.Dir))
 		if err != nil {
 			a.fail("the mail server: %v", err)

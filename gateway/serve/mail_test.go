@@ -1,9 +1,11 @@
 package serve
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,6 +103,29 @@ func TestMailOpensBeside(t *testing.T) {
 	goOn()
 	if failed := p.try(want); len(failed) != 0 || p.serve.endpoint("smtp") == nil {
 		t.Errorf("when all is read: %v", failed)
+	}
+}
+
+// When an upgrade has failed the mail server is opened again, and devices of the house hand in mail to that one.
+func TestMailAfterARest(t *testing.T) {
+	p := startAnswering(t, new(link.Mux))
+	p.front("mail")
+	dir := t.TempDir()
+	for _, first := range []byte{1, 2} {
+		home := onion.FromPublicKey(append([]byte{first}, make([]byte, 31)...))
+		p.apply(link.Desired{Mail: &link.Mail{Dir: dir, Home: string(home), MaxSize: 1000, Listeners: []string{"front/mail"}}})
+		c, err := net.Dial("unix", p.path("mail"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(30 * time.Second))
+		if greeting, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(greeting, string(home)) {
+			t.Errorf("it says %q, %v", greeting, err)
+		}
+		if _, err := link.Ask(t.Context(), p.end, link.Rest, struct{}{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

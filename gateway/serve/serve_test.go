@@ -214,6 +214,21 @@ func TestWhatCannotBeDoneIsSaid(t *testing.T) {
 	}
 }
 
+// What could not run at first, such as for a directory on a disk that was not there yet, has its listener later.
+func TestWhatComesLaterHasItsListener(t *testing.T) {
+	p := start(t)
+	p.front("gopher")
+	root := filepath.Join(t.TempDir(), "later")
+	want := link.Desired{Gopher: &link.Gopher{Root: root, Listeners: []string{"front/gopher"}}}
+	if failed := p.try(want); len(failed) != 1 || !strings.Contains(failed[0], "Gopher") {
+		t.Errorf("without its directory: %q", failed)
+	}
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.apply(want)
+}
+
 // The household's side: DNS over the listeners that were handed over.
 func TestHouseholdDNS(t *testing.T) {
 	r := lookups(t, func(pair link.DNSListener) link.Desired {

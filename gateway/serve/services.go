@@ -90,6 +90,10 @@ func (a *application) offers(want *link.Services) {
 	a.abroad.set(want.Friends)
 	if err := a.services.prove(want.Leaf); err != nil {
 		a.fail("services for friends: %v", err)
+		a.keep(want.Listeners...)
+		if want.Table != "" {
+			a.keep(want.Table)
+		}
 		return
 	}
 	if want.Table != "" {
