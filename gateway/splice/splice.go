@@ -6,6 +6,7 @@
 package splice
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -32,7 +33,6 @@ type Tie struct {
 	ways  [2]way      // up, from near to far, and down
 	open  atomic.Int32
 	cause atomic.Pointer[error] // why it was cut
-	late  *time.Timer           // see Options.Linger
 }
 
 // Options are how a Tie ends.
@@ -41,7 +41,8 @@ type Options struct {
 	// ends with os.ErrDeadlineExceeded; 0: for ever.
 	Patience time.Duration
 	// Linger is how long far may go on when near has ended; 0: for ever. Then it is cut
-	// with os.ErrDeadlineExceeded.
+	// with os.ErrDeadlineExceeded. When an end takes nothing any more, what it has said before has as
+	// long to arrive, or a minute.
 	Linger time.Duration
 	// Buffer is what may wait for near in the kernel when there is much for it, in bytes
 	// (SO_SNDBUF, of which the kernel may give less); 0: what it has.
@@ -144,17 +145,26 @@ func (w *way) end(err error) {
 			err = closeWrite(w.dst)
 		}
 		switch {
-		case gone(err): // the other way moves what it has said before, and ends by itself
+		case gone(err): // the other way moves what it has said before, and ends by itself, if it is taken
+			w.cutLater(cmp.Or(t.o.Linger, lastWords))
 		case err != nil:
 			t.cut(net.ErrClosed)
 		case w == &t.ways[0] && t.o.Linger > 0:
-			t.late = time.AfterFunc(t.o.Linger, func() { t.cut(os.ErrDeadlineExceeded) })
+			w.cutLater(t.o.Linger)
 		}
 	}
 	w.result.Err = err
 	if t.open.Add(-1) == 0 {
 		t.finish()
 	}
+}
+
+// lastWords is how long what an end has said before it was closed may take to arrive. Tests change it.
+var lastWords = time.Minute
+
+// cutLater ends the other way, which may wait for somebody who takes nothing.
+func (w *way) cutLater(after time.Duration) {
+	w.late = time.AfterFunc(after, func() { w.tie.cut(os.ErrDeadlineExceeded) })
 }
 
 func closeWrite(c net.Conn) error {
@@ -171,8 +181,10 @@ func gone(err error) bool { return errors.Is(err, unix.EPIPE) }
 func failed(err error) bool { return err != nil && !gone(err) }
 
 func (t *Tie) finish() {
-	if t.late != nil {
-		t.late.Stop()
+	for i := range t.ways {
+		if late := t.ways[i].late; late != nil {
+			late.Stop()
+		}
 	}
 	reset := t.o.Reset && (failed(t.ways[0].result.Err) || failed(t.ways[1].result.Err))
 	for _, c := range t.ends {

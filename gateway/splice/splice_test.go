@@ -254,6 +254,32 @@ func TestLastWordOfOneThatHasGone(t *testing.T) {
 	}
 }
 
+// What an end has said before it went away, and the other one does not take, keeps no stream for ever.
+func TestLastWordThatNobodyTakes(t *testing.T) {
+	defer func(was time.Duration) { lastWords = was }(lastWords)
+	lastWords = 200 * time.Millisecond
+	for _, o := range []Options{{}, {Linger: lastWords}} {
+		ln := sockets.ListenUnix(t)
+		tor := must(net.Dial("unix", ln.Addr().String()))
+		near := must(ln.Accept())
+		far, server := pair(t)
+		x := tie(near, far, o)
+		for { // the server does not read
+			tor.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			if _, err := tor.Write(make([]byte, 256<<10)); err != nil {
+				break
+			}
+		}
+		tor.Close()
+		if _, err := server.Write([]byte("an answer")); err != nil {
+			t.Fatal(err)
+		}
+		if up, down := x.wait(t); !errors.Is(up.Err, os.ErrDeadlineExceeded) || !errors.Is(down.Err, syscall.EPIPE) {
+			t.Errorf("%+v: ended by %v, %v", o, up.Err, down.Err)
+		}
+	}
+}
+
 // Many come and go at once: each gets its own bytes, and none those of one whose number it
 // has got.
 func TestMany(t *testing.T) {

@@ -21,8 +21,9 @@ type way struct {
 
 	mu     sync.Mutex
 	idle   bool
-	wide   bool // see widen
-	result Way  // for whoever has it
+	wide   bool        // see widen
+	result Way         // for whoever has it
+	late   *time.Timer // that cuts the other way; for who ends this one
 }
 
 // wait gives the way to the poller.
