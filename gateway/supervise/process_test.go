@@ -88,7 +88,8 @@ func TestTailIsBounded(t *testing.T) {
 	p := shell(t, `i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); done; head -c 100000 /dev/zero | tr '\0' x`, nil, nil)
 	await(t, p)
 	tail := p.Tail()
-	if len(tail) != tailLines || tail[0] != "line 61" || tail[tailLines-2] != "line 99" || tail[tailLines-1] != strings.Repeat("x", lineBytes) {
+	last := strings.Repeat("x", lineBytes)
+	if len(tail) != tailLines || tail[0] != "line 61" || tail[tailLines-2] != "line 99" || tail[tailLines-1] != last {
 		t.Errorf("tail of %d lines: %q", len(tail), tail)
 	}
 }
