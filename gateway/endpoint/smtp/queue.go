@@ -181,6 +181,15 @@ func (q *queue) flush(name lane) int {
 	return n
 }
 
+// mayAsk reports whether what waits for a destination has not been made due for a while. A friend's box that
+// calls all the time, and takes no mail, would be sent the same one all the time.
+func (q *queue) mayAsk(name lane) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[name]
+	return l != nil && time.Since(l.asked) >= firstRetry
+}
+
 // late looks at what has waited long for a destination: its senders are told,
 // or given up.
 func (q *queue) late(ctx context.Context, name lane, reason string) {

@@ -166,8 +166,12 @@ func (s *Server) Run(ctx context.Context) error { return s.queue.run(ctx) }
 // Close gives the spool up, when Run has returned.
 func (s *Server) Close() error { return s.spool.Close() }
 
-// Hello says that a friend's box is there: what waits for it is sent at once.
-func (s *Server) Hello(key onion.Address) { s.queue.flush(lane(key)) }
+// Hello says that a friend's box is there: what waits for it is sent at once. It counts once in a minute.
+func (s *Server) Hello(key onion.Address) {
+	if s.queue.mayAsk(lane(key)) {
+		s.queue.flush(lane(key))
+	}
+}
 
 // now returns the configuration in force.
 func (s *Server) now() *settings { return s.config.Load() }

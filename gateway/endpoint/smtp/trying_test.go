@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,31 @@ func TestFlushDuringATry(t *testing.T) {
 				t.Errorf("%d mails arrived, want 1: %+v", len(got), a.Queue())
 			}
 		})
+	}
+}
+
+// A friend's box that calls all the time and takes no mail is not sent the same one each time.
+func TestBoxThatCallsAllTheTime(t *testing.T) {
+	n := newNetwork()
+	a, b := n.build(t, "a"), n.build(t, "b")
+	befriend(a, b)
+	var tries atomic.Int32
+	a.Dial = func(context.Context, onion.Address, bool) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			refuseForNow(theirs)
+			tries.Add(1)
+		}()
+		return ours, nil
+	}
+	a.write(b.at("bob"), "one")
+	soon(func() bool { return tries.Load() == 1 })
+	for range 10 {
+		a.Hello(b.key)
+		time.Sleep(20 * time.Millisecond)
+	}
+	if n := tries.Load(); n > 2 {
+		t.Errorf("it was sent %d times", n)
 	}
 }
 
