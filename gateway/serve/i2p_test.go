@@ -125,25 +125,13 @@ func TestHostOfAnOnionByI2P(t *testing.T) {
 	page := listenPage(t)
 	p := start(t)
 	p.front("photos")
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	f, err := ln.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := p.end.Hand("i2p/photos/80", f); err != nil {
-		t.Fatal(err)
-	}
+	at := p.tcp("i2p/photos/80")
 	p.apply(link.Desired{Fronts: []link.Front{{Onion: "photos", Host: "key.onion", Listener: "front/photos",
 		Ports: []link.Port{{Virtual: 80, Addr: page, HTTPHost: "photos.lan"}},
 		I2P:   &link.I2PFront{Host: "letters.b32.i2p", Ports: []link.I2PPort{{Virtual: 80, Listener: "i2p/photos/80"}}}}}})
 	for host, want := range map[string]bool{"letters.b32.i2p": true, "LETTERS.b32.i2p:80": true, "photos.lan": true,
 		"other.b32.i2p": false, "attacker.i2p": false, "x.letters.b32.i2p": false, "attacker.example": false} {
-		c, err := net.Dial("tcp4", ln.Addr().String())
+		c, err := net.Dial("tcp4", at)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,6 +33,25 @@ func (p *parent) udp(name string) *net.UDPAddr {
 	return pc.LocalAddr().(*net.UDPAddr)
 }
 
+// tcp hands over a listener and returns its address.
+func (p *parent) tcp(name string) string {
+	p.t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer ln.Close()
+	f, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer f.Close()
+	if err := p.end.Hand(name, f); err != nil {
+		p.t.Fatal(err)
+	}
+	return ln.Addr().String()
+}
+
 // leap asks for the time and returns the answer's leap indicator, -1 for none.
 func leap(t *testing.T, at *net.UDPAddr) int {
 	t.Helper()

@@ -243,38 +243,14 @@ func TestHouseholdDNS(t *testing.T) {
 // One of a pair of listeners that is handed over alone is served, and the one before no more.
 func TestHalfOfAPair(t *testing.T) {
 	p := start(t)
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pc.Close()
-	f, err := pc.(*net.UDPConn).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := p.end.Hand("u", f); err != nil {
-		t.Fatal(err)
-	}
+	p.udp("u")
 	pair := link.DNSListener{UDP: "u", TCP: "t"}
 	d := link.Desired{DNS: link.DNS{Listeners: []link.DNSListener{pair}, Box: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}}}
 	for _, which := range []string{"the first", "the next"} {
-		ln, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		f, err := ln.(*net.TCPListener).File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if err := p.end.Hand("t", f); err != nil {
-			t.Fatal(err)
-		}
+		at := p.tcp("t")
 		p.apply(d)
 		r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp4", ln.Addr().String())
+			return new(net.Dialer).DialContext(ctx, "tcp4", at)
 		}}
 		if got, err := r.LookupHost(t.Context(), "box.home.arpa."); err != nil || len(got) != 1 || got[0] != "127.0.0.1" {
 			t.Errorf("%s: box.home.arpa is %v, %v", which, got, err)
